@@ -1,0 +1,35 @@
+# make setup  a virtual environment with everything      make test   every check that CI runs
+# make demo   the main job                               make fast   tests without the slow ones
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --constraint constraints.txt
+
+.PHONY: setup test lint fast coverage demo
+.NOTPARALLEL:
+
+# torch first: its pin decides between builds, and nothing else may choose one for us.
+setup:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) setuptools
+	$(PIP) --no-build-isolation --config-settings editable_mode=compat --editable ".[dev]"
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+fast:
+	$(BIN)/pytest -m "not slow"
+
+coverage:
+	$(BIN)/pytest --cov --cov-report=term-missing
+
+demo:
+	$(BIN)/archsim map --design common

@@ -1,0 +1,300 @@
+"""One design point or a million: every parameter of a chip as an SI tensor.
+
+``DesignBatch`` is the only thing that the cost engine and the mapping compiler know about a chip.
+Each field names the configuration key that it comes from, so that overrides, sweeps,
+sensitivities and reports speak of the same parameters. Adding a parameter is one line here and one
+in ``archsim.config.schema``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from archsim.arch.technology import LIST_FIELDS, Technology
+from archsim.config.resolve import Resolved
+from archsim.config.sourced import Quantity
+from archsim.errors import ConfigError, close_matches
+
+Kind = Literal["continuous", "integer", "choice", "flag"]
+
+#: The three placements of the shared block, in code order.
+DESIGNS = ("none", "common", "separate")
+ADC_KINDS = ("flash-current", "flash-voltage", "sar")
+MEMORIES = ("sram", "rram", "fefet", "pcm", "mram")
+POLICIES = ("none", "tsb", "all")
+WRITE_MODELS = ("redraw", "incremental")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Where a field of :class:`DesignBatch` comes from and how it may vary."""
+
+    path: str
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    default: float = 0.0
+
+
+def _parameter(
+    path: str, kind: Kind = "continuous", choices: tuple[str, ...] = (), default: float = 0.0
+) -> Any:
+    return field(metadata={"parameter": Parameter(path, kind, choices, default)})
+
+
+@dataclass(frozen=True, eq=False)
+class DesignBatch:
+    """All parameters of one design (shape ``()``) or of many (``*batch``, broadcastable).
+
+    Numbers, also counts, are float64; choices are int64 codes into the tuples of this module;
+    switches are bool.
+    """
+
+    technology: Technology
+    design: Tensor = _parameter("design", "choice", DESIGNS)
+    # number formats
+    weight_bits: Tensor = _parameter("chip.precision.weight_bits", "integer")
+    input_bits: Tensor = _parameter("chip.precision.input_bits", "integer")
+    bits_per_cell: Tensor = _parameter("chip.precision.bits_per_cell", "integer")
+    is_differential: Tensor = _parameter(
+        "chip.precision.encoding", "flag", ("offset", "differential")
+    )
+    # crossbar and read-out
+    rows: Tensor = _parameter("chip.crossbar.rows", "integer")
+    cols: Tensor = _parameter("chip.crossbar.cols", "integer")
+    mux_ratio: Tensor = _parameter("chip.crossbar.mux_ratio", "integer")
+    adc_kind: Tensor = _parameter("chip.adc.kind", "choice", ADC_KINDS)
+    adc_bits: Tensor = _parameter("chip.adc.bits", "integer")
+    v_read_V: Tensor = _parameter("chip.read.voltage")
+    v_access_V: Tensor = _parameter("chip.read.access_voltage")
+    access_ratio: Tensor = _parameter("chip.read.access_resistance_ratio")
+    adc_empty_power_W: Tensor = _parameter("chip.read.adc_empty_power")
+    # device
+    memory: Tensor = _parameter("device.memory", "choice", MEMORIES)
+    r_on_ohm: Tensor = _parameter("device.r_on", default=1e5)
+    r_off_ohm: Tensor = _parameter("device.r_off", default=1.7e6)
+    v_write_V: Tensor = _parameter("device.v_write")
+    pulse_width_s: Tensor = _parameter("device.pulse_width")
+    write_energy_J: Tensor = _parameter("device.write_energy")
+    verify_read_time_s: Tensor = _parameter("device.verify_read_time")
+    verify_read_energy_J: Tensor = _parameter("device.verify_read_energy")
+    sigma: Tensor = _parameter("device.sigma")
+    write_model: Tensor = _parameter("device.write_verify.model", "choice", WRITE_MODELS)
+    write_tolerance: Tensor = _parameter("device.write_verify.tolerance", default=1.0)
+    max_pulses: Tensor = _parameter("device.write_verify.max_pulses", "integer", default=1.0)
+    step_gain: Tensor = _parameter("device.write_verify.step_gain", default=1.0)
+    step_sigma: Tensor = _parameter("device.write_verify.step_sigma")
+    write_policy: Tensor = _parameter("chip.programming.policy", "choice", POLICIES)
+    parallel_subarrays: Tensor = _parameter("chip.programming.parallel_subarrays", "integer")
+    # hierarchy
+    kernel_per_pe: Tensor = _parameter("chip.hierarchy.kernel_per_pe", "flag")
+    duplication: Tensor = _parameter(
+        "chip.hierarchy.duplication", "choice", ("none", "fill", "balance")
+    )
+    speed_up_degree: Tensor = _parameter("chip.hierarchy.speed_up_degree", "integer")
+    copies: Tensor = _parameter("chip.hierarchy.copies", "integer")
+    max_tiles: Tensor = _parameter("chip.hierarchy.max_tiles", "integer", default=1e12)
+    size_check: Tensor = _parameter("chip.hierarchy.size_check", "flag")
+    buffers_per_side: Tensor = _parameter(
+        "chip.hierarchy.buffer_rule", "flag", ("per_pe", "per_side")
+    )
+    # time
+    pipeline: Tensor = _parameter("chip.timing.pipeline", "flag")
+    count_padding: Tensor = _parameter("chip.timing.count_padding", "flag")
+    clock_floor_s: Tensor = _parameter("chip.timing.clock_floor")
+    # interconnect
+    is_h_tree: Tensor = _parameter("chip.interconnect.kind", "flag", ("xy-bus", "h-tree"))
+    max_width_bit: Tensor = _parameter("chip.interconnect.max_width")
+    width_halves: Tensor = _parameter("chip.interconnect.width_rule", "flag", ("fixed", "halve"))
+    whole_flight: Tensor = _parameter(
+        "chip.interconnect.transfer_rule", "flag", ("pipelined", "whole_flight")
+    )
+    reference_lengths: Tensor = _parameter(
+        "chip.interconnect.length_rule", "flag", ("half_grid", "reference")
+    )
+    toggle_in: Tensor = _parameter("chip.interconnect.toggle_in")
+    toggle_out: Tensor = _parameter("chip.interconnect.toggle_out")
+    fold: Tensor = _parameter("chip.interconnect.fold")
+    tile_fold: Tensor = _parameter("chip.interconnect.tile_fold")
+    delay_tolerance: Tensor = _parameter("chip.interconnect.delay_tolerance")
+    # memories
+    global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
+    global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
+    tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")
+    tile_line_bit: Tensor = _parameter("chip.buffers.tile_line", "integer")
+    # accumulation and area
+    floor_results: Tensor = _parameter("chip.accumulation.result_rule", "flag", ("ceil", "floor"))
+    sqrt_width: Tensor = _parameter("chip.accumulation.width_rule", "flag", ("log2", "sqrt"))
+    idle_pe_energy: Tensor = _parameter("chip.accumulation.idle_pe_energy", "flag")
+    one_pe_arrays: Tensor = _parameter(
+        "chip.accumulation.array_rule", "flag", ("all", "one_pe")
+    )
+    copies_in_tree: Tensor = _parameter("chip.accumulation.copies_in_tree", "flag")
+    bounding_box: Tensor = _parameter("chip.area.white_space", "flag", ("none", "bounding_box"))
+    # calibration
+    shifter_wiring: Tensor = _parameter("chip.calibration.shifter_wiring")
+    sensing_time: Tensor = _parameter("chip.calibration.sensing_time")
+    register_activity: Tensor = _parameter("chip.calibration.register_activity")
+    buffer_activity: Tensor = _parameter("chip.calibration.buffer_activity")
+    adder_activity: Tensor = _parameter("chip.calibration.adder_activity")
+    control_activity: Tensor = _parameter("chip.calibration.control_activity")
+    io_device_shifters: Tensor = _parameter("chip.calibration.io_device_shifters", "flag")
+    # workload statistics
+    first_input: Tensor = _parameter(
+        "chip.activity.first_layer", "choice", ("uniform", "relu", "dense")
+    )
+    hidden_input: Tensor = _parameter("chip.activity.hidden", "choice", ("relu", "dense"))
+    input_std: Tensor = _parameter("chip.activity.input_std")
+    weight_std: Tensor = _parameter("chip.activity.weight_std")
+    # shared block
+    tsb_channels: Tensor = _parameter("tsb.channels", "integer")
+    tsb_depth: Tensor = _parameter("tsb.depth", "integer")
+    tsb_copies: Tensor = _parameter("tsb.copies", "integer")
+    tsb_per_group: Tensor = _parameter("tsb.per_group", "flag")
+
+    @classmethod
+    def parameters(cls) -> dict[str, Parameter]:
+        """Return every parameter by field name, in declaration order."""
+        return {
+            entry.name: entry.metadata["parameter"]
+            for entry in dataclasses.fields(cls)
+            if "parameter" in entry.metadata
+        }
+
+    @classmethod
+    def from_resolved(cls, resolved: Resolved, design: str = "none") -> DesignBatch:
+        """Convert one checked configuration to a design of shape ``()``.
+
+        Args:
+            resolved: chip, technology, device and shared block.
+            design: placement of the shared block, one of :data:`DESIGNS`.
+
+        Raises:
+            ConfigError: unknown placement.
+        """
+        if design not in DESIGNS:
+            raise ConfigError(
+                f"design = '{design}'; allowed: {', '.join(DESIGNS)}."
+                + close_matches(design, DESIGNS)
+            )
+        technology = Technology.from_file(resolved.technology)
+        values: dict[str, Tensor] = {}
+        for name, parameter in cls.parameters().items():
+            value = design if parameter.path == "design" else _look_up(resolved, parameter.path)
+            values[name] = _to_tensor(value, parameter)
+        if resolved.chip.read.voltage is None:
+            values["v_read_V"] = technology.v_read_V
+        return cls(technology=technology, **values)
+
+    @classmethod
+    def stack(cls, designs: Sequence[DesignBatch]) -> DesignBatch:
+        """Stack designs of shape ``()`` into one batch ``(n,)``; equal fields keep shape ``()``."""
+
+        values: dict[str, Any] = {
+            name: _join([getattr(design, name) for design in designs]) for name in cls.parameters()
+        }
+        technologies = [design.technology for design in designs]
+        values["technology"] = Technology(
+            **{
+                entry.name: _join(
+                    [getattr(technology, entry.name) for technology in technologies]
+                )
+                for entry in dataclasses.fields(Technology)
+            }
+        )
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> DesignBatch:
+        """Return a copy with fields replaced by tensors or numbers (broadcast against the rest)."""
+        converted = {
+            name: value
+            if isinstance(value, (Tensor, Technology))
+            else torch.as_tensor(value, dtype=getattr(self, name).dtype)
+            for name, value in changes.items()
+        }
+        return dataclasses.replace(self, **converted)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Shape that all fields broadcast to."""
+        shapes = [getattr(self, name).shape for name in self.parameters()]
+        return torch.broadcast_shapes(*shapes, self.technology.node_m.shape)
+
+    def index(self, position: int | slice) -> DesignBatch:
+        """Take one design, or a chunk, of a one-dimensional batch."""
+
+        def pick(tensor: Tensor, own_axes: int = 0) -> Tensor:
+            return tensor[position] if tensor.dim() > own_axes else tensor
+
+        values: dict[str, Any] = {
+            name: pick(getattr(self, name)) for name in self.parameters()
+        }
+        values["technology"] = Technology(
+            **{
+                entry.name: pick(
+                    getattr(self.technology, entry.name), int(entry.name in LIST_FIELDS)
+                )
+                for entry in dataclasses.fields(Technology)
+            }
+        )
+        return DesignBatch(**values)
+
+    @property
+    def is_sram(self) -> Tensor:
+        """True where the cell is SRAM; every other memory is a resistive cell."""
+        return self.memory == MEMORIES.index("sram")
+
+    @property
+    def adc_levels(self) -> Tensor:
+        """Number of ADC levels, 2^bits."""
+        return torch.exp2(self.adc_bits)
+
+    @property
+    def cell_bits(self) -> Tensor:
+        """Bits that one cell really stores: 1 for SRAM, else ``bits_per_cell``."""
+        return torch.where(self.is_sram, torch.ones_like(self.bits_per_cell), self.bits_per_cell)
+
+    @property
+    def weight_slices(self) -> Tensor:
+        """Cells per weight code, ceil(M / K)."""
+        return torch.ceil(self.weight_bits / self.cell_bits)
+
+    @property
+    def columns_per_weight(self) -> Tensor:
+        """Adjacent columns per weight: the slices, twice for the differential encoding."""
+        return self.weight_slices * torch.where(self.is_differential, 2.0, 1.0)
+
+
+def _join(tensors: Sequence[Tensor]) -> Tensor:
+    """Stack along a new batch axis; equal tensors stay one."""
+    first = tensors[0]
+    if all(torch.equal(first, other) for other in tensors[1:]):
+        return first
+    return torch.stack(list(tensors))
+
+
+def _look_up(resolved: Resolved, path: str) -> Any:
+    """Follow a dotted path; a part that is absent gives None."""
+    value: Any = resolved
+    for key in path.split("."):
+        value = None if value is None else getattr(value, key)
+    return value
+
+
+def _to_tensor(value: Any, parameter: Parameter) -> Tensor:
+    """Convert one configuration value to its tensor; an absent one to the parameter's default."""
+    if isinstance(value, Quantity):
+        value = value.si
+    if value is None:
+        value = parameter.choices[0] if parameter.choices else parameter.default
+    if parameter.kind == "choice":
+        return torch.tensor(parameter.choices.index(value), dtype=torch.int64)
+    if parameter.kind == "flag":
+        flag = parameter.choices.index(value) == 1 if parameter.choices else bool(value)
+        return torch.tensor(flag)
+    return torch.tensor(float(value), dtype=torch.float64)

@@ -1,0 +1,208 @@
+"""YAML in, plain dictionaries out: presets, inheritance and ``path=value`` overrides."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archsim.errors import ConfigError, close_matches
+from archsim.paths import configs_dir
+
+#: Largest YAML file accepted, bytes. The shipped presets are below 10 kB.
+MAX_YAML_BYTES = 1_000_000
+
+Document = dict[str, Any]
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe loader that also refuses a key given twice, and aliases (no billion laughs)."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.constructor.ConstructorError(
+                None, None, "anchors and aliases are not allowed; use `extends:`", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is not text", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_yaml(path: Path) -> Document:
+    """Read one YAML file whose top level is a mapping.
+
+    Raises:
+        ConfigError: unreadable, too large, not YAML, or not a mapping.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_YAML_BYTES:
+            raise ConfigError(f"{path}: {size} bytes; allowed: at most {MAX_YAML_BYTES}")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        loaded = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(
+            f"{path}: top level is {type(loaded).__name__}; allowed: a mapping of keys to values"
+        )
+    return loaded
+
+
+def preset_names(kind: str) -> tuple[str, ...]:
+    """List the shipped presets of a kind (``chip``, ``device``, ``technology``, ``tsb``)."""
+    return tuple(sorted(path.stem for path in (configs_dir() / kind).glob("*.yaml")))
+
+
+def find_preset(kind: str, name: str) -> Path:
+    """Return the file of a preset name, or of a path that ends in ``.yaml``/``.yml``.
+
+    Raises:
+        ConfigError: no such preset or file.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"{kind} file '{name}' does not exist")
+        return path
+    known = preset_names(kind)
+    if name not in known:
+        raise ConfigError(
+            f"unknown {kind} '{name}'; known: {', '.join(known)}, or a path to a .yaml file."
+            + close_matches(name, known)
+        )
+    return configs_dir() / kind / f"{name}.yaml"
+
+
+def load_preset(kind: str, name: str) -> Document:
+    """Load a preset with everything it ``extends``, sources spelled out.
+
+    Raises:
+        ConfigError: as :func:`read_yaml` and :func:`find_preset`, and for circular inheritance.
+    """
+    chain: list[Document] = []
+    seen: list[Path] = []
+    path = find_preset(kind, name)
+    while True:
+        if path.resolve() in seen:
+            raise ConfigError(f"{path}: `extends` goes round in a circle")
+        seen.append(path.resolve())
+        document = read_yaml(path)
+        parent = document.pop("extends", None)
+        chain.append(_spell_out_sources(document, path))
+        if parent is None:
+            break
+        if not isinstance(parent, str):
+            raise ConfigError(f"{path}: extends = {parent!r}; allowed: one preset name or path")
+        sibling = path.parent / parent
+        path = sibling if sibling.suffix and sibling.is_file() else find_preset(kind, parent)
+    merged: Document = {}
+    for document in reversed(chain):
+        merged = _merge(merged, document)
+    return merged
+
+
+def _spell_out_sources(document: Document, path: Path) -> Document:
+    """Replace ``source: key`` by the citation that the file's ``sources:`` table gives for it."""
+    sources = document.pop("sources", {})
+    if not isinstance(sources, dict):
+        raise ConfigError(f"{path}: sources is not a mapping of keys to citations")
+
+    def visit(node: Any) -> Any:
+        if isinstance(node, dict):
+            node = {key: visit(value) for key, value in node.items()}
+            source = node.get("source")
+            if "value" in node and isinstance(source, str):
+                node["source"] = sources.get(source, source)
+        elif isinstance(node, list):
+            node = [visit(entry) for entry in node]
+        return node
+
+    result = visit(document)
+    if not isinstance(result, dict):  # pragma: no cover - visit keeps the type
+        raise ConfigError(f"{path}: not a mapping")
+    return result
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
+    """Deep-merge ``over`` onto ``base``; a sourced constant is replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and "value" not in value:
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
+    """Parse ``chip.adc.bits=6`` into its path and its YAML value.
+
+    Raises:
+        ConfigError: no ``=``, an empty path or an unreadable value.
+    """
+    path, separator, value = text.partition("=")
+    keys = tuple(path.strip().split("."))
+    if not separator or not all(keys) or not value.strip():
+        raise ConfigError(
+            f"override '{text}' is not path=value; for example: --set chip.adc.bits=6"
+        )
+    try:
+        return keys, yaml.load(value, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override '{text}': '{value}' is not a YAML value") from error
+
+
+def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
+    """Return a copy of ``document`` with every ``path=value`` applied.
+
+    A plain number given for a sourced constant replaces its value and keeps its unit.
+
+    Raises:
+        ConfigError: a path that leads nowhere, with the nearest known key.
+    """
+    result = copy.deepcopy(document)
+    for text in overrides:
+        keys, value = parse_override(text)
+        node: Any = result
+        for depth, key in enumerate(keys):
+            here = ".".join(keys[:depth]) or "the configuration"
+            if not isinstance(node, dict):
+                raise ConfigError(f"override '{text}': {here} holds a value and has no keys")
+            if key not in node:
+                raise ConfigError(
+                    f"override '{text}': unknown key '{key}' in {here}; known: "
+                    f"{', '.join(sorted(node))}.{close_matches(key, node)}"
+                )
+            if depth < len(keys) - 1:
+                node = node[key]
+                continue
+            old = node[key]
+            if isinstance(old, dict) and "value" in old and not isinstance(value, dict):
+                value = {**old, "value": value, "source": f"user override {text.strip()}"}
+                value.pop("range", None)
+            elif isinstance(old, dict) and isinstance(value, dict) and "value" not in old:
+                value = _merge(old, value)
+            node[key] = value
+    return result

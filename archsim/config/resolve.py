@@ -1,0 +1,171 @@
+"""From preset names and overrides to one complete, checked and hashed configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from archsim.config.load import apply_overrides, load_preset, preset_names
+from archsim.config.schema import Chip, DeviceFile, TechnologyFile, Tsb
+from archsim.errors import ConfigError, close_matches
+
+#: Chip used when the user names none.
+DEFAULT_CHIP = "rram-22nm"
+
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
+
+
+class Resolved(BaseModel, frozen=True, extra="forbid"):
+    """A chip with its technology, device and shared block: everything that decides a cost."""
+
+    chip: Chip
+    technology: TechnologyFile
+    device: DeviceFile
+    tsb: Tsb
+
+    def dump(self) -> str:
+        """Return the full configuration as YAML, one block per part."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, width=100)
+
+    @property
+    def config_hash(self) -> str:
+        """Sixteen hex digits of SHA-256 over the canonical JSON of the configuration."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def citations(self) -> tuple[str, ...]:
+        """Return every distinct source named in the configuration, sorted."""
+        found: set[str] = set()
+
+        def visit(node: Any) -> None:
+            if isinstance(node, dict):
+                source = node.get("source")
+                if isinstance(source, str) and "value" in node:
+                    found.add(source)
+                for child in node.values():
+                    visit(child)
+
+        visit(self.model_dump(mode="json"))
+        return tuple(sorted(found))
+
+
+def tsb_preset_for(network: str) -> str:
+    """Return the shared-block preset of a network: the paper's where it has one."""
+    base = network.split("-")[0]
+    name = f"paper-{base}"
+    return name if name in preset_names("tsb") else "paper"
+
+
+def resolve(
+    *,
+    chip: str = DEFAULT_CHIP,
+    technology: str | None = None,
+    device: str | None = None,
+    tsb: str = "paper",
+    overrides: Iterable[str] = (),
+) -> Resolved:
+    """Load the presets, apply ``path=value`` overrides and check the result.
+
+    Args:
+        chip: preset name or YAML path.
+        technology: replaces the chip's technology.
+        device: replaces the chip's device.
+        tsb: preset name or YAML path of the shared block.
+        overrides: for example ``["chip.adc.bits=6", "device.r_on=50", "tsb.channels=64"]``.
+
+    Raises:
+        ConfigError: with the dotted path, the value and what is allowed.
+    """
+    settings = list(overrides)
+    documents: dict[str, Any] = {"chip": load_preset("chip", chip)}
+    if technology is not None:
+        documents["chip"]["technology"] = technology
+    if device is not None:
+        documents["chip"]["device"] = device
+    # The names of technology and device may themselves be overridden, so they are read in between.
+    early = [text for text in settings if text.split("=")[0].strip() in _NAMES]
+    documents = apply_overrides(documents, early)
+    for kind in ("technology", "device"):
+        name = documents["chip"].get(kind)
+        if not isinstance(name, str):
+            raise ConfigError(f"chip.{kind} = {name!r}; allowed: a preset name or a YAML path")
+        documents[kind] = load_preset(kind, name)
+    documents["tsb"] = load_preset("tsb", tsb)
+    documents = apply_overrides(documents, [text for text in settings if text not in early])
+    resolved = Resolved(
+        chip=validate_model(Chip, documents["chip"], "chip"),
+        technology=validate_model(TechnologyFile, documents["technology"], "technology"),
+        device=validate_model(DeviceFile, documents["device"], "device"),
+        tsb=validate_model(Tsb, documents["tsb"], "tsb"),
+    )
+    _check_together(resolved)
+    return resolved
+
+
+_NAMES = ("chip.technology", "chip.device")
+
+
+def _check_together(resolved: Resolved) -> None:
+    """Check what no single file can know.
+
+    Raises:
+        ConfigError: more bits per cell than the device holds.
+    """
+    most = int(resolved.device.max_bits_per_cell.si)
+    bits = resolved.chip.precision.bits_per_cell
+    if bits > most:
+        raise ConfigError(
+            f"chip.precision.bits_per_cell = {bits}: device '{resolved.device.name}' holds at "
+            f"most {most} per cell; allowed: 1 to {most}"
+        )
+
+
+def validate_model(model: type[_ModelT], document: Any, root: str) -> _ModelT:
+    """Validate ``document`` against ``model``; errors carry dotted paths below ``root``.
+
+    Raises:
+        ConfigError: one line per problem.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        lines = [_describe(model, root, dict(entry)) for entry in error.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> str:
+    """Turn one pydantic error into ``path = value: what is wrong; what is allowed``."""
+    location: Sequence[Any] = entry["loc"]
+    path = ".".join([root, *(str(part) for part in location)])
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    if entry["type"] == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        return (
+            f"{path}: unknown key '{location[-1]}'; known: {', '.join(known)}."
+            + close_matches(str(location[-1]), known)
+        )
+    if entry["type"] == "missing":
+        return f"{path}: this key is missing"
+    value = entry.get("input")
+    shown = "" if isinstance(value, (dict, list, BaseModel)) else f" = {value!r}"
+    return f"{path}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
+    """Return the keys that the sub-model at ``location`` has."""
+    current: Any = model
+    for part in location:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            break
+        annotation = field.annotation
+        options = getattr(annotation, "__args__", (annotation,))
+        current = next(
+            (o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), current
+        )
+    return list(getattr(current, "model_fields", {}))

@@ -1,0 +1,109 @@
+"""Physical constants that carry their unit and their source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from archsim.units import TO_SI
+
+#: Units that may replace each other in YAML (they measure the same thing).
+_FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("1", "bit"),
+    ("ohm", "kohm"),
+    ("S", "uS"),
+    ("V", "mV"),
+    ("m", "mm", "um", "nm"),
+    ("m2", "mm2", "um2"),
+    ("s", "ms", "us", "ns", "ps"),
+    ("J", "mJ", "uJ", "nJ", "pJ", "fJ"),
+    ("W", "mW", "uW"),
+    ("F", "fF", "aF"),
+    ("F/m", "fF/um"),
+    ("J/bit", "pJ/bit"),
+)
+
+
+def compatible_units(unit: str) -> tuple[str, ...]:
+    """Return the units that measure the same thing as ``unit``, itself included."""
+    for family in _FAMILIES:
+        if unit in family:
+            return family
+    return (unit,)
+
+
+class Quantity(BaseModel):
+    """A number (or a short list of numbers) with unit and source, as written in YAML.
+
+    ``sigma`` is an optional relative standard deviation and ``range`` an optional interval in the
+    same unit: what is known of the constant's uncertainty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float | tuple[float, ...]
+    unit: Annotated[str, BeforeValidator(str)]
+    source: Annotated[str, Field(min_length=3)]
+    range: tuple[float, float] | None = None
+    sigma: float | None = Field(default=None, ge=0)
+    note: str | None = None
+
+    @property
+    def si(self) -> float:
+        """The value in SI; for a list use :attr:`si_values`."""
+        if isinstance(self.value, tuple):
+            raise TypeError("a list has no single SI value")
+        return self.value * _factor(self.unit)
+
+    @property
+    def si_values(self) -> tuple[float, ...]:
+        """The values in SI, one per entry."""
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        return tuple(entry * _factor(self.unit) for entry in values)
+
+
+def _factor(unit: str) -> float:
+    return TO_SI.get(unit, 1.0)
+
+
+def _allow_unit(value: Any) -> Any:
+    """YAML reads ``unit: 1`` as a number; everything else is left to pydantic."""
+    if isinstance(value, dict) and isinstance(value.get("unit"), int):
+        return {**value, "unit": str(value["unit"])}
+    return value
+
+
+class _Checked:
+    """Validator of one quantity: unit family, lower bound and number of entries."""
+
+    def __init__(self, unit: str, minimum: float | None, length: int) -> None:
+        self.unit, self.minimum, self.length = unit, minimum, length
+
+    def __call__(self, quantity: Quantity) -> Quantity:
+        allowed = compatible_units(self.unit)
+        if quantity.unit not in allowed:
+            raise ValueError(
+                f"unit '{quantity.unit}' does not fit; allowed: {', '.join(allowed)}"
+            )
+        entries = quantity.si_values
+        if len(entries) != self.length:
+            raise ValueError(f"{len(entries)} values given; allowed: exactly {self.length}")
+        if self.minimum is not None and min(entries) < self.minimum:
+            raise ValueError(
+                f"{quantity.value} {quantity.unit} is too small; allowed: >= {self.minimum:g}"
+            )
+        return quantity
+
+
+def quantity(unit: str, *, minimum: float | None = 0.0, length: int = 1) -> Any:
+    """Build the annotated type of a sourced constant.
+
+    Args:
+        unit: canonical unit; any compatible unit may be written in YAML.
+        minimum: smallest SI value allowed, ``None`` for any sign.
+        length: how many numbers the constant has.
+    """
+    return Annotated[
+        Quantity, BeforeValidator(_allow_unit), AfterValidator(_Checked(unit, minimum, length))
+    ]

@@ -1,0 +1,42 @@
+"""What every circuit block of a subarray reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+def _zero() -> Tensor:
+    return torch.zeros((), dtype=torch.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Cost of one instance of a circuit block, shape ``*batch``.
+
+    ``read_energy_J`` is spent in every read (one input bit-plane, all columns converted);
+    ``row_energy_J`` is added for every word line that is on in that read.
+    """
+
+    height_m: Tensor = field(default_factory=_zero)
+    width_m: Tensor = field(default_factory=_zero)
+    latency_s: Tensor = field(default_factory=_zero)
+    read_energy_J: Tensor = field(default_factory=_zero)
+    row_energy_J: Tensor = field(default_factory=_zero)
+    leakage_W: Tensor = field(default_factory=_zero)
+
+    @property
+    def area_m2(self) -> Tensor:
+        """Footprint of the block."""
+        return self.height_m * self.width_m
+
+    def where(self, condition: Tensor, other: Block) -> Block:
+        """Choose per design between this block and another."""
+        return Block(
+            *(
+                torch.where(condition, getattr(self, name), getattr(other, name))
+                for name in self.__dataclass_fields__
+            )
+        )

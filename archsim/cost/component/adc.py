@@ -1,0 +1,243 @@
+"""Analog-to-digital converters: current-mode flash, voltage-mode flash and SAR.
+
+A flash converter is a bank of L-1 comparators against shared reference columns; its time is set by
+the extreme references and its static power by the resistance of the column being read. Power and
+time against resistance are fits to SPICE (``configs/technology``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import ADC_KINDS, DesignBatch
+from archsim.cost import gates
+from archsim.cost.block import Block
+from archsim.cost.widen import widen
+from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
+
+#: Footprint of one comparator, in standard cells two gate pitches wide.
+_COMPARATOR_CELLS = 9.0
+#: SAR footprint in the same unit: fixed part and part per further bit, n and p devices together.
+_SAR_CELLS, _SAR_CELLS_PER_BIT = 269.0 + 209.0, 109.0 + 73.0
+#: Time per SAR decision, and of a voltage-mode flash conversion (published core: 1 ns each).
+_DECISION_S = 1e-9
+#: Read voltage at which the power fits were made.
+_FIT_VOLTAGE_V = 0.5
+#: Resistance at which the capacitance part of the time fit is anchored.
+_TIME_ANCHOR_OHM = 1e5
+#: Reference levels summed for the shared reference power run from 1 to L - 3.
+_MAX_LEVELS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Adc:
+    """The ADC bank of a subarray and what its energy depends on, ``*batch``.
+
+    ``switched_J`` is spent per column and read; ``reference_W`` is drawn per column while it
+    converts; ``window_s`` is how long the static power flows.
+    """
+
+    block: Block
+    switched_J: Tensor
+    reference_W: Tensor
+    window_s: Tensor
+
+
+def _piecewise(x: Tensor, breaks: Tensor, const: Tensor, linear: Tensor, log: Tensor) -> Tensor:
+    """Evaluate a three-piece function const + linear x + log ln(x); the last axis is the piece."""
+    ln_x = torch.log(x)
+
+    def piece(index: int) -> Tensor:
+        return const[..., index] + linear[..., index] * x + log[..., index] * ln_x
+
+    middle = torch.where(x < breaks[..., 1], piece(1), piece(2))
+    return torch.where(x < breaks[..., 0], piece(0), middle)
+
+
+def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
+    """Price the ADC bank below the array.
+
+    Args:
+        design: ``*batch``.
+        array: the crossbar.
+    """
+    levels, is_sar = design.adc_levels, design.adc_kind == ADC_KINDS.index("sar")
+    count = design.cols / design.mux_ratio
+    technology = design.technology
+    cell = technology.cell_height_m * 2 * technology.pitch_m
+    sar_area = cell * (_SAR_CELLS + _SAR_CELLS_PER_BIT * (design.adc_bits - 1))
+    # One reference column; drawn at the wire width for resistive cells (reference model).
+    lam, node = technology.metal0_width_m, technology.node_m
+    column = torch.where(
+        design.is_sram,
+        array.cell_height * lam * design.rows * array.cell_width * node,
+        NVM_CELL_HEIGHT * lam * design.rows * NVM_CELL_WIDTH * lam,
+    )
+    flash_area = (levels - 1) * (_COMPARATOR_CELLS * cell + column / levels)
+    area = count * torch.where(is_sar, sar_area, flash_area)
+    is_current = design.adc_kind == ADC_KINDS.index("flash-current")
+    sar_time = (design.adc_bits + 1) * _DECISION_S
+    flash_time = torch.where(is_current, _flash_time_s(design, array), _DECISION_S)
+    window = torch.where(is_sar, sar_time, flash_time)
+    return Adc(
+        block=Block(height_m=area / array.width_m, width_m=array.width_m, latency_s=window),
+        switched_J=torch.where(is_sar, 0.0, _switched_energy_J(design, array, is_current)),
+        reference_W=torch.where(is_current, _reference_power_W(design, array), 0.0),
+        window_s=window,
+    )
+
+
+def _full_scale_ohm(design: DesignBatch, array: Crossbar) -> Tensor:
+    """Resistance of a column with every cell fully on."""
+    cell = torch.where(design.is_sram, array.r_access_ohm, design.r_on_ohm)
+    return cell / design.rows
+
+
+def _flash_time_s(design: DesignBatch, array: Crossbar) -> Tensor:
+    """Conversion time: the slower of the highest and the lowest reference level."""
+    technology, levels = design.technology, design.adc_levels
+    full = _full_scale_ohm(design, array)
+    comparator = gates.gate_capacitance_F(technology, 2 * technology.node_m)
+    extra = (
+        array.c_bitline_F + (levels - 3) * comparator - technology.flash_time_c0_F
+    ) / technology.flash_time_c0_F
+
+    def at(x: Tensor) -> Tensor:
+        base = _piecewise(
+            x,
+            technology.flash_time_breaks_ohm,
+            technology.flash_time_const_s,
+            technology.flash_time_linear_s_per_ohm,
+            technology.flash_time_log_s,
+        )
+        beyond = (x - technology.flash_time_onset_ohm) / (
+            _TIME_ANCHOR_OHM - technology.flash_time_onset_ohm
+        )
+        return base + technology.flash_time_slope_s * beyond.clamp_min(0.0) * extra
+
+    return torch.maximum(at(full * levels / (levels - 1)), at(full * levels / 2))
+
+
+def _switched_energy_J(design: DesignBatch, array: Crossbar, is_current: Tensor) -> Tensor:
+    """Capacitive energy per column and conversion of a flash ADC.
+
+    The bit-line share of each comparator is lost in the reference; only the reference columns'
+    1/L share is charged (SPEC quirk 3, below 1 % of the energy).
+    """
+    technology, levels = design.technology, design.adc_levels
+    node = technology.node_m
+    width_n, width_p = 2 * node, 2 * node * technology.r_pn
+    none = torch.zeros_like(width_n)
+    nominal = gates.NOMINAL_HEIGHT * node
+    c_n = gates.gate_capacitance_F(technology, width_n)
+    c_p = gates.gate_capacitance_F(technology, width_p)
+    j_n = gates.drain_capacitance_F(technology, "inverter", 1, width_n, none, nominal)
+    j_p = gates.drain_capacitance_F(technology, "inverter", 1, none, width_p, nominal)
+    sense = torch.where(is_current, j_n + c_n, j_n)
+    wordline = torch.where(
+        design.is_sram, array.c_wordline_F * technology.vdd_V**2 * design.rows / design.cols, 0.0
+    )
+    read = design.v_read_V**2
+    return (levels - 1) * (
+        array.c_bitline_F * read / levels
+        + wordline / levels
+        + (2 * c_n + sense * (1 / (levels - 1) + 1 / levels)) * read
+        + (6 * c_p + 5 * c_n + 4 * j_p + 3 * j_n) * technology.vdd_V**2
+    )
+
+
+def _flash_power_W(design: DesignBatch, column_ohm: Tensor) -> Tensor:
+    """Static power of all comparators of one column at ``column_ohm`` (current mode)."""
+    technology = design.technology
+    y = column_ohm * _FIT_VOLTAGE_V / design.v_read_V
+    per_comparator = _piecewise(
+        y,
+        technology.flash_power_breaks_ohm,
+        technology.flash_power_const_W,
+        technology.flash_power_linear_W_per_ohm,
+        technology.flash_power_log_W,
+    )
+    inverse = technology.flash_power_inverse_W * y**-technology.flash_power_exponent
+    return (design.adc_levels - 1) * per_comparator + inverse
+
+
+def _reference_power_W(design: DesignBatch, array: Crossbar) -> Tensor:
+    """Mean power of the shared reference columns, charged to each column."""
+    most = int(min(float(design.adc_levels.max()), _MAX_LEVELS))
+    step = torch.arange(1, max(most - 2, 2), dtype=torch.float64, device=design.rows.device)
+    wide = widen(design, 1)
+    levels = wide.adc_levels
+    column = _full_scale_ohm(design, array).unsqueeze(-1) / (1 - step / levels).clamp_min(1e-9)
+    power = torch.where(step <= levels - 3, _flash_power_W(wide, column), 0.0)
+    return power.sum(-1) / design.adc_levels
+
+
+def column_power_W(
+    *, design: DesignBatch, geometric_S: Tensor, mean_S: Tensor
+) -> Tensor:
+    """Static power of one column while its ADC converts, clipped with the reference elsewhere.
+
+    The log-shaped part is evaluated at the geometric mean conductance, parts proportional to
+    conductance at the arithmetic mean, as their averages demand.
+
+    Args:
+        design: one trailing axis wider than a batch, see :func:`archsim.cost.widen.widen`.
+        geometric_S: exp of the mean log conductance of a non-empty column.
+        mean_S: mean conductance of a non-empty column.
+    """
+    technology = design.technology
+    scale = _FIT_VOLTAGE_V / design.v_read_V
+    flash = (design.adc_levels - 1) * _piecewise(
+        scale / geometric_S,
+        technology.flash_power_breaks_ohm,
+        technology.flash_power_const_W,
+        technology.flash_power_linear_W_per_ohm,
+        technology.flash_power_log_W,
+    )
+    per_siemens = mean_S / scale
+    flash = flash + technology.flash_power_inverse_W * per_siemens**technology.flash_power_exponent
+    sar = (
+        technology.sar_power_per_bit_W * design.adc_bits
+        + technology.sar_power_base_W
+        + technology.sar_power_inverse_W * per_siemens**technology.sar_power_exponent
+    )
+    power = torch.where(design.adc_kind == ADC_KINDS.index("flash-current"), flash, 0.0)
+    return torch.where(design.adc_kind == ADC_KINDS.index("sar"), sar, power)
+
+
+def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:
+    """Price the encoder from comparator outputs to binary; absent behind a SAR ADC.
+
+    Its switching energy is not modelled (as in the reference; well below 1 % of a conversion).
+
+    Args:
+        design: ``*batch``.
+        array: the crossbar.
+    """
+    technology = design.technology
+    node, levels, bits = technology.node_m, design.adc_levels, design.adc_bits
+    minimum_p = 2 * node * technology.r_pn
+    inverter = gates.make_gate(technology, "inverter", 1, 2 * node, minimum_p)
+    nand = gates.make_gate(technology, "nand", 2, 8 * node, 2 * minimum_p)
+    wide = gates.make_gate(technology, "nand", levels / 2, 8 * node, 2 * minimum_p)
+    count = design.cols / design.mux_ratio
+    block_width = inverter.width_m + nand.width_m + wide.width_m
+    cells = (inverter.width_m + nand.width_m) * (levels - 1) + bits * wide.width_m
+    block_height = technology.cell_height_m * cells / block_width
+    per_row = torch.minimum(torch.ceil(array.width_m / block_width - 1e-9), count)
+    stacked = torch.ceil(count / per_row)
+    first = gates.stage_delay_s(inverter.r_n_ohm * (inverter.c_out_F + 2 * nand.c_in_F))
+    second = gates.stage_delay_s(
+        2 * nand.r_n_ohm * (nand.c_out_F + levels / 2 * wide.c_in_F), first
+    )
+    leakage = (levels - 1) * (nand.leakage_A + 5 * inverter.leakage_A) + bits * wide.leakage_A
+    block = Block(
+        height_m=stacked * block_height,
+        width_m=torch.maximum(array.width_m, block_width),
+        latency_s=first + second,
+        leakage_W=count * technology.vdd_V * leakage,
+    )
+    return Block().where(design.adc_kind == ADC_KINDS.index("sar"), block)

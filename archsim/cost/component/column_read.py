@@ -1,0 +1,108 @@
+"""Energy of converting a column, averaged over weights and inputs in closed form.
+
+The conductance of a column is a sum over rows that are on with probability p and carry a random
+level; it is taken as log-normal with the exact first two moments, given that at least one row is
+on (SPEC_SUBARRAY.md section 5). The log-shaped static power of a flash ADC is then evaluated at the
+geometric mean, parts proportional to conductance at the arithmetic mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch
+from archsim.cost.activity import DigitStatistics
+from archsim.cost.component.adc import Adc, column_power_W
+from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.widen import widen
+
+
+@dataclass(frozen=True, eq=False)
+class BranchMoments:
+    """First two moments of a row's conductance seen from the ADC, ``*batch layer digit``."""
+
+    mean_S: Tensor
+    square_S2: Tensor
+
+
+def branch_moments(
+    *,
+    design: DesignBatch,
+    array: Crossbar,
+    digits: DigitStatistics,
+    rows_used: Tensor,
+    cols_used: Tensor,
+) -> BranchMoments:
+    """Average a cell in series with its access device and the mean length of its lines.
+
+    Args:
+        design: ``*batch``.
+        array: the crossbar, ``*batch``.
+        digits: level distribution, ``*batch digit level``.
+        rows_used: rows of the subarray that hold weights, ``*batch layer``.
+        cols_used: columns that hold weights, ``*batch layer``.
+    """
+    technology = design.technology
+    wire = technology.metal0_ohm_per_m * technology.metal0_width_m
+    # The reference measures the row pitch with the cell height, and both in wire widths.
+    along_row = (wire * array.cell_height).unsqueeze(-1) * (cols_used + 1) / 2
+    along_col = (wire * array.cell_width).unsqueeze(-1) * (rows_used + 1) / 2
+    series = (array.r_series_ohm.unsqueeze(-1) + along_row + along_col)[..., None, None]
+    g_off = (1 / design.r_off_ohm)[..., None, None]
+    g_on = (1 / design.r_on_ohm)[..., None, None]
+    conductance = g_off + digits.level.unsqueeze(-2) * (g_on - g_off)
+    branch = 1 / (1 / conductance.unsqueeze(-3) + series)
+    weight = digits.probability.unsqueeze(-3)
+    nvm_mean = (weight * branch).sum(-1)
+    nvm_square = (weight * branch**2).sum(-1)
+    # SRAM: every active row conducts alike, whatever it stores.
+    cell = (1 / (array.r_access_ohm + wire * array.cell_width))[..., None, None]
+    is_sram = design.is_sram[..., None, None]
+    return BranchMoments(
+        torch.where(is_sram, cell, nvm_mean), torch.where(is_sram, cell**2, nvm_square)
+    )
+
+
+def column_energy_J(
+    *,
+    design: DesignBatch,
+    adc: Adc,
+    moments: BranchMoments,
+    digits: DigitStatistics,
+    rows_used: Tensor,
+    probability: Tensor,
+    planes: Tensor,
+) -> Tensor:
+    """Return the ADC energy of one used column for one input vector, ``*batch layer``.
+
+    Args:
+        design: ``*batch``.
+        adc: the ADC bank.
+        moments: ``*batch layer digit``.
+        digits: for the weight of the digit classes.
+        rows_used: rows that hold weights, ``*batch layer``.
+        probability: P(bit = 1), ``*batch layer plane``.
+        planes: which planes exist, ``*batch plane``.
+    """
+    p = probability.clamp(1e-12, 1.0).unsqueeze(-1)
+    used = rows_used.clamp_min(1.0)[..., None, None]
+    mean, square = moments.mean_S.unsqueeze(-2), moments.square_S2.unsqueeze(-2)
+    busy = -torch.expm1(used * torch.log1p(-p.clamp_max(1 - 1e-15)))
+    total = used * p * mean
+    variance = used * p * (square - p * mean**2)
+    given = total / busy
+    spread = (variance + total**2) / busy - given**2
+    log_variance = torch.log1p((spread / given**2).clamp_min(0.0))
+    geometric = given * torch.exp(-log_variance / 2)
+    wide = widen(design, 3)
+    power = column_power_W(design=wide, geometric_S=geometric, mean_S=given)
+    window, reference = adc.window_s[..., None, None, None], adc.reference_W[..., None, None, None]
+    converting = (window * (power + reference)).clamp_min(0.0)
+    empty = (window * (design.adc_empty_power_W[..., None, None, None] + reference)).clamp_min(0.0)
+    static = busy * converting + (1 - busy) * empty
+    per_plane = (static * digits.weight[..., None, None, :]).sum(-1)
+    per_plane = (per_plane + adc.switched_J[..., None, None]) * planes.unsqueeze(-2)
+    return per_plane.sum(-1)

@@ -1,0 +1,107 @@
+"""The bare cell array: size, wire loads and access transistors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import MEMORIES, DesignBatch
+from archsim.cost import gates
+
+#: 1T1R cell in F: 4F between word lines, 12F between bit lines (Peng et al., TCAD 2021).
+NVM_CELL_HEIGHT = 4.0
+NVM_CELL_WIDTH = 12.0
+#: Strength of a cell's access transistor relative to a unit device of the same resistance.
+_ACCESS_SIZING = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Crossbar:
+    """Geometry and electrical loads of the cell array, ``*batch``.
+
+    ``r_access_ohm`` is the access resistance for sizing (SRAM: the pull-down), ``r_series_ohm``
+    the part of it that stands in series with a resistive cell during a read.
+    """
+
+    height_m: Tensor
+    width_m: Tensor
+    cell_height: Tensor
+    cell_width: Tensor
+    access_size: Tensor
+    r_access_ohm: Tensor
+    r_series_ohm: Tensor
+    r_mean_ohm: Tensor
+    r_wordline_ohm: Tensor
+    r_bitline_ohm: Tensor
+    c_wordline_F: Tensor
+    c_wordline_wire_F: Tensor
+    c_bitline_F: Tensor
+    row_energy_J: Tensor
+    leakage_W: Tensor
+
+    @property
+    def area_m2(self) -> Tensor:
+        """Area of the cells alone."""
+        return self.height_m * self.width_m
+
+
+def crossbar(*, design: DesignBatch) -> Crossbar:
+    """Size the cell array and its lines.
+
+    Rows run on metal 1 and columns on metal 0. Word lines swing fully at every mux position, so
+    one active row costs ``mux_ratio * C_WL * Vdd^2`` per read.
+
+    Args:
+        design: ``*batch``.
+    """
+    technology = design.technology
+    node, sram = technology.node_m, design.is_sram
+    cell_height = torch.where(sram, technology.sram_cell_height, NVM_CELL_HEIGHT)
+    cell_width = torch.where(sram, technology.sram_cell_width, NVM_CELL_WIDTH)
+    height, width = design.rows * cell_height * node, design.cols * cell_width * node
+    unit = gates.unit_width_m(technology)
+    r_unit = gates.resistance_n_ohm(technology, unit)
+    r_access = torch.where(sram, r_unit, design.access_ratio * design.r_on_ohm)
+    # Access device of a resistive cell, in units of F (planar) or fins.
+    size = _ACCESS_SIZING * r_unit / r_access
+    access_width = size * torch.where(technology.is_finfet, 2.0, 1.0) * node
+    nominal = gates.NOMINAL_HEIGHT * node
+    no_p = torch.zeros_like(access_width)
+    gate_nvm = gates.gate_capacitance_F(technology, access_width)
+    drain_nvm = gates.drain_capacitance_F(
+        technology, "inverter", 1, access_width, no_p, nominal
+    )
+    drain_sram = torch.where(
+        technology.is_finfet,
+        technology.c_drain_fin_F,
+        gates.drain_capacitance_F(technology, "inverter", 1, unit, torch.zeros_like(unit), nominal),
+    )
+    gate = torch.where(sram, gates.gate_capacitance_F(technology, unit), gate_nvm)
+    drain = torch.where(sram, drain_sram, drain_nvm)
+    wire_wordline = technology.c_wire_F_per_m * width
+    c_wordline = wire_wordline + design.cols * gate
+    cell_leakage = 2 * gates.leakage_A(technology, "inverter", 1, unit, unit) * technology.vdd_V
+    fefet = design.memory == MEMORIES.index("fefet")
+    return Crossbar(
+        height_m=height,
+        width_m=width,
+        cell_height=cell_height,
+        cell_width=cell_width,
+        access_size=size,
+        r_access_ohm=r_access,
+        r_series_ohm=torch.where(fefet | sram, 0.0, r_access),
+        r_mean_ohm=2
+        / (
+            1 / ((1 + design.access_ratio) * design.r_on_ohm)
+            + 1 / (design.r_off_ohm + design.access_ratio * design.r_on_ohm)
+        ),
+        r_wordline_ohm=technology.metal1_ohm_per_m * width,
+        r_bitline_ohm=technology.metal0_ohm_per_m * height,
+        c_wordline_F=c_wordline,
+        c_wordline_wire_F=wire_wordline,
+        c_bitline_F=technology.c_wire_F_per_m * height + design.rows * drain,
+        row_energy_J=design.mux_ratio * c_wordline * technology.vdd_V**2,
+        leakage_W=torch.where(sram, design.rows * design.cols * cell_leakage, 0.0),
+    )

@@ -1,0 +1,71 @@
+"""2x2 max-pool units from comparators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch
+from archsim.cost import gates
+
+#: Comparators per unit (four inputs) and bits per comparator.
+_COMPARATORS, _BITS = 3.0, 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool:
+    """One 4-to-1, 8-bit unit."""
+
+    area_m2: Tensor
+    energy_J: Tensor
+    delay_s: Tensor
+
+
+def max_pool(*, design: DesignBatch) -> MaxPool:
+    """Price one max-pool unit (SPEC_CHIP.md section 2.4).
+
+    The third and fourth stage of a comparator bit enter the delay with a minus sign, an arithmetic
+    slip of the reference below 0.01 % of any layer; it is kept so that both agree.
+
+    Args:
+        design: ``*batch``.
+    """
+    technology = design.technology
+    node = technology.node_m
+    minimum_p = 2 * node * technology.r_pn
+    inverter = gates.enlarged_gate(technology, "inverter", 1, 2 * node, minimum_p)
+    nand2 = gates.enlarged_gate(technology, "nand", 2, 4 * node, minimum_p)
+    nand3 = gates.enlarged_gate(technology, "nand", 3, 6 * node, minimum_p)
+    nor2 = gates.enlarged_gate(technology, "nor", 2, 8 * node, minimum_p)
+    nor8 = gates.make_gate(technology, "nor", 8, 32 * node, minimum_p)
+    width = _BITS * (9 * inverter.width_m + 4 * nand2.width_m + 3 * nand3.width_m) + (
+        7 * inverter.width_m + nand2.width_m + nor2.width_m + nor8.width_m
+    )
+    scale = design.control_activity * technology.vdd_V**2
+    inverter_load = inverter.c_in_F + inverter.c_out_F
+    select = (
+        (nand2.c_in_F + inverter.c_out_F)
+        + (nor2.c_in_F + inverter.c_out_F)
+        + 2 * inverter_load
+        + (nor8.c_in_F + inverter.c_out_F)
+    )
+    bit = 4 * inverter_load + 4 * (nand2.c_in_F + nand2.c_out_F) + 3 * (
+        nand3.c_in_F + nand3.c_out_F
+    )
+    first = 2 * nand2.r_n_ohm * (nand2.c_out_F + nand3.c_in_F)
+    second = nand3.r_p_ohm * (nand3.c_out_F + nand2.c_in_F)
+    last = nand3.r_p_ohm * (nand3.c_out_F + 2 * inverter.c_out_F)
+    stages = gates.chain_delay_s(first, second, first, second, first, last)
+    per_bit = stages[0] + stages[1] - stages[2] - stages[3] + stages[4] + stages[5]
+    wide = gates.stage_delay_s(
+        2 * nor8.r_n_ohm * (2 * inverter.c_in_F + 8 * inverter.c_out_F)
+    )
+    invert = gates.stage_delay_s(2 * inverter.r_n_ohm * (inverter.c_in_F + nor8.c_out_F))
+    buffer = gates.stage_delay_s(2 * inverter.r_n_ohm * 2 * inverter.c_in_F, invert)
+    return MaxPool(
+        area_m2=_COMPARATORS * width * technology.cell_height_m,
+        energy_J=_COMPARATORS * scale * (select + 4 * bit),
+        delay_s=4 * per_bit + wide + invert + buffer + torch.zeros_like(width),
+    )

@@ -1,0 +1,160 @@
+"""The cost engine: a mapping plan and a batch of designs in, area, energy and time out.
+
+    subarray -> tiles -> chip -> cycles and energy of every layer -> totals
+
+Everything is a pure function of tensors: one design or a million run through the same lines.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch
+from archsim.cost.chip import Chip, build_chip
+from archsim.cost.component.adder import adder
+from archsim.cost.component.flip_flop import flip_flop
+from archsim.cost.component.wire import fastest_repeater, frugal_repeater
+from archsim.cost.layer_cycles import LayerCycles, layer_cycles
+from archsim.cost.layer_energy import LayerEnergy, layer_energy
+from archsim.cost.layer_tile import pick_tiles
+from archsim.cost.pieces import cut_into_pieces
+from archsim.cost.programming import programming_cost
+from archsim.cost.subarray import Subarray, subarray
+from archsim.cost.tile import Parts
+from archsim.cost.traffic import layer_traffic
+from archsim.plan import Constraint, MappingPlan
+from archsim.results import CostBreakdown
+
+#: Components of the energy and of the time breakdown, in report order.
+ENERGY_COMPONENTS = (
+    "array",
+    "adc",
+    "mux",
+    "drivers",
+    "shift_add",
+    "adder_tree",
+    "buffer",
+    "interconnect",
+    "digital",
+)
+TIME_COMPONENTS = (
+    "array",
+    "shift_add",
+    "adder_tree",
+    "buffer",
+    "interconnect",
+    "digital",
+)
+
+
+def evaluate(*, design: DesignBatch, plan: MappingPlan) -> CostBreakdown:
+    """Price a plan.
+
+    Args:
+        design: ``*batch``.
+        plan: counts of the same batch, ``*batch layer``.
+
+    Returns:
+        Totals ``*batch``, breakdowns ``*batch`` per component and ``*batch layer`` per layer.
+    """
+    parts = Parts(
+        subarray=subarray(design=design),
+        register=flip_flop(design.technology),
+        adder=adder(design=design),
+        pe_wire=fastest_repeater(design=design)[0],
+        tree_wire=frugal_repeater(design=design),
+    )
+    chip = build_chip(design=design, parts=parts, plan=plan)
+    tile = pick_tiles(chip=chip, plan=plan)
+    pieces = cut_into_pieces(design=design, plan=plan)
+    traffic = layer_traffic(design=design, chip=chip, plan=plan, pieces=pieces, tile=tile)
+    cycles = layer_cycles(
+        design=design, parts=parts, chip=chip, plan=plan, pieces=pieces, tile=tile, traffic=traffic
+    )
+    energy = layer_energy(
+        design=design, parts=parts, chip=chip, plan=plan, pieces=pieces, tile=tile, traffic=traffic
+    )
+    return _roll_up(design, plan, parts.subarray, chip, cycles, energy)
+
+
+def _roll_up(
+    design: DesignBatch,
+    plan: MappingPlan,
+    array: Subarray,
+    chip: Chip,
+    cycles: LayerCycles,
+    energy: LayerEnergy,
+) -> CostBreakdown:
+    """Compose layer times, sum energies and areas."""
+    clock = array.clock_s.unsqueeze(-1)
+    layer_time = {name: getattr(cycles, name) * clock for name in TIME_COMPONENTS}
+    layer_energies = {name: getattr(energy, name) for name in ENERGY_COMPONENTS}
+    layer_latency = cycles.total * clock
+    latency = layer_latency.sum(-1)
+    period = torch.where(design.pipeline, _slowest_stage(plan, layer_latency), latency)
+    busy = torch.where(design.pipeline, period, latency)
+    tile_area = torch.where(
+        plan.is_kernel,
+        chip.kernel_tile.area_m2.unsqueeze(-1),
+        chip.matrix_tile.area_m2.unsqueeze(-1),
+    )
+    return CostBreakdown(
+        names=plan.names,
+        kinds=plan.kinds,
+        area_m2=_add_up(chip.areas_m2),
+        dynamic_energy_J=_add_up(layer_energies).sum(-1),
+        leakage_power_W=chip.leakage_W + torch.zeros_like(latency),
+        leakage_energy_J=chip.leakage_W * busy,
+        latency_s=latency,
+        period_s=period,
+        clock_s=array.clock_s + torch.zeros_like(latency),
+        areas_m2=chip.areas_m2,
+        energies_J={name: value.sum(-1) for name, value in layer_energies.items()},
+        times_s={name: value.sum(-1) for name, value in layer_time.items()},
+        layer_area_m2=plan.tiles * tile_area,
+        layer_energy_J=_add_up(layer_energies),
+        layer_latency_s=layer_latency,
+        layer_energies_J=layer_energies,
+        layer_times_s=layer_time,
+        programming=programming_cost(design=design, plan=plan),
+        macs=(
+            plan.layers.input_rows
+            * plan.layers.weights_wide
+            * plan.layers.vectors
+            * plan.layers.instances
+            * plan.layers.active
+        ).sum(-1),
+        constraints=(*plan.constraints, _access_fits(design, array)),
+    )
+
+
+def _add_up(parts: dict[str, Tensor]) -> Tensor:
+    return torch.stack(torch.broadcast_tensors(*parts.values())).sum(0)
+
+
+def _slowest_stage(plan: MappingPlan, layer_latency: Tensor) -> Tensor:
+    """Pipeline period: the slowest layer; all visits to one shared block are a single stage."""
+    shared = plan.layers.shared > 0
+    own = torch.where(shared, 0.0, layer_latency).amax(-1)
+    queue = torch.where(shared, layer_latency, 0.0).sum(-1)
+    return torch.maximum(own, queue)
+
+
+def _access_fits(design: DesignBatch, array: Subarray) -> Constraint:
+    """The access transistor of a resistive cell must fit under the cell."""
+    technology = design.technology
+    crossbar = array.array
+    node = technology.node_m
+    size = crossbar.access_size
+    fin = (size - 1) * technology.fin_pitch_m / node + technology.w_fin_m / node
+    demand = torch.where(technology.is_finfet, fin, size)
+    bound = crossbar.cell_width + torch.zeros_like(demand)
+    return Constraint(
+        name="access transistor width",
+        violated=~design.is_sram & (demand > bound),
+        demand=demand,
+        bound=bound,
+        unit="F",
+        levers=("device.r_on (higher)", "chip.read.access_resistance_ratio (higher)"),
+    )

@@ -1,0 +1,239 @@
+"""Clock cycles of every layer for one image.
+
+Within a layer, reading the arrays, adding up, moving data and the digital units follow one another
+(no overlap); layers overlap only in the pipeline. Copies share a layer's vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch
+from archsim.cost.chip import Chip, tile_rows_summed
+from archsim.cost.component.adder import tree_delay_s
+from archsim.cost.layer_tile import LayerTile
+from archsim.cost.pieces import Pieces
+from archsim.cost.tile import Parts
+from archsim.cost.traffic import Traffic
+from archsim.plan import MappingPlan
+
+
+@dataclass(frozen=True, eq=False)
+class LayerCycles:
+    """Cycles per component for one image, ``*batch layer``."""
+
+    array: Tensor
+    shift_add: Tensor
+    adder_tree: Tensor
+    buffer: Tensor
+    interconnect: Tensor
+    digital: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """All cycles of a layer."""
+        return (
+            self.array
+            + self.shift_add
+            + self.adder_tree
+            + self.buffer
+            + self.interconnect
+            + self.digital
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CopySplit:
+    """How copies divide the work of a PE and of a tile, ``*batch layer``.
+
+    ``in_pe`` copies inside one PE divide reads and sums, ``in_tile`` PEs divide everything that
+    happens in a PE; ``sums_in_pe`` is false where a copy fits one subarray and nothing is added.
+    """
+
+    in_pe: Tensor
+    in_tile: Tensor
+    sums_in_pe: Tensor
+
+
+def split_copies(*, plan: MappingPlan, pieces: Pieces, tile: LayerTile) -> CopySplit:
+    """Say where a layer's copies sit: inside PEs, over the PEs of a tile, or over tiles."""
+    across = plan.floorplan.pes_per_side.unsqueeze(-1)
+    rows, cols = plan.copies_rows, plan.copies_cols
+    pe_rows, pe_cols = torch.ceil(rows / across), torch.ceil(cols / across)
+    in_pe = torch.where(pieces.whole_tile, pe_rows * pe_cols, 1.0)
+    fits_one_array = (pe_rows >= tile.array_rows) & (pe_cols >= tile.array_cols) & (in_pe > 1)
+    return CopySplit(
+        in_pe=in_pe,
+        in_tile=torch.where(pieces.whole_tile, across**2, rows * cols),
+        sums_in_pe=~(pieces.whole_tile & fits_one_array),
+    )
+
+
+def results_per_read(*, design: DesignBatch) -> Tensor:
+    """Results an ADC delivers per vector: weights per ADC, at least one unless floored away."""
+    ratio = design.mux_ratio / design.columns_per_weight
+    return torch.where(
+        design.floor_results, torch.floor(ratio + 1e-9), torch.ceil(ratio - 1e-9)
+    )
+
+
+def layer_cycles(
+    *,
+    design: DesignBatch,
+    parts: Parts,
+    chip: Chip,
+    plan: MappingPlan,
+    pieces: Pieces,
+    tile: LayerTile,
+    traffic: Traffic,
+) -> LayerCycles:
+    """Count the cycles of every layer.
+
+    Args:
+        design: ``*batch``.
+        parts: subarray and adders.
+        chip: global blocks.
+        plan: counts.
+        pieces: PE pieces of every matrix.
+        tile: tile of every layer.
+        traffic: bits moved.
+    """
+    layers = plan.layers
+    array = parts.subarray
+    frequency = 1 / torch.maximum(array.clock_s, design.clock_floor_s)
+    rate = frequency.unsqueeze(-1)
+    split = split_copies(plan=plan, pieces=pieces, tile=tile)
+    reads = layers.vectors * design.input_bits.unsqueeze(-1)
+    divided = split.in_pe * split.in_tile
+    results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
+    stacked_arrays = torch.ceil(pieces.rows / design.rows.unsqueeze(-1))
+
+    adder = parts.adder.per_layer()
+
+    def sum_cycles(inputs: Tensor, bits: Tensor) -> Tensor:
+        return torch.ceil(rate * tree_delay_s(cell=adder, inputs=inputs, bits=bits) - 1e-9)
+
+    sum_bit = chip.matrix_tile.sum_bit.unsqueeze(-1)
+    pe_sum = torch.where(
+        split.sums_in_pe, sum_cycles(stacked_arrays, sum_bit) * results / divided, 0.0
+    )
+    stacked = tile_sum_inputs(plan=plan, pieces=pieces, tile=tile)
+    tile_sum = torch.where(
+        stacked > 0,
+        sum_cycles(stacked, tile.pe_sum_bit) * tile_results(design=design, plan=plan),
+        0.0,
+    )
+    summed = tile_rows_summed(design=design, plan=plan)
+    outputs = layers.weights_wide * layers.vectors
+    units = chip.result_units.unsqueeze(-1)
+    global_sum = torch.where(
+        summed > 1,
+        sum_cycles(summed, chip.sum_bit.unsqueeze(-1)) * torch.ceil(outputs / units),
+        0.0,
+    )
+    relu = torch.ceil(outputs / units)
+    pooling = (
+        layers.pooled
+        * 3
+        * torch.ceil(rate * chip.pool.delay_s.unsqueeze(-1) - 1e-9)
+        * torch.ceil(outputs / layers.pool_factor / chip.pool_units.unsqueeze(-1))
+    )
+    on = layers.active
+    return LayerCycles(
+        array=on * reads * array.adc_cycles.unsqueeze(-1) / divided,
+        shift_add=on * reads * array.accumulation_cycles.unsqueeze(-1) / divided,
+        adder_tree=on * (pe_sum + tile_sum + global_sum),
+        buffer=on * _buffer_cycles(chip, tile, traffic, split),
+        interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, rate),
+        digital=on * (relu + pooling),
+    )
+
+
+def tile_sum_inputs(*, plan: MappingPlan, pieces: Pieces, tile: LayerTile) -> Tensor:
+    """Inputs of the tile's adder trees; 0 where a PE's result leaves the tile unsummed.
+
+    Kernel positions are always summed; a matrix without copies uses all rows of PEs; a copied one
+    only those that hold different weights.
+    """
+    floor = plan.floorplan
+    down = torch.ceil(
+        torch.minimum(plan.layers.rows, floor.tile_side.unsqueeze(-1))
+        / floor.pe_side.unsqueeze(-1)
+    )
+    copied = torch.where(down > 1, down, 0.0)
+    copied = torch.where(pieces.whole_tile, 0.0, copied)
+    matrix = torch.where(pieces.single, tile.stacked, copied)
+    return torch.where(plan.is_kernel, tile.stacked, matrix)
+
+
+def tile_results(*, design: DesignBatch, plan: MappingPlan) -> Tensor:
+    """Results that each tile adder takes per image: per vector, those of one ADC."""
+    ratio = (design.mux_ratio / design.columns_per_weight).unsqueeze(-1)
+    per_vector = torch.where(
+        plan.is_kernel, results_per_read(design=design).unsqueeze(-1), torch.ceil(ratio - 1e-9)
+    )
+    return plan.layers.vectors * per_vector
+
+
+def _buffer_cycles(
+    chip: Chip, tile: LayerTile, traffic: Traffic, split: CopySplit
+) -> Tensor:
+    """PE registers, tile buffers and global buffer: one line per cycle and core."""
+    registers = (traffic.input_lines + traffic.output_lines) / split.in_tile
+
+    def moved(bits: Tensor, line: Tensor, cores: Tensor) -> Tensor:
+        ports = torch.minimum(cores, torch.ceil(tile.bus_bit / line))
+        return bits / line / ports
+
+    tiles = moved(traffic.tile_in_bit, tile.input_line_bit, tile.input_cores) + moved(
+        traffic.tile_out_bit, tile.output_line_bit, tile.output_cores
+    )
+    line = chip.buffer.line_bit.unsqueeze(-1)
+    ports = torch.minimum(
+        chip.buffer.cores.unsqueeze(-1), torch.ceil(chip.bus_bit.unsqueeze(-1) / line)
+    )
+    return registers + tiles + (traffic.chip_in_bit + traffic.chip_out_bit) / line / ports
+
+
+def _wire_cycles(
+    design: DesignBatch,
+    chip: Chip,
+    plan: MappingPlan,
+    tile: LayerTile,
+    traffic: Traffic,
+    rate: Tensor,
+) -> Tensor:
+    """Tile H-tree and global bus or tree."""
+    whole = design.whole_flight.unsqueeze(-1)
+
+    def flights(seconds: Tensor, transfers: Tensor) -> Tensor:
+        """Cycles of a number of transfers: each waits for the flight, or they follow closely."""
+        flight = torch.ceil(rate * seconds - 1e-9)
+        behind = transfers + torch.where(transfers > 0, (flight - 1).clamp_min(0.0), 0.0)
+        return torch.where(whole, flight * transfers, torch.where(flight > 0, behind, 0.0))
+
+    inside = flights(
+        tile.flight_s, (traffic.tile_in_bit + traffic.tile_out_bit) / tile.bus_bit
+    )
+    wire, width = chip.wire, chip.bus_bit.unsqueeze(-1)
+    floor = plan.floorplan
+    delay_x = wire.delay_s_for(chip.grid_width_m).unsqueeze(-1)
+    delay_y = wire.delay_s_for(chip.grid_height_m).unsqueeze(-1)
+    tile_rows = plan.tile_rows * plan.extra_copies
+    down = torch.ceil(
+        traffic.chip_in_bit / width * (floor.grid_rows.unsqueeze(-1) / tile_rows) - 1e-9
+    )
+    back = torch.ceil(
+        traffic.chip_out_bit / width * (floor.grid_cols.unsqueeze(-1) / plan.tile_cols) - 1e-9
+    )
+    straight = flights(traffic.bus_in_m * delay_x, down) + flights(
+        traffic.bus_out_m.clamp_min(0.0) * delay_y, back
+    )
+    tree = flights(
+        tile.bus_flight_s,
+        torch.ceil((traffic.chip_in_bit + traffic.chip_out_bit) / traffic.tree_width_bit - 1e-9),
+    )
+    return inside + torch.where(design.is_h_tree.unsqueeze(-1), tree, straight)

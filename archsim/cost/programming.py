@@ -1,0 +1,106 @@
+"""Programming: pulses, reads, time and energy to write every weight of a plan once.
+
+The pulses of a cell come from :mod:`archsim.device`, the same object that decides its residual
+spread. Cells outside the write-verify policy get one pulse and are not read back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import WRITE_MODELS, DesignBatch
+from archsim.device.programming import row_pulses
+from archsim.device.write_verify import PulseLaw, one_shot_law, pulse_law
+from archsim.plan import MappingPlan
+from archsim.results import ProgrammingCost
+
+
+@dataclass(frozen=True, eq=False)
+class _Verified:
+    """Write-verify per cell (``*batch``) and pulses of a row (``*batch layer``)."""
+
+    pulses: Tensor
+    reads: Tensor
+    residual_sigma: Tensor
+    row_pulses: Tensor
+
+
+def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCost:
+    """Price the writing of all cells, copies included.
+
+    The cells of a row are written in parallel, a verified row until its slowest cell is done; rows
+    follow one another, and ``parallel_subarrays`` subarrays are written at a time.
+
+    Args:
+        design: ``*batch``.
+        plan: cells to write and cells to verify, ``*batch layer``.
+    """
+    layers = plan.layers
+    cols = design.cols.unsqueeze(-1)
+    verified = _verified(design, torch.minimum(layers.columns, cols))
+    cells, checked = plan.write_cells.sum(-1), plan.verified_cells.sum(-1)
+    once = cells - checked
+    pulses = once + checked * verified.pulses
+    reads = checked * verified.reads
+    rows = layers.rows * torch.ceil(layers.columns / cols) * plan.copies * layers.owned
+    row_is_checked = torch.where(plan.verified_cells > 0, 1.0, 0.0)
+    steps = torch.where(row_is_checked > 0, verified.row_pulses, 1.0)
+    pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
+    per_row = steps * (pulse + row_is_checked * read)
+    at_once = torch.minimum(
+        design.parallel_subarrays, plan.subarrays_used.sum(-1).clamp_min(1.0)
+    )
+    return ProgrammingCost(
+        write_pulses=pulses,
+        verify_reads=reads,
+        time_s=(rows * per_row).sum(-1) / at_once,
+        energy_J=pulses * design.write_energy_J + reads * design.verify_read_energy_J,
+        cells=cells,
+        verified_cells=checked,
+        residual_sigma=verified.residual_sigma + torch.zeros_like(cells),
+    )
+
+
+def _verified(design: DesignBatch, row_cells: Tensor) -> _Verified:
+    """Write-verify under each design's model; models that no design uses are not evaluated."""
+    result: _Verified | None = None
+    for code in design.write_model.unique().tolist():
+        law = pulse_law(
+            model=WRITE_MODELS[int(code)],
+            sigma=design.sigma,
+            tolerance=design.write_tolerance,
+            max_pulses=design.max_pulses,
+            step_gain=design.step_gain,
+            step_sigma=design.step_sigma,
+        )
+        here = _averages(law, row_cells)
+        if result is None:
+            result = here
+            continue
+        mine = design.write_model == code
+        result = _Verified(
+            pulses=torch.where(mine, here.pulses, result.pulses),
+            reads=torch.where(mine, here.reads, result.reads),
+            residual_sigma=torch.where(mine, here.residual_sigma, result.residual_sigma),
+            row_pulses=torch.where(mine.unsqueeze(-1), here.row_pulses, result.row_pulses),
+        )
+    return result or _averages(one_shot_law(sigma=design.sigma), row_cells)
+
+
+def _averages(law: PulseLaw, row_cells: Tensor) -> _Verified:
+    stats = law.stats()
+    per_layer = PulseLaw(
+        survival=law.survival.unsqueeze(-2),
+        residual_sigma=law.residual_sigma.unsqueeze(-1),
+        unconverged_fraction=law.unconverged_fraction.unsqueeze(-1),
+        verified=law.verified,
+    )
+    return _Verified(
+        pulses=stats.write_pulses,
+        reads=stats.verify_reads,
+        residual_sigma=stats.residual_sigma,
+        row_pulses=row_pulses(law=per_layer, cells_per_row=row_cells),
+    )

@@ -1,0 +1,36 @@
+"""Memory cells: levels, programming spread, write-verify. The one owner of sigma and pulses."""
+
+from archsim.device.cell import conductance_S as conductance_S
+from archsim.device.cell import decode_digits as decode_digits
+from archsim.device.cell import digit_significances as digit_significances
+from archsim.device.cell import encode_digits as encode_digits
+from archsim.device.cell import level_conductances_S as level_conductances_S
+from archsim.device.cell import level_count as level_count
+from archsim.device.cell import weight_slices as weight_slices
+from archsim.device.cell import zero_conductance_level as zero_conductance_level
+from archsim.device.disturbance import drift_cells as drift_cells
+from archsim.device.disturbance import drift_factor as drift_factor
+from archsim.device.disturbance import mean_drift_factor as mean_drift_factor
+from archsim.device.disturbance import read_cells as read_cells
+from archsim.device.disturbance import stick_cells as stick_cells
+from archsim.device.programming import programming_energy_J as programming_energy_J
+from archsim.device.programming import programming_time_s as programming_time_s
+from archsim.device.programming import row_pulses as row_pulses
+from archsim.device.variation import code_noise_std as code_noise_std
+from archsim.device.variation import code_noise_std_of as code_noise_std_of
+from archsim.device.variation import level_probabilities as level_probabilities
+from archsim.device.variation import level_sigmas as level_sigmas
+from archsim.device.variation import profile_sigma as profile_sigma
+from archsim.device.variation import sample_codes as sample_codes
+from archsim.device.variation import sample_levels as sample_levels
+from archsim.device.variation import weight_noise_std as weight_noise_std
+from archsim.device.variation import weight_noise_std_by_level as weight_noise_std_by_level
+from archsim.device.write_verify import WRITE_MODELS as WRITE_MODELS
+from archsim.device.write_verify import ProgrammedCells as ProgrammedCells
+from archsim.device.write_verify import PulseLaw as PulseLaw
+from archsim.device.write_verify import WriteVerifyStats as WriteVerifyStats
+from archsim.device.write_verify import one_shot as one_shot
+from archsim.device.write_verify import one_shot_law as one_shot_law
+from archsim.device.write_verify import pulse_law as pulse_law
+from archsim.device.write_verify import sample_write_verify as sample_write_verify
+from archsim.device.write_verify import write_verify_closed_form as write_verify_closed_form

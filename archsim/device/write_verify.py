@@ -1,0 +1,281 @@
+"""Write-verify: pulse, read, stop within the tolerance or at the pulse limit.
+
+Two models of what a pulse does; all sigmas and tolerances are relative to the maximum conductance.
+
+``redraw``
+    Every pulse lands independently at ``N(target, sigma^2)``: pulses follow a geometric law cut off
+    at the limit, the accepted error is a truncated normal. Exact.
+``incremental``
+    The first pulse lands at ``N(target, sigma^2)``, each further one removes the fraction
+    ``step_gain`` of the error and adds ``N(0, step_sigma^2)``: see
+    :mod:`archsim.device.error_chain`, also for the accuracy.
+
+``redraw`` is ``incremental`` with ``step_gain = 1`` and ``step_sigma = sigma``: a batch that mixes
+the models can use that. Every pulse is followed by one verify read. The closed form and the
+sampler are each other's test.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from archsim.device.cell import Real, broadcast, real
+from archsim.device.error_chain import incremental_law, scaled
+from archsim.errors import ConfigError, close_matches
+from archsim.shapes import PerDesign
+
+WRITE_MODELS = ("redraw", "incremental")
+
+
+@dataclass(frozen=True, eq=False)
+class WriteVerifyStats:
+    """Programming of one cell on average, ``*batch``.
+
+    ``unconverged_fraction`` of the cells end outside the tolerance; their error is part of
+    ``residual_sigma``, the root-mean-square final error.
+    """
+
+    write_pulses: Tensor
+    verify_reads: Tensor
+    residual_sigma: Tensor
+    unconverged_fraction: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PulseLaw:
+    """Distribution of the pulses of one cell, and what they leave.
+
+    ``survival[..., k]`` is the probability that a cell takes more than ``k`` pulses; it is zero
+    from the pulse limit on. Every pulse is followed by a verify read if ``verified``.
+    """
+
+    survival: Float[Tensor, "*batch pulse"]
+    residual_sigma: Float[Tensor, "*batch"]
+    unconverged_fraction: Float[Tensor, "*batch"]
+    verified: bool = True
+
+    def stats(self) -> WriteVerifyStats:
+        """Return the averages; the mean of a count is the sum of its survival function."""
+        pulses = self.survival.sum(-1)
+        return WriteVerifyStats(
+            write_pulses=pulses,
+            verify_reads=pulses if self.verified else torch.zeros_like(pulses),
+            residual_sigma=self.residual_sigma,
+            unconverged_fraction=self.unconverged_fraction,
+        )
+
+    def slowest_of(self, cells: Real) -> PerDesign:
+        """Return the expected pulses of the slowest of ``cells`` cells, ``*batch``.
+
+        ``E[max] = sum_k 1 - F(k)^cells`` for independent cells; 0 for no cell.
+        """
+        done = (1 - self.survival).clamp(0, 1)
+        return (1 - done ** real(cells).unsqueeze(-1)).sum(-1)
+
+
+def check_write_model(model: str) -> None:
+    """Check the name of a write model.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if model not in WRITE_MODELS:
+        raise ConfigError(
+            f"write_verify.model = '{model}'; allowed: {', '.join(WRITE_MODELS)}."
+            + close_matches(model, WRITE_MODELS)
+        )
+
+
+def _step(value: Real | None, key: str) -> Real:
+    if value is None:
+        raise ConfigError(
+            f"write_verify.{key} is missing; the incremental model needs step_gain and step_sigma"
+        )
+    return value
+
+
+def one_shot_law(*, sigma: Real, tolerance: Real = math.inf) -> PulseLaw:
+    """Return the law of a single pulse that nobody checks: 1 pulse, 0 verify reads.
+
+    Args:
+        sigma: spread of the pulse, ``*batch``.
+        tolerance: counts the cells outside it as unconverged, ``*batch``; infinite by default.
+    """
+    spread, accepted = broadcast(sigma, tolerance)
+    return PulseLaw(
+        survival=torch.ones_like(spread).unsqueeze(-1),
+        residual_sigma=spread,
+        unconverged_fraction=torch.erfc(scaled(accepted, spread) / math.sqrt(2)),
+        verified=False,
+    )
+
+
+def one_shot(*, sigma: Real, tolerance: Real = math.inf) -> WriteVerifyStats:
+    """Return the averages of :func:`one_shot_law`.
+
+    Args:
+        sigma: spread of the pulse, ``*batch``.
+        tolerance: counts the cells outside it as unconverged, ``*batch``; infinite by default.
+    """
+    return one_shot_law(sigma=sigma, tolerance=tolerance).stats()
+
+
+def pulse_law(
+    *,
+    model: str,
+    sigma: Real,
+    tolerance: Real,
+    max_pulses: Real,
+    step_gain: Real | None = None,
+    step_sigma: Real | None = None,
+) -> PulseLaw:
+    """Return the law of write-verify, differentiable in all but ``max_pulses``.
+
+    Args:
+        model: ``redraw`` or ``incremental``.
+        sigma: spread of the first (``redraw``: of every) pulse, ``*batch``.
+        tolerance: accepted ``|error|``, ``*batch``.
+        max_pulses: pulse limit, a whole number >= 1, ``*batch``.
+        step_gain: incremental: share of the error that a further pulse removes, 0 to 2.
+        step_sigma: incremental: spread that a further pulse adds.
+
+    Raises:
+        ConfigError: an unknown model, or ``incremental`` without its step.
+    """
+    check_write_model(model)
+    if model == "redraw":
+        return _redraw_law(*broadcast(sigma, tolerance, max_pulses))
+    survival, variance, outside = incremental_law(
+        sigma=sigma,
+        tolerance=tolerance,
+        max_pulses=max_pulses,
+        step_gain=_step(step_gain, "step_gain"),
+        step_sigma=_step(step_sigma, "step_sigma"),
+    )
+    positive = variance > 0
+    deviation = torch.sqrt(torch.where(positive, variance, 1.0))
+    return PulseLaw(survival, torch.where(positive, deviation, 0.0), outside)
+
+
+def _redraw_law(sigma: Tensor, tolerance: Tensor, max_pulses: Tensor) -> PulseLaw:
+    """Return the law of independent pulses.
+
+    With z = tolerance / sigma, q = P(|N| > z) and the limit n, the final variance over sigma^2 is
+    ``(1 - q^n) v + q^n + 2 z phi(z) q^(n-1)``: v = 1 - 2 z phi(z) / (1 - q) inside the tolerance
+    (variance of a truncated normal), and the last pulse's error outside it.
+    """
+    z = scaled(tolerance, sigma)
+    fails, hits = torch.erfc(z / math.sqrt(2)), torch.erf(z / math.sqrt(2))
+    edge = 2 * z * torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    unconverged = fails**max_pulses
+    inside = 1 - edge / torch.where(hits > 0, hits, 1.0)
+    relative = (1 - unconverged) * inside + unconverged + edge * fails ** (max_pulses - 1)
+    longest = int(max_pulses.max().item()) if max_pulses.numel() else 1
+    before = torch.arange(longest, dtype=torch.float64)
+    survival = fails.unsqueeze(-1) ** before
+    return PulseLaw(
+        survival=torch.where(before < max_pulses.unsqueeze(-1), survival, 0.0),
+        residual_sigma=sigma * torch.sqrt(relative),
+        unconverged_fraction=unconverged,
+    )
+
+
+def write_verify_closed_form(
+    *,
+    model: str,
+    sigma: Real,
+    tolerance: Real,
+    max_pulses: Real,
+    step_gain: Real | None = None,
+    step_sigma: Real | None = None,
+) -> WriteVerifyStats:
+    """Return the averages of write-verify per cell: :func:`pulse_law` summed up.
+
+    Args:
+        model: ``redraw`` or ``incremental``.
+        sigma: spread of the first (``redraw``: of every) pulse, ``*batch``.
+        tolerance: accepted ``|error|``, ``*batch``.
+        max_pulses: pulse limit, a whole number >= 1, ``*batch``.
+        step_gain: incremental: share of the error that a further pulse removes, 0 to 2.
+        step_sigma: incremental: spread that a further pulse adds.
+
+    Raises:
+        ConfigError: an unknown model, or ``incremental`` without its step.
+    """
+    return pulse_law(
+        model=model,
+        sigma=sigma,
+        tolerance=tolerance,
+        max_pulses=max_pulses,
+        step_gain=step_gain,
+        step_sigma=step_sigma,
+    ).stats()
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammedCells:
+    """Outcome of write-verify for each cell: final error (relative), pulses, success."""
+
+    error: Float[Tensor, "*cells"]
+    pulses: Float[Tensor, "*cells"]
+    converged: Bool[Tensor, "*cells"]
+
+    def stats(self) -> WriteVerifyStats:
+        """Return the averages over all cells; one verify read per pulse."""
+        pulses = self.pulses.mean()
+        return WriteVerifyStats(
+            write_pulses=pulses,
+            verify_reads=pulses,
+            residual_sigma=self.error.square().mean().sqrt(),
+            unconverged_fraction=(~self.converged).to(self.error.dtype).mean(),
+        )
+
+
+def sample_write_verify(
+    *,
+    model: str,
+    shape: tuple[int, ...],
+    sigma: Real,
+    tolerance: Real,
+    max_pulses: int,
+    generator: torch.Generator,
+    step_gain: Real | None = None,
+    step_sigma: Real | None = None,
+) -> ProgrammedCells:
+    """Program cells one pulse at a time.
+
+    Args:
+        model: ``redraw`` or ``incremental``.
+        shape: ``*cells``.
+        sigma: spread of the first (``redraw``: of every) pulse; may differ from cell to cell.
+        tolerance: accepted ``|error|``.
+        max_pulses: pulse limit.
+        generator: source of all randomness; results live on its device in float64.
+        step_gain: incremental: share of the error that a further pulse removes.
+        step_sigma: incremental: spread that a further pulse adds.
+
+    Raises:
+        ConfigError: an unknown model, or ``incremental`` without its step.
+    """
+    check_write_model(model)
+    redraws = model == "redraw"
+    gain = 1.0 if redraws else _step(step_gain, "step_gain")
+    spread = sigma if redraws else _step(step_sigma, "step_sigma")
+
+    def noise() -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
+
+    error = sigma * noise()
+    pulses = torch.ones_like(error)
+    for _ in range(1, max_pulses):
+        outside = error.abs() > tolerance
+        if not bool(outside.any()):
+            break
+        error = torch.where(outside, (1 - gain) * error + spread * noise(), error)
+        pulses = pulses + outside.to(error.dtype)
+    return ProgrammedCells(error=error, pulses=pulses, converged=error.abs() <= tolerance)

@@ -1,0 +1,1 @@
+"""From a model to operations: one file per source of calls, then readers, then assembly."""

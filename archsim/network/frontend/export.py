@@ -1,0 +1,182 @@
+"""Calls of a model through ``torch.export``: shapes are propagated without computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch._ops import HigherOrderOperator
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from archsim.network.frontend.call import Call, Data, Trace, Weight
+from archsim.network.frontend.operators import PARTIAL_VIEWS, PARTIAL_WRITES, partial_write
+
+
+def export_calls(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
+    """Trace ``module``, in evaluation mode, on inputs shaped like ``example``.
+
+    Raises:
+        NetworkError: The model writes into a part of a tensor.
+        Exception: Whatever ``torch.export`` raises when it cannot trace the model.
+    """
+    with torch.no_grad(), _plain_attention():
+        program = torch.export.export(module, example, strict=False)
+    return _Reader(program).read()
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Keep PyTorch from fusing a transformer layer, weights and all, into one operator."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@dataclass
+class _Reader:
+    """Walks an exported graph once; ``seen`` maps each node to the tensor that it stands for."""
+
+    program: ExportedProgram
+    seen: dict[fx.Node, Data | Weight] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    inputs: list[Data] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+    def read(self) -> Trace:
+        placeholders = self._placeholders()
+        for node in self.program.graph.nodes:
+            if node.op == "placeholder":
+                self._input(node, placeholders.get(node.name))
+            elif node.op == "call_function":
+                self._call(node)
+            elif node.op == "output":
+                values = (self.seen.get(used) for used in node.all_input_nodes)
+                self.outputs += [value.id for value in values if isinstance(value, Data)]
+        return Trace(
+            inputs=tuple(self.inputs), calls=tuple(self.calls), outputs=tuple(self.outputs)
+        )
+
+    def _placeholders(self) -> dict[str, tuple[str, bool]]:
+        """State-dict name, and whether it is a parameter, of every placeholder for a weight."""
+        return {
+            spec.arg.name: (spec.target or spec.arg.name, spec.kind is InputKind.PARAMETER)
+            for spec in self.program.graph_signature.input_specs
+            if spec.kind is not InputKind.USER_INPUT and hasattr(spec.arg, "name")
+        }
+
+    def _input(self, node: fx.Node, weight: tuple[str, bool] | None) -> None:
+        shape = _shape(node)
+        if shape is None:
+            return
+        if weight is None:
+            data = Data(id=node.name, shape=shape)
+            self.inputs.append(data)
+            self.seen[node] = data
+        else:
+            self.seen[node] = Weight(
+                name=weight[0],
+                shape=shape,
+                elements=torch.Size(shape).numel(),
+                trainable=weight[1],
+            )
+
+    def _call(self, node: fx.Node) -> None:
+        shape = _shape(node)
+        if shape is None:  # assertions and sizes
+            return
+        sources = [self.seen[used] for used in node.all_input_nodes if used in self.seen]
+        if not any(isinstance(source, Data) for source in sources):
+            self.seen[node] = _derived(node.name, shape, cast("list[Weight]", sources))
+            return
+        if isinstance(node.target, HigherOrderOperator):
+            raise ValueError(f"the nested region '{node.target}' is not supported")
+        op, in_place = _operator_name(node)
+        if op in PARTIAL_WRITES or (in_place and _name(node.all_input_nodes[0]) in PARTIAL_VIEWS):
+            raise partial_write(_owner(node)[0])
+        args = {name: self._argument(value) for name, value in _bind(node).items()}
+        module, leaf = _owner(node)
+        self.calls.append(
+            Call(id=node.name, op=op, args=args, shape=shape, module=module, leaf=leaf)
+        )
+        self.seen[node] = Data(id=node.name, shape=shape)
+        if in_place:  # whoever reads the changed tensor later, reads this result
+            self.seen[node.all_input_nodes[0]] = self.seen[node]
+
+    def _argument(self, value: object) -> object:
+        if isinstance(value, fx.Node):
+            return self.seen.get(value)
+        if isinstance(value, list | tuple):
+            return tuple(self._argument(item) for item in value)
+        return value
+
+
+def _derived(name: str, shape: tuple[int, ...], sources: list[Weight]) -> Weight:
+    """The weight that a computation on ``sources`` alone gives, named for the one it comes from."""
+    elements = torch.Size(shape).numel()
+    ranked = sorted(sources, key=lambda w: (not w.trainable, w.elements != elements, -w.elements))
+    if not ranked:
+        return Weight(name=name, shape=shape, elements=elements, trainable=False)
+    origin = ranked[0]
+    return Weight(
+        name=origin.name, shape=shape, elements=origin.elements, trainable=origin.trainable
+    )
+
+
+def _shape(node: fx.Node) -> tuple[int, ...] | None:
+    """Shape of the first tensor that ``node`` gives; None if it gives none."""
+    value = node.meta.get("val")
+    if isinstance(value, list | tuple):
+        value = next((item for item in value if isinstance(item, Tensor)), None)
+    return tuple(int(size) for size in value.shape) if isinstance(value, Tensor) else None
+
+
+def _name(node: fx.Node) -> str:
+    packet = getattr(node.target, "overloadpacket", node.target)
+    return str(getattr(packet, "__name__", packet))
+
+
+def _operator_name(node: fx.Node) -> tuple[str, bool]:
+    name = _name(node)
+    in_place = name.endswith("_") and not name.endswith("__")
+    return name.rstrip("_") if in_place else name, in_place
+
+
+def _bind(node: fx.Node) -> Mapping[str, object]:
+    """Arguments by schema name, with the schema's defaults filled in."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return {**{str(i): value for i, value in enumerate(node.args)}, **node.kwargs}
+    bound: dict[str, object] = {
+        argument.name: argument.default_value
+        for argument in schema.arguments
+        if argument.has_default_value()
+    }
+    names = [argument.name for argument in schema.arguments]
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    return {name: given.get(name, bound.get(name)) for name in names}
+
+
+def _owner(node: fx.Node) -> tuple[str, bool]:
+    """Path of the innermost module around ``node``, and whether it is a childless PyTorch layer."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    if not stack:
+        return "", False
+    path, kind = stack[-1]
+    kind_name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    leaf = kind_name.startswith("torch.nn.modules.") and not kind_name.startswith(_CONTAINERS)
+    return path.split("@")[0], leaf
+
+
+_CONTAINERS = (
+    "torch.nn.modules.container",
+    "torch.nn.modules.transformer",
+    "torch.nn.modules.activation.MultiheadAttention",
+)

@@ -1,0 +1,261 @@
+"""The layer graph: a network as the mapping compiler and the cost engine read it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+from archsim.errors import NetworkError
+from archsim.network import insertion
+from archsim.network.insertion import InsertionPoint
+from archsim.network.layer import MvmLayer
+from archsim.network.operation import DIGITAL_KINDS, DigitalOp, Op, OpKind, UnmappedOp
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums over a network, per network input.
+
+    Attributes:
+        weights: Weights of the matrix layers, without biases.
+        biases: Their biases.
+        macs: Their multiply-accumulates; digital products not counted.
+        parameters: All trainable parameters of the model, batch norm included.
+    """
+
+    weights: int
+    biases: int
+    macs: int
+    parameters: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerGraph:
+    """All operations of a network and the data flow between them; cannot be changed.
+
+    Build it with :meth:`from_ops` (or :func:`archsim.network.trace.trace`); the constructor checks
+    it. Nodes are in execution order and carry an :class:`~archsim.network.operation.Op` as ``op``.
+
+    Attributes:
+        name: Name of the network.
+        input_shape: Shape of one input, without the batch axis.
+        graph: The data flow, frozen.
+        parameters: Trainable parameters of the model.
+
+    Raises:
+        NetworkError: The graph has a cycle or contradictory shapes; see :meth:`validate`.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    graph: nx.DiGraph[str]
+    parameters: int
+
+    def __post_init__(self) -> None:
+        """Check the graph and freeze it."""
+        self.validate()
+        nx.freeze(self.graph)
+
+    @classmethod
+    def from_ops(
+        cls, name: str, input_shape: tuple[int, ...], ops: Iterable[Op], parameters: int = 0
+    ) -> LayerGraph:
+        """Build a graph of operations given in execution order.
+
+        Args:
+            name: Name of the network.
+            input_shape: Shape of one input, without the batch axis.
+            ops: The operations; each may read only from those before it.
+            parameters: Trainable parameters of the model; 0 if unknown.
+
+        Raises:
+            NetworkError: A name is used twice, an input comes later or is missing, or
+                :meth:`validate` objects.
+        """
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        for op in ops:
+            if op.name in graph:
+                raise NetworkError(f"network '{name}': two operations are called '{op.name}'")
+            missing = [source for source in op.inputs if source not in graph]
+            if missing:
+                raise NetworkError(
+                    f"network '{name}': '{op.name}' reads '{missing[0]}', which no earlier "
+                    "operation computes; give the operations in execution order, without cycles"
+                )
+            graph.add_node(op.name, op=op)
+            graph.add_edges_from((source, op.name) for source in op.inputs)
+        return cls(name, input_shape, graph, parameters)
+
+    def validate(self) -> None:
+        """Check that the graph is acyclic, holds a matrix layer, and that the shapes agree.
+
+        Raises:
+            NetworkError: One of these does not hold; the message names the operation.
+        """
+        if not nx.is_directed_acyclic_graph(self.graph):
+            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(self.graph))
+            raise NetworkError(f"network '{self.name}': cycle {cycle}; only feed-forward is mapped")
+        if not any(op.layer for op in self.ops):
+            raise NetworkError(
+                f"network '{self.name}' has no convolution and no linear layer: nothing to map"
+            )
+        for op in self.ops:
+            if op.layer is not None:
+                self._check_layer(op, op.layer)
+
+    def _check_layer(self, op: Op, layer: MvmLayer) -> None:
+        if op.elements != layer.mvms * layer.out_channels:
+            raise NetworkError(
+                f"network '{self.name}', layer '{layer.name}': output shape {op.shape} holds "
+                f"{op.elements} values, but {layer.mvms} products of {layer.out_channels} outputs "
+                f"make {layer.mvms * layer.out_channels}"
+            )
+        repeats = layer.mvms // (layer.out_height * layer.out_width)
+        needed = repeats * layer.in_height * layer.in_width * layer.in_channels
+        for source in self.graph.predecessors(op.name):
+            given = self.op(source)
+            if given.elements != needed and given.target not in _MANY_OUTPUTS:
+                raise NetworkError(
+                    f"network '{self.name}', layer '{layer.name}': it reads {layer.in_channels} x "
+                    f"{layer.in_height} x {layer.in_width} values, but '{source}' gives shape "
+                    f"{given.shape}"
+                )
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All operations in execution order."""
+        return tuple(self.op(name) for name in self.graph)
+
+    def op(self, name: str) -> Op:
+        """The operation called ``name``.
+
+        Raises:
+            KeyError: There is none.
+        """
+        op: Op = self.graph.nodes[name]["op"]
+        return op
+
+    @property
+    def layers(self) -> tuple[MvmLayer, ...]:
+        """The matrix layers in execution order."""
+        return tuple(op.layer for op in self.ops if op.layer is not None)
+
+    @property
+    def first_layers(self) -> tuple[str, ...]:
+        """Names of the matrix layers that read the network input through no other matrix layer."""
+        behind: set[str] = set()
+        first = []
+        for op in self.ops:
+            if any(source in behind for source in op.inputs):
+                behind.add(op.name)
+            elif op.layer is not None:
+                first.append(op.name)
+                behind.add(op.name)
+        return tuple(first)
+
+    @property
+    def totals(self) -> Totals:
+        """Weights, biases and multiply-accumulates of the layers; parameters of the model."""
+        return Totals(
+            weights=sum(layer.weights for layer in self.layers),
+            biases=sum(layer.biases for layer in self.layers),
+            macs=sum(layer.macs for layer in self.layers),
+            parameters=self.parameters,
+        )
+
+    @property
+    def digital(self) -> tuple[DigitalOp, ...]:
+        """Operations that run beside the crossbars, products of two run-time operands included."""
+        return tuple(
+            DigitalOp(
+                name=op.name,
+                kind=op.kind,
+                target=op.target,
+                reads=sum(self.op(source).elements for source in op.inputs),
+                elements=op.elements,
+                macs=op.macs,
+            )
+            for op in self.ops
+            if op.kind in DIGITAL_KINDS
+        )
+
+    @property
+    def unmapped(self) -> tuple[UnmappedOp, ...]:
+        """Operations that archsim does not know; no cost is counted for them."""
+        return tuple(
+            UnmappedOp(name=op.name, op=op.target, shape=op.shape)
+            for op in self.ops
+            if op.kind is OpKind.OTHER
+        )
+
+    @property
+    def residual_edges(self) -> tuple[tuple[str, str], ...]:
+        """``(source, add)`` for the shortcut into each residual add."""
+        return tuple((r.skip_from, r.add) for r in insertion.residual_adds(self.graph))
+
+    @property
+    def shortcut_layers(self) -> tuple[str, ...]:
+        """Names of the matrix layers on shortcuts (the 1x1 downsample convolutions of a ResNet)."""
+        found = insertion.residual_adds(self.graph)
+        return tuple(layer for residual in found for layer in residual.shortcut_layers)
+
+    def insertion_points(
+        self, rule: str = "default", *, include_shortcuts: bool = False
+    ) -> tuple[InsertionPoint, ...]:
+        """Places for a TSB, in execution order.
+
+        Args:
+            rule: ``convolution``: after every convolution, before its batch norm and pooling.
+                ``residual_block``: after every residual add. ``default``: after residual adds if
+                there are any, else after convolutions.
+            include_shortcuts: Whether ``convolution`` also takes those on shortcuts (the 1x1
+                downsample convolutions). Off, because the paper inserts in the main path only.
+
+        Raises:
+            NetworkError: The rule is unknown, or finds no place in this network.
+        """
+        return insertion.insertion_points(
+            self.graph, self.name, rule, include_shortcuts=include_shortcuts
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per matrix layer: name, shapes, matrix size, weights, macs, what follows."""
+        from archsim.network.render import layer_frame
+
+        return layer_frame(self)
+
+    def dump(self) -> str:
+        """The whole graph as text, one operation a line; equal graphs give equal text."""
+        from archsim.network.render import dump_text
+
+        return dump_text(self)
+
+    def _repr_html_(self) -> str:
+        """The table of layers, for notebooks."""
+        from archsim.network.render import layer_html
+
+        return layer_html(self)
+
+    def __repr__(self) -> str:
+        """One line: name, input, layers, weights."""
+        shape = "x".join(map(str, self.input_shape))
+        return (
+            f"LayerGraph('{self.name}', input {shape}, {len(self.layers)} layers, "
+            f"{self.totals.weights} weights)"
+        )
+
+    @property
+    def input_elements(self) -> int:
+        """Values of one network input."""
+        return math.prod(self.input_shape)
+
+
+#: Operators with several outputs: their shape is that of the first, so readers are not checked.
+_MANY_OUTPUTS = frozenset({"chunk", "split", "split_with_sizes", "unbind", "tensor_split"})

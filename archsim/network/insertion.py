@@ -1,0 +1,191 @@
+"""Residual structure of a network, and the places where a TSB can go.
+
+A *residual add* joins a main branch with a shortcut that starts at the same operation and holds
+fewer matrix layers (or, for as many, smaller kernels). Two branches of equal weight are no residual
+block. A product network (DenseNet) concatenates and has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import networkx as nx
+
+from archsim.errors import NetworkError, close_matches
+from archsim.network.layer import LayerKind
+from archsim.network.operation import MATRIX_KINDS, Op, OpKind
+
+#: Rules of :meth:`archsim.network.graph.LayerGraph.insertion_points`.
+RULES = ("default", "convolution", "residual_block")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertionPoint:
+    """A place for a TSB: a map of ``channels`` x ``height`` x ``width``.
+
+    Attributes:
+        name: Path of the module whose output the TSB reads: the convolution, or the residual block.
+            Where a module holds several residual adds, or the model itself does: the same as
+            ``after``.
+        after: The operation that computes the map: the convolution, or the block's add. A block's
+            ReLU, if it has one, comes between ``after`` and the output of module ``name``; the map
+            has the same size on both sides of it.
+        channels: Channels of the map.
+        height: Rows of the map.
+        width: Columns of the map.
+    """
+
+    name: str
+    after: str
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualAdd:
+    """A residual add, the edge that its shortcut ends in, and the matrix layers on the shortcut."""
+
+    add: str
+    skip_from: str
+    shortcut_layers: tuple[str, ...]
+
+
+def residual_adds(graph: nx.DiGraph[str]) -> tuple[ResidualAdd, ...]:
+    """Find the residual adds of ``graph`` (nodes carry an :class:`Op` as ``op``), in node order."""
+    adds = [name for name in graph if _op(graph, name).kind is OpKind.ADD]
+    if not adds:
+        return ()
+    rooted: nx.DiGraph[str] = nx.DiGraph(graph)
+    sources = [name for name in graph if graph.in_degree(name) == 0]
+    rooted.add_edges_from(("", source) for source in sources)  # no operation is called ""
+    dominators: dict[str, str] = nx.immediate_dominators(rooted, "")
+    found = (_residual_add(graph, add, fork=dominators[add]) for add in adds)
+    return tuple(residual for residual in found if residual is not None)
+
+
+def insertion_points(
+    graph: nx.DiGraph[str], network: str, rule: str, *, include_shortcuts: bool
+) -> tuple[InsertionPoint, ...]:
+    """Find the places for a TSB; see :meth:`archsim.network.graph.LayerGraph.insertion_points`."""
+    if rule not in RULES:
+        raise NetworkError(
+            f"network '{network}': unknown insertion rule '{rule}'; allowed are "
+            f"{', '.join(RULES)}.{close_matches(rule, RULES)}"
+        )
+    residuals = residual_adds(graph)
+    if rule == "default":
+        rule = "residual_block" if residuals else "convolution"
+    if rule == "residual_block":
+        points = _after_blocks(graph, tuple(residual.add for residual in residuals))
+    else:
+        skip = {layer for residual in residuals for layer in residual.shortcut_layers}
+        points = _after_convolutions(graph, excluded=() if include_shortcuts else skip)
+    if not points:
+        raise NetworkError(
+            f"network '{network}': rule '{rule}' finds no place for a TSB; the network has "
+            f"{_census(graph)}. A TSB needs a convolution ('convolution') or a residual add "
+            "('residual_block'); use design 'none' for this network"
+        )
+    return points
+
+
+def _op(graph: nx.DiGraph[str], name: str) -> Op:
+    op: Op = graph.nodes[name]["op"]
+    return op
+
+
+def _residual_add(graph: nx.DiGraph[str], add: str, fork: str) -> ResidualAdd | None:
+    operands = list(graph.predecessors(add))
+    if len(operands) != 2 or fork == "":
+        return None
+    left, right = operands
+    if _op(graph, left).shape != _op(graph, right).shape:
+        return None
+    loads = {operand: _branch_load(graph, fork, operand) for operand in operands}
+    if loads[left] == loads[right]:
+        return None
+    skip, main = sorted(operands, key=loads.__getitem__)
+    only_skip = _branch(graph, fork, skip) - _branch(graph, fork, main)
+    return ResidualAdd(
+        add=add,
+        skip_from=skip,
+        shortcut_layers=tuple(
+            name for name in graph if name in only_skip and _op(graph, name).kind in MATRIX_KINDS
+        ),
+    )
+
+
+def _branch(graph: nx.DiGraph[str], fork: str, end: str) -> set[str]:
+    """Operations after ``fork`` on any path to ``end``, ``end`` included."""
+    if end == fork:
+        return set()
+    before: set[str] = nx.ancestors(graph, end)
+    behind: set[str] = nx.descendants(graph, fork)
+    return (before & behind) | {end}
+
+
+def _branch_load(graph: nx.DiGraph[str], fork: str, end: str) -> tuple[int, int]:
+    """Most matrix layers, then most kernel pixels, on one path from ``fork`` to ``end``."""
+    branch = _branch(graph, fork, end)
+    load: dict[str, tuple[int, int]] = {}
+    for name in (node for node in graph if node in branch):  # node order is execution order
+        before = max((load[p] for p in graph.predecessors(name) if p in load), default=(0, 0))
+        layer = _op(graph, name).layer
+        own = (0, 0) if layer is None else (1, layer.kernel_h * layer.kernel_w)
+        load[name] = (before[0] + own[0], before[1] + own[1])
+    return load.get(end, (0, 0))
+
+
+def _after_convolutions(
+    graph: nx.DiGraph[str], excluded: Iterable[str]
+) -> tuple[InsertionPoint, ...]:
+    skipped = set(excluded)
+    layers = (_op(graph, name).layer for name in graph if name not in skipped)
+    return tuple(
+        InsertionPoint(
+            name=layer.name,
+            after=layer.name,
+            channels=layer.out_channels,
+            height=layer.out_height,
+            width=layer.out_width,
+        )
+        for layer in layers
+        if layer is not None and layer.kind is LayerKind.CONV
+    )
+
+
+def _after_blocks(graph: nx.DiGraph[str], adds: tuple[str, ...]) -> tuple[InsertionPoint, ...]:
+    modules = [_op(graph, add).module for add in adds]
+    return tuple(
+        _after_add(graph, add, name=module if module and modules.count(module) == 1 else add)
+        for add, module in zip(adds, modules, strict=True)
+    )
+
+
+def _after_add(graph: nx.DiGraph[str], add: str, name: str) -> InsertionPoint:
+    op = _op(graph, add)
+    shape = op.shape[1:]
+    if _channels_last(graph, add):
+        shape = (shape[-1], *shape[:-1])
+    height, width = (1, 1, *shape[1:])[-2:]
+    return InsertionPoint(name=name, after=add, channels=shape[0], height=height, width=width)
+
+
+def _channels_last(graph: nx.DiGraph[str], add: str) -> bool:
+    """Whether the channels are the last axis, going by the nearest matrix layer upstream."""
+    shape = _op(graph, add).shape
+    upstream: set[str] = nx.ancestors(graph, add)
+    layers = (_op(graph, name).layer for name in reversed(list(graph)) if name in upstream)
+    nearest = next((layer for layer in layers if layer is not None), None)
+    if nearest is None:
+        return False
+    first, last = (size == nearest.out_channels for size in (shape[1], shape[-1]))
+    return last and (not first or nearest.kind is LayerKind.LINEAR)
+
+
+def _census(graph: nx.DiGraph[str]) -> str:
+    kinds = [_op(graph, name).kind for name in graph]
+    counted = (OpKind.CONV, OpKind.LINEAR, OpKind.ADD)
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in counted) + " operations"

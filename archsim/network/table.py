@@ -1,0 +1,278 @@
+"""A network as tensors: one value per matrix layer, to broadcast against a batch of designs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+
+from archsim.errors import DataError
+from archsim.network.graph import LayerGraph
+from archsim.network.layer import LayerKind, MvmLayer, conv_output
+from archsim.shapes import PerLayer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerTable:
+    """The matrix layers of a network; tensors are float64 of shape ``(layer,)``.
+
+    Attributes:
+        names: Layer names, in execution order.
+        kinds: What each layer was.
+        in_height: Rows of the input map, before padding.
+        in_width: Columns of the input map, before padding.
+        in_channels: Input channels, over all groups.
+        kernel_h: Kernel rows.
+        kernel_w: Kernel columns.
+        out_channels: Output channels, over all groups.
+        out_height: Rows of the output map, before pooling.
+        out_width: Columns of the output map, before pooling.
+        stride_h: Vertical stride.
+        stride_w: Horizontal stride.
+        padding_h: Rows added above and below.
+        padding_w: Columns added left and right.
+        groups: Groups.
+        mvms: Matrix-vector products per network input.
+        pool_factor: Output elements before pooling over those stored after it; 1 without pooling.
+        is_first: 1 for layers that read the network input, else 0.
+        followed_by_relu: 1 where a ReLU follows before the next matrix layer or branch, else 0.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[LayerKind, ...]
+    in_height: PerLayer
+    in_width: PerLayer
+    in_channels: PerLayer
+    kernel_h: PerLayer
+    kernel_w: PerLayer
+    out_channels: PerLayer
+    out_height: PerLayer
+    out_width: PerLayer
+    stride_h: PerLayer
+    stride_w: PerLayer
+    padding_h: PerLayer
+    padding_w: PerLayer
+    groups: PerLayer
+    mvms: PerLayer
+    pool_factor: PerLayer
+    is_first: PerLayer
+    followed_by_relu: PerLayer
+
+    def __len__(self) -> int:
+        """Number of layers."""
+        return len(self.names)
+
+    @property
+    def weight_rows(self) -> PerLayer:
+        """Rows of the im2col matrix of one group."""
+        return self.in_channels / self.groups * self.kernel_h * self.kernel_w
+
+    @property
+    def weight_cols(self) -> PerLayer:
+        """Columns of the matrix, over all groups."""
+        return self.out_channels
+
+    @property
+    def weights(self) -> PerLayer:
+        """Weights, without biases."""
+        return self.weight_rows * self.weight_cols
+
+    @property
+    def macs(self) -> PerLayer:
+        """Multiply-accumulates per network input."""
+        return self.mvms * self.weights
+
+    def equals(self, other: LayerTable) -> bool:
+        """Whether all fields, names included, are the same."""
+        if (self.names, self.kinds) != (other.names, other.kinds):
+            return False
+        return all(torch.equal(getattr(self, f), getattr(other, f)) for f in _TENSORS)
+
+
+_TENSORS = tuple(field.name for field in fields(LayerTable) if field.name not in ("names", "kinds"))
+_DERIVED = frozenset({"pool_factor", "is_first", "followed_by_relu"})
+
+
+def from_graph(graph: LayerGraph) -> LayerTable:
+    """The table of the matrix layers of ``graph``.
+
+    A dilated kernel is stored with its own rows and columns, not with those that it spans.
+    """
+    first = set(graph.first_layers)
+    return _from_layers(graph.layers, is_first=tuple(layer.name in first for layer in graph.layers))
+
+
+def _from_layers(layers: tuple[MvmLayer, ...], is_first: tuple[bool, ...]) -> LayerTable:
+    columns = {
+        name: _column([getattr(layer, name) for layer in layers])
+        for name in _TENSORS
+        if name not in _DERIVED
+    }
+    return LayerTable(
+        names=tuple(layer.name for layer in layers),
+        kinds=tuple(layer.kind for layer in layers),
+        pool_factor=_column([_pool_factor(layer) for layer in layers]),
+        is_first=_column(is_first),
+        followed_by_relu=_column([layer.activation == "relu" for layer in layers]),
+        **columns,
+    )
+
+
+def _column(values: Sequence[float | int]) -> PerLayer:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _pool_factor(layer: MvmLayer) -> float:
+    if layer.pool is None:
+        return 1.0
+    height, width = layer.pool.out_size
+    return layer.out_height * layer.out_width / (height * width)
+
+
+CSV_HEADER = (
+    "layer",
+    "IFM_H",
+    "IFM_W",
+    "Cin",
+    "kH",
+    "kW",
+    "Cout",
+    "followed_by_2x2_maxpool",
+    "stride",
+    "pad_used_in_trace",
+    "n_input_vectors_counted",
+    "weights",
+    "weight_rows",
+)
+
+
+def from_layer_csv(path: str | Path) -> LayerTable:
+    """Read a table in the layout of a NeuroSim network file, with a header.
+
+    The file says nothing of activations or branches: a ReLU is assumed after every layer but the
+    last, and the first row alone is taken to read the network input. The column
+    ``n_input_vectors_counted`` is NeuroSim's own count, which leaves the padding out; ``mvms`` here
+    is the true number of output pixels.
+
+    Args:
+        path: A CSV file with the columns :data:`CSV_HEADER`, in that order.
+
+    Raises:
+        DataError: The file cannot be read or is empty, or a field is missing, not a whole number,
+            out of range, or contradicts others; the message names file, line and field.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a layer table: {error}") from error
+    if not rows or tuple(rows[0][1]) != CSV_HEADER:
+        raise DataError(f"{path}, line 1: the header must be '{','.join(CSV_HEADER)}'")
+    lines = [_Line.parse(path, number, row) for number, row in rows[1:]]
+    if not lines:
+        raise DataError(f"{path}: no layer after the header")
+    for position, line in enumerate(lines):
+        if line.name in [earlier.name for earlier in lines[:position]]:
+            raise line.error("layer", f"'{line.name}' is there twice")
+    table = _from_layers(
+        tuple(line.layer() for line in lines), is_first=(True, *(False for _ in lines[1:]))
+    )
+    columns = {name: getattr(table, name) for name in _TENSORS}
+    columns["pool_factor"] = _column([line.pool_factor() for line in lines])
+    columns["followed_by_relu"] = _column([1.0] * (len(lines) - 1) + [0.0])
+    return LayerTable(names=table.names, kinds=table.kinds, **columns)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One row of the file, its numbers checked one by one."""
+
+    path: Path
+    number: int
+    name: str
+    values: Mapping[str, int]
+
+    @classmethod
+    def parse(cls, path: Path, number: int, row: list[str]) -> _Line:
+        line = cls(path, number, row[0].strip(), {})
+        if len(row) != len(CSV_HEADER):
+            raise line.error("row", f"{len(row)} fields; it must have {len(CSV_HEADER)}")
+        if not line.name:
+            raise line.error("layer", "the name is empty")
+        values = {}
+        for field, text in zip(CSV_HEADER[1:], row[1:], strict=True):
+            values[field] = line.whole_number(field, text)
+        line = cls(path, number, line.name, values)
+        line.check()
+        return line
+
+    def error(self, field: str, problem: str) -> DataError:
+        return DataError(f"{self.path}, line {self.number}, field '{field}': {problem}")
+
+    def whole_number(self, field: str, text: str) -> int:
+        smallest = 0 if field in _MAY_BE_ZERO else 1
+        try:
+            value = int(text)
+        except ValueError:
+            raise self.error(field, f"'{text}' is not a whole number") from None
+        if value < smallest:
+            raise self.error(field, f"is {value}; it must be {smallest} or more")
+        return value
+
+    def check(self) -> None:
+        v = self.values
+        if v["followed_by_2x2_maxpool"] > 1:
+            raise self.error("followed_by_2x2_maxpool", "must be 0 or 1")
+        rows = v["Cin"] * v["kH"] * v["kW"]
+        for field, expected in (("weight_rows", rows), ("weights", rows * v["Cout"])):
+            if v[field] != expected:
+                raise self.error(field, f"is {v[field]}, but the sizes in the row give {expected}")
+        if min(self.out_size()) < 1:
+            raise self.error("kH", f"the kernel {v['kH']}x{v['kW']} is larger than the padded map")
+        if v["followed_by_2x2_maxpool"] and min(self.out_size()) < 2:
+            raise self.error("followed_by_2x2_maxpool", "the map is too small for a 2x2 pooling")
+
+    def out_size(self) -> tuple[int, int]:
+        v = self.values
+        step = {"stride": v["stride"], "padding": v["pad_used_in_trace"]}
+        return (
+            conv_output(v["IFM_H"], kernel=v["kH"], **step),
+            conv_output(v["IFM_W"], kernel=v["kW"], **step),
+        )
+
+    def pool_factor(self) -> float:
+        if not self.values["followed_by_2x2_maxpool"]:
+            return 1.0
+        height, width = self.out_size()
+        return height * width / ((height // 2) * (width // 2))
+
+    def layer(self) -> MvmLayer:
+        v = self.values
+        is_linear = all(v[field] == 1 for field in ("IFM_H", "IFM_W", "kH", "kW"))
+        height, width = self.out_size()
+        return MvmLayer(
+            name=self.name,
+            kind=LayerKind.LINEAR if is_linear else LayerKind.CONV,
+            in_height=v["IFM_H"],
+            in_width=v["IFM_W"],
+            in_channels=v["Cin"],
+            kernel_h=v["kH"],
+            kernel_w=v["kW"],
+            out_channels=v["Cout"],
+            stride_h=v["stride"],
+            stride_w=v["stride"],
+            padding_h=v["pad_used_in_trace"],
+            padding_w=v["pad_used_in_trace"],
+            out_height=height,
+            out_width=width,
+            mvms=height * width,
+        )
+
+
+_MAY_BE_ZERO = frozenset(
+    {"followed_by_2x2_maxpool", "pad_used_in_trace", "n_input_vectors_counted"}
+)

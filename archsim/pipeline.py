@@ -1,0 +1,117 @@
+"""The composition root: what a study does, in the order in which it does it.
+
+A network becomes a layer graph, the compiler maps it onto crossbars and places the shared block,
+and the cost engine prices that plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from archsim._shadow import check_shadowing
+
+check_shadowing()
+
+from archsim.arch.design import DESIGNS, DesignBatch  # noqa: E402
+from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
+from archsim.cost.engine import evaluate  # noqa: E402
+from archsim.network import LayerGraph, from_graph, load_network  # noqa: E402
+from archsim.results import CompareResult, MapResult  # noqa: E402
+from mapping.compile import compile_plan  # noqa: E402
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsim.plan import Placement
+
+#: Networks of the TSB paper, in the form in which its Table 1 was simulated.
+PAPER_NETWORKS = ("lenet3", "vgg8", "resnet18-cifar-nodown")
+#: Network used when none is named.
+DEFAULT_NETWORK = "vgg8"
+
+
+def map_network(
+    network: str | nn.Module | LayerGraph = DEFAULT_NETWORK,
+    *,
+    design: str = "none",
+    chip: str = DEFAULT_CHIP,
+    technology: str | None = None,
+    device: str | None = None,
+    tsb: str | None = None,
+    overrides: Iterable[str] = (),
+    input_shape: Sequence[int] | None = None,
+    **options: Any,
+) -> MapResult:
+    """Map one network onto one chip and price it.
+
+    Args:
+        network: zoo name, ``package.module:function``, module or an already traced graph.
+        design: placement of the shared block: none, common or separate.
+        chip: chip preset or YAML path.
+        technology: replaces the chip's technology.
+        device: replaces the chip's device.
+        tsb: shared-block preset or YAML path; by default the paper's for this network.
+        overrides: ``path=value`` strings such as ``chip.adc.bits=6``.
+        input_shape: (channels, height, width) where the network does not say.
+        **options: passed to the network's factory.
+
+    Raises:
+        ArchsimError: bad input, with what is allowed.
+    """
+    graph = _graph(network, input_shape, options)
+    resolved = resolve(
+        chip=chip,
+        technology=technology,
+        device=device,
+        tsb=tsb or tsb_preset_for(graph.name),
+        overrides=overrides,
+    )
+    return _map(graph, resolved, design)
+
+
+def compare(
+    networks: Sequence[str | nn.Module | LayerGraph] = PAPER_NETWORKS,
+    *,
+    designs: Sequence[str] = DESIGNS,
+    **settings: Any,
+) -> CompareResult:
+    """Map several networks under several placements of the shared block.
+
+    Args:
+        networks: as ``network`` of :func:`map_network`.
+        designs: placements; ``none`` is the base that ratios refer to.
+        **settings: further arguments of :func:`map_network`.
+    """
+    results = []
+    for network in networks:
+        graph = _graph(network, settings.pop("input_shape", None), {})
+        results += [map_network(graph, design=design, **settings) for design in designs]
+    return CompareResult(tuple(results))
+
+
+def placement(result: MapResult) -> Placement:
+    """Place every subarray of a mapped network on the chip."""
+    from mapping.place import place
+
+    design = DesignBatch.from_resolved(result.resolved, result.design)
+    return place(design=design, plan=result.plan)
+
+
+def _graph(
+    network: str | nn.Module | LayerGraph,
+    input_shape: Sequence[int] | None,
+    options: dict[str, Any],
+) -> LayerGraph:
+    if isinstance(network, LayerGraph):
+        return network
+    return load_network(network, input_shape=input_shape, **options)
+
+
+def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
+    """graph -> plan -> cost."""
+    batch = DesignBatch.from_resolved(resolved, design)
+    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
+    plan = compile_plan(design=batch, table=from_graph(graph), points=points)
+    cost = evaluate(design=batch, plan=plan)
+    return MapResult(graph.name, design, graph, resolved, plan, cost)

@@ -1,0 +1,394 @@
+"""Results of the engines, as tensors, and their tables."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from archsim import __version__
+from archsim.config.resolve import Resolved
+from archsim.network.graph import LayerGraph
+from archsim.network.layer import MvmLayer
+from archsim.plan import Constraint, MappingPlan
+from archsim.units import engineering, from_si
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammingCost:
+    """What it takes to write all weights once, ``*batch``; ``residual_sigma`` after verifying."""
+
+    write_pulses: Tensor
+    verify_reads: Tensor
+    time_s: Tensor
+    energy_J: Tensor
+    cells: Tensor
+    verified_cells: Tensor
+    residual_sigma: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class CostBreakdown:
+    """Hardware cost of a batch of designs; totals are ``*batch``, layers ``*batch layer``.
+
+    ``latency_s`` is the time of one image through all layers, ``period_s`` the time between images
+    (equal to the latency without a pipeline). Component times add up to the latency.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    area_m2: Tensor
+    dynamic_energy_J: Tensor
+    leakage_power_W: Tensor
+    leakage_energy_J: Tensor
+    latency_s: Tensor
+    period_s: Tensor
+    clock_s: Tensor
+    areas_m2: dict[str, Tensor]
+    energies_J: dict[str, Tensor]
+    times_s: dict[str, Tensor]
+    layer_area_m2: Tensor
+    layer_energy_J: Tensor
+    layer_latency_s: Tensor
+    layer_energies_J: dict[str, Tensor]
+    layer_times_s: dict[str, Tensor]
+    programming: ProgrammingCost
+    macs: Tensor
+    constraints: tuple[Constraint, ...]
+
+    @property
+    def energy_J(self) -> Tensor:
+        """Dynamic and leakage energy of one image."""
+        return self.dynamic_energy_J + self.leakage_energy_J
+
+    @property
+    def edp_Js(self) -> Tensor:
+        """Energy-delay product with the latency of a single image."""
+        return self.energy_J * self.latency_s
+
+    @property
+    def edp_period_Js(self) -> Tensor:
+        """Energy-delay product with the pipeline period."""
+        return self.energy_J * self.period_s
+
+    @property
+    def throughput_per_s(self) -> Tensor:
+        """Images per second."""
+        return 1 / self.period_s
+
+    @property
+    def ops_per_J(self) -> Tensor:
+        """Operations (two per multiply-accumulate) per joule; 1e12 is 1 TOPS/W."""
+        return 2 * self.macs / self.energy_J
+
+    @property
+    def feasible(self) -> Tensor:
+        """True where no constraint of mapping or circuits is violated."""
+        feasible = torch.ones_like(self.latency_s, dtype=torch.bool)
+        for constraint in self.constraints:
+            feasible = feasible & ~constraint.violated
+        return feasible
+
+
+#: Version of the JSON that ``to_dict`` methods write; a change of meaning raises it.
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class MapResult:
+    """One network on one design: counts, cost and where they came from.
+
+    Attributes:
+        network: name of the network.
+        design: placement of the shared block: none, common or separate.
+        graph: the traced network.
+        resolved: full configuration, with its hash and its citations.
+        plan: counts per layer (shape ``layer``).
+        cost: area, energy, time and programming.
+    """
+
+    network: str
+    design: str
+    graph: LayerGraph
+    resolved: Resolved
+    plan: MappingPlan
+    cost: CostBreakdown
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the design can be built."""
+        return bool(self.cost.feasible)
+
+    @property
+    def infeasible_because(self) -> tuple[str, ...]:
+        """One sentence per violated bound: demand, bound, unit and what to change."""
+        return tuple(c.describe() for c in self.cost.constraints if bool(c.violated))
+
+    @property
+    def totals(self) -> dict[str, float | int | None]:
+        """Chip totals in report units; every value is ``None`` for an infeasible design."""
+        cost, floor = self.cost, self.plan.floorplan
+        if not self.feasible:
+            return dict.fromkeys(TOTAL_NAMES)
+        cells = float(self.plan.write_cells.sum())
+        programming = cost.programming
+        values: dict[str, float | int | None] = {
+            "area_mm2": from_si(float(cost.area_m2), "mm2"),
+            "dynamic_energy_uJ": from_si(float(cost.dynamic_energy_J), "uJ"),
+            "leakage_energy_uJ": from_si(float(cost.leakage_energy_J), "uJ"),
+            "energy_uJ": from_si(float(cost.energy_J), "uJ"),
+            "latency_us": from_si(float(cost.latency_s), "us"),
+            "period_us": from_si(float(cost.period_s), "us"),
+            "edp_uJ_us": from_si(float(cost.edp_Js), "uJ*us"),
+            "edp_period_uJ_us": from_si(float(cost.edp_period_Js), "uJ*us"),
+            "throughput_per_s": float(cost.throughput_per_s),
+            "tops_per_W": from_si(float(cost.ops_per_J), "TOPS/W"),
+            "clock_ns": from_si(float(cost.clock_s), "ns"),
+            "leakage_power_mW": from_si(float(cost.leakage_power_W), "mW"),
+            "subarrays": self.subarrays,
+            "subarrays_used": round(float(self.plan.subarrays_used.sum())),
+            "tiles": round(float(floor.tiles)),
+            "utilisation": cells / self.cells,
+            "weights": self.graph.totals.weights,
+            "macs": round(float(cost.macs)),
+            "write_pulses": float(programming.write_pulses),
+            "verify_reads": float(programming.verify_reads),
+            "programming_time_ms": from_si(float(programming.time_s), "ms"),
+            "programming_energy_uJ": from_si(float(programming.energy_J), "uJ"),
+        }
+        return values
+
+    @property
+    def subarrays(self) -> int:
+        """All subarrays on the chip, used or not."""
+        floor, chip = self.plan.floorplan, self.resolved.chip.crossbar
+        total = 0
+        for side, pes, tiles in (
+            (floor.kernel_side, floor.kernel_pes, floor.kernel_tiles),
+            (floor.pe_side, floor.pes_per_side**2, floor.matrix_tiles),
+        ):
+            in_pe = math.ceil(float(side) / chip.rows) * math.ceil(float(side) / chip.cols)
+            total += round(float(tiles * pes)) * in_pe
+        return total
+
+    @property
+    def cells(self) -> int:
+        """All cells on the chip."""
+        chip = self.resolved.chip.crossbar
+        return self.subarrays * chip.rows * chip.cols
+
+    def layer_rows(self) -> list[dict[str, Any]]:
+        """One dictionary per layer, in execution order, in report units."""
+        plan, cost = self.plan, self.cost
+        backbone = {layer.name: layer for layer in self.graph.layers}
+        rows = []
+        for index, (name, kind) in enumerate(zip(plan.names, plan.kinds, strict=True)):
+            layer = backbone.get(name) if kind != "tsb" else None
+            work = plan.layers
+            rows.append(
+                {
+                    "name": name,
+                    "kind": kind,
+                    "input": _map_text(layer) if layer else None,
+                    "kernel": f"{layer.kernel_h}x{layer.kernel_w}" if layer else "1x1",
+                    "matrix_rows": round(float(work.rows[index])),
+                    "matrix_cols": round(float(work.columns[index])),
+                    "weights": layer.weights
+                    if layer
+                    else round(float(work.rows[index] * work.weights_wide[index])),
+                    "instances": round(float(work.instances[index])),
+                    "mvms": round(float(work.vectors[index] * work.instances[index])),
+                    "mapping": "kernel" if bool(plan.is_kernel[index]) else "matrix",
+                    "copies": round(float(plan.copies[index])),
+                    "tiles": round(float(plan.tiles[index])),
+                    "subarrays": round(float(plan.subarrays_used[index])),
+                    "utilisation": float(plan.utilisation[index])
+                    if float(plan.tiles[index]) > 0
+                    else None,
+                    "latency_us": from_si(float(cost.layer_latency_s[index]), "us"),
+                    "energy_uJ": from_si(float(cost.layer_energy_J[index]), "uJ"),
+                    "area_mm2": from_si(float(cost.layer_area_m2[index]), "mm2"),
+                }
+            )
+        return rows
+
+    def breakdown_rows(self) -> dict[str, dict[str, float]]:
+        """Per component: area, dynamic energy and latency, in report units."""
+        cost = self.cost
+        names = dict.fromkeys([*cost.areas_m2, *cost.energies_J, *cost.times_s])
+        rows: dict[str, dict[str, float]] = {}
+        for name in names:
+            row: dict[str, float] = {}
+            for key, table, unit in (
+                ("area_mm2", cost.areas_m2, "mm2"),
+                ("energy_uJ", cost.energies_J, "uJ"),
+                ("latency_us", cost.times_s, "us"),
+            ):
+                row[key] = from_si(float(table[name]), unit) if name in table else 0.0
+            rows[name] = row
+        return rows
+
+    @property
+    def layers(self) -> pandas.DataFrame:
+        """Layers as a frame, indexed by name."""
+        import pandas as pd
+
+        return pd.DataFrame(self.layer_rows()).set_index("name")
+
+    @property
+    def breakdown(self) -> pandas.DataFrame:
+        """Components as a frame."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict(self.breakdown_rows(), orient="index")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON contract of ``archsim map --format json``."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "archsim": __version__,
+            "network": self.network,
+            "design": self.design,
+            "chip": self.resolved.chip.name,
+            "device": self.resolved.device.name,
+            "technology": self.resolved.technology.name,
+            "tsb": None if self.design == "none" else self.resolved.tsb.model_dump(mode="json"),
+            "config_hash": self.resolved.config_hash,
+            "feasible": self.feasible,
+            "infeasible": [c.to_dict() for c in self.cost.constraints if bool(c.violated)],
+            "totals": self.totals,
+            "breakdown": self.breakdown_rows() if self.feasible else None,
+            "layers": self.layer_rows() if self.feasible else None,
+            "unmapped": [
+                {"name": op.name, "op": op.op, "shape": list(op.shape)}
+                for op in self.graph.unmapped
+            ],
+        }
+
+    def __repr__(self) -> str:
+        """One line: what was mapped and the totals that matter."""
+        head = f"MapResult({self.network}, design={self.design}, chip={self.resolved.chip.name}"
+        if not self.feasible:
+            return f"{head}, infeasible: {'; '.join(self.infeasible_because)})"
+        cost = self.cost
+        return (
+            f"{head}, area={from_si(float(cost.area_m2), 'mm2'):.4g} mm2, "
+            f"energy={engineering(float(cost.energy_J), 'J')}, "
+            f"latency={engineering(float(cost.latency_s), 's')}, "
+            f"period={engineering(float(cost.period_s), 's')})"
+        )
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        title = html.escape(repr(self))
+        if not self.feasible:
+            return f"<p>{title}</p>"
+        totals = pd.Series(self.totals, name="total").to_frame()
+        return f"<p>{title}</p>{totals._repr_html_()}{self.layers._repr_html_()}"
+
+
+#: Keys of :attr:`MapResult.totals`, in report order.
+TOTAL_NAMES = (
+    "area_mm2",
+    "dynamic_energy_uJ",
+    "leakage_energy_uJ",
+    "energy_uJ",
+    "latency_us",
+    "period_us",
+    "edp_uJ_us",
+    "edp_period_uJ_us",
+    "throughput_per_s",
+    "tops_per_W",
+    "clock_ns",
+    "leakage_power_mW",
+    "subarrays",
+    "subarrays_used",
+    "tiles",
+    "utilisation",
+    "weights",
+    "macs",
+    "write_pulses",
+    "verify_reads",
+    "programming_time_ms",
+    "programming_energy_uJ",
+)
+
+
+def _map_text(layer: MvmLayer) -> str:
+    return f"{layer.in_channels}x{layer.in_height}x{layer.in_width}"
+
+
+@dataclass(frozen=True, eq=False)
+class CompareResult:
+    """Several networks, each without a shared block and with it common and separate."""
+
+    results: tuple[MapResult, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary per network and design: totals, ratios to the base and EDP overheads."""
+        rows = []
+        for result in self.results:
+            base = next(
+                (r for r in self.results if r.network == result.network and r.design == "none"),
+                None,
+            )
+            row: dict[str, Any] = {
+                "network": result.network,
+                "design": result.design,
+                "chip": result.resolved.chip.name,
+                "tsb_channels": None if result.design == "none" else result.resolved.tsb.channels,
+                "feasible": result.feasible,
+                "infeasible": list(result.infeasible_because),
+                **result.totals,
+            }
+            for name in _RATIOS:
+                row[f"{name}_ratio"] = _ratio(result, base, name)
+            for key, name in _OVERHEADS.items():
+                ratio = _ratio(result, base, name)
+                row[key] = None if ratio is None else 100 * (ratio - 1)
+            rows.append(row)
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON contract of ``archsim compare --format json``."""
+        return {"schema": SCHEMA_VERSION, "archsim": __version__, "rows": self.rows()}
+
+    @property
+    def frame(self) -> pandas.DataFrame:
+        """The rows as a frame, indexed by network and design."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows()).set_index(["network", "design"])
+
+    def __repr__(self) -> str:
+        """Which networks and designs are compared."""
+        names = ", ".join(f"{r.network}/{r.design}" for r in self.results)
+        return f"CompareResult({names})"
+
+    def _repr_html_(self) -> str:
+        return str(self.frame._repr_html_())
+
+
+_RATIOS = ("area_mm2", "energy_uJ", "latency_us", "period_us", "edp_uJ_us", "edp_period_uJ_us")
+_OVERHEADS = {
+    "edp_overhead_pct": "edp_uJ_us",
+    "edp_period_overhead_pct": "edp_period_uJ_us",
+}
+
+
+def _ratio(result: MapResult, base: MapResult | None, name: str) -> float | None:
+    """Value of ``result`` over that of its base; None where either was not computed."""
+    if base is None:
+        return None
+    value, reference = result.totals[name], base.totals[name]
+    if value is None or not reference:
+        return None
+    return float(value) / float(reference)

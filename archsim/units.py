@@ -1,0 +1,77 @@
+"""Conversions at the border, and numbers as people read them.
+
+Inside archsim everything is SI and the unit is part of the name (``latency_s``, ``energy_J``).
+YAML keys and report labels use human units; this module is the only place that knows the factors.
+"""
+
+from __future__ import annotations
+
+import math
+
+#: Multiply a value in the named unit by this factor to get SI. Prefixes follow BIPM (2019), table 7.
+TO_SI: dict[str, float] = {
+    "1": 1.0,
+    "bit": 1.0,
+    "ohm": 1.0,
+    "kohm": 1e3,
+    "S": 1.0,
+    "uS": 1e-6,
+    "V": 1.0,
+    "mV": 1e-3,
+    "m": 1.0,
+    "mm": 1e-3,
+    "um": 1e-6,
+    "nm": 1e-9,
+    "m2": 1.0,
+    "mm2": 1e-6,
+    "um2": 1e-12,
+    "s": 1.0,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "ns": 1e-9,
+    "ps": 1e-12,
+    "Hz": 1.0,
+    "GHz": 1e9,
+    "J": 1.0,
+    "mJ": 1e-3,
+    "uJ": 1e-6,
+    "nJ": 1e-9,
+    "pJ": 1e-12,
+    "fJ": 1e-15,
+    "W": 1.0,
+    "mW": 1e-3,
+    "uW": 1e-6,
+    "A": 1.0,
+    "A/m": 1.0,
+    "F": 1.0,
+    "fF": 1e-15,
+    "aF": 1e-18,
+    "F/m": 1.0,
+    "F/m2": 1.0,
+    "fF/um": 1e-9,
+    "ohm*m": 1.0,
+    "K": 1.0,
+    "uJ*us": 1e-12,
+    "1/s": 1.0,
+    "TOPS/W": 1e12,
+}
+
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+
+
+def to_si(value: float, unit: str) -> float:
+    """Convert ``value`` in ``unit`` (a key of :data:`TO_SI`) to SI."""
+    return value * TO_SI[unit]
+
+
+def from_si(value: float, unit: str) -> float:
+    """Convert an SI ``value`` to ``unit`` (a key of :data:`TO_SI`)."""
+    return value / TO_SI[unit]
+
+
+def engineering(value: float, unit: str = "", digits: int = 4) -> str:
+    """Format an SI value with an engineering prefix: ``engineering(1.3e-5, 's') == '13 us'``."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}".strip()
+    exponent = min(max(3 * math.floor(math.log10(abs(value)) / 3), -15), 12)
+    return f"{value / 10.0**exponent:.{digits}g} {_PREFIXES[exponent]}{unit}".strip()

@@ -1,0 +1,159 @@
+"""The mapping compiler: a network and a batch of designs in, a plan of counts out.
+
+    im2col -> bit slicing -> shared-block rows -> tile sizes and copies -> subarrays and cells
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import POLICIES, DesignBatch
+from archsim.network.insertion import InsertionPoint
+from archsim.network.table import LayerTable
+from archsim.plan import Constraint, MappingPlan, MatrixLayers
+from mapping.bit_slice import matrix_columns
+from mapping.im2col import backbone_matrices
+from mapping.tile_counts import TileCounts, ceil_div, count_tiles
+from mapping.tsb_placement import TsbRows, place_tsb
+
+
+def compile_plan(
+    *, design: DesignBatch, table: LayerTable, points: Sequence[InsertionPoint] = ()
+) -> MappingPlan:
+    """Map a network onto every design of a batch.
+
+    Args:
+        design: ``*batch``.
+        table: the backbone's layers, ``layer``.
+        points: where the shared block goes; rows are added after the backbone's, inactive where
+            the design has no shared block.
+
+    Returns:
+        Counts of shape ``*batch layer`` with ``len(table) + len(points)`` layers.
+    """
+    layers = _matrix_layers(design, table, place_tsb(design=design, points=points))
+    counts = count_tiles(design=design, layers=layers)
+    subarrays = _subarrays_used(design, layers, counts)
+    cells = layers.rows * layers.columns * _copies(counts) * layers.owned
+    is_tsb = torch.tensor([0.0] * len(table) + [1.0] * len(points), dtype=torch.float64)
+    verified = torch.where(
+        (design.write_policy == POLICIES.index("all")).unsqueeze(-1),
+        1.0,
+        torch.where((design.write_policy == POLICIES.index("tsb")).unsqueeze(-1), is_tsb, 0.0),
+    )
+    return MappingPlan(
+        names=table.names + tuple(f"tsb@{point.name}" for point in points),
+        kinds=tuple(str(kind) for kind in table.kinds) + ("tsb",) * len(points),
+        layers=layers,
+        floorplan=counts.floorplan,
+        is_kernel=counts.is_kernel,
+        wish=counts.wish,
+        pe_copies_rows=counts.pe_copies_rows,
+        pe_copies_cols=counts.pe_copies_cols,
+        array_copies_rows=counts.array_copies_rows,
+        array_copies_cols=counts.array_copies_cols,
+        extra_copies=counts.extra_copies,
+        tile_rows=counts.tile_rows,
+        tile_cols=counts.tile_cols,
+        tiles=counts.tiles,
+        subarrays_used=subarrays,
+        utilisation=counts.utilisation,
+        write_cells=cells,
+        verified_cells=cells * verified,
+        constraints=_constraints(design, counts),
+    )
+
+
+def _matrix_layers(design: DesignBatch, table: LayerTable, tsb: TsbRows) -> MatrixLayers:
+    """Join backbone matrices and shared-block rows along the layer axis."""
+    backbone = backbone_matrices(design=design, table=table)
+    ones = torch.ones_like(backbone.rows)
+
+    def join(first: Tensor, second: Tensor) -> Tensor:
+        shape = torch.broadcast_shapes(first.shape[:-1], second.shape[:-1])
+        return torch.cat(
+            [first.expand(*shape, first.shape[-1]), second.expand(*shape, second.shape[-1])], -1
+        )
+
+    no = torch.zeros_like(tsb.channels)
+    one = no + 1
+    weights_wide = join(backbone.weights_wide, tsb.channels)
+    return MatrixLayers(
+        rows=join(backbone.rows, tsb.channels),
+        weights_wide=weights_wide,
+        columns=matrix_columns(design=design, weights_wide=weights_wide),
+        channels=join(table.in_channels, tsb.channels),
+        kernel_area=join(table.kernel_h * table.kernel_w, one),
+        kernel_height=join(table.kernel_h, one),
+        input_rows=join(backbone.input_rows, tsb.channels),
+        vectors=join(backbone.vectors, tsb.vectors),
+        map_height=join(table.in_height, tsb.map_height),
+        map_elements=join(
+            table.in_height * table.in_width * table.in_channels, tsb.map_elements
+        ),
+        pooled=join((table.pool_factor > 1).to(torch.float64), no),
+        pool_factor=join(table.pool_factor, one),
+        is_first=join(table.is_first, no),
+        padding_share=join(backbone.padding_share, no),
+        instances=join(ones, tsb.instances),
+        owned=join(ones, tsb.owned),
+        active=join(ones, tsb.active),
+        shared=join(torch.zeros_like(ones), tsb.shared),
+    )
+
+
+def _copies(counts: TileCounts) -> Tensor:
+    return (
+        counts.pe_copies_rows
+        * counts.pe_copies_cols
+        * counts.array_copies_rows
+        * counts.array_copies_cols
+        * counts.extra_copies
+    )
+
+
+def _subarrays_used(design: DesignBatch, layers: MatrixLayers, counts: TileCounts) -> Tensor:
+    """Subarrays that hold weights of a layer, all copies together.
+
+    PE sides are multiples of the array, so the cut of a matrix into arrays does not depend on how
+    PEs and tiles cut it; kernel-per-PE layers are cut once per kernel position.
+    """
+    rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
+    by_kernel = layers.kernel_area * ceil_div(layers.channels, rows)
+    by_rows = torch.where(counts.is_kernel, by_kernel, ceil_div(layers.rows, rows))
+    one = by_rows * ceil_div(layers.columns, cols)
+    return one * _copies(counts) * layers.owned
+
+
+def _constraints(design: DesignBatch, counts: TileCounts) -> tuple[Constraint, ...]:
+    """Bounds that a floorplan may break."""
+    plan = counts.floorplan
+    floor = torch.where(design.kernel_per_pe, 2.0, 4.0) * design.rows
+    widest = torch.where(design.kernel_per_pe, counts.start_kernel, counts.start_matrix)
+    narrow = design.size_check & (widest < floor)
+    shape = plan.tiles
+    return (
+        Constraint(
+            name="tiles",
+            violated=plan.tiles > design.max_tiles,
+            demand=plan.tiles,
+            bound=design.max_tiles + 0 * shape,
+            unit="tiles",
+            levers=(
+                "chip.hierarchy.max_tiles (more)",
+                "chip.hierarchy.duplication=none",
+                "chip.precision.bits_per_cell (more)",
+            ),
+        ),
+        Constraint(
+            name="tile width (reference simulator's size check)",
+            violated=narrow & (shape >= 0),
+            demand=floor + 0 * shape,
+            bound=widest,
+            unit="cells",
+            levers=("chip.crossbar.rows (fewer)", "chip.hierarchy.size_check=false"),
+        ),
+    )

@@ -1,0 +1,83 @@
+"""Where the Tiny Shared Block goes: added rows for each insertion, owned or borrowed.
+
+A c x c 1x1 convolution follows each insertion point. A map of C channels is cut into ceil(C / c)
+groups, the last one zero-padded; every group uses the same weights.
+
+* ``common``: one crossbar (or ``tsb.copies``) for the whole chip. Every insertion queues all its
+  groups and pixels on it, ``ceil(C / c) * H * W * depth`` vectors, and travels there and back.
+* ``separate``: each insertion has its own crossbar, one per channel group (``tsb.per_group``) or
+  one per layer that takes the groups in turn. A layer narrower than the block only programs the
+  corner of it that it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.network.insertion import InsertionPoint
+
+
+@dataclass(frozen=True, eq=False)
+class TsbRows:
+    """The insertions as matrix rows, ``*batch insertion``."""
+
+    channels: Tensor
+    vectors: Tensor
+    map_height: Tensor
+    map_elements: Tensor
+    instances: Tensor
+    owned: Tensor
+    active: Tensor
+    shared: Tensor
+
+
+def group_count(*, channels: Tensor, block_channels: Tensor) -> Tensor:
+    """Return the channel groups of a map, ceil(C / c)."""
+    return torch.ceil(channels / block_channels)
+
+
+def place_tsb(*, design: DesignBatch, points: Sequence[InsertionPoint]) -> TsbRows:
+    """Turn the insertion points into matrix rows under each design's placement.
+
+    Args:
+        design: ``*batch``.
+        points: insertion points in execution order; may be empty.
+    """
+    device = design.rows.device
+
+    def column(values: list[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64, device=device)
+
+    channels = column([point.channels for point in points])
+    height = column([point.height for point in points])
+    width = column([point.width for point in points])
+    first = column([1 if index == 0 else 0 for index in range(len(points))])
+    block = design.tsb_channels.unsqueeze(-1)
+    depth = design.tsb_depth.unsqueeze(-1)
+    common = (design.design == DESIGNS.index("common")).unsqueeze(-1)
+    separate = (design.design == DESIGNS.index("separate")).unsqueeze(-1)
+    per_group = design.tsb_per_group.unsqueeze(-1) & separate
+    groups = group_count(channels=channels, block_channels=block)
+    wide = torch.where(common, block, torch.minimum(block, channels))
+    in_turn = torch.where(per_group, 1.0, groups)
+    instances = torch.where(per_group, groups, 1.0)
+    owned = torch.where(
+        common, first * depth, torch.where(separate, instances * depth, 0.0)
+    )
+    active = (common | separate).to(torch.float64)
+    ones = torch.ones_like(groups * active)
+    return TsbRows(
+        channels=wide * ones,
+        vectors=in_turn * height * width * depth,
+        map_height=height * ones,
+        map_elements=wide * height * width * in_turn,
+        instances=instances * ones,
+        owned=owned * ones,
+        active=active * ones,
+        shared=(common & (ones > 0)).to(torch.float64),
+    )

@@ -1,0 +1,1 @@
+"""The tests mirror the packages; CONTRIBUTING.md says which answers what."""

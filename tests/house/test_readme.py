@@ -1,0 +1,29 @@
+"""README, Makefile and CI name the same commands."""
+
+from __future__ import annotations
+
+import re
+
+from tests.house.helpers import ROOT
+
+
+def _commands(name: str) -> list[str]:
+    """The `make` commands of a file, in order."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(r"^make \w+$", text, flags=re.MULTILINE)
+
+
+def test_ci_runs_the_test_commands_of_the_readme() -> None:
+    ci = _commands(".ci/run")
+    assert ci == ["make setup", "make test"]
+    assert "\n".join(ci) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_names_only_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for target in re.findall(r"\bmake ([a-z]+)`", text) + [
+            c.split()[1] for c in _commands(name)
+        ]:
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{name}: make {target}"

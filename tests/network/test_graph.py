@@ -1,0 +1,224 @@
+"""Unit: the layer graph, its views and the places for a TSB."""
+
+from __future__ import annotations
+
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+import networkx as nx
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archsim.errors import NetworkError
+from archsim.network import LayerGraph, LayerKind, MvmLayer, Op, OpKind, load_network, trace
+
+
+def op(name: str, *inputs: str, kind: OpKind = OpKind.RELU, shape: tuple[int, ...] = (1, 4)) -> Op:
+    return Op(name=name, kind=kind, target=str(kind), shape=shape, inputs=inputs)
+
+
+def linear(name: str, *inputs: str, rows: int = 4, cols: int = 4) -> Op:
+    layer = MvmLayer(name=name, kind=LayerKind.LINEAR, in_channels=rows, out_channels=cols)
+    return Op(
+        name=name,
+        kind=OpKind.LINEAR,
+        target="linear",
+        shape=(1, cols),
+        inputs=inputs,
+        layer=layer,
+    )
+
+
+SOURCE = op("input", kind=OpKind.INPUT)
+
+
+def test_from_ops_keeps_order_and_edges() -> None:
+    graph = LayerGraph.from_ops("net", (4,), [SOURCE, linear("a", "input"), op("r", "a")], 16)
+    assert [o.name for o in graph.ops] == ["input", "a", "r"]
+    assert list(graph.graph.edges) == [("input", "a"), ("a", "r")]
+    assert repr(graph) == "LayerGraph('net', input 4, 1 layers, 16 weights)"
+    assert graph.input_elements == 4
+
+
+def test_the_graph_cannot_be_changed() -> None:
+    graph = LayerGraph.from_ops("net", (4,), [SOURCE, linear("a", "input")])
+    with pytest.raises(nx.NetworkXError, match="Frozen"):
+        graph.graph.add_node("more")
+    with pytest.raises(AttributeError):
+        graph.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("ops", "words"),
+    [
+        ([SOURCE, linear("a", "b"), linear("b", "input")], "'a' reads 'b'.*execution order"),
+        ([SOURCE, linear("a", "input"), linear("a", "input")], "two operations are called 'a'"),
+        ([SOURCE, op("r", "input")], "nothing to map"),
+        ([SOURCE, linear("a", "input", rows=5)], "'a'.*reads 5 x 1 x 1.*'input' gives shape"),
+    ],
+)
+def test_bad_graphs_are_refused(ops: list[Op], words: str) -> None:
+    with pytest.raises(NetworkError, match=words):
+        LayerGraph.from_ops("net", (4,), ops)
+
+
+def test_cycles_and_wrong_outputs_are_refused() -> None:
+    cycle: nx.DiGraph[str] = nx.DiGraph([("a", "b"), ("b", "a")])
+    with pytest.raises(NetworkError, match="cycle a -> b"):
+        LayerGraph("net", (4,), cycle, 0)
+    layer = linear("a", "input").layer
+    wrong = Op(
+        name="a",
+        kind=OpKind.LINEAR,
+        target="linear",
+        shape=(1, 9),
+        inputs=("input",),
+        layer=layer,
+    )
+    with pytest.raises(NetworkError, match=r"'a': output shape \(1, 9\) holds 9 values"):
+        LayerGraph.from_ops("net", (4,), [SOURCE, wrong])
+
+
+def points(name: str, rule: str, **options: bool) -> list[tuple[str, int, int, int]]:
+    found = load_network(name).insertion_points(rule, **options)
+    return [(point.name, point.channels, point.height, point.width) for point in found]
+
+
+def test_places_in_vgg8_are_its_six_convolutions() -> None:
+    expected = [
+        ("conv1", 128, 32, 32),
+        ("conv2", 128, 32, 32),
+        ("conv3", 256, 16, 16),
+        ("conv4", 256, 16, 16),
+        ("conv5", 512, 8, 8),
+        ("conv6", 512, 8, 8),
+    ]
+    assert points("vgg8", "convolution") == expected
+    assert points("vgg8", "default") == expected
+    assert all(p.after == p.name for p in load_network("vgg8").insertion_points("convolution"))
+
+
+def test_places_in_lenet3() -> None:
+    assert points("lenet3", "default") == [("conv1", 5, 28, 28), ("conv2", 10, 14, 14)]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet18-cifar", "resnet18-cifar-nodown"])
+def test_places_in_resnet18_are_its_eight_blocks(name: str) -> None:
+    found = load_network(name).insertion_points()
+    assert [p.channels for p in found] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert [p.name for p in found] == [f"layer{i}.{j}" for i in range(1, 5) for j in range(2)]
+    assert [p.after for p in found] == [f"{p.name}.add" for p in found]
+    side = 56 if name == "resnet18" else 32
+    assert [p.height for p in found[::2]] == [side, side // 2, side // 4, side // 8]
+
+
+def test_convolution_rule_leaves_shortcuts_out_unless_asked() -> None:
+    assert len(points("resnet18", "convolution")) == 17
+    assert len(points("resnet18", "convolution", include_shortcuts=True)) == 20
+
+
+def test_unknown_rule_and_no_place() -> None:
+    with pytest.raises(NetworkError, match=r"'residual'.*Did you mean 'residual_block'"):
+        load_network("vgg8").insertion_points("residual")
+    with pytest.raises(NetworkError, match=r"'residual_block' finds no place.*6 conv, 2 linear"):
+        load_network("vgg8").insertion_points("residual_block")
+    mlp = trace(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), (4,), name="mlp")
+    for rule in ("convolution", "default"):
+        with pytest.raises(NetworkError, match=r"network 'mlp'.*design 'none'"):
+            mlp.insertion_points(rule)
+
+
+class Branches(nn.Module):
+    """Two branches joined by an add; ``right`` may be anything."""
+
+    def __init__(self, left: nn.Module, right: nn.Module) -> None:
+        super().__init__()
+        self.left, self.right = left, right
+
+    def forward(self, x: Tensor) -> Any:
+        return self.left(x) + self.right(x)
+
+
+def test_what_counts_as_a_residual_add() -> None:
+    def conv(kernel: int) -> nn.Conv2d:
+        return nn.Conv2d(3, 3, kernel, padding=kernel // 2)
+
+    def adds(left: nn.Module, right: nn.Module) -> tuple[tuple[str, str], ...]:
+        return trace(Branches(left, right), (3, 8, 8)).residual_edges
+
+    assert adds(conv(3), nn.Identity()) == (("input", "add"),)
+    assert adds(nn.Identity(), conv(3)) == (("input", "add"),)
+    assert adds(conv(3), conv(1)) == (("right", "add"),)
+    assert adds(conv(1), nn.Sequential(conv(1), conv(1))) == (("left", "add"),)
+    assert adds(conv(3), conv(3)) == ()  # two equal branches
+    assert adds(conv(3), nn.Sequential(nn.AdaptiveAvgPool2d(1))) == ()  # broadcast: a gate
+
+
+def test_nested_blocks_and_channels_last_maps() -> None:
+    class Nested(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convs = nn.ModuleList(nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
+            self.wide, self.narrow = nn.Linear(3, 6), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Any:
+            x = x + self.convs[1](functional.relu(x + self.convs[0](x)))
+            y = self.narrow(functional.gelu(self.wide(x.permute(0, 2, 3, 1))))
+            return x + y.permute(0, 3, 1, 2)
+
+    graph = trace(Nested(), (3, 8, 6))
+    assert graph.residual_edges == (("input", "add"), ("input", "add_2"), ("add_2", "add_3"))
+    found = graph.insertion_points()
+    assert [p.name for p in found] == ["add", "add_2", "add_3"]  # one module holds all three
+    assert {(p.channels, p.height, p.width) for p in found} == {(3, 8, 6)}
+
+
+def test_tokens_are_a_map_of_height_one() -> None:
+    block = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    found = trace(block, (5, 8)).insertion_points("residual_block")
+    assert [(p.channels, p.height, p.width) for p in found] == [(8, 1, 5)] * 2
+
+
+def test_digital_work_of_lenet3() -> None:
+    work = {o.name: o for o in load_network("lenet3").digital}
+    assert list(work) == ["relu1", "pool1", "relu2", "pool2"]
+    assert (work["pool1"].reads, work["pool1"].elements) == (5 * 28 * 28, 5 * 14 * 14)
+    added = {o.name: o for o in load_network("resnet20").digital}["layer2.0.add"]
+    assert (added.kind, added.reads, added.elements) == (OpKind.ADD, 2 * 8192, 8192)
+
+
+def test_frame_and_html() -> None:
+    graph = load_network("vgg8")
+    frame = graph.to_frame()
+    assert list(frame["name"]) == [layer.name for layer in graph.layers]
+    assert frame["weights"].sum() == graph.totals.weights
+    assert frame["macs"].sum() == graph.totals.macs
+    html = graph._repr_html_()
+    assert "12,973,440 weights" in html
+    assert "conv6" in html
+    odd = trace(nn.Sequential(nn.Linear(4, 4), Fourier()), (4,), name="<b>")
+    assert "&lt;b&gt;" in odd._repr_html_()
+    assert "not mapped" in odd._repr_html_()
+
+
+class Fourier(nn.Module):
+    def forward(self, x: Tensor) -> Any:
+        return torch.fft.fft(x).abs()
+
+
+def test_dump_is_deterministic_and_complete() -> None:
+    first, second = load_network("resnet20").dump(), load_network("resnet20").dump()
+    assert first == second
+    lines = first.splitlines()
+    assert lines[0] == "network resnet20 input 3x32x32"
+    assert "layer1.0.add: add add 1x16x32x32 <- layer1.0.bn2, relu" in lines
+    assert len(lines) == 2 + len(load_network("resnet20").ops)
+
+
+def test_graphs_can_be_sent_to_another_process() -> None:
+    graph = load_network("resnet20")
+    again = ForkingPickler.loads(ForkingPickler.dumps(graph))
+    assert again.dump() == graph.dump()
+    assert again.totals == graph.totals

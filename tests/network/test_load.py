@@ -1,0 +1,103 @@
+"""Unit: every way to name a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from archsim.errors import NetworkError
+from archsim.network import load_network
+
+SOURCE = """
+from torch import nn
+
+def make(width=4):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU())
+
+def wrong():
+    return 3
+
+def fails():
+    raise ValueError("no such day")
+
+value = 3
+"""
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "archsim_test_user_nets.py").write_text(SOURCE, encoding="utf-8")
+    (tmp_path / "archsim_test_broken_nets.py").write_text("import nothing_here", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "archsim_test_user_nets"
+
+
+def test_zoo_name_with_options() -> None:
+    graph = load_network("vgg8", num_classes=100, name="vgg8-100")
+    assert (graph.name, graph.layers[-1].out_channels) == ("vgg8-100", 100)
+
+
+def test_zoo_name_with_input_shape() -> None:
+    graph = load_network("resnet18-cifar", input_shape=(1, 28, 28))
+    assert graph.input_shape == (1, 28, 28)
+    assert graph.layers[0].in_channels == 1
+    with pytest.raises(NetworkError, match="channels, height, width"):
+        load_network("vgg8", input_shape=(32, 32))
+    with pytest.raises(NetworkError, match=r"takes \(1, 32, 32\)"):
+        load_network("vgg8", input_shape=(3, 32, 32), in_channels=1)
+
+
+def test_module() -> None:
+    graph = load_network(nn.Conv2d(3, 4, 3), input_shape=(3, 8, 8), name="one")
+    assert (graph.name, len(graph.layers)) == ("one", 1)
+    with pytest.raises(NetworkError, match="give either input_shape"):
+        load_network(nn.Conv2d(3, 4, 3))
+    with pytest.raises(NetworkError, match="options width"):
+        load_network(nn.Conv2d(3, 4, 3), input_shape=(3, 8, 8), width=3)
+
+
+def test_function(user_module: str) -> None:
+    graph = load_network(f"{user_module}:make", input_shape=(3, 8, 8), width=6)
+    assert (graph.name, graph.layers[0].out_channels) == ("make", 6)
+    assert load_network("archsim.network.zoo.vgg8:VGG8").layers == load_network("vgg8").layers
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("archsim_test_user_nets:absent", "no function 'absent'"),
+        ("archsim_test_user_nets:value", "no function 'value'"),
+        ("archsim_test_user_nets:wrong", "returned int, not a torch nn.Module"),
+        ("archsim_test_user_nets:fails", "raised ValueError: no such day"),
+        ("archsim_test_broken_nets:make", "cannot be imported.*nothing_here"),
+        ("archsim_no_such_module:make", "cannot be imported"),
+        (":make", "cannot be imported"),
+        ("archsim_test_user_nets:", "no function ''"),
+    ],
+)
+@pytest.mark.usefixtures("user_module")
+def test_bad_functions(spec: str, words: str) -> None:
+    with pytest.raises(NetworkError, match=words):
+        load_network(spec, input_shape=(3, 8, 8))
+
+
+@pytest.mark.parametrize("spec", ["model.onnx", "timm:resnet18", "Model.ONNX"])
+def test_what_comes_later_is_refused_by_name(spec: str) -> None:
+    with pytest.raises(NetworkError, match=r"not supported yet.*lenet3"):
+        load_network(spec)
+
+
+def test_unknown_name_lists_names() -> None:
+    with pytest.raises(NetworkError, match=r"unknown network 'vgg'.*Did you mean 'vgg8'"):
+        load_network("vgg")
+
+
+def test_importing_archsim_imports_no_network() -> None:
+    code = "import sys, archsim; sys.exit(any(m in sys.modules for m in ('torch', 'networkx')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import sys, archsim.network.zoo; sys.exit('archsim.network.zoo.resnet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,96 @@
+"""Unit: torch.fx sees what torch.export sees, where it has to take over."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archsim.errors import NetworkError
+from archsim.network import LayerGraph, TraceWarning, trace
+from archsim.network.frontend import export, fx_trace
+from archsim.network.frontend.assemble import assemble
+from tests.network.models import Model, conv3, traced
+
+
+def same_layers(left: LayerGraph, right: LayerGraph) -> bool:
+    return left.layers == right.layers and left.residual_edges == right.residual_edges
+
+
+class Residual(nn.Module):
+    """A stem, a block with a projection, and a block whose shortcut subsamples and pads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv3(), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+        self.main1 = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6))
+        self.skip1 = nn.Conv2d(4, 6, 1, bias=False)
+        self.main2 = nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        x = functional.relu(self.main1(x) + self.skip1(x))
+        x = self.main2(x) + functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 2))
+        return self.head(functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def small_models() -> list[tuple[nn.Module, tuple[int, ...]]]:
+    pooled = Model(lambda m, x: functional.gelu(m.m0(x)).mean((2, 3)), conv3(dilation=1))
+    by_hand = Model(
+        lambda m, x: functional.avg_pool2d(functional.conv2d(x, m.m0.weight, padding=1), 2),
+        conv3(bias=False),
+    )
+    product = Model(lambda m, x: m.m0(x) @ m.m1.weight.t(), conv3(), nn.Linear(8, 2, bias=False))
+    in_place = Model(lambda m, x: m.m1(m.m0(x)).relu_() + x, conv3(), nn.Conv2d(4, 3, 1))
+    models = (Residual(), pooled, by_hand, product, in_place)
+    return [(model, (3, 8, 8)) for model in models]
+
+
+@pytest.mark.parametrize(("model", "shape"), small_models())
+def test_fx_sees_the_layers_that_export_sees(
+    model: nn.Module, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = trace(model, shape)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no export today\nsecond line")
+
+    module = importlib.import_module("archsim.network.trace")
+    monkeypatch.setattr(module, "export_calls", fail)
+    with pytest.warns(TraceWarning, match="no export today"):
+        found = trace(model, shape)
+    assert same_layers(found, expected)
+    assert found.totals == expected.totals
+
+
+def test_fx_takes_over_where_export_gives_up() -> None:
+    def run(m: Any, x: Tensor) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return m.m0(x)
+
+    with pytest.warns(TraceWarning, match="wrap_with_autocast"):
+        assert len(traced(run, conv3()).layers) == 1
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes self.m0")  # of the RNN, by torch.export
+def test_fx_refuses_what_export_refuses() -> None:
+    example = (torch.zeros(1, 5, 8),)
+    for layer in (nn.LSTM(8, 4, batch_first=True), nn.RNN(8, 4, batch_first=True)):
+        model = Model(lambda m, x: m.m0(x)[0], layer)
+        for calls in (fx_trace.fx_calls, export.export_calls):
+            with pytest.raises(NetworkError, match="recurrent"):
+                assemble(calls(model.eval(), example))
+
+
+def test_branching_on_values_is_refused() -> None:
+    def run(m: Any, x: Tensor) -> Any:
+        y = m.m0(x)
+        return y if y.sum() > 0 else -y
+
+    with pytest.raises(NetworkError, match="branch on values"):
+        traced(run, conv3())
