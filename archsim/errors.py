@@ -1,7 +1,7 @@
 """The one family of errors that archsim raises on purpose.
 
 Every message says where the problem is, what was given, what is allowed and, where it can, how to
-put it right. The command line prints the message alone and exits with :attr:`ArchsimError.exit_code`.
+put it right. The command line prints the message alone and exits with ``exit_code``.
 """
 
 from __future__ import annotations

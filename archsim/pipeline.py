@@ -109,7 +109,7 @@ def _graph(
 
 
 def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
-    """graph -> plan -> cost."""
+    """Compile a graph and price the plan."""
     batch = DesignBatch.from_resolved(resolved, design)
     points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
     plan = compile_plan(design=batch, table=from_graph(graph), points=points)

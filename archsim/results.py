@@ -292,7 +292,7 @@ class MapResult:
         if not self.feasible:
             return f"<p>{title}</p>"
         totals = pd.Series(self.totals, name="total").to_frame()
-        return f"<p>{title}</p>{totals._repr_html_()}{self.layers._repr_html_()}"
+        return f"<p>{title}</p>{totals.to_html()}{self.layers.to_html()}"
 
 
 #: Keys of :attr:`MapResult.totals`, in report order.
@@ -374,7 +374,7 @@ class CompareResult:
         return f"CompareResult({names})"
 
     def _repr_html_(self) -> str:
-        return str(self.frame._repr_html_())
+        return self.frame.to_html()
 
 
 _RATIOS = ("area_mm2", "energy_uJ", "latency_us", "period_us", "edp_uJ_us", "edp_period_uJ_us")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-#: Multiply a value in the named unit by this factor to get SI. Prefixes follow BIPM (2019), table 7.
+#: Multiply a value in the named unit by this factor to get SI; prefixes as in BIPM (2019), table 7.
 TO_SI: dict[str, float] = {
     "1": 1.0,
     "bit": 1.0,

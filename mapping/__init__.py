@@ -1,0 +1,1 @@
+"""The mapping compiler: layers onto crossbars, tiles and chip, with the shared block."""

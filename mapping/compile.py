@@ -1,6 +1,6 @@
 """The mapping compiler: a network and a batch of designs in, a plan of counts out.
 
-    im2col -> bit slicing -> shared-block rows -> tile sizes and copies -> subarrays and cells
+im2col -> bit slicing -> shared-block rows -> tile sizes and copies -> subarrays and cells
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def _matrix_layers(design: DesignBatch, table: LayerTable, tsb: TsbRows) -> Matr
         input_rows=join(backbone.input_rows, tsb.channels),
         vectors=join(backbone.vectors, tsb.vectors),
         map_height=join(table.in_height, tsb.map_height),
-        map_elements=join(
-            table.in_height * table.in_width * table.in_channels, tsb.map_elements
-        ),
+        map_elements=join(table.in_height * table.in_width * table.in_channels, tsb.map_elements),
         pooled=join((table.pool_factor > 1).to(torch.float64), no),
         pool_factor=join(table.pool_factor, one),
         is_first=join(table.is_first, no),

@@ -93,12 +93,18 @@ def _padded_taps(table: LayerTable, vectors: Tensor) -> Tensor:
         if pad_h == 0 and pad_w == 0:
             continue
         valid_y = _valid_taps(
-            table.out_height[layer], table.stride_h[layer], table.kernel_h[layer],
-            table.in_height[layer], pad_h,
+            table.out_height[layer],
+            table.stride_h[layer],
+            table.kernel_h[layer],
+            table.in_height[layer],
+            pad_h,
         )
         valid_x = _valid_taps(
-            table.out_width[layer], table.stride_w[layer], table.kernel_w[layer],
-            table.in_width[layer], pad_w,
+            table.out_width[layer],
+            table.stride_w[layer],
+            table.kernel_w[layer],
+            table.in_width[layer],
+            pad_w,
         )
         valid = torch.cumsum((valid_y.unsqueeze(-1) * valid_x).flatten(), 0)
         taps = table.kernel_h[layer] * table.kernel_w[layer]

@@ -89,9 +89,7 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     tile_rows, tile_cols = ceil_div(depth, base), ceil_div(layers.columns, base)
     wish = _pipeline_wish(design, layers)
     inside = pe_rows * pe_cols * array_rows * array_cols
-    balanced = torch.where(
-        (design.duplication == 2).unsqueeze(-1), ceil_div(wish, inside), 1.0
-    )
+    balanced = torch.where((design.duplication == 2).unsqueeze(-1), ceil_div(wish, inside), 1.0)
     extra = torch.where(
         layers.shared > 0,
         design.tsb_copies.unsqueeze(-1),
@@ -220,9 +218,7 @@ def _pe_side(
     matrix_rows, columns = layers.rows.unsqueeze(-1), layers.columns.unsqueeze(-1)
     whole = tile.unsqueeze(-1).unsqueeze(-1)
     copies_rows, copies_cols = copying.in_tile(whole, side.unsqueeze(-2), trailing=True)
-    tiles = (
-        weight.unsqueeze(-1) * ceil_div(matrix_rows, whole) * ceil_div(columns, whole)
-    ).sum(-2)
+    tiles = (weight.unsqueeze(-1) * ceil_div(matrix_rows, whole) * ceil_div(columns, whole)).sum(-2)
     cells = (weight.unsqueeze(-1) * copies_rows * copies_cols * matrix_rows * columns).sum(-2)
     score = _ratio(cells, tiles * tile.unsqueeze(-1) ** 2)
     index, _ = _best(side, score, side > 2 * rows.unsqueeze(-1), carried)
@@ -236,15 +232,11 @@ class _Copying:
         self.fills = (design.duplication > 0).unsqueeze(-1)
         self.rows, self.columns = layers.rows, layers.columns
 
-    def in_tile(
-        self, tile: Tensor, pe: Tensor, *, trailing: bool = False
-    ) -> tuple[Tensor, Tensor]:
+    def in_tile(self, tile: Tensor, pe: Tensor, *, trailing: bool = False) -> tuple[Tensor, Tensor]:
         """Copies over the PEs of a tile, along rows and columns."""
         rows, columns, fills = self.rows, self.columns, self.fills
         if trailing:
-            rows, columns, fills = (
-                rows.unsqueeze(-1), columns.unsqueeze(-1), fills.unsqueeze(-1)
-            )
+            rows, columns, fills = (rows.unsqueeze(-1), columns.unsqueeze(-1), fills.unsqueeze(-1))
         grid = ceil_div(tile, pe)
         small = fills & ((rows <= tile) | (columns <= tile))
         return (

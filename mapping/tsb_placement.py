@@ -66,9 +66,7 @@ def place_tsb(*, design: DesignBatch, points: Sequence[InsertionPoint]) -> TsbRo
     wide = torch.where(common, block, torch.minimum(block, channels))
     in_turn = torch.where(per_group, 1.0, groups)
     instances = torch.where(per_group, groups, 1.0)
-    owned = torch.where(
-        common, first * depth, torch.where(separate, instances * depth, 0.0)
-    )
+    owned = torch.where(common, first * depth, torch.where(separate, instances * depth, 0.0))
     active = (common | separate).to(torch.float64)
     ones = torch.ones_like(groups * active)
     return TsbRows(

@@ -1,0 +1,1 @@
+"""Designs as tensors: every parameter of a chip, one point or a million."""

@@ -131,9 +131,7 @@ class DesignBatch:
     floor_results: Tensor = _parameter("chip.accumulation.result_rule", "flag", ("ceil", "floor"))
     sqrt_width: Tensor = _parameter("chip.accumulation.width_rule", "flag", ("log2", "sqrt"))
     idle_pe_energy: Tensor = _parameter("chip.accumulation.idle_pe_energy", "flag")
-    one_pe_arrays: Tensor = _parameter(
-        "chip.accumulation.array_rule", "flag", ("all", "one_pe")
-    )
+    one_pe_arrays: Tensor = _parameter("chip.accumulation.array_rule", "flag", ("all", "one_pe"))
     copies_in_tree: Tensor = _parameter("chip.accumulation.copies_in_tree", "flag")
     bounding_box: Tensor = _parameter("chip.area.white_space", "flag", ("none", "bounding_box"))
     # calibration
@@ -194,16 +192,13 @@ class DesignBatch:
     @classmethod
     def stack(cls, designs: Sequence[DesignBatch]) -> DesignBatch:
         """Stack designs of shape ``()`` into one batch ``(n,)``; equal fields keep shape ``()``."""
-
         values: dict[str, Any] = {
             name: _join([getattr(design, name) for design in designs]) for name in cls.parameters()
         }
         technologies = [design.technology for design in designs]
         values["technology"] = Technology(
             **{
-                entry.name: _join(
-                    [getattr(technology, entry.name) for technology in technologies]
-                )
+                entry.name: _join([getattr(technology, entry.name) for technology in technologies])
                 for entry in dataclasses.fields(Technology)
             }
         )
@@ -217,13 +212,15 @@ class DesignBatch:
             else torch.as_tensor(value, dtype=getattr(self, name).dtype)
             for name, value in changes.items()
         }
-        return dataclasses.replace(self, **converted)
+        fields: dict[str, Any] = converted
+        return dataclasses.replace(self, **fields)
 
     @property
     def batch_shape(self) -> torch.Size:
         """Shape that all fields broadcast to."""
         shapes = [getattr(self, name).shape for name in self.parameters()]
-        return torch.broadcast_shapes(*shapes, self.technology.node_m.shape)
+        shape: torch.Size = torch.broadcast_shapes(*shapes, self.technology.node_m.shape)
+        return shape
 
     def index(self, position: int | slice) -> DesignBatch:
         """Take one design, or a chunk, of a one-dimensional batch."""
@@ -231,9 +228,7 @@ class DesignBatch:
         def pick(tensor: Tensor, own_axes: int = 0) -> Tensor:
             return tensor[position] if tensor.dim() > own_axes else tensor
 
-        values: dict[str, Any] = {
-            name: pick(getattr(self, name)) for name in self.parameters()
-        }
+        values: dict[str, Any] = {name: pick(getattr(self, name)) for name in self.parameters()}
         values["technology"] = Technology(
             **{
                 entry.name: pick(

@@ -130,9 +130,7 @@ class Technology:
     def gather(self, code: Tensor) -> Technology:
         """Pick entries of a stacked technology by integer ``code`` of shape ``*batch``."""
         return Technology(
-            **{
-                entry.name: getattr(self, entry.name)[code] for entry in dataclasses.fields(self)
-            }
+            **{entry.name: getattr(self, entry.name)[code] for entry in dataclasses.fields(self)}
         )
 
     def replace(self, **changes: Tensor) -> Technology:

@@ -1,0 +1,1 @@
+"""Configuration: YAML presets in, one checked and hashed configuration out."""

@@ -56,7 +56,7 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
 
 def tsb_preset_for(network: str) -> str:
     """Return the shared-block preset of a network: the paper's where it has one."""
-    base = network.split("-")[0]
+    base = network.split("-", maxsplit=1)[0]
     name = f"paper-{base}"
     return name if name in preset_names("tsb") else "paper"
 
@@ -145,9 +145,8 @@ def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> str:
     message = str(entry["msg"]).removeprefix("Value error, ")
     if entry["type"] == "extra_forbidden":
         known = _known_keys(model, location[:-1])
-        return (
-            f"{path}: unknown key '{location[-1]}'; known: {', '.join(known)}."
-            + close_matches(str(location[-1]), known)
+        return f"{path}: unknown key '{location[-1]}'; known: {', '.join(known)}." + close_matches(
+            str(location[-1]), known
         )
     if entry["type"] == "missing":
         return f"{path}: this key is missing"

@@ -83,9 +83,7 @@ class _Checked:
     def __call__(self, quantity: Quantity) -> Quantity:
         allowed = compatible_units(self.unit)
         if quantity.unit not in allowed:
-            raise ValueError(
-                f"unit '{quantity.unit}' does not fit; allowed: {', '.join(allowed)}"
-            )
+            raise ValueError(f"unit '{quantity.unit}' does not fit; allowed: {', '.join(allowed)}")
         entries = quantity.si_values
         if len(entries) != self.length:
             raise ValueError(f"{len(entries)} values given; allowed: exactly {self.length}")

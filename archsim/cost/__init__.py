@@ -1,0 +1,1 @@
+"""The cost engine: area, energy, time and programming of a mapping plan."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -10,6 +12,11 @@ from torch import Tensor
 
 def _zero() -> Tensor:
     return torch.zeros((), dtype=torch.float64)
+
+
+def add_up(parts: Iterable[Tensor]) -> Tensor:
+    """Add tensors that broadcast against each other."""
+    return reduce(torch.add, parts)
 
 
 @dataclass(frozen=True, eq=False)

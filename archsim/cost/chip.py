@@ -67,9 +67,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
     )
     result_units = torch.ceil(widest / design.mux_ratio - 1e-9)
     sum_inputs = (_tile_rows(design, plan) * (plan.layers.owned > 0)).amax(-1).clamp_min(1.0)
-    sum_bit = matrix.sum_bit + torch.ceil(
-        torch.log2(_arrays_summed(design, floor, stages)) - 1e-9
-    )
+    sum_bit = matrix.sum_bit + torch.ceil(torch.log2(_arrays_summed(design, floor, stages)) - 1e-9)
     global_tree = adder_tree(cell=parts.adder, inputs=sum_inputs, bits=sum_bit)
     bus_bit = _bus_width_bit(design, plan)
     buffer = _global_buffer(design, parts, plan)
@@ -93,9 +91,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
     # The reference measures each layer's way with the side of its own kind of tile.
     own = design.reference_lengths
     straight = bus_bit / design.fold * (wire.width_m * grid_height + wire.height_m * grid_width)
-    digital = (
-        parts.register.area_m2 * result_units * design.input_bits + pool.area_m2 * pool_units
-    )
+    digital = parts.register.area_m2 * result_units * design.input_bits + pool.area_m2 * pool_units
     adders = result_units * global_tree.bit_adders
     areas = {
         name: floor.kernel_tiles * kernel.areas_m2[name]
@@ -108,9 +104,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         design.is_h_tree, bus_tree.area_m2, straight
     )
     areas["digital"] = digital
-    bus_length = torch.where(
-        design.is_h_tree, bus_tree.leakage_length_m, grid_height + grid_width
-    )
+    bus_length = torch.where(design.is_h_tree, bus_tree.leakage_length_m, grid_height + grid_width)
     leakage = (
         floor.kernel_tiles * kernel.leakage_W
         + floor.matrix_tiles * matrix.leakage_W

@@ -1,6 +1,6 @@
 """The cost engine: a mapping plan and a batch of designs in, area, energy and time out.
 
-    subarray -> tiles -> chip -> cycles and energy of every layer -> totals
+subarray -> tiles -> chip -> cycles and energy of every layer -> totals
 
 Everything is a pure function of tensors: one design or a million run through the same lines.
 """
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.cost.block import add_up
 from archsim.cost.chip import Chip, build_chip
 from archsim.cost.component.adder import adder
 from archsim.cost.component.flip_flop import flip_flop
@@ -102,8 +103,8 @@ def _roll_up(
     return CostBreakdown(
         names=plan.names,
         kinds=plan.kinds,
-        area_m2=_add_up(chip.areas_m2),
-        dynamic_energy_J=_add_up(layer_energies).sum(-1),
+        area_m2=add_up(chip.areas_m2.values()),
+        dynamic_energy_J=add_up(layer_energies.values()).sum(-1),
         leakage_power_W=chip.leakage_W + torch.zeros_like(latency),
         leakage_energy_J=chip.leakage_W * busy,
         latency_s=latency,
@@ -113,7 +114,7 @@ def _roll_up(
         energies_J={name: value.sum(-1) for name, value in layer_energies.items()},
         times_s={name: value.sum(-1) for name, value in layer_time.items()},
         layer_area_m2=plan.tiles * tile_area,
-        layer_energy_J=_add_up(layer_energies),
+        layer_energy_J=add_up(layer_energies.values()),
         layer_latency_s=layer_latency,
         layer_energies_J=layer_energies,
         layer_times_s=layer_time,
@@ -127,10 +128,6 @@ def _roll_up(
         ).sum(-1),
         constraints=(*plan.constraints, _access_fits(design, array)),
     )
-
-
-def _add_up(parts: dict[str, Tensor]) -> Tensor:
-    return torch.stack(torch.broadcast_tensors(*parts.values())).sum(0)
 
 
 def _slowest_stage(plan: MappingPlan, layer_latency: Tensor) -> Tensor:

@@ -93,9 +93,7 @@ def _sides(
     share_p = width_p_m / total
     both = (width_n_m > 0) & (width_p_m > 0)
     # planar: the height left after gap and edges, shared in proportion
-    usable = torch.where(
-        both, height_m - PLANAR_GAP_AND_EDGE * node, height_m - EDGE_LOSS * node
-    )
+    usable = torch.where(both, height_m - PLANAR_GAP_AND_EDGE * node, height_m - EDGE_LOSS * node)
     limit_p = usable * torch.where(both, share_p, 1.0)
     limit_n = usable * torch.where(both, 1 - share_p, 1.0)
     # FinFET: a whole number of fin tracks
@@ -180,9 +178,7 @@ def footprint_m(
 ) -> Tensor:
     """Return the layout width of a gate folded into ``height_m``, m."""
     side_n, side_p = _sides(technology, width_n_m, width_p_m, height_m)
-    region = torch.maximum(
-        (side_n.folds + 1) * side_n.present, (side_p.folds + 1) * side_p.present
-    )
+    region = torch.maximum((side_n.folds + 1) * side_n.present, (side_p.folds + 1) * side_p.present)
     pitch = technology.pitch_m
     if kind == "inverter":
         return region * pitch

@@ -75,9 +75,7 @@ def split_copies(*, plan: MappingPlan, pieces: Pieces, tile: LayerTile) -> CopyS
 def results_per_read(*, design: DesignBatch) -> Tensor:
     """Results an ADC delivers per vector: weights per ADC, at least one unless floored away."""
     ratio = design.mux_ratio / design.columns_per_weight
-    return torch.where(
-        design.floor_results, torch.floor(ratio + 1e-9), torch.ceil(ratio - 1e-9)
-    )
+    return torch.where(design.floor_results, torch.floor(ratio + 1e-9), torch.ceil(ratio - 1e-9))
 
 
 def layer_cycles(
@@ -160,8 +158,7 @@ def tile_sum_inputs(*, plan: MappingPlan, pieces: Pieces, tile: LayerTile) -> Te
     """
     floor = plan.floorplan
     down = torch.ceil(
-        torch.minimum(plan.layers.rows, floor.tile_side.unsqueeze(-1))
-        / floor.pe_side.unsqueeze(-1)
+        torch.minimum(plan.layers.rows, floor.tile_side.unsqueeze(-1)) / floor.pe_side.unsqueeze(-1)
     )
     copied = torch.where(down > 1, down, 0.0)
     copied = torch.where(pieces.whole_tile, 0.0, copied)
@@ -178,9 +175,7 @@ def tile_results(*, design: DesignBatch, plan: MappingPlan) -> Tensor:
     return plan.layers.vectors * per_vector
 
 
-def _buffer_cycles(
-    chip: Chip, tile: LayerTile, traffic: Traffic, split: CopySplit
-) -> Tensor:
+def _buffer_cycles(chip: Chip, tile: LayerTile, traffic: Traffic, split: CopySplit) -> Tensor:
     """PE registers, tile buffers and global buffer: one line per cycle and core."""
     registers = (traffic.input_lines + traffic.output_lines) / split.in_tile
 
@@ -215,9 +210,7 @@ def _wire_cycles(
         behind = transfers + torch.where(transfers > 0, (flight - 1).clamp_min(0.0), 0.0)
         return torch.where(whole, flight * transfers, torch.where(flight > 0, behind, 0.0))
 
-    inside = flights(
-        tile.flight_s, (traffic.tile_in_bit + traffic.tile_out_bit) / tile.bus_bit
-    )
+    inside = flights(tile.flight_s, (traffic.tile_in_bit + traffic.tile_out_bit) / tile.bus_bit)
     wire, width = chip.wire, chip.bus_bit.unsqueeze(-1)
     floor = plan.floorplan
     delay_x = wire.delay_s_for(chip.grid_width_m).unsqueeze(-1)

@@ -224,9 +224,7 @@ def _tile_bits(design: DesignBatch, plan: MappingPlan, tile: LayerTile) -> tuple
     """Bits into and out of all tiles of one copy of a layer."""
     layers = plan.layers
     reads = layers.vectors * design.input_bits.unsqueeze(-1)
-    rows = torch.where(
-        plan.is_kernel, layers.rows / torch.sqrt(layers.kernel_area), layers.rows
-    )
+    rows = torch.where(plan.is_kernel, layers.rows / torch.sqrt(layers.kernel_area), layers.rows)
     into = rows * reads * plan.tile_cols
     out = layers.weights_wide * tile.tile_sum_bit * layers.vectors * plan.tile_rows
     return into, out
@@ -268,9 +266,7 @@ def _wires(
     return pe + chip.wire.energy_J_per_m.unsqueeze(-1) * (tiles + chip_level)
 
 
-def _digital(
-    design: DesignBatch, parts: Parts, chip: Chip, plan: MappingPlan
-) -> Tensor:
+def _digital(design: DesignBatch, parts: Parts, chip: Chip, plan: MappingPlan) -> Tensor:
     """ReLU registers and max-pool units."""
     layers = plan.layers
     outputs = layers.weights_wide * layers.vectors

@@ -116,6 +116,4 @@ def _with_idle_repeats(
         (True, True): extra_right + empty_rows * across,
         (False, False): torch.zeros_like(down),
     }
-    return {
-        key: count + torch.where(repeats, extra[key], 0.0) for key, count in counts.items()
-    }
+    return {key: count + torch.where(repeats, extra[key], 0.0) for key, count in counts.items()}

@@ -50,9 +50,7 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     steps = torch.where(row_is_checked > 0, verified.row_pulses, 1.0)
     pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
     per_row = steps * (pulse + row_is_checked * read)
-    at_once = torch.minimum(
-        design.parallel_subarrays, plan.subarrays_used.sum(-1).clamp_min(1.0)
-    )
+    at_once = torch.minimum(design.parallel_subarrays, plan.subarrays_used.sum(-1).clamp_min(1.0))
     return ProgrammingCost(
         write_pulses=pulses,
         verify_reads=reads,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.block import Block
+from archsim.cost.block import Block, add_up
 from archsim.cost.component.adc import Adc, adc, thermometer_encoder
 from archsim.cost.component.adder import adder
 from archsim.cost.component.column import column_mux, mux_decoder, source_line_switch
@@ -49,7 +49,7 @@ class Subarray:
     @property
     def used_area_m2(self) -> Tensor:
         """Area of the blocks alone, without white space."""
-        return torch.stack(torch.broadcast_tensors(*self.areas_m2.values())).sum(0)
+        return add_up(self.areas_m2.values())
 
 
 def subarray(*, design: DesignBatch) -> Subarray:
@@ -99,14 +99,10 @@ def subarray(*, design: DesignBatch) -> Subarray:
         "array": array.area_m2,
         "adc": converter.block.area_m2 + encoder.area_m2 + charge.area_m2,
         "mux": mux_height * array.width_m + decoder.area_m2,
-        "drivers": driver.area_m2
-        + switch.area_m2
-        + write.area_m2
-        + side_shifters
-        + top_shifters,
+        "drivers": driver.area_m2 + switch.area_m2 + write.area_m2 + side_shifters + top_shifters,
         "shift_add": weight_stage.block.area_m2 + input_stage.block.area_m2,
     }
-    used = torch.stack(torch.broadcast_tensors(*areas.values())).sum(0)
+    used = add_up(areas.values())
     shrink = torch.where(design.bounding_box, 1.0, torch.sqrt(used / (height * width)))
     clock = design.sensing_time * (
         torch.maximum(driver.latency_s, mux.block.latency_s + decoder.latency_s)
@@ -154,7 +150,5 @@ def _extra_cycles(
         torch.ceil(weight_stage.adder_delay_s / clock_s) - 1
     ).clamp_min(0.0)
     per_result = (design.mux_ratio + weight) / results.clamp_min(1e-9)
-    inputs = results * (
-        torch.ceil(input_stage.adder_delay_s / clock_s) - per_result
-    ).clamp_min(0.0)
+    inputs = results * (torch.ceil(input_stage.adder_delay_s / clock_s) - per_result).clamp_min(0.0)
     return torch.where(results > 0, weight + inputs, 0.0)

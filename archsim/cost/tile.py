@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.cost.block import add_up
 from archsim.cost.component.adder import Adder, adder_tree
 from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.flip_flop import FlipFlop
@@ -67,7 +68,7 @@ class Tile:
     @property
     def area_m2(self) -> Tensor:
         """Area of one tile, white space inside subarrays included."""
-        return torch.stack(torch.broadcast_tensors(*self.areas_m2.values())).sum(0)
+        return add_up(self.areas_m2.values())
 
     @property
     def side_m(self) -> Tensor:
@@ -168,12 +169,9 @@ def build_tile(
         array.leakage_W * array_rows * array_cols
         + parts.adder.bit_leakage_W * pe_trees * pe_tree.bit_adders
         + register.leakage_W * (input_bit + output_bit)
-        + parts.pe_wire.leakage_W_per_m
-        * (input_bus * rows + output_bus * cols * array_side)
+        + parts.pe_wire.leakage_W_per_m * (input_bus * rows + output_bus * cols * array_side)
     )
-    used = {
-        name: pes * array_side**2 * area for name, area in array.areas_m2.items()
-    }
+    used = {name: pes * array_side**2 * area for name, area in array.areas_m2.items()}
     used_total = pes * array_side**2 * array.used_area_m2
     return Tile(
         side=side,

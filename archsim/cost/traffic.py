@@ -80,9 +80,7 @@ def layer_traffic(
         torch.minimum(kernel_side, layers.channels) * torch.sqrt(layers.kernel_area),
         torch.minimum(tile_side, layers.rows),
     )
-    tile_cols = torch.minimum(
-        layers.columns, torch.where(plan.is_kernel, kernel_side, tile_side)
-    )
+    tile_cols = torch.minimum(layers.columns, torch.where(plan.is_kernel, kernel_side, tile_side))
     weights = torch.floor(tile_cols / design.columns_per_weight.unsqueeze(-1) + 1e-9)
     height = torch.where(plan.is_kernel, layers.kernel_height, 1.0)
     grid_rows, grid_cols = floor.grid_rows.unsqueeze(-1), floor.grid_cols.unsqueeze(-1)

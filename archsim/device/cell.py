@@ -24,7 +24,7 @@ def real(value: Real) -> Tensor:
 
 def broadcast(*values: Real) -> tuple[Tensor, ...]:
     """Return all values as float64 tensors of their common shape."""
-    tensors = torch.broadcast_tensors(*map(real, values))  # type: ignore[no-untyped-call]
+    tensors: list[Tensor] = list(torch.broadcast_tensors(*map(real, values)))
     return tuple(tensors)
 
 

@@ -61,7 +61,8 @@ def incremental_law(
     batch = values.shape[1:]
     values = values.reshape(5, -1)
     pulses = int(values[2].max().item()) if values.numel() else 1
-    parts = [_extrapolate(chunk, pulses, refine) for chunk in values.split(_CHUNK, dim=1)]
+    starts = range(0, max(values.shape[1], 1), _CHUNK)
+    parts = [_extrapolate(values[:, at : at + _CHUNK], pulses, refine) for at in starts]
     survival, variance, outside = (torch.cat(column) for column in zip(*parts, strict=True))
     return survival.reshape(*batch, pulses), variance.reshape(batch), outside.reshape(batch)
 
@@ -70,7 +71,7 @@ def _extrapolate(parameters: Tensor, pulses: int, refine: int) -> tuple[Tensor, 
     """Return survival, variance and outside fraction, extrapolated to bins of no width."""
     sigma, tolerance, max_pulses, step_gain, step_sigma = parameters.unbind()
     keep = (1 - step_gain).abs()
-    reach = _reach(sigma, keep, step_sigma, pulses)
+    reach = _reach(sigma, keep, step_sigma, max_pulses, pulses)
     coarse, fine = (
         _propagate(sigma, _edges(tolerance, reach, bins), max_pulses, keep, step_sigma, pulses)
         for bins in (refine, 2 * refine)
@@ -107,11 +108,13 @@ def _propagate(
     return torch.stack(survival, dim=-1), variance, outside.sum(-1)
 
 
-def _reach(sigma: Tensor, keep: Tensor, step_sigma: Tensor, pulses: int) -> Tensor:
+def _reach(
+    sigma: Tensor, keep: Tensor, step_sigma: Tensor, max_pulses: Tensor, pulses: int
+) -> Tensor:
     """Return six times the largest standard deviation of the chain that never stops."""
     variance = largest = sigma**2
-    for _ in range(1, pulses):
-        variance = keep**2 * variance + step_sigma**2
+    for pulse in range(1, pulses):
+        variance = torch.where(pulse < max_pulses, keep**2 * variance + step_sigma**2, variance)
         largest = torch.maximum(largest, variance)
     positive = largest > 0
     deviation = torch.sqrt(torch.where(positive, largest, 1.0))

@@ -67,9 +67,16 @@ def test_sampler_and_closed_form_agree(case):
 @pytest.mark.parametrize("row", [2, 16])
 def test_slowest_cell_of_a_row(case, row):
     cells = sample_write_verify(shape=(CELLS // row, row), generator=seeded(4), **case)
-    slowest = cells.pulses.amax(-1)
-    expected = float(pulse_law(**case).slowest_of(row))
-    assert abs(float(slowest.mean()) - expected) <= mean_error(slowest) + 1e-4 * expected
+    law = pulse_law(**case)
+    expected = float(law.slowest_of(row))
+    # Standard error by the law itself: the sample may miss what is rare. E[X^2] = sum (2k+1) S(k).
+    above = 1 - (1 - law.survival.clamp(0, 1)) ** row
+    odd = 2 * torch.arange(above.shape[-1]) + 1
+    variance = max(float((odd * above).sum()) - expected**2, 0.0)
+    allowed = ERRORS * math.sqrt(variance / (CELLS // row))
+    grid = 1e-4 * expected if case["model"] == "incremental" else 1e-12
+    difference = abs(float(cells.pulses.amax(-1).mean()) - expected)
+    assert difference <= allowed + grid
 
 
 def test_redraw_counts_by_hand():
@@ -85,7 +92,7 @@ def test_redraw_is_a_special_case_of_incremental():
     shared = {"sigma": 0.1, "tolerance": 0.03, "max_pulses": 40}
     redraw = write_verify_closed_form(model="redraw", **shared)
     grid = write_verify_closed_form(model="incremental", step_gain=1.0, step_sigma=0.1, **shared)
-    assert float(grid.write_pulses) == pytest.approx(float(redraw.write_pulses), rel=1e-9)
+    assert float(grid.write_pulses) == pytest.approx(float(redraw.write_pulses), rel=1e-7)
     assert float(grid.residual_sigma) == pytest.approx(float(redraw.residual_sigma), rel=1e-5)
     assert float(grid.unconverged_fraction) == pytest.approx(
         float(redraw.unconverged_fraction), abs=1e-9
@@ -113,20 +120,21 @@ def test_one_shot_is_not_verified():
     assert float(one_shot_law(sigma=0.1).slowest_of(128)) == 1
 
 
-EXTREMES = itertools.product(
-    (0.0, 1e-300, 1e-9, 0.1, 10.0),
-    (0.0, 1e-12, 0.04, 1.0, 1e6),
-    (1, 30),
-    (0.0, 0.1, 1.0, 2.0),
-    (0.0, 1e-9, 0.02, 1.0),
+# sigma, tolerance, max_pulses, step_gain, step_sigma
+EXTREMES = list(
+    itertools.product(
+        (0.0, 1e-300, 0.1),
+        (0.0, 1e-12, 0.04, 1e6),
+        (1, 6),
+        (0.0, 1.0, 2.0),
+        (0.0, 1e-9, 0.02),
+    )
 )
 
 
 @pytest.mark.parametrize("model", ["redraw", "incremental"])
 def test_extremes_stay_finite_with_finite_gradients(model):
-    columns = [
-        torch.tensor(column, dtype=torch.float64) for column in zip(*EXTREMES_LIST, strict=True)
-    ]
+    columns = [torch.tensor(column, dtype=torch.float64) for column in zip(*EXTREMES, strict=True)]
     sigma, tolerance, limit, gain, step = columns
     inputs = [sigma, tolerance, gain, step] if model == "incremental" else [sigma, tolerance]
     for value in inputs:
@@ -150,9 +158,6 @@ def test_extremes_stay_finite_with_finite_gradients(model):
     assert bool(((stats.write_pulses >= 1 - 1e-12) & (stats.write_pulses <= limit + 1e-9)).all())
     outside = stats.unconverged_fraction
     assert bool(((outside >= 0) & (outside <= 1 + 1e-12)).all())
-
-
-EXTREMES_LIST = list(EXTREMES)
 
 
 @pytest.mark.parametrize("model", ["redraw", "incremental"])
@@ -207,9 +212,9 @@ def test_row_of_a_batch_equals_the_scalar_call(model):
             model=model, sigma=sigma[i, 0], tolerance=tolerance[j], max_pulses=limit[j], **step
         )
         for name in FIELDS:
-            # Not bit for bit: the reach of the grid depends on the largest limit of the batch.
+            # Not bit for bit: a matrix product of many designs adds in another order than of one.
             torch.testing.assert_close(
-                getattr(stats, name)[i, j], getattr(alone, name), rtol=1e-3, atol=2e-5
+                getattr(stats, name)[i, j], getattr(alone, name), rtol=1e-10, atol=1e-13
             )
 
 

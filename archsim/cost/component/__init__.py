@@ -1,0 +1,1 @@
+"""Circuit blocks, one file each."""

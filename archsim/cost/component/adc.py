@@ -15,8 +15,8 @@ from torch import Tensor
 from archsim.arch.design import ADC_KINDS, DesignBatch
 from archsim.cost import gates
 from archsim.cost.block import Block
-from archsim.cost.widen import widen
 from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
+from archsim.cost.widen import widen
 
 #: Footprint of one comparator, in standard cells two gate pitches wide.
 _COMPARATOR_CELLS = 9.0
@@ -175,9 +175,7 @@ def _reference_power_W(design: DesignBatch, array: Crossbar) -> Tensor:
     return power.sum(-1) / design.adc_levels
 
 
-def column_power_W(
-    *, design: DesignBatch, geometric_S: Tensor, mean_S: Tensor
-) -> Tensor:
+def column_power_W(*, design: DesignBatch, geometric_S: Tensor, mean_S: Tensor) -> Tensor:
     """Static power of one column while its ADC converts, clipped with the reference elsewhere.
 
     The log-shaped part is evaluated at the geometric mean conductance, parts proportional to

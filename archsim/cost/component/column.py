@@ -56,9 +56,7 @@ def column_mux(*, design: DesignBatch, array: Crossbar) -> ColumnMux:
     width_n, width_p = transmission_gate_widths_m(design, _MUX_RESISTANCE_SHARE * line, 0.5)
     gate_rows, fingers = _row_of_gates(design, array, pitches=2, pairs=1)
     height = gate_rows * gates.pass_gate_height_m(technology, width_n, width_p, fingers)
-    one_finger = gates.pass_gate_height_m(
-        technology, width_n, width_p, torch.ones_like(fingers)
-    )
+    one_finger = gates.pass_gate_height_m(technology, width_n, width_p, torch.ones_like(fingers))
     drain = gates.drain_capacitance_F(technology, "inverter", 1, width_n, width_p, one_finger)
     gate_n = gates.gate_capacitance_F(technology, width_n)
     gate_p = gates.gate_capacitance_F(technology, width_p)
@@ -95,8 +93,11 @@ def mux_decoder(*, design: DesignBatch, mux: ColumnMux) -> Block:
     nand = gates.enlarged_gate(technology, "nand", 2, 4 * node, minimum_p)
     nor = gates.enlarged_gate(technology, "nor", nor_inputs, 2 * node, nor_inputs * minimum_p)
     driver = gates.make_gate(
-        technology, "inverter", 1, 4 * node * technology.mux_driver_size, 2 * minimum_p
-        * technology.mux_driver_size,
+        technology,
+        "inverter",
+        1,
+        4 * node * technology.mux_driver_size,
+        2 * minimum_p * technology.mux_driver_size,
     )
     predecoders = 4 * torch.floor(address / 2)
     has_nor = address > 2

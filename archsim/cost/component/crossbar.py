@@ -70,9 +70,7 @@ def crossbar(*, design: DesignBatch) -> Crossbar:
     nominal = gates.NOMINAL_HEIGHT * node
     no_p = torch.zeros_like(access_width)
     gate_nvm = gates.gate_capacitance_F(technology, access_width)
-    drain_nvm = gates.drain_capacitance_F(
-        technology, "inverter", 1, access_width, no_p, nominal
-    )
+    drain_nvm = gates.drain_capacitance_F(technology, "inverter", 1, access_width, no_p, nominal)
     drain_sram = torch.where(
         technology.is_finfet,
         technology.c_drain_fin_F,

@@ -51,17 +51,15 @@ def max_pool(*, design: DesignBatch) -> MaxPool:
         + 2 * inverter_load
         + (nor8.c_in_F + inverter.c_out_F)
     )
-    bit = 4 * inverter_load + 4 * (nand2.c_in_F + nand2.c_out_F) + 3 * (
-        nand3.c_in_F + nand3.c_out_F
+    bit = (
+        4 * inverter_load + 4 * (nand2.c_in_F + nand2.c_out_F) + 3 * (nand3.c_in_F + nand3.c_out_F)
     )
     first = 2 * nand2.r_n_ohm * (nand2.c_out_F + nand3.c_in_F)
     second = nand3.r_p_ohm * (nand3.c_out_F + nand2.c_in_F)
     last = nand3.r_p_ohm * (nand3.c_out_F + 2 * inverter.c_out_F)
     stages = gates.chain_delay_s(first, second, first, second, first, last)
     per_bit = stages[0] + stages[1] - stages[2] - stages[3] + stages[4] + stages[5]
-    wide = gates.stage_delay_s(
-        2 * nor8.r_n_ohm * (2 * inverter.c_in_F + 8 * inverter.c_out_F)
-    )
+    wide = gates.stage_delay_s(2 * nor8.r_n_ohm * (2 * inverter.c_in_F + 8 * inverter.c_out_F))
     invert = gates.stage_delay_s(2 * inverter.r_n_ohm * (inverter.c_in_F + nor8.c_out_F))
     buffer = gates.stage_delay_s(2 * inverter.r_n_ohm * 2 * inverter.c_in_F, invert)
     return MaxPool(

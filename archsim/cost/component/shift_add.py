@@ -44,9 +44,7 @@ def shift_add_stages(
         torch.floor(weights_per_adc + 1e-9),
         torch.where(weights_per_adc < 1, weights_per_adc, torch.floor(weights_per_adc + 1e-9)),
     )
-    weight = _stage(
-        design, array, cell, register, design.adc_bits, slices, (slices - 1) * results
-    )
+    weight = _stage(design, array, cell, register, design.adc_bits, slices, (slices - 1) * results)
     inputs = _stage(
         design, array, cell, register, design.adc_bits + slices, design.input_bits, results
     )
@@ -81,7 +79,6 @@ def _stage(
         height_m=height,
         width_m=array.width_m,
         read_energy_J=operations * energy,
-        leakage_W=units
-        * (adder_bits * cell.bit_leakage_W + register_bits * register.leakage_W),
+        leakage_W=units * (adder_bits * cell.bit_leakage_W + register_bits * register.leakage_W),
     )
     return ShiftAdd(block, cell.delay_s(adder_bits), operations)

@@ -37,9 +37,7 @@ def precharger(*, design: DesignBatch, array: Crossbar) -> Block:
     first, second = _precharge_widths_m(design)
     none = torch.zeros_like(first)
     load = sum(
-        gates.drain_capacitance_F(
-            technology, "inverter", 1, none, width, technology.cell_height_m
-        )
+        gates.drain_capacitance_F(technology, "inverter", 1, none, width, technology.cell_height_m)
         for width in (first, second)
     )
     tau = (
@@ -67,9 +65,7 @@ def write_driver(*, design: DesignBatch, array: Crossbar) -> Block:
     """
     technology = design.technology
     node = technology.node_m
-    inverter = gates.enlarged_gate(
-        technology, "inverter", 1, 2 * node, 2 * node * technology.r_pn
-    )
+    inverter = gates.enlarged_gate(technology, "inverter", 1, 2 * node, 2 * node * technology.r_pn)
     block = Block(
         height_m=_stacked_height_m(design, array, inverter.width_m),
         width_m=array.width_m,
@@ -81,6 +77,8 @@ def write_driver(*, design: DesignBatch, array: Crossbar) -> Block:
 def _stacked_height_m(design: DesignBatch, array: Crossbar, unit_m: Tensor) -> Tensor:
     """Height of one unit per column, in as many rows as the array width asks for."""
     per_row = torch.minimum(torch.floor(array.width_m / unit_m + 1e-9), design.cols)
-    return _CELLS_TALL * design.technology.cell_height_m * torch.ceil(
-        design.cols / per_row.clamp_min(1.0)
+    return (
+        _CELLS_TALL
+        * design.technology.cell_height_m
+        * torch.ceil(design.cols / per_row.clamp_min(1.0))
     )

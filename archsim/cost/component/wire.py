@@ -54,9 +54,7 @@ class Repeater:
     def delay_s_per_m(self, resistance_ohm_per_m: Tensor) -> Tensor:
         """Delay per metre on a wire of the given resistance."""
         capacitance = self.technology.c_wire_F_per_m
-        gate = self.resistance_ohm * (
-            self.c_in_F + self.c_out_F + capacitance * self.spacing_m
-        )
+        gate = self.resistance_ohm * (self.c_in_F + self.c_out_F + capacitance * self.spacing_m)
         wire = _WIRE_TERM * resistance_ohm_per_m * capacitance * self.spacing_m**2
         input_load = resistance_ohm_per_m * self.spacing_m * self.c_in_F
         return _GATE_TERM * (gate + wire + input_load) / self.spacing_m

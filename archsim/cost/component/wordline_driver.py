@@ -40,9 +40,7 @@ def wordline_driver(*, design: DesignBatch, array: Crossbar, register: FlipFlop)
     width_nvm, energy_nvm, time_nvm = nvm
     width_sram, energy_sram, time_sram = sram
     is_sram = design.is_sram
-    gates_m = torch.where(
-        is_sram, _GATES_PER_ROW_SRAM * width_sram, _GATES_PER_ROW_NVM * width_nvm
-    )
+    gates_m = torch.where(is_sram, _GATES_PER_ROW_SRAM * width_sram, _GATES_PER_ROW_NVM * width_nvm)
     return Block(
         height_m=array.height_m,
         width_m=driver_columns * gates_m + registers_m,
@@ -106,9 +104,7 @@ def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> tuple[Tensor,
         gates.raw_resistance_p_ohm(technology, width_p),
     )
     own = _LUMPED * resistance * (2 * drain + 0.5 * (gate_n + gate_p))
-    line = array.c_wordline_wire_F * (
-        _LUMPED * resistance + _DISTRIBUTED * array.r_wordline_ohm
-    )
+    line = array.c_wordline_wire_F * (_LUMPED * resistance + _DISTRIBUTED * array.r_wordline_ohm)
     energy = 3 * drain * design.v_read_V**2 + (gate_n + gate_p) * technology.vdd_V**2
     return footprint, energy, own + line
 
