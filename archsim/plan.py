@@ -56,7 +56,13 @@ class MatrixLayers:
     groups of a separate shared block); ``owned`` says how many of them this row brings to the
     chip (0 where a shared block that another row owns is reused, or where the row is inactive).
     ``active`` is 1 for rows that the design really executes.
+
+    ``input_group`` and ``matrix_group`` number rows that read alike inputs, and rows that are the
+    same matrix on the same map, under every design; the engine works such a group out once.
     """
+
+    input_group: tuple[int, ...]
+    matrix_group: tuple[int, ...]
 
     rows: Tensor
     weights_wide: Tensor

@@ -17,7 +17,7 @@ from archsim.plan import Constraint, MappingPlan, MatrixLayers
 from mapping.bit_slice import matrix_columns
 from mapping.im2col import backbone_matrices
 from mapping.tile_counts import TileCounts, ceil_div, count_tiles
-from mapping.tsb_placement import TsbRows, place_tsb
+from mapping.tsb_placement import place_tsb
 
 
 def compile_plan(
@@ -34,7 +34,7 @@ def compile_plan(
     Returns:
         Counts of shape ``*batch layer`` with ``len(table) + len(points)`` layers.
     """
-    layers = _matrix_layers(design, table, place_tsb(design=design, points=points))
+    layers = _matrix_layers(design, table, points)
     counts = count_tiles(design=design, layers=layers)
     subarrays = _subarrays_used(design, layers, counts)
     cells = layers.rows * layers.columns * _copies(counts) * layers.owned
@@ -67,8 +67,38 @@ def compile_plan(
     )
 
 
-def _matrix_layers(design: DesignBatch, table: LayerTable, tsb: TsbRows) -> MatrixLayers:
+def _groups(
+    table: LayerTable, points: Sequence[InsertionPoint]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Number rows with alike inputs, and rows that are alike altogether."""
+    inputs: dict[object, int] = {}
+    matrices: dict[object, int] = {}
+    input_group, matrix_group = [], []
+    columns = (
+        table.is_first, table.kernel_h, table.kernel_w, table.stride_h, table.stride_w,
+        table.padding_h, table.padding_w, table.in_height, table.in_width,
+    )  # fmt: skip
+    shapes = (table.in_channels, table.out_channels, table.groups, table.mvms, table.pool_factor)
+    for index in range(len(table)):
+        window = tuple(float(column[index]) for column in columns)
+        padded = window[5] > 0 or window[6] > 0
+        key = window if padded else window[:1]
+        input_group.append(inputs.setdefault(key, len(inputs)))
+        whole = (window, *(float(shape[index]) for shape in shapes))
+        matrix_group.append(matrices.setdefault(whole, len(matrices)))
+    for point in points:
+        input_group.append(inputs.setdefault((0.0,), len(inputs)))
+        key = ("tsb", point.channels, point.height, point.width)
+        matrix_group.append(matrices.setdefault(key, len(matrices)))
+    return tuple(input_group), tuple(matrix_group)
+
+
+def _matrix_layers(
+    design: DesignBatch, table: LayerTable, points: Sequence[InsertionPoint]
+) -> MatrixLayers:
     """Join backbone matrices and shared-block rows along the layer axis."""
+    tsb = place_tsb(design=design, points=points)
+    input_group, matrix_group = _groups(table, points)
     backbone = backbone_matrices(design=design, table=table)
     ones = torch.ones_like(backbone.rows)
 
@@ -82,6 +112,8 @@ def _matrix_layers(design: DesignBatch, table: LayerTable, tsb: TsbRows) -> Matr
     one = no + 1
     weights_wide = join(backbone.weights_wide, tsb.channels)
     return MatrixLayers(
+        input_group=input_group,
+        matrix_group=matrix_group,
         rows=join(backbone.rows, tsb.channels),
         weights_wide=weights_wide,
         columns=matrix_columns(design=design, weights_wide=weights_wide),

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from archsim.arch.technology import LIST_FIELDS, Technology
+from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved
 from archsim.config.sourced import Quantity
 from archsim.errors import ConfigError, close_matches
@@ -224,20 +224,11 @@ class DesignBatch:
 
     def index(self, position: int | slice) -> DesignBatch:
         """Take one design, or a chunk, of a one-dimensional batch."""
-
-        def pick(tensor: Tensor, own_axes: int = 0) -> Tensor:
-            return tensor[position] if tensor.dim() > own_axes else tensor
-
-        values: dict[str, Any] = {name: pick(getattr(self, name)) for name in self.parameters()}
-        values["technology"] = Technology(
-            **{
-                entry.name: pick(
-                    getattr(self.technology, entry.name), int(entry.name in LIST_FIELDS)
-                )
-                for entry in dataclasses.fields(Technology)
-            }
-        )
-        return DesignBatch(**values)
+        values: dict[str, Any] = {}
+        for name in self.parameters():
+            tensor = getattr(self, name)
+            values[name] = tensor[position] if tensor.dim() else tensor
+        return DesignBatch(technology=self.technology.index(position), **values)
 
     @property
     def is_sram(self) -> Tensor:

@@ -133,6 +133,15 @@ class Technology:
             **{entry.name: getattr(self, entry.name)[code] for entry in dataclasses.fields(self)}
         )
 
+    def index(self, position: int | slice) -> Technology:
+        """Take one entry, or a chunk, of a one-dimensional batch; itself if nothing varies."""
+        picked: dict[str, Tensor] = {}
+        for entry in dataclasses.fields(self):
+            tensor = getattr(self, entry.name)
+            if tensor.dim() > (entry.name in LIST_FIELDS):
+                picked[entry.name] = tensor[position]
+        return dataclasses.replace(self, **picked) if picked else self
+
     def replace(self, **changes: Tensor) -> Technology:
         """Return a copy with some constants replaced."""
         return dataclasses.replace(self, **changes)

@@ -51,15 +51,16 @@ def digit_statistics(*, design: DesignBatch) -> DigitStatistics:
     Args:
         design: ``*batch``; combinations of weight bits, cell bits and encoding are evaluated once.
     """
-    bits, cell, differential, std = torch.broadcast_tensors(
-        design.weight_bits,
-        design.cell_bits,
-        design.is_differential.to(torch.float64),
-        design.weight_std,
+    bits, cell, differential = torch.broadcast_tensors(
+        design.weight_bits, design.cell_bits, design.is_differential.to(torch.float64)
     )
+    std = design.weight_std
     most = int(2 ** float(cell.max()))
-    shape = (*bits.shape, 2, most)
-    probability = torch.zeros(shape, dtype=torch.float64, device=bits.device)
+    probability = torch.zeros(
+        (*torch.broadcast_shapes(bits.shape, std.shape), 2, most),
+        dtype=torch.float64,
+        device=bits.device,
+    )
     level = torch.zeros((*bits.shape, most), dtype=torch.float64, device=bits.device)
     keys = torch.stack([bits, cell, differential], -1).reshape(-1, 3).unique(dim=0)
     for weight_bits, cell_bits, is_differential in keys.tolist():
@@ -102,7 +103,7 @@ def plane_probability(*, design: DesignBatch, is_first: Tensor, padding_share: T
     """Return P(input bit = 1) per bit-plane, ``*batch layer plane``, most significant first.
 
     The plane axis is as long as the most input bits of the batch; planes beyond a design's own
-    bits are NaN-free zeros and marked by :func:`plane_mask`.
+    bits have probability 0.
 
     Args:
         design: ``*batch``.
@@ -118,7 +119,8 @@ def plane_probability(*, design: DesignBatch, is_first: Tensor, padding_share: T
     most = int(float(bits.max()))
     relu = _relu_planes(bits, std, most)
     sign = torch.arange(most, device=bits.device) == 0
-    inside = plane_mask(design=design)
+    planes = torch.arange(most, dtype=torch.float64, device=bits.device)
+    inside = planes < bits.unsqueeze(-1)
     uniform = torch.where(sign | ~inside, 0.0, 0.5)
     dense = torch.where(sign | ~inside, 0.0, 1.0)
 
@@ -137,17 +139,10 @@ def plane_probability(*, design: DesignBatch, is_first: Tensor, padding_share: T
     return probability * kept.unsqueeze(-1)
 
 
-def plane_mask(*, design: DesignBatch) -> Tensor:
-    """Return which planes of the plane axis a design really has, ``*batch plane``."""
-    most = int(float(design.input_bits.max()))
-    planes = torch.arange(most, dtype=torch.float64, device=design.input_bits.device)
-    return planes < design.input_bits.unsqueeze(-1)
-
-
 def _relu_planes(bits: Tensor, std: Tensor, most: int) -> Tensor:
     """Bit probabilities of max(0, N(0, std)), rounded to the magnitude bits; ``... plane``."""
-    bits, std = torch.broadcast_tensors(bits, std)
-    result = torch.zeros((*bits.shape, most), dtype=torch.float64, device=bits.device)
+    shape = torch.broadcast_shapes(bits.shape, std.shape)
+    result = torch.zeros((*shape, most), dtype=torch.float64, device=bits.device)
     for count in bits.unique().tolist():
         magnitude = int(count) - 1
         if magnitude < 1:

@@ -63,7 +63,7 @@ def evaluate(*, design: DesignBatch, plan: MappingPlan) -> CostBreakdown:
         subarray=subarray(design=design),
         register=flip_flop(design.technology),
         adder=adder(design=design),
-        pe_wire=fastest_repeater(design=design)[0],
+        pe_wire=fastest_repeater(design.technology)[0],
         tree_wire=frugal_repeater(design=design),
     )
     chip = build_chip(design=design, parts=parts, plan=plan)

@@ -7,13 +7,14 @@ the four classes of :class:`archsim.cost.pieces.Pieces`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.activity import digit_statistics, plane_mask, plane_probability
+from archsim.cost.activity import digit_statistics, plane_probability
 from archsim.cost.chip import Chip, tile_rows_summed
 from archsim.cost.component.adder import adder_tree
 from archsim.cost.component.column_read import branch_moments, column_energy_J
@@ -122,18 +123,16 @@ def _conversions(
 ) -> Tensor:
     """ADC energy per input vector: columns of full arrays and of the last, partly filled ones."""
     rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
+    layers = plan.layers
     digits = digit_statistics(design=design)
-    planes = plane_mask(design=design)
-    mean_cols = torch.minimum(plan.layers.columns, cols)
 
-    def per_column(rows_used: Tensor) -> Tensor:
-        rows_used, _ = torch.broadcast_tensors(rows_used, plan.layers.columns)
+    def per_column(rows_used: Tensor, cols_used: Tensor, chosen: Tensor) -> Tensor:
         moments = branch_moments(
             design=design,
             array=parts.subarray.array,
             digits=digits,
             rows_used=rows_used,
-            cols_used=mean_cols,
+            cols_used=cols_used,
         )
         return column_energy_J(
             design=design,
@@ -141,18 +140,40 @@ def _conversions(
             moments=moments,
             digits=digits,
             rows_used=rows_used,
-            probability=probability,
-            planes=planes,
+            probability=chosen,
         )
 
-    depth = torch.where(plan.is_kernel, plan.layers.channels, plan.layers.rows)
-    rest = torch.remainder(depth, rows)
+    # Full arrays differ between layers only in their inputs.
     full = pieces.total(lambda r, c: torch.floor(r / rows) * c)
+    first, group = _representatives(layers.input_group)
+    energy = full * per_column(rows, cols, probability[..., first, :])[..., group]
+    # The last array of a matrix is partly filled; only layers that have one are worked out.
     part = pieces.total(lambda r, c: (torch.remainder(r, rows) > 0) * c)
-    energy = full * per_column(rows)
-    if bool((part > 0).any()):
-        energy = energy + part * per_column(rest.clamp_min(1.0))
-    return energy
+    needed = (part > 0).reshape(-1, part.shape[-1]).any(0)
+    if not bool(needed.any()):
+        return energy
+    first, group = _representatives(layers.matrix_group, needed.tolist())
+    depth = torch.where(plan.is_kernel, layers.channels, layers.rows)
+    rest = torch.remainder(depth, rows)[..., first].clamp_min(1.0)
+    narrow = torch.minimum(layers.columns, cols)[..., first]
+    return energy + part * per_column(rest, narrow, probability[..., first, :])[..., group]
+
+
+def _representatives(
+    groups: Sequence[int], needed: Sequence[bool] | None = None
+) -> tuple[list[int], list[int]]:
+    """First member of every group that has a needed member, and each row's place among them.
+
+    Rows of groups without one get place 0; whatever they are given is multiplied by zero.
+    """
+    wanted = {g for g, use in zip(groups, needed or [True] * len(groups), strict=True) if use}
+    place: dict[int, int] = {}
+    first = []
+    for index, group in enumerate(groups):
+        if group in wanted and group not in place:
+            place[group] = len(first)
+            first.append(index)
+    return first, [place.get(group, 0) for group in groups]
 
 
 def _sums(

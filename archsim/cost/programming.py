@@ -7,6 +7,7 @@ spread. Cells outside the write-verify policy get one pulse and are not read bac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -66,15 +67,7 @@ def _verified(design: DesignBatch, row_cells: Tensor) -> _Verified:
     """Write-verify under each design's model; models that no design uses are not evaluated."""
     result: _Verified | None = None
     for code in design.write_model.unique().tolist():
-        law = pulse_law(
-            model=WRITE_MODELS[int(code)],
-            sigma=design.sigma,
-            tolerance=design.write_tolerance,
-            max_pulses=design.max_pulses,
-            step_gain=design.step_gain,
-            step_sigma=design.step_sigma,
-        )
-        here = _averages(law, row_cells)
+        here = _averages(_law(design, WRITE_MODELS[int(code)]), row_cells)
         if result is None:
             result = here
             continue
@@ -86,6 +79,43 @@ def _verified(design: DesignBatch, row_cells: Tensor) -> _Verified:
             row_pulses=torch.where(mine.unsqueeze(-1), here.row_pulses, result.row_pulses),
         )
     return result or _averages(one_shot_law(sigma=design.sigma), row_cells)
+
+
+def _law(design: DesignBatch, model: str) -> PulseLaw:
+    """Pulse law of a model; remembered while its numbers are the same for all designs."""
+    numbers = (
+        design.sigma,
+        design.write_tolerance,
+        design.max_pulses,
+        design.step_gain,
+        design.step_sigma,
+    )
+    if any(number.dim() or number.requires_grad for number in numbers):
+        return _fresh_law(model, *numbers)
+    return _remembered_law(model, *(float(number) for number in numbers))
+
+
+def _fresh_law(
+    model: str,
+    sigma: Tensor | float,
+    tolerance: Tensor | float,
+    max_pulses: Tensor | float,
+    step_gain: Tensor | float,
+    step_sigma: Tensor | float,
+) -> PulseLaw:
+    return pulse_law(
+        model=model,
+        sigma=sigma,
+        tolerance=tolerance,
+        max_pulses=max_pulses,
+        step_gain=step_gain,
+        step_sigma=step_sigma,
+    )
+
+
+@lru_cache(maxsize=64)
+def _remembered_law(model: str, *numbers: float) -> PulseLaw:
+    return _fresh_law(model, *numbers)
 
 
 def _averages(law: PulseLaw, row_cells: Tensor) -> _Verified:
@@ -100,5 +130,13 @@ def _averages(law: PulseLaw, row_cells: Tensor) -> _Verified:
         pulses=stats.write_pulses,
         reads=stats.verify_reads,
         residual_sigma=stats.residual_sigma,
-        row_pulses=row_pulses(law=per_layer, cells_per_row=row_cells),
+        row_pulses=_slowest_in_row(per_layer, row_cells),
     )
+
+
+def _slowest_in_row(law: PulseLaw, row_cells: Tensor) -> Tensor:
+    """Pulses of the slowest cell of a row; rows are of few lengths, so each is worked out once."""
+    if law.survival.dim() > 2:
+        return row_pulses(law=law, cells_per_row=row_cells)
+    lengths, place = row_cells.detach().unique(return_inverse=True)
+    return row_pulses(law=law, cells_per_row=lengths)[place]

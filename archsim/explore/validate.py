@@ -303,9 +303,7 @@ def _energy(*names: str) -> Predictor:
 
 
 def _layer_energy(*names: str) -> Predictor:
-    return lambda plan, cost: 1e12 * sum(
-        (cost.layer_energies_J[n] for n in names), torch.zeros(())
-    )
+    return lambda plan, cost: 1e12 * sum((cost.layer_energies_J[n] for n in names), torch.zeros(()))
 
 
 def _area(*names: str) -> Predictor:

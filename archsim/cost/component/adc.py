@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import ADC_KINDS, DesignBatch
+from archsim.arch.technology import Technology
 from archsim.cost import gates
 from archsim.cost.block import Block
 from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
+from archsim.cost.standard_cells import once_per_technology, standard_cells
 from archsim.cost.widen import widen
 
 #: Footprint of one comparator, in standard cells two gate pitches wide.
@@ -128,14 +130,7 @@ def _switched_energy_J(design: DesignBatch, array: Crossbar, is_current: Tensor)
     1/L share is charged (SPEC quirk 3, below 1 % of the energy).
     """
     technology, levels = design.technology, design.adc_levels
-    node = technology.node_m
-    width_n, width_p = 2 * node, 2 * node * technology.r_pn
-    none = torch.zeros_like(width_n)
-    nominal = gates.NOMINAL_HEIGHT * node
-    c_n = gates.gate_capacitance_F(technology, width_n)
-    c_p = gates.gate_capacitance_F(technology, width_p)
-    j_n = gates.drain_capacitance_F(technology, "inverter", 1, width_n, none, nominal)
-    j_p = gates.drain_capacitance_F(technology, "inverter", 1, none, width_p, nominal)
+    c_n, c_p, j_n, j_p = _comparator_loads_F(technology)
     sense = torch.where(is_current, j_n + c_n, j_n)
     wordline = torch.where(
         design.is_sram, array.c_wordline_F * technology.vdd_V**2 * design.rows / design.cols, 0.0
@@ -146,6 +141,21 @@ def _switched_energy_J(design: DesignBatch, array: Crossbar, is_current: Tensor)
         + wordline / levels
         + (2 * c_n + sense * (1 / (levels - 1) + 1 / levels)) * read
         + (6 * c_p + 5 * c_n + 4 * j_p + 3 * j_n) * technology.vdd_V**2
+    )
+
+
+@once_per_technology
+def _comparator_loads_F(technology: Technology) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gate and drain capacitance of the minimum n and p devices: C_n, C_p, J_n, J_p."""
+    width_n = 2 * technology.node_m
+    width_p = width_n * technology.r_pn
+    none = torch.zeros_like(width_n)
+    nominal = gates.NOMINAL_HEIGHT * technology.node_m
+    return (
+        gates.gate_capacitance_F(technology, width_n),
+        gates.gate_capacitance_F(technology, width_p),
+        gates.drain_capacitance_F(technology, "inverter", 1, width_n, none, nominal),
+        gates.drain_capacitance_F(technology, "inverter", 1, none, width_p, nominal),
     )
 
 
@@ -196,14 +206,21 @@ def column_power_W(*, design: DesignBatch, geometric_S: Tensor, mean_S: Tensor) 
         technology.flash_power_log_W,
     )
     per_siemens = mean_S / scale
-    flash = flash + technology.flash_power_inverse_W * per_siemens**technology.flash_power_exponent
+    ln_siemens = torch.log(per_siemens)
+    if bool((technology.flash_power_inverse_W > 0).any()):
+        flash = flash + technology.flash_power_inverse_W * torch.exp(
+            technology.flash_power_exponent * ln_siemens
+        )
+    power = torch.where(design.adc_kind == ADC_KINDS.index("flash-current"), flash, 0.0)
+    is_sar = design.adc_kind == ADC_KINDS.index("sar")
+    if not bool(is_sar.any()):
+        return power
     sar = (
         technology.sar_power_per_bit_W * design.adc_bits
         + technology.sar_power_base_W
-        + technology.sar_power_inverse_W * per_siemens**technology.sar_power_exponent
+        + technology.sar_power_inverse_W * torch.exp(technology.sar_power_exponent * ln_siemens)
     )
-    power = torch.where(design.adc_kind == ADC_KINDS.index("flash-current"), flash, 0.0)
-    return torch.where(design.adc_kind == ADC_KINDS.index("sar"), sar, power)
+    return torch.where(is_sar, sar, power)
 
 
 def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:
@@ -216,15 +233,13 @@ def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:
         array: the crossbar.
     """
     technology = design.technology
-    node, levels, bits = technology.node_m, design.adc_levels, design.adc_bits
-    minimum_p = 2 * node * technology.r_pn
-    inverter = gates.make_gate(technology, "inverter", 1, 2 * node, minimum_p)
-    nand = gates.make_gate(technology, "nand", 2, 8 * node, 2 * minimum_p)
-    wide = gates.make_gate(technology, "nand", levels / 2, 8 * node, 2 * minimum_p)
+    levels, bits = design.adc_levels, design.adc_bits
+    cells = standard_cells(technology)
+    inverter, nand, wide = cells.inverter, cells.encoder_nand2, cells.encoder_nand(bits)
     count = design.cols / design.mux_ratio
     block_width = inverter.width_m + nand.width_m + wide.width_m
-    cells = (inverter.width_m + nand.width_m) * (levels - 1) + bits * wide.width_m
-    block_height = technology.cell_height_m * cells / block_width
+    row = (inverter.width_m + nand.width_m) * (levels - 1) + bits * wide.width_m
+    block_height = technology.cell_height_m * row / block_width
     per_row = torch.minimum(torch.ceil(array.width_m / block_width - 1e-9), count)
     stacked = torch.ceil(count / per_row)
     first = gates.stage_delay_s(inverter.r_n_ohm * (inverter.c_out_F + 2 * nand.c_in_F))

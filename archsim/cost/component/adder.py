@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gates
+from archsim.cost.standard_cells import standard_cells
 
 #: NAND gates per full adder.
 _NANDS_PER_BIT = 9.0
@@ -49,10 +50,8 @@ def adder(*, design: DesignBatch, drives_register: bool = False) -> Adder:
         drives_register: the sum drives a register's inverter, as in a shift-add; else nothing.
     """
     technology = design.technology
-    node = technology.node_m
-    minimum_p = 2 * node * technology.r_pn
-    nand = gates.enlarged_gate(technology, "nand", 2, 4 * node, minimum_p)
-    inverter = gates.make_gate(technology, "inverter", 1, 2 * node, minimum_p)
+    cells = standard_cells(technology)
+    nand, inverter = cells.big_nand2, cells.inverter
     c_in, c_out = nand.c_in_F, nand.c_out_F
     scale = design.adder_activity * technology.vdd_V**2
     pull_down, pull_up = 2 * nand.r_n_ohm, nand.r_p_ohm

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost import gates
 from archsim.cost.component.flip_flop import FlipFlop
+from archsim.cost.standard_cells import standard_cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +73,11 @@ def _core(
     """Price one core of ``bits`` with lines of ``line`` bits."""
     technology = design.technology
     node, vdd = technology.node_m, technology.vdd_V
-    minimum_p = 2 * node * technology.r_pn
     rows = torch.ceil(bits / line)
     address = torch.ceil(torch.log2(rows.clamp_min(1.0)) - 1e-9)
-    nor_inputs = torch.ceil(address / 2).clamp_min(1.0)
-    inverter = gates.enlarged_gate(technology, "inverter", 1, 2 * node, minimum_p)
-    nand = gates.enlarged_gate(technology, "nand", 2, 4 * node, minimum_p)
-    nor = gates.enlarged_gate(technology, "nor", nor_inputs, 2 * node, nor_inputs * minimum_p)
-    driver = gates.make_gate(technology, "inverter", 1, 4 * node, 2 * minimum_p)
+    cells = standard_cells(technology)
+    inverter, nand, driver = cells.big_inverter, cells.big_nand2, cells.driver
+    nor = cells.decoder_nor(torch.ceil(address / 2))
     pairs, odd = torch.floor(address / 2), torch.remainder(address, 2)
     has_nor = address > 2
     nands = 4 * pairs

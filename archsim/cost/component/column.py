@@ -13,6 +13,7 @@ from archsim.cost.block import Block
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wordline_driver import SRAM_SIZING, transmission_gate_widths_m
+from archsim.cost.standard_cells import standard_cells
 
 #: The mux may add this share to the resistance it passes.
 _MUX_RESISTANCE_SHARE = 0.25
@@ -86,19 +87,10 @@ def mux_decoder(*, design: DesignBatch, mux: ColumnMux) -> Block:
     """
     technology = design.technology
     node, vdd = technology.node_m, technology.vdd_V
-    minimum_p = 2 * node * technology.r_pn
     address = torch.log2(design.mux_ratio)
-    nor_inputs = torch.ceil(address / 2)
-    inverter = gates.enlarged_gate(technology, "inverter", 1, 2 * node, minimum_p)
-    nand = gates.enlarged_gate(technology, "nand", 2, 4 * node, minimum_p)
-    nor = gates.enlarged_gate(technology, "nor", nor_inputs, 2 * node, nor_inputs * minimum_p)
-    driver = gates.make_gate(
-        technology,
-        "inverter",
-        1,
-        4 * node * technology.mux_driver_size,
-        2 * minimum_p * technology.mux_driver_size,
-    )
+    cells = standard_cells(technology)
+    inverter, nand, driver = cells.big_inverter, cells.big_nand2, cells.mux_driver
+    nor = cells.decoder_nor(torch.ceil(address / 2))
     predecoders = 4 * torch.floor(address / 2)
     has_nor = address > 2
     nors = torch.where(has_nor, torch.exp2(address), 0.0)

@@ -19,6 +19,9 @@ from archsim.cost.component.adc import Adc, column_power_W
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.widen import widen
 
+#: Stands for probability zero where a logarithm needs a positive number.
+_NEVER = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class BranchMoments:
@@ -74,7 +77,6 @@ def column_energy_J(
     digits: DigitStatistics,
     rows_used: Tensor,
     probability: Tensor,
-    planes: Tensor,
 ) -> Tensor:
     """Return the ADC energy of one used column for one input vector, ``*batch layer``.
 
@@ -84,10 +86,11 @@ def column_energy_J(
         moments: ``*batch layer digit``.
         digits: for the weight of the digit classes.
         rows_used: rows that hold weights, ``*batch layer``.
-        probability: P(bit = 1), ``*batch layer plane``.
-        planes: which planes exist, ``*batch plane``.
+        probability: P(bit = 1), ``*batch layer plane``; the first plane is the sign of inputs that
+            are never negative, so its reads, and those of planes that a design with fewer input
+            bits lacks, find no row on.
     """
-    p = probability.clamp(1e-12, 1.0).unsqueeze(-1)
+    p = probability[..., 1:].clamp(_NEVER, 1.0).unsqueeze(-1)
     used = rows_used.clamp_min(1.0)[..., None, None]
     mean, square = moments.mean_S.unsqueeze(-2), moments.square_S2.unsqueeze(-2)
     busy = -torch.expm1(used * torch.log1p(-p.clamp_max(1 - 1e-15)))
@@ -104,5 +107,7 @@ def column_energy_J(
     empty = (window * (design.adc_empty_power_W[..., None, None, None] + reference)).clamp_min(0.0)
     static = busy * converting + (1 - busy) * empty
     per_plane = (static * digits.weight[..., None, None, :]).sum(-1)
-    per_plane = (per_plane + adc.switched_J[..., None, None]) * planes.unsqueeze(-2)
-    return per_plane.sum(-1)
+    # Planes beyond a design's own input bits are padding of the axis: taken out again.
+    missing = probability.shape[-1] - design.input_bits
+    reads = design.input_bits * adc.switched_J + (1 - missing) * empty[..., 0, 0, 0]
+    return per_plane.sum(-1) + reads.unsqueeze(-1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.technology import Technology
-from archsim.cost import gates
+from archsim.cost.standard_cells import standard_cells
 
 #: Inverter footprints in one flip-flop, and leaking inverters.
 _INVERTERS_WIDE = 12.0
@@ -45,8 +45,7 @@ class FlipFlop:
 
 def flip_flop(technology: Technology) -> FlipFlop:
     """Lay out one flip-flop from minimum inverters."""
-    node = technology.node_m
-    inverter = gates.make_gate(technology, "inverter", 1, 2 * node, 2 * node * technology.r_pn)
+    inverter = standard_cells(technology).inverter
     switched = _INPUTS_SWITCHED * inverter.c_in_F + _OUTPUTS_SWITCHED * inverter.c_out_F
     return FlipFlop(
         height_m=technology.cell_height_m,

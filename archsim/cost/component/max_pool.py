@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gates
+from archsim.cost.standard_cells import standard_cells
 
 #: Comparators per unit (four inputs) and bits per comparator.
 _COMPARATORS, _BITS = 3.0, 8.0
@@ -33,13 +34,9 @@ def max_pool(*, design: DesignBatch) -> MaxPool:
         design: ``*batch``.
     """
     technology = design.technology
-    node = technology.node_m
-    minimum_p = 2 * node * technology.r_pn
-    inverter = gates.enlarged_gate(technology, "inverter", 1, 2 * node, minimum_p)
-    nand2 = gates.enlarged_gate(technology, "nand", 2, 4 * node, minimum_p)
-    nand3 = gates.enlarged_gate(technology, "nand", 3, 6 * node, minimum_p)
-    nor2 = gates.enlarged_gate(technology, "nor", 2, 8 * node, minimum_p)
-    nor8 = gates.make_gate(technology, "nor", 8, 32 * node, minimum_p)
+    cells = standard_cells(technology)
+    inverter, nand2, nand3 = cells.big_inverter, cells.big_nand2, cells.big_nand3
+    nor2, nor8 = cells.big_nor2, cells.nor8
     width = _BITS * (9 * inverter.width_m + 4 * nand2.width_m + 3 * nand3.width_m) + (
         7 * inverter.width_m + nand2.width_m + nor2.width_m + nor8.width_m
     )

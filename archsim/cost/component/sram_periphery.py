@@ -9,6 +9,7 @@ from archsim.arch.design import DesignBatch
 from archsim.cost import gates
 from archsim.cost.block import Block
 from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.standard_cells import standard_cells
 
 #: Both blocks are three standard cells tall per column.
 _CELLS_TALL = 3.0
@@ -64,8 +65,7 @@ def write_driver(*, design: DesignBatch, array: Crossbar) -> Block:
         array: the crossbar.
     """
     technology = design.technology
-    node = technology.node_m
-    inverter = gates.enlarged_gate(technology, "inverter", 1, 2 * node, 2 * node * technology.r_pn)
+    inverter = standard_cells(technology).big_inverter
     block = Block(
         height_m=_stacked_height_m(design, array, inverter.width_m),
         width_m=array.width_m,

@@ -10,6 +10,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.arch.technology import Technology
 from archsim.cost import gates
+from archsim.cost.standard_cells import once_per_technology
 
 #: Wires from 1e4 F on are drawn two times, from 1e5 F on four times as wide.
 _CLASS_LENGTHS = (1e4, 1e5)
@@ -89,13 +90,9 @@ def _repeater(technology: Technology, size: Tensor, spacing_m: Tensor) -> Repeat
     )
 
 
-def fastest_repeater(*, design: DesignBatch) -> tuple[Repeater, Tensor]:
-    """Return the delay-optimal repeater for minimum-width wires, and its integer size.
-
-    Args:
-        design: ``*batch``.
-    """
-    technology = design.technology
+@once_per_technology
+def fastest_repeater(technology: Technology) -> tuple[Repeater, Tensor]:
+    """Return the delay-optimal repeater for minimum-width wires, and its integer size."""
     one = torch.ones_like(technology.node_m)
     unit = _repeater(technology, one, one)
     resistance = technology.wire_resistance_ohm_per_m[..., 0]
@@ -119,7 +116,7 @@ def frugal_repeater(*, design: DesignBatch) -> Repeater:
         design: ``*batch``.
     """
     technology = design.technology
-    first, size = fastest_repeater(design=design)
+    first, size = fastest_repeater(technology)
     resistance = technology.wire_resistance_ohm_per_m[..., 0]
     limit = (1 + design.delay_tolerance) * first.delay_s_per_m(resistance)
     spacing, current = first.spacing_m, first
