@@ -59,10 +59,13 @@ class MatrixLayers:
 
     ``input_group`` and ``matrix_group`` number rows that read alike inputs, and rows that are the
     same matrix on the same map, under every design; the engine works such a group out once.
+    ``repeats`` (shape ``layer``) counts how often a row occurs in the network: 1 each, unless the
+    plan was compiled with alike layers merged.
     """
 
     input_group: tuple[int, ...]
     matrix_group: tuple[int, ...]
+    repeats: Tensor
 
     rows: Tensor
     weights_wide: Tensor
@@ -82,6 +85,10 @@ class MatrixLayers:
     owned: Tensor
     active: Tensor
     shared: Tensor
+
+    def over_layers(self, values: Tensor) -> Tensor:
+        """Sum per-layer values (``*batch layer``) over all layers of the network."""
+        return (values * self.repeats).sum(-1)
 
 
 @dataclass(frozen=True, eq=False)

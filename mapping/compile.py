@@ -21,7 +21,11 @@ from mapping.tsb_placement import place_tsb
 
 
 def compile_plan(
-    *, design: DesignBatch, table: LayerTable, points: Sequence[InsertionPoint] = ()
+    *,
+    design: DesignBatch,
+    table: LayerTable,
+    points: Sequence[InsertionPoint] = (),
+    merge_alike: bool = False,
 ) -> MappingPlan:
     """Map a network onto every design of a batch.
 
@@ -30,11 +34,16 @@ def compile_plan(
         table: the backbone's layers, ``layer``.
         points: where the shared block goes; rows are added after the backbone's, inactive where
             the design has no shared block.
+        merge_alike: work out layers that are the same matrix on the same map once and count them
+            (``layers.repeats``): the same totals, for sweeps that need no per-layer rows.
 
     Returns:
-        Counts of shape ``*batch layer`` with ``len(table) + len(points)`` layers.
+        Counts of shape ``*batch layer`` with ``len(table) + len(points)`` layers, fewer if merged.
     """
-    layers = _matrix_layers(design, table, points)
+    repeats = [1] * (len(table) + len(points))
+    if merge_alike:
+        table, points, repeats = _merge(table, points)
+    layers = _matrix_layers(design, table, points, repeats)
     counts = count_tiles(design=design, layers=layers)
     subarrays = _subarrays_used(design, layers, counts)
     cells = layers.rows * layers.columns * _copies(counts) * layers.owned
@@ -93,8 +102,30 @@ def _groups(
     return tuple(input_group), tuple(matrix_group)
 
 
+def _merge(
+    table: LayerTable, points: Sequence[InsertionPoint]
+) -> tuple[LayerTable, Sequence[InsertionPoint], list[int]]:
+    """Keep the first of every group of alike rows; the first insertion owns the common block."""
+    _, groups = _groups(table, points)
+    backbone, insertions = groups[: len(table)], groups[len(table) :]
+    kept = [backbone.index(group) for group in dict.fromkeys(backbone)]
+    repeats = [backbone.count(backbone[index]) for index in kept]
+    merged: list[InsertionPoint] = []
+    rest = insertions[1:]
+    if points:
+        merged.append(points[0])
+        repeats.append(1)
+    for group in dict.fromkeys(rest):
+        merged.append(points[1 + rest.index(group)])
+        repeats.append(rest.count(group))
+    return table.select(kept), merged, repeats
+
+
 def _matrix_layers(
-    design: DesignBatch, table: LayerTable, points: Sequence[InsertionPoint]
+    design: DesignBatch,
+    table: LayerTable,
+    points: Sequence[InsertionPoint],
+    repeats: Sequence[int],
 ) -> MatrixLayers:
     """Join backbone matrices and shared-block rows along the layer axis."""
     tsb = place_tsb(design=design, points=points)
@@ -114,6 +145,7 @@ def _matrix_layers(
     return MatrixLayers(
         input_group=input_group,
         matrix_group=matrix_group,
+        repeats=torch.tensor(repeats, dtype=torch.float64, device=design.rows.device),
         rows=join(backbone.rows, tsb.channels),
         weights_wide=weights_wide,
         columns=matrix_columns(design=design, weights_wide=weights_wide),

@@ -68,8 +68,9 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
         & (layers.rows == layers.input_rows)
     )
     owned = layers.owned
-    kernel_weight = torch.where(is_kernel, owned, 0.0)
-    matrix_weight = torch.where(is_kernel, 0.0, owned)
+    present = layers.owned * layers.repeats
+    kernel_weight = torch.where(is_kernel, present, 0.0)
+    matrix_weight = torch.where(is_kernel, 0.0, present)
     wide = _power_of_two(layers.columns)
     start_kernel = (wide * (kernel_weight > 0)).amax(-1)
     start_matrix = (wide * (matrix_weight > 0)).amax(-1)
@@ -100,7 +101,7 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     cells = torch.where(is_kernel, kernel_pes * kernel**2, tile**2)
     used = torch.maximum(inside, torch.where(design.pipeline.unsqueeze(-1), wish, 0.0))
     utilisation = used * layers.rows * layers.columns / (one_layer * cells)
-    total = tiles.sum(-1)
+    total = layers.over_layers(tiles)
     grid_rows = torch.ceil(torch.sqrt(total) - 1e-9).clamp_min(1.0)
     plan = Floorplan(
         kernel_pes=kernel_pes.squeeze(-1),
@@ -108,8 +109,8 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
         tile_side=tile_side,
         pe_side=pe_side,
         pes_per_side=ceil_div(tile_side, pe_side),
-        kernel_tiles=torch.where(is_kernel, tiles, 0.0).sum(-1),
-        matrix_tiles=torch.where(is_kernel, 0.0, tiles).sum(-1),
+        kernel_tiles=layers.over_layers(torch.where(is_kernel, tiles, 0.0)),
+        matrix_tiles=layers.over_layers(torch.where(is_kernel, 0.0, tiles)),
         grid_rows=grid_rows,
         grid_cols=ceil_div(total, grid_rows),
     )
@@ -137,10 +138,10 @@ def most_common_kernel(layers: MatrixLayers) -> Tensor:
     Kernel areas belong to the network, so the answer is the same for every design.
     """
     areas = layers.kernel_area.reshape(-1, layers.kernel_area.shape[-1])[0].tolist()
-    counts: dict[float, int] = {}
-    for area in areas:
+    counts: dict[float, float] = {}
+    for area, repeats in zip(areas, layers.repeats.tolist(), strict=True):
         if area > 1:
-            counts[area] = counts.get(area, 0) + 1
+            counts[area] = counts.get(area, 0) + repeats
     common = max(counts, key=lambda area: counts[area]) if counts else 1.0
     return torch.tensor([common], dtype=torch.float64, device=layers.kernel_area.device)
 

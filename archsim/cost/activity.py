@@ -20,17 +20,16 @@ _UNIFORM, _RELU, _DENSE = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class DigitStatistics:
-    """Distribution of cell levels: the top digit, and all lower digits together.
+class LevelStatistics:
+    """Distribution of cell levels over all digits of the weights.
 
-    ``level`` is the conductance level as a share of the range, ``... level``; ``probability`` has
-    shape ``... 2 level`` (top digit, lower digits); ``weight`` is the share of each class among the
-    digits, ``... 2``.
+    ``level`` is the conductance level as a share of the range and ``probability`` how often a cell
+    holds it, both ``*batch level``. Digits of a Gaussian weight around mid-scale all have the same
+    mean, and the read energy is nearly linear in the rest, so their mixture stands for them.
     """
 
     level: Tensor
     probability: Tensor
-    weight: Tensor
 
 
 def _normal_cdf(x: Tensor) -> Tensor:
@@ -45,7 +44,7 @@ def _code_probability(std: Tensor, codes: Tensor, lowest: int, highest: int) -> 
     return upper - lower
 
 
-def digit_statistics(*, design: DesignBatch) -> DigitStatistics:
+def level_statistics(*, design: DesignBatch) -> LevelStatistics:
     """Return the level distribution of cells for every design.
 
     Args:
@@ -57,7 +56,7 @@ def digit_statistics(*, design: DesignBatch) -> DigitStatistics:
     std = design.weight_std
     most = int(2 ** float(cell.max()))
     probability = torch.zeros(
-        (*torch.broadcast_shapes(bits.shape, std.shape), 2, most),
+        (*torch.broadcast_shapes(bits.shape, std.shape), most),
         dtype=torch.float64,
         device=bits.device,
     )
@@ -65,19 +64,17 @@ def digit_statistics(*, design: DesignBatch) -> DigitStatistics:
     keys = torch.stack([bits, cell, differential], -1).reshape(-1, 3).unique(dim=0)
     for weight_bits, cell_bits, is_differential in keys.tolist():
         here = (bits == weight_bits) & (cell == cell_bits) & (differential == is_differential)
-        table = _digit_table(int(weight_bits), int(cell_bits), is_differential > 0, std)
+        table = _level_table(int(weight_bits), int(cell_bits), is_differential > 0, std)
         width = table.shape[-1]
         padded = torch.nn.functional.pad(table, (0, most - width))
         share = torch.arange(most, dtype=torch.float64, device=bits.device) / (width - 1)
-        probability = torch.where(here[..., None, None], padded, probability)
+        probability = torch.where(here[..., None], padded, probability)
         level = torch.where(here[..., None], share.clamp_max(1.0), level)
-    slices = torch.ceil(bits / cell)
-    weight = torch.stack([1 / slices, 1 - 1 / slices], -1)
-    return DigitStatistics(level, probability, weight)
+    return LevelStatistics(level, probability)
 
 
-def _digit_table(weight_bits: int, cell_bits: int, differential: bool, std: Tensor) -> Tensor:
-    """Level probabilities of the top and of the averaged lower digits, ``... 2 level``."""
+def _level_table(weight_bits: int, cell_bits: int, differential: bool, std: Tensor) -> Tensor:
+    """Level probabilities averaged over the digits, ``... level``."""
     half = 2 ** (weight_bits - 1)
     codes = torch.arange(-half + 1, half, dtype=torch.float64, device=std.device)
     probability = _code_probability(std * half, codes, -half + 1, half - 1)
@@ -90,9 +87,7 @@ def _digit_table(weight_bits: int, cell_bits: int, differential: bool, std: Tens
         value = (stored >> shift) % levels
         one_hot = torch.nn.functional.one_hot(value, levels).to(torch.float64)
         rows.append(probability @ one_hot)
-    top = rows[0]
-    lower = torch.stack(rows[1:]).mean(0) if slices > 1 else top
-    table = torch.stack([top, lower], -2)
+    table = torch.stack(rows).mean(0)
     if differential:  # every second column of a pair stays off
         off = torch.nn.functional.one_hot(torch.tensor(0, device=std.device), levels)
         table = 0.5 * table + 0.5 * off

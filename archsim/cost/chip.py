@@ -164,7 +164,9 @@ def _layer_count(plan: MappingPlan) -> Tensor:
     """Matrices that work at the same time in a full pipeline; a shared block counts once."""
     layers = plan.layers
     once = (layers.owned > 0).to(torch.float64)
-    return torch.where(layers.shared > 0, once, layers.instances * layers.active).sum(-1)
+    return layers.over_layers(
+        torch.where(layers.shared > 0, once, layers.instances * layers.active)
+    )
 
 
 def _tile_rows(design: DesignBatch, plan: MappingPlan) -> Tensor:
@@ -198,7 +200,7 @@ def _bus_width_bit(design: DesignBatch, plan: MappingPlan) -> Tensor:
     ) * with_results.unsqueeze(-1)
     once = torch.where(layers.shared > 0, (layers.owned > 0).to(torch.float64), layers.instances)
     users = torch.where(design.pipeline.unsqueeze(-1), plan.tiles, once * layers.active)
-    total = (per_tile * users).sum(-1)
+    total = layers.over_layers(per_tile * users)
     halvings = torch.ceil(torch.log2(total / design.max_width_bit) - 1e-9).clamp_min(0.0)
     return torch.where(design.width_halves, total / torch.exp2(halvings), design.max_width_bit)
 
@@ -207,7 +209,7 @@ def _global_buffer(design: DesignBatch, parts: Parts, plan: MappingPlan) -> Buff
     """Input maps of all layers at half occupancy (pipeline), or the largest map."""
     layers = plan.layers
     maps = layers.map_elements * layers.instances * layers.active
-    elements = torch.where(design.pipeline, maps.sum(-1) / 2, maps.amax(-1))
+    elements = torch.where(design.pipeline, layers.over_layers(maps) / 2, maps.amax(-1))
     return banked(
         design=design,
         register=parts.register,

@@ -92,7 +92,8 @@ def _roll_up(
     layer_time = {name: getattr(cycles, name) * clock for name in TIME_COMPONENTS}
     layer_energies = {name: getattr(energy, name) for name in ENERGY_COMPONENTS}
     layer_latency = cycles.total * clock
-    latency = layer_latency.sum(-1)
+    over_layers = plan.layers.over_layers
+    latency = over_layers(layer_latency)
     period = torch.where(design.pipeline, _slowest_stage(plan, layer_latency), latency)
     busy = torch.where(design.pipeline, period, latency)
     tile_area = torch.where(
@@ -104,28 +105,28 @@ def _roll_up(
         names=plan.names,
         kinds=plan.kinds,
         area_m2=add_up(chip.areas_m2.values()),
-        dynamic_energy_J=add_up(layer_energies.values()).sum(-1),
+        dynamic_energy_J=over_layers(add_up(layer_energies.values())),
         leakage_power_W=chip.leakage_W + torch.zeros_like(latency),
         leakage_energy_J=chip.leakage_W * busy,
         latency_s=latency,
         period_s=period,
         clock_s=array.clock_s + torch.zeros_like(latency),
         areas_m2=chip.areas_m2,
-        energies_J={name: value.sum(-1) for name, value in layer_energies.items()},
-        times_s={name: value.sum(-1) for name, value in layer_time.items()},
+        energies_J={name: over_layers(value) for name, value in layer_energies.items()},
+        times_s={name: over_layers(value) for name, value in layer_time.items()},
         layer_area_m2=plan.tiles * tile_area,
         layer_energy_J=add_up(layer_energies.values()),
         layer_latency_s=layer_latency,
         layer_energies_J=layer_energies,
         layer_times_s=layer_time,
         programming=programming_cost(design=design, plan=plan),
-        macs=(
+        macs=over_layers(
             plan.layers.input_rows
             * plan.layers.weights_wide
             * plan.layers.vectors
             * plan.layers.instances
             * plan.layers.active
-        ).sum(-1),
+        ),
         constraints=(*plan.constraints, _access_fits(design, array)),
     )
 
@@ -134,7 +135,7 @@ def _slowest_stage(plan: MappingPlan, layer_latency: Tensor) -> Tensor:
     """Pipeline period: the slowest layer; all visits to one shared block are a single stage."""
     shared = plan.layers.shared > 0
     own = torch.where(shared, 0.0, layer_latency).amax(-1)
-    queue = torch.where(shared, layer_latency, 0.0).sum(-1)
+    queue = plan.layers.over_layers(torch.where(shared, layer_latency, 0.0))
     return torch.maximum(own, queue)
 
 

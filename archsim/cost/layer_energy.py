@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.activity import digit_statistics, plane_probability
+from archsim.cost.activity import level_statistics, plane_probability
 from archsim.cost.chip import Chip, tile_rows_summed
 from archsim.cost.component.adder import adder_tree
 from archsim.cost.component.column_read import branch_moments, column_energy_J
@@ -124,13 +124,13 @@ def _conversions(
     """ADC energy per input vector: columns of full arrays and of the last, partly filled ones."""
     rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
     layers = plan.layers
-    digits = digit_statistics(design=design)
+    levels = level_statistics(design=design)
 
     def per_column(rows_used: Tensor, cols_used: Tensor, chosen: Tensor) -> Tensor:
         moments = branch_moments(
             design=design,
             array=parts.subarray.array,
-            digits=digits,
+            levels=levels,
             rows_used=rows_used,
             cols_used=cols_used,
         )
@@ -138,7 +138,6 @@ def _conversions(
             design=design,
             adc=parts.subarray.adc,
             moments=moments,
-            digits=digits,
             rows_used=rows_used,
             probability=chosen,
         )

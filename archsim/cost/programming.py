@@ -42,7 +42,8 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     layers = plan.layers
     cols = design.cols.unsqueeze(-1)
     verified = _verified(design, torch.minimum(layers.columns, cols))
-    cells, checked = plan.write_cells.sum(-1), plan.verified_cells.sum(-1)
+    cells = layers.over_layers(plan.write_cells)
+    checked = layers.over_layers(plan.verified_cells)
     once = cells - checked
     pulses = once + checked * verified.pulses
     reads = checked * verified.reads
@@ -51,11 +52,13 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     steps = torch.where(row_is_checked > 0, verified.row_pulses, 1.0)
     pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
     per_row = steps * (pulse + row_is_checked * read)
-    at_once = torch.minimum(design.parallel_subarrays, plan.subarrays_used.sum(-1).clamp_min(1.0))
+    at_once = torch.minimum(
+        design.parallel_subarrays, layers.over_layers(plan.subarrays_used).clamp_min(1.0)
+    )
     return ProgrammingCost(
         write_pulses=pulses,
         verify_reads=reads,
-        time_s=(rows * per_row).sum(-1) / at_once,
+        time_s=layers.over_layers(rows * per_row) / at_once,
         energy_J=pulses * design.write_energy_J + reads * design.verify_read_energy_J,
         cells=cells,
         verified_cells=checked,

@@ -85,6 +85,15 @@ class LayerTable:
         """Multiply-accumulates per network input."""
         return self.mvms * self.weights
 
+    def select(self, rows: Sequence[int]) -> LayerTable:
+        """Keep some layers, in the given order."""
+        columns = {name: getattr(self, name)[list(rows)] for name in _TENSORS}
+        return LayerTable(
+            names=tuple(self.names[row] for row in rows),
+            kinds=tuple(self.kinds[row] for row in rows),
+            **columns,
+        )
+
     def equals(self, other: LayerTable) -> bool:
         """Whether all fields, names included, are the same."""
         if (self.names, self.kinds) != (other.names, other.kinds):

@@ -48,15 +48,15 @@ class Adc:
     window_s: Tensor
 
 
-def _piecewise(x: Tensor, breaks: Tensor, const: Tensor, linear: Tensor, log: Tensor) -> Tensor:
+def _piecewise(ln_x: Tensor, breaks: Tensor, const: Tensor, linear: Tensor, log: Tensor) -> Tensor:
     """Evaluate a three-piece function const + linear x + log ln(x); the last axis is the piece."""
-    ln_x = torch.log(x)
+    low, high = ln_x < torch.log(breaks[..., 0]), ln_x < torch.log(breaks[..., 1])
 
-    def piece(index: int) -> Tensor:
-        return const[..., index] + linear[..., index] * x + log[..., index] * ln_x
+    def choose(coefficients: Tensor) -> Tensor:
+        upper = torch.where(high, coefficients[..., 1], coefficients[..., 2])
+        return torch.where(low, coefficients[..., 0], upper)
 
-    middle = torch.where(x < breaks[..., 1], piece(1), piece(2))
-    return torch.where(x < breaks[..., 0], piece(0), middle)
+    return choose(const) + choose(linear) * torch.exp(ln_x) + choose(log) * ln_x
 
 
 def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
@@ -109,7 +109,7 @@ def _flash_time_s(design: DesignBatch, array: Crossbar) -> Tensor:
 
     def at(x: Tensor) -> Tensor:
         base = _piecewise(
-            x,
+            torch.log(x),
             technology.flash_time_breaks_ohm,
             technology.flash_time_const_s,
             technology.flash_time_linear_s_per_ohm,
@@ -164,7 +164,7 @@ def _flash_power_W(design: DesignBatch, column_ohm: Tensor) -> Tensor:
     technology = design.technology
     y = column_ohm * _FIT_VOLTAGE_V / design.v_read_V
     per_comparator = _piecewise(
-        y,
+        torch.log(y),
         technology.flash_power_breaks_ohm,
         technology.flash_power_const_W,
         technology.flash_power_linear_W_per_ohm,
@@ -185,42 +185,45 @@ def _reference_power_W(design: DesignBatch, array: Crossbar) -> Tensor:
     return power.sum(-1) / design.adc_levels
 
 
-def column_power_W(*, design: DesignBatch, geometric_S: Tensor, mean_S: Tensor) -> Tensor:
-    """Static power of one column while its ADC converts, clipped with the reference elsewhere.
+def column_power_W(*, design: DesignBatch, ln_geometric_S: Tensor, ln_mean_S: Tensor) -> Tensor:
+    """Static power of one column while its ADC converts, before the reference's share.
 
     The log-shaped part is evaluated at the geometric mean conductance, parts proportional to
     conductance at the arithmetic mean, as their averages demand.
 
     Args:
-        design: one trailing axis wider than a batch, see :func:`archsim.cost.widen.widen`.
-        geometric_S: exp of the mean log conductance of a non-empty column.
-        mean_S: mean conductance of a non-empty column.
+        design: as many trailing axes wider than a batch as the conductances have, see
+            :func:`archsim.cost.widen.widen`.
+        ln_geometric_S: mean log conductance of a non-empty column, ln S.
+        ln_mean_S: log of the mean conductance of a non-empty column, ln S.
     """
     technology = design.technology
-    scale = _FIT_VOLTAGE_V / design.v_read_V
-    flash = (design.adc_levels - 1) * _piecewise(
-        scale / geometric_S,
-        technology.flash_power_breaks_ohm,
-        technology.flash_power_const_W,
-        technology.flash_power_linear_W_per_ohm,
-        technology.flash_power_log_W,
-    )
-    per_siemens = mean_S / scale
-    ln_siemens = torch.log(per_siemens)
-    if bool((technology.flash_power_inverse_W > 0).any()):
-        flash = flash + technology.flash_power_inverse_W * torch.exp(
-            technology.flash_power_exponent * ln_siemens
-        )
-    power = torch.where(design.adc_kind == ADC_KINDS.index("flash-current"), flash, 0.0)
+    ln_scale = torch.log(_FIT_VOLTAGE_V / design.v_read_V)
+    power = torch.zeros((), dtype=torch.float64, device=ln_mean_S.device)
+    is_current = design.adc_kind == ADC_KINDS.index("flash-current")
     is_sar = design.adc_kind == ADC_KINDS.index("sar")
-    if not bool(is_sar.any()):
-        return power
-    sar = (
-        technology.sar_power_per_bit_W * design.adc_bits
-        + technology.sar_power_base_W
-        + technology.sar_power_inverse_W * torch.exp(technology.sar_power_exponent * ln_siemens)
-    )
-    return torch.where(is_sar, sar, power)
+    if bool(is_current.any()):
+        flash = (design.adc_levels - 1) * _piecewise(
+            ln_scale - ln_geometric_S,
+            technology.flash_power_breaks_ohm,
+            technology.flash_power_const_W,
+            technology.flash_power_linear_W_per_ohm,
+            technology.flash_power_log_W,
+        )
+        if bool((technology.flash_power_inverse_W > 0).any()):
+            flash = flash + technology.flash_power_inverse_W * torch.exp(
+                technology.flash_power_exponent * (ln_mean_S - ln_scale)
+            )
+        power = torch.where(is_current, flash, power)
+    if bool(is_sar.any()):
+        sar = (
+            technology.sar_power_per_bit_W * design.adc_bits
+            + technology.sar_power_base_W
+            + technology.sar_power_inverse_W
+            * torch.exp(technology.sar_power_exponent * (ln_mean_S - ln_scale))
+        )
+        power = torch.where(is_sar, sar, power)
+    return power
 
 
 def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.activity import DigitStatistics
+from archsim.cost.activity import LevelStatistics
 from archsim.cost.component.adc import Adc, column_power_W
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.widen import widen
@@ -25,7 +25,7 @@ _NEVER = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class BranchMoments:
-    """First two moments of a row's conductance seen from the ADC, ``*batch layer digit``."""
+    """First two moments of a row's conductance seen from the ADC, ``*batch layer``."""
 
     mean_S: Tensor
     square_S2: Tensor
@@ -35,7 +35,7 @@ def branch_moments(
     *,
     design: DesignBatch,
     array: Crossbar,
-    digits: DigitStatistics,
+    levels: LevelStatistics,
     rows_used: Tensor,
     cols_used: Tensor,
 ) -> BranchMoments:
@@ -44,7 +44,7 @@ def branch_moments(
     Args:
         design: ``*batch``.
         array: the crossbar, ``*batch``.
-        digits: level distribution, ``*batch digit level``.
+        levels: level distribution, ``*batch level``.
         rows_used: rows of the subarray that hold weights, ``*batch layer``.
         cols_used: columns that hold weights, ``*batch layer``.
     """
@@ -53,17 +53,16 @@ def branch_moments(
     # The reference measures the row pitch with the cell height, and both in wire widths.
     along_row = (wire * array.cell_height).unsqueeze(-1) * (cols_used + 1) / 2
     along_col = (wire * array.cell_width).unsqueeze(-1) * (rows_used + 1) / 2
-    series = (array.r_series_ohm.unsqueeze(-1) + along_row + along_col)[..., None, None]
-    g_off = (1 / design.r_off_ohm)[..., None, None]
-    g_on = (1 / design.r_on_ohm)[..., None, None]
-    conductance = g_off + digits.level.unsqueeze(-2) * (g_on - g_off)
-    branch = 1 / (1 / conductance.unsqueeze(-3) + series)
-    weight = digits.probability.unsqueeze(-3)
+    series = (array.r_series_ohm.unsqueeze(-1) + along_row + along_col)[..., None]
+    g_off, g_on = (1 / design.r_off_ohm)[..., None], (1 / design.r_on_ohm)[..., None]
+    conductance = g_off + levels.level * (g_on - g_off)
+    branch = 1 / (1 / conductance.unsqueeze(-2) + series)
+    weight = levels.probability.unsqueeze(-2)
     nvm_mean = (weight * branch).sum(-1)
     nvm_square = (weight * branch**2).sum(-1)
     # SRAM: every active row conducts alike, whatever it stores.
-    cell = (1 / (array.r_access_ohm + wire * array.cell_width))[..., None, None]
-    is_sram = design.is_sram[..., None, None]
+    cell = (1 / (array.r_access_ohm + wire * array.cell_width))[..., None]
+    is_sram = design.is_sram[..., None]
     return BranchMoments(
         torch.where(is_sram, cell, nvm_mean), torch.where(is_sram, cell**2, nvm_square)
     )
@@ -74,7 +73,6 @@ def column_energy_J(
     design: DesignBatch,
     adc: Adc,
     moments: BranchMoments,
-    digits: DigitStatistics,
     rows_used: Tensor,
     probability: Tensor,
 ) -> Tensor:
@@ -83,31 +81,29 @@ def column_energy_J(
     Args:
         design: ``*batch``.
         adc: the ADC bank.
-        moments: ``*batch layer digit``.
-        digits: for the weight of the digit classes.
+        moments: ``*batch layer``.
         rows_used: rows that hold weights, ``*batch layer``.
         probability: P(bit = 1), ``*batch layer plane``; the first plane is the sign of inputs that
             are never negative, so its reads, and those of planes that a design with fewer input
             bits lacks, find no row on.
     """
-    p = probability[..., 1:].clamp(_NEVER, 1.0).unsqueeze(-1)
-    used = rows_used.clamp_min(1.0)[..., None, None]
-    mean, square = moments.mean_S.unsqueeze(-2), moments.square_S2.unsqueeze(-2)
+    p = probability[..., 1:].clamp(_NEVER, 1.0)
+    used = rows_used.clamp_min(1.0)[..., None]
+    mean, square = moments.mean_S.unsqueeze(-1), moments.square_S2.unsqueeze(-1)
     busy = -torch.expm1(used * torch.log1p(-p.clamp_max(1 - 1e-15)))
-    total = used * p * mean
-    variance = used * p * (square - p * mean**2)
+    expected = used * p
+    total = expected * mean
     given = total / busy
-    spread = (variance + total**2) / busy - given**2
-    log_variance = torch.log1p((spread / given**2).clamp_min(0.0))
-    geometric = given * torch.exp(-log_variance / 2)
-    wide = widen(design, 3)
-    power = column_power_W(design=wide, geometric_S=geometric, mean_S=given)
-    window, reference = adc.window_s[..., None, None, None], adc.reference_W[..., None, None, None]
+    # E[G^2 | busy] / E[G | busy]^2 of a sum of independent rows
+    second = (expected * (square - p * mean**2) + total**2) / (given * total)
+    ln_mean = torch.log(given)
+    ln_geometric = ln_mean - 0.5 * torch.log(second.clamp_min(1.0))
+    power = column_power_W(design=widen(design, 2), ln_geometric_S=ln_geometric, ln_mean_S=ln_mean)
+    window, reference = adc.window_s[..., None, None], adc.reference_W[..., None, None]
     converting = (window * (power + reference)).clamp_min(0.0)
-    empty = (window * (design.adc_empty_power_W[..., None, None, None] + reference)).clamp_min(0.0)
-    static = busy * converting + (1 - busy) * empty
-    per_plane = (static * digits.weight[..., None, None, :]).sum(-1)
+    empty = (window * (design.adc_empty_power_W[..., None, None] + reference)).clamp_min(0.0)
+    per_plane = empty + busy * (converting - empty)
     # Planes beyond a design's own input bits are padding of the axis: taken out again.
     missing = probability.shape[-1] - design.input_bits
-    reads = design.input_bits * adc.switched_J + (1 - missing) * empty[..., 0, 0, 0]
+    reads = design.input_bits * adc.switched_J + (1 - missing) * empty[..., 0, 0]
     return per_plane.sum(-1) + reads.unsqueeze(-1)
