@@ -97,8 +97,8 @@ def _groups(
         matrix_group.append(matrices.setdefault(whole, len(matrices)))
     for point in points:
         input_group.append(inputs.setdefault((0.0,), len(inputs)))
-        key = ("tsb", point.channels, point.height, point.width)
-        matrix_group.append(matrices.setdefault(key, len(matrices)))
+        block = ("tsb", point.channels, point.height, point.width)
+        matrix_group.append(matrices.setdefault(block, len(matrices)))
     return tuple(input_group), tuple(matrix_group)
 
 

@@ -141,6 +141,9 @@ class DesignBatch:
     buffer_activity: Tensor = _parameter("chip.calibration.buffer_activity")
     adder_activity: Tensor = _parameter("chip.calibration.adder_activity")
     control_activity: Tensor = _parameter("chip.calibration.control_activity")
+    adc_energy: Tensor = _parameter("chip.calibration.adc_energy")
+    adc_area: Tensor = _parameter("chip.calibration.adc_area")
+    adc_time: Tensor = _parameter("chip.calibration.adc_time")
     io_device_shifters: Tensor = _parameter("chip.calibration.io_device_shifters", "flag")
     # workload statistics
     first_input: Tensor = _parameter(
@@ -262,6 +265,14 @@ def _join(tensors: Sequence[Tensor]) -> Tensor:
     if all(torch.equal(first, other) for other in tensors[1:]):
         return first
     return torch.stack(list(tensors))
+
+
+def quantity_at(resolved: Resolved, path: str) -> Quantity | None:
+    """Return the sourced constant at a dotted path; None for anything else."""
+    if "." not in path:
+        return None
+    value = _look_up(resolved, path)
+    return value if isinstance(value, Quantity) else None
 
 
 def _look_up(resolved: Resolved, path: str) -> Any:

@@ -103,6 +103,16 @@ class Technology:
     sar_power_exponent: Tensor
 
     @classmethod
+    def constant_names(cls) -> tuple[str, ...]:
+        """Return the names of all constants; the rest are flags."""
+        return tuple(e.name for e in dataclasses.fields(cls) if e.name != "is_finfet")
+
+    @staticmethod
+    def key_of(name: str) -> str:
+        """Return the YAML key of a constant: its name without the unit."""
+        return _UNIT_SUFFIX.sub("", name)
+
+    @classmethod
     def from_file(cls, file: TechnologyFile) -> Technology:
         """Convert one checked technology file to tensors of shape ``()`` (lists: ``(n,)``)."""
         values: dict[str, Tensor] = {"is_finfet": torch.tensor(file.transistor == "finfet")}

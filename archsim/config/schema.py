@@ -200,6 +200,9 @@ class Calibration(_Model):
     buffer_activity: quantity("1")  # type: ignore[valid-type]
     adder_activity: quantity("1")  # type: ignore[valid-type]
     control_activity: quantity("1")  # type: ignore[valid-type]
+    adc_energy: quantity("1")  # type: ignore[valid-type]
+    adc_area: quantity("1")  # type: ignore[valid-type]
+    adc_time: quantity("1")  # type: ignore[valid-type]
     io_device_shifters: bool = Field(
         description="level shifters drawn with thick-oxide I/O devices"
     )

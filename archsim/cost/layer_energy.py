@@ -167,7 +167,7 @@ def _representatives(
     """
     wanted = {g for g, use in zip(groups, needed or [True] * len(groups), strict=True) if use}
     place: dict[int, int] = {}
-    first = []
+    first: list[int] = []
     for index, group in enumerate(groups):
         if group in wanted and group not in place:
             place[group] = len(first)

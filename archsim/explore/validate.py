@@ -170,8 +170,8 @@ def _number(row: Row, name: str) -> float:
     Raises:
         DataError: a field that is no number.
     """
-    text = row.get(name, "")
-    if text is None or not text.strip():
+    text = row.get(name) or ""
+    if not text.strip():
         return math.nan
     try:
         return float(text)
@@ -216,8 +216,8 @@ def reference_overrides(row: Row) -> list[str]:
     ]
     if memory != "sram":
         overrides += [
-            f"device.r_on={{value: {_number(row, 'resistanceOn')}, unit: ohm, source: {_SOURCE}}}",
-            f"device.r_off={{value: {_number(row, 'resistanceOff')}, unit: ohm, source: {_SOURCE}}}",
+            f"device.{key}={{value: {_number(row, column)}, unit: ohm, source: {_SOURCE}}}"
+            for key, column in (("r_on", "resistanceOn"), ("r_off", "resistanceOff"))
         ]
     if not _true(row, "validated"):
         overrides += _UNCALIBRATED

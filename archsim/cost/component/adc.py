@@ -85,7 +85,11 @@ def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
     flash_time = torch.where(is_current, _flash_time_s(design, array), _DECISION_S)
     window = torch.where(is_sar, sar_time, flash_time)
     return Adc(
-        block=Block(height_m=area / array.width_m, width_m=array.width_m, latency_s=window),
+        block=Block(
+            height_m=design.adc_area * area / array.width_m,
+            width_m=array.width_m,
+            latency_s=design.adc_time * window,
+        ),
         switched_J=torch.where(is_sar, 0.0, _switched_energy_J(design, array, is_current)),
         reference_W=torch.where(is_current, _reference_power_W(design, array), 0.0),
         window_s=window,

@@ -106,4 +106,4 @@ def column_energy_J(
     # Planes beyond a design's own input bits are padding of the axis: taken out again.
     missing = probability.shape[-1] - design.input_bits
     reads = design.input_bits * adc.switched_J + (1 - missing) * empty[..., 0, 0]
-    return per_plane.sum(-1) + reads.unsqueeze(-1)
+    return design.adc_energy.unsqueeze(-1) * (per_plane.sum(-1) + reads.unsqueeze(-1))

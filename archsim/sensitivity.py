@@ -1,0 +1,58 @@
+"""Results of sensitivity and uncertainty analysis, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: Metrics of a sensitivity analysis, in report order.
+METRICS = ("edp", "energy", "latency", "period", "area")
+
+
+@dataclass(frozen=True)
+class Elasticity:
+    """d ln(metric) / d ln(parameter) of one parameter.
+
+    Attributes:
+        path: configuration path; technology constants carry their SI unit.
+        kind: ``continuous`` (autograd) or ``integer`` (one step to ``stepped_to``).
+        value: value at the design, SI.
+        stepped_to: next value of a whole number, else None.
+        values: elasticity per metric; a metric that does not depend on it is missing.
+    """
+
+    path: str
+    kind: str
+    value: float
+    stepped_to: float | None
+    values: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "parameter": self.path,
+            "kind": self.kind,
+            "value": self.value,
+            "stepped_to": self.stepped_to,
+            **{metric: self.values.get(metric, 0.0) for metric in METRICS},
+        }
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What the uncertainty of the constants makes of one total, in its report unit."""
+
+    name: str
+    nominal: float
+    low: float
+    median: float
+    high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "nominal": self.nominal,
+            "p05": self.low,
+            "median": self.median,
+            "p95": self.high,
+        }
