@@ -19,6 +19,11 @@ def add_up(parts: Iterable[Tensor]) -> Tensor:
     return reduce(torch.add, parts)
 
 
+def trail(values: Tensor, axes: int) -> Tensor:
+    """Give ``*batch`` values ``axes`` axes of length one to broadcast against layers and planes."""
+    return values.reshape(values.shape + (1,) * axes)
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """Cost of one instance of a circuit block, shape ``*batch``.

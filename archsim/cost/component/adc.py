@@ -15,10 +15,9 @@ from torch import Tensor
 from archsim.arch.design import ADC_KINDS, DesignBatch
 from archsim.arch.technology import Technology
 from archsim.cost import gates
-from archsim.cost.block import Block
+from archsim.cost.block import Block, trail
 from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
 from archsim.cost.standard_cells import once_per_technology, standard_cells
-from archsim.cost.widen import widen
 
 #: Footprint of one comparator, in standard cells two gate pitches wide.
 _COMPARATOR_CELLS = 9.0
@@ -48,15 +47,45 @@ class Adc:
     window_s: Tensor
 
 
-def _piecewise(ln_x: Tensor, breaks: Tensor, const: Tensor, linear: Tensor, log: Tensor) -> Tensor:
-    """Evaluate a three-piece function const + linear x + log ln(x); the last axis is the piece."""
-    low, high = ln_x < torch.log(breaks[..., 0]), ln_x < torch.log(breaks[..., 1])
+@dataclass(frozen=True, eq=False)
+class _Piecewise:
+    """A three-piece function const + linear x + log ln(x); the last axis is the piece."""
 
-    def choose(coefficients: Tensor) -> Tensor:
-        upper = torch.where(high, coefficients[..., 1], coefficients[..., 2])
-        return torch.where(low, coefficients[..., 0], upper)
+    breaks: Tensor
+    const: Tensor
+    linear: Tensor
+    log: Tensor
 
-    return choose(const) + choose(linear) * torch.exp(ln_x) + choose(log) * ln_x
+    def at(self, ln_x: Tensor, axes: int = 0) -> Tensor:
+        """Evaluate at ``ln_x``, which has ``axes`` axes more than a batch."""
+        low = ln_x < trail(torch.log(self.breaks[..., 0]), axes)
+        high = ln_x < trail(torch.log(self.breaks[..., 1]), axes)
+
+        def choose(coefficients: Tensor) -> Tensor:
+            first, second, third = (trail(coefficients[..., i], axes) for i in range(3))
+            return torch.where(low, first, torch.where(high, second, third))
+
+        return choose(self.const) + choose(self.linear) * torch.exp(ln_x) + choose(self.log) * ln_x
+
+
+def _flash_time(technology: Technology) -> _Piecewise:
+    """Conversion time against reference resistance, s."""
+    return _Piecewise(
+        technology.flash_time_breaks_ohm,
+        technology.flash_time_const_s,
+        technology.flash_time_linear_s_per_ohm,
+        technology.flash_time_log_s,
+    )
+
+
+def _flash_power(technology: Technology) -> _Piecewise:
+    """Static power of one comparator against column resistance, W."""
+    return _Piecewise(
+        technology.flash_power_breaks_ohm,
+        technology.flash_power_const_W,
+        technology.flash_power_linear_W_per_ohm,
+        technology.flash_power_log_W,
+    )
 
 
 def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
@@ -112,13 +141,7 @@ def _flash_time_s(design: DesignBatch, array: Crossbar) -> Tensor:
     ) / technology.flash_time_c0_F
 
     def at(x: Tensor) -> Tensor:
-        base = _piecewise(
-            torch.log(x),
-            technology.flash_time_breaks_ohm,
-            technology.flash_time_const_s,
-            technology.flash_time_linear_s_per_ohm,
-            technology.flash_time_log_s,
-        )
+        base = _flash_time(technology).at(torch.log(x))
         beyond = (x - technology.flash_time_onset_ohm) / (
             _TIME_ANCHOR_OHM - technology.flash_time_onset_ohm
         )
@@ -163,70 +186,69 @@ def _comparator_loads_F(technology: Technology) -> tuple[Tensor, Tensor, Tensor,
     )
 
 
-def _flash_power_W(design: DesignBatch, column_ohm: Tensor) -> Tensor:
-    """Static power of all comparators of one column at ``column_ohm`` (current mode)."""
+def _flash_power_W(
+    design: DesignBatch, ln_log_ohm: Tensor, ln_inverse_ohm: Tensor, axes: int
+) -> Tensor:
+    """Static power of all comparators of one column (current mode), W.
+
+    Args:
+        design: ``*batch``.
+        ln_log_ohm: ln of the column resistance for the log-shaped part.
+        ln_inverse_ohm: ln of the column resistance for the part that goes with conductance.
+        axes: axes that the resistances have beyond ``*batch``.
+    """
     technology = design.technology
-    y = column_ohm * _FIT_VOLTAGE_V / design.v_read_V
-    per_comparator = _piecewise(
-        torch.log(y),
-        technology.flash_power_breaks_ohm,
-        technology.flash_power_const_W,
-        technology.flash_power_linear_W_per_ohm,
-        technology.flash_power_log_W,
+    ln_scale = trail(torch.log(_FIT_VOLTAGE_V / design.v_read_V), axes)
+    flash = trail(design.adc_levels - 1, axes) * _flash_power(technology).at(
+        ln_log_ohm + ln_scale, axes
     )
-    inverse = technology.flash_power_inverse_W * y**-technology.flash_power_exponent
-    return (design.adc_levels - 1) * per_comparator + inverse
+    if bool((technology.flash_power_inverse_W > 0).any()):
+        exponent = trail(technology.flash_power_exponent, axes)
+        inverse = torch.exp(-exponent * (ln_inverse_ohm + ln_scale))
+        flash = flash + trail(technology.flash_power_inverse_W, axes) * inverse
+    return flash
 
 
 def _reference_power_W(design: DesignBatch, array: Crossbar) -> Tensor:
     """Mean power of the shared reference columns, charged to each column."""
     most = int(min(float(design.adc_levels.max()), _MAX_LEVELS))
     step = torch.arange(1, max(most - 2, 2), dtype=torch.float64, device=design.rows.device)
-    wide = widen(design, 1)
-    levels = wide.adc_levels
-    column = _full_scale_ohm(design, array).unsqueeze(-1) / (1 - step / levels).clamp_min(1e-9)
-    power = torch.where(step <= levels - 3, _flash_power_W(wide, column), 0.0)
-    return power.sum(-1) / design.adc_levels
+    levels = design.adc_levels.unsqueeze(-1)
+    share_left = (1 - step / levels).clamp_min(1e-9)
+    ln_column = torch.log(_full_scale_ohm(design, array)).unsqueeze(-1) - torch.log(share_left)
+    power = _flash_power_W(design, ln_column, ln_column, 1)
+    return torch.where(step <= levels - 3, power, 0.0).sum(-1) / design.adc_levels
 
 
-def column_power_W(*, design: DesignBatch, ln_geometric_S: Tensor, ln_mean_S: Tensor) -> Tensor:
+def column_power_W(
+    *, design: DesignBatch, ln_geometric_S: Tensor, ln_mean_S: Tensor, axes: int
+) -> Tensor:
     """Static power of one column while its ADC converts, before the reference's share.
 
     The log-shaped part is evaluated at the geometric mean conductance, parts proportional to
-    conductance at the arithmetic mean, as their averages demand.
+    conductance at the arithmetic mean, as their averages demand. Kinds of ADC that no design uses
+    are not evaluated.
 
     Args:
-        design: as many trailing axes wider than a batch as the conductances have, see
-            :func:`archsim.cost.widen.widen`.
+        design: ``*batch``.
         ln_geometric_S: mean log conductance of a non-empty column, ln S.
         ln_mean_S: log of the mean conductance of a non-empty column, ln S.
+        axes: axes that the conductances have beyond ``*batch``.
     """
     technology = design.technology
-    ln_scale = torch.log(_FIT_VOLTAGE_V / design.v_read_V)
     power = torch.zeros((), dtype=torch.float64, device=ln_mean_S.device)
     is_current = design.adc_kind == ADC_KINDS.index("flash-current")
     is_sar = design.adc_kind == ADC_KINDS.index("sar")
     if bool(is_current.any()):
-        flash = (design.adc_levels - 1) * _piecewise(
-            ln_scale - ln_geometric_S,
-            technology.flash_power_breaks_ohm,
-            technology.flash_power_const_W,
-            technology.flash_power_linear_W_per_ohm,
-            technology.flash_power_log_W,
-        )
-        if bool((technology.flash_power_inverse_W > 0).any()):
-            flash = flash + technology.flash_power_inverse_W * torch.exp(
-                technology.flash_power_exponent * (ln_mean_S - ln_scale)
-            )
-        power = torch.where(is_current, flash, power)
+        flash = _flash_power_W(design, -ln_geometric_S, -ln_mean_S, axes)
+        power = torch.where(trail(is_current, axes), flash, power)
     if bool(is_sar.any()):
-        sar = (
-            technology.sar_power_per_bit_W * design.adc_bits
-            + technology.sar_power_base_W
-            + technology.sar_power_inverse_W
-            * torch.exp(technology.sar_power_exponent * (ln_mean_S - ln_scale))
-        )
-        power = torch.where(is_sar, sar, power)
+        fixed = technology.sar_power_per_bit_W * design.adc_bits + technology.sar_power_base_W
+        ln_scale = trail(torch.log(_FIT_VOLTAGE_V / design.v_read_V), axes)
+        exponent = trail(technology.sar_power_exponent, axes)
+        inverse = torch.exp(exponent * (ln_mean_S - ln_scale))
+        sar = trail(fixed, axes) + trail(technology.sar_power_inverse_W, axes) * inverse
+        power = torch.where(trail(is_sar, axes), sar, power)
     return power
 
 

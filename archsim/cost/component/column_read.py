@@ -17,7 +17,6 @@ from archsim.arch.design import DesignBatch
 from archsim.cost.activity import LevelStatistics
 from archsim.cost.component.adc import Adc, column_power_W
 from archsim.cost.component.crossbar import Crossbar
-from archsim.cost.widen import widen
 
 #: Stands for probability zero where a logarithm needs a positive number.
 _NEVER = 1e-12
@@ -98,7 +97,7 @@ def column_energy_J(
     second = (expected * (square - p * mean**2) + total**2) / (given * total)
     ln_mean = torch.log(given)
     ln_geometric = ln_mean - 0.5 * torch.log(second.clamp_min(1.0))
-    power = column_power_W(design=widen(design, 2), ln_geometric_S=ln_geometric, ln_mean_S=ln_mean)
+    power = column_power_W(design=design, ln_geometric_S=ln_geometric, ln_mean_S=ln_mean, axes=2)
     window, reference = adc.window_s[..., None, None], adc.reference_W[..., None, None]
     converting = (window * (power + reference)).clamp_min(0.0)
     empty = (window * (design.adc_empty_power_W[..., None, None] + reference)).clamp_min(0.0)
