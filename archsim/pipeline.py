@@ -13,11 +13,17 @@ from archsim._shadow import check_shadowing
 
 check_shadowing()
 
+import torch  # noqa: E402
+
 from archsim.arch.design import DESIGNS, DesignBatch  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
 from archsim.cost.engine import evaluate  # noqa: E402
-from archsim.network import LayerGraph, from_graph, load_network  # noqa: E402
+from archsim.explore import sensitivity, uncertainty  # noqa: E402
+from archsim.explore.validate import validate as validate  # noqa: E402
+from archsim.network import LayerGraph, LayerTable, from_graph, load_network  # noqa: E402
+from archsim.network.insertion import InsertionPoint  # noqa: E402
 from archsim.results import CompareResult, MapResult  # noqa: E402
+from archsim.sensitivity import Elasticity, Interval  # noqa: E402
 from mapping.compile import compile_plan  # noqa: E402
 
 if TYPE_CHECKING:
@@ -84,8 +90,9 @@ def compare(
         **settings: further arguments of :func:`map_network`.
     """
     results = []
+    shape = settings.pop("input_shape", None)
     for network in networks:
-        graph = _graph(network, settings.pop("input_shape", None), {})
+        graph = _graph(network, shape, {})
         results += [map_network(graph, design=design, **settings) for design in designs]
     return CompareResult(tuple(results))
 
@@ -96,6 +103,34 @@ def placement(result: MapResult) -> Placement:
 
     design = DesignBatch.from_resolved(result.resolved, result.design)
     return place(design=design, plan=result.plan)
+
+
+def sensitivities(result: MapResult) -> tuple[Elasticity, ...]:
+    """Return how strongly each parameter moves EDP, energy, latency, period and area."""
+    design = DesignBatch.from_resolved(result.resolved, result.design)
+    table, points = _matrices(result.graph, result.resolved, result.design)
+    return sensitivity.sensitivities(design=design, table=table, points=points)
+
+
+def intervals(result: MapResult, *, samples: int = 500, seed: int = 0) -> tuple[Interval, ...]:
+    """Return intervals of the totals from the uncertainty of the constants."""
+    table, points = _matrices(result.graph, result.resolved, result.design)
+    return uncertainty.intervals(
+        resolved=result.resolved,
+        design=result.design,
+        table=table,
+        points=points,
+        samples=samples,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _matrices(
+    graph: LayerGraph, resolved: Resolved, design: str
+) -> tuple[LayerTable, tuple[InsertionPoint, ...]]:
+    """Layers, and the places of the shared block under a design."""
+    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
+    return from_graph(graph), points
 
 
 def _graph(
@@ -111,7 +146,7 @@ def _graph(
 def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
     """Compile a graph and price the plan."""
     batch = DesignBatch.from_resolved(resolved, design)
-    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
-    plan = compile_plan(design=batch, table=from_graph(graph), points=points)
+    table, points = _matrices(graph, resolved, design)
+    plan = compile_plan(design=batch, table=table, points=points)
     cost = evaluate(design=batch, plan=plan)
     return MapResult(graph.name, design, graph, resolved, plan, cost)
