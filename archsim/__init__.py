@@ -1,44 +1,48 @@
 """archsim: co-design of neural networks and non-volatile compute-in-memory accelerators.
 
-    >>> import archsim
-    >>> result = archsim.map_network("vgg8", design="common")
-    >>> result.totals["edp_uJ_us"], result.layers
-
-The names below are loaded on first use, so that ``import archsim`` is instant.
+The names below are loaded when they are first used, so that ``import archsim`` is light; their
+types are in ``__init__.pyi``.
 """
 
-from importlib import import_module
-from typing import Any
+import importlib
 
 __version__ = "0.1.0"
 
-#: Public name -> module that defines it.
-_PUBLIC = {
-    "map_network": "archsim.pipeline",
-    "compare": "archsim.pipeline",
-    "placement": "archsim.pipeline",
-    "sensitivities": "archsim.pipeline",
-    "intervals": "archsim.pipeline",
-    "validate": "archsim.pipeline",
-    "load_network": "archsim.network",
-    "LayerGraph": "archsim.network",
-    "resolve": "archsim.config.resolve",
-    "DesignBatch": "archsim.arch.design",
-    "MapResult": "archsim.results",
-    "CompareResult": "archsim.results",
+#: Public name -> module that defines it. Names, not import statements: `archsim.pipeline` imports
+#: `mapping`, which imports `archsim`, and a statement here would close that circle.
+_HOMES = {
     "ArchsimError": "archsim.errors",
+    "CompareResult": "archsim.results",
+    "LayerGraph": "archsim.network",
+    "MapResult": "archsim.results",
+    "PAPER_NETWORKS": "archsim.pipeline",
+    "Placement": "archsim.plan",
+    "Resolved": "archsim.config.resolve",
+    "compare": "archsim.pipeline",
+    "load_network": "archsim.network",
+    "map_network": "archsim.pipeline",
+    "placement": "archsim.pipeline",
+    "resolve": "archsim.config.resolve",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - all keys are text
+__all__ = ["__version__"]
+__all__.extend(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use."""
-    if name not in _PUBLIC:
+def __getattr__(name: str) -> object:
+    """Load a public name.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module 'archsim' has no attribute '{name}'")
-    return getattr(import_module(_PUBLIC[name]), name)
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    """Names for completion."""
-    return sorted(__all__)
+    """Return the names of this module, those not yet loaded included."""
+    return sorted({*globals(), *_HOMES})

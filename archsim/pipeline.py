@@ -7,6 +7,7 @@ and the cost engine prices that plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim._shadow import check_shadowing
@@ -19,11 +20,12 @@ from archsim.arch.design import DESIGNS, DesignBatch  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
 from archsim.cost.engine import evaluate  # noqa: E402
 from archsim.explore import sensitivity, uncertainty  # noqa: E402
-from archsim.explore.validate import validate as validate  # noqa: E402
+from archsim.explore import validate as reference  # noqa: E402
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network  # noqa: E402
 from archsim.network.insertion import InsertionPoint  # noqa: E402
 from archsim.results import CompareResult, MapResult  # noqa: E402
 from archsim.sensitivity import Elasticity, Interval  # noqa: E402
+from archsim.validation import ValidationResult  # noqa: E402
 from mapping.compile import compile_plan  # noqa: E402
 
 if TYPE_CHECKING:
@@ -95,6 +97,11 @@ def compare(
         graph = _graph(network, shape, {})
         results += [map_network(graph, design=design, **settings) for design in designs]
     return CompareResult(tuple(results))
+
+
+def validate(folder: str | Path, *, chip: str = reference.REFERENCE_CHIP) -> ValidationResult:
+    """Compare the engine with a folder of reference runs; see archsim.explore.validate."""
+    return reference.validate(folder, chip=chip)
 
 
 def placement(result: MapResult) -> Placement:

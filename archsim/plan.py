@@ -8,10 +8,15 @@ design of a batch. A :class:`Placement` (one design) says where each subarray is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy
+import numpy.typing
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,3 +181,73 @@ class MappingPlan:
         for constraint in self.constraints:
             feasible = feasible & ~constraint.violated
         return feasible
+
+
+#: Columns of :class:`Placement`, all whole numbers.
+PLACEMENT_COLUMNS = (
+    "layer",
+    "instance",
+    "copy",
+    "kernel_position",
+    "tile",
+    "grid_row",
+    "grid_col",
+    "pe_row",
+    "pe_col",
+    "array_row",
+    "array_col",
+    "row_start",
+    "row_stop",
+    "col_start",
+    "col_stop",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where every subarray that holds weights is, for one design.
+
+    Columnar: ``columns[name]`` is an int64 array with one entry per subarray, see
+    :data:`PLACEMENT_COLUMNS`. ``grid_row``/``grid_col`` place the tile on the chip, ``pe_*`` the PE
+    in the tile and ``array_*`` the subarray in the PE; ``row_*``/``col_*`` say which cells of the
+    layer's matrix it holds (of one kernel position's slice, where that is not -1).
+
+    ``owners[i]`` is the layer whose subarrays layer ``i`` uses: itself, the first insertion for a
+    common shared block, or -1 for none.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    owners: tuple[int, ...]
+    grid_rows: int
+    grid_cols: int
+    tile_layer: tuple[int, ...]
+    tile_pes: tuple[tuple[int, int], ...]
+    tile_cells: tuple[int, ...]
+    columns: dict[str, numpy.typing.NDArray[numpy.int64]]
+
+    def __len__(self) -> int:
+        """Subarrays placed."""
+        return len(self.columns["layer"])
+
+    @property
+    def cells(self) -> numpy.typing.NDArray[numpy.int64]:
+        """Cells used in each subarray."""
+        here = self.columns
+        rows = here["row_stop"] - here["row_start"]
+        return rows * (here["col_stop"] - here["col_start"])
+
+    def tile_utilisation(self) -> numpy.typing.NDArray[numpy.float64]:
+        """Share of each tile's cells that hold weights."""
+        used = numpy.bincount(
+            self.columns["tile"], weights=self.cells, minlength=len(self.tile_layer)
+        )
+        return used / numpy.maximum(numpy.array(self.tile_cells, dtype=numpy.float64), 1.0)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per subarray, with the layer's name."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.columns)
+        frame.insert(0, "name", [self.names[index] for index in self.columns["layer"]])
+        return frame

@@ -180,14 +180,24 @@ def _copies(counts: TileCounts) -> Tensor:
 def _subarrays_used(design: DesignBatch, layers: MatrixLayers, counts: TileCounts) -> Tensor:
     """Subarrays that hold weights of a layer, all copies together.
 
-    PE sides are multiples of the array, so the cut of a matrix into arrays does not depend on how
-    PEs and tiles cut it; kernel-per-PE layers are cut once per kernel position.
+    A matrix is cut into PE pieces and each piece into subarrays; kernel-per-PE layers are cut once
+    per kernel position.
     """
-    rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
-    by_kernel = layers.kernel_area * ceil_div(layers.channels, rows)
-    by_rows = torch.where(counts.is_kernel, by_kernel, ceil_div(layers.rows, rows))
-    one = by_rows * ceil_div(layers.columns, cols)
-    return one * _copies(counts) * layers.owned
+    floor = counts.floorplan
+    side = torch.where(
+        counts.is_kernel, floor.kernel_side.unsqueeze(-1), floor.pe_side.unsqueeze(-1)
+    )
+    depth = torch.where(counts.is_kernel, layers.channels, layers.rows)
+
+    def pieces(length: Tensor, array_side: Tensor) -> Tensor:
+        whole = ceil_div(length, side) - 1
+        rest = length - whole * side
+        return whole * ceil_div(side, array_side) + ceil_div(rest, array_side)
+
+    down = pieces(depth, design.rows.unsqueeze(-1))
+    right = pieces(layers.columns, design.cols.unsqueeze(-1))
+    positions = torch.where(counts.is_kernel, layers.kernel_area, 1.0)
+    return positions * down * right * _copies(counts) * layers.owned
 
 
 def _constraints(design: DesignBatch, counts: TileCounts) -> tuple[Constraint, ...]:

@@ -1,0 +1,223 @@
+"""Explicit placement: every subarray of one design with its coordinates on the chip.
+
+The closed-form counts (:mod:`mapping.tile_counts`) and this placement are two faces of the same
+mapping; a property test ties them. Tiles are numbered layer by layer and laid on the grid row by
+row. Inside a tile a matrix and its copies are stacked along rows and columns:
+
+* an im2col tile holds ``pe_copies`` blocks of PEs, each a copy of the tile's part of the matrix; a
+  PE holds ``array_copies`` blocks of subarrays, each a copy of the PE's piece;
+* a kernel-per-PE tile has one PE per kernel position and copies inside each PE.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsim.arch.design import DesignBatch
+from archsim.errors import MappingError
+from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, Placement
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Counts of one layer as plain numbers."""
+
+    index: int
+    rows: int
+    cols: int
+    kernel: bool
+    kernel_area: int
+    owned: int
+    tile_rows: int
+    tile_cols: int
+    extra: int
+    pe_copies: tuple[int, int]
+    array_copies: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Chip:
+    """Sizes of one design as plain numbers."""
+
+    rows: int
+    cols: int
+    tile_side: int
+    pe_side: int
+    kernel_side: int
+    kernel_pes: int
+    pes_per_side: int
+
+
+def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
+    """Place every subarray of one design.
+
+    Args:
+        design: shape ``()``.
+        plan: counts of the same design, not merged, ``layer``.
+
+    Raises:
+        MappingError: a batch, or a plan with merged layers.
+    """
+    if design.batch_shape or plan.layers.rows.dim() != 1:
+        raise MappingError(
+            f"placement of a batch of shape {tuple(design.batch_shape)}; allowed: one design"
+        )
+    if bool((plan.layers.repeats != 1).any()):
+        raise MappingError("placement of a plan with merged layers; allowed: merge_alike=False")
+    floor = plan.floorplan
+    chip = _Chip(
+        rows=int(design.rows),
+        cols=int(design.cols),
+        tile_side=int(floor.tile_side),
+        pe_side=int(floor.pe_side),
+        kernel_side=int(floor.kernel_side),
+        kernel_pes=int(floor.kernel_pes),
+        pes_per_side=int(floor.pes_per_side),
+    )
+    grid_cols = int(floor.grid_cols)
+    found: list[tuple[int, ...]] = []
+    tile_layer: list[int] = []
+    tile_pes: list[tuple[int, int]] = []
+    tile_cells: list[int] = []
+    for layer in _layers(plan):
+        for instance in range(layer.owned):
+            for copy in range(layer.extra):
+                for tile_row in range(layer.tile_rows):
+                    for tile_col in range(layer.tile_cols):
+                        tile = len(tile_layer)
+                        tile_layer.append(layer.index)
+                        tile_pes.append(_pe_grid(layer, chip))
+                        tile_cells.append(_tile_cells(layer, chip))
+                        place_on = (tile, tile // grid_cols, tile % grid_cols)
+                        for entry in _tile(layer, chip, tile_row, tile_col):
+                            inside, position, where, span = entry
+                            number = copy * layer_copies(layer) + inside
+                            found.append(
+                                (layer.index, instance, number, position, *place_on, *where, *span)
+                            )
+    table = np.array(found, dtype=np.int64).reshape(-1, len(PLACEMENT_COLUMNS))
+    return Placement(
+        names=plan.names,
+        kinds=plan.kinds,
+        owners=_owners(plan),
+        grid_rows=int(floor.grid_rows),
+        grid_cols=grid_cols,
+        tile_layer=tuple(tile_layer),
+        tile_pes=tuple(tile_pes),
+        tile_cells=tuple(tile_cells),
+        columns={name: table[:, i].copy() for i, name in enumerate(PLACEMENT_COLUMNS)},
+    )
+
+
+def layer_copies(layer: _Layer) -> int:
+    """Copies inside one set of tiles."""
+    return math.prod(layer.pe_copies) * math.prod(layer.array_copies)
+
+
+def _layers(plan: MappingPlan) -> Iterator[_Layer]:
+    """Counts of each layer as plain numbers."""
+    work = plan.layers
+    for index in range(len(plan.names)):
+        kernel = bool(plan.is_kernel[index])
+        yield _Layer(
+            index=index,
+            rows=round(float(work.channels[index] if kernel else work.rows[index])),
+            cols=round(float(work.columns[index])),
+            kernel=kernel,
+            kernel_area=round(float(work.kernel_area[index])),
+            owned=round(float(work.owned[index])),
+            tile_rows=round(float(plan.tile_rows[index])),
+            tile_cols=round(float(plan.tile_cols[index])),
+            extra=round(float(plan.extra_copies[index])),
+            pe_copies=(
+                round(float(plan.pe_copies_rows[index])),
+                round(float(plan.pe_copies_cols[index])),
+            ),
+            array_copies=(
+                round(float(plan.array_copies_rows[index])),
+                round(float(plan.array_copies_cols[index])),
+            ),
+        )
+
+
+def _owners(plan: MappingPlan) -> tuple[int, ...]:
+    """The layer whose subarrays each layer uses."""
+    owned = plan.layers.owned.tolist()
+    shared = plan.layers.shared.tolist()
+    first = next((i for i, (o, s) in enumerate(zip(owned, shared, strict=True)) if o and s), -1)
+    return tuple(
+        index if own > 0 else (first if is_shared else -1)
+        for index, (own, is_shared) in enumerate(zip(owned, shared, strict=True))
+    )
+
+
+def _pe_grid(layer: _Layer, chip: _Chip) -> tuple[int, int]:
+    """Rows and columns of PEs drawn in a tile."""
+    if not layer.kernel:
+        return chip.pes_per_side, chip.pes_per_side
+    wide = math.ceil(math.sqrt(chip.kernel_pes))
+    return math.ceil(chip.kernel_pes / wide), wide
+
+
+def _tile_cells(layer: _Layer, chip: _Chip) -> int:
+    """Cells of all subarrays of a tile."""
+    side = chip.kernel_side if layer.kernel else chip.pe_side
+    pes = chip.kernel_pes if layer.kernel else chip.pes_per_side**2
+    in_pe = math.ceil(side / chip.rows) * math.ceil(side / chip.cols)
+    return pes * in_pe * chip.rows * chip.cols
+
+
+_Entry = tuple[int, int, tuple[int, int, int, int], tuple[int, int, int, int]]
+
+
+def _tile(layer: _Layer, chip: _Chip, tile_row: int, tile_col: int) -> Iterator[_Entry]:
+    """Subarrays of one tile: copy, kernel position, place (PE, array) and cells held."""
+    base = chip.kernel_side if layer.kernel else chip.tile_side
+    rows = _spans(layer.rows, base)[tile_row]
+    cols = _spans(layer.cols, base)[tile_col]
+    if layer.kernel:
+        _, wide = _pe_grid(layer, chip)
+        for position in range(layer.kernel_area):
+            where = (position // wide, position % wide)
+            for copy, array, span in _pe(layer, chip, rows, cols):
+                yield copy, position, (*where, *array), span
+        return
+    row_pieces, col_pieces = _spans_in(rows, chip.pe_side), _spans_in(cols, chip.pe_side)
+    inside = math.prod(layer.array_copies)
+    for copy_row in range(layer.pe_copies[0]):
+        for copy_col in range(layer.pe_copies[1]):
+            first = (copy_row * layer.pe_copies[1] + copy_col) * inside
+            for i, row_span in enumerate(row_pieces):
+                for j, col_span in enumerate(col_pieces):
+                    where = (copy_row * len(row_pieces) + i, copy_col * len(col_pieces) + j)
+                    for copy, array, span in _pe(layer, chip, row_span, col_span):
+                        yield first + copy, -1, (*where, *array), span
+
+
+def _pe(
+    layer: _Layer, chip: _Chip, rows: tuple[int, int], cols: tuple[int, int]
+) -> Iterator[tuple[int, tuple[int, int], tuple[int, int, int, int]]]:
+    """Subarrays of one PE: copy, place in the PE and cells held."""
+    row_spans, col_spans = _spans_in(rows, chip.rows), _spans_in(cols, chip.cols)
+    for copy_row in range(layer.array_copies[0]):
+        for copy_col in range(layer.array_copies[1]):
+            copy = copy_row * layer.array_copies[1] + copy_col
+            for i, row_span in enumerate(row_spans):
+                for j, col_span in enumerate(col_spans):
+                    place_at = (copy_row * len(row_spans) + i, copy_col * len(col_spans) + j)
+                    yield copy, place_at, (*row_span, *col_span)
+
+
+def _spans(length: int, side: int) -> list[tuple[int, int]]:
+    """Cut ``length`` cells into pieces of at most ``side``."""
+    return _spans_in((0, length), side)
+
+
+def _spans_in(span: tuple[int, int], side: int) -> list[tuple[int, int]]:
+    """Cut a span into pieces of at most ``side``."""
+    start, stop = span
+    return [(at, min(at + side, stop)) for at in range(start, stop, side)]

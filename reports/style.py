@@ -1,0 +1,57 @@
+"""One look for all figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: File endings that figures are written to.
+SUFFIXES = (".png", ".svg", ".pdf")
+
+#: Colour-blind safe sequence (Okabe and Ito, Color Universal Design, 2008), without black.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+#: Colour of the shared block in every figure.
+TSB_COLOUR = "#222222"
+
+
+def check_suffix(path: Path) -> None:
+    """Check that a figure can be written under this name.
+
+    Raises:
+        ConfigError: an ending that is not one of :data:`SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"--plot {path}: ending '{path.suffix}'; allowed: {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--plot {path}: folder '{path.parent}' does not exist")
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """Return an empty figure that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; vector formats keep text as text.
+
+    Raises:
+        ConfigError: a wrong ending, or a place that cannot be written to.
+    """
+    import matplotlib as mpl
+
+    check_suffix(path)
+    try:
+        with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+            figure.savefig(path, dpi=160)
+    except OSError as error:
+        raise ConfigError(f"--plot {path}: cannot be written: {error}") from error
