@@ -26,6 +26,8 @@ Kind = Literal["continuous", "integer", "choice", "flag"]
 #: The three placements of the shared block, in code order.
 DESIGNS = ("none", "common", "separate")
 ADC_KINDS = ("flash-current", "flash-voltage", "sar")
+#: The circuit model first; the others replace it (archsim.cost.component.adc_models).
+ADC_MODELS = ("circuit", "andrulis2024", "zigzag-imc", "isaac")
 MEMORIES = ("sram", "rram", "fefet", "pcm", "mram")
 POLICIES = ("none", "tsb", "all")
 WRITE_MODELS = ("redraw", "incremental")
@@ -70,6 +72,7 @@ class DesignBatch:
     mux_ratio: Tensor = _parameter("chip.crossbar.mux_ratio", "integer")
     adc_kind: Tensor = _parameter("chip.adc.kind", "choice", ADC_KINDS)
     adc_bits: Tensor = _parameter("chip.adc.bits", "integer")
+    adc_model: Tensor = _parameter("chip.adc.model", "choice", ADC_MODELS)
     v_read_V: Tensor = _parameter("chip.read.voltage")
     v_access_V: Tensor = _parameter("chip.read.access_voltage")
     access_ratio: Tensor = _parameter("chip.read.access_resistance_ratio")

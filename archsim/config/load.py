@@ -190,7 +190,8 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
             here = ".".join(keys[:depth]) or "the configuration"
             if not isinstance(node, dict):
                 raise ConfigError(f"override '{text}': {here} holds a value and has no keys")
-            if key not in node:
+            # A last key that the preset leaves to its default is for the schema to judge.
+            if key not in node and (depth == 0 or depth < len(keys) - 1):
                 raise ConfigError(
                     f"override '{text}': unknown key '{key}' in {here}; known: "
                     f"{', '.join(sorted(node))}.{close_matches(key, node)}"
@@ -198,7 +199,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
             if depth < len(keys) - 1:
                 node = node[key]
                 continue
-            old = node[key]
+            old = node.get(key)
             if isinstance(old, dict) and "value" in old and not isinstance(value, dict):
                 value = {**old, "value": value, "source": f"user override {text.strip()}"}
                 value.pop("range", None)

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from archsim.config.load import apply_overrides, load_preset, preset_names
-from archsim.config.schema import Chip, DeviceFile, TechnologyFile, Tsb
+from archsim.config.schema import Chip, DeviceFile, IsaacAdc, TechnologyFile, Tsb
 from archsim.errors import ConfigError, close_matches
 
 #: Chip used when the user names none.
@@ -117,6 +117,14 @@ def _check_together(resolved: Resolved) -> None:
         ConfigError: more bits per cell than the device holds.
     """
     most = int(resolved.device.max_bits_per_cell.si)
+    adc = resolved.chip.adc
+    if adc.model == "isaac":
+        isaac = validate_model(IsaacAdc, load_preset("adc", "isaac"), "adc")
+        if adc.bits != isaac.bits.si:
+            raise ConfigError(
+                f"chip.adc.bits = {adc.bits}: chip.adc.model = isaac is one published converter; "
+                f"allowed: {isaac.bits.si:g}"
+            )
     bits = resolved.chip.precision.bits_per_cell
     if bits > most:
         raise ConfigError(

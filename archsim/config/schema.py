@@ -72,6 +72,10 @@ class Adc(_Model):
         description="current-mode flash, voltage-mode flash or successive approximation"
     )
     bits: int = Field(strict=True, ge=3, le=10, description="resolution; levels = 2^bits")
+    model: Literal["circuit", "andrulis2024", "zigzag-imc", "isaac"] = Field(
+        default="circuit",
+        description="the circuit model of this kind, or a published closed form (configs/adc)",
+    )
 
 
 class Read(_Model):
@@ -342,6 +346,39 @@ class TechnologyFile(_Model):
     sar_power_base: quantity("W")  # type: ignore[valid-type]
     sar_power_inverse: quantity("W")  # type: ignore[valid-type]
     sar_power_exponent: quantity("1")  # type: ignore[valid-type]
+
+
+class AndrulisAdc(_Model):
+    """Survey regression of Andrulis et al. 2024."""
+
+    name: str
+    description: str = ""
+    fom_high: quantity("1", length=2)  # type: ignore[valid-type]
+    fom_low: quantity("1", length=2)  # type: ignore[valid-type]
+    energy: quantity("1", length=4)  # type: ignore[valid-type]
+    area: quantity("1", length=4)  # type: ignore[valid-type]
+    frequency: quantity("Hz", minimum=1.0)  # type: ignore[valid-type]
+
+
+class ZigzagAdc(_Model):
+    """Fit of ZigZag-IMC."""
+
+    name: str
+    description: str = ""
+    area: quantity("1", length=2)  # type: ignore[valid-type]
+    time: quantity("s", length=2)  # type: ignore[valid-type]
+    energy: quantity("F", length=2)  # type: ignore[valid-type]
+
+
+class IsaacAdc(_Model):
+    """The one converter of ISAAC."""
+
+    name: str
+    description: str = ""
+    bits: quantity("bit")  # type: ignore[valid-type]
+    energy: quantity("J")  # type: ignore[valid-type]
+    area: quantity("m2")  # type: ignore[valid-type]
+    frequency: quantity("Hz", minimum=1.0)  # type: ignore[valid-type]
 
 
 class SigmaProfile(_Model):

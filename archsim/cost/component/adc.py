@@ -16,6 +16,7 @@ from archsim.arch.design import ADC_KINDS, DesignBatch
 from archsim.arch.technology import Technology
 from archsim.cost import gates
 from archsim.cost.block import Block, trail
+from archsim.cost.component.adc_models import published
 from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
 from archsim.cost.standard_cells import once_per_technology, standard_cells
 
@@ -37,11 +38,13 @@ _MAX_LEVELS = 1024
 class Adc:
     """The ADC bank of a subarray and what its energy depends on, ``*batch``.
 
-    ``switched_J`` is spent per column and read; ``reference_W`` is drawn per column while it
-    converts; ``window_s`` is how long the static power flows.
+    ``published_J`` is the energy per conversion where a published model replaces the circuit, None
+    if it does so for no design. ``switched_J`` is spent per column and read; ``reference_W`` is
+    drawn per column while it converts; ``window_s`` is how long the static power flows.
     """
 
     block: Block
+    published_J: Tensor | None
     switched_J: Tensor
     reference_W: Tensor
     window_s: Tensor
@@ -113,12 +116,19 @@ def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
     sar_time = (design.adc_bits + 1) * _DECISION_S
     flash_time = torch.where(is_current, _flash_time_s(design, array), _DECISION_S)
     window = torch.where(is_sar, sar_time, flash_time)
+    time = window
+    model = published(design=design)
+    if model is not None:
+        chosen = design.adc_model > 0
+        area = torch.where(chosen, count * model.area_m2, area)
+        time = torch.where(chosen, model.time_s, window)
     return Adc(
         block=Block(
             height_m=design.adc_area * area / array.width_m,
             width_m=array.width_m,
-            latency_s=design.adc_time * window,
+            latency_s=design.adc_time * time,
         ),
+        published_J=None if model is None else model.energy_J,
         switched_J=torch.where(is_sar, 0.0, _switched_energy_J(design, array, is_current)),
         reference_W=torch.where(is_current, _reference_power_W(design, array), 0.0),
         window_s=window,
@@ -276,10 +286,11 @@ def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:
         2 * nand.r_n_ohm * (nand.c_out_F + levels / 2 * wide.c_in_F), first
     )
     leakage = (levels - 1) * (nand.leakage_A + 5 * inverter.leakage_A) + bits * wide.leakage_A
+    binary = (design.adc_kind == ADC_KINDS.index("sar")) | (design.adc_model > 0)
     block = Block(
         height_m=stacked * block_height,
         width_m=torch.maximum(array.width_m, block_width),
         latency_s=first + second,
         leakage_W=count * technology.vdd_V * leakage,
     )
-    return Block().where(design.adc_kind == ADC_KINDS.index("sar"), block)
+    return Block().where(binary, block)

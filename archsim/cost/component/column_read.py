@@ -105,4 +105,8 @@ def column_energy_J(
     # Planes beyond a design's own input bits are padding of the axis: taken out again.
     missing = probability.shape[-1] - design.input_bits
     reads = design.input_bits * adc.switched_J + (1 - missing) * empty[..., 0, 0]
-    return design.adc_energy.unsqueeze(-1) * (per_plane.sum(-1) + reads.unsqueeze(-1))
+    energy = per_plane.sum(-1) + reads.unsqueeze(-1)
+    if adc.published_J is not None:
+        published = (design.input_bits * adc.published_J).unsqueeze(-1)
+        energy = torch.where((design.adc_model > 0).unsqueeze(-1), published, energy)
+    return design.adc_energy.unsqueeze(-1) * energy
