@@ -7,6 +7,7 @@ design of a batch. A :class:`Placement` (one design) says where each subarray is
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,13 @@ class Constraint:
     def describe(self) -> str:
         """Say what one design (shape ``()``) asks for, what it can have and what to change."""
         demand, bound = float(self.demand), float(self.bound)
-        return (
+        text = (
             f"{self.name}: needs {demand:.6g} {self.unit}, has {bound:.6g} {self.unit}; change "
             + " or ".join(self.levers)
         )
+        if self.unit == "tiles" and bound > 0:
+            text += f"; or spread the network over {math.ceil(demand / bound)} chips of this size"
+        return text
 
 
 @dataclass(frozen=True, eq=False)

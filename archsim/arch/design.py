@@ -126,6 +126,7 @@ class DesignBatch:
     tile_fold: Tensor = _parameter("chip.interconnect.tile_fold")
     delay_tolerance: Tensor = _parameter("chip.interconnect.delay_tolerance")
     # memories
+    sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag", ("register-file", "sram"))
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
     tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")

@@ -159,6 +159,9 @@ class Interconnect(_Model):
 class Buffers(_Model):
     """On-chip memories."""
 
+    kind: Literal["register-file", "sram"] = Field(
+        description="flip-flops behind a decoder, or SRAM arrays"
+    )
     global_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
     global_line: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
     tile_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]

@@ -1,4 +1,9 @@
-"""Register-file memories: banks of flip-flops behind a row decoder."""
+"""On-chip memories: flip-flops or SRAM cells behind a row decoder.
+
+Both use NVSim's cell laws (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as DNN+NeuroSim
+V1.4 does. What that tool leaves out of its SRAM (bit lines, leakage of the cells; it also sizes the
+cell's access device like that of the crossbar) is put in here.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.cost import gates
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.standard_cells import standard_cells
 
@@ -22,6 +28,15 @@ class Buffer:
     read_J_per_bit: Tensor
     write_J_per_bit: Tensor
     core_leakage_W: Tensor
+
+    def where(self, condition: Tensor, other: Buffer) -> Buffer:
+        """Choose per design between this memory and another."""
+        return Buffer(
+            *(
+                torch.where(condition, getattr(self, name), getattr(other, name))
+                for name in self.__dataclass_fields__
+            )
+        )
 
     @property
     def area_m2(self) -> Tensor:
@@ -104,18 +119,94 @@ def _core(
         + (nor_out + inverter.c_in_F)
         + 2 * (driver.c_in_F + driver.c_out_F)
     )
-    lines = torch.floor(bits / line) / bits
     leakage = (
         address * inverter.leakage_A
         + nands * nand.leakage_A
         + words * (nor.leakage_A + 2 * driver.leakage_A)
     )
     store = design.buffer_activity * register.energy_J
+    decoder = _Decoder(height, width, decode, vdd * leakage)
+    if not bool(design.sram_buffers.any()):
+        return _register_file(design, register, cores, bits, line, decoder, store)
+    flip_flops = _register_file(design, register, cores, bits, line, decoder, store)
+    return flip_flops.where(~design.sram_buffers, _sram(design, cores, bits, line, decoder))
+
+
+@dataclass(frozen=True, eq=False)
+class _Decoder:
+    """Row decoder of one core."""
+
+    height_m: Tensor
+    width_m: Tensor
+    energy_J: Tensor
+    leakage_W: Tensor
+
+
+def _register_file(
+    design: DesignBatch,
+    register: FlipFlop,
+    cores: Tensor,
+    bits: Tensor,
+    line: Tensor,
+    decoder: _Decoder,
+    store_J: Tensor,
+) -> Buffer:
+    """Flip-flops: every bit of a line is clocked."""
+    lines = torch.floor(bits / line) / bits
     return Buffer(
         cores=cores,
         line_bit=line,
-        core_area_m2=register.area_m2 * bits + height * width,
-        read_J_per_bit=store + design.control_activity * decode * lines,
-        write_J_per_bit=store + decode * lines,
-        core_leakage_W=register.leakage_W * bits + vdd * leakage,
+        core_area_m2=register.area_m2 * bits + decoder.height_m * decoder.width_m,
+        read_J_per_bit=store_J + design.control_activity * decoder.energy_J * lines,
+        write_J_per_bit=store_J + decoder.energy_J * lines,
+        core_leakage_W=register.leakage_W * bits + decoder.leakage_W,
+    )
+
+
+#: Precharger and write driver of an SRAM column: three standard cells each, two gate pitches wide.
+_COLUMN_CELLS = 3.0
+#: Widths of the precharge device and of the write driver's pull-down per column, in F.
+_PRECHARGE_WIDTH, _PULL_DOWN_WIDTH = 24.4, 2.5
+#: Share of the supply by which a bit line drops before it is sensed (assumed, 0.1 to 1).
+_READ_SWING = 0.5
+
+
+def _sram(
+    design: DesignBatch, cores: Tensor, bits: Tensor, line: Tensor, decoder: _Decoder
+) -> Buffer:
+    """SRAM array: a word line per access; prechargers and write drivers below."""
+    technology = design.technology
+    node, vdd = technology.node_m, technology.vdd_V
+    cells = standard_cells(technology)
+    rows = torch.ceil(bits / line)
+    row_m = technology.sram_cell_width * node * line
+    column_m = technology.sram_cell_height * node * rows
+    per_row = torch.floor(row_m / (2 * technology.pitch_m) + 1e-9).clamp_min(1.0)
+    periphery = 2 * _COLUMN_CELLS * technology.cell_height_m * row_m * torch.ceil(line / per_row)
+    unit = gates.unit_width_m(technology)
+    c_row = technology.c_wire_F_per_m * row_m + 2 * line * gates.gate_capacitance_F(
+        technology, unit
+    )
+    inverter = cells.big_inverter
+    column_leakage = (
+        _PRECHARGE_WIDTH * node * technology.i_off_p_A_per_m
+        + 3 * inverter.leakage_A
+        + _PULL_DOWN_WIDTH * node * technology.i_off_n_A_per_m
+    )
+    cell_leakage = 2 * gates.leakage_A(technology, "inverter", 1, unit, unit)
+    c_column = technology.c_wire_F_per_m * column_m + rows * gates.drain_capacitance_F(
+        technology, "inverter", 1, unit, torch.zeros_like(unit), technology.cell_height_m
+    )
+    full_swing = 2 * line * c_column * vdd**2 / 2
+    drive = line * (inverter.c_in_F + inverter.c_out_F)
+    return Buffer(
+        cores=cores,
+        line_bit=line,
+        core_area_m2=row_m * column_m + column_m * decoder.width_m + periphery,
+        read_J_per_bit=(
+            design.control_activity * decoder.energy_J + c_row * vdd**2 + _READ_SWING * full_swing
+        )
+        / line,
+        write_J_per_bit=(decoder.energy_J + (drive + c_row) * vdd**2 + full_swing) / line,
+        core_leakage_W=decoder.leakage_W + vdd * (line * column_leakage + bits * cell_leakage),
     )
