@@ -109,6 +109,7 @@ class DesignBatch:
     # time
     pipeline: Tensor = _parameter("chip.timing.pipeline", "flag")
     count_padding: Tensor = _parameter("chip.timing.count_padding", "flag")
+    copies_only_arrays: Tensor = _parameter("chip.timing.copy_rule", "flag", ("tiles", "arrays"))
     clock_floor_s: Tensor = _parameter("chip.timing.clock_floor")
     # interconnect
     is_h_tree: Tensor = _parameter("chip.interconnect.kind", "flag", ("xy-bus", "h-tree"))

@@ -127,6 +127,10 @@ class Timing(_Model):
     count_padding: bool = Field(
         description="count the output positions that touch zero padding; false is an artefact"
     )
+    copy_rule: Literal["tiles", "arrays"] = Field(
+        description="whole-tile copies of a layer share its vectors in all that happens in a tile; "
+        "`arrays` is the artefact that only the subarrays and PEs get faster"
+    )
     clock_floor: quantity("s") = Field(  # type: ignore[valid-type]
         description="artefact: delays are counted in cycles of at least this period"
     )

@@ -50,15 +50,19 @@ class CopySplit:
     """How copies divide the work of a PE and of a tile, ``*batch layer``.
 
     ``in_pe`` copies inside one PE divide reads and sums, ``in_tile`` PEs divide everything that
-    happens in a PE; ``sums_in_pe`` is false where a copy fits one subarray and nothing is added.
+    happens in a PE, ``over_tiles`` whole-tile copies what happens in a tile; ``sums_in_pe`` is
+    false where a copy fits one subarray and nothing is added.
     """
 
     in_pe: Tensor
     in_tile: Tensor
     sums_in_pe: Tensor
+    over_tiles: Tensor
 
 
-def split_copies(*, plan: MappingPlan, pieces: Pieces, tile: LayerTile) -> CopySplit:
+def split_copies(
+    *, design: DesignBatch, plan: MappingPlan, pieces: Pieces, tile: LayerTile
+) -> CopySplit:
     """Say where a layer's copies sit: inside PEs, over the PEs of a tile, or over tiles."""
     across = plan.floorplan.pes_per_side.unsqueeze(-1)
     rows, cols = plan.copies_rows, plan.copies_cols
@@ -69,6 +73,7 @@ def split_copies(*, plan: MappingPlan, pieces: Pieces, tile: LayerTile) -> CopyS
         in_pe=in_pe,
         in_tile=torch.where(pieces.whole_tile, across**2, rows * cols),
         sums_in_pe=~(pieces.whole_tile & fits_one_array),
+        over_tiles=torch.where(design.copies_only_arrays.unsqueeze(-1), 1.0, plan.extra_copies),
     )
 
 
@@ -103,7 +108,7 @@ def layer_cycles(
     array = parts.subarray
     frequency = 1 / torch.maximum(array.clock_s, design.clock_floor_s)
     rate = frequency.unsqueeze(-1)
-    split = split_copies(plan=plan, pieces=pieces, tile=tile)
+    split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
     reads = layers.vectors * design.input_bits.unsqueeze(-1)
     divided = split.in_pe * split.in_tile
     results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
@@ -121,7 +126,9 @@ def layer_cycles(
     stacked = tile_sum_inputs(plan=plan, pieces=pieces, tile=tile)
     tile_sum = torch.where(
         stacked > 0,
-        sum_cycles(stacked, tile.pe_sum_bit) * tile_results(design=design, plan=plan),
+        sum_cycles(stacked, tile.pe_sum_bit)
+        * tile_results(design=design, plan=plan)
+        / split.over_tiles,
         0.0,
     )
     summed = tile_rows_summed(design=design, plan=plan)
@@ -145,7 +152,7 @@ def layer_cycles(
         shift_add=on * reads * array.accumulation_cycles.unsqueeze(-1) / divided,
         adder_tree=on * (pe_sum + tile_sum + global_sum),
         buffer=on * _buffer_cycles(chip, tile, traffic, split),
-        interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, rate),
+        interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, split, rate),
         digital=on * (relu + pooling),
     )
 
@@ -190,7 +197,11 @@ def _buffer_cycles(chip: Chip, tile: LayerTile, traffic: Traffic, split: CopySpl
     ports = torch.minimum(
         chip.buffer.cores.unsqueeze(-1), torch.ceil(chip.bus_bit.unsqueeze(-1) / line)
     )
-    return registers + tiles + (traffic.chip_in_bit + traffic.chip_out_bit) / line / ports
+    return (
+        registers
+        + tiles / split.over_tiles
+        + (traffic.chip_in_bit + traffic.chip_out_bit) / line / ports
+    )
 
 
 def _wire_cycles(
@@ -199,6 +210,7 @@ def _wire_cycles(
     plan: MappingPlan,
     tile: LayerTile,
     traffic: Traffic,
+    split: CopySplit,
     rate: Tensor,
 ) -> Tensor:
     """Tile H-tree and global bus or tree."""
@@ -210,7 +222,10 @@ def _wire_cycles(
         behind = transfers + torch.where(transfers > 0, (flight - 1).clamp_min(0.0), 0.0)
         return torch.where(whole, flight * transfers, torch.where(flight > 0, behind, 0.0))
 
-    inside = flights(tile.flight_s, (traffic.tile_in_bit + traffic.tile_out_bit) / tile.bus_bit)
+    inside = flights(
+        tile.flight_s,
+        (traffic.tile_in_bit + traffic.tile_out_bit) / split.over_tiles / tile.bus_bit,
+    )
     wire, width = chip.wire, chip.bus_bit.unsqueeze(-1)
     floor = plan.floorplan
     delay_x = wire.delay_s_for(chip.grid_width_m).unsqueeze(-1)

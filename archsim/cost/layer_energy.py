@@ -98,7 +98,7 @@ def _counted_arrays(
     """Pieces whose subarrays are read: all, or (artefact) what fits where the copies are put."""
     if not bool(design.one_pe_arrays.any()):
         return pieces
-    split = split_copies(plan=plan, pieces=pieces, tile=tile)
+    split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
     one_array = pieces.whole_tile & ~split.sums_in_pe
     one_pe = pieces.whole_tile & (split.in_pe == 1)
     counted = design.one_pe_arrays.unsqueeze(-1)
@@ -186,7 +186,7 @@ def _sums(
     """Adder trees of PEs, tiles and chip."""
     layers, adder = plan.layers, parts.adder.per_layer()
     rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
-    split = split_copies(plan=plan, pieces=pieces, tile=tile)
+    split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
     results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
     sum_bit = chip.matrix_tile.sum_bit.unsqueeze(-1)
 
