@@ -9,6 +9,7 @@ each for the whole chip, found by halving from the widest layer and keeping the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,8 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.plan import Floorplan, MatrixLayers
 
-#: Halvings tried below the widest layer; 2^16 cells down to one array is more than any network has.
-_CANDIDATES = 14
+#: Most halvings tried below the widest layer; far more than any network needs.
+_MOST_CANDIDATES = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +147,11 @@ def most_common_kernel(layers: MatrixLayers) -> Tensor:
     return torch.tensor([common], dtype=torch.float64, device=layers.kernel_area.device)
 
 
-def _candidates(start: Tensor) -> Tensor:
-    """Sides start, start/2, start/4, ..., ``*batch candidate``."""
-    steps = torch.arange(_CANDIDATES, dtype=torch.float64, device=start.device)
+def _candidates(start: Tensor, bound: Tensor) -> Tensor:
+    """Sides start, start/2, ... down to the smallest bound of the batch, ``*batch candidate``."""
+    halvings = math.log2(max(float(start.max()) / float(bound.min()), 1.0))
+    count = min(math.ceil(halvings) + 1, _MOST_CANDIDATES)
+    steps = torch.arange(count, dtype=torch.float64, device=start.device)
     return start.unsqueeze(-1) / torch.exp2(steps)
 
 
@@ -179,7 +182,7 @@ def _kernel_side(
     layers: MatrixLayers, weight: Tensor, start: Tensor, rows: Tensor, kernel_pes: Tensor
 ) -> Tensor:
     """PE side of kernel-per-PE tiles: best utilisation above two arrays."""
-    side = _candidates(torch.maximum(start, 2 * rows))
+    side = _candidates(torch.maximum(start, 2 * rows), 2 * rows)
     channels, columns = layers.channels.unsqueeze(-1), layers.columns.unsqueeze(-1)
     wide = side.unsqueeze(-2)
     tiles = (weight.unsqueeze(-1) * ceil_div(channels, wide) * ceil_div(columns, wide)).sum(-2)
@@ -193,7 +196,7 @@ def _tile_side(
     layers: MatrixLayers, weight: Tensor, start: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Side of im2col tiles: best utilisation above four arrays; also returns that utilisation."""
-    side = _candidates(torch.maximum(start, 4 * rows))
+    side = _candidates(torch.maximum(start, 4 * rows), 4 * rows)
     matrix_rows, columns = layers.rows.unsqueeze(-1), layers.columns.unsqueeze(-1)
     wide = side.unsqueeze(-2)
     tiles = (weight.unsqueeze(-1) * ceil_div(matrix_rows, wide) * ceil_div(columns, wide)).sum(-2)
@@ -215,7 +218,7 @@ def _pe_side(
 
     The utilisation to beat is carried over from the tile search, as in the reference.
     """
-    side = _candidates(tile / 2)
+    side = _candidates(tile / 2, 2 * rows)
     matrix_rows, columns = layers.rows.unsqueeze(-1), layers.columns.unsqueeze(-1)
     whole = tile.unsqueeze(-1).unsqueeze(-1)
     copies_rows, copies_cols = copying.in_tile(whole, side.unsqueeze(-2), trailing=True)

@@ -61,9 +61,11 @@ def level_statistics(*, design: DesignBatch) -> LevelStatistics:
         device=bits.device,
     )
     level = torch.zeros((*bits.shape, most), dtype=torch.float64, device=bits.device)
-    keys = torch.stack([bits, cell, differential], -1).reshape(-1, 3).unique(dim=0)
-    for weight_bits, cell_bits, is_differential in keys.tolist():
-        here = (bits == weight_bits) & (cell == cell_bits) & (differential == is_differential)
+    # One number per combination: bits are below 100, so decimal places keep them apart.
+    keys = bits * 1e4 + cell * 1e2 + differential
+    for key in keys.unique().tolist():
+        here = keys == key
+        weight_bits, cell_bits, is_differential = key // 1e4, key % 1e4 // 1e2, key % 1e2
         table = _level_table(int(weight_bits), int(cell_bits), is_differential > 0, std)
         width = table.shape[-1]
         padded = torch.nn.functional.pad(table, (0, most - width))

@@ -1,0 +1,18 @@
+from archsim.config.resolve import Resolved as Resolved
+from archsim.config.resolve import resolve as resolve
+from archsim.errors import ArchsimError as ArchsimError
+from archsim.network import LayerGraph as LayerGraph
+from archsim.network import load_network as load_network
+from archsim.pipeline import PAPER_NETWORKS as PAPER_NETWORKS
+from archsim.pipeline import compare as compare
+from archsim.pipeline import map_network as map_network
+from archsim.pipeline import placement as placement
+from archsim.plan import Placement as Placement
+from archsim.results import CompareResult as CompareResult
+from archsim.results import MapResult as MapResult
+
+__version__: str
+__all__: list[str]
+
+def __getattr__(name: str) -> object: ...
+def __dir__() -> list[str]: ...
