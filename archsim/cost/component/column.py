@@ -55,7 +55,7 @@ def column_mux(*, design: DesignBatch, array: Crossbar) -> ColumnMux:
         array.r_mean_ohm / design.rows,
     )
     width_n, width_p = transmission_gate_widths_m(design, _MUX_RESISTANCE_SHARE * line, 0.5)
-    gate_rows, fingers = _row_of_gates(design, array, pitches=2, pairs=1)
+    gate_rows, fingers = _row_of_gates(design, array, pitches=2.0, pairs=1.0)
     height = gate_rows * gates.pass_gate_height_m(technology, width_n, width_p, fingers)
     one_finger = gates.pass_gate_height_m(technology, width_n, width_p, torch.ones_like(fingers))
     drain = gates.drain_capacitance_F(technology, "inverter", 1, width_n, width_p, one_finger)
@@ -166,7 +166,7 @@ def source_line_switch(*, design: DesignBatch, array: Crossbar, register: FlipFl
     width_n, width_p = transmission_gate_widths_m(
         design, array.r_mean_ohm * technology.transmission_gate_ratio, 0.5 * SRAM_SIZING
     )
-    gate_rows, fingers = _row_of_gates(design, array, pitches=4, pairs=2)
+    gate_rows, fingers = _row_of_gates(design, array, pitches=4.0, pairs=2.0)
     height = gate_rows * gates.pass_gate_height_m(technology, width_n, width_p, fingers)
     height = height + register.height_in_width(design.cols, array.width_m)
     block = Block(
