@@ -3,9 +3,9 @@
     python benchmarks/cost_engine.py [--networks resnet18 vgg8 resnet50] [--sizes 1 100 ...]
         [--threads 1 2] [--chunk 4096] [--device cpu]
 
-Every point differs from every other in array size, mux, cell bits, ADC kind and bits, on-resistance,
-block size and placement, so nothing is shared between points. The unit to compare with is the same
-engine called point by point (`one by one`), measured in the same run.
+Every point differs from every other in array size, mux, cell bits, ADC kind and bits,
+on-resistance, block size and placement, so nothing is shared between points. The unit to compare
+with is the same engine called point by point (`one by one`), measured in the same run.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for network in arguments.networks:
         single = rate(network, 1, 1, 1, arguments.device)
-        print(f"{network:10s} one by one        {single:10.1f} points/s ({1e3 / single:.1f} ms each)")
+        print(f"{network:10s} one by one {single:17.1f} points/s ({1e3 / single:.1f} ms each)")
         for threads in arguments.threads:
             for size in arguments.sizes:
                 found = rate(network, size, threads, arguments.chunk, arguments.device)

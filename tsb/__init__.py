@@ -1,0 +1,1 @@
+"""The Tiny Shared Block: the trained repair of programmed chips."""
