@@ -1,4 +1,4 @@
-"""``python -m archsim``: the same as the ``archsim`` command."""
+"""``python -m archsim``: the command line."""
 
 from archsim.cli import main
 

@@ -219,19 +219,22 @@ class MapResult:
             )
         return rows
 
-    def breakdown_rows(self) -> dict[str, dict[str, float]]:
-        """Per component: area, dynamic energy and latency, in report units."""
+    def breakdown_rows(self) -> dict[str, dict[str, float | None]]:
+        """Per component: area, dynamic energy and latency, in report units.
+
+        ``None`` where the engine counts no such part: the array's time holds that of its ADCs.
+        """
         cost = self.cost
         names = dict.fromkeys([*cost.areas_m2, *cost.energies_J, *cost.times_s])
-        rows: dict[str, dict[str, float]] = {}
+        rows: dict[str, dict[str, float | None]] = {}
         for name in names:
-            row: dict[str, float] = {}
+            row: dict[str, float | None] = {}
             for key, table, unit in (
                 ("area_mm2", cost.areas_m2, "mm2"),
                 ("energy_uJ", cost.energies_J, "uJ"),
                 ("latency_us", cost.times_s, "us"),
             ):
-                row[key] = from_si(float(table[name]), unit) if name in table else 0.0
+                row[key] = from_si(float(table[name]), unit) if name in table else None
             rows[name] = row
         return rows
 

@@ -1,299 +1,334 @@
-"""Tables as plain data: one collector per table, shared by terminal, CSV and pages."""
+"""Results as plain tables: collected once, for the terminal, for CSV and for HTML.
+
+A collector turns a result into a :class:`Table` of raw values; :meth:`Table.texts` formats them for
+people. Nothing here draws. This file has the tables of one mapped network; those of comparisons and
+of analyses have files of their own.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-from archsim.results import CompareResult, MapResult
-from archsim.sensitivity import METRICS, Elasticity, Interval
-from archsim.validation import ErrorSummary, ValidationResult
+from archsim.units import engineering
+
+if TYPE_CHECKING:
+    from archsim.results import MapResult
+
+Cell = str | int | float | None
+#: text; count (whole number); number (4 digits); percent (a fraction, shown x 100); error (the same
+#: with 3 digits); points (already in percent, with sign); ratio (``x1.234``); signed (``+0.123``).
+Kind = Literal["text", "count", "number", "percent", "points", "ratio", "signed", "error"]
+
+#: Shown where nothing was computed.
+MISSING = "-"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: key, heading and whether it holds numbers (right-aligned)."""
+    """One column: its name in CSV and JSON, its title (and unit) for people, its kind.
+
+    Only the text of columns that say ``wraps`` may be broken over lines.
+    """
 
     key: str
-    heading: str
-    numeric: bool = True
+    title: str
+    kind: Kind = "text"
+    unit: str = ""
+    wraps: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table of raw values; formatting happens where it is shown."""
+    """A titled table of raw values; every row has one cell per column."""
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
-    def text_rows(self) -> list[list[str]]:
-        """All cells as text with four significant digits."""
-        return [[number(row.get(column.key)) for column in self.columns] for row in self.rows]
+    def texts(self) -> list[list[str]]:
+        """Return all cells formatted for people."""
+        kinds = [column.kind for column in self.columns]
+        return [[show(cell, kind) for cell, kind in zip(r, kinds, strict=True)] for r in self.rows]
 
-    def to_csv(self) -> str:
-        """Full-precision CSV with keys as header; missing values are empty."""
-        target = io.StringIO()
-        writer = csv.writer(target, lineterminator="\n")
-        writer.writerow([column.key for column in self.columns])
-        for row in self.rows:
-            cells = (row.get(column.key) for column in self.columns)
-            writer.writerow(["" if cell is None else cell for cell in cells])
-        return target.getvalue()
-
-
-def number(value: Any) -> str:
-    """Format a cell: four significant digits, whole numbers in full, a dash for nothing."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        if value == 0:
-            return "0"
-        return f"{value:.4g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.3e}"
-    return str(value)
-
-
-_LAYER_COLUMNS = (
-    Column("name", "layer", numeric=False),
-    Column("kind", "kind", numeric=False),
-    Column("input", "input", numeric=False),
-    Column("kernel", "kernel", numeric=False),
-    Column("matrix", "matrix, cells", numeric=False),
-    Column("mvms", "MVMs"),
-    Column("copies", "copies"),
-    Column("tiles", "tiles"),
-    Column("subarrays", "subarrays"),
-    Column("utilisation_pct", "util. %"),
-    Column("latency_us", "latency us"),
-    Column("energy_uJ", "energy uJ"),
-    Column("area_mm2", "area mm2"),
-)
-
-
-def layer_table(result: MapResult) -> Table:
-    """Collect the layers of a mapped network."""
-    rows = []
-    for row in result.layer_rows():
-        share = row["utilisation"]
-        rows.append(
-            {
-                **row,
-                "input": row["input"] or "-",
-                "matrix": f"{row['matrix_rows']}x{row['matrix_cols']}",
-                "utilisation_pct": None if share is None else 100 * share,
-            }
+    def select(self, keys: Sequence[str], title: str | None = None) -> Table:
+        """Return the named columns, in that order."""
+        index = {column.key: place for place, column in enumerate(self.columns)}
+        places = [index[key] for key in keys]
+        return Table(
+            self.title if title is None else title,
+            tuple(self.columns[place] for place in places),
+            tuple(tuple(row[place] for place in places) for row in self.rows),
         )
+
+    def records(self) -> list[dict[str, Cell]]:
+        """Return the raw rows as dictionaries."""
+        keys = [column.key for column in self.columns]
+        return [dict(zip(keys, row, strict=True)) for row in self.rows]
+
+
+def show(value: Cell, kind: Kind = "number") -> str:
+    """Format one cell; what was not computed or is not finite is ``-``."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return MISSING
+    if isinstance(value, str):
+        return value
+    pattern = _PATTERNS.get(kind)
+    return pattern(value) if pattern else four_digits(value)
+
+
+_PATTERNS: dict[str, Callable[[float], str]] = {
+    "count": lambda value: f"{round(value):,}",
+    "percent": lambda value: f"{100 * value:.1f}",
+    "points": lambda value: f"{value:+.1f}",
+    "ratio": lambda value: f"x{value:.3f}",
+    "error": lambda value: f"{100 * value:.3g}",
+    "signed": lambda value: f"{value:+.3f}",
+}
+
+
+def four_digits(value: float) -> str:
+    """Write four significant digits: 0.001350, 90.35, 17,530; powers of ten only far out."""
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.3e}")
+    exponent = math.floor(math.log10(abs(rounded)))
+    if not -4 <= exponent < 9:
+        return f"{value:.3e}"
+    return f"{rounded:,.{max(0, 3 - exponent)}f}"
+
+
+def layers(result: MapResult) -> Table:
+    """Every layer with all that is known of it; the columns are those of the JSON contract."""
+    rows = [
+        tuple(row[column.key] for column in _LAYER_COLUMNS) for row in result.layer_rows()
+    ] if result.feasible else []  # fmt: skip
     return Table("Layers", _LAYER_COLUMNS, tuple(rows))
 
 
-def layer_csv(result: MapResult) -> str:
-    """Return the layers as CSV, every key of the JSON contract."""
-    rows = result.layer_rows()
-    columns = tuple(Column(key, key) for key in rows[0])
-    return Table("layers", columns, tuple(rows)).to_csv()
-
-
-#: Totals shown in a terminal: heading, key, unit.
-_TOTALS = (
-    ("area", "area_mm2", "mm2"),
-    ("dynamic energy", "dynamic_energy_uJ", "uJ"),
-    ("leakage energy", "leakage_energy_uJ", "uJ"),
-    ("latency of one image", "latency_us", "us"),
-    ("period between images", "period_us", "us"),
-    ("EDP (latency)", "edp_uJ_us", "uJ us"),
-    ("EDP (period)", "edp_period_uJ_us", "uJ us"),
-    ("throughput", "throughput_per_s", "images/s"),
-    ("efficiency", "tops_per_W", "TOPS/W"),
-    ("clock period", "clock_ns", "ns"),
-    ("subarrays", "subarrays", ""),
-    ("tiles", "tiles", ""),
-    ("cells holding weights", "utilisation", "of all"),
-    ("write pulses", "write_pulses", ""),
-    ("verify reads", "verify_reads", ""),
-    ("programming time", "programming_time_ms", "ms"),
-    ("programming energy", "programming_energy_uJ", "uJ"),
+_LAYER_COLUMNS = (
+    Column("name", "layer", wraps=True),
+    Column("kind", "kind"),
+    Column("input", "input"),
+    Column("kernel", "kernel"),
+    Column("matrix_rows", "rows", "count"),
+    Column("matrix_cols", "cols", "count"),
+    Column("weights", "weights", "count"),
+    Column("instances", "instances", "count"),
+    Column("mvms", "MVMs", "count"),
+    Column("mapping", "mapping"),
+    Column("copies", "copies", "count"),
+    Column("tiles", "tiles", "count"),
+    Column("subarrays", "sub-\narrays", "count"),
+    Column("utilisation", "util.", "percent", "%"),
+    Column("latency_us", "latency", "number", "us"),
+    Column("energy_uJ", "energy", "number", "uJ"),
+    Column("area_mm2", "area", "number", "mm2"),
 )
 
+#: Columns of :func:`layer_overview` that say what a layer is, and what it takes.
+SHAPE_COLUMNS = ("name", "kind", "input", "kernel", "matrix", "mvms")
+COST_COLUMNS = (
+    "name", "copies", "tiles", "subarrays", "utilisation", "latency_us", "energy_uJ", "area_mm2",
+)  # fmt: skip
 
-def totals_table(result: MapResult) -> Table:
-    """Collect the chip totals."""
-    totals = result.totals
-    rows = tuple(
-        {"total": heading, "value": totals[key], "unit": unit} for heading, key, unit in _TOTALS
+
+def layer_overview(result: MapResult) -> Table:
+    """The layers for people: the matrix in one column, in cells."""
+    table = layers(result)
+    matrix = Column("matrix", "matrix")
+    rows = [
+        (*row, f"{record['matrix_rows']}x{record['matrix_cols']}")
+        for row, record in zip(table.rows, table.records(), strict=True)
+    ]
+    whole = Table(table.title, (*table.columns, matrix), tuple(rows))
+    return whole.select((*SHAPE_COLUMNS, *COST_COLUMNS[1:]))
+
+
+@dataclass(frozen=True)
+class _Total:
+    label: str
+    unit: str = ""
+    kind: Kind | Literal["engineering"] = "number"
+
+
+#: Key of ``MapResult.totals`` -> how people read it. Two groups: the inference, then the chip.
+_INFERENCE = {
+    "dynamic_energy_uJ": _Total("dynamic energy", "uJ"),
+    "leakage_energy_uJ": _Total("leakage energy", "uJ"),
+    "energy_uJ": _Total("energy", "uJ"),
+    "latency_us": _Total("latency", "us"),
+    "period_us": _Total("period", "us"),
+    "edp_uJ_us": _Total("EDP (latency)", "uJ us"),
+    "edp_period_uJ_us": _Total("EDP (period)", "uJ us"),
+    "throughput_per_s": _Total("throughput", "1/s"),
+    "tops_per_W": _Total("efficiency", "TOPS/W"),
+    "clock_ns": _Total("clock period", "ns"),
+    "leakage_power_mW": _Total("leakage power", "mW"),
+}
+_CHIP = {
+    "area_mm2": _Total("area", "mm2"),
+    "tiles": _Total("tiles", "", "count"),
+    "subarrays": _Total("subarrays", "", "count"),
+    "subarrays_used": _Total("subarrays used", "", "count"),
+    "utilisation": _Total("cells used", "%", "percent"),
+    "weights": _Total("weights", "", "engineering"),
+    "macs": _Total("MACs", "", "engineering"),
+    "write_pulses": _Total("write pulses", "", "engineering"),
+    "verify_reads": _Total("verify reads", "", "engineering"),
+    "programming_time_ms": _Total("programming time", "ms"),
+    "programming_energy_uJ": _Total("programming energy", "uJ"),
+}
+
+
+def totals(result: MapResult) -> tuple[Table, Table]:
+    """Chip totals in two groups: one inference, and the chip with its programming."""
+    values = result.totals
+    return (
+        _totals_group("One inference", _INFERENCE, values),
+        _totals_group("Chip and programming", _CHIP, values),
     )
-    columns = (
-        Column("total", "total", numeric=False),
-        Column("value", "value"),
-        Column("unit", "unit", numeric=False),
-    )
-    return Table("Totals", columns, rows)
 
 
-def breakdown_table(result: MapResult) -> Table:
-    """Collect area, energy and time per component, with shares."""
-    parts = result.breakdown_rows()
-    keys = ("area_mm2", "energy_uJ", "latency_us")
-    sums = {key: sum(row[key] for row in parts.values()) for key in keys}
+def _totals_group(
+    title: str, entries: dict[str, _Total], values: dict[str, float | int | None]
+) -> Table:
+    columns = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
     rows = []
-    for name, values in parts.items():
-        if not any(values.values()):
+    for key, entry in entries.items():
+        value = values[key]
+        if entry.kind != "engineering":
+            rows.append((key, entry.label, show(value, entry.kind), entry.unit))
             continue
-        row: dict[str, Any] = {"component": name.replace("_", " ")}
-        for key in keys:
-            row[key] = values[key]
-            row[f"{key}_share"] = 100 * values[key] / sums[key] if sums[key] else 0.0
-        rows.append(row)
+        text = MISSING if value is None else engineering(float(value))
+        number, _, prefix = text.partition(" ")
+        rows.append((key, entry.label, number, f"{prefix} {entry.unit}".strip()))
+    return Table(title, columns, tuple(rows))
+
+
+def breakdown(result: MapResult) -> Table:
+    """Area, dynamic energy and latency per component with their shares, and the sums.
+
+    Components that cost nothing on this chip are left out.
+    """
+    parts = ("area_mm2", "energy_uJ", "latency_us")
+    columns = [Column("component", "component")]
+    for key in parts:
+        name, _, unit = key.partition("_")
+        columns += [Column(key, name, "number", unit), Column(f"{name}_share", "", "percent", "%")]
+    if not result.feasible:
+        return Table("Breakdown", tuple(columns), ())
+    components = result.breakdown_rows()
+    sums: dict[str, float | None] = {
+        key: sum(row[key] or 0.0 for row in components.values()) for key in parts
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for name, row in {**components, "total": sums}.items():
+        if not any(row[key] for key in parts):
+            continue
+        cells: list[Cell] = [name.replace("_", " ")]
+        for key in parts:
+            value, whole = row[key], sums[key]
+            cells += [value, value / whole if value is not None and whole else None]
+        rows.append(tuple(cells))
+    return Table("Breakdown (dynamic energy)", tuple(columns), tuple(rows))
+
+
+def shortages(result: MapResult) -> Table:
+    """What an infeasible design asks for, what it can have, and what to change."""
     columns = (
-        Column("component", "component", numeric=False),
-        Column("area_mm2", "area mm2"),
-        Column("area_mm2_share", "%"),
-        Column("energy_uJ", "energy uJ"),
-        Column("energy_uJ_share", "%"),
-        Column("latency_us", "latency us"),
-        Column("latency_us_share", "%"),
+        Column("name", "bound"),
+        Column("demand", "needed", "number"),
+        Column("bound", "available", "number"),
+        Column("unit", "unit"),
+        Column("levers", "change", wraps=True),
     )
-    return Table("Breakdown", columns, tuple(rows))
+    entries = result.to_dict()["infeasible"]
+    rows = [
+        (e["name"], e["demand"], e["bound"], e["unit"], "\n".join(e["levers"])) for e in entries
+    ]
+    return Table("Infeasible", columns, tuple(rows))
 
 
-_DESIGN_NAMES = {"none": "base", "common": "(C) common", "separate": "(S) separate"}
-
-
-def compare_table(result: CompareResult) -> Table:
-    """Collect the EDP-overhead table: each network without the block, common and separate."""
-    rows = []
-    for row in result.rows():
-        rows.append({**row, "design": _DESIGN_NAMES.get(row["design"], row["design"])})
-    columns = (
-        Column("network", "network", numeric=False),
-        Column("design", "design", numeric=False),
-        Column("area_mm2", "area mm2"),
-        Column("energy_uJ", "E uJ"),
-        Column("energy_uJ_ratio", "xE"),
-        Column("latency_us", "latency us"),
-        Column("latency_us_ratio", "xL"),
-        Column("period_us", "period us"),
-        Column("period_us_ratio", "xP"),
-        Column("edp_overhead_pct", "EDP +%"),
-        Column("edp_period_overhead_pct", "EDP(P) +%"),
-        Column("write_pulses", "pulses"),
+def heading(result: MapResult) -> str:
+    """One line: network, design, chip and the hash of the whole configuration."""
+    resolved = result.resolved
+    return (
+        f"{result.network}, design {result.design}, chip {resolved.chip.name} "
+        f"({resolved.technology.name}, {resolved.device.name}), config {resolved.config_hash}"
     )
-    return Table("EDP overhead of the shared block", columns, tuple(rows))
 
 
-def compare_csv(result: CompareResult) -> str:
-    """Return the comparison as CSV, every key of the JSON contract."""
-    rows = [{k: v for k, v in row.items() if k != "infeasible"} for row in result.rows()]
-    columns = tuple(Column(key, key) for key in rows[0])
-    return Table("compare", columns, tuple(rows)).to_csv()
+def assumptions(result: MapResult) -> tuple[str, ...]:
+    """What the numbers rest on and what they leave out, one sentence each."""
+    lines = [*_about_tsb(result), *_about_programming(result), *_about_statistics(result)]
+    left_out = Counter(str(op.kind) for op in result.graph.digital if op.kind not in _PRICED)
+    if left_out:
+        listed = ", ".join(f"{kind.replace('_', ' ')} x{n}" for kind, n in left_out.items())
+        lines.append(f"No cost is counted for these digital operations: {listed}.")
+    if result.graph.unmapped:
+        listed = ", ".join(f"{op.name} ({op.op})" for op in result.graph.unmapped)
+        lines.append(f"Operations that archsim does not know, not priced: {listed}.")
+    return tuple(lines)
 
 
-def sensitivity_table(entries: Sequence[Elasticity], most: int | None = None) -> Table:
-    """Collect elasticities, largest effect on the EDP first."""
-    rows = tuple(
-        {
-            "parameter": entry.path,
-            "value": entry.value,
-            "step": "autograd" if entry.stepped_to is None else f"to {number(entry.stepped_to)}",
-            **{metric: entry.values.get(metric, 0.0) for metric in METRICS},
-        }
-        for entry in entries[:most]
-    )
-    columns = (
-        Column("parameter", "parameter", numeric=False),
-        Column("value", "value (SI)"),
-        Column("step", "by", numeric=False),
-        *(Column(metric, metric) for metric in METRICS),
-    )
-    return Table("Elasticities d ln(metric) / d ln(parameter)", columns, rows)
+#: Kinds of digital operations that the cost engine counts.
+_PRICED = ("relu", "pool")
 
 
-def interval_table(entries: Iterable[Interval]) -> Table:
-    """Collect intervals of the totals."""
-    rows = tuple({"total": entry.name, **entry.to_dict()} for entry in entries)
-    columns = (
-        Column("total", "total", numeric=False),
-        Column("nominal", "nominal"),
-        Column("p05", "5 %"),
-        Column("median", "median"),
-        Column("p95", "95 %"),
-    )
-    return Table("Uncertainty of the totals", columns, rows)
+def _about_tsb(result: MapResult) -> list[str]:
+    if result.design == "none":
+        return []
+    tsb = result.resolved.tsb
+    points = result.graph.insertion_points(tsb.insertion)
+    groups = sum(math.ceil(point.channels / tsb.channels) for point in points)
+    where = "common, in turn" if result.design == "common" else "separate"
+    lines = [
+        f"TSB: {tsb.channels} x {tsb.channels} channels, depth {tsb.depth}, {where}; "
+        f"{len(points)} insertions in {groups} channel groups."
+    ]
+    padded = [
+        f"{point.name} ({point.channels})" for point in points if point.channels % tsb.channels
+    ]
+    if padded and result.design == "common":
+        lines.append(
+            f"TSB: the last group is zero-padded to {tsb.channels} channels after {_some(padded)}."
+        )
+    return lines
 
 
-def validation_table(summary: dict[str, ErrorSummary], title: str) -> Table:
-    """Collect errors per metric, in per cent."""
-    rows = tuple(
-        {
-            "metric": name.replace("_", " "),
-            "median": 100 * entry.median,
-            "p90": 100 * entry.p90,
-            "worst": 100 * entry.worst,
-            "n": entry.n,
-        }
-        for name, entry in summary.items()
-    )
-    columns = (
-        Column("metric", "metric", numeric=False),
-        Column("median", "median %"),
-        Column("p90", "90th pct. %"),
-        Column("worst", "worst %"),
-        Column("n", "n"),
-    )
-    return Table(title, columns, rows)
+def _some(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def factor_table(result: ValidationResult) -> Table:
-    """Collect the median and 90th percentile of the main metrics per varied setting."""
-    rows = []
-    for factor in result.factors:
-        summary = result.summary(factor)
-        row: dict[str, Any] = {"factor": factor}
-        for metric in ("area", "latency", "energy"):
-            if metric in summary:
-                row[f"{metric}_median"] = 100 * summary[metric].median
-                row[f"{metric}_p90"] = 100 * summary[metric].p90
-                row["n"] = summary[metric].n
-        rows.append(row)
-    columns = (
-        Column("factor", "varied setting", numeric=False),
-        Column("n", "runs"),
-        *(
-            Column(f"{metric}_{kind}", f"{metric} {label} %")
-            for metric in ("area", "latency", "energy")
-            for kind, label in (("median", "median"), ("p90", "p90"))
-        ),
-    )
-    return Table("Errors per varied setting", columns, tuple(rows))
+def _about_programming(result: MapResult) -> list[str]:
+    who = {
+        "none": "no cell is write-verified",
+        "tsb": "only the TSB's cells are write-verified",
+        "all": "every cell is write-verified",
+    }
+    chip = result.resolved.chip
+    policy = chip.programming.policy
+    text = who[policy]
+    if policy == "tsb" and result.design == "none":
+        text += ", and there are none"
+    return [
+        f"Programming: {text} (policy {policy}), {chip.programming.parallel_subarrays} subarray(s) "
+        "at a time."
+    ]
 
 
-def worst_table(result: ValidationResult) -> Table:
-    """Collect the chip-level rows with the largest errors."""
-    rows = tuple(
-        {
-            "run": entry.run,
-            "network": entry.network,
-            "factor": entry.factor,
-            "metric": entry.metric,
-            "predicted": entry.predicted,
-            "reference": entry.reference,
-            "error": 100 * entry.error,
-        }
-        for entry in result.worst()
-    )
-    columns = (
-        Column("run", "run", numeric=False),
-        Column("network", "network", numeric=False),
-        Column("factor", "setting", numeric=False),
-        Column("metric", "metric", numeric=False),
-        Column("predicted", "predicted"),
-        Column("reference", "reference"),
-        Column("error", "error %"),
-    )
-    return Table("Worst rows", columns, rows)
+def _about_statistics(result: MapResult) -> list[str]:
+    activity = result.resolved.chip.activity
+    lines = [
+        f"Read energy: inputs {activity.first_layer} in the first layer, {activity.hidden} after "
+        f"it (std {activity.input_std.value:g}); Gaussian weights (std "
+        f"{activity.weight_std.value:g}) of full scale 1; not those of a trained network."
+    ]
+    if not result.resolved.chip.timing.pipeline:
+        lines.append("No pipeline: the period is the latency.")
+    return lines

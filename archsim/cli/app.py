@@ -1,40 +1,60 @@
-"""The commands, put together."""
+"""The application: which commands there are."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from archsim import __version__
-from archsim.cli import compare_command, list_command, map_command, schema_command, validate_command
+from archsim.cli.compare_command import compare_command
+from archsim.cli.list_command import list_command
+from archsim.cli.map_command import map_command
+from archsim.cli.schema_command import schema_command
+from archsim.cli.validate_command import validate_command
 
 app = typer.Typer(
     name="archsim",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Co-design of neural networks and non-volatile compute-in-memory chips.",
-    epilog="Exit codes: 0 done, 1 infeasible or failed, 2 bad input.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("map")(map_command.run)
-app.command("compare")(compare_command.run)
-app.command("validate")(validate_command.run)
-app.command("list")(list_command.run)
-app.command("schema")(schema_command.run)
 
 
-def _show_version(value: bool) -> None:
-    if value:
+def _print_version(wanted: bool) -> bool:
+    if wanted:
         typer.echo(f"archsim {__version__}")
-        raise typer.Exit
+        raise typer.Exit()
+    return wanted
 
 
 @app.callback()
-def _root(
+def archsim(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Co-design of neural networks and non-volatile compute-in-memory chips."""
+    """Map neural networks onto compute-in-memory chips and price the result.
+
+    Exit codes: 0 done, 1 infeasible or failed, 2 bad input.
+    """
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Join the lines of each paragraph: typer keeps the line breaks of a docstring."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+for _name, _command in {
+    "map": map_command,
+    "compare": compare_command,
+    "validate": validate_command,
+    "list": list_command,
+    "schema": schema_command,
+}.items():
+    app.command(_name, help=_help(_command))(_command)

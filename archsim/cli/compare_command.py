@@ -1,87 +1,104 @@
-"""``archsim compare``: what the shared block costs, network by network."""
+"""``archsim compare``: networks without, with a common and with separate shared blocks."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsim.cli.options import (
-    ChipOption,
-    DebugOption,
-    DeviceOption,
-    Format,
-    FormatOption,
-    OutOption,
-    SetOption,
-    ShapeOption,
-    TechnologyOption,
-    TsbOption,
-    parse_shape,
-)
-from archsim.cli.output import console, deliver, render, to_json
-from archsim.config.resolve import DEFAULT_CHIP
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.options import Design, Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from archsim.results import CompareResult
 
 
-def run(
+@guarded
+def compare_command(
     networks: Annotated[
         list[str] | None,
-        typer.Argument(help="Networks; default: those of the TSB paper's Table 1."),
+        typer.Argument(
+            metavar="[NETWORK]...",
+            help="Built-in names or package.module:function. Default: the networks of the TSB "
+            "paper, lenet3 vgg8 resnet18-cifar-nodown.",
+            show_default=False,
+        ),
     ] = None,
     design: Annotated[
-        list[str] | None,
-        typer.Option("--design", help="Placements to compare; repeatable; default: all three."),
+        list[Design] | None,
+        typer.Option(
+            "--design",
+            help="Placement to compare with the base (none); repeatable. Default: all.",
+            show_default=False,
+        ),
     ] = None,
-    chip: ChipOption = DEFAULT_CHIP,
-    technology: TechnologyOption = None,
-    device: DeviceOption = None,
-    tsb: TsbOption = None,
-    overrides: SetOption = None,
-    input_shape: ShapeOption = None,
-    style: FormatOption = Format.TABLE,
-    out: OutOption = None,
-    debug: DebugOption = False,
+    chip: options.ChipOption = None,
+    technology: options.TechnologyOption = None,
+    device: options.DeviceOption = None,
+    tsb: options.TsbOption = None,
+    overrides: options.SetOption = None,
+    input_shape: options.InputShapeOption = None,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
 ) -> None:
-    """Compare networks without the shared block, with one common and with separate blocks.
+    """Compare the shared block's designs: base, (C) common, (S) separate.
 
-    Prints the EDP overhead, once with the latency of a single image and once with the pipeline
-    period (what the paper's Table 1 calls latency). Exits with 1 if no row is feasible.
+    Area, energy, latency, period and both energy-delay products (EDP), absolute and relative to
+    the base. The exit code is 1 only when no row is feasible.
     """
-    from archsim import pipeline
-    from reports.tables import compare_csv, compare_table
-
-    result = pipeline.compare(
-        networks or pipeline.PAPER_NETWORKS,
-        designs=design or pipeline.DESIGNS,
-        chip=chip,
-        technology=technology,
-        device=device,
-        tsb=tsb,
-        overrides=tuple(overrides or ()),
-        input_shape=parse_shape(input_shape),
+    check_writable(out)
+    settings = options.chip_settings(
+        chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
-    if style is Format.JSON:
-        deliver(to_json(result.to_dict()), out)
-    elif style is Format.CSV:
-        deliver(compare_csv(result), out)
-    else:
-        target = console()
-        with target.capture() as captured:
-            target.print(f"chip: {chip}", markup=False, highlight=False)
-            render(compare_table(result), target)
-            target.print(
-                "E: dynamic and leakage energy of one image; latency: one image through all "
-                "layers; period: between images; x: relative to the base",
-                markup=False,
-                highlight=False,
-            )
-            for entry in result.results:
-                for reason in entry.infeasible_because:
-                    target.print(
-                        f"infeasible: {entry.network}, {entry.design}: {reason}",
-                        markup=False,
-                        highlight=False,
-                    )
-        deliver(captured.get(), out)
-    if not any(entry.feasible for entry in result.results):
+    shape = options.parse_shape(input_shape)
+
+    from archsim.pipeline import PAPER_NETWORKS, compare
+
+    wanted = {Design.NONE, *(design or Design)}
+    designs = [entry.value for entry in Design if entry in wanted]
+    names = networks or PAPER_NETWORKS
+    result = compare(names, designs=designs, input_shape=shape, **settings)
+    _write(result, format, out)
+    if not any(one.feasible for one in result.results):
         raise typer.Exit(1)
+
+
+def _write(result: CompareResult, format: Format, out: Path | None) -> None:
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        rows = result.rows()
+        deliver(csv_text(list(rows[0]), rows), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw, result), out)
+
+
+def _draw(result: CompareResult, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
+    from reports import compare_tables as tables
+
+    table = tables.comparison(result)
+    choices: list[RenderableType] = [
+        render.grid(tables.beside(table, " "), group_by="network"),
+        render.grid(tables.beside(table, "\n"), group_by="network"),
+        render.stack(*(render.grid(half) for half in tables.halves(table))),
+    ]
+    chip = result.results[0].resolved
+    render.show(
+        console,
+        Text(f"chip {chip.chip.name} ({chip.technology.name}, {chip.device.name})", style="bold"),
+    )
+    render.show(console, render.gap(render.first_that_fits(console, choices)))
+    notes = [*(f"Infeasible: {line}." for line in tables.reasons(result)), *tables.COMPARE_NOTES]
+    render.show(console, render.gap(render.bullets("Notes", notes)))

@@ -1,18 +1,27 @@
-"""``archsim list``: what can be named on the command line."""
+"""``archsim list``: what there is to choose from."""
 
 from __future__ import annotations
 
+import functools
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli.options import DebugOption, Format, FormatOption, OutOption
-from archsim.cli.output import console, deliver, render, to_json
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.options import Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Version of the JSON of this command.
+_SCHEMA = 1
 
 
 class Kind(StrEnum):
-    """Things that have names."""
+    """What can be listed."""
 
     NETWORKS = "networks"
     CHIPS = "chips"
@@ -23,60 +32,73 @@ class Kind(StrEnum):
     SWEEPS = "sweeps"
 
 
-_FOLDERS = {
-    Kind.CHIPS: "chip",
-    Kind.DEVICES: "device",
-    Kind.TECHNOLOGIES: "technology",
-    Kind.TSB: "tsb",
-    Kind.STUDIES: "study",
-    Kind.SWEEPS: "sweep",
+#: Folder below configs/, and keys shown beside name and description.
+_FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
+    Kind.CHIPS: ("chip", ("technology", "device")),
+    Kind.DEVICES: ("device", ("memory",)),
+    Kind.TECHNOLOGIES: ("technology", ("transistor",)),
+    Kind.TSB: ("tsb", ("channels", "depth")),
+    Kind.STUDIES: ("study", ()),
+    Kind.SWEEPS: ("sweep", ()),
 }
+#: Columns whose text may be wrapped.
+_LONG = ("description", "citation")
+_NETWORK_KEYS = ("name", "description", "input", "citation")
 
 
-def run(
+@guarded
+def list_command(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    style: FormatOption = Format.TABLE,
-    out: OutOption = None,
-    debug: DebugOption = False,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
 ) -> None:
-    """List networks or the presets of one kind, with what they are."""
-    rows = _networks() if kind is Kind.NETWORKS else _presets(_FOLDERS[kind])
-    if style is Format.JSON:
-        deliver(to_json({"schema": 1, "kind": str(kind), "entries": rows}), out)
-        return
-    from reports.tables import Column, Table
+    """List networks, presets or studies with a description each."""
+    check_writable(out)
+    keys, items = _networks() if kind is Kind.NETWORKS else _presets(kind)
+    if format is Format.JSON:
+        deliver(json_text({"schema": _SCHEMA, "kind": kind.value, "items": items}), out)
+    elif format is Format.CSV:
+        deliver(csv_text(keys, items), out)
+    elif not items:
+        deliver(f"There are no {kind.value} yet.\n", out)
+    else:
+        from archsim.cli import render
 
-    headings = (
-        ("name", "description", "source") if kind is Kind.NETWORKS else ("name", "description")
-    )
-    columns = tuple(Column(name, name, numeric=False) for name in headings)
-    table = Table(str(kind), columns, tuple(rows))
-    if style is Format.CSV:
-        deliver(table.to_csv(), out)
-        return
-    target = console()
-    with target.capture() as captured:
-        if rows:
-            render(table, target)
-        else:
-            target.print(f"no {kind} are shipped yet", markup=False)
-    deliver(captured.get(), out)
+        render.present(functools.partial(_draw, kind, keys, items), out)
 
 
-def _presets(folder: str) -> list[dict[str, str]]:
-    from archsim.config.load import load_preset, preset_names
-
-    return [
-        {"name": name, "description": str(load_preset(folder, name).get("description", ""))}
-        for name in preset_names(folder)
-    ]
-
-
-def _networks() -> list[dict[str, str]]:
+def _networks() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from archsim.network import zoo
 
     entries = [zoo.entry(name) for name in zoo.names()]
-    return [
-        {"name": entry.name, "description": entry.description, "source": entry.citation}
+    return _NETWORK_KEYS, [
+        {
+            "name": entry.name,
+            "description": entry.description,
+            "input": "x".join(map(str, entry.input_shape)),
+            "citation": entry.citation,
+        }
         for entry in entries
     ]
+
+
+def _presets(kind: Kind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from archsim.config.load import load_preset, preset_names
+
+    folder, more = _FOLDERS[kind]
+    keys = ("name", "description", *more)
+    items = []
+    for name in preset_names(folder):
+        document = load_preset(folder, name)
+        items.append({**{key: document.get(key) for key in keys}, "name": name})
+    return keys, items
+
+
+def _draw(kind: Kind, keys: tuple[str, ...], items: list[dict[str, Any]], console: Console) -> None:
+    from archsim.cli import render
+    from reports.tables import Column, Table
+
+    columns = tuple(Column(key, key, wraps=key in _LONG) for key in keys)
+    rows = tuple(tuple(str(item[key] or "") for key in keys) for item in items)
+    render.show(console, render.grid(Table(kind.value, columns, rows)))

@@ -1,214 +1,221 @@
-"""``archsim map``: one network on one chip, layer by layer and in total."""
+"""``archsim map``: one network on one chip."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from archsim.cli.options import (
-    ChipOption,
-    DebugOption,
-    DeviceOption,
-    Format,
-    FormatOption,
-    OutOption,
-    SetOption,
-    ShapeOption,
-    TechnologyOption,
-    TsbOption,
-    parse_shape,
-)
-from archsim.cli.output import console, deliver, render, to_json, write_atomically
-from archsim.config.resolve import DEFAULT_CHIP
-from archsim.errors import ConfigError
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.options import Design, Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console, RenderableType
+
     from archsim.results import MapResult
     from archsim.sensitivity import Elasticity, Interval
+    from reports.tables import Table
+
+_STDOUT = Path("-")
 
 
-def run(
+@guarded
+def map_command(
     network: Annotated[
-        str, typer.Argument(help="Zoo name (archsim list networks) or package.module:function.")
+        str,
+        typer.Argument(help="Built-in name (archsim list networks) or package.module:function."),
     ] = "vgg8",
     design: Annotated[
-        str, typer.Option("--design", help="Shared block: none, common or separate.")
-    ] = "none",
-    chip: ChipOption = DEFAULT_CHIP,
-    technology: TechnologyOption = None,
-    device: DeviceOption = None,
-    tsb: TsbOption = None,
-    overrides: SetOption = None,
-    input_shape: ShapeOption = None,
+        Design, typer.Option("--design", help="Placement of the shared block.")
+    ] = Design.NONE,
+    chip: options.ChipOption = None,
+    technology: options.TechnologyOption = None,
+    device: options.DeviceOption = None,
+    tsb: options.TsbOption = None,
+    overrides: options.SetOption = None,
+    input_shape: options.InputShapeOption = None,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(
             "--plot",
             metavar="FILE",
-            help="Draw the floorplan, or the top ten with --sensitivity (PNG, SVG or PDF).",
+            help="Draw the floorplan, or the sensitivities if asked for (.png, .pdf or .svg).",
+            rich_help_panel="Output",
         ),
     ] = None,
     sensitivity: Annotated[
-        bool, typer.Option("--sensitivity", help="Which parameter moves what, from autograd.")
+        bool,
+        typer.Option("--sensitivity", help="Which parameter moves what by how much (autograd)."),
     ] = False,
     uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Intervals from the constants' uncertainty.")
+        bool,
+        typer.Option("--uncertainty", help="Intervals of the totals: the constants' uncertainty."),
     ] = False,
-    samples: Annotated[int, typer.Option("--samples", help="Draws for --uncertainty.")] = 500,
-    seed: Annotated[int, typer.Option("--seed", help="Seed for --uncertainty.")] = 0,
+    samples: Annotated[int, typer.Option("--samples", min=2, help="Draws of --uncertainty.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed of --uncertainty.")] = 0,
     resolved: Annotated[
         Path | None,
         typer.Option(
-            "--resolved", metavar="FILE", help="Write the full configuration as YAML, too."
+            "--resolved",
+            metavar="FILE|-",
+            help="Write the complete configuration with its hash and sources as YAML; - prints it "
+            "in place of the result.",
+            rich_help_panel="Output",
         ),
     ] = None,
-    style: FormatOption = Format.TABLE,
-    out: OutOption = None,
-    debug: DebugOption = False,
+    debug: options.DebugOption = False,
 ) -> None:
-    """Map a network onto a chip: tiles per layer, area, energy, latency, EDP and write pulses.
+    """Map one network onto one chip: tiles, area, energy, latency and write pulses.
 
-    --format csv writes the layers; --format json everything. An infeasible design says what is
-    short and what to change, and exits with 1.
+    json holds everything; csv the rows of one table: the layers, or the sensitivities or intervals
+    if asked for. An infeasible design says what is short and what to change, and ends with exit
+    code 1.
     """
+    _check_files(out, plot, resolved)
+    settings = options.chip_settings(
+        chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
+    )
+    shape = options.parse_shape(input_shape)
+
     from archsim import pipeline
 
-    result = pipeline.map_network(
-        network,
-        design=design,
-        chip=chip,
-        technology=technology,
-        device=device,
-        tsb=tsb,
-        overrides=overrides or (),
-        input_shape=parse_shape(input_shape),
-    )
-    elasticities = pipeline.sensitivities(result) if sensitivity and result.feasible else None
-    intervals = (
+    result = pipeline.map_network(network, design=design.value, input_shape=shape, **settings)
+    report = _Report(
+        result,
+        pipeline.sensitivities(result) if sensitivity and result.feasible else None,
         pipeline.intervals(result, samples=samples, seed=seed)
         if uncertainty and result.feasible
-        else None
+        else None,
     )
     if resolved is not None:
-        text = f"# config_hash: {result.resolved.config_hash}\n{result.resolved.dump()}"
-        write_atomically(resolved, text.encode())
-    if plot is not None and result.feasible:
-        _plot(result, elasticities, plot)
-    if style is Format.JSON:
-        deliver(to_json(_as_dict(result, elasticities, intervals)), out)
-    elif style is Format.CSV:
-        deliver(_as_csv(result, elasticities, intervals), out)
-    else:
-        deliver_tables(result, elasticities, intervals, out)
-    if plot is not None and result.feasible and style is Format.TABLE:
-        typer.echo(f"figure written to {plot}")
+        deliver(_resolved_text(result), None if resolved == _STDOUT else resolved)
+    if resolved != _STDOUT or out is not None:
+        _write(report, format, out)
+    if plot is not None:
+        _plot(report, plot)
     if not result.feasible:
         raise typer.Exit(1)
 
 
-def _as_dict(
-    result: MapResult,
-    elasticities: tuple[Elasticity, ...] | None,
-    intervals: tuple[Interval, ...] | None,
-) -> dict[str, Any]:
-    value = result.to_dict()
-    if elasticities is not None:
-        value["sensitivity"] = [entry.to_dict() for entry in elasticities]
-    if intervals is not None:
-        value["uncertainty"] = {entry.name: entry.to_dict() for entry in intervals}
-    return value
+class _Report(NamedTuple):
+    """What was asked for and could be computed."""
+
+    result: MapResult
+    elasticities: tuple[Elasticity, ...] | None
+    intervals: tuple[Interval, ...] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON contract, with the analyses where there are any."""
+        data = self.result.to_dict()
+        if self.elasticities is not None:
+            data["sensitivity"] = [entry.to_dict() for entry in self.elasticities]
+        if self.intervals is not None:
+            data["uncertainty"] = {entry.name: entry.to_dict() for entry in self.intervals}
+        return data
 
 
-def _as_csv(
-    result: MapResult,
-    elasticities: tuple[Elasticity, ...] | None,
-    intervals: tuple[Interval, ...] | None,
-) -> str:
-    from reports.tables import interval_table, layer_csv, sensitivity_table
+def _check_files(out: Path | None, plot: Path | None, resolved: Path | None) -> None:
+    check_writable(out, plot, None if resolved == _STDOUT else resolved)
+    if plot is not None:
+        from reports.style import check_suffix
 
-    if not result.feasible:
-        raise ConfigError(
-            "an infeasible design has no layers to write as csv; use --format json or table: "
-            + "; ".join(result.infeasible_because)
-        )
-    if elasticities is not None:
-        return sensitivity_table(elasticities).to_csv()
-    if intervals is not None:
-        return interval_table(intervals).to_csv()
-    return layer_csv(result)
+        check_suffix(plot)
 
 
-def _plot(result: MapResult, elasticities: tuple[Elasticity, ...] | None, path: Path) -> None:
-    if elasticities is not None:
-        from reports.figures.sensitivity import save_sensitivity
+def _write(report: _Report, format: Format, out: Path | None) -> None:
+    if format is Format.TABLE:
+        from archsim.cli import render
 
-        save_sensitivity(elasticities, path)
-        return
-    from reports.figures.floorplan import save_floorplan
+        render.present(functools.partial(_draw, report), out)
+    elif format is Format.JSON:
+        deliver(json_text(report.to_dict()), out)
+    else:
+        table = _csv_table(report)
+        deliver(csv_text([column.key for column in table.columns], table.records()), out)
+        for reason in report.result.infeasible_because:
+            typer.echo(f"infeasible: {reason}", err=True)
 
-    from archsim import pipeline
 
-    save_floorplan(result, pipeline.placement(result), path)
+def _csv_table(report: _Report) -> Table:
+    from reports import analysis_tables, tables
+
+    if report.elasticities is not None:
+        return analysis_tables.sensitivity(report.elasticities)
+    if report.intervals is not None:
+        return analysis_tables.intervals(report.intervals)
+    return tables.layers(report.result)
 
 
-def deliver_tables(
-    result: MapResult,
-    elasticities: tuple[Elasticity, ...] | None,
-    intervals: tuple[Interval, ...] | None,
-    out: Path | None,
-) -> None:
-    """Print the tables of a mapped network, or write them to a file as text."""
+def _draw(report: _Report, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
     from reports import tables
 
-    target = console()
-    with target.capture() as captured:
-        for line in _header(result):
-            target.print(line, markup=False, highlight=False)
-        if result.feasible:
-            render(tables.layer_table(result), target)
-            render(tables.breakdown_table(result), target)
-            render(tables.totals_table(result), target)
-        if elasticities is not None:
-            render(tables.sensitivity_table(elasticities, most=10), target)
-        if intervals is not None:
-            render(tables.interval_table(intervals), target)
-        for line in _footer(result):
-            target.print(line, markup=False, highlight=False)
-    deliver(captured.get(), out)
-
-
-def _header(result: MapResult) -> list[str]:
-    chip = result.resolved.chip
-    lines = [
-        f"{result.network} on {chip.name} ({result.resolved.technology.name}, "
-        f"{result.resolved.device.name}, {chip.crossbar.rows}x{chip.crossbar.cols} crossbars), "
-        f"shared block: {result.design}"
-    ]
-    if result.design != "none":
-        block = result.resolved.tsb
-        count = sum(kind == "tsb" for kind in result.plan.kinds)
-        lines.append(
-            f"TSB: {block.channels} channels, depth {block.depth}, inserted {count} times "
-            f"(rule {block.insertion})"
-        )
-    return lines
-
-
-def _footer(result: MapResult) -> list[str]:
-    lines = []
+    result = report.result
+    render.show(console, Text(tables.heading(result), style="bold"))
     if not result.feasible:
-        lines.append("INFEASIBLE")
-        lines += [f"  {reason}" for reason in result.infeasible_because]
-    unmapped = result.graph.unmapped
-    if unmapped:
-        names = ", ".join(f"{op.name} ({op.op})" for op in unmapped)
-        lines.append(f"not mapped and not priced: {names}")
-    chip = result.resolved.chip
-    lines.append(
-        f"write-verify: {chip.programming.policy}; stages "
-        + ("pipelined" if chip.timing.pipeline else "one after another")
-        + f"; config {result.resolved.config_hash}"
+        render.show(console, render.gap(render.grid(tables.shortages(result))))
+        return
+    layers = tables.layer_overview(result)
+    shapes = render.grid(layers.select(tables.SHAPE_COLUMNS, "Layers"))
+    costs = render.grid(layers.select(tables.COST_COLUMNS, "Layers, mapped"))
+    boxes = [render.figures(group) for group in tables.totals(result)]
+    parts = [
+        render.first_that_fits(console, [render.grid(layers), render.stack(shapes, costs)]),
+        render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)]),
+        render.grid(tables.breakdown(result), last_is_sum=True),
+        *_analyses(report),
+        render.bullets("Assumed and left out", tables.assumptions(result)),
+    ]
+    for part in parts:
+        render.show(console, render.gap(part))
+
+
+#: Parameters shown in a terminal; json and csv hold all.
+_MOST = 10
+
+
+def _analyses(report: _Report) -> Iterator[RenderableType]:
+    from archsim.cli import render
+    from reports import analysis_tables
+
+    if report.elasticities is not None:
+        yield render.grid(analysis_tables.sensitivity(report.elasticities, _MOST))
+    if report.intervals is not None:
+        yield render.grid(analysis_tables.intervals(report.intervals))
+
+
+def _resolved_text(result: MapResult) -> str:
+    from archsim import __version__
+
+    head = (
+        f"# archsim {__version__}: complete configuration\n"
+        f"# network: {result.network}, design: {result.design}\n"
+        f"# config hash: {result.resolved.config_hash}\n"
     )
-    return lines
+    return head + result.resolved.dump()
+
+
+def _plot(report: _Report, path: Path) -> None:
+    if not report.result.feasible:
+        typer.echo(f"{path}: not drawn, the design is infeasible", err=True)
+        return
+    if report.elasticities is not None:
+        from reports.figures.sensitivity import save_sensitivity
+
+        save_sensitivity(report.elasticities, path)
+    else:
+        from archsim.pipeline import placement
+        from reports.figures.floorplan import save_floorplan
+
+        save_floorplan(report.result, placement(report.result), path)
+    typer.echo(f"wrote {path}", err=True)

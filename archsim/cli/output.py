@@ -1,102 +1,107 @@
-"""Where results go: a terminal, a pipe or a file, and how errors end a command."""
+"""Results out: to the terminal or to a file, as text, JSON or CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
-import sys
-import tempfile
+import secrets
+import shutil
+import stat
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from archsim.errors import ConfigError
+import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from reports.tables import Table
-
-#: Columns assumed when output is not a terminal.
-_PIPE_WIDTH = 150
+from archsim.errors import DataError
 
 
-def console() -> Console:
-    """Return a console on standard output: no colours and a fixed width when piped."""
-    from rich.console import Console
-
-    if sys.stdout.isatty():
-        return Console()
-    width = int(os.environ["COLUMNS"]) if os.environ.get("COLUMNS", "").isdigit() else _PIPE_WIDTH
-    return Console(width=width, color_system=None)
+def json_text(data: Any) -> str:
+    """Return strict JSON: what is not finite becomes null, never ``NaN``."""
+    return json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def render(table: Table, target: Console) -> None:
-    """Print a table with right-aligned numbers; text columns may wrap, numbers never do."""
-    from rich import box
-    from rich.table import Table as RichTable
-
-    shown = RichTable(title=table.title, box=box.SIMPLE, title_justify="left", pad_edge=False)
-    for column in table.columns:
-        shown.add_column(
-            column.heading,
-            justify="right" if column.numeric else "left",
-            no_wrap=column.numeric,
-            overflow="fold",
-        )
-    for row in table.text_rows():
-        shown.add_row(*row)
-    target.print(shown)
-
-
-def to_json(value: Any) -> str:
-    """Return indented JSON; numbers that JSON cannot hold become null."""
-    return json.dumps(_finite(value), indent=2, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
+def _finite(node: Any) -> Any:
+    if isinstance(node, float) and not math.isfinite(node):
         return None
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
+    if isinstance(node, Mapping):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_finite(value) for value in node]
+    return node
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return CSV with a header; what was not computed is empty, a list is joined by ``; ``."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(_finite(row[column])) for column in columns])
+    return buffer.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return "; ".join(str(entry) for entry in value)
     return value
 
 
 def deliver(text: str, out: Path | None) -> None:
-    """Write text to standard output, or to a file in one step (never half a file).
+    """Print ``text``, or write it to ``out`` and say so.
 
     Raises:
-        ConfigError: the file cannot be written.
+        DataError: the file cannot be written.
     """
-    if not text.endswith("\n"):
-        text += "\n"
     if out is None:
-        sys.stdout.write(text)
-        return
-    write_atomically(out, text.encode())
-    sys.stdout.write(f"written to {out}\n")
+        typer.echo(text, nl=False)
+    else:
+        write_file(out, text.encode("utf-8"))
+        typer.echo(f"wrote {out}")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file by way of a temporary one beside it.
+def check_writable(*paths: Path | None) -> None:
+    """Refuse files that could not be written, before any work is done.
 
     Raises:
-        ConfigError: a folder in the way, or a place that cannot be written to.
+        DataError: a path is a folder, its folder does not exist or must not be written.
     """
-    if path.is_dir():
-        raise ConfigError(f"--out {path}: is a folder; allowed: a file")
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise DataError(f"{path}: is a folder; give the name of a file")
+        if not path.parent.is_dir():
+            raise DataError(f"{path}: the folder {path.parent} does not exist")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise DataError(f"{path}: must not be written; choose another place")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file completely or not at all: a temporary file beside it takes its name.
+
+    Raises:
+        DataError: the file cannot be written; what was there before is untouched.
+    """
+    check_writable(path)
+    target = path.resolve()
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.")
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            target.write_bytes(content)  # a device or a pipe: nothing to replace
+            return
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigError(f"--out {path}: cannot be written: {error.strerror or error}") from error
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

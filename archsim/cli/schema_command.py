@@ -1,4 +1,4 @@
-"""``archsim schema``: JSON Schema of the YAML files, so that editors complete them."""
+"""``archsim schema``: JSON Schema of the YAML files, for completion in editors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from archsim.cli.options import DebugOption, OutOption
-from archsim.cli.output import deliver, to_json
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.output import check_writable, deliver, json_text
 
 
 class Kind(StrEnum):
-    """Kinds of YAML files."""
+    """Kinds of YAML files that have a schema."""
 
     CHIP = "chip"
     DEVICE = "device"
@@ -20,39 +21,62 @@ class Kind(StrEnum):
     TSB = "tsb"
 
 
-def run(
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@guarded
+def schema_command(
     kind: Annotated[Kind, typer.Argument(help="Kind of YAML file.")],
-    out: OutOption = None,
-    debug: DebugOption = False,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
 ) -> None:
-    """Print the JSON Schema of one kind of YAML file (with `extends` and `sources`)."""
-    deliver(to_json(json_schema(kind)), out)
+    """Print the JSON Schema of a YAML file, so that editors complete and check it.
+
+    Put `# yaml-language-server: $schema=chip.schema.json` on the first line of the YAML.
+    """
+    check_writable(out)
+    deliver(json_text(file_schema(kind)), out)
 
 
-def json_schema(kind: Kind) -> dict[str, Any]:
-    """Return the schema of a kind; a file that extends another may leave keys out."""
+def file_schema(kind: Kind) -> dict[str, Any]:
+    """Return the schema of what a user may write, which is more than the resolved model.
+
+    A file may inherit (``extends``) and then give only what it changes, at any depth; it may name
+    its citations once (``sources``).
+    """
+    from pydantic import BaseModel
+
     from archsim.config import schema
 
-    models = {
+    models: dict[Kind, type[BaseModel]] = {
         Kind.CHIP: schema.Chip,
         Kind.DEVICE: schema.DeviceFile,
         Kind.TECHNOLOGY: schema.TechnologyFile,
         Kind.TSB: schema.Tsb,
     }
-    body: dict[str, Any] = models[kind].model_json_schema()
-    body["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    body["$id"] = f"archsim-{kind}.schema.json"
-    body["title"] = f"archsim {kind}"
-    properties = body.setdefault("properties", {})
-    properties["extends"] = {
-        "type": "string",
-        "description": "preset name or file whose keys this file changes",
+    document = models[kind].model_json_schema()
+    for name, definition in document.get("$defs", {}).items():
+        if name == "Quantity":
+            definition["properties"]["unit"]["type"] = ["string", "integer"]
+        else:
+            definition.pop("required", None)
+    required = document.pop("required", [])
+    document["properties"] = {
+        "extends": {
+            "type": "string",
+            "description": "preset name or YAML path that this file changes",
+        },
+        "sources": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "citations that `source:` may name by their key",
+        },
+        **document["properties"],
     }
-    properties["sources"] = {
-        "type": "object",
-        "additionalProperties": {"type": "string"},
-        "description": "citations that `source:` may refer to by key",
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:archsim:schema:1:{kind.value}",
+        **document,
+        "title": f"archsim {kind.value}",
+        "anyOf": [{"required": ["extends"]}, {"required": required}],
     }
-    required = body.pop("required", [])
-    body["anyOf"] = [{"required": ["extends"]}, {"required": required}]
-    return body

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsim.cli.options import DebugOption, Format, FormatOption, OutOption
-from archsim.cli.output import console, deliver, render, to_json
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.options import Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from archsim.validation import ValidationResult
 
 
-def run(
+@guarded
+def validate_command(
     reference: Annotated[
         Path,
         typer.Option(
@@ -21,45 +31,71 @@ def run(
         ),
     ],
     chip: Annotated[
-        str, typer.Option("--chip", help="Preset that each run's settings are applied to.")
+        str,
+        typer.Option("--chip", metavar="NAME|FILE", help="Chip that each run's settings change."),
     ] = "neurosim-v1.4",
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw predicted against reference."),
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw predicted against reference values (.png, .pdf or .svg).",
+            rich_help_panel="Output",
+        ),
     ] = None,
-    style: FormatOption = Format.TABLE,
-    out: OutOption = None,
-    debug: DebugOption = False,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
 ) -> None:
-    """Predict every valid reference run and print the errors per metric and per setting."""
+    """Predict every reference run and print the errors per metric and per setting.
+
+    csv holds the errors per metric, as fractions; json everything.
+    """
+    check_writable(out, plot)
+    if plot is not None:
+        from reports.style import check_suffix
+
+        check_suffix(plot)
+
     from archsim.pipeline import validate
-    from reports import tables
 
     result = validate(reference, chip=chip)
+    _write(result, format, out)
     if plot is not None:
         from reports.figures.validation import save_validation
 
         save_validation(result, plot)
-    if style is Format.JSON:
-        deliver(to_json(result.to_dict()), out)
-        return
-    summary = tables.validation_table(result.summary(), f"Errors of {chip} against {reference}")
-    if style is Format.CSV:
-        deliver(summary.to_csv(), out)
-        return
-    target = console()
-    with target.capture() as captured:
-        render(summary, target)
-        render(tables.factor_table(result), target)
-        render(tables.worst_table(result), target)
-        for reason in dict.fromkeys(reason for _, reason in result.skipped):
-            count = sum(reason == other for _, other in result.skipped)
-            target.print(f"left out: {count} runs, {reason}", markup=False, highlight=False)
-        if result.refusals:
-            target.print(
-                f"refused by the reference: {result.refusals} runs, "
-                f"{result.refusals_agree} of them infeasible here too",
-                markup=False,
-                highlight=False,
-            )
-    deliver(captured.get(), out)
+        typer.echo(f"wrote {plot}", err=True)
+
+
+def _write(result: ValidationResult, format: Format, out: Path | None) -> None:
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        from reports.analysis_tables import validation
+
+        table = validation(result)
+        deliver(csv_text([column.key for column in table.columns], table.records()), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw, result), out)
+
+
+def _draw(result: ValidationResult, console: Console) -> None:
+    from archsim.cli import render
+    from reports import analysis_tables
+
+    tables = [collect(result) for collect in (
+        analysis_tables.validation, analysis_tables.factors, analysis_tables.worst
+    )]  # fmt: skip
+    render.show(console, render.stack(*map(render.grid, tables)))
+    left_out = Counter(reason for _, reason in result.skipped)
+    notes = [f"Left out: {count} runs, {reason}." for reason, count in left_out.items()]
+    if result.refusals:
+        notes.append(
+            f"Refused by the reference: {result.refusals} runs, {result.refusals_agree} of them "
+            "infeasible here too."
+        )
+    if notes:
+        render.show(console, render.gap(render.bullets("Notes", notes)))

@@ -46,7 +46,7 @@ def test_percentiles_are_ordered_and_energy_varies_but_time_does_not(table):
 
 def test_lognormal_factor_has_the_stated_quantiles(table):
     # Only the ADC's energy factor varies: its 5th and 95th percentile are exp(-+1.645 sigma), and
-    # dynamic energy is linear in it. The standard error of a 5 % quantile of ln x from 4000 draws is
+    # dynamic energy is linear in it. The standard error of a 5 % quantile of ln x of 4000 draws is
     # sigma sqrt(0.05 * 0.95 / 4000) / phi(1.645) = 0.02, so 5 % is 2.5 standard errors.
     quantity = "{value: 1.0, unit: '1', sigma: 0.6, source: test}"
     fixed = "{value: 1.0, unit: '1', source: test}"

@@ -1,0 +1,228 @@
+"""`archsim map`: tables, JSON, CSV, files and exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+import archsim
+from archsim.arch.design import DESIGNS
+from archsim.cli import render
+from archsim.cli.options import Design
+from archsim.config.resolve import resolve
+from tests.cli.conftest import Run
+
+_NUMBERS = (
+    "area_mm2", "dynamic_energy_uJ", "leakage_energy_uJ", "latency_us", "period_us", "edp_uJ_us",
+    "edp_period_uJ_us", "throughput_per_s", "tops_per_W", "utilisation", "write_pulses",
+    "programming_time_ms", "programming_energy_uJ",
+)  # fmt: skip
+_COUNTS = ("subarrays", "tiles")
+
+
+def _strict(text: str) -> Any:
+    """Parse JSON and refuse NaN and Infinity, which JSON does not have."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_designs_of_the_option_are_those_of_the_engine() -> None:
+    assert tuple(Design) == DESIGNS
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_json_is_the_contract(run: Run, design: str) -> None:
+    done = run("map", "lenet3", "--design", design, "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    data = _strict(done.stdout)
+    assert data["schema"] == 1
+    assert (data["network"], data["design"], data["chip"]) == ("lenet3", design, "rram-22nm")
+    assert data["config_hash"] == resolve(tsb="paper-lenet3").config_hash
+    assert data["feasible"] is True
+    assert data["infeasible"] == []
+    for key in _NUMBERS:
+        assert isinstance(data["totals"][key], float), key
+    for key in _COUNTS:
+        assert isinstance(data["totals"][key], int), key
+    for name, part in data["breakdown"].items():
+        assert set(part) == {"area_mm2", "energy_uJ", "latency_us"}, name
+    names = [layer["name"] for layer in data["layers"]]
+    assert names[:3] == ["conv1", "conv2", "fc"]
+    assert len(names) == (3 if design == "none" else 5)
+    assert {layer["kind"] for layer in data["layers"]} <= {"conv", "linear", "tsb"}
+
+
+def test_components_without_a_part_are_null_and_the_others_add_up(run: Run) -> None:
+    data = _strict(run("map", "lenet3", "--format", "json").stdout)
+    parts, totals = data["breakdown"], data["totals"]
+    assert parts["adc"]["latency_us"] is None
+    for key, total in (
+        ("area_mm2", "area_mm2"),
+        ("energy_uJ", "dynamic_energy_uJ"),
+        ("latency_us", "latency_us"),
+    ):
+        assert math.fsum(p[key] or 0 for p in parts.values()) == pytest.approx(totals[total])
+
+
+def test_csv_holds_the_layers_of_the_json(run: Run) -> None:
+    arguments = ("map", "lenet3", "--design", "common", "--format")
+    layers = _strict(run(*arguments, "json").stdout)["layers"]
+    frame = pd.read_csv(io.StringIO(run(*arguments, "csv").stdout))
+    assert list(frame.columns) == list(layers[0])
+    assert frame["name"].tolist() == [layer["name"] for layer in layers]
+    assert frame["energy_uJ"].tolist() == pytest.approx([layer["energy_uJ"] for layer in layers])
+    assert frame["utilisation"].isna().sum() == 1  # the second insertion reuses the first block
+
+
+def test_table_shows_layers_totals_breakdown_and_assumptions(run: Run) -> None:
+    text = run("map", "lenet3", "--design", "common").stdout
+    result = archsim.map_network("lenet3", design="common")
+    assert result.resolved.config_hash in text
+    for words in ("conv1", "490x40", "tsb@conv2", "One inference", "write pulses", "Breakdown"):
+        assert words in text
+    assert "TSB: 5 x 5 channels, depth 1, common, in turn; 2 insertions in 3 channel" in text
+    assert "write-verified (policy tsb)" in text
+
+
+def test_what_is_not_priced_is_named(run: Run) -> None:
+    text = run("map", "resnet20").stdout
+    assert "No cost is counted for these digital operations: batch norm x" in text
+    assert ", add x9." in text
+
+
+def test_padded_channel_groups_are_named(run: Run) -> None:
+    text = run("map", "lenet3", "--design", "common", "--set", "tsb.channels=4").stdout
+    flat = " ".join(text.split())
+    assert "zero-padded to 4 channels after conv1 (5), conv2 (10)" in flat
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 160])
+@pytest.mark.parametrize("network", ["lenet3", "resnet18-cifar"])
+def test_no_number_is_cut_at_any_width(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: int, network: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = run("map", network, "--design", "common").stdout
+    assert "…" not in text
+    assert "\x1b" not in text
+    lines = text.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+    if columns >= 80:
+        assert max(map(len, lines)) <= columns
+
+
+def test_wide_output_has_one_table_of_layers_and_narrow_has_two(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Layers, mapped" not in run("map", "lenet3").stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "Layers, mapped" in run("map", "lenet3").stdout
+
+
+def test_infeasible_table_says_what_is_short_and_exits_1(run: Run) -> None:
+    done = run("map", "vgg8", "--set", "chip.hierarchy.max_tiles=3")
+    assert done.exit_code == 1
+    for words in ("Infeasible", "tiles", "3.000", "chip.hierarchy.max_tiles (more)"):
+        assert words in done.stdout
+    assert "One inference" not in done.stdout
+
+
+def test_infeasible_json_has_no_totals_and_exits_1(run: Run) -> None:
+    done = run("map", "--set", "chip.hierarchy.max_tiles=3", "--format", "json")
+    assert done.exit_code == 1
+    data = _strict(done.stdout)
+    assert data["feasible"] is False
+    assert set(data["totals"].values()) == {None}
+    assert data["layers"] is None
+    (bound,) = data["infeasible"]
+    assert (bound["bound"], bound["unit"]) == (3, "tiles")
+    assert bound["demand"] > 3
+    assert bound["levers"]
+
+
+def test_infeasible_csv_is_a_header_and_the_reason_goes_to_stderr(run: Run) -> None:
+    done = run("map", "--set", "chip.hierarchy.max_tiles=3", "--format", "csv")
+    assert done.exit_code == 1
+    assert pd.read_csv(io.StringIO(done.stdout)).empty
+    assert "infeasible: tiles: needs" in done.stderr
+
+
+def test_input_shape_with_and_without_batch_axis(run: Run) -> None:
+    shapes = ("3,64,64", "1,3,64,64")
+    first, second = (
+        run("map", "resnet18-cifar", "--input-shape", shape, "--format", "csv").stdout
+        for shape in shapes
+    )
+    assert first == second
+    assert "3x64x64" in first
+
+
+def test_out_writes_the_file_whole_and_a_note(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    target.write_text("old")
+    done = run("map", "lenet3", "--format", "json", "--out", target)
+    assert done.exit_code == 0
+    assert done.stdout == f"wrote {target}\n"
+    assert _strict(target.read_text())["network"] == "lenet3"
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_out_of_a_table_is_plain_text(run: Run, tmp_path: Path) -> None:
+    run("map", "lenet3", "--out", tmp_path / "map.txt")
+    text = (tmp_path / "map.txt").read_text()
+    assert "One inference" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= render.DEFAULT_WIDTH
+
+
+def test_resolved_is_the_whole_configuration_with_its_hash(run: Run, tmp_path: Path) -> None:
+    done = run("map", "lenet3", "--set", "chip.adc.bits=6", "--resolved", "config.yaml")
+    assert done.exit_code == 0
+    text = (tmp_path / "config.yaml").read_text()
+    expected = resolve(tsb="paper-lenet3", overrides=["chip.adc.bits=6"])
+    assert f"# config hash: {expected.config_hash}\n" in text
+    assert yaml.safe_load(text) == expected.model_dump(mode="json")
+
+
+def test_resolved_to_stdout_takes_the_place_of_the_result(run: Run) -> None:
+    done = run("map", "lenet3", "--resolved", "-")
+    assert set(yaml.safe_load(done.stdout)) == {"chip", "technology", "device", "tsb"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_plot_draws_the_floorplan(run: Run, tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"floorplan{suffix}"
+    done = run("map", "lenet3", "--design", "common", "--plot", target, "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    assert target.stat().st_size > 1000
+    assert f"wrote {target}" in done.stderr
+    _strict(done.stdout)
+
+
+def test_plot_of_an_infeasible_design_is_not_drawn(run: Run, tmp_path: Path) -> None:
+    done = run("map", "--set", "chip.hierarchy.max_tiles=3", "--plot", "floorplan.png")
+    assert done.exit_code == 1
+    assert "not drawn" in done.stderr
+    assert not (tmp_path / "floorplan.png").exists()
+
+
+def test_sensitivity_and_uncertainty_are_added(run: Run) -> None:
+    options = ("--sensitivity", "--uncertainty", "--samples", 20)
+    data = _strict(run("map", "lenet3", *options, "--format", "json").stdout)
+    assert {"parameter", "edp", "area"} <= set(data["sensitivity"][0])
+    assert {"nominal", "p05", "median", "p95"} == set(data["uncertainty"]["area_mm2"])
+    text = run("map", "lenet3", *options).stdout
+    assert "Elasticities" in text
+    assert "Uncertainty of the totals" in text
+    rows = pd.read_csv(io.StringIO(run("map", "lenet3", *options, "--format", "csv").stdout))
+    assert rows["parameter"].tolist() == [entry["parameter"] for entry in data["sensitivity"]]

@@ -1,0 +1,99 @@
+"""The command in a process of its own: start-up, `python -m archsim`, pipes and signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.house.helpers import ROOT, run_python
+
+_HEAVY = ("torch", "pandas", "numpy", "matplotlib", "networkx", "mapping", "reports")
+_PROBE = """
+import sys
+from archsim.cli import main
+sys.argv = ["archsim", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    print("exit", end.code, file=sys.stderr)
+print("loaded", sorted(set(sys.modules) & {heavy}), file=sys.stderr)
+"""
+
+
+def _loaded(*arguments: str, cwd: Path) -> list[str]:
+    done = run_python("-c", _PROBE.format(heavy=set(_HEAVY)), *arguments, cwd=cwd)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("loaded"), done.stderr
+    assert "exit 0" in done.stderr
+    return [name for name in _HEAVY if f"'{name}'" in last]
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("map", "--help"), ("--version",)])
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert _loaded(*arguments, cwd=tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [("list", "chips"), ("schema", "chip"), ("list", "tsb")])
+def test_presets_and_schemas_need_no_torch(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert "torch" not in _loaded(*arguments, cwd=tmp_path)
+
+
+def test_python_m_archsim(tmp_path: Path) -> None:
+    done = run_python("-m", "archsim", "map", "lenet3", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["network"] == "lenet3"
+
+
+def test_python_m_archsim_bad_input(tmp_path: Path) -> None:
+    done = run_python("-m", "archsim", "map", "--set", "chip.crossbar.rows=0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: chip.crossbar.rows = 0: ")
+    assert "Traceback" not in done.stderr
+
+
+def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "archsim", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    process = _start("list", "technologies", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.wait(timeout=60)
+    process.stderr.close()
+
+
+def test_interrupt_ends_quietly(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\n"
+        "def network():\n"
+        "    pathlib.Path('started').touch()\n"
+        "    time.sleep(120)\n"
+    )
+    process = _start("map", "slow:network", cwd=tmp_path)
+    for _ in range(600):
+        if (tmp_path / "started").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == ""

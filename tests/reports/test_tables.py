@@ -1,0 +1,181 @@
+"""Tables as plain data, and how numbers look."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from archsim.pipeline import compare, map_network
+from archsim.results import TOTAL_NAMES, CompareResult, MapResult
+from reports import compare_tables, tables
+from reports.tables import Column, Table
+
+
+@pytest.fixture(scope="module")
+def mapped() -> MapResult:
+    """LeNet-3 with a common block."""
+    return map_network("lenet3", design="common")
+
+
+@pytest.fixture(scope="module")
+def infeasible() -> MapResult:
+    """LeNet-3 on a chip of one tile."""
+    return map_network("lenet3", overrides=["chip.hierarchy.max_tiles=1"])
+
+
+@pytest.fixture(scope="module")
+def compared() -> CompareResult:
+    """LeNet-3 in all designs."""
+    return compare(["lenet3"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.00135, "0.001350"),
+        (0.5, "0.5000"),
+        (9.99996, "10.00"),
+        (90.346, "90.35"),
+        (723.019, "723.0"),
+        (1234.56, "1,235"),
+        (17534.1, "17,530"),
+        (-17534.1, "-17,530"),
+        (123456789.0, "123,500,000"),
+        (1e12, "1.000e+12"),
+        (1.2345e-6, "1.234e-06"),
+    ],
+)
+def test_four_digits(value: float, text: str) -> None:
+    assert tables.four_digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (None, "number", "-"),
+        (math.nan, "number", "-"),
+        (math.inf, "ratio", "-"),
+        ("infeasible", "number", "infeasible"),
+        (1024, "count", "1,024"),
+        (0.98044, "percent", "98.0"),
+        (0.0001234, "error", "0.0123"),
+        (181.94, "points", "+181.9"),
+        (-4.0, "points", "-4.0"),
+        (1.2344, "ratio", "x1.234"),
+        (-0.25, "signed", "-0.250"),
+    ],
+)
+def test_cells(value: tables.Cell, kind: tables.Kind, text: str) -> None:
+    assert tables.show(value, kind) == text
+
+
+def test_select_and_records() -> None:
+    table = Table("t", (Column("a", "A"), Column("b", "B", "count")), (("x", 1), ("y", None)))
+    assert table.select(["b"]).records() == [{"b": 1}, {"b": None}]
+    assert table.select(["b", "a"], "other").texts() == [["1", "x"], ["-", "y"]]
+
+
+def test_layers_are_those_of_the_result(mapped: MapResult) -> None:
+    assert tables.layers(mapped).records() == mapped.layer_rows()
+    overview = tables.layer_overview(mapped)
+    assert overview.select(["name", "matrix"]).rows[0] == ("conv1", "9x20")
+
+
+def test_every_total_has_a_label(mapped: MapResult) -> None:
+    keys = [row["key"] for group in tables.totals(mapped) for row in group.records()]
+    assert sorted(str(key) for key in keys) == sorted(TOTAL_NAMES)
+
+
+def test_totals_of_an_infeasible_design_are_dashes(infeasible: MapResult) -> None:
+    values = {row["value"] for group in tables.totals(infeasible) for row in group.records()}
+    assert values == {"-"}
+
+
+def test_breakdown_adds_up_to_the_totals(mapped: MapResult) -> None:
+    table = tables.breakdown(mapped)
+    *parts, total = table.records()
+    assert total["component"] == "total"
+    for key, name in (
+        ("area_mm2", "area_mm2"),
+        ("energy_uJ", "dynamic_energy_uJ"),
+        ("latency_us", "latency_us"),
+    ):
+        assert total[key] == pytest.approx(mapped.totals[name])
+        share = f"{key.partition('_')[0]}_share"
+        assert sum(float(part[share] or 0) for part in parts) == pytest.approx(1)
+        assert total[share] == pytest.approx(1)
+    assert "white space" not in [part["component"] for part in parts]
+
+
+def test_shortages_say_what_to_change(infeasible: MapResult) -> None:
+    (row,) = tables.shortages(infeasible).records()
+    assert (row["name"], row["bound"], row["unit"]) == ("tiles", 1, "tiles")
+    assert "chip.hierarchy.max_tiles (more)" in str(row["levers"])
+    assert tables.layers(infeasible).rows == ()
+    assert tables.breakdown(infeasible).rows == ()
+
+
+def test_assumptions_follow_the_configuration() -> None:
+    text = " ".join(
+        tables.assumptions(
+            map_network(
+                "lenet3",
+                design="separate",
+                overrides=["chip.programming.policy=all", "chip.timing.pipeline=false"],
+            )
+        )
+    )
+    assert "separate; 2 insertions in 3 channel groups" in text
+    assert "every cell is write-verified (policy all)" in text
+    assert "the period is the latency" in text
+    assert "zero-padded" not in text
+
+
+def test_no_block_no_word_about_it() -> None:
+    lines = tables.assumptions(map_network("lenet3"))
+    assert not [line for line in lines if line.startswith("TSB")]
+
+
+def test_heading_names_the_configuration(mapped: MapResult) -> None:
+    assert tables.heading(mapped) == (
+        "lenet3, design common, chip rram-22nm (22nm-lstp, rram), config "
+        f"{mapped.resolved.config_hash}"
+    )
+
+
+def test_comparison_holds_absolute_and_relative_values(compared: CompareResult) -> None:
+    base, common, separate = compare_tables.comparison(compared).records()
+    assert [r["design"] for r in (base, common, separate)] == [
+        "base", "(C) common", "(S) separate",
+    ]  # fmt: skip
+    for key in compare_tables.COMPARED:
+        assert base[f"{key}_ratio"] == 1
+        ratio = float(common[key] or 0) / float(base[key] or 0)
+        assert common[f"{key}_ratio"] == pytest.approx(ratio)
+
+
+def test_the_two_layouts_of_a_comparison_hold_the_same(compared: CompareResult) -> None:
+    table = compare_tables.comparison(compared)
+    common = table.records()[1]
+    beside = compare_tables.beside(table, " ").records()
+    assert beside[1]["area_mm2"] == (
+        f"{tables.show(common['area_mm2'])} {tables.show(common['area_mm2_ratio'], 'ratio')}"
+    )
+    assert "x" not in str(beside[0]["area_mm2"])
+    absolute, relative = compare_tables.halves(table)
+    assert absolute.rows[0][0] == "lenet3"
+    assert absolute.records()[2]["design"] == "  (C) common"
+    assert absolute.records()[2]["area_mm2"] == common["area_mm2"]
+    assert relative.records()[2]["area_mm2_ratio"] == common["area_mm2_ratio"]
+
+
+def test_designs_that_fail_for_one_reason_share_a_line() -> None:
+    failed = compare(["lenet3"], overrides=["chip.hierarchy.max_tiles=1"])
+    lines = compare_tables.reasons(failed)
+    assert all(line.startswith("lenet3, ") for line in lines)
+    assert sum(line.count("tiles: needs") for line in lines) == len(lines)
+    row = compare_tables.comparison(failed).records()[0]
+    assert row["area_mm2"] == "infeasible"
+    assert row["energy_uJ"] is None
