@@ -219,22 +219,23 @@ class MapResult:
             )
         return rows
 
-    def breakdown_rows(self) -> dict[str, dict[str, float | None]]:
+    def breakdown_rows(self) -> dict[str, dict[str, float]]:
         """Per component: area, dynamic energy and latency, in report units.
 
-        ``None`` where the engine counts no such part: the array's time holds that of its ADCs.
+        Each column adds up to its total, so a component without a part of its own has 0: the time of
+        the ADCs, for one, is that of the array which they read.
         """
         cost = self.cost
         names = dict.fromkeys([*cost.areas_m2, *cost.energies_J, *cost.times_s])
-        rows: dict[str, dict[str, float | None]] = {}
+        rows: dict[str, dict[str, float]] = {}
         for name in names:
-            row: dict[str, float | None] = {}
+            row: dict[str, float] = {}
             for key, table, unit in (
                 ("area_mm2", cost.areas_m2, "mm2"),
                 ("energy_uJ", cost.energies_J, "uJ"),
                 ("latency_us", cost.times_s, "us"),
             ):
-                row[key] = from_si(float(table[name]), unit) if name in table else None
+                row[key] = from_si(float(table[name]), unit) if name in table else 0.0
             rows[name] = row
         return rows
 

@@ -222,9 +222,7 @@ def breakdown(result: MapResult) -> Table:
     if not result.feasible:
         return Table("Breakdown", tuple(columns), ())
     components = result.breakdown_rows()
-    sums: dict[str, float | None] = {
-        key: sum(row[key] or 0.0 for row in components.values()) for key in parts
-    }
+    sums = {key: sum(row[key] for row in components.values()) for key in parts}
     rows: list[tuple[Cell, ...]] = []
     for name, row in {**components, "total": sums}.items():
         if not any(row[key] for key in parts):
@@ -232,7 +230,7 @@ def breakdown(result: MapResult) -> Table:
         cells: list[Cell] = [name.replace("_", " ")]
         for key in parts:
             value, whole = row[key], sums[key]
-            cells += [value, value / whole if value is not None and whole else None]
+            cells += [value or None, value / whole if value and whole else None]
         rows.append(tuple(cells))
     return Table("Breakdown (dynamic energy)", tuple(columns), tuple(rows))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -170,9 +170,13 @@ def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
             break
-        annotation = field.annotation
-        options = getattr(annotation, "__args__", (annotation,))
-        current = next(
-            (o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), current
-        )
+        current = _model_in(field.annotation) or current
     return list(getattr(current, "model_fields", {}))
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the model inside an annotation such as ``Annotated[Model, ...] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in found if model is not None), None)

@@ -89,10 +89,12 @@ def column_energy_J(
     p = probability[..., 1:].clamp(_NEVER, 1.0)
     used = rows_used.clamp_min(1.0)[..., None]
     mean, square = moments.mean_S.unsqueeze(-1), moments.square_S2.unsqueeze(-1)
-    busy = -torch.expm1(used * torch.log1p(-p.clamp_max(1 - 1e-15)))
+    some = -torch.expm1(used * torch.log1p(-p.clamp_max(1 - 1e-15)))
+    # A plane that is never on adds nothing, so that padding planes of a batch change no row.
+    busy = torch.where(probability[..., 1:] > 0, some, 0.0)
     expected = used * p
     total = expected * mean
-    given = total / busy
+    given = total / some
     # E[G^2 | busy] / E[G | busy]^2 of a sum of independent rows
     second = (expected * (square - p * mean**2) + total**2) / (given * total)
     ln_mean = torch.log(given)
