@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,12 +24,14 @@ from archsim.results import CostBreakdown
 from mapping.compile import compile_plan
 
 
+@functools.cache
 def technology(name: str) -> Technology:
     """A technology preset as tensors."""
     file = validate_model(TechnologyFile, load_preset("technology", name), "technology")
     return Technology.from_file(file)
 
 
+@functools.cache
 def make_design(
     *overrides: str,
     chip: str = DEFAULT_CHIP,

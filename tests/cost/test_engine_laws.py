@@ -347,9 +347,7 @@ def placements(net: Network, channels: int, *overrides: str) -> tuple[MappingPla
 def test_a_shared_block_never_saves_energy_time_or_area(
     paper_nets: dict[str, Network], network: str, channels: int, duplication: str
 ) -> None:
-    _, cost = placements(
-        paper_nets[network], channels, f"chip.hierarchy.duplication={duplication}"
-    )
+    _, cost = placements(paper_nets[network], channels, f"chip.hierarchy.duplication={duplication}")
     for name in ("dynamic_energy_J", "energy_J", "latency_s", "area_m2"):
         none, common, separate = getattr(cost, name).tolist()
         assert common > none, name
@@ -550,7 +548,9 @@ def test_gradient_equals_central_difference(small_net: Network, name: str) -> No
     base = make_design("chip.programming.policy=all", design="common")
     value = getattr(base, name)
     leaf = value.clone().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(merit(price(base.replace(**{name: leaf}), *small_net)[1]), leaf)
+    (gradient,) = torch.autograd.grad(
+        merit(price(base.replace(**{name: leaf}), *small_net)[1]), leaf
+    )
     step = 1e-4 * value
     with torch.no_grad():
         up, down = (

@@ -367,4 +367,6 @@ def test_level_probabilities_of_gaussian_weights() -> None:
     assert found.probability.tolist() == pytest.approx(expected, abs=2e-3)
     assert found.level.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
     one_bit = level_statistics(design=make_design("chip.precision.bits_per_cell=1"))
-    assert one_bit.probability.tolist()[1] == pytest.approx((0.506 + 0.4955 + 6 * 0.5) / 8, abs=1e-3)
+    assert one_bit.probability.tolist()[1] == pytest.approx(
+        (0.506 + 0.4955 + 6 * 0.5) / 8, abs=1e-3
+    )

@@ -15,7 +15,6 @@ from archsim.network.table import LayerTable
 from mapping.compile import compile_plan
 from mapping.place import place
 
-
 BASE = DesignBatch.from_resolved(resolve(), "none")
 
 

@@ -107,7 +107,7 @@ def test_median_error(result: ValidationResult, metric: str) -> None:
 
 
 def test_vgg8_energy_has_no_bias(result: ValidationResult) -> None:
-    """Seven runs of a network large enough for traces to average out: within 1 % each."""
+    """Eight runs of a network large enough for traces to average out: within 1 % each."""
     found = [e for e in result.comparisons if e.metric == "energy" and e.network == "vgg8"]
     assert len(found) == 8
     assert max(abs(entry.error) for entry in found) < 1e-2

@@ -1,0 +1,287 @@
+"""Unit: whole configurations: presets that hold, messages that help, hashes that tell apart."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import yaml
+
+from archsim.config.load import load_preset, preset_names
+from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for, validate_model
+from archsim.config.schema import (
+    AndrulisAdc,
+    Chip,
+    DeviceFile,
+    IsaacAdc,
+    TechnologyFile,
+    Tsb,
+    ZigzagAdc,
+)
+from archsim.errors import ConfigError
+
+ONE_BIT = {"sram", "stt-mram"}
+
+
+def refusal(*overrides: str, **names: str) -> str:
+    """The message with which a configuration is refused."""
+    with pytest.raises(ConfigError) as caught:
+        resolve(overrides=overrides, **names)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+# --- presets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", preset_names("chip"))
+def test_every_chip_resolves(name: str) -> None:
+    found = resolve(chip=name)
+    assert found.chip.name == name
+    assert found.technology.name == found.chip.technology
+    assert found.device.name == found.chip.device
+
+
+@pytest.mark.parametrize(
+    ("technology", "device"),
+    list(itertools.product(preset_names("technology"), ("rram", "sram")))
+    + [("22nm-lstp", device) for device in preset_names("device")],
+)
+def test_every_technology_and_device_resolves(technology: str, device: str) -> None:
+    bits = ["chip.precision.bits_per_cell=1"] if device in ONE_BIT else []
+    found = resolve(technology=technology, device=device, overrides=bits)
+    assert (found.technology.name, found.device.name) == (technology, device)
+    assert (found.chip.technology, found.chip.device) == (technology, device)
+
+
+@pytest.mark.parametrize("name", preset_names("tsb"))
+def test_every_shared_block_resolves(name: str) -> None:
+    assert resolve(tsb=name).tsb.name == name
+
+
+@pytest.mark.parametrize("name", preset_names("adc"))
+def test_every_adc_model_is_valid(name: str) -> None:
+    model = {"andrulis2024": AndrulisAdc, "zigzag-imc": ZigzagAdc, "isaac": IsaacAdc}[name]
+    assert validate_model(model, load_preset("adc", name), "adc").name == name
+
+
+def test_presets_are_named_like_their_files() -> None:
+    models = {"chip": Chip, "device": DeviceFile, "technology": TechnologyFile, "tsb": Tsb}
+    for kind, model in models.items():
+        for name in preset_names(kind):
+            assert validate_model(model, load_preset(kind, name), kind).name == name
+
+
+def test_shared_block_of_a_network() -> None:
+    assert tsb_preset_for("lenet3") == "paper-lenet3"
+    assert tsb_preset_for("resnet18-cifar-nodown") == "paper"
+
+
+def test_technology_and_device_by_override_equal_those_by_name() -> None:
+    by_name = resolve(technology="45nm-lstp", device="fefet")
+    by_path = resolve(overrides=["chip.technology=45nm-lstp", "chip.device=fefet"])
+    assert by_name == by_path
+
+
+def test_a_device_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: rram\nname: mine\nr_on: {value: 50, unit: kohm, source: lab}\n")
+    found = resolve(device=str(path))
+    assert found.device.name == "mine"
+    assert found.device.r_on is not None
+    assert found.device.r_on.si == 50e3
+
+
+# --- messages: path, value, what is allowed -------------------------------------------------------
+
+BAD = {
+    "zero size": ("chip.crossbar.rows=0", "chip.crossbar.rows = 0", "greater than or equal to 8"),
+    "negative": ("chip.crossbar.cols=-128", "chip.crossbar.cols = -128", "or equal to 8"),
+    "small": ("chip.crossbar.rows=4", "chip.crossbar.rows = 4", "or equal to 8"),
+    "large": ("chip.crossbar.rows=2048", "chip.crossbar.rows = 2048", "less than or equal to 1024"),
+    "fraction": ("chip.crossbar.rows=128.5", "chip.crossbar.rows = 128.5", "valid integer"),
+    "text": ("chip.crossbar.rows=many", "chip.crossbar.rows = 'many'", "valid integer"),
+    "flag": ("chip.crossbar.rows=true", "chip.crossbar.rows = True", "valid integer"),
+    "empty": ("chip.crossbar.rows=null", "chip.crossbar.rows = None", "valid integer"),
+    "ratio": ("chip.crossbar.mux_ratio=5", "chip.crossbar.mux_ratio = 5", "4, 8, 16, 32 or 64"),
+    "mux": ("chip.crossbar.cols=100", "chip.crossbar", "cols = 100 is not a multiple of", "= 8"),
+    "bits": (
+        "chip.precision.bits_per_cell=3",
+        "chip.precision",
+        "bits_per_cell = 3 does not divide weight_bits = 8",
+        "allowed: [1, 2, 4, 8]",
+    ),
+    "adc": ("chip.adc.bits=11", "chip.adc.bits = 11", "less than or equal to 10"),
+    "kind": ("chip.adc.kind=flash", "chip.adc.kind = 'flash'", "'flash-current'", "'sar'"),
+    "channels": ("tsb.channels=0", "tsb.channels = 0", "greater than or equal to 1"),
+    "tiles": ("chip.hierarchy.max_tiles=0", "chip.hierarchy.max_tiles = 0", "or equal to 1"),
+    "unit": (
+        "device.r_on={value: 5, unit: nm, source: lab}",
+        "device.r_on",
+        "unit 'nm' does not fit; allowed: ohm, kohm",
+    ),
+    "no such unit": (
+        "device.r_on={value: 5, unit: parsec, source: lab}",
+        "device.r_on",
+        "unit 'parsec' does not fit; allowed: ohm, kohm",
+    ),
+    "negative constant": (
+        "chip.read.access_voltage=-1",
+        "chip.read.access_voltage",
+        "-1.0 V is too small; allowed: >= 0",
+    ),
+    "list": (
+        "device.r_on={value: [1, 2], unit: kohm, source: lab}",
+        "device.r_on",
+        "2 values given; allowed: exactly 1",
+    ),
+    "no source": ("device.r_on={value: 5, unit: kohm}", "device.r_on.source", "missing"),
+    "infinite": ("device.r_on=.inf", "device.r_on", "finite"),
+    "not a number": ("device.r_on=.nan", "device.r_on", "finite"),
+    "order": ("device.r_on=1700", "device", "r_on = 1.7e+06 ohm is not below r_off = 1.7e+06 ohm"),
+    "reverse": ("device.r_on=2000", "device", "r_on = 2e+06 ohm is not below r_off"),
+    "absent": ("device.r_on=null", "device", "r_on and r_off are required for memory = rram"),
+    "wide weight": (
+        "chip={crossbar: {cols: 8}, precision: {encoding: differential, bits_per_cell: 1}}",
+        "chip",
+        "crossbar.cols = 8 cannot hold one weight of 16 cells; allowed: >= 16",
+    ),
+    "device": (
+        "chip.precision.bits_per_cell=8",
+        "chip.precision.bits_per_cell = 8",
+        "device 'rram' holds at most 4 per cell; allowed: 1 to 4",
+    ),
+    "unknown key": ("chip.adc.bit=6", "chip.adc.bit", "unknown key 'bit'", "Did you mean 'bits'"),
+    "unknown constant": ("device.ron=50", "device.ron", "unknown key 'ron'", "r_on"),
+    "unknown block": ("tsb.chanels=8", "tsb.chanels", "Did you mean 'channels'"),
+    "name": ("chip.device=[a]", "chip.device = ['a']", "a preset name or a YAML path"),
+    "whole part": ("chip.adc=6", "chip.adc", "6"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_message_names_path_value_and_what_is_allowed(case: str) -> None:
+    override, *words = BAD[case]
+    found = refusal(override)
+    for word in words:
+        assert word in found, found
+    assert "Traceback" not in found
+    assert "pydantic" not in found
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = refusal("chip.crossbar.rows=0", "chip.adc.bits=99", "chip.adc.kind=none")
+    assert [line.split(" = ")[0] for line in found.splitlines()] == [
+        "chip.crossbar.rows",
+        "chip.adc.kind",
+        "chip.adc.bits",
+    ]
+
+
+def test_missing_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "chip.yaml"
+    path.write_text("name: x\ntechnology: 22nm-lstp\ndevice: rram\n", encoding="utf-8")
+    assert "chip.crossbar: this key is missing" in refusal(chip=str(path))
+
+
+def test_unknown_names() -> None:
+    assert "unknown device 'rrem'" in refusal(device="rrem")
+    assert "Did you mean '22nm-lstp'" in refusal(technology="22nm-lst")
+    assert "unknown chip 'x'" in refusal(chip="x")
+    assert "unknown tsb 'x'" in refusal(tsb="x")
+
+
+# --- hash, dump, citations ------------------------------------------------------------------------
+
+
+def test_hash_is_stable() -> None:
+    """The same twice, and independent of the order of keys and overrides."""
+    one = resolve(overrides=["chip.adc.bits=6", "tsb.channels=8"])
+    two = resolve(overrides=["tsb.channels=8", "chip.adc.bits=6"])
+    assert one.config_hash == two.config_hash
+    assert len(one.config_hash) == 16
+    assert int(one.config_hash, 16) >= 0
+
+
+def test_hash_changes_with_any_override() -> None:
+    settings: list[list[str]] = [
+        [],
+        ["chip.adc.bits=6"],
+        ["chip.adc.kind=sar"],
+        ["chip.timing.pipeline=false"],
+        ["chip.hierarchy.max_tiles=100"],
+        ["chip.read.voltage={value: 0.3, unit: V, source: lab}"],
+        ["device.r_on=50"],
+        ["device.sigma=0.2"],
+        ["device.write_verify.max_pulses=50"],
+        ["technology.vdd=0.8"],
+        ["tsb.channels=8"],
+        ["tsb.insertion=convolution"],
+    ]
+    hashes = [resolve(overrides=setting).config_hash for setting in settings]
+    hashes += [
+        resolve(technology="32nm-lstp").config_hash,
+        resolve(device="fefet").config_hash,
+        resolve(chip="neurosim-v1.4").config_hash,
+    ]
+    assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {},
+        {"chip": "neurosim-v1.4", "technology": "7nm-lstp", "device": "fefet"},
+        {"device": "pcm", "tsb": "paper-lenet3"},
+    ],
+)
+def test_dump_round_trips(names: dict[str, str]) -> None:
+    found = resolve(**names, overrides=["chip.adc.bits=6", "device.sigma=0.05"])
+    again = Resolved.model_validate(yaml.safe_load(found.dump()))
+    assert again == found
+    assert again.config_hash == found.config_hash
+    assert again.dump() == found.dump()
+
+
+def test_dumped_parts_can_be_used_as_files(tmp_path: Path) -> None:
+    found = resolve(overrides=["chip.adc.bits=7", "device.r_on=60", "tsb.channels=24"])
+    parts = yaml.safe_load(found.dump())
+    for kind, part in parts.items():
+        (tmp_path / f"{kind}.yaml").write_text(yaml.safe_dump(part), encoding="utf-8")
+    again = resolve(
+        chip=str(tmp_path / "chip.yaml"),
+        technology=str(tmp_path / "technology.yaml"),
+        device=str(tmp_path / "device.yaml"),
+        tsb=str(tmp_path / "tsb.yaml"),
+    )
+    assert again.device == found.device
+    assert again.technology == found.technology
+    assert again.tsb == found.tsb
+    assert again.chip.adc == found.chip.adc
+
+
+def test_citations_are_distinct_sorted_and_name_overrides() -> None:
+    found = resolve(overrides=["device.r_on=50"]).citations()
+    assert list(found) == sorted(set(found))
+    assert "user override device.r_on=50" in found
+    assert any("NeuroSim" in source for source in found)
+    assert len(found) > 5
+
+
+def test_models_are_frozen() -> None:
+    found = resolve()
+    with pytest.raises(ValueError, match="frozen"):
+        found.chip.adc.bits = 9  # type: ignore[misc]
+
+
+def test_default_chip_is_free_of_artefacts() -> None:
+    chip, reference = resolve(chip=DEFAULT_CHIP).chip, resolve(chip="neurosim-v1.4").chip
+    assert not chip.hierarchy.size_check
+    assert chip.timing.count_padding
+    assert chip.area.white_space == "none"
+    assert reference.hierarchy.size_check
+    assert not reference.timing.count_padding
+    # What the two share is one set of numbers: technology, device, read-out and calibration.
+    for part in ("precision", "crossbar", "adc", "read", "calibration", "activity", "buffers"):
+        assert getattr(chip, part) == getattr(reference, part), part

@@ -1,0 +1,89 @@
+"""Figures: what is collected is right, and every format can be written."""
+
+from pathlib import Path
+
+import pytest
+
+from archsim import pipeline
+from archsim.errors import ConfigError
+from archsim.sensitivity import Elasticity
+from archsim.validation import Comparison, ValidationResult
+from reports.figures.floorplan import collect_floorplan, draw_floorplan, save_floorplan
+from reports.figures.sensitivity import collect_sensitivity, draw_sensitivity, save_sensitivity
+from reports.figures.validation import collect_validation, draw_validation
+
+
+@pytest.fixture(scope="module")
+def mapped():
+    result = pipeline.map_network("lenet3", design="common")
+    return result, pipeline.placement(result)
+
+
+def test_floorplan_has_every_tile_once_with_its_fill(mapped):
+    result, placement = mapped
+    info = collect_floorplan(result, placement)
+    assert len(info.tiles) == result.totals["tiles"]
+    assert len({(tile.row, tile.col) for tile in info.tiles}) == len(info.tiles)
+    assert [info.names[tile.layer] for tile in info.tiles] == ["conv1", "conv2", "fc", "tsb@conv1"]
+    assert [info.is_tsb[tile.layer] for tile in info.tiles] == [False, False, False, True]
+    for tile in info.tiles:
+        assert 0 < tile.utilisation <= 1
+        assert len(tile.pe_utilisation) == tile.pe_grid[0] * tile.pe_grid[1]
+        mean = sum(tile.pe_utilisation) / len(tile.pe_utilisation)
+        assert mean == pytest.approx(tile.utilisation)
+    # conv1: 16 copies of 9 x 20 weights' cells in a tile of 512 x 512 cells
+    assert info.tiles[0].utilisation == pytest.approx(16 * 9 * 20 / 512**2)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_floorplan_is_written_in_every_format(mapped, tmp_path, suffix):
+    path = tmp_path / f"floorplan{suffix}"
+    save_floorplan(*mapped, path)
+    head = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(head)
+
+
+def test_floorplan_draws_a_legend_entry_per_placed_layer(mapped):
+    figure = draw_floorplan(collect_floorplan(*mapped))
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts == ["conv1: 1 tile", "conv2: 1 tile", "fc: 1 tile", "tsb@conv1: 1 tile"]
+
+
+@pytest.mark.parametrize("name", ["plan.bmp", "plan", "nowhere/plan.png"])
+def test_bad_places_are_refused(mapped, tmp_path, name):
+    with pytest.raises(ConfigError, match=r"--plot"):
+        save_floorplan(*mapped, tmp_path / name)
+
+
+def entries():
+    return [
+        Elasticity(f"p{i}", "continuous", 1.0, None, {"edp": effect, "area": 0.1})
+        for i, effect in enumerate((0.2, -3.0, 1.0))
+    ]
+
+
+def test_sensitivity_keeps_the_largest_effects():
+    info = collect_sensitivity(entries(), most=2)
+    assert info.parameters == ("p1", "p2")
+    assert info.elasticities["edp"] == (-3.0, 1.0)
+    assert info.elasticities["latency"] == (0.0, 0.0)
+    assert len(draw_sensitivity(info).axes[0].patches) == 2 * len(info.elasticities)
+
+
+def test_sensitivity_is_written(tmp_path: Path):
+    save_sensitivity(entries(), tmp_path / "s.svg")
+    assert "p1" in (tmp_path / "s.svg").read_text()
+
+
+def test_validation_has_a_panel_per_metric():
+    comparisons = tuple(
+        Comparison(f"r{i}", network, "base", None, metric, 1.1 * value, value)
+        for metric in ("area", "latency")
+        for i, (network, value) in enumerate((("a", 1.0), ("b", 10.0), ("a", 100.0)))
+    )
+    result = ValidationResult("chip", "folder", comparisons, (), 0, 0)
+    info = collect_validation(result)
+    assert [panel.metric for panel in info.panels] == ["area", "latency"]
+    assert {name: len(pairs) for name, pairs in info.panels[0].points.items()} == {"a": 2, "b": 1}
+    assert info.panels[0].median_pct == pytest.approx(10.0)
+    assert len(draw_validation(info).axes) == 2
