@@ -8,6 +8,7 @@ design of a batch. A :class:`Placement` (one design) says where each subarray is
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,13 @@ class MatrixLayers:
     """The work of every layer as matrix-vector products, ``*batch layer``.
 
     One row is one matrix of ``rows`` x ``weights_wide`` weights, ``columns`` cells wide, applied
-    to ``vectors`` inputs per image. ``instances`` identical matrices work side by side (channel
-    groups of a separate shared block); ``owned`` says how many of them this row brings to the
-    chip (0 where a shared block that another row owns is reused, or where the row is inactive).
-    ``active`` is 1 for rows that the design really executes.
+    to ``vectors`` inputs per image; ``fill`` is the share of the columns that hold weights (below
+    1 where groups are padded to whole subarrays), ``input_rows`` the different inputs of a vector
+    (more than ``rows`` where groups are packed side by side) and ``macs`` its multiply-accumulates.
+    ``instances`` identical matrices work side by side (channel groups of a separate shared block);
+    ``owned`` says how many of them this row brings to the chip (0 where a shared block that
+    another row owns is reused, or where the row is inactive). ``active`` is 1 for rows that the
+    design really executes.
 
     ``input_group`` and ``matrix_group`` number rows that read alike inputs, and rows that are the
     same matrix on the same map, under every design; the engine works such a group out once.
@@ -79,6 +83,8 @@ class MatrixLayers:
     rows: Tensor
     weights_wide: Tensor
     columns: Tensor
+    fill: Tensor
+    macs: Tensor
     channels: Tensor
     kernel_area: Tensor
     kernel_height: Tensor
@@ -207,32 +213,111 @@ PLACEMENT_COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class PlacedSubarray:
+    """One subarray that holds weights: whose they are, which they are and where it is.
+
+    ``layer`` counts the plan's rows; ``instance`` the layer's matrices of its own (channel groups
+    of a separate shared block) and ``copy`` the copies of each. ``row_*``/``col_*`` are the cells
+    of the matrix that it holds: of the slice of ``kernel_position``, unless that is None.
+    """
+
+    layer: int
+    name: str
+    kind: str
+    instance: int
+    copy: int
+    kernel_position: int | None
+    tile: int
+    grid_row: int
+    grid_col: int
+    pe_row: int
+    pe_col: int
+    array_row: int
+    array_col: int
+    row_start: int
+    row_stop: int
+    col_start: int
+    col_stop: int
+
+    @property
+    def rows_used(self) -> int:
+        """Rows of the crossbar that hold weights."""
+        return self.row_stop - self.row_start
+
+    @property
+    def cols_used(self) -> int:
+        """Columns of the crossbar that hold weights."""
+        return self.col_stop - self.col_start
+
+
+@dataclass(frozen=True)
+class PlacedTile:
+    """One tile: its layer, its place on the grid, what is in it and how full it is.
+
+    ``pe_grid`` is the rows and columns of PEs (the last row may be short), ``array_grid`` those of
+    subarrays in a PE.
+    """
+
+    index: int
+    layer: int
+    name: str
+    kind: str
+    grid_row: int
+    grid_col: int
+    pe_grid: tuple[int, int]
+    array_grid: tuple[int, int]
+    subarrays_used: int
+    cells_used: int
+    cells: int
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the tile's cells that hold weights."""
+        return self.cells_used / self.cells
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """Where every subarray that holds weights is, for one design.
 
     Columnar: ``columns[name]`` is an int64 array with one entry per subarray, see
-    :data:`PLACEMENT_COLUMNS`. ``grid_row``/``grid_col`` place the tile on the chip, ``pe_*`` the PE
-    in the tile and ``array_*`` the subarray in the PE; ``row_*``/``col_*`` say which cells of the
-    layer's matrix it holds (of one kernel position's slice, where that is not -1).
+    :data:`PLACEMENT_COLUMNS`; iterating gives the same as :class:`PlacedSubarray`.
+    ``grid_row``/``grid_col`` place the tile on the chip, ``pe_*`` the PE in the tile and
+    ``array_*`` the subarray in the PE; ``row_*``/``col_*`` say which cells of the layer's matrix it
+    holds (of one kernel position's slice, where that is not -1).
 
     ``owners[i]`` is the layer whose subarrays layer ``i`` uses: itself, the first insertion for a
-    common shared block, or -1 for none.
+    common shared block, or -1 for none. ``design`` is the placement of the shared block and
+    ``array_rows`` x ``array_cols`` the cells of a subarray; ``tile_*`` have one entry per tile.
     """
 
+    design: str
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     owners: tuple[int, ...]
+    array_rows: int
+    array_cols: int
     grid_rows: int
     grid_cols: int
     tile_layer: tuple[int, ...]
     tile_pes: tuple[tuple[int, int], ...]
+    tile_arrays: tuple[tuple[int, int], ...]
     tile_cells: tuple[int, ...]
     columns: dict[str, numpy.typing.NDArray[numpy.int64]]
 
     def __len__(self) -> int:
         """Subarrays placed."""
         return len(self.columns["layer"])
+
+    def __iter__(self) -> Iterator[PlacedSubarray]:
+        """Every subarray, tile by tile."""
+        values = [self.columns[name].tolist() for name in PLACEMENT_COLUMNS]
+        for row in zip(*values, strict=True):
+            entry: dict[str, Any] = dict(zip(PLACEMENT_COLUMNS, row, strict=True))
+            layer, position = entry["layer"], entry["kernel_position"]
+            entry["kernel_position"] = None if position < 0 else position
+            yield PlacedSubarray(name=self.names[layer], kind=self.kinds[layer], **entry)
 
     @property
     def cells(self) -> numpy.typing.NDArray[numpy.int64]:
@@ -241,12 +326,28 @@ class Placement:
         rows = here["row_stop"] - here["row_start"]
         return rows * (here["col_stop"] - here["col_start"])
 
-    def tile_utilisation(self) -> numpy.typing.NDArray[numpy.float64]:
-        """Share of each tile's cells that hold weights."""
-        used = numpy.bincount(
-            self.columns["tile"], weights=self.cells, minlength=len(self.tile_layer)
+    @property
+    def tiles(self) -> tuple[PlacedTile, ...]:
+        """Every tile of the chip, row by row of the grid."""
+        count, tile = len(self.tile_layer), self.columns["tile"]
+        arrays = numpy.bincount(tile, minlength=count).tolist()
+        used = numpy.bincount(tile, weights=self.cells, minlength=count).tolist()
+        return tuple(
+            PlacedTile(
+                index=index,
+                layer=layer,
+                name=self.names[layer],
+                kind=self.kinds[layer],
+                grid_row=index // self.grid_cols,
+                grid_col=index % self.grid_cols,
+                pe_grid=self.tile_pes[index],
+                array_grid=self.tile_arrays[index],
+                subarrays_used=arrays[index],
+                cells_used=round(used[index]),
+                cells=self.tile_cells[index],
+            )
+            for index, layer in enumerate(self.tile_layer)
         )
-        return used / numpy.maximum(numpy.array(self.tile_cells, dtype=numpy.float64), 1.0)
 
     def to_frame(self) -> pandas.DataFrame:
         """One row per subarray, with the layer's name."""

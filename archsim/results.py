@@ -222,8 +222,8 @@ class MapResult:
     def breakdown_rows(self) -> dict[str, dict[str, float]]:
         """Per component: area, dynamic energy and latency, in report units.
 
-        Each column adds up to its total, so a component without a part of its own has 0: the time of
-        the ADCs, for one, is that of the array which they read.
+        Each column adds up to its total, so a component without a part of its own has 0: the time
+        of the ADCs, for one, is that of the array which they read.
         """
         cost = self.cost
         names = dict.fromkeys([*cost.areas_m2, *cost.energies_J, *cost.times_s])

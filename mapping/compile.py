@@ -141,14 +141,16 @@ def _matrix_layers(
 
     no = torch.zeros_like(tsb.channels)
     one = no + 1
-    weights_wide = join(backbone.weights_wide, tsb.channels)
+    tsb_columns = matrix_columns(design=design, weights_wide=tsb.channels)
     return MatrixLayers(
         input_group=input_group,
         matrix_group=matrix_group,
         repeats=torch.tensor(repeats, dtype=torch.float64, device=design.rows.device),
         rows=join(backbone.rows, tsb.channels),
-        weights_wide=weights_wide,
-        columns=matrix_columns(design=design, weights_wide=weights_wide),
+        weights_wide=join(backbone.weights_wide, tsb.channels),
+        columns=join(backbone.columns, tsb_columns),
+        fill=join(backbone.fill, one),
+        macs=join(table.weights, tsb.channels**2),
         channels=join(table.in_channels, tsb.channels),
         kernel_area=join(table.kernel_h * table.kernel_w, one),
         kernel_height=join(table.kernel_h, one),

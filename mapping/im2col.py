@@ -2,7 +2,8 @@
 
 A convolution is a matrix of ``Cin/groups * kh * kw`` rows and ``Cout`` columns that is applied once
 per output pixel; a linear layer is applied once per token. Groups of a grouped convolution are
-packed on the block diagonal of a subarray as far as they fit, and the packs stand side by side.
+packed on the block diagonal of a subarray as far as they fit. Every pack has inputs of its own, so
+packs share no word line: each starts in a subarray of its own, and they stand side by side.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.network.table import LayerTable
+from mapping.bit_slice import matrix_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,8 @@ class Matrices:
 
     rows: Tensor
     weights_wide: Tensor
+    columns: Tensor
+    fill: Tensor
     input_rows: Tensor
     vectors: Tensor
     padding_share: Tensor
@@ -38,9 +42,16 @@ def backbone_matrices(*, design: DesignBatch, table: LayerTable) -> Matrices:
     group_wide = table.out_channels / table.groups
     packed = _packed_groups(design, table.groups, group_rows, group_wide)
     packs = torch.ceil(table.groups / packed)
+    dense = matrix_columns(design=design, weights_wide=table.out_channels)
+    cols = design.cols.unsqueeze(-1)
+    pack = matrix_columns(design=design, weights_wide=packed * group_wide)
+    aligned = packs * torch.ceil(pack / cols) * cols
+    columns = torch.where(packs > 1, aligned, dense)
     return Matrices(
         rows=packed * group_rows,
-        weights_wide=packs * packed * group_wide,
+        weights_wide=table.out_channels,
+        columns=columns,
+        fill=dense / columns,
         input_rows=table.in_channels * table.kernel_h * table.kernel_w,
         vectors=vector_count(design=design, table=table),
         padding_share=_padding_share(design, table),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import DESIGNS, DesignBatch
 from archsim.errors import MappingError
 from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, Placement
 
@@ -82,6 +82,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
     found: list[tuple[int, ...]] = []
     tile_layer: list[int] = []
     tile_pes: list[tuple[int, int]] = []
+    tile_arrays: list[tuple[int, int]] = []
     tile_cells: list[int] = []
     for layer in _layers(plan):
         for instance in range(layer.owned):
@@ -91,6 +92,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
                         tile = len(tile_layer)
                         tile_layer.append(layer.index)
                         tile_pes.append(_pe_grid(layer, chip))
+                        tile_arrays.append(_array_grid(layer, chip))
                         tile_cells.append(_tile_cells(layer, chip))
                         place_on = (tile, tile // grid_cols, tile % grid_cols)
                         for entry in _tile(layer, chip, tile_row, tile_col):
@@ -101,13 +103,17 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
                             )
     table = np.array(found, dtype=np.int64).reshape(-1, len(PLACEMENT_COLUMNS))
     return Placement(
+        design=DESIGNS[int(design.design)],
         names=plan.names,
         kinds=plan.kinds,
         owners=_owners(plan),
+        array_rows=chip.rows,
+        array_cols=chip.cols,
         grid_rows=int(floor.grid_rows),
         grid_cols=grid_cols,
         tile_layer=tuple(tile_layer),
         tile_pes=tuple(tile_pes),
+        tile_arrays=tuple(tile_arrays),
         tile_cells=tuple(tile_cells),
         columns={name: table[:, i].copy() for i, name in enumerate(PLACEMENT_COLUMNS)},
     )
@@ -163,12 +169,16 @@ def _pe_grid(layer: _Layer, chip: _Chip) -> tuple[int, int]:
     return math.ceil(chip.kernel_pes / wide), wide
 
 
+def _array_grid(layer: _Layer, chip: _Chip) -> tuple[int, int]:
+    """Rows and columns of subarrays in a PE."""
+    side = chip.kernel_side if layer.kernel else chip.pe_side
+    return math.ceil(side / chip.rows), math.ceil(side / chip.cols)
+
+
 def _tile_cells(layer: _Layer, chip: _Chip) -> int:
     """Cells of all subarrays of a tile."""
-    side = chip.kernel_side if layer.kernel else chip.pe_side
     pes = chip.kernel_pes if layer.kernel else chip.pes_per_side**2
-    in_pe = math.ceil(side / chip.rows) * math.ceil(side / chip.cols)
-    return pes * in_pe * chip.rows * chip.cols
+    return pes * math.prod(_array_grid(layer, chip)) * chip.rows * chip.cols
 
 
 _Entry = tuple[int, int, tuple[int, int, int, int], tuple[int, int, int, int]]

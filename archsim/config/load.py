@@ -177,7 +177,8 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """Return a copy of ``document`` with every ``path=value`` applied.
 
-    A plain number given for a sourced constant replaces its value and keeps its unit.
+    A plain number given for a sourced constant replaces its value and keeps its unit; ``null``
+    takes the constant out.
 
     Raises:
         ConfigError: a path that leads nowhere, with the nearest known key.
@@ -200,7 +201,8 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
                 node = node[key]
                 continue
             old = node.get(key)
-            if isinstance(old, dict) and "value" in old and not isinstance(value, dict):
+            is_number = value is not None and not isinstance(value, dict)
+            if is_number and isinstance(old, dict) and "value" in old:
                 value = {**old, "value": value, "source": f"user override {text.strip()}"}
                 value.pop("range", None)
             elif isinstance(old, dict) and isinstance(value, dict) and "value" not in old:

@@ -40,7 +40,7 @@ class Quantity(BaseModel):
     same unit: what is known of the constant's uncertainty.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     value: float | tuple[float, ...]
     unit: Annotated[str, BeforeValidator(str)]

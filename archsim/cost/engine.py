@@ -121,11 +121,7 @@ def _roll_up(
         layer_times_s=layer_time,
         programming=programming_cost(design=design, plan=plan),
         macs=over_layers(
-            plan.layers.input_rows
-            * plan.layers.weights_wide
-            * plan.layers.vectors
-            * plan.layers.instances
-            * plan.layers.active
+            plan.layers.macs * plan.layers.vectors * plan.layers.instances * plan.layers.active
         ),
         constraints=(*plan.constraints, _access_fits(design, array)),
     )

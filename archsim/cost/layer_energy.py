@@ -81,7 +81,10 @@ def layer_energy(
     driver_rows = array.blocks["drivers"].row_energy_J.unsqueeze(-1) * active_rows
     return LayerEnergy(
         array=scale * array.array.row_energy_J.unsqueeze(-1) * active_rows,
-        adc=scale * layers.vectors * _conversions(design, parts, plan, arrays, probability),
+        adc=scale
+        * layers.fill
+        * layers.vectors
+        * _conversions(design, parts, plan, arrays, probability),
         mux=scale * (block("mux") + block("mux_decoder")),
         drivers=scale * (block("drivers") + driver_rows),
         shift_add=scale * (block("shift_add_weight") + block("shift_add_input")),
@@ -244,7 +247,9 @@ def _tile_bits(design: DesignBatch, plan: MappingPlan, tile: LayerTile) -> tuple
     """Bits into and out of all tiles of one copy of a layer."""
     layers = plan.layers
     reads = layers.vectors * design.input_bits.unsqueeze(-1)
-    rows = torch.where(plan.is_kernel, layers.rows / torch.sqrt(layers.kernel_area), layers.rows)
+    rows = torch.where(
+        plan.is_kernel, layers.rows / torch.sqrt(layers.kernel_area), layers.input_rows
+    )
     into = rows * reads * plan.tile_cols
     out = layers.weights_wide * tile.tile_sum_bit * layers.vectors * plan.tile_rows
     return into, out

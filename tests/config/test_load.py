@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def test_unusable_text_names_the_file(tmp_path: Path, text: str, words: str) -> 
 
 def test_a_billion_laughs_are_refused_at_once(tmp_path: Path) -> None:
     lines = ["a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]"]
-    for level in range(1, 12):
-        lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     assert "aliases are not allowed" in message(read_yaml, written(tmp_path, "\n".join(lines)))
 
 
@@ -144,7 +144,7 @@ def test_a_file_may_extend_a_shipped_preset(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("links", [("a", "a"), ("a", "b", "a")], ids=["self", "pair"])
 def test_circular_extends(tmp_path: Path, links: tuple[str, ...]) -> None:
-    for name, parent in zip(links, links[1:], strict=False):
+    for name, parent in itertools.pairwise(links):
         written(tmp_path, f"extends: {parent}.yaml\n", f"{name}.yaml")
     found = message(load_preset, "chip", str(tmp_path / "a.yaml"))
     assert "goes round in a circle" in found
@@ -200,9 +200,7 @@ def test_overrides_leave_the_original_alone() -> None:
 
 
 def test_a_number_for_a_constant_keeps_the_unit_and_says_where_it_came_from() -> None:
-    document = {
-        "device": {"r_on": {"value": 1, "unit": "kohm", "source": "book", "range": [0, 2]}}
-    }
+    document = {"device": {"r_on": {"value": 1, "unit": "kohm", "source": "book", "range": [0, 2]}}}
     found = apply_overrides(document, ["device.r_on=50"])["device"]["r_on"]
     assert found == {"value": 50, "unit": "kohm", "source": "user override device.r_on=50"}
 

@@ -1,4 +1,4 @@
-"""Oracle: registers, adders, pools, wires, trees and buffers against numbers per node and by hand."""
+"""Oracle: registers, adders, pools, wires and buffers against numbers per node and by hand."""
 
 from __future__ import annotations
 

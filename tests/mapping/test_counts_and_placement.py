@@ -200,3 +200,17 @@ def test_batches_and_merged_plans_are_not_placed():
     merged = compile_plan(design=BASE, table=table, merge_alike=True)
     with pytest.raises(MappingError, match="merge_alike=False"):
         place(design=BASE, plan=merged)
+
+
+def test_groups_are_packed_and_share_no_word_line():
+    # Depthwise 3x3 on 32 channels, 128 x 128 array, 4 cells per weight: 14 groups of 9 rows fit the
+    # rows, 32 the columns, so 3 packs, each in a subarray of its own.
+    design = BASE.replace(duplication=0)
+    plan = compile_plan(design=design, table=table_of([(32, 32, 3, 32, 8)]))
+    work = plan.layers
+    assert (work.rows.item(), work.columns.item()) == (126, 3 * 128)
+    assert work.fill.item() == pytest.approx(32 * 4 / (3 * 128))
+    assert plan.subarrays_used.item() == 3
+    assert (work.macs.item(), work.input_rows.item()) == (32 * 9, 32 * 9)
+    dense = compile_plan(design=design, table=table_of([(32, 32, 3, 1, 8)])).layers
+    assert (dense.macs.item(), dense.fill.item()) == (32 * 32 * 9, 1.0)
