@@ -12,7 +12,11 @@ from hypothesis import HealthCheck, settings
 
 # Shared machines stall, so an example has no time limit.
 settings.register_profile(
-    "archsim", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "archsim",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.load_profile("archsim")
 

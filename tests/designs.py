@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -128,6 +129,11 @@ def price(
     """Compile and evaluate."""
     plan = compile_plan(design=design, table=table, points=points)
     return plan, evaluate(design=design, plan=plan)
+
+
+def near(expected: Any, rel: float = 1e-6) -> Any:
+    """``pytest.approx`` for SI values, without its absolute tolerance: 1e-12 is a picojoule."""
+    return pytest.approx(expected, rel=rel, abs=0)
 
 
 def tensors_of(result: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

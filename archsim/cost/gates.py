@@ -269,7 +269,8 @@ def leakage_A(
         return (i_n + i_p) / 2
     count = torch.as_tensor(inputs, dtype=torch.float64)
     two, other = NAND_LEAKAGE if kind == "nand" else NOR_LEAKAGE
-    factor = torch.where(count == 2, two, other)
+    # One argument is a tensor: from two numbers torch.where makes single precision.
+    factor = torch.where(count == 2, torch.full_like(count, two), other)
     return factor * count * (i_p if kind == "nand" else i_n)
 
 

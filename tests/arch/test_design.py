@@ -25,6 +25,7 @@ from tests.designs import (
     Conv,
     make_design,
     make_table,
+    near,
     points_after,
     price,
     technology,
@@ -90,9 +91,9 @@ def test_si_inside() -> None:
     design = make_design()
     assert float(design.r_on_ohm) == 100e3
     assert float(design.pulse_width_s) == 10e-9
-    assert float(design.adc_empty_power_W) == pytest.approx(1e-6)
-    assert float(design.write_energy_J) == pytest.approx(0.6e-12)
-    assert float(design.technology.node_m) == pytest.approx(22e-9)
+    assert float(design.adc_empty_power_W) == near(1e-6)
+    assert float(design.write_energy_J) == near(0.6e-12)
+    assert float(design.technology.node_m) == near(22e-9)
     assert float(design.technology.vdd_V) == 0.85
 
 
@@ -103,7 +104,7 @@ def test_absent_values_take_the_default_of_the_parameter() -> None:
     assert float(make_design().max_tiles) == 1e12
     assert float(design.v_read_V) == float(design.technology.v_read_V)
     own = make_design("chip.read.voltage={value: 300, unit: mV, source: lab}")
-    assert float(own.v_read_V) == pytest.approx(0.3)
+    assert float(own.v_read_V) == near(0.3)
 
 
 def test_unknown_placement() -> None:
@@ -217,7 +218,7 @@ def test_lists_of_a_technology() -> None:
 @pytest.mark.parametrize("name", preset_names("technology"))
 def test_constants_of_a_node_are_plausible(name: str) -> None:
     tech = technology(name)
-    assert float(tech.node_m) == pytest.approx(float(name.partition("nm")[0]) * 1e-9)
+    assert float(tech.node_m) == near(float(name.partition("nm")[0]) * 1e-9)
     assert 0.5 < float(tech.vdd_V) < 1.5
     assert float(tech.i_on_n_A_per_m) > 1e3 * float(tech.i_off_n_A_per_m)
     assert float(tech.metal0_width_m) >= float(tech.node_m)

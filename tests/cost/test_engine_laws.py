@@ -13,7 +13,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.cost.engine import ENERGY_COMPONENTS, TIME_COMPONENTS
 from tests.cost.random_designs import Network
-from tests.designs import Conv, make_design, make_table, points_after, price, tensors_of
+from tests.designs import Conv, make_design, make_table, near, points_after, price, tensors_of
 
 # --- one path, scalar or batch ------------------------------------------------------------------
 
@@ -56,7 +56,7 @@ def test_two_batch_axes_equal_scalar_calls(small_net: Network) -> None:
             _, one = price(base.replace(adc_bits=adc_bits, mux_ratio=mux_ratio), *small_net)
             for name in ("area_m2", "energy_J", "latency_s", "period_s"):
                 found, expected = getattr(cost, name)[i, j], getattr(one, name)
-                assert float(found) == pytest.approx(float(expected), rel=1e-12), name
+                assert float(found) == near(float(expected), rel=1e-12), name
 
 
 def test_permuting_a_batch_permutes_the_result(
@@ -212,7 +212,7 @@ def test_access_transistor_must_fit_under_the_cell(
     assert cost.feasible.tolist() == [False, True]
     broken = next(entry for entry in cost.constraints if "access" in entry.name)
     assert broken.bound.tolist() == [12, 12]
-    assert broken.demand.tolist() == pytest.approx([12 / 0.99, 12 / 1.01], rel=2e-3)
+    assert broken.demand.tolist() == near([12 / 0.99, 12 / 1.01], rel=2e-3)
 
 
 def test_sram_has_no_access_transistor_to_fit(small_net: Network) -> None:

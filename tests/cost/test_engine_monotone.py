@@ -11,7 +11,7 @@ from archsim.cost.engine import ENERGY_COMPONENTS
 from archsim.plan import MappingPlan
 from archsim.results import CostBreakdown
 from tests.cost.random_designs import Network
-from tests.designs import make_design, price
+from tests.designs import make_design, near, price
 
 # --- monotone where physics is ------------------------------------------------------------------
 
@@ -93,8 +93,8 @@ def test_word_lines_and_adders_go_with_the_square_of_the_supply(small_net: Netwo
     technology = base.technology.replace(vdd_V=2 * base.technology.vdd_V)
     _, once = price(base, *small_net)
     _, twice = price(base.replace(technology=technology), *small_net)
-    assert float(twice.energies_J["array"] / once.energies_J["array"]) == pytest.approx(4)
-    assert float(twice.energies_J["adder_tree"] / once.energies_J["adder_tree"]) == pytest.approx(4)
+    assert float(twice.energies_J["array"] / once.energies_J["array"]) == near(4)
+    assert float(twice.energies_J["adder_tree"] / once.energies_J["adder_tree"]) == near(4)
 
 
 @pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20"])
@@ -109,7 +109,7 @@ def test_copies_divide_the_array_time_exactly(
     array = cost.times_s["array"]
     never_falls(-array, "array time")
     never_falls(cost.area_m2, "area")
-    assert (array / array[0]).tolist() == pytest.approx([1, 1 / 2, 1 / 4, 1 / 8], rel=1e-12)
+    assert (array / array[0]).tolist() == near([1, 1 / 2, 1 / 4, 1 / 8], rel=1e-12)
     copies = plan.copies / plan.copies[0]
     assert bool((copies == torch.tensor([[1.0], [2.0], [4.0], [8.0]])).all())
 
@@ -118,7 +118,7 @@ def test_copies_leave_the_read_energy_alone(paper_nets: dict[str, Network]) -> N
     base = make_design("chip.hierarchy.duplication=none")
     cost = sweep(paper_nets["vgg8"], "copies", [1, 2, 4], base)
     for name in ("array", "adc", "mux", "drivers", "shift_add"):
-        assert cost.energies_J[name].tolist() == pytest.approx(
+        assert cost.energies_J[name].tolist() == near(
             [float(cost.energies_J[name].reshape(-1)[0])] * cost.energies_J[name].numel()
         )
 
@@ -174,8 +174,8 @@ def test_all_visits_to_one_common_block_are_one_pipeline_stage(small_net: Networ
     is_tsb = torch.tensor([kind == "tsb" for kind in plan.kinds])
     queue = float((cost.layer_latency_s[1] * is_tsb).sum())
     backbone = float((cost.layer_latency_s[1] * ~is_tsb).max())
-    assert float(cost.period_s[1]) == pytest.approx(max(queue, backbone), rel=1e-12)
-    assert float(cost.period_s[2]) == pytest.approx(float(cost.layer_latency_s[2].max()), rel=1e-12)
+    assert float(cost.period_s[1]) == near(max(queue, backbone), rel=1e-12)
+    assert float(cost.period_s[2]) == near(float(cost.layer_latency_s[2].max()), rel=1e-12)
 
 
 def test_more_common_blocks_share_the_queue(small_net: Network) -> None:
@@ -185,7 +185,7 @@ def test_more_common_blocks_share_the_queue(small_net: Network) -> None:
     )
     is_tsb = torch.tensor([kind == "tsb" for kind in plan.kinds])
     array = (cost.layer_times_s["array"] * is_tsb).sum(-1)
-    assert (array / array[0]).tolist() == pytest.approx([1, 1 / 2, 1 / 4], rel=1e-12)
+    assert (array / array[0]).tolist() == near([1, 1 / 2, 1 / 4], rel=1e-12)
 
 
 def test_queue_of_the_common_block_by_hand(small_net: Network) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from archsim.cost import gates
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.component.level_shifter import level_shifter_area_m2
-from tests.designs import make_design, technology
+from tests.designs import make_design, near, technology
 
 #: Printed to five or six digits, so half a unit in the last of four is allowed.
 PRINTED = 1.5e-4
@@ -70,7 +70,7 @@ def test_unit_device_inverter_and_register(node: str) -> None:
     )
     # C_out of a FinFET inverter is printed to three digits only.
     rel = PRINTED if node.startswith(("65", "45", "32", "22")) else 8e-4
-    assert [float(value) for value in found] == pytest.approx(NODES[node][0], rel=rel)
+    assert [float(value) for value in found] == near(NODES[node][0], rel=rel)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -88,7 +88,7 @@ def test_enlarged_nand_and_level_shifter(node: str) -> None:
         level_shifter_area_m2(design=thick) * 1e12,
         level_shifter_area_m2(design=core) * 1e12,
     )
-    assert [float(value) for value in found] == pytest.approx(NODES[node][1], rel=4e-4)
+    assert [float(value) for value in found] == near(NODES[node][1], rel=4e-4)
 
 
 def test_level_shifters_only_where_the_write_voltage_needs_them() -> None:
@@ -111,13 +111,13 @@ def test_minimum_inverter_at_22nm_by_hand() -> None:
         c_out += length * w * c_j + side * c_sw + w * c_dc
     tech = technology("22nm-lstp")
     inverter = gates.make_gate(tech, "inverter", 1, 2 * tech.node_m, 2 * tech.node_m * tech.r_pn)
-    assert float(inverter.c_in_F) == pytest.approx(c_g * 2 * F * (1 + rho), rel=1e-9)
+    assert float(inverter.c_in_F) == near(c_g * 2 * F * (1 + rho), rel=1e-9)
     # The preset keeps the junction coefficients, printed to a few digits.
-    assert float(inverter.c_out_F) == pytest.approx(c_out, rel=1e-4)
-    assert float(inverter.r_n_ohm) == pytest.approx(1.77 * V / (791.9 * 2 * F), rel=1e-9)
-    assert float(inverter.r_p_ohm) == pytest.approx(float(inverter.r_n_ohm), rel=1e-9)
-    assert float(inverter.leakage_A) == pytest.approx((2 * F + 2 * F * rho) * 1e-4 / 2, rel=1e-9)
-    assert float(inverter.width_m) == pytest.approx(2 * 3.8 * F, rel=1e-9)
+    assert float(inverter.c_out_F) == near(c_out, rel=1e-4)
+    assert float(inverter.r_n_ohm) == near(1.77 * V / (791.9 * 2 * F), rel=1e-9)
+    assert float(inverter.r_p_ohm) == near(float(inverter.r_n_ohm), rel=1e-9)
+    assert float(inverter.leakage_A) == near((2 * F + 2 * F * rho) * 1e-4 / 2, rel=1e-9)
+    assert float(inverter.width_m) == near(2 * 3.8 * F, rel=1e-9)
 
 
 def _in_F(node: str, *multiples: float) -> list[Tensor]:
@@ -134,19 +134,19 @@ def test_planar_folding_by_hand() -> None:
     def inverter(n: Tensor, p: Tensor) -> float:
         return float(gates.footprint_m(tech, "inverter", 1, n, p, height)) / pitch
 
-    assert inverter(width_n, width_p) == pytest.approx(2)
-    assert inverter(width_n * 1.045, width_p * 1.045) == pytest.approx(2)  # exactly full: fits
-    assert inverter(width_n * 1.05, width_p * 1.05) == pytest.approx(3)  # two fingers
-    assert inverter(width_n * 3, width_p * 3) == pytest.approx(4)  # ceil(30 / 10.45) = 3 fingers
+    assert inverter(width_n, width_p) == near(2)
+    assert inverter(width_n * 1.045, width_p * 1.045) == near(2)  # exactly full: fits
+    assert inverter(width_n * 1.05, width_p * 1.05) == near(3)  # two fingers
+    assert inverter(width_n * 3, width_p * 3) == near(4)  # ceil(30 / 10.45) = 3 fingers
     # One polarity alone: 28F - 3.6F = 24.4F per finger.
     none = torch.zeros_like(width_n)
-    assert inverter(width_n * 2.44, none) == pytest.approx(2)
-    assert inverter(width_n * 2.45, none) == pytest.approx(3)
+    assert inverter(width_n * 2.44, none) == near(2)
+    assert inverter(width_n * 2.45, none) == near(3)
     # Three-input NAND: four pitches flat; three times (folds + 1) when folded.
     flat = gates.footprint_m(tech, "nand", 3, width_n, width_p, height)
     folded = gates.footprint_m(tech, "nand", 3, width_n * 1.05, width_p * 1.05, height)
-    assert float(flat) / pitch == pytest.approx(4)
-    assert float(folded) / pitch == pytest.approx(9)
+    assert float(flat) / pitch == near(4)
+    assert float(folded) / pitch == near(9)
 
 
 def test_finfet_folds_are_floored() -> None:
@@ -162,7 +162,7 @@ def test_finfet_folds_are_floored() -> None:
         )
         for fins in (1, 4, 5, 9, 12)
     ]
-    assert footprints == pytest.approx([2, 2, 2, 3, 4])
+    assert footprints == near([2, 2, 2, 3, 4])
 
 
 def test_fins_are_started_pairs_of_F() -> None:
@@ -180,7 +180,7 @@ def test_stack_leakage(kind: gates.GateKind, inputs: int, factor: float) -> None
     width_n, width_p = _in_F("45nm-lstp", 4, 3)
     off = tech.i_off_p_A_per_m * width_p if kind == "nand" else tech.i_off_n_A_per_m * width_n
     found = gates.leakage_A(tech, kind, inputs, width_n, width_p)
-    assert float(found) == pytest.approx(factor * float(off), rel=1e-12)
+    assert float(found) == near(factor * float(off), rel=1e-12)
 
 
 def test_delay_chain_by_hand() -> None:
@@ -189,28 +189,28 @@ def test_delay_chain_by_hand() -> None:
     t1 = math.log(2) * 2e-12
     t2 = math.sqrt((math.log(2) * 5e-12) ** 2 + 5e-12 * t1)
     found = gates.chain_delay_s(first.double(), second.double())
-    assert [float(value) for value in found] == pytest.approx([t1, t2], rel=1e-6)
+    assert [float(value) for value in found] == near([t1, t2], rel=1e-6)
 
 
 def test_parallel_resistance_and_pass_gate_height() -> None:
-    assert float(gates.parallel_ohm(torch.tensor(3.0), torch.tensor(6.0))) == pytest.approx(2)
+    assert float(gates.parallel_ohm(torch.tensor(3.0), torch.tensor(6.0))) == near(2)
     tech = technology("22nm-lstp")
     width_n, width_p = _in_F("22nm-lstp", 30, 40)
     height = gates.pass_gate_height_m(tech, width_n, width_p, torch.tensor(5.0))
-    assert float(height / tech.node_m) == pytest.approx(70 / 5 + 7.1, rel=1e-9)
+    assert float(height / tech.node_m) == near(70 / 5 + 7.1, rel=1e-9)
 
 
 def test_register_layout_fills_columns_and_rows() -> None:
     register = flip_flop(technology("22nm-lstp"))
     tall, wide = float(register.height_m), float(register.width_m)
-    assert (tall, wide) == pytest.approx((28 * 22e-9, 12 * 2 * 3.8 * 22e-9))
+    assert (tall, wide) == near((28 * 22e-9, 12 * 2 * 3.8 * 22e-9))
     bits = torch.tensor(10.0, dtype=torch.float64)
     # Four bits fit a column of 4.5 cell heights: ceil(10 / 4) = 3 columns.
     found = register.width_in_height(bits, torch.tensor(4.5 * tall, dtype=torch.float64))
-    assert float(found) == pytest.approx(3 * wide)
+    assert float(found) == near(3 * wide)
     # Room for 20, but there are only 10: one row.
     found = register.height_in_width(bits, torch.tensor(20 * wide, dtype=torch.float64))
-    assert float(found) == pytest.approx(tall)
+    assert float(found) == near(tall)
     # A space narrower than one register still holds one per row.
     found = register.height_in_width(bits, torch.tensor(0.5 * wide, dtype=torch.float64))
-    assert float(found) == pytest.approx(10 * tall)
+    assert float(found) == near(10 * tall)

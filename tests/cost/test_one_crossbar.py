@@ -13,12 +13,13 @@ that puts them together is here. Printed with four digits: 5e-4.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import pytest
 
 from archsim.plan import MappingPlan
 from archsim.results import CostBreakdown
-from tests.designs import Conv, make_design, make_table, price
+from tests.designs import Conv, make_design, make_table, near, price
 
 PRINTED = 5e-4
 
@@ -80,7 +81,7 @@ class Subarray:
     height_um = ROWS * 4 * 0.022
     sar_um2 = 0.616 * 2 * 3.8 * 0.022 * (269 + 109 * 4 + 209 + 73 * 4)
     # word-line driver, source-line switch, mux, decoder, shift-adds
-    areas_um2 = {
+    areas_um2: ClassVar = {
         "array": height_um * width_um,
         "adc": ADCS * sar_um2,
         "mux": 4.928 * width_um + 4.928 * 9.6492,
@@ -147,7 +148,7 @@ def conversion_J() -> float:
     conductance = ROWS * (0.25 / (1 / on + series) + 0.75 / (1 / off + series))
     y = 0.5 / V_READ / conductance
     power = (0.538 * 5 + 4.3753) * 1e-6 + 0.072341 * y ** (-2.303 / 2.302585)
-    return COLS * 6e-9 * (7 * power + 1e-6)
+    return float(COLS * 6e-9 * (7 * power + 1e-6))
 
 
 def energies_J() -> dict[str, float]:
@@ -235,15 +236,15 @@ def test_counts(priced: tuple[MappingPlan, CostBreakdown]) -> None:
 @pytest.mark.parametrize("component", CYCLES)
 def test_time(priced: tuple[MappingPlan, CostBreakdown], component: str) -> None:
     _, cost = priced
-    assert float(cost.clock_s) == pytest.approx(clock_s(), rel=1e-6)
+    assert float(cost.clock_s) == near(clock_s(), rel=1e-6)
     found = float(cost.times_s[component]) / float(cost.clock_s)
-    assert found == pytest.approx(CYCLES[component], rel=1e-12)
+    assert found == near(CYCLES[component], rel=1e-12)
 
 
 def test_latency(priced: tuple[MappingPlan, CostBreakdown]) -> None:
     _, cost = priced
     assert sum(CYCLES.values()) == 77.625
-    assert float(cost.latency_s) == pytest.approx(77.625 * clock_s(), rel=1e-6)
+    assert float(cost.latency_s) == near(77.625 * clock_s(), rel=1e-6)
     assert float(cost.period_s) == float(cost.latency_s)
 
 
@@ -255,19 +256,19 @@ def test_area(priced: tuple[MappingPlan, CostBreakdown], component: str) -> None
 
 
 def test_total_area(priced: tuple[MappingPlan, CostBreakdown]) -> None:
-    assert float(priced[1].area_m2) == pytest.approx(sum(areas_m2().values()), rel=PRINTED)
+    assert float(priced[1].area_m2) == near(sum(areas_m2().values()), rel=PRINTED)
 
 
 @pytest.mark.parametrize("component", energies_J())
 def test_energy(priced: tuple[MappingPlan, CostBreakdown], component: str) -> None:
     _, cost = priced
     found = float(cost.energies_J[component])
-    assert found == pytest.approx(energies_J()[component], rel=PRINTED)
+    assert found == near(energies_J()[component], rel=PRINTED)
 
 
 def test_total_energy_and_operations(priced: tuple[MappingPlan, CostBreakdown]) -> None:
     _, cost = priced
-    assert float(cost.dynamic_energy_J) == pytest.approx(sum(energies_J().values()), rel=PRINTED)
+    assert float(cost.dynamic_energy_J) == near(sum(energies_J().values()), rel=PRINTED)
     assert float(cost.macs) == 128 * 32
 
 
@@ -276,5 +277,5 @@ def test_programming(priced: tuple[MappingPlan, CostBreakdown]) -> None:
     written = priced[1].programming
     assert float(written.write_pulses) == 128 * 128
     assert float(written.verify_reads) == 0
-    assert float(written.time_s) == pytest.approx(128 * 10e-9)
-    assert float(written.energy_J) == pytest.approx(128 * 128 * 0.6e-12)
+    assert float(written.time_s) == near(128 * 10e-9)
+    assert float(written.energy_J) == near(128 * 128 * 0.6e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from archsim.cost.component.wire import (
     wire_resistance_ohm_per_m,
 )
 from archsim.cost.standard_cells import standard_cells
-from tests.designs import make_design, technology
+from tests.designs import make_design, near, technology
 
 NODES = ("22", "32", "45", "65", "90", "130", "14", "10", "7", "22 HP")
 
@@ -75,7 +76,7 @@ def preset(node: str) -> str:
     return f"{number}nm-{roadmap.lower() or 'lstp'}"
 
 
-def expected(table: dict[str, tuple[float, ...]], node: str) -> dict[str, float]:
+def expected(table: Mapping[str, tuple[float, ...]], node: str) -> dict[str, float]:
     """One node's column of a table."""
     return {name: row[NODES.index(node)] for name, row in table.items()}
 
@@ -94,7 +95,7 @@ def test_register_bit(node: str) -> None:
         "area um2": float(bit.area_m2) * 1e12,
         "height um": float(bit.height_m) * 1e6,
         "width um": float(bit.width_m) * 1e6,
-    } == pytest.approx(expected(REGISTER, node), rel=1e-3)
+    } == near(expected(REGISTER, node), rel=1e-3)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -107,7 +108,7 @@ def test_full_adder_bit(node: str) -> None:
         "leakage pW": float(bit.bit_leakage_W) * 1e12,
         "two bits ps": float(bit.two_bit_delay_s) * 1e12,
         "next ps": float(bit.next_bit_delay_s) * 1e12,
-    } == pytest.approx(expected(ADDER, node), rel=1e-3)
+    } == near(expected(ADDER, node), rel=1e-3)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -117,7 +118,7 @@ def test_max_pool_unit(node: str) -> None:
         "delay ps": float(unit.delay_s) * 1e12,
         "energy fJ": float(unit.energy_J) * 1e15,
         "area um2": float(unit.area_m2) * 1e12,
-    } == pytest.approx(expected(POOL, node), rel=POOL_TIES.get(node, 1e-3))
+    } == near(expected(POOL, node), rel=POOL_TIES.get(node, 1e-3))
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -127,7 +128,7 @@ def test_fastest_repeater(node: str) -> None:
         "spacing um": float(wire.spacing_m) * 1e6,
         "energy pJ/m": float(wire.energy_J_per_m) * 1e12,
         "leakage uW/m": float(wire.leakage_W_per_m) * 1e6,
-    } == pytest.approx(expected(BUS, node), rel=1e-3)
+    } == near(expected(BUS, node), rel=1e-3)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -149,7 +150,7 @@ def test_frugal_repeater(node: str) -> None:
         "x1 ns/m": per_class[0],
         "x2 ns/m": per_class[1],
         "x4 ns/m": per_class[2],
-    } == pytest.approx(expected(TREE, node), rel=TREE_TIES.get(node, 1e-3))
+    } == near(expected(TREE, node), rel=TREE_TIES.get(node, 1e-3))
 
 
 def test_fastest_repeater_is_at_the_optimum() -> None:
@@ -193,7 +194,7 @@ def test_wire_classes_start_at_1e4_and_1e5_F() -> None:
     classes = tech.wire_resistance_ohm_per_m
     expected_ohm = [classes[0], classes[1], classes[1], classes[2]]
     found = wire_resistance_ohm_per_m(tech, lengths)
-    assert found.tolist() == pytest.approx([float(value) for value in expected_ohm])
+    assert found.tolist() == near([float(value) for value in expected_ohm])
 
 
 # --- adder trees ----------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ def test_adder_tree_of_five_by_hand() -> None:
     assert float(tree.levels) == 3
     assert float(tree.bit_adders) == 2 * 8 + 1 * 9
     expected_J = 2 * (first + 7 * step) + (first + 8 * step)
-    assert float(tree.energy_J) == pytest.approx(expected_J, rel=1e-12)
+    assert float(tree.energy_J) == near(expected_J, rel=1e-12)
 
 
 @pytest.mark.parametrize(("inputs", "adders"), [(1, 0), (2, 8), (4, 25), (8, 4 * 8 + 2 * 9 + 10)])
@@ -219,9 +220,9 @@ def test_adder_tree_sizes(inputs: int, adders: int) -> None:
 def test_adder_delay_ripples_once_and_two_bits_per_further_level() -> None:
     cell = adder(design=make_design())
     two, step = float(cell.two_bit_delay_s), float(cell.next_bit_delay_s)
-    assert float(cell.delay_s(number(8))) == pytest.approx(two + 6 * step, rel=1e-12)
+    assert float(cell.delay_s(number(8))) == near(two + 6 * step, rel=1e-12)
     found = tree_delay_s(cell=cell, inputs=number(8), bits=number(8))
-    assert float(found) == pytest.approx(two + 6 * step + 2 * two, rel=1e-12)
+    assert float(found) == near(two + 6 * step + 2 * two, rel=1e-12)
 
 
 # --- H-tree ---------------------------------------------------------------------------------------
@@ -260,13 +261,13 @@ def test_h_tree_over_three_units_by_hand() -> None:
     wire, found = tree_over(3)
     per_m = float(wire.delay_s_per_m(wire.technology.wire_resistance_ohm_per_m[0]))
     trunk = 2 * 50e-6
-    assert found["flight"] == pytest.approx((60e-6 + 100e-6 + 30e-6 + 50e-6 + trunk) * per_m)
-    assert found["energy"] == pytest.approx(0.5 * (60e-6 + 100e-6 + 30e-6 + 50e-6) + trunk)
+    assert found["flight"] == near((60e-6 + 100e-6 + 30e-6 + 50e-6 + trunk) * per_m)
+    assert found["energy"] == near(0.5 * (60e-6 + 100e-6 + 30e-6 + 50e-6) + trunk)
     # Sum over i = 1 ... S - 1 of (u_h + u_w) 2^(S-1-i): one term, 80 um.
-    assert found["leakage"] == pytest.approx(80e-6 + trunk)
+    assert found["leakage"] == near(80e-6 + trunk)
     width, height = float(wire.width_m), float(wire.height_m)
     bundles = 0.5 * 16 * (width * 30e-6 + height * 50e-6)
-    assert found["area"] == pytest.approx(bundles + 16 * height * trunk)
+    assert found["area"] == near(bundles + 16 * height * trunk)
 
 
 # --- buffers --------------------------------------------------------------------------------------
@@ -300,15 +301,15 @@ def test_register_file_of_four_lines_by_hand() -> None:
     store_J = 0.5 * float(register.energy_J)
     assert float(found.cores) == 1
     assert float(found.line_bit) == 32
-    assert float(found.read_J_per_bit) == pytest.approx(store_J + 0.05 * decode_J * 4 / 128)
-    assert float(found.write_J_per_bit) == pytest.approx(store_J + decode_J * 4 / 128)
+    assert float(found.read_J_per_bit) == near(store_J + 0.05 * decode_J * 4 / 128)
+    assert float(found.write_J_per_bit) == near(store_J + decode_J * 4 / 128)
     decoder_m2 = 4 * 28 * 22e-9 * float(nand.width_m)
-    assert float(found.area_m2) == pytest.approx(128 * float(register.area_m2) + decoder_m2)
+    assert float(found.area_m2) == near(128 * float(register.area_m2) + decoder_m2)
     # The one-input NOR stands for the missing gate: 2^A drivers still leak.
     nor = cells.decoder_nor(number(1))
     leak = 2 * big.leakage_A + 4 * nand.leakage_A + 4 * (nor.leakage_A + 2 * driver.leakage_A)
     expected_W = 128 * float(register.leakage_W) + float(tech.vdd_V * leak)
-    assert float(found.leakage_W) == pytest.approx(expected_W)
+    assert float(found.leakage_W) == near(expected_W)
 
 
 def test_buffer_of_the_reference_chip() -> None:
@@ -324,7 +325,7 @@ def test_buffer_of_the_reference_chip() -> None:
         line_bit=number(128),
     )
     assert float(found.cores) == 71
-    assert float(found.area_m2) == pytest.approx(1.448e-6, rel=5e-4)
+    assert float(found.area_m2) == near(1.448e-6, rel=5e-4)
 
 
 def test_a_small_memory_is_one_core_of_its_own_size() -> None:

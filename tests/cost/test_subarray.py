@@ -25,7 +25,7 @@ from archsim.cost.component.column_read import branch_moments, column_energy_J
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.component.shift_add import shift_add_stages
 from archsim.cost.subarray import Subarray, subarray
-from tests.designs import make_design
+from tests.designs import make_design, near
 
 GOLDEN = Path(__file__).parents[1] / "data" / "reference" / "subarray_components.csv"
 #: Settings with a tie of their own: 65 nm HP and 10 nm.
@@ -160,7 +160,7 @@ def test_areas(golden: Golden, array: Subarray) -> None:
     reference = golden.column("mux", "area") + golden.column("mux_decoder", "area")
     for setting, got, expected in zip(golden.ids, array.areas_m2["mux"], reference, strict=True):
         if setting != HP65:
-            assert float(got) == pytest.approx(float(expected), rel=1e-4), setting
+            assert float(got) == near(float(expected), rel=1e-4), setting
 
 
 def test_loads_and_access(golden: Golden, array: Subarray) -> None:
@@ -313,18 +313,18 @@ def test_worked_example() -> None:
     found = subarray(design=design)
     um, ps, pJ = 1e-6, 1e-12, 1e-12
     blocks = found.blocks
-    assert float(found.height_m) == pytest.approx(110.697 * um, rel=1e-5)
-    assert float(found.width_m) == pytest.approx(288.070 * um, rel=1e-5)
-    assert float(found.used_area_m2) == pytest.approx(6652.4 * um**2, rel=1e-5)
+    assert float(found.height_m) == near(110.697 * um, rel=1e-5)
+    assert float(found.width_m) == near(288.070 * um, rel=1e-5)
+    assert float(found.used_area_m2) == near(6652.4 * um**2, rel=1e-5)
     # Sides by hand: 128 rows of 4F, 128 columns of 12F, F = 22 nm.
-    assert float(found.array.height_m) == pytest.approx(128 * 4 * 22e-9)
-    assert float(found.array.width_m) == pytest.approx(128 * 12 * 22e-9)
+    assert float(found.array.height_m) == near(128 * 4 * 22e-9)
+    assert float(found.array.width_m) == near(128 * 12 * 22e-9)
     stacked = 37.921 + 5.2844 + 11.264 + 4.928 + 18.115 + 6.720 + 9.4518 + 17.0131
-    assert float(found.height_m) == pytest.approx(stacked * um, rel=1e-5)
+    assert float(found.height_m) == near(stacked * um, rel=1e-5)
     wide = 33.792 + 26.752 + 2 * 113.763
-    assert float(found.width_m) == pytest.approx(wide * um, rel=1e-5)
-    assert float(found.array.c_wordline_F) == pytest.approx(9.540e-15, rel=1e-4)
-    assert float(found.array.c_bitline_F) == pytest.approx(5.973e-15, rel=1e-4)
+    assert float(found.width_m) == near(wide * um, rel=1e-5)
+    assert float(found.array.c_wordline_F) == near(9.540e-15, rel=1e-4)
+    assert float(found.array.c_bitline_F) == near(5.973e-15, rel=1e-4)
     delays = (6.93, 2.91, 85.36, 952.1, 147.6)
     assert [
         float(value) / ps
@@ -335,29 +335,29 @@ def test_worked_example() -> None:
             found.adc.block.latency_s,
             blocks["encoder"].latency_s,
         )
-    ] == pytest.approx(delays, rel=2e-3)
+    ] == near(delays, rel=2e-3)
     # 1.4 (slower of word line and mux + decoder; then ADC and encoder)
     clock = 1.4 * (2.91 + 85.36 + 952.1 + 147.6) * ps
-    assert float(found.clock_s) == pytest.approx(clock, rel=1e-4)
+    assert float(found.clock_s) == near(clock, rel=1e-4)
     active = 18.9
     array_J = found.array.row_energy_J * active
     driver_J = blocks["drivers"].read_energy_J + blocks["drivers"].row_energy_J * active
     # M a C_WL Vdd^2
-    assert float(array_J) == pytest.approx(8 * active * 9.540e-15 * 0.85**2, rel=1e-4)
+    assert float(array_J) == near(8 * active * 9.540e-15 * 0.85**2, rel=1e-4)
     # The document rounds a = 18.9 (it is 18.84 to 19.2), hence 2 %.
-    assert float(array_J) == pytest.approx(1.059 * pJ, rel=0.02)
-    assert float(driver_J) == pytest.approx(2.290 * pJ, rel=0.02)
-    assert float(found.leakage_W) == pytest.approx(0.0735e-6, rel=1e-3)
+    assert float(array_J) == near(1.059 * pJ, rel=0.02)
+    assert float(driver_J) == near(2.290 * pJ, rel=0.02)
+    assert float(found.leakage_W) == near(0.0735e-6, rel=1e-3)
 
 
 def test_without_bounding_box_only_the_sides_shrink() -> None:
     box = make_design(chip="neurosim-v1.4")
     tight = box.replace(bounding_box=False)
     with_space, without = subarray(design=box), subarray(design=tight)
-    assert float(without.area_m2) == pytest.approx(float(without.used_area_m2), rel=1e-12)
-    assert float(without.used_area_m2) == pytest.approx(float(with_space.used_area_m2), rel=1e-12)
+    assert float(without.area_m2) == near(float(without.used_area_m2), rel=1e-12)
+    assert float(without.used_area_m2) == near(float(with_space.used_area_m2), rel=1e-12)
     ratio = float(with_space.height_m / with_space.width_m)
-    assert float(without.height_m / without.width_m) == pytest.approx(ratio, rel=1e-12)
+    assert float(without.height_m / without.width_m) == near(ratio, rel=1e-12)
 
 
 def test_level_probabilities_of_gaussian_weights() -> None:
@@ -366,7 +366,7 @@ def test_level_probabilities_of_gaussian_weights() -> None:
     found = level_statistics(design=make_design("chip.precision.bits_per_cell=2"))
     expected = [(a + 3 * b) / 4 for a, b in zip(top2, low2, strict=True)]
     assert found.probability.tolist() == pytest.approx(expected, abs=2e-3)
-    assert found.level.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert found.level.tolist() == near([0, 1 / 3, 2 / 3, 1])
     one_bit = level_statistics(design=make_design("chip.precision.bits_per_cell=1"))
     assert one_bit.probability.tolist()[1] == pytest.approx(
         (0.506 + 0.4955 + 6 * 0.5) / 8, abs=1e-3

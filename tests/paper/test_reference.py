@@ -25,6 +25,7 @@ from archsim.explore.validate import reference_design, reference_overrides, vali
 from archsim.network.table import from_layer_csv
 from archsim.validation import CHIP_METRICS, LAYER_METRICS, ValidationResult
 from mapping.compile import compile_plan
+from tests.designs import near
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 
@@ -118,7 +119,7 @@ def test_published_latency_of_the_reference() -> None:
     design = reference_design(rows()["a06ea1bd17"])
     table = from_layer_csv(REFERENCE / "networks" / "vgg8.csv")
     cost = evaluate(design=design, plan=compile_plan(design=design, table=table))
-    assert float(cost.period_s) == pytest.approx(128.74e-6, rel=1e-3)
+    assert float(cost.period_s) == near(128.74e-6, rel=1e-3)
 
 
 # Tiles and copies per layer of the base networks, with and without a pipeline.
@@ -179,18 +180,14 @@ def test_cycles_and_areas_of_the_published_breakdown() -> None:
     cycles = {name: value / cost.clock_s for name, value in cost.layer_times_s.items()}
     # Array and PE tree are listed before the division by copies (16); layer 1 fills a tile of 2 x 2
     # PEs, so its registers are divided by 4, layer 2 has no copies inside a tile but 16 of tiles.
-    assert cycles["array"][:2].tolist() == pytest.approx([57600 / 16, 57600 / 16])
-    assert cycles["adder_tree"][:2].tolist() == pytest.approx(
-        [1800 / 16, 1800 / 16 + 3600 + 200], rel=1e-9
-    )
-    assert cycles["buffer"][:2].tolist() == pytest.approx(
+    assert cycles["array"][:2].tolist() == near([57600 / 16, 57600 / 16])
+    assert cycles["adder_tree"][:2].tolist() == near([1800 / 16, 1800 / 16 + 3600 + 200], rel=1e-9)
+    assert cycles["buffer"][:2].tolist() == near(
         [6734 / 4 + 3037.5 + 57600 + 968.75, 7445 / 16 + 9600 + 25200 + 2600], rel=1e-5
     )
-    assert cycles["interconnect"][:2].tolist() == pytest.approx(
-        [3002.34 + 7293, 1300 + 11543], rel=1e-5
-    )
-    assert cycles["digital"][:2].tolist() == pytest.approx([100, 100 + 675])
-    assert float(cost.area_m2) == pytest.approx(172.12e-6, rel=1e-4)
+    assert cycles["interconnect"][:2].tolist() == near([3002.34 + 7293, 1300 + 11543], rel=1e-5)
+    assert cycles["digital"][:2].tolist() == near([100, 100 + 675])
+    assert float(cost.area_m2) == near(172.12e-6, rel=1e-4)
 
 
 def test_uncalibrated_and_dense_runs_translate_to_overrides() -> None:
@@ -250,4 +247,4 @@ def test_batch_of_runs_equals_single_runs(result: ValidationResult) -> None:
         with torch.no_grad():
             cost = evaluate(design=design, plan=compile_plan(design=design, table=table))
         found = next(e for e in result.comparisons if e.run == run and e.metric == "energy")
-        assert found.predicted == pytest.approx(float(cost.dynamic_energy_J) * 1e12, rel=1e-12)
+        assert found.predicted == near(float(cost.dynamic_energy_J) * 1e12, rel=1e-12)
