@@ -62,12 +62,21 @@ def test_every_shared_block_resolves(name: str) -> None:
 
 @pytest.mark.parametrize("name", preset_names("adc"))
 def test_every_adc_model_is_valid(name: str) -> None:
-    model = {"andrulis2024": AndrulisAdc, "zigzag-imc": ZigzagAdc, "isaac": IsaacAdc}[name]
-    assert validate_model(model, load_preset("adc", name), "adc").name == name
+    models: dict[str, type[AndrulisAdc | ZigzagAdc | IsaacAdc]] = {
+        "andrulis2024": AndrulisAdc,
+        "zigzag-imc": ZigzagAdc,
+        "isaac": IsaacAdc,
+    }
+    assert validate_model(models[name], load_preset("adc", name), "adc").name == name
 
 
 def test_presets_are_named_like_their_files() -> None:
-    models = {"chip": Chip, "device": DeviceFile, "technology": TechnologyFile, "tsb": Tsb}
+    models: dict[str, type[Chip | DeviceFile | TechnologyFile | Tsb]] = {
+        "chip": Chip,
+        "device": DeviceFile,
+        "technology": TechnologyFile,
+        "tsb": Tsb,
+    }
     for kind, model in models.items():
         for name in preset_names(kind):
             assert validate_model(model, load_preset(kind, name), kind).name == name
@@ -272,7 +281,7 @@ def test_citations_are_distinct_sorted_and_name_overrides() -> None:
 def test_models_are_frozen() -> None:
     found = resolve()
     with pytest.raises(ValueError, match="frozen"):
-        found.chip.adc.bits = 9  # type: ignore[misc]
+        found.chip.adc.bits = 9
 
 
 def test_default_chip_is_free_of_artefacts() -> None:

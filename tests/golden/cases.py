@@ -31,7 +31,9 @@ def mapped(
 def lenet3_common() -> str:
     """Every subarray; two layers use the one shared block."""
     design, plan = mapped(load_network("lenet3"), "common", "paper-lenet3")
-    return dump_plan(design=design, plan=plan) + "\n" + dump_placement(place(design=design, plan=plan))
+    return (
+        dump_plan(design=design, plan=plan) + "\n" + dump_placement(place(design=design, plan=plan))
+    )
 
 
 def vgg8_none() -> str:
@@ -54,7 +56,9 @@ def depthwise_separate() -> str:
     network = trace(model, (3, 8, 8), name="depthwise")
     small = ("chip.crossbar.rows=64", "chip.crossbar.cols=64", "tsb.channels=20")
     design, plan = mapped(network, "separate", "paper", *small)
-    return dump_plan(design=design, plan=plan) + "\n" + dump_placement(place(design=design, plan=plan))
+    return (
+        dump_plan(design=design, plan=plan) + "\n" + dump_placement(place(design=design, plan=plan))
+    )
 
 
 CASES: dict[str, Callable[[], str]] = {
