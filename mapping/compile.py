@@ -46,7 +46,9 @@ def compile_plan(
     layers = _matrix_layers(design, table, points, repeats)
     counts = count_tiles(design=design, layers=layers)
     subarrays = _subarrays_used(design, layers, counts)
-    cells = layers.rows * layers.columns * _copies(counts) * layers.owned
+    # Cells off the block diagonal of grouped layers are never switched on, so never written.
+    per_copy = layers.macs * design.columns_per_weight.unsqueeze(-1)
+    cells = per_copy * _copies(counts) * layers.owned
     is_tsb = torch.tensor([0.0] * len(table) + [1.0] * len(points), dtype=torch.float64)
     verified = torch.where(
         (design.write_policy == POLICIES.index("all")).unsqueeze(-1),

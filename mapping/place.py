@@ -11,15 +11,20 @@ row. Inside a tile a matrix and its copies are stacked along rows and columns:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from archsim.arch.design import DESIGNS, DesignBatch
 from archsim.errors import MappingError
 from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, Placement
+
+#: Whole numbers, one row per subarray.
+_Block = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -78,30 +83,18 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
         kernel_pes=int(floor.kernel_pes),
         pes_per_side=int(floor.pes_per_side),
     )
-    grid_cols = int(floor.grid_cols)
-    found: list[tuple[int, ...]] = []
-    tile_layer: list[int] = []
-    tile_pes: list[tuple[int, int]] = []
-    tile_arrays: list[tuple[int, int]] = []
-    tile_cells: list[int] = []
+    parts = [np.empty((0, len(PLACEMENT_COLUMNS)), dtype=np.int64)]
+    tiles: list[_Layer] = []
     for layer in _layers(plan):
-        for instance in range(layer.owned):
-            for copy in range(layer.extra):
-                for tile_row in range(layer.tile_rows):
-                    for tile_col in range(layer.tile_cols):
-                        tile = len(tile_layer)
-                        tile_layer.append(layer.index)
-                        tile_pes.append(_pe_grid(layer, chip))
-                        tile_arrays.append(_array_grid(layer, chip))
-                        tile_cells.append(_tile_cells(layer, chip))
-                        place_on = (tile, tile // grid_cols, tile % grid_cols)
-                        for entry in _tile(layer, chip, tile_row, tile_col):
-                            inside, position, where, span = entry
-                            number = copy * layer_copies(layer) + inside
-                            found.append(
-                                (layer.index, instance, number, position, *place_on, *where, *span)
-                            )
-    table = np.array(found, dtype=np.int64).reshape(-1, len(PLACEMENT_COLUMNS))
+        blocks = list(_blocks(layer, chip))
+        for instance, copy, block in itertools.product(
+            range(layer.owned), range(layer.extra), blocks
+        ):
+            grid_cols = int(floor.grid_cols)
+            fixed = (layer.index, instance, len(tiles), *divmod(len(tiles), grid_cols))
+            parts.append(_on_tile(block, copy * _copies_inside(layer), *fixed))
+            tiles.append(layer)
+    table = np.concatenate(parts)
     return Placement(
         design=DESIGNS[int(design.design)],
         names=plan.names,
@@ -110,16 +103,43 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
         array_rows=chip.rows,
         array_cols=chip.cols,
         grid_rows=int(floor.grid_rows),
-        grid_cols=grid_cols,
-        tile_layer=tuple(tile_layer),
-        tile_pes=tuple(tile_pes),
-        tile_arrays=tuple(tile_arrays),
-        tile_cells=tuple(tile_cells),
+        grid_cols=int(floor.grid_cols),
+        tile_layer=tuple(layer.index for layer in tiles),
+        tile_pes=tuple(_pe_grid(layer, chip) for layer in tiles),
+        tile_arrays=tuple(_array_grid(layer, chip) for layer in tiles),
+        tile_cells=tuple(_tile_cells(layer, chip) for layer in tiles),
         columns={name: table[:, i].copy() for i, name in enumerate(PLACEMENT_COLUMNS)},
     )
 
 
-def layer_copies(layer: _Layer) -> int:
+def _blocks(layer: _Layer, chip: _Chip) -> Iterator[_Block]:
+    """The tiles of one copy of a layer; all copies of a tile are alike."""
+    if not layer.owned:
+        return
+    for tile_row, tile_col in itertools.product(range(layer.tile_rows), range(layer.tile_cols)):
+        yield np.array(list(_tile(layer, chip, tile_row, tile_col)), dtype=np.int64)
+
+
+def _on_tile(
+    block: _Block,
+    first_copy: int,
+    layer: int,
+    instance: int,
+    tile: int,
+    grid_row: int,
+    grid_col: int,
+) -> _Block:
+    """The subarrays of one tile as rows of :data:`PLACEMENT_COLUMNS`."""
+    table = np.empty((len(block), len(PLACEMENT_COLUMNS)), dtype=np.int64)
+    table[:, :2] = layer, instance
+    table[:, 2] = block[:, 0] + first_copy
+    table[:, 3] = block[:, 1]
+    table[:, 4:7] = tile, grid_row, grid_col
+    table[:, 7:] = block[:, 2:]
+    return table
+
+
+def _copies_inside(layer: _Layer) -> int:
     """Copies inside one set of tiles."""
     return math.prod(layer.pe_copies) * math.prod(layer.array_copies)
 
@@ -181,10 +201,7 @@ def _tile_cells(layer: _Layer, chip: _Chip) -> int:
     return pes * math.prod(_array_grid(layer, chip)) * chip.rows * chip.cols
 
 
-_Entry = tuple[int, int, tuple[int, int, int, int], tuple[int, int, int, int]]
-
-
-def _tile(layer: _Layer, chip: _Chip, tile_row: int, tile_col: int) -> Iterator[_Entry]:
+def _tile(layer: _Layer, chip: _Chip, tile_row: int, tile_col: int) -> Iterator[tuple[int, ...]]:
     """Subarrays of one tile: copy, kernel position, place (PE, array) and cells held."""
     base = chip.kernel_side if layer.kernel else chip.tile_side
     rows = _spans(layer.rows, base)[tile_row]
@@ -194,7 +211,7 @@ def _tile(layer: _Layer, chip: _Chip, tile_row: int, tile_col: int) -> Iterator[
         for position in range(layer.kernel_area):
             where = (position // wide, position % wide)
             for copy, array, span in _pe(layer, chip, rows, cols):
-                yield copy, position, (*where, *array), span
+                yield copy, position, *where, *array, *span
         return
     row_pieces, col_pieces = _spans_in(rows, chip.pe_side), _spans_in(cols, chip.pe_side)
     inside = math.prod(layer.array_copies)
@@ -205,7 +222,7 @@ def _tile(layer: _Layer, chip: _Chip, tile_row: int, tile_col: int) -> Iterator[
                 for j, col_span in enumerate(col_pieces):
                     where = (copy_row * len(row_pieces) + i, copy_col * len(col_pieces) + j)
                     for copy, array, span in _pe(layer, chip, row_span, col_span):
-                        yield first + copy, -1, (*where, *array), span
+                        yield first + copy, -1, *where, *array, *span
 
 
 def _pe(

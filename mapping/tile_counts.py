@@ -87,21 +87,29 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     depth = torch.where(is_kernel, layers.channels, layers.rows)
     side = torch.where(is_kernel, kernel, pe)
     array_rows, array_cols = copying.in_pe(depth, side, rows, cols)
+    # A common block has as many copies as asked for and no more, wherever there is room for them.
+    shared, left = layers.shared > 0, design.tsb_copies.unsqueeze(-1)
+    array_rows, left = _at_most(array_rows, left, shared)
+    array_cols, left = _at_most(array_cols, left, shared)
+    pe_rows, left = _at_most(pe_rows, left, shared)
+    pe_cols, left = _at_most(pe_cols, left, shared)
     base = torch.where(is_kernel, kernel, tile)
     tile_rows, tile_cols = ceil_div(depth, base), ceil_div(layers.columns, base)
     wish = _pipeline_wish(design, layers)
     inside = pe_rows * pe_cols * array_rows * array_cols
     balanced = torch.where((design.duplication == 2).unsqueeze(-1), ceil_div(wish, inside), 1.0)
     extra = torch.where(
-        layers.shared > 0,
-        design.tsb_copies.unsqueeze(-1),
+        shared,
+        ceil_div(design.tsb_copies.unsqueeze(-1), inside),
         balanced * design.copies.unsqueeze(-1),
     )
     one_layer = tile_rows * tile_cols * extra
     tiles = one_layer * owned
-    cells = torch.where(is_kernel, kernel_pes * kernel**2, tile**2)
+    pes = torch.where(is_kernel, kernel_pes, ceil_div(tile, pe) ** 2)
+    cells = pes * ceil_div(side, rows) * rows * ceil_div(side, cols) * cols
     used = torch.maximum(inside, torch.where(design.pipeline.unsqueeze(-1), wish, 0.0))
-    utilisation = used * layers.rows * layers.columns / (one_layer * cells)
+    weight_cells = layers.macs * design.columns_per_weight.unsqueeze(-1)
+    utilisation = used * weight_cells / (one_layer * cells)
     total = layers.over_layers(tiles)
     grid_rows = torch.ceil(torch.sqrt(total) - 1e-9).clamp_min(1.0)
     plan = Floorplan(
@@ -131,6 +139,12 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
         start_kernel=start_kernel,
         start_matrix=start_matrix,
     )
+
+
+def _at_most(fits: Tensor, left: Tensor, limited: Tensor) -> tuple[Tensor, Tensor]:
+    """Keep copies within those still wanted where they are limited; also return what is left."""
+    taken = torch.where(limited, torch.minimum(fits, left), fits)
+    return taken, torch.where(limited, torch.floor(left / taken).clamp_min(1.0), left)
 
 
 def most_common_kernel(layers: MatrixLayers) -> Tensor:

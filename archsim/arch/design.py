@@ -137,6 +137,7 @@ class DesignBatch:
     sqrt_width: Tensor = _parameter("chip.accumulation.width_rule", "flag", ("log2", "sqrt"))
     idle_pe_energy: Tensor = _parameter("chip.accumulation.idle_pe_energy", "flag")
     one_pe_arrays: Tensor = _parameter("chip.accumulation.array_rule", "flag", ("all", "one_pe"))
+    units_for_all: Tensor = _parameter("chip.accumulation.unit_rule", "flag", ("own", "all"))
     copies_in_tree: Tensor = _parameter("chip.accumulation.copies_in_tree", "flag")
     bounding_box: Tensor = _parameter("chip.area.white_space", "flag", ("none", "bounding_box"))
     # calibration

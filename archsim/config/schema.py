@@ -189,6 +189,10 @@ class Accumulation(_Model):
         description="read energy of all subarrays of a copied layer; `one_pe` is the artefact that "
         "counts only those that fit the PE, or the subarray, that its copies are assigned to"
     )
+    unit_rule: Literal["own", "all"] = Field(
+        description="each stage of a pipeline has its share of the adders and ReLU units behind "
+        "the tiles; `all` is the artefact that every layer uses those of all layers at once"
+    )
     copies_in_tree: bool = Field(
         description="artefact: copies of a layer are added up as if they were parts of it"
     )

@@ -21,7 +21,7 @@ class Chip:
     """Everything outside the tiles, and the two kinds of tile, ``*batch``.
 
     ``kernel_tile`` holds kernel-per-PE layers, ``matrix_tile`` all others. ``result_units`` results
-    are taken per step by the global adders and ReLU units.
+    are taken per step by the global adders and ReLU units, ``layer_units`` of them by one layer.
     """
 
     kernel_tile: Tile
@@ -36,6 +36,7 @@ class Chip:
     grid_width_m: Tensor
     buffer: Buffer
     result_units: Tensor
+    layer_units: Tensor
     sum_bit: Tensor
     sum_inputs: Tensor
     pool: MaxPool
@@ -126,6 +127,9 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         grid_width_m=grid_width,
         buffer=buffer,
         result_units=result_units,
+        layer_units=torch.where(
+            design.units_for_all, result_units, torch.ceil(result_units / stages - 1e-9)
+        ),
         sum_bit=sum_bit,
         sum_inputs=sum_inputs,
         pool=pool,

@@ -94,7 +94,7 @@ def _roll_up(
     layer_latency = cycles.total * clock
     over_layers = plan.layers.over_layers
     latency = over_layers(layer_latency)
-    period = torch.where(design.pipeline, _slowest_stage(plan, layer_latency), latency)
+    period = torch.where(design.pipeline, _slowest_stage(design, plan, layer_latency), latency)
     busy = torch.where(design.pipeline, period, latency)
     tile_area = torch.where(
         plan.is_kernel,
@@ -127,11 +127,14 @@ def _roll_up(
     )
 
 
-def _slowest_stage(plan: MappingPlan, layer_latency: Tensor) -> Tensor:
+def _slowest_stage(design: DesignBatch, plan: MappingPlan, layer_latency: Tensor) -> Tensor:
     """Pipeline period: the slowest layer; all visits to one shared block are a single stage."""
     shared = plan.layers.shared > 0
-    own = torch.where(shared, 0.0, layer_latency).amax(-1)
-    queue = plan.layers.over_layers(torch.where(shared, layer_latency, 0.0))
+    is_tsb = torch.tensor([kind == "tsb" for kind in plan.kinds], device=layer_latency.device)
+    # Each 1x1 layer of a deep block has a crossbar of its own and is a stage of its own.
+    stage = layer_latency / torch.where(is_tsb, design.tsb_depth.unsqueeze(-1), 1.0)
+    own = torch.where(shared, 0.0, stage).amax(-1)
+    queue = plan.layers.over_layers(torch.where(shared, stage, 0.0))
     return torch.maximum(own, queue)
 
 

@@ -73,8 +73,19 @@ def split_copies(
         in_pe=in_pe,
         in_tile=torch.where(pieces.whole_tile, across**2, rows * cols),
         sums_in_pe=~(pieces.whole_tile & fits_one_array),
-        over_tiles=torch.where(design.copies_only_arrays.unsqueeze(-1), 1.0, plan.extra_copies),
+        over_tiles=torch.where(
+            design.copies_only_arrays.unsqueeze(-1),
+            1.0,
+            _whole_vectors(design, plan.layers.vectors, plan.extra_copies),
+        ),
     )
+
+
+def _whole_vectors(design: DesignBatch, vectors: Tensor, copies: Tensor) -> Tensor:
+    """Speed-up by copies that share out whole vectors: the busiest one has ceil(n / copies)."""
+    busiest = torch.ceil(vectors / copies - 1e-9).clamp_min(1.0)
+    shared = (vectors / busiest).clamp_min(1.0)
+    return torch.where(design.copies_only_arrays.unsqueeze(-1), copies, shared)
 
 
 def results_per_read(*, design: DesignBatch) -> Tensor:
@@ -110,7 +121,7 @@ def layer_cycles(
     rate = frequency.unsqueeze(-1)
     split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
     reads = layers.vectors * design.input_bits.unsqueeze(-1)
-    divided = split.in_pe * split.in_tile
+    divided = _whole_vectors(design, layers.vectors, split.in_pe * split.in_tile)
     results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
     stacked_arrays = torch.ceil(pieces.rows / design.rows.unsqueeze(-1))
 
@@ -133,7 +144,7 @@ def layer_cycles(
     )
     summed = tile_rows_summed(design=design, plan=plan)
     outputs = layers.weights_wide * layers.vectors
-    units = chip.result_units.unsqueeze(-1)
+    units = chip.layer_units.unsqueeze(-1)
     global_sum = torch.where(
         summed > 1,
         sum_cycles(summed, chip.sum_bit.unsqueeze(-1)) * torch.ceil(outputs / units),
@@ -231,12 +242,12 @@ def _wire_cycles(
     delay_x = wire.delay_s_for(chip.grid_width_m).unsqueeze(-1)
     delay_y = wire.delay_s_for(chip.grid_height_m).unsqueeze(-1)
     tile_rows = plan.tile_rows * plan.extra_copies
-    down = torch.ceil(
-        traffic.chip_in_bit / width * (floor.grid_rows.unsqueeze(-1) / tile_rows) - 1e-9
-    )
-    back = torch.ceil(
-        traffic.chip_out_bit / width * (floor.grid_cols.unsqueeze(-1) / plan.tile_cols) - 1e-9
-    )
+    # A layer taller than the grid cannot take more from the bus than it carries.
+    least = torch.where(whole, 0.0, 1.0)
+    share_in = torch.maximum(floor.grid_rows.unsqueeze(-1) / tile_rows, least)
+    share_out = torch.maximum(floor.grid_cols.unsqueeze(-1) / plan.tile_cols, least)
+    down = torch.ceil(traffic.chip_in_bit / width * share_in - 1e-9)
+    back = torch.ceil(traffic.chip_out_bit / width * share_out - 1e-9)
     straight = flights(traffic.bus_in_m * delay_x, down) + flights(
         traffic.bus_out_m.clamp_min(0.0) * delay_y, back
     )

@@ -149,16 +149,24 @@ def _conversions(
     full = pieces.total(lambda r, c: torch.floor(r / rows) * c)
     first, group = _representatives(layers.input_group)
     energy = full * per_column(rows, cols, probability[..., first, :])[..., group]
-    # The last array of a matrix is partly filled; only layers that have one are worked out.
-    part = pieces.total(lambda r, c: (torch.remainder(r, rows) > 0) * c)
-    needed = (part > 0).reshape(-1, part.shape[-1]).any(0)
-    if not bool(needed.any()):
-        return energy
-    first, group = _representatives(layers.matrix_group, needed.tolist())
-    depth = torch.where(plan.is_kernel, layers.channels, layers.rows)
-    rest = torch.remainder(depth, rows)[..., first].clamp_min(1.0)
-    narrow = torch.minimum(layers.columns, cols)[..., first]
-    return energy + part * per_column(rest, narrow, probability[..., first, :])[..., group]
+    # The last array of a piece may be partly filled; only layers that have one are worked out.
+    narrow = torch.minimum(layers.columns, cols)
+    for last in (False, True):
+        held = pieces.last_rows if last else pieces.rows
+        rest = torch.remainder(held, rows)
+        wide = (
+            pieces.counts[last, False] * pieces.cols + pieces.counts[last, True] * pieces.last_cols
+        )
+        part = torch.where(rest > 0, wide, 0.0)
+        needed = (part > 0).reshape(-1, part.shape[-1]).any(0)
+        if not bool(needed.any()):
+            continue
+        first, group = _representatives(layers.matrix_group, needed.tolist())
+        each = per_column(
+            rest[..., first].clamp_min(1.0), narrow[..., first], probability[..., first, :]
+        )
+        energy = energy + part * each[..., group]
+    return energy
 
 
 def _representatives(
@@ -212,7 +220,7 @@ def _sums(
     )
     summed = tile_rows_summed(design=design, plan=plan)
     chip_tree = adder_tree(cell=adder, inputs=summed, bits=chip.sum_bit.unsqueeze(-1))
-    units = chip.result_units.unsqueeze(-1)
+    units = chip.layer_units.unsqueeze(-1)
     steps = torch.ceil(layers.weights_wide * layers.vectors / units)
     return pe + tiles + chip_tree.energy_J * units * steps
 
@@ -247,10 +255,10 @@ def _tile_bits(design: DesignBatch, plan: MappingPlan, tile: LayerTile) -> tuple
     """Bits into and out of all tiles of one copy of a layer."""
     layers = plan.layers
     reads = layers.vectors * design.input_bits.unsqueeze(-1)
-    rows = torch.where(
-        plan.is_kernel, layers.rows / torch.sqrt(layers.kernel_area), layers.input_rows
-    )
-    into = rows * reads * plan.tile_cols
+    rows = torch.where(plan.is_kernel, layers.rows / torch.sqrt(layers.kernel_area), layers.rows)
+    # Packs of a grouped layer have inputs of their own, which go to one tile only.
+    grouped = layers.input_rows > layers.rows
+    into = reads * torch.where(grouped, layers.input_rows, rows * plan.tile_cols)
     out = layers.weights_wide * tile.tile_sum_bit * layers.vectors * plan.tile_rows
     return into, out
 
@@ -295,7 +303,7 @@ def _digital(design: DesignBatch, parts: Parts, chip: Chip, plan: MappingPlan) -
     """ReLU registers and max-pool units."""
     layers = plan.layers
     outputs = layers.weights_wide * layers.vectors
-    units, pools = chip.result_units.unsqueeze(-1), chip.pool_units.unsqueeze(-1)
+    units, pools = chip.layer_units.unsqueeze(-1), chip.pool_units.unsqueeze(-1)
     relu = (
         torch.ceil(outputs / units)
         * units

@@ -123,7 +123,9 @@ def build_tile(
     input_register_m2 = grid_height * register.width_in_height(input_bit, grid_height)
     output_register_m2 = grid_width * register.height_in_width(output_bit, grid_width)
     pe_tree_m2 = pe_trees * pe_tree.bit_adders * parts.adder.bit_area_m2
-    arrays_m2 = array_side**2 * array.area_m2
+    # The reference lays every PE out as a square of arrays, filled or not.
+    arrays = torch.where(design.bounding_box, array_side**2, array_rows * array_cols)
+    arrays_m2 = arrays * array.area_m2
     pe_m2 = arrays_m2 + pe_tree_m2 + input_register_m2 + output_register_m2
     # Tile: sums over PEs, buffers, H-tree
     extra = torch.where(
@@ -171,8 +173,8 @@ def build_tile(
         + register.leakage_W * (input_bit + output_bit)
         + parts.pe_wire.leakage_W_per_m * (input_bus * rows + output_bus * cols * array_side)
     )
-    used = {name: pes * array_side**2 * area for name, area in array.areas_m2.items()}
-    used_total = pes * array_side**2 * array.used_area_m2
+    used = {name: pes * arrays * area for name, area in array.areas_m2.items()}
+    used_total = pes * arrays * array.used_area_m2
     return Tile(
         side=side,
         pes=pes,

@@ -92,7 +92,10 @@ def layer_traffic(
     return Traffic(
         input_lines=lines_in,
         output_lines=lines_out,
-        tile_in_bit=tile_cells_in * reads * (layers.input_rows / layers.rows),
+        tile_in_bit=reads
+        * torch.where(
+            layers.input_rows > layers.rows, layers.input_rows / plan.tile_cols, tile_cells_in
+        ),
         tile_out_bit=weights * tile.tile_sum_bit * layers.vectors,
         chip_in_bit=layers.input_rows * reads / height,
         chip_out_bit=layers.weights_wide * reads / layers.pool_factor,

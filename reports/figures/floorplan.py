@@ -45,7 +45,7 @@ def collect_floorplan(result: MapResult, placement: Placement) -> FloorplanInfo:
     import numpy as np
 
     columns, cells = placement.columns, placement.cells
-    utilisation = placement.tile_utilisation()
+    utilisation = [tile.utilisation for tile in placement.tiles]
     wide = max((grid[1] for grid in placement.tile_pes), default=1)
     high = max((grid[0] for grid in placement.tile_pes), default=1)
     flat = (columns["tile"] * high + columns["pe_row"]) * wide + columns["pe_col"]
@@ -60,7 +60,7 @@ def collect_floorplan(result: MapResult, placement: Placement) -> FloorplanInfo:
                 row=index // placement.grid_cols,
                 col=index % placement.grid_cols,
                 layer=layer,
-                utilisation=float(utilisation[index]),
+                utilisation=utilisation[index],
                 pe_grid=(rows, cols),
                 pe_utilisation=tuple((in_pe[index, :rows, :cols] / capacity).ravel().tolist()),
             )
