@@ -99,19 +99,37 @@ def test_word_lines_and_adders_go_with_the_square_of_the_supply(small_net: Netwo
 
 @pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20"])
 @pytest.mark.parametrize("duplication", ["none", "fill", "balance"])
-def test_copies_divide_the_array_time_exactly(
+def test_copies_share_out_whole_vectors(
     paper_nets: dict[str, Network], network: str, duplication: str
 ) -> None:
+    """The busiest of c copies reads ceil(n / c) vectors, 8 planes x 8 columns per ADC each."""
     base = make_design(f"chip.hierarchy.duplication={duplication}")
+    copies = torch.tensor([1, 2, 4, 8], dtype=torch.float64)
+    plan, cost = price(base.replace(copies=copies), *paper_nets[network])
+    backbone = torch.tensor([kind != "tsb" for kind in plan.kinds])
+    busiest = torch.ceil(plan.layers.vectors / plan.copies)
+    cycles = cost.layer_times_s["array"] / cost.clock_s.unsqueeze(-1)
+    expected = (64 * busiest * backbone).expand(cycles.shape)
+    torch.testing.assert_close(cycles, expected, rtol=1e-12, atol=0)
+    never_falls(-cost.times_s["array"], "array time")
+    never_falls(cost.area_m2, "area")
+
+
+@pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20"])
+@pytest.mark.parametrize("duplication", ["none", "fill", "balance"])
+def test_twice_the_copies_halve_the_array_time_of_the_reference(
+    paper_nets: dict[str, Network], network: str, duplication: str
+) -> None:
+    """Its copies share out fractions of vectors, so the time is divided exactly."""
+    base = make_design(f"chip.hierarchy.duplication={duplication}", chip="neurosim-v1.4")
     plan, cost = price(
         base.replace(copies=torch.tensor([1, 2, 4, 8], dtype=torch.float64)), *paper_nets[network]
     )
     array = cost.times_s["array"]
-    never_falls(-array, "array time")
-    never_falls(cost.area_m2, "area")
     assert (array / array[0]).tolist() == near([1, 1 / 2, 1 / 4, 1 / 8], rel=1e-12)
     copies = plan.copies / plan.copies[0]
-    assert bool((copies == torch.tensor([[1.0], [2.0], [4.0], [8.0]])).all())
+    backbone = [kind != "tsb" for kind in plan.kinds]
+    assert bool((copies[:, backbone] == torch.tensor([[1.0], [2.0], [4.0], [8.0]])).all())
 
 
 def test_copies_leave_the_read_energy_alone(paper_nets: dict[str, Network]) -> None:
@@ -179,13 +197,15 @@ def test_all_visits_to_one_common_block_are_one_pipeline_stage(small_net: Networ
 
 
 def test_more_common_blocks_share_the_queue(small_net: Network) -> None:
+    """Each visit's vectors are shared out whole: ceil(n / copies)."""
     base = make_design("tsb.channels=4", "chip.hierarchy.duplication=none", design="common")
-    plan, cost = price(
-        base.replace(tsb_copies=torch.tensor([1, 2, 4], dtype=torch.float64)), *small_net
-    )
+    copies = torch.tensor([1, 2, 4], dtype=torch.float64)
+    plan, cost = price(base.replace(tsb_copies=copies), *small_net)
     is_tsb = torch.tensor([kind == "tsb" for kind in plan.kinds])
-    array = (cost.layer_times_s["array"] * is_tsb).sum(-1)
-    assert (array / array[0]).tolist() == near([1, 1 / 2, 1 / 4], rel=1e-12)
+    cycles = cost.layer_times_s["array"][:, is_tsb] / cost.clock_s.unsqueeze(-1)
+    expected = 64 * torch.ceil(plan.layers.vectors[..., is_tsb] / copies.unsqueeze(-1))
+    torch.testing.assert_close(cycles, expected, rtol=1e-12, atol=0)
+    assert plan.copies[:, is_tsb].tolist() == [[1] * 4, [2] * 4, [4] * 4]
 
 
 def test_queue_of_the_common_block_by_hand(small_net: Network) -> None:

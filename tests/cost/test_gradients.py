@@ -56,7 +56,9 @@ def test_every_continuous_parameter_has_a_finite_gradient(
     )
     values = {name: getattr(base, name).clone().requires_grad_(True) for name in CONTINUOUS}
     _, cost = price(base.replace(**values), *small_net)
-    gradients = torch.autograd.grad(merit(cost), list(values.values()), allow_unused=True)
+    gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+        merit(cost), list(values.values()), allow_unused=True
+    )
     for name, gradient in zip(CONTINUOUS, gradients, strict=True):
         assert gradient is None or bool(torch.isfinite(gradient).all()), name
 
@@ -70,7 +72,9 @@ def test_every_technology_constant_has_a_finite_gradient(small_net: Network) -> 
         }
         design = base.replace(technology=base.technology.replace(**values))
         _, cost = price(design, *small_net)
-        gradients = torch.autograd.grad(merit(cost), list(values.values()), allow_unused=True)
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+            merit(cost), list(values.values()), allow_unused=True
+        )
         for name, gradient in zip(names, gradients, strict=True):
             assert gradient is None or bool(torch.isfinite(gradient).all()), (node, name)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from archsim import pipeline
 from archsim.errors import ConfigError
@@ -26,13 +27,40 @@ def test_floorplan_has_every_tile_once_with_its_fill(mapped):
     assert len({(tile.row, tile.col) for tile in info.tiles}) == len(info.tiles)
     assert [info.names[tile.layer] for tile in info.tiles] == ["conv1", "conv2", "fc", "tsb@conv1"]
     assert [info.is_tsb[tile.layer] for tile in info.tiles] == [False, False, False, True]
+    assert info.owners == (0, 1, 2, 3, 3)
     for tile in info.tiles:
         assert 0 < tile.utilisation <= 1
         assert len(tile.pe_utilisation) == tile.pe_grid[0] * tile.pe_grid[1]
         mean = sum(tile.pe_utilisation) / len(tile.pe_utilisation)
         assert mean == pytest.approx(tile.utilisation)
+        side = 4  # 2 x 2 PEs of 2 x 2 subarrays
+        held = sum(array.rows_share * array.cols_share for array in tile.arrays)
+        assert held / side**2 == pytest.approx(tile.utilisation)
+        assert all(array.row < side and array.col < side for array in tile.arrays)
     # conv1: 16 copies of 9 x 20 weights' cells in a tile of 512 x 512 cells
     assert info.tiles[0].utilisation == pytest.approx(16 * 9 * 20 / 512**2)
+    assert info.subarrays == result.totals["subarrays"] == 64
+
+
+def test_floorplan_says_what_it_shows(mapped):
+    result, placement = mapped
+    title = collect_floorplan(result, placement).title
+    assert title.startswith("lenet3 on rram-22nm, shared block: common\n4 tiles, ")
+    assert f"in use: {len(placement)} of 64 subarrays (128 x 128), 11 % of the cells" in title
+
+
+def test_tiles_of_a_kernel_may_lack_the_last_pe():
+    model = nn.Conv2d(128, 128, (7, 1), bias=False)
+    shape = {"input_shape": (128, 9, 9), "overrides": ["chip.hierarchy.kernel_per_pe=true"]}
+    result = pipeline.map_network(model, **shape)
+    info = collect_floorplan(result, pipeline.placement(result))
+    tile = info.tiles[0]
+    assert tile.pe_grid == (3, 3)
+    assert [fill is None for fill in tile.pe_utilisation] == [False] * 7 + [True] * 2
+    there = tile.pe_utilisation[:7]
+    assert sum(there) / len(there) == pytest.approx(tile.utilisation)
+    assert info.subarrays == result.totals["subarrays"]
+    draw_floorplan(info)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
@@ -44,9 +72,28 @@ def test_floorplan_is_written_in_every_format(mapped, tmp_path, suffix):
 
 
 def test_floorplan_draws_a_legend_entry_per_placed_layer(mapped):
-    figure = draw_floorplan(collect_floorplan(*mapped))
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert texts == ["conv1: 1 tile", "conv2: 1 tile", "fc: 1 tile", "tsb@conv1: 1 tile"]
+    info = collect_floorplan(*mapped)
+    texts = [text.get_text().strip() for text in draw_floorplan(info).legends[0].get_texts()]
+    placed = ["1  conv1: 1 tile", "2  conv2: 1 tile", "3  fc: 1 tile", "4  tsb@conv1: 1 tile"]
+    assert texts == [*placed, "tsb@conv2: uses 4"]
+
+
+@pytest.mark.parametrize(
+    ("tiles", "fields", "numbers"),
+    [(4, 64 + 49 + 4 + 1, 4), (40, 160 + 40 + 10, 40), (500, 500 + 500 + 125, 0)],
+)
+def test_detail_goes_down_with_size(mapped, tiles, fields, numbers):
+    """Fields are subarrays and cells in use, PEs, or tiles; then outlines and hatching."""
+    info = collect_floorplan(*mapped)
+    many = [
+        info.tiles[i % 4]._replace(
+            row=i // 25, col=i % 25, array_grid=(2, 2) if tiles < 9 else (4, 4)
+        )
+        for i in range(tiles)
+    ]
+    axes = draw_floorplan(info._replace(tiles=tuple(many), grid=(-(-tiles // 25), 25))).axes[0]
+    assert len(axes.texts) == numbers
+    assert len(axes.patches) == fields
 
 
 @pytest.mark.parametrize("name", ["plan.bmp", "plan", "nowhere/plan.png"])
