@@ -83,6 +83,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
         kernel_pes=int(floor.kernel_pes),
         pes_per_side=int(floor.pes_per_side),
     )
+    grid_cols = int(floor.grid_cols)
     parts = [np.empty((0, len(PLACEMENT_COLUMNS)), dtype=np.int64)]
     tiles: list[_Layer] = []
     for layer in _layers(plan):
@@ -90,7 +91,6 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
         for instance, copy, block in itertools.product(
             range(layer.owned), range(layer.extra), blocks
         ):
-            grid_cols = int(floor.grid_cols)
             fixed = (layer.index, instance, len(tiles), *divmod(len(tiles), grid_cols))
             parts.append(_on_tile(block, copy * _copies_inside(layer), *fixed))
             tiles.append(layer)
@@ -103,7 +103,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
         array_rows=chip.rows,
         array_cols=chip.cols,
         grid_rows=int(floor.grid_rows),
-        grid_cols=int(floor.grid_cols),
+        grid_cols=grid_cols,
         tile_layer=tuple(layer.index for layer in tiles),
         tile_pes=tuple(_pe_grid(layer, chip) for layer in tiles),
         tile_arrays=tuple(_array_grid(layer, chip) for layer in tiles),

@@ -32,6 +32,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "chip.timing.pipeline": ("true", "false"),
     "chip.timing.count_padding": ("true", "false"),
     "chip.timing.copy_rule": ("tiles", "arrays"),
+    "chip.accumulation.unit_rule": ("own", "all"),
     "chip.timing.clock_floor": (0.0, 1.0),
     "chip.interconnect.kind": ("xy-bus", "h-tree"),
     "chip.interconnect.width_rule": ("fixed", "halve"),

@@ -151,7 +151,7 @@ def placements(net: Network, channels: int, *overrides: str) -> tuple[MappingPla
 
 
 @pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20"])
-@pytest.mark.parametrize("channels", [1, 8, 32, 128, 512])
+@pytest.mark.parametrize("channels", [1, 32, 512])
 @pytest.mark.parametrize("duplication", ["none", "balance"])
 def test_a_shared_block_never_saves_energy_time_or_area(
     paper_nets: dict[str, Network], network: str, channels: int, duplication: str
@@ -164,7 +164,7 @@ def test_a_shared_block_never_saves_energy_time_or_area(
 
 
 @pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20"])
-@pytest.mark.parametrize("channels", [1, 2, 4, 5, 10])
+@pytest.mark.parametrize("channels", [1, 4, 10])
 def test_common_needs_no_more_subarrays_and_cells_than_separate(
     paper_nets: dict[str, Network], network: str, channels: int
 ) -> None:
