@@ -178,6 +178,18 @@ class MapResult:
             total += round(float(tiles * pes)) * in_pe
         return total
 
+    def _layer_utilisation(self, index: int) -> float | None:
+        """Share of the cells of a layer's tiles that hold its weights; None without tiles."""
+        plan, chip = self.plan, self.resolved.chip.crossbar
+        floor, tiles = plan.floorplan, float(plan.tiles[index])
+        if not tiles:
+            return None
+        kernel = bool(plan.is_kernel[index])
+        side = float(floor.kernel_side if kernel else floor.pe_side)
+        pes = float(floor.kernel_pes if kernel else floor.pes_per_side**2)
+        arrays = pes * math.ceil(side / chip.rows) * math.ceil(side / chip.cols)
+        return float(plan.write_cells[index]) / (tiles * arrays * chip.rows * chip.cols)
+
     @property
     def cells(self) -> int:
         """All cells on the chip."""
@@ -209,9 +221,7 @@ class MapResult:
                     "copies": round(float(plan.copies[index])),
                     "tiles": round(float(plan.tiles[index])),
                     "subarrays": round(float(plan.subarrays_used[index])),
-                    "utilisation": float(plan.utilisation[index])
-                    if float(plan.tiles[index]) > 0
-                    else None,
+                    "utilisation": self._layer_utilisation(index),
                     "latency_us": from_si(float(cost.layer_latency_s[index]), "us"),
                     "energy_uJ": from_si(float(cost.layer_energy_J[index]), "uJ"),
                     "area_mm2": from_si(float(cost.layer_area_m2[index]), "mm2"),

@@ -87,7 +87,8 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     depth = torch.where(is_kernel, layers.channels, layers.rows)
     side = torch.where(is_kernel, kernel, pe)
     array_rows, array_cols = copying.in_pe(depth, side, rows, cols)
-    # A common block has as many copies as asked for and no more, wherever there is room for them.
+    # A common block has the copies asked for, not all that would fit; a number that does not fill
+    # rows of subarrays, PEs and tiles is rounded up to one that does.
     shared, left = layers.shared > 0, design.tsb_copies.unsqueeze(-1)
     array_rows, left = _at_most(array_rows, left, shared)
     array_cols, left = _at_most(array_cols, left, shared)

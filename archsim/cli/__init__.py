@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from archsim._shadow import check_shadowing
@@ -13,6 +14,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the ``archsim`` command: exit code 0 done, 1 infeasible or failed, 2 bad input."""
+    # One design is thousands of small tensor operations: a second thread would only be waited for.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         check_shadowing()
         from archsim.cli.app import app

@@ -288,7 +288,10 @@ class Tsb(_Model):
     insertion: Literal["default", "convolution", "residual_block"] = Field(
         default="default", description="after every convolution, or after every residual block"
     )
-    copies: Count = Field(default=1, description="common: crossbars that share the queue")
+    copies: Count = Field(
+        default=1,
+        description="common: blocks that share the queue, rounded up to what fills rows of a tile",
+    )
     per_group: bool = Field(
         default=True, description="separate: one crossbar per channel group, else one per layer"
     )

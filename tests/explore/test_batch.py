@@ -57,4 +57,6 @@ def test_rows_equal_single_designs_without_merging(network, batch):
             cost = evaluate(design=one, plan=plan)
         for name, get in TOTALS.items():
             expected = get(cost)
-            assert float(totals[name][index]) == pytest.approx(float(expected), rel=1e-12), name
+            assert float(totals[name][index]) == pytest.approx(float(expected), rel=1e-12, abs=0), (
+                name
+            )
