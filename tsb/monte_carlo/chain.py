@@ -1,0 +1,153 @@
+"""A network as a chain of layers, for the compiled back end: what is in it, and what is refused.
+
+Batch norm and the shared block are linear in the channels of a convolution's output, so they are
+folded into its weights, per instance.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+
+from archsim.errors import NetworkError
+from tsb.shared_block import SharedBlock
+
+
+@dataclass
+class Link:
+    """One convolution or linear layer and what follows it, before the next one.
+
+    Attributes:
+        layer: the convolution or linear layer.
+        folded: batch norms and shared blocks after it, in order.
+        relu: whether a ReLU follows.
+        pool: whether a 2x2 maximum follows.
+    """
+
+    layer: nn.Conv2d | nn.Linear
+    folded: list[nn.BatchNorm2d | SharedBlock] = field(default_factory=list)
+    relu: bool = False
+    pool: bool = False
+
+
+class _Tracer(fx.Tracer):
+    """Keeps the shared block whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, SharedBlock) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _refuse(what: str, why: str) -> NetworkError:
+    return NetworkError(f"the compiled back end does not do {what}: {why}; use 'batched' or 'loop'")
+
+
+_RELUS: tuple[Callable[..., object] | str, ...] = (torch.relu, functional.relu, "relu", "relu_")
+_FLATTENS: tuple[Callable[..., object] | str, ...] = (torch.flatten, "flatten")
+
+
+def read_chain(model: nn.Module) -> list[Link]:
+    """Read the layers of a network that is a plain chain.
+
+    Convolutions (one group, no dilation, zero padding, equal on both axes), then linear layers;
+    batch norm and shared blocks after convolutions, ReLU, 2x2 max pooling, flatten.
+
+    Args:
+        model: the network, in evaluation mode.
+
+    Raises:
+        NetworkError: anything else, by name.
+    """
+    try:
+        graph = _Tracer().trace(model)
+    except (fx.proxy.TraceError, TypeError) as error:
+        raise _refuse(f"{type(model).__name__}", f"it cannot be traced ({error})") from error
+    links: list[Link] = []
+    for node in graph.nodes:
+        if node.op in ("placeholder", "output"):
+            continue
+        if len(node.all_input_nodes) != 1 or len(node.users) != 1:
+            raise _refuse(f"'{node.name}'", "the network is not a chain")
+        if node.op == "call_module":
+            _add_module(links, node.name, model.get_submodule(node.target))
+        elif node.target in _RELUS:
+            _last(links, node.name).relu = True
+        elif not (node.target in _FLATTENS and (*node.args[1:], *node.kwargs.values()) == (1,)):
+            raise _refuse(f"'{node.name}'", f"unknown operation {node.target}")
+    if not links or not isinstance(links[-1].layer, nn.Linear):
+        raise _refuse(type(model).__name__, "the last layer is not linear")
+    return links
+
+
+def _last(links: list[Link], name: str) -> Link:
+    if not links:
+        raise _refuse(f"'{name}'", "it stands before the first convolution or linear layer")
+    return links[-1]
+
+
+def _add_module(links: list[Link], name: str, module: nn.Module) -> None:
+    """Append a layer, or add a module to the last one."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        _check_layer(name, module)
+        links.append(Link(module))
+    elif isinstance(module, nn.Identity | nn.Flatten | nn.Dropout):
+        if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
+            raise _refuse(f"'{name}'", f"unusual {module}")
+    elif isinstance(module, nn.ReLU):
+        _last(links, name).relu = True
+    elif isinstance(module, nn.MaxPool2d):
+        _check_pool(name, module, _last(links, name))
+        links[-1].pool = True
+    elif isinstance(module, nn.BatchNorm2d | SharedBlock):
+        last = _last(links, name)
+        linear = isinstance(last.layer, nn.Conv2d) and not (last.relu or last.pool)
+        if not linear or getattr(module, "running_mean", True) is None:
+            raise _refuse(f"'{name}'", "only what directly follows a convolution can be folded")
+        last.folded.append(module)
+    else:
+        raise _refuse(f"'{name}'", f"unknown module {type(module).__name__}")
+
+
+def _check_layer(name: str, module: nn.Conv2d | nn.Linear) -> None:
+    if isinstance(module, nn.Linear):
+        return
+    square = all(
+        isinstance(pair, tuple) and operator.eq(*pair) for pair in (module.padding, module.stride)
+    )
+    plain = module.groups == 1 and set(module.dilation) == {1} and module.padding_mode == "zeros"
+    if not square or not plain:
+        raise _refuse(f"'{name}'", f"unusual {module}")
+
+
+def _check_pool(name: str, module: nn.MaxPool2d, last: Link) -> None:
+    def is_pair(value: int | tuple[int, int], wanted: int) -> bool:
+        return value in (wanted, (wanted, wanted))
+
+    plain = is_pair(module.kernel_size, 2) and is_pair(module.stride, 2)
+    plain = plain and is_pair(module.padding, 0) and is_pair(module.dilation, 1)
+    if not plain or last.pool or isinstance(last.layer, nn.Linear):
+        raise _refuse(f"'{name}'", f"only one 2x2 max pooling per convolution, not {module}")
+
+
+def block_matrix(layers: list[Tensor], channels: int) -> Tensor:
+    """Return the matrix by which a shared block mixes ``channels`` channels.
+
+    Args:
+        layers: weights of the block, ``sample c c 1 1`` each, first layer first.
+        channels: channels of the map.
+
+    Returns:
+        ``sample channel channel``: the block once per group, cut off at the last channel.
+    """
+    matrix = layers[0].flatten(2)
+    for layer in layers[1:]:
+        matrix = layer.flatten(2) @ matrix
+    size = matrix.shape[-1]
+    whole = matrix.new_zeros(matrix.shape[0], channels + size, channels + size)
+    for start in range(0, channels, size):
+        whole[:, start : start + size, start : start + size] = matrix
+    return whole[:, :channels, :channels]

@@ -1,0 +1,284 @@
+"""Selective write-verify: which weights are checked.
+
+A policy returns a mask per weight tensor. Circuits verify rows, not single cells, so a choice by
+score has a granularity: single weights, rows of a crossbar, or subarrays. Scores of the policies by
+name: SWIM (second derivative of the loss) and the empirical Fisher come from
+:mod:`tsb.sensitivity`; magnitude, random and the product with a weight's own variance (U-SWIM) are
+here. What a choice costs is in :mod:`tsb.write_effort`. Sources: Yan, Hu & Shi, SWIM, DAC 2022, arXiv 2202.08395; U-SWIM, arXiv 2401.05357.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from archsim.errors import ConfigError, close_matches
+from tsb.shared_block import SharedBlock
+from tsb.weight_cells import WeightCells, Weights
+
+#: True where a weight is write-verified, by parameter name.
+Masks = dict[str, Tensor]
+
+GRANULARITIES = ("weight", "row", "subarray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiling:
+    """How a layer's matrix lies on crossbars.
+
+    The matrix has a row per input (``Cin kh kw``) and ``slices`` neighbouring columns per output; it
+    is cut into ``rows x cols`` subarrays. A weight is never cut in two: where ``slices`` does not
+    divide ``cols``, the last columns stay empty. Layers do not share subarrays. A grouped
+    convolution counts as one matrix with all its outputs side by side.
+    """
+
+    rows: int
+    cols: int
+    slices: int
+
+    def __post_init__(self) -> None:
+        """Check the sizes.
+
+        Raises:
+            ConfigError: a size below 1, or a row too short for one weight.
+        """
+        if min(self.rows, self.slices) < 1 or self.cols < self.slices:
+            raise ConfigError(
+                f"rows = {self.rows}, cols = {self.cols}, slices = {self.slices}; allowed: 1 or "
+                "more, and cols >= slices (one weight per row)"
+            )
+
+    @property
+    def weights_per_row(self) -> int:
+        """Whole weights in a row of a subarray."""
+        return self.cols // self.slices
+
+    def groups(self, shape: torch.Size, granularity: str) -> Int[Tensor, "*weights"]:
+        """Number the groups of a weight tensor from 0 on.
+
+        Args:
+            shape: of the weights, outputs first.
+            granularity: one of :data:`GRANULARITIES`.
+
+        Raises:
+            ConfigError: an unknown granularity.
+        """
+        _check_granularity(granularity)
+        if granularity == "weight":
+            return torch.arange(shape.numel()).view(shape)
+        outputs, inputs = shape[0], shape[1:].numel()
+        strip = torch.arange(outputs) // self.weights_per_row
+        line = torch.arange(inputs) if granularity == "row" else torch.arange(inputs) // self.rows
+        lines = int(line[-1]) + 1
+        return (strip.unsqueeze(1) * lines + line).view(shape)
+
+
+def verify_none(weights: Weights) -> Masks:
+    """Verify nothing."""
+    return {name: torch.zeros(w.shape, dtype=torch.bool) for name, w in weights.items()}
+
+
+def verify_all(weights: Weights) -> Masks:
+    """Verify every weight."""
+    return {name: torch.ones(w.shape, dtype=torch.bool) for name, w in weights.items()}
+
+
+def verify_named(weights: Weights, names: Collection[str]) -> Masks:
+    """Verify whole tensors.
+
+    Args:
+        weights: tensors on the crossbars, by name.
+        names: those to verify.
+
+    Raises:
+        ConfigError: a name that is not among ``weights``.
+    """
+    for name in names:
+        if name not in weights:
+            raise ConfigError(f"no weights '{name}' to verify.{close_matches(name, weights)}")
+    return {n: torch.full(w.shape, n in names, dtype=torch.bool) for n, w in weights.items()}
+
+
+def verify_shared_block(weights: Weights, model: nn.Module) -> Masks:
+    """Verify the parameters of all shared blocks of a model (policy ``tsb``).
+
+    Args:
+        weights: tensors on the crossbars, by name.
+        model: contains the block.
+
+    Raises:
+        ConfigError: a model without a shared block among ``weights``.
+    """
+    inside = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, SharedBlock)
+        for parameter in module.parameters()
+    }
+    names = [name for name, p in model.named_parameters() if id(p) in inside and name in weights]
+    if not names:
+        raise ConfigError("policy 'tsb': the model has no shared block; insert one first")
+    return verify_named(weights, names)
+
+
+def verify_last_layers(weights: Weights, count: int = 1) -> Masks:
+    """Verify the last tensors.
+
+    Args:
+        weights: tensors on the crossbars, by name, in order of execution.
+        count: how many, 0 to all.
+
+    Raises:
+        ConfigError: more layers than there are, or fewer than none.
+    """
+    if not 0 <= count <= len(weights):
+        raise ConfigError(f"last layers = {count}; allowed: 0 to {len(weights)}")
+    return verify_named(weights, list(weights)[len(weights) - count :])
+
+
+def random_scores(weights: Weights, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a random order of all weights, as scores.
+
+    Args:
+        weights: tensors by name.
+        generator: source of all randomness.
+    """
+    return {
+        name: torch.rand(w.shape, generator=generator, dtype=torch.float64)
+        for name, w in weights.items()
+    }
+
+
+def magnitude_scores(weights: Weights) -> dict[str, Tensor]:
+    """Return ``|w|``, in the units of each tensor (not relative to its largest weight).
+
+    Args:
+        weights: tensors by name.
+    """
+    return {name: w.detach().double().abs() for name, w in weights.items()}
+
+
+def variance_scores(
+    scores: Mapping[str, Tensor], cells: Mapping[str, WeightCells]
+) -> dict[str, Tensor]:
+    """Return scores times each weight's own variance: U-SWIM for second derivatives.
+
+    The loss that a weight is expected to cost is half that product.
+
+    Args:
+        scores: second derivatives (or squared gradients), by name.
+        cells: spread of each weight.
+    """
+    return {name: score.double() * cells[name].spread ** 2 for name, score in scores.items()}
+
+
+def verify_fraction(
+    scores: Mapping[str, Tensor],
+    fraction: float,
+    *,
+    granularity: str = "weight",
+    tiling: Tiling | None = None,
+) -> Masks:
+    """Verify the best part of all weights.
+
+    The target is ``fraction`` times the number of weights, rounded to the nearest whole number
+    (halves up). Groups are taken in the order of their summed score (equal ones in the order of the
+    tensors) until the target is reached: exactly for single weights, else the last group goes
+    beyond it, by less than its own size. A fraction of 0 takes none.
+
+    Args:
+        scores: importance of each weight, by name; higher is better.
+        fraction: share of the weights, 0 to 1.
+        granularity: one of :data:`GRANULARITIES`.
+        tiling: needed for ``row`` and ``subarray``.
+
+    Raises:
+        ConfigError: a fraction outside 0 to 1, an unknown granularity, a missing tiling, or scores
+            that are not numbers.
+    """
+    if not 0 <= fraction <= 1:
+        raise ConfigError(f"fraction = {fraction:g}; allowed: 0 to 1")
+    ranked = _rank(scores, granularity, tiling)
+    target = int(fraction * ranked.sizes.sum().item() + 0.5)
+    return ranked.take(int((ranked.before < target).sum()))
+
+
+def verify_captured(
+    scores: Mapping[str, Tensor],
+    captured: float,
+    *,
+    granularity: str = "weight",
+    tiling: Tiling | None = None,
+) -> Masks:
+    """Verify as few groups as hold a share of the total score: compares granularities fairly.
+
+    Args:
+        scores: importance of each weight, by name, none negative.
+        captured: share of the sum of all scores, 0 to 1.
+        granularity: one of :data:`GRANULARITIES`.
+        tiling: needed for ``row`` and ``subarray``.
+
+    Raises:
+        ConfigError: a share outside 0 to 1, negative scores, and as :func:`verify_fraction`.
+    """
+    if not 0 <= captured <= 1:
+        raise ConfigError(f"captured = {captured:g}; allowed: 0 to 1")
+    if any(bool((score < 0).any()) for score in scores.values()):
+        raise ConfigError("captured share of scores with negative entries; clamp them at 0")
+    ranked = _rank(scores, granularity, tiling)
+    reached = ranked.sums.cumsum(0) - ranked.sums
+    # Sums in another order differ in the last bits: without the slack 1.0 might take zeros too.
+    needed = captured * ranked.sums.sum() * (1 - 1e-12)
+    return ranked.take(int((reached < needed).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Groups of all tensors, best first.
+
+    ``sums`` and ``sizes`` are per group; ``before`` counts the weights of all better groups.
+    """
+
+    order: Tensor
+    sums: Tensor
+    sizes: Tensor
+    before: Tensor
+    groups: dict[str, Tensor]
+
+    def take(self, count: int) -> Masks:
+        """Mark the members of the ``count`` best groups."""
+        chosen = torch.zeros(self.order.shape, dtype=torch.bool)
+        chosen[self.order[:count]] = True
+        return {name: chosen[group] for name, group in self.groups.items()}
+
+
+def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None) -> _Ranked:
+    _check_granularity(granularity)
+    if tiling is None and granularity != "weight":
+        raise ConfigError(f"granularity '{granularity}' needs a tiling (rows, cols, slices)")
+    tiling = tiling or Tiling(rows=1, cols=1, slices=1)
+    groups, start = {}, 0
+    for name, score in scores.items():
+        if bool(score.isnan().any()):
+            raise ConfigError(f"scores of '{name}' are not all numbers")
+        groups[name] = tiling.groups(score.shape, granularity) + start
+        start = int(groups[name].max()) + 1
+    flat = torch.cat([score.detach().double().cpu().flatten() for score in scores.values()])
+    member = torch.cat([group.flatten() for group in groups.values()])
+    sums = torch.zeros(start, dtype=torch.float64).index_add(0, member, flat)
+    sizes = member.bincount(minlength=start)
+    order = sums.argsort(descending=True, stable=True)
+    sizes = sizes[order]
+    return _Ranked(order, sums[order], sizes, sizes.cumsum(0) - sizes, groups)
+
+
+def _check_granularity(granularity: str) -> None:
+    if granularity not in GRANULARITIES:
+        raise ConfigError(
+            f"granularity = '{granularity}'; allowed: {', '.join(GRANULARITIES)}."
+            + close_matches(granularity, GRANULARITIES)
+        )
