@@ -4,7 +4,8 @@ A policy returns a mask per weight tensor. Circuits verify rows, not single cell
 score has a granularity: single weights, rows of a crossbar, or subarrays. Scores of the policies by
 name: SWIM (second derivative of the loss) and the empirical Fisher come from
 :mod:`tsb.sensitivity`; magnitude, random and the product with a weight's own variance (U-SWIM) are
-here. What a choice costs is in :mod:`tsb.write_effort`. Sources: Yan, Hu & Shi, SWIM, DAC 2022, arXiv 2202.08395; U-SWIM, arXiv 2401.05357.
+here. What a choice costs is in :mod:`tsb.write_effort`. Sources: Yan, Hu & Shi, SWIM, DAC 2022,
+arXiv 2202.08395; U-SWIM, arXiv 2401.05357.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ GRANULARITIES = ("weight", "row", "subarray")
 class Tiling:
     """How a layer's matrix lies on crossbars.
 
-    The matrix has a row per input (``Cin kh kw``) and ``slices`` neighbouring columns per output; it
-    is cut into ``rows x cols`` subarrays. A weight is never cut in two: where ``slices`` does not
-    divide ``cols``, the last columns stay empty. Layers do not share subarrays. A grouped
+    The matrix has a row per input (``Cin kh kw``) and ``slices`` neighbouring columns per output,
+    and is cut into ``rows x cols`` subarrays. A weight is never cut in two: where ``slices`` does
+    not divide ``cols``, the last columns stay empty. Layers do not share subarrays. A grouped
     convolution counts as one matrix with all its outputs side by side.
     """
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -91,7 +91,7 @@ class CellModel:
     @classmethod
     def from_device(
         cls, device: DeviceFile, *, weight_bits: int = 8, bits_per_cell: int = 2
-    ) -> Self:
+    ) -> CellModel:
         """Take spread and write-verify from a device preset.
 
         Args:
@@ -119,7 +119,7 @@ class CellModel:
             step_sigma=None if write.step_sigma is None else write.step_sigma.si,
         )
 
-    def but(self, **changes: object) -> Self:
+    def but(self, **changes: object) -> CellModel:
         """Return a copy with some values changed, for example ``but(sigma=0.2, factor=4.0)``."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
@@ -137,15 +137,20 @@ class CellModel:
         return profile_sigma(position=places, sigma=self.sigma, factor=self.factor)
 
     def law(self) -> PulseLaw:
-        """Return the law of write-verify of each class of cells, ``kind``."""
-        return pulse_law(
-            model=self.write_model,
-            sigma=self.class_sigmas(),
-            tolerance=self.tolerance,
-            max_pulses=self.max_pulses,
-            step_gain=self.step_gain,
-            step_sigma=self.step_sigma,
-        )
+        """Return the law of write-verify of each class of cells, ``kind``; remembered."""
+        return _law(self)
+
+
+@lru_cache(maxsize=64)
+def _law(cell: CellModel) -> PulseLaw:
+    return pulse_law(
+        model=cell.write_model,
+        sigma=cell.class_sigmas(),
+        tolerance=cell.tolerance,
+        max_pulses=cell.max_pulses,
+        step_gain=cell.step_gain,
+        step_sigma=cell.step_sigma,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,14 +51,14 @@ class WriteEffort:
     row_reads: float | None = None
 
     def time_s(
-        self, *, pulse_width_s: float, verify_read_time_s: float, parallel_subarrays: float = 1.0
+        self, *, pulse_width_s: float, verify_read_time_s: float, parallel_subarrays: int = 1
     ) -> float:
         """Return the time to write, s, with subarrays in parallel as far as they go round.
 
         Args:
             pulse_width_s: duration of a write pulse, s.
             verify_read_time_s: duration of the verify read of a row, s.
-            parallel_subarrays: subarrays written at a time.
+            parallel_subarrays: subarrays written at a time, at most those in use.
 
         Raises:
             ConfigError: the effort was worked out without a tiling.

@@ -7,12 +7,10 @@ folded into its weights, per instance.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn import functional
 
 from archsim.errors import NetworkError
 from tsb.shared_block import SharedBlock
@@ -35,52 +33,80 @@ class Link:
     pool: bool = False
 
 
-class _Tracer(fx.Tracer):
-    """Keeps the shared block whole."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, SharedBlock) or super().is_leaf_module(m, module_qualified_name)
-
-
 def _refuse(what: str, why: str) -> NetworkError:
     return NetworkError(f"the compiled back end does not do {what}: {why}; use 'batched' or 'loop'")
 
 
-_RELUS: tuple[Callable[..., object] | str, ...] = (torch.relu, functional.relu, "relu", "relu_")
-_FLATTENS: tuple[Callable[..., object] | str, ...] = (torch.flatten, "flatten")
+_RELUS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}
+_RESHAPES = {
+    torch.ops.aten.flatten.using_ints,
+    torch.ops.aten.view.default,
+    torch.ops.aten.reshape.default,
+}
 
 
-def read_chain(model: nn.Module) -> list[Link]:
+def read_chain(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Link]:
     """Read the layers of a network that is a plain chain.
 
     Convolutions (one group, no dilation, zero padding, equal on both axes), then linear layers;
-    batch norm and shared blocks after convolutions, ReLU, 2x2 max pooling, flatten.
+    batch norm and shared blocks after convolutions, ReLU, 2x2 max pooling, flatten. The layers
+    must be modules.
 
     Args:
         model: the network, in evaluation mode.
+        input_shape: channels, height, width.
 
     Raises:
         NetworkError: anything else, by name.
     """
-    try:
-        graph = _Tracer().trace(model)
-    except (fx.proxy.TraceError, TypeError) as error:
-        raise _refuse(f"{type(model).__name__}", f"it cannot be traced ({error})") from error
     links: list[Link] = []
-    for node in graph.nodes:
-        if node.op in ("placeholder", "output"):
+    entered = ""  # the module call that the last operation belonged to
+    for node in _operations(model, input_shape):
+        path, module = _owner(node, model)
+        if isinstance(module, SharedBlock):
+            if path != entered:
+                _add_module(links, path, module)
+            entered = path
             continue
-        if len(node.all_input_nodes) != 1 or len(node.users) != 1:
+        entered = path
+        data = [one for one in node.all_input_nodes if not one.name.startswith(("p_", "b_"))]
+        if len(data) != 1 or len(node.users) != 1:
             raise _refuse(f"'{node.name}'", "the network is not a chain")
-        if node.op == "call_module":
-            _add_module(links, node.name, model.get_submodule(node.target))
+        if not any(module.children()) and module is not model:
+            _add_module(links, path, module)
         elif node.target in _RELUS:
             _last(links, node.name).relu = True
-        elif not (node.target in _FLATTENS and (*node.args[1:], *node.kwargs.values()) == (1,)):
+        elif not (node.target in _RESHAPES and node.meta["val"].shape[1:].numel() == _flat(node)):
             raise _refuse(f"'{node.name}'", f"unknown operation {node.target}")
     if not links or not isinstance(links[-1].layer, nn.Linear):
         raise _refuse(type(model).__name__, "the last layer is not linear")
     return links
+
+
+def _operations(model: nn.Module, input_shape: tuple[int, int, int]) -> list[fx.Node]:
+    """Return the operations of the network on two images, in order."""
+    like = next(model.parameters())
+    example = torch.zeros(2, *input_shape, dtype=like.dtype, device=like.device)
+    try:
+        graph = torch.export.export(model, (example,), strict=False).graph
+    except Exception as error:  # torch.export documents no exception types
+        raise _refuse(type(model).__name__, f"it cannot be traced ({error})") from error
+    return [node for node in graph.nodes if node.op == "call_function"]
+
+
+def _owner(node: fx.Node, model: nn.Module) -> tuple[str, nn.Module]:
+    """Return the call (``name`` or ``name@n``) and the module that an operation belongs to."""
+    paths = [path for path, _ in node.meta["nn_module_stack"].values()]
+    modules = [model.get_submodule(path.split("@")[0]) for path in paths]
+    whole = [k for k, module in enumerate(modules) if isinstance(module, SharedBlock)]
+    place = whole[0] if whole else -1
+    return paths[place], modules[place]
+
+
+def _flat(node: fx.Node) -> int:
+    """Return the last axis of an operation's result: all of it, if that is ``image feature``."""
+    size: int = node.meta["val"].shape[-1]
+    return size
 
 
 def _last(links: list[Link], name: str) -> Link:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +35,9 @@ class CompiledNetwork:
         Raises:
             NetworkError: numba is missing, or the network has something that is not compiled.
         """
-        if importlib.util.find_spec("numba") is None:
+        if find_spec("numba") is None:
             raise NetworkError("the compiled back end needs numba: pip install numba")
-        self.links = read_chain(model)
+        self.links = read_chain(model, input_shape)
         self.layouts, self.stages = _lay_out(self.links, input_shape)
         self.input_shape = input_shape
 
@@ -165,8 +165,6 @@ def _layout(shape: tuple[int, int, int], reader: Link | None) -> Layout:
 
 def _output(layer: nn.Conv2d, source: Layout) -> tuple[int, int]:
     """Return height and width of a convolution's output."""
-    if source.images > 1 or source.channels != layer.in_channels:
-        raise NetworkError(f"{layer}: does not fit its input {source}")
     sides = [
         (side + 2 * source.padding - kernel) // layer.stride[0] + 1
         for side, kernel in zip((source.height, source.width), layer.kernel_size, strict=True)
@@ -201,8 +199,6 @@ def _convolution(
 def _linear(link: Link, layer: nn.Linear, source: Layout, target: Layout) -> Stage:
     """Return a linear layer as a 1x1 convolution over the images of a tile."""
     features = source.channels * source.height * source.width
-    if features != layer.in_features:
-        raise NetworkError(f"{layer}: does not fit its {features} inputs")
     return Stage(
         channels_in=features,
         channels_out=layer.out_features,

@@ -19,7 +19,7 @@ LANES = 16
 #: Images that go through the linear layers together, so that weights are loaded once for all.
 IMAGE_TILE = 4
 #: Products per output that are written out; more would only lengthen the compilation.
-_UNROLLED = 45
+_UNROLLED = 14
 
 
 @dataclass(frozen=True)
@@ -219,23 +219,29 @@ def build(
         stages: see :func:`network_source`.
         shared: whether all instances see the same images.
     """
+    names: dict[str, Any] = {
+        f"stage{index}": _compiled(stage_source(stage)) for index, stage in enumerate(stages)
+    }
+    names["fill"] = _compiled(fill_source(layouts[0], shared))
+    network: Callable[..., None] = _compile(network_source(layouts, stages), names)
+    return network
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> Any:
+    """Compile a function that uses the vector operations; once per text."""
     import numba
 
     from tsb.monte_carlo import simd
 
-    operations = {
-        name: getattr(simd, name)
-        for name in ("load", "store", "broadcast", "multiply_add", "maximum")
-    } | {"float32": numba.float32}
+    names = ("load", "store", "broadcast", "multiply_add", "maximum")
+    operations = {name: getattr(simd, name) for name in names}
+    return _compile(text, operations | {"float32": numba.float32})
 
-    def compiled(text: str, name: str, namespace: dict[str, Any]) -> Any:
-        exec(compile(text, f"<{name}>", "exec"), namespace)
-        return numba.njit(error_model="numpy", nogil=True)(namespace[name])
 
-    names: dict[str, Any] = {
-        f"stage{index}": compiled(stage_source(stage), "stage", dict(operations))
-        for index, stage in enumerate(stages)
-    }
-    names["fill"] = compiled(fill_source(layouts[0], shared), "fill", dict(operations))
-    network: Callable[..., None] = compiled(network_source(layouts, stages), "network", names)
-    return network
+def _compile(text: str, names: dict[str, Any]) -> Any:
+    import numba
+
+    exec(compile(text, "<generated>", "exec"), names)
+    function = names[text[len("def ") : text.index("(")]]
+    return numba.njit(error_model="numpy", nogil=True)(function)

@@ -170,7 +170,9 @@ def accuracy_stats(accuracy: AccuracyTable, *, images: int) -> AccuracyStats:
     )
 
 
-def paired_difference(first: AccuracyTable, second: AccuracyTable) -> PairedDifference:
+def paired_difference(
+    first: AccuracyTable, second: Float[Tensor, "same_chip same_run"]
+) -> PairedDifference:
     """Compare two methods that were evaluated with the same random numbers.
 
     Args:
