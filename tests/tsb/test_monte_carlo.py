@@ -12,6 +12,7 @@ from tsb.monte_carlo import alike_chips, choose_backend, count_correct, monte_ca
 from tsb.monte_carlo import compiled as compiled_module
 from tsb.monte_carlo.chain import block_matrix
 from tsb.monte_carlo.compiled import CompiledNetwork
+from tsb.monte_carlo.evaluate import one_thread
 from tsb.monte_carlo.scores import batched_scores, check_instances, loop_scores
 from tsb.shared_block import SharedBlock
 from tsb.weight_cells import gaussian_instance
@@ -220,6 +221,15 @@ def test_own_images_are_the_same_whatever_the_chunks(task):
         model, alike_chips(noisy(model)), images, labels, chips=9, generator=seeded(5)
     )
     assert not torch.equal(everything.accuracy, first.accuracy)
+
+
+def test_one_thread_inside_and_the_old_number_after():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
 
 
 def test_a_perfect_chip_is_perfect(task):

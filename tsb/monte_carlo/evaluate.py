@@ -8,6 +8,7 @@ between class scores, which float32 may break either way).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -108,6 +109,20 @@ def choose_backend(
         return Chosen(name, general[name], str(error))
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Use one intra-op thread inside: maps are small, and workers run side by side.
+
+    Two threads on a busy machine with two cores were ten times slower than one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _shape(images: Tensor) -> tuple[int, int, int]:
     channels, height, width = images.shape[-3:]
     return channels, height, width
@@ -162,7 +177,8 @@ def monte_carlo(
     """Measure accuracy over chips and runs.
 
     Memory is that of ``instances_at_once`` instances on ``images_at_once`` images (for the loop:
-    one instance); ``instances_at_once`` below 16 leaves lanes of the compiled back end empty.
+    one instance); ``instances_at_once`` below 16 leaves lanes of the compiled back end empty. One
+    intra-op thread is used; for more cores, start more processes.
 
     Args:
         model: the network, in evaluation mode; tensors that are not drawn stay as they are.
@@ -199,14 +215,16 @@ def monte_carlo(
             wanted -= len(chunk)
             weights = {name: torch.stack([w[name] for w, _ in chunk]) for name in chunk[0][0]}
             subset = torch.stack([own for _, own in chunk]) if images_per_instance else ...
-            correct += count_correct(
-                model,
-                weights,
-                images[subset],
-                labels[subset],
-                chosen=chosen,
-                images_at_once=images_at_once,
-            ).unbind()
+            with one_thread():
+                found = count_correct(
+                    model,
+                    weights,
+                    images[subset],
+                    labels[subset],
+                    chosen=chosen,
+                    images_at_once=images_at_once,
+                )
+            correct += found.unbind()
         used = images_per_instance or count
         table = (torch.stack(correct).double() / used).view(-1, runs).cpu()
         if half_width and accuracy_stats(table, images=used).half_width <= half_width:
@@ -225,7 +243,9 @@ def _instances(
             bad = [name for name, t in instance.items() if not bool(torch.isfinite(t).all())]
             if bad:
                 raise DataError(f"programmed '{bad[0]}' has entries that are not finite")
-            order = torch.randperm(images, generator=generator) if own_images else torch.empty(0)
+            order = torch.empty(0)
+            if own_images:
+                order = torch.randperm(images, generator=generator, device=generator.device)
             yield instance, order[:own_images]
 
 
