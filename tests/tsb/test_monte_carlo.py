@@ -148,6 +148,14 @@ def test_fall_back_says_why():
     assert choose_backend(build("lenet3"), torch.zeros(1, 1, 28, 28).double()).name == "loop"
 
 
+def test_large_networks_are_compiled_on_request_only():
+    wide, images = build("lenet3", channels=(128, 256)), torch.zeros(1, 1, 28, 28)
+    chosen = choose_backend(wide, images)
+    assert chosen.name == "loop"
+    assert "421504 weights" in chosen.note  # 9 x 128 + 9 x 128 x 256 + 49 x 256 x 10
+    assert choose_backend(wide, images, "compiled").name == "compiled"
+
+
 def test_without_numba_the_loop_is_used(monkeypatch):
     monkeypatch.setattr(compiled_module, "find_spec", lambda name: None)
     chosen = choose_backend(build("lenet3"), torch.zeros(1, 1, 28, 28))

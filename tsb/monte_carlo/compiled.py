@@ -41,6 +41,11 @@ class CompiledNetwork:
         self.layouts, self.stages = _lay_out(self.links, input_shape)
         self.input_shape = input_shape
 
+    @property
+    def weight_count(self) -> int:
+        """Weights of all layers."""
+        return sum(s.channels_in * s.channels_out * s.kernel[0] * s.kernel[1] for s in self.stages)
+
     def __call__(self, model: nn.Module, weights: Instances, images: Images) -> Scores:
         """Return class scores, ``sample image class``.
 
