@@ -109,7 +109,8 @@ class CellModel:
             )
         return cls(
             sigma=device.sigma.si,
-            factor=device.sigma_profile.factor if device.sigma_profile.kind == "middle" else 1.0,
+            factor=device.sigma_profile.factor.si,
+            profile="weight" if device.sigma_profile.kind == "weight" else "level",
             weight_bits=weight_bits,
             bits_per_cell=bits_per_cell,
             write_model=write.model,

@@ -396,10 +396,24 @@ class IsaacAdc(_Model):
 
 
 class SigmaProfile(_Model):
-    """How the programming spread depends on the level."""
+    """How the programming spread depends on the conductance."""
 
-    kind: Literal["uniform", "middle"] = "uniform"
-    factor: float = Field(default=1.0, ge=1, le=20, description="middle levels over outer ones")
+    kind: Literal["uniform", "weight", "level"] = Field(
+        description="the same everywhere; larger in the middle of the range of weights (all cells "
+        "of a weight alike: NeFT); or larger at the middle levels of each cell"
+    )
+    factor: quantity("1", minimum=1.0) = Field(  # type: ignore[valid-type]
+        description="sigma in the middle over that at the ends; 1 for uniform"
+    )
+
+    @model_validator(mode="after")
+    def _uniform_has_no_factor(self) -> SigmaProfile:
+        if self.kind == "uniform" and self.factor.si != 1:
+            raise ValueError(
+                f"factor = {self.factor.si:g} does nothing for kind = uniform; allowed: 1, or set "
+                "sigma_profile.kind to weight or level"
+            )
+        return self
 
 
 class WriteVerify(_Model):
@@ -429,13 +443,30 @@ class DeviceFile(_Model):
     verify_read_energy: quantity("J")  # type: ignore[valid-type]
     sigma: quantity("1")  # type: ignore[valid-type]
     sigma_profile: SigmaProfile
+    device_to_device_share: quantity("1") | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="share of the variance sigma^2 that belongs to the cell and comes back whenever "
+        "it is programmed; the rest is new in every cycle",
+    )
     write_verify: WriteVerify | None
     stuck_on_rate: quantity("1") | None = None  # type: ignore[valid-type]
     stuck_off_rate: quantity("1") | None = None  # type: ignore[valid-type]
+    drift_start: quantity("s") | None = None  # type: ignore[valid-type]
     drift_nu: quantity("1") | None = None  # type: ignore[valid-type]
     drift_nu_sigma: quantity("1") | None = None  # type: ignore[valid-type]
     read_noise_sigma: quantity("1") | None = None  # type: ignore[valid-type]
+    retention_time: quantity("s") | None = None  # type: ignore[valid-type]
     endurance_cycles: quantity("1") | None = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _shares_at_most_one(self) -> DeviceFile:
+        share = self.device_to_device_share
+        if share is not None and share.si > 1:
+            raise ValueError(f"device_to_device_share = {share.si:g}; allowed: 0 to 1")
+        rates = [rate.si for rate in (self.stuck_on_rate, self.stuck_off_rate) if rate is not None]
+        if sum(rates) > 1:
+            raise ValueError(f"stuck_on_rate + stuck_off_rate = {sum(rates):g}; allowed: at most 1")
+        return self
 
     @model_validator(mode="after")
     def _resistances_ordered(self) -> DeviceFile:

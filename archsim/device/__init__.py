@@ -25,12 +25,13 @@ from archsim.device.variation import sample_codes as sample_codes
 from archsim.device.variation import sample_levels as sample_levels
 from archsim.device.variation import weight_noise_std as weight_noise_std
 from archsim.device.variation import weight_noise_std_by_level as weight_noise_std_by_level
+from archsim.device.write_sampler import ProgrammedCells as ProgrammedCells
+from archsim.device.write_sampler import sample_write_verify as sample_write_verify
+from archsim.device.write_sampler import verify_cells as verify_cells
 from archsim.device.write_verify import WRITE_MODELS as WRITE_MODELS
-from archsim.device.write_verify import ProgrammedCells as ProgrammedCells
 from archsim.device.write_verify import PulseLaw as PulseLaw
 from archsim.device.write_verify import WriteVerifyStats as WriteVerifyStats
 from archsim.device.write_verify import one_shot as one_shot
 from archsim.device.write_verify import one_shot_law as one_shot_law
 from archsim.device.write_verify import pulse_law as pulse_law
-from archsim.device.write_verify import sample_write_verify as sample_write_verify
 from archsim.device.write_verify import write_verify_closed_form as write_verify_closed_form

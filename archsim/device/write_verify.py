@@ -11,8 +11,8 @@ Two models of what a pulse does; all sigmas and tolerances are relative to the m
     :mod:`archsim.device.error_chain`, also for the accuracy.
 
 ``redraw`` is ``incremental`` with ``step_gain = 1`` and ``step_sigma = sigma``: a batch that mixes
-the models can use that. Every pulse is followed by one verify read. The closed form and the
-sampler are each other's test.
+the models can use that. Every pulse is followed by one verify read. The closed form here and the
+sampler, :mod:`archsim.device.write_sampler`, are each other's test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from archsim.device.cell import Real, broadcast, real
@@ -91,6 +91,26 @@ def check_write_model(model: str) -> None:
         )
 
 
+def write_step(
+    *, model: str, sigma: Real, step_gain: Real | None, step_sigma: Real | None
+) -> tuple[Real, Real]:
+    """Return gain and spread of the pulses after the first.
+
+    Args:
+        model: ``redraw`` (gain 1, spread sigma) or ``incremental``.
+        sigma: spread of the first pulse.
+        step_gain: incremental: share of the error that a further pulse removes, 0 to 2.
+        step_sigma: incremental: spread that a further pulse adds.
+
+    Raises:
+        ConfigError: an unknown model, or ``incremental`` without its step.
+    """
+    check_write_model(model)
+    if model == "redraw":
+        return 1.0, sigma
+    return _step(step_gain, "step_gain"), _step(step_sigma, "step_sigma")
+
+
 def _step(value: Real | None, key: str) -> Real:
     if value is None:
         raise ConfigError(
@@ -147,15 +167,15 @@ def pulse_law(
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
     """
-    check_write_model(model)
+    gain, spread = write_step(model=model, sigma=sigma, step_gain=step_gain, step_sigma=step_sigma)
     if model == "redraw":
         return _redraw_law(*broadcast(sigma, tolerance, max_pulses))
     survival, variance, outside = incremental_law(
         sigma=sigma,
         tolerance=tolerance,
         max_pulses=max_pulses,
-        step_gain=_step(step_gain, "step_gain"),
-        step_sigma=_step(step_sigma, "step_sigma"),
+        step_gain=gain,
+        step_sigma=spread,
     )
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
@@ -215,67 +235,3 @@ def write_verify_closed_form(
         step_gain=step_gain,
         step_sigma=step_sigma,
     ).stats()
-
-
-@dataclass(frozen=True, eq=False)
-class ProgrammedCells:
-    """Outcome of write-verify for each cell: final error (relative), pulses, success."""
-
-    error: Float[Tensor, "*cells"]
-    pulses: Float[Tensor, "*cells"]
-    converged: Bool[Tensor, "*cells"]
-
-    def stats(self) -> WriteVerifyStats:
-        """Return the averages over all cells; one verify read per pulse."""
-        pulses = self.pulses.mean()
-        return WriteVerifyStats(
-            write_pulses=pulses,
-            verify_reads=pulses,
-            residual_sigma=self.error.square().mean().sqrt(),
-            unconverged_fraction=(~self.converged).to(self.error.dtype).mean(),
-        )
-
-
-def sample_write_verify(
-    *,
-    model: str,
-    shape: tuple[int, ...],
-    sigma: Real,
-    tolerance: Real,
-    max_pulses: int,
-    generator: torch.Generator,
-    step_gain: Real | None = None,
-    step_sigma: Real | None = None,
-) -> ProgrammedCells:
-    """Program cells one pulse at a time.
-
-    Args:
-        model: ``redraw`` or ``incremental``.
-        shape: ``*cells``.
-        sigma: spread of the first (``redraw``: of every) pulse; may differ from cell to cell.
-        tolerance: accepted ``|error|``.
-        max_pulses: pulse limit.
-        generator: source of all randomness; results live on its device in float64.
-        step_gain: incremental: share of the error that a further pulse removes.
-        step_sigma: incremental: spread that a further pulse adds.
-
-    Raises:
-        ConfigError: an unknown model, or ``incremental`` without its step.
-    """
-    check_write_model(model)
-    redraws = model == "redraw"
-    gain = 1.0 if redraws else _step(step_gain, "step_gain")
-    spread = sigma if redraws else _step(step_sigma, "step_sigma")
-
-    def noise() -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device)
-
-    error = sigma * noise()
-    pulses = torch.ones_like(error)
-    for _ in range(1, max_pulses):
-        outside = error.abs() > tolerance
-        if not bool(outside.any()):
-            break
-        error = torch.where(outside, (1 - gain) * error + spread * noise(), error)
-        pulses = pulses + outside.to(error.dtype)
-    return ProgrammedCells(error=error, pulses=pulses, converged=error.abs() <= tolerance)
