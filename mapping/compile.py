@@ -6,6 +6,7 @@ im2col -> bit slicing -> shared-block rows -> tile sizes and copies -> subarrays
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -40,9 +41,9 @@ def compile_plan(
     Returns:
         Counts of shape ``*batch layer`` with ``len(table) + len(points)`` layers, fewer if merged.
     """
-    repeats = [1] * (len(table) + len(points))
+    repeats: Sequence[int] = [1] * (len(table) + len(points))
     if merge_alike:
-        table, points, repeats = _merge(table, points)
+        table, points, repeats = _merge(table, tuple(points))
     layers = _matrix_layers(design, table, points, repeats)
     counts = count_tiles(design=design, layers=layers)
     subarrays = _subarrays_used(design, layers, counts)
@@ -78,8 +79,13 @@ def compile_plan(
     )
 
 
+#: Networks whose grouping is remembered: it does not depend on the design.
+_NETWORKS = 32
+
+
+@lru_cache(maxsize=_NETWORKS)
 def _groups(
-    table: LayerTable, points: Sequence[InsertionPoint]
+    table: LayerTable, points: tuple[InsertionPoint, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Number rows with alike inputs, and rows that are alike altogether."""
     inputs: dict[object, int] = {}
@@ -104,9 +110,10 @@ def _groups(
     return tuple(input_group), tuple(matrix_group)
 
 
+@lru_cache(maxsize=_NETWORKS)
 def _merge(
-    table: LayerTable, points: Sequence[InsertionPoint]
-) -> tuple[LayerTable, Sequence[InsertionPoint], list[int]]:
+    table: LayerTable, points: tuple[InsertionPoint, ...]
+) -> tuple[LayerTable, tuple[InsertionPoint, ...], tuple[int, ...]]:
     """Keep the first of every group of alike rows; the first insertion owns the common block."""
     _, groups = _groups(table, points)
     backbone, insertions = groups[: len(table)], groups[len(table) :]
@@ -120,7 +127,7 @@ def _merge(
     for group in dict.fromkeys(rest):
         merged.append(points[1 + rest.index(group)])
         repeats.append(rest.count(group))
-    return table.select(kept), merged, repeats
+    return table.select(kept), tuple(merged), tuple(repeats)
 
 
 def _matrix_layers(
@@ -131,7 +138,7 @@ def _matrix_layers(
 ) -> MatrixLayers:
     """Join backbone matrices and shared-block rows along the layer axis."""
     tsb = place_tsb(design=design, points=points)
-    input_group, matrix_group = _groups(table, points)
+    input_group, matrix_group = _groups(table, tuple(points))
     backbone = backbone_matrices(design=design, table=table)
     ones = torch.ones_like(backbone.rows)
 

@@ -9,6 +9,7 @@ packs share no word line: each starts in a subarray of its own, and they stand s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -79,20 +80,34 @@ def vector_count(*, design: DesignBatch, table: LayerTable) -> Tensor:
         design: ``*batch``.
         table: ``layer``.
     """
+    return torch.where(
+        design.count_padding.unsqueeze(-1), table.mvms, _vectors_without_padding(table)
+    )
+
+
+def _vectors_without_padding(table: LayerTable) -> Tensor:
+    """Output positions that touch no padding, as the reference counts them."""
     inner = torch.floor(
         ((table.in_height - table.kernel_h + 1) / table.stride_h).clamp_min(0.0)
         * ((table.in_width - table.kernel_w + 1) / table.stride_w).clamp_min(0.0)
     )
     is_conv = table.kernel_h * table.kernel_w * table.in_height * table.in_width > 1
-    inner = torch.where(is_conv, inner, table.mvms)
-    return torch.where(design.count_padding.unsqueeze(-1), table.mvms, inner)
+    return torch.where(is_conv, inner, table.mvms)
 
 
 def _padding_share(design: DesignBatch, table: LayerTable) -> Tensor:
     """Share of kernel taps that read zero padding, over the vectors that are counted."""
-    everything = _padded_taps(table, table.mvms)
-    counted = _padded_taps(table, vector_count(design=design, table=table))
+    everything, counted = _padding_shares(table)
     return torch.where(design.count_padding.unsqueeze(-1), everything, counted)
+
+
+@lru_cache(maxsize=32)
+def _padding_shares(table: LayerTable) -> tuple[Tensor, Tensor]:
+    """Padded share over all vectors and over those that touch no padding, ``layer``."""
+    return (
+        _padded_taps(table, table.mvms),
+        _padded_taps(table, _vectors_without_padding(table)),
+    )
 
 
 def _padded_taps(table: LayerTable, vectors: Tensor) -> Tensor:

@@ -231,8 +231,8 @@ class DesignBatch:
         shape: torch.Size = torch.broadcast_shapes(*shapes, self.technology.node_m.shape)
         return shape
 
-    def index(self, position: int | slice) -> DesignBatch:
-        """Take one design, or a chunk, of a one-dimensional batch."""
+    def index(self, position: int | slice | Tensor) -> DesignBatch:
+        """Take one design, or some, of a one-dimensional batch."""
         values: dict[str, Any] = {}
         for name in self.parameters():
             tensor = getattr(self, name)

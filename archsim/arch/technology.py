@@ -143,8 +143,8 @@ class Technology:
             **{entry.name: getattr(self, entry.name)[code] for entry in dataclasses.fields(self)}
         )
 
-    def index(self, position: int | slice) -> Technology:
-        """Take one entry, or a chunk, of a one-dimensional batch; itself if nothing varies."""
+    def index(self, position: int | slice | Tensor) -> Technology:
+        """Take one entry, or some, of a one-dimensional batch; itself if nothing varies."""
         picked: dict[str, Tensor] = {}
         for entry in dataclasses.fields(self):
             tensor = getattr(self, entry.name)

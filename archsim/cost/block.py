@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,6 +18,33 @@ def _zero() -> Tensor:
 def add_up(parts: Iterable[Tensor]) -> Tensor:
     """Add tensors that broadcast against each other."""
     return reduce(torch.add, parts)
+
+
+@runtime_checkable
+class _PerDesign(Protocol):
+    """A tensor, or a bundle of tensors, from which each design of a batch takes its own."""
+
+    def where(self, condition: Tensor, other: Any) -> Any:
+        """Choose per design between this and another."""
+
+
+_LawT = TypeVar("_LawT", bound=_PerDesign)
+
+
+def either(flag: Tensor, yes: Callable[[], _LawT], no: Callable[[], _LawT]) -> _LawT:
+    """Choose per design between two laws; one that no design needs is not evaluated.
+
+    Args:
+        flag: ``*batch``, or ``()`` where all designs share it.
+        yes: law where the flag is set.
+        no: law elsewhere.
+    """
+    if bool(flag.all()):
+        return yes()
+    if not bool(flag.any()):
+        return no()
+    chosen: _LawT = yes().where(flag, no())
+    return chosen
 
 
 def trail(values: Tensor, axes: int) -> Tensor:

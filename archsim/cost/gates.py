@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.technology import Technology
+from archsim.cost.block import either
 
 #: Layout height, in F, on which the geometry laws are calibrated (28 F standard cell).
 NOMINAL_HEIGHT = 28.0
@@ -40,8 +41,10 @@ def fins(technology: Technology, width_m: Tensor) -> Tensor:
 
 def electrical_width_m(technology: Technology, width_m: Tensor) -> Tensor:
     """Return the current-carrying width: the drawn width, or fins times effective fin width."""
-    return torch.where(
-        technology.is_finfet, fins(technology, width_m) * technology.w_fin_effective_m, width_m
+    return either(
+        technology.is_finfet,
+        lambda: fins(technology, width_m) * technology.w_fin_effective_m,
+        lambda: width_m,
     )
 
 
@@ -67,10 +70,10 @@ def raw_resistance_p_ohm(technology: Technology, width_m: Tensor) -> Tensor:
 
 def gate_capacitance_F(technology: Technology, width_m: Tensor) -> Tensor:
     """Return the gate capacitance of a device ``width_m`` wide."""
-    return torch.where(
+    return either(
         technology.is_finfet,
-        fins(technology, width_m) * technology.c_fin_F,
-        technology.c_gate_F_per_m * width_m,
+        lambda: fins(technology, width_m) * technology.c_fin_F,
+        lambda: technology.c_gate_F_per_m * width_m,
     )
 
 
@@ -83,20 +86,65 @@ class _Side:
     finger_m: Tensor
     present: Tensor
 
+    def where(self, condition: Tensor, other: _Side) -> _Side:
+        """Choose per design between this side and another."""
+        return _Side(
+            *(
+                torch.where(condition, getattr(self, name), getattr(other, name))
+                for name in self.__dataclass_fields__
+            )
+        )
+
 
 def _sides(
     technology: Technology, width_n_m: Tensor, width_p_m: Tensor, height_m: Tensor
 ) -> tuple[_Side, _Side]:
     """Fold the n and p devices into a cell of ``height_m``."""
-    node = technology.node_m
-    total = width_n_m + width_p_m
-    share_p = width_p_m / total
+    share_p = width_p_m / (width_n_m + width_p_m)
     both = (width_n_m > 0) & (width_p_m > 0)
-    # planar: the height left after gap and edges, shared in proportion
+
+    def planar() -> _Sides:
+        limit_n, limit_p = _planar_limits_m(technology, share_p, both, height_m)
+        return _Sides(_fold_planar(width_n_m, limit_n), _fold_planar(width_p_m, limit_p))
+
+    def finfet() -> _Sides:
+        limit_n, limit_p = _fin_limits(technology, share_p, both, height_m)
+        return _Sides(
+            _fold_fins(technology, width_n_m, limit_n), _fold_fins(technology, width_p_m, limit_p)
+        )
+
+    sides = either(technology.is_finfet, finfet, planar)
+    return sides.n, sides.p
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Both polarities of a gate."""
+
+    n: _Side
+    p: _Side
+
+    def where(self, condition: Tensor, other: _Sides) -> _Sides:
+        """Choose per design between these sides and others."""
+        return _Sides(self.n.where(condition, other.n), self.p.where(condition, other.p))
+
+
+def _planar_limits_m(
+    technology: Technology, share_p: Tensor, both: Tensor, height_m: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Tallest n and p finger: the height left after gap and edges, shared in proportion."""
+    node = technology.node_m
     usable = torch.where(both, height_m - PLANAR_GAP_AND_EDGE * node, height_m - EDGE_LOSS * node)
     limit_p = usable * torch.where(both, share_p, 1.0)
     limit_n = usable * torch.where(both, 1 - share_p, 1.0)
-    # FinFET: a whole number of fin tracks
+    return limit_n, limit_p
+
+
+def _fin_limits(
+    technology: Technology, share_p: Tensor, both: Tensor, height_m: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Most fins of an n and of a p finger: a whole number of fin tracks."""
+    node = technology.node_m
     at_nominal = (height_m / node - NOMINAL_HEIGHT).abs() < 1e-6 * NOMINAL_HEIGHT
     tracks = (
         height_m * technology.cell_height / NOMINAL_HEIGHT
@@ -113,28 +161,23 @@ def _sides(
         torch.where(fins_p < 1, slots - 1, fins_n.clamp_min(1.0)),
         torch.where(fins_n < 1, slots - 1, fins_p.clamp_min(1.0)),
     )
-    fins_n, fins_p = torch.where(both, fins_n, slots), torch.where(both, fins_p, slots)
-    return (
-        _fold(technology, width_n_m, limit_n, fins_n),
-        _fold(technology, width_p_m, limit_p, fins_p),
-    )
+    return torch.where(both, fins_n, slots), torch.where(both, fins_p, slots)
 
 
-def _fold(technology: Technology, width_m: Tensor, limit_m: Tensor, limit_fins: Tensor) -> _Side:
-    """Fold one device into fingers no larger than the limit."""
+def _fold_planar(width_m: Tensor, limit_m: Tensor) -> _Side:
+    """Fold one planar device into fingers no taller than the limit."""
+    fits = width_m <= limit_m * (1 + _SLACK)
+    folds = torch.ceil(width_m / limit_m.clamp_min(1e-30) - _SLACK)
+    finger = torch.where(fits, width_m, limit_m)
+    return _Side(torch.where(fits, 1.0, folds), ~fits, finger, width_m > 0)
+
+
+def _fold_fins(technology: Technology, width_m: Tensor, limit_fins: Tensor) -> _Side:
+    """Fold one FinFET into fingers of no more fins than the limit."""
     count = fins(technology, width_m)
-    planar_fits = width_m <= limit_m * (1 + _SLACK)
-    fin_fits = count <= limit_fins
-    is_finfet = technology.is_finfet
-    fits = torch.where(is_finfet, fin_fits, planar_fits)
-    planar_folds = torch.ceil(width_m / limit_m.clamp_min(1e-30) - _SLACK)
-    fin_folds = torch.floor(count / limit_fins.clamp_min(1.0) + _SLACK)
-    folds = torch.where(is_finfet, fin_folds, planar_folds)
-    finger = torch.where(
-        is_finfet,
-        torch.where(fits, count, limit_fins) * technology.w_fin_m,
-        torch.where(fits, width_m, limit_m),
-    )
+    fits = count <= limit_fins
+    folds = torch.floor(count / limit_fins.clamp_min(1.0) + _SLACK)
+    finger = torch.where(fits, count, limit_fins) * technology.w_fin_m
     return _Side(torch.where(fits, 1.0, folds), ~fits, finger, width_m > 0)
 
 
@@ -211,8 +254,11 @@ def drain_capacitance_F(
 
 def _diffusion_m(technology: Technology) -> Tensor:
     """Length of one source or drain region, m."""
-    finfet = (technology.gate_pitch - technology.gate_length) * technology.node_m
-    return torch.where(technology.is_finfet, finfet, PLANAR_DIFFUSION * technology.node_m)
+    return either(
+        technology.is_finfet,
+        lambda: (technology.gate_pitch - technology.gate_length) * technology.node_m,
+        lambda: PLANAR_DIFFUSION * technology.node_m,
+    )
 
 
 def _drain_source_m(technology: Technology, side: _Side) -> tuple[Tensor, Tensor]:

@@ -239,8 +239,8 @@ def _wire_cycles(
     )
     wire, width = chip.wire, chip.bus_bit.unsqueeze(-1)
     floor = plan.floorplan
-    delay_x = wire.delay_s_for(chip.grid_width_m).unsqueeze(-1)
-    delay_y = wire.delay_s_for(chip.grid_height_m).unsqueeze(-1)
+    delay_x = wire.delay_s_for(chip.grid_width_m.unsqueeze(-1))
+    delay_y = wire.delay_s_for(chip.grid_height_m.unsqueeze(-1))
     tile_rows = plan.tile_rows * plan.extra_copies
     # A layer taller than the grid cannot take more from the bus than it carries.
     least = torch.where(whole, 0.0, 1.0)

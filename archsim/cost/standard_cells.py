@@ -1,7 +1,7 @@
 """The standard cells that circuit blocks share, laid out once per technology.
 
-Cells depend on nothing but the technology, so a sweep over chips builds them once. Results are
-remembered per :class:`Technology` object, unless gradients flow through it.
+Cells depend on the technology and on settings that a sweep over chips leaves alone, so it builds
+them once. Results are remembered per :class:`Technology` object, unless gradients flow through it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,23 +23,37 @@ _MAX_NOR_INPUTS = 8
 #: Most bits of a flash ADC that the encoder table covers.
 _MAX_ADC_BITS = 10
 
+#: Combinations of technology and settings whose results are remembered, per function.
+_REMEMBERED = 16
+
 _ResultT = TypeVar("_ResultT")
+_Arguments = ParamSpec("_Arguments")
 
 
 def once_per_technology(
-    build: Callable[[Technology], _ResultT],
-) -> Callable[[Technology], _ResultT]:
-    """Remember the result for the last few technologies, unless they carry gradients."""
-    remembered = lru_cache(maxsize=16)(build)
+    build: Callable[_Arguments, _ResultT],
+) -> Callable[_Arguments, _ResultT]:
+    """Remember the last few results, unless gradients flow or an argument differs per design.
 
-    def call(technology: Technology) -> _ResultT:
-        tracked = any(
-            getattr(technology, entry.name).requires_grad
-            for entry in dataclasses.fields(technology)
-        )
-        return build(technology) if tracked else remembered(technology)
+    Arguments are technologies, tensors (told apart by identity: a setting that a batch shares is
+    the same tensor in each of its chunks) and plain values.
+    """
+    remembered = lru_cache(maxsize=_REMEMBERED)(build)
+
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _ResultT:
+        if not kwargs and all(_is_fixed(value) for value in args):
+            return remembered(*args)
+        return build(*args, **kwargs)
 
     return call
+
+
+def _is_fixed(value: object) -> bool:
+    """Whether all designs of a batch share a value, and no gradient is asked of it."""
+    if isinstance(value, Technology):
+        constants = (getattr(value, entry.name) for entry in dataclasses.fields(value))
+        return not (value.node_m.dim() or any(constant.requires_grad for constant in constants))
+    return not (isinstance(value, Tensor) and (value.dim() or value.requires_grad))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import ADC_KINDS, ADC_MODELS, DesignBatch
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
@@ -17,7 +17,7 @@ from mapping.compile import compile_plan
 
 #: Designs per chunk: large enough to hide the interpreter, small enough for the cache
 #: (benchmarks/README.md).
-DEFAULT_CHUNK = 4096
+DEFAULT_CHUNK = 2048
 
 #: Totals that a batch yields, SI, ``(n,)``.
 TOTALS: dict[str, Callable[[CostBreakdown], Tensor]] = {
@@ -40,6 +40,16 @@ def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
     (count,) = design.batch_shape
     for start in range(0, count, size):
         yield design.index(slice(start, min(start + size, count)))
+
+
+def by_laws(design: DesignBatch) -> Tensor | None:
+    """Return an order that puts designs of the same laws together; None if all have the same.
+
+    A law that no design of a chunk uses is not evaluated.
+    """
+    model = design.adc_model + len(ADC_MODELS) * design.memory
+    key = design.adc_kind + len(ADC_KINDS) * model
+    return torch.argsort(key, stable=True) if key.dim() else None
 
 
 def evaluate_totals(
@@ -67,9 +77,16 @@ def evaluate_totals(
             (count,) = piece.batch_shape
             return {name: get(cost).expand(count) for name, get in TOTALS.items()}
 
+    order = by_laws(design)
+    if order is not None:
+        design = design.index(order)
     if threads == 1:
         rows = [one(piece) for piece in chunks(design, chunk)]
     else:
         with ThreadPoolExecutor(threads) as pool:
             rows = list(pool.map(one, chunks(design, chunk)))
-    return {name: torch.cat([row[name] for row in rows]) for name in TOTALS}
+    totals = {name: torch.cat([row[name] for row in rows]) for name in TOTALS}
+    if order is None:
+        return totals
+    place = torch.argsort(order)
+    return {name: values[place] for name, values in totals.items()}

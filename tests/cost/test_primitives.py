@@ -18,7 +18,6 @@ from archsim.cost.component.wire import (
     fastest_repeater,
     frugal_repeater,
     h_tree,
-    wire_resistance_ohm_per_m,
 )
 from archsim.cost.standard_cells import standard_cells
 from tests.designs import make_design, near, technology
@@ -191,10 +190,10 @@ def test_frugal_repeater_trades_at_most_one_step_beyond_the_tolerance() -> None:
 def test_wire_classes_start_at_1e4_and_1e5_F() -> None:
     tech = technology("22nm-lstp")
     lengths = tech.node_m * torch.tensor([9.9e3, 1.0001e4, 9.9e4, 1.0001e5], dtype=torch.float64)
-    classes = tech.wire_resistance_ohm_per_m
-    expected_ohm = [classes[0], classes[1], classes[1], classes[2]]
-    found = wire_resistance_ohm_per_m(tech, lengths)
-    assert found.tolist() == near([float(value) for value in expected_ohm])
+    wire, _ = fastest_repeater(tech)
+    per_class = [float(wire.delay_s_per_m(r)) for r in tech.wire_resistance_ohm_per_m]
+    expected_s = [per_class[0], per_class[1], per_class[1], per_class[2]]
+    assert wire.delay_s_for(lengths).tolist() == near(expected_s)
 
 
 # --- adder trees ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ time against resistance are fits to SPICE (``configs/technology``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from archsim.arch.design import ADC_KINDS, DesignBatch
 from archsim.arch.technology import Technology
 from archsim.cost import gates
-from archsim.cost.block import Block, trail
+from archsim.cost.block import Block, either, trail
 from archsim.cost.component.adc_models import published
 from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
 from archsim.cost.standard_cells import once_per_technology, standard_cells
@@ -61,14 +62,21 @@ class _Piecewise:
 
     def at(self, ln_x: Tensor, axes: int = 0) -> Tensor:
         """Evaluate at ``ln_x``, which has ``axes`` axes more than a batch."""
-        low = ln_x < trail(torch.log(self.breaks[..., 0]), axes)
-        high = ln_x < trail(torch.log(self.breaks[..., 1]), axes)
+        x = torch.exp(ln_x)
 
-        def choose(coefficients: Tensor) -> Tensor:
-            first, second, third = (trail(coefficients[..., i], axes) for i in range(3))
-            return torch.where(low, first, torch.where(high, second, third))
+        def piece(index: int) -> Tensor:
+            const, linear, log = (
+                trail(coefficients[..., index], axes)
+                for coefficients in (self.const, self.linear, self.log)
+            )
+            return torch.addcmul(torch.addcmul(const, linear, x), log, ln_x)
 
-        return choose(self.const) + choose(self.linear) * torch.exp(ln_x) + choose(self.log) * ln_x
+        def below(index: int) -> Tensor:
+            return ln_x < trail(torch.log(self.breaks[..., index]), axes)
+
+        return either(
+            below(0), lambda: piece(0), lambda: either(below(1), lambda: piece(1), lambda: piece(2))
+        )
 
 
 def _flash_time(technology: Technology) -> _Piecewise:
@@ -231,35 +239,46 @@ def _reference_power_W(design: DesignBatch, array: Crossbar) -> Tensor:
 
 
 def column_power_W(
-    *, design: DesignBatch, ln_geometric_S: Tensor, ln_mean_S: Tensor, axes: int
+    *, design: DesignBatch, ln_geometric_S: Callable[[], Tensor], ln_mean_S: Tensor, axes: int
 ) -> Tensor:
     """Static power of one column while its ADC converts, before the reference's share.
 
     The log-shaped part is evaluated at the geometric mean conductance, parts proportional to
-    conductance at the arithmetic mean, as their averages demand. Kinds of ADC that no design uses
-    are not evaluated.
+    conductance at the arithmetic mean, as their averages demand.
 
     Args:
         design: ``*batch``.
-        ln_geometric_S: mean log conductance of a non-empty column, ln S.
+        ln_geometric_S: mean log conductance of a non-empty column, ln S; called if a design has a
+            current-mode flash ADC.
         ln_mean_S: log of the mean conductance of a non-empty column, ln S.
         axes: axes that the conductances have beyond ``*batch``.
     """
+
+    def flash() -> Tensor:
+        return _flash_power_W(design, -ln_geometric_S(), -ln_mean_S, axes)
+
+    def sar() -> Tensor:
+        return _sar_power_W(design, ln_mean_S, axes)
+
+    return either(
+        trail(design.adc_kind == ADC_KINDS.index("flash-current"), axes),
+        flash,
+        lambda: either(
+            trail(design.adc_kind == ADC_KINDS.index("sar"), axes),
+            sar,
+            lambda: torch.zeros((), dtype=torch.float64, device=ln_mean_S.device),
+        ),
+    )
+
+
+def _sar_power_W(design: DesignBatch, ln_mean_S: Tensor, axes: int) -> Tensor:
+    """Power of a SAR ADC: a part per bit, and one that goes with the column's conductance."""
     technology = design.technology
-    power = torch.zeros((), dtype=torch.float64, device=ln_mean_S.device)
-    is_current = design.adc_kind == ADC_KINDS.index("flash-current")
-    is_sar = design.adc_kind == ADC_KINDS.index("sar")
-    if bool(is_current.any()):
-        flash = _flash_power_W(design, -ln_geometric_S, -ln_mean_S, axes)
-        power = torch.where(trail(is_current, axes), flash, power)
-    if bool(is_sar.any()):
-        fixed = technology.sar_power_per_bit_W * design.adc_bits + technology.sar_power_base_W
-        ln_scale = trail(torch.log(_FIT_VOLTAGE_V / design.v_read_V), axes)
-        exponent = trail(technology.sar_power_exponent, axes)
-        inverse = torch.exp(exponent * (ln_mean_S - ln_scale))
-        sar = trail(fixed, axes) + trail(technology.sar_power_inverse_W, axes) * inverse
-        power = torch.where(trail(is_sar, axes), sar, power)
-    return power
+    fixed = technology.sar_power_per_bit_W * design.adc_bits + technology.sar_power_base_W
+    ln_scale = trail(torch.log(_FIT_VOLTAGE_V / design.v_read_V), axes)
+    exponent = trail(technology.sar_power_exponent, axes)
+    inverse = torch.exp(exponent * (ln_mean_S - ln_scale))
+    return trail(fixed, axes) + trail(technology.sar_power_inverse_W, axes) * inverse
 
 
 def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.arch.technology import Technology
 from archsim.cost import gates
-from archsim.cost.standard_cells import standard_cells
+from archsim.cost.standard_cells import once_per_technology, standard_cells
 
 #: NAND gates per full adder.
 _NANDS_PER_BIT = 9.0
@@ -49,11 +50,15 @@ def adder(*, design: DesignBatch, drives_register: bool = False) -> Adder:
         design: ``*batch``.
         drives_register: the sum drives a register's inverter, as in a shift-add; else nothing.
     """
-    technology = design.technology
+    return _adder(design.technology, design.adder_activity, drives_register)
+
+
+@once_per_technology
+def _adder(technology: Technology, activity: Tensor, drives_register: bool) -> Adder:
     cells = standard_cells(technology)
     nand, inverter = cells.big_nand2, cells.inverter
     c_in, c_out = nand.c_in_F, nand.c_out_F
-    scale = design.adder_activity * technology.vdd_V**2
+    scale = activity * technology.vdd_V**2
     pull_down, pull_up = 2 * nand.r_n_ohm, nand.r_p_ohm
 
     stages = gates.chain_delay_s(

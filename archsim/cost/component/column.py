@@ -9,7 +9,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gates
-from archsim.cost.block import Block
+from archsim.cost.block import Block, either
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wordline_driver import SRAM_SIZING, transmission_gate_widths_m
@@ -162,6 +162,10 @@ def source_line_switch(*, design: DesignBatch, array: Crossbar, register: FlipFl
         array: the crossbar.
         register: one flip-flop.
     """
+    return either(design.is_sram, Block, lambda: _line_switch(design, array, register))
+
+
+def _line_switch(design: DesignBatch, array: Crossbar, register: FlipFlop) -> Block:
     technology = design.technology
     width_n, width_p = transmission_gate_widths_m(
         design, array.r_mean_ohm * technology.transmission_gate_ratio, 0.5 * SRAM_SIZING
@@ -169,7 +173,4 @@ def source_line_switch(*, design: DesignBatch, array: Crossbar, register: FlipFl
     gate_rows, fingers = _row_of_gates(design, array, pitches=4.0, pairs=2.0)
     height = gate_rows * gates.pass_gate_height_m(technology, width_n, width_p, fingers)
     height = height + register.height_in_width(design.cols, array.width_m)
-    block = Block(
-        height_m=height, width_m=array.width_m, leakage_W=design.cols * register.leakage_W
-    )
-    return Block().where(design.is_sram, block)
+    return Block(height_m=height, width_m=array.width_m, leakage_W=design.cols * register.leakage_W)

@@ -95,10 +95,13 @@ def column_energy_J(
     expected = used * p
     total = expected * mean
     given = total / some
-    # E[G^2 | busy] / E[G | busy]^2 of a sum of independent rows
-    second = (expected * (square - p * mean**2) + total**2) / (given * total)
     ln_mean = torch.log(given)
-    ln_geometric = ln_mean - 0.5 * torch.log(second.clamp_min(1.0))
+
+    def ln_geometric() -> Tensor:
+        # E[G^2 | busy] / E[G | busy]^2 of a sum of independent rows
+        second = (expected * (square - p * mean**2) + total**2) / (given * total)
+        return ln_mean - 0.5 * torch.log(second.clamp_min(1.0))
+
     power = column_power_W(design=design, ln_geometric_S=ln_geometric, ln_mean_S=ln_mean, axes=2)
     window, reference = adc.window_s[..., None, None], adc.reference_W[..., None, None]
     converting = (window * (power + reference)).clamp_min(0.0)

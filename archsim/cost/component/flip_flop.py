@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.technology import Technology
-from archsim.cost.standard_cells import standard_cells
+from archsim.cost.standard_cells import once_per_technology, standard_cells
 
 #: Inverter footprints in one flip-flop, and leaking inverters.
 _INVERTERS_WIDE = 12.0
@@ -43,6 +43,7 @@ class FlipFlop:
         return torch.ceil(bits / row) * self.height_m
 
 
+@once_per_technology
 def flip_flop(technology: Technology) -> FlipFlop:
     """Lay out one flip-flop from minimum inverters."""
     inverter = standard_cells(technology).inverter

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.arch.technology import Technology
 from archsim.cost import gates
+from archsim.cost.standard_cells import once_per_technology
 
 #: Device sizes (n, p) in units of 2F of the three stages: low side, latch, output.
 _LOW, _LATCH, _OUTPUT = (15.0, 20.0), (32.0, 10.0), (64.0, 82.0)
@@ -24,9 +26,15 @@ def level_shifter_area_m2(*, design: DesignBatch) -> Tensor:
     Args:
         design: ``*batch``.
     """
-    technology = design.technology
+    area = _shifter_area_m2(design.technology, design.io_device_shifters, design.shifter_wiring)
+    needed = ~design.is_sram & (design.v_write_V > SHIFTER_THRESHOLD_V)
+    return torch.where(needed, area, 0.0)
+
+
+@once_per_technology
+def _shifter_area_m2(technology: Technology, io: Tensor, wiring: Tensor) -> Tensor:
+    """Area of one shifter, from core or from thick-oxide (``io``) devices."""
     node = technology.node_m
-    io = design.io_device_shifters
     widen = torch.where(io, _IO_WIDTH, 1.0)
     lengthen = torch.where(io, _IO_LENGTH, 1.0)
     height = torch.where(io, _IO_LENGTH, 1.0) * gates.NOMINAL_HEIGHT * node
@@ -38,6 +46,4 @@ def level_shifter_area_m2(*, design: DesignBatch) -> Tensor:
 
     width = stage(_LOW) + lengthen * (2 * stage(_LATCH) + stage(_OUTPUT))
     tall = torch.where(io, _CELLS_TALL, 1.0) * technology.cell_height_m
-    area = tall * width * torch.where(io, design.shifter_wiring, 1.0)
-    needed = ~design.is_sram & (design.v_write_V > SHIFTER_THRESHOLD_V)
-    return torch.where(needed, area, 0.0)
+    return tall * width * torch.where(io, wiring, 1.0)

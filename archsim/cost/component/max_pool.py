@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.arch.technology import Technology
 from archsim.cost import gates
-from archsim.cost.standard_cells import standard_cells
+from archsim.cost.standard_cells import once_per_technology, standard_cells
 
 #: Comparators per unit (four inputs) and bits per comparator.
 _COMPARATORS, _BITS = 3.0, 8.0
@@ -33,14 +34,18 @@ def max_pool(*, design: DesignBatch) -> MaxPool:
     Args:
         design: ``*batch``.
     """
-    technology = design.technology
+    return _max_pool(design.technology, design.control_activity)
+
+
+@once_per_technology
+def _max_pool(technology: Technology, activity: Tensor) -> MaxPool:
     cells = standard_cells(technology)
     inverter, nand2, nand3 = cells.big_inverter, cells.big_nand2, cells.big_nand3
     nor2, nor8 = cells.big_nor2, cells.nor8
     width = _BITS * (9 * inverter.width_m + 4 * nand2.width_m + 3 * nand3.width_m) + (
         7 * inverter.width_m + nand2.width_m + nor2.width_m + nor8.width_m
     )
-    scale = design.control_activity * technology.vdd_V**2
+    scale = activity * technology.vdd_V**2
     inverter_load = inverter.c_in_F + inverter.c_out_F
     select = (
         (nand2.c_in_F + inverter.c_out_F)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gates
-from archsim.cost.block import Block
+from archsim.cost.block import Block, either
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.standard_cells import standard_cells
 
@@ -34,6 +34,10 @@ def precharger(*, design: DesignBatch, array: Crossbar) -> Block:
         design: ``*batch``.
         array: the crossbar.
     """
+    return either(design.is_sram, lambda: _precharger(design, array), Block)
+
+
+def _precharger(design: DesignBatch, array: Crossbar) -> Block:
     technology = design.technology
     first, second = _precharge_widths_m(design)
     none = torch.zeros_like(first)
@@ -45,7 +49,7 @@ def precharger(*, design: DesignBatch, array: Crossbar) -> Block:
         gates.resistance_p_ohm(technology, first) * (array.c_bitline_F + load)
         + array.r_bitline_ohm * array.c_bitline_F / 2
     )
-    block = Block(
+    return Block(
         height_m=_stacked_height_m(design, array, 2 * technology.pitch_m),
         width_m=array.width_m,
         latency_s=gates.stage_delay_s(tau),
@@ -54,7 +58,6 @@ def precharger(*, design: DesignBatch, array: Crossbar) -> Block:
         * technology.i_off_p_A_per_m
         * technology.vdd_V,
     )
-    return block.where(design.is_sram, Block())
 
 
 def write_driver(*, design: DesignBatch, array: Crossbar) -> Block:
@@ -64,14 +67,17 @@ def write_driver(*, design: DesignBatch, array: Crossbar) -> Block:
         design: ``*batch``.
         array: the crossbar.
     """
+    return either(design.is_sram, lambda: _write_driver(design, array), Block)
+
+
+def _write_driver(design: DesignBatch, array: Crossbar) -> Block:
     technology = design.technology
     inverter = standard_cells(technology).big_inverter
-    block = Block(
+    return Block(
         height_m=_stacked_height_m(design, array, inverter.width_m),
         width_m=array.width_m,
         leakage_W=3 * design.cols * inverter.leakage_A * technology.vdd_V,
     )
-    return block.where(design.is_sram, Block())
 
 
 def _stacked_height_m(design: DesignBatch, array: Crossbar, unit_m: Tensor) -> Tensor:

@@ -61,18 +61,18 @@ class Repeater:
         return _GATE_TERM * (gate + wire + input_load) / self.spacing_m
 
     def delay_s_for(self, length_m: Tensor) -> Tensor:
-        """Delay per metre on the wire class that ``length_m`` calls for."""
-        return self.delay_s_per_m(wire_resistance_ohm_per_m(self.technology, length_m))
+        """Delay per metre on the wire class that each length calls for.
 
-
-def wire_resistance_ohm_per_m(technology: Technology, length_m: Tensor) -> Tensor:
-    """Return the resistance per metre of the wire class for a length."""
-    node = technology.node_m
-    resistance = technology.wire_resistance_ohm_per_m
-    longer = torch.where(
-        length_m >= _CLASS_LENGTHS[1] * node, resistance[..., 2], resistance[..., 1]
-    )
-    return torch.where(length_m >= _CLASS_LENGTHS[0] * node, longer, resistance[..., 0])
+        Args:
+            length_m: ``*batch length``.
+        """
+        node = self.technology.node_m.unsqueeze(-1)
+        resistance = self.technology.wire_resistance_ohm_per_m
+        short, middle, long = (
+            self.delay_s_per_m(resistance[..., i]).unsqueeze(-1) for i in range(3)
+        )
+        longer = torch.where(length_m >= _CLASS_LENGTHS[1] * node, long, middle)
+        return torch.where(length_m >= _CLASS_LENGTHS[0] * node, longer, short)
 
 
 def _repeater(technology: Technology, size: Tensor, spacing_m: Tensor) -> Repeater:
@@ -115,10 +115,14 @@ def frugal_repeater(*, design: DesignBatch) -> Repeater:
     Args:
         design: ``*batch``.
     """
-    technology = design.technology
+    return _slowed_repeater(design.technology, design.delay_tolerance)
+
+
+@once_per_technology
+def _slowed_repeater(technology: Technology, delay_tolerance: Tensor) -> Repeater:
     first, size = fastest_repeater(technology)
     resistance = technology.wire_resistance_ohm_per_m[..., 0]
-    limit = (1 + design.delay_tolerance) * first.delay_s_per_m(resistance)
+    limit = (1 + delay_tolerance) * first.delay_s_per_m(resistance)
     spacing, current = first.spacing_m, first
     for _ in range(_MAX_STEPS):
         going = (current.delay_s_per_m(resistance) < limit) & (size > 1)
@@ -166,14 +170,13 @@ def h_tree(
     side = torch.exp2(stages)
     trunk = torch.floor(side / 2) * unit_width_m
     both = unit_height_m + unit_width_m
-    flight = trunk * repeater.delay_s_for(unit_width_m)
-    deepest = int(stages.max()) if stages.numel() else 0
-    for stage in range(min(deepest, _MAX_STAGES)):
-        for unit in (unit_height_m, unit_width_m):
-            length = unit * 2.0**stage
-            flight = flight + torch.where(
-                stage < stages, length * repeater.delay_s_for(length), 0.0
-            )
+    deepest = min(int(stages.max()) if stages.numel() else 0, _MAX_STAGES)
+    stage = torch.arange(deepest, dtype=torch.float64, device=side.device)
+    lengths = torch.exp2(stage) * torch.where(stage < stages.unsqueeze(-1), 1.0, 0.0)
+    flight = trunk * repeater.delay_s_for(unit_width_m.unsqueeze(-1)).squeeze(-1)
+    for unit in (unit_height_m, unit_width_m):
+        length = lengths * unit.unsqueeze(-1)
+        flight = flight + (length * repeater.delay_s_for(length)).sum(-1)
     bundles = side / 2 - (stages + 1) / 2
     tracks = wires / fold
     area = (

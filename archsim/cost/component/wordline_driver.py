@@ -7,7 +7,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gates
-from archsim.cost.block import Block
+from archsim.cost.block import Block, either
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.component.flip_flop import FlipFlop
 
@@ -33,20 +33,19 @@ def wordline_driver(*, design: DesignBatch, array: Crossbar, register: FlipFlop)
     slots = torch.floor(array.height_m / technology.cell_height_m + 1e-9).clamp_min(1.0)
     driver_columns = torch.ceil(design.rows / slots)
     slot = array.height_m / torch.ceil(design.rows / driver_columns)
-    nvm = _resistive(design, array, slot)
-    sram = _sram(design, array, slot)
+    gates_of_row = either(
+        design.is_sram,
+        lambda: _sram(design, array, slot),
+        lambda: _resistive(design, array, slot),
+    )
     registers_m = register.width_in_height(design.rows, array.height_m)
     clocked = design.mux_ratio * design.rows * register.energy_J
-    width_nvm, energy_nvm, time_nvm = nvm
-    width_sram, energy_sram, time_sram = sram
-    is_sram = design.is_sram
-    gates_m = torch.where(is_sram, _GATES_PER_ROW_SRAM * width_sram, _GATES_PER_ROW_NVM * width_nvm)
     return Block(
         height_m=array.height_m,
-        width_m=driver_columns * gates_m + registers_m,
-        latency_s=torch.where(is_sram, time_sram, time_nvm),
+        width_m=driver_columns * gates_of_row.width_m + registers_m,
+        latency_s=gates_of_row.latency_s,
         read_energy_J=clocked,
-        row_energy_J=design.mux_ratio * torch.where(is_sram, energy_sram, energy_nvm),
+        row_energy_J=design.mux_ratio * gates_of_row.row_energy_J,
         leakage_W=design.rows * register.leakage_W,
     )
 
@@ -59,10 +58,8 @@ def _drain_argument_m(design: DesignBatch, slot_m: Tensor) -> Tensor:
     )
 
 
-def _resistive(
-    design: DesignBatch, array: Crossbar, slot_m: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Pass-gate footprint, energy per active row and mux step, and delay for resistive cells."""
+def _resistive(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
+    """Pass gates of one row for resistive cells; energy per mux step."""
     technology = design.technology
     width_n = 2 * technology.node_m * technology.wordline_gate_size
     width_p = width_n * technology.r_pn
@@ -84,11 +81,15 @@ def _resistive(
         + 3 * drain * design.v_read_V**2
         + 3 * (gate_n + gate_p) * technology.vdd_V**2
     )
-    return footprint, energy, gates.stage_delay_s(tau)
+    return Block(
+        width_m=_GATES_PER_ROW_NVM * footprint,
+        row_energy_J=energy,
+        latency_s=gates.stage_delay_s(tau),
+    )
 
 
-def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pass-gate footprint, energy per active row and mux step, and delay for SRAM."""
+def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
+    """Pass gates of one row for SRAM; energy per mux step."""
     technology = design.technology
     width_n, width_p = transmission_gate_widths_m(
         design, array.r_wordline_ohm * technology.transmission_gate_ratio, 0.5 * SRAM_SIZING
@@ -106,7 +107,7 @@ def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> tuple[Tensor,
     own = _LUMPED * resistance * (2 * drain + 0.5 * (gate_n + gate_p))
     line = array.c_wordline_wire_F * (_LUMPED * resistance + _DISTRIBUTED * array.r_wordline_ohm)
     energy = 3 * drain * design.v_read_V**2 + (gate_n + gate_p) * technology.vdd_V**2
-    return footprint, energy, own + line
+    return Block(width_m=_GATES_PER_ROW_SRAM * footprint, row_energy_J=energy, latency_s=own + line)
 
 
 def transmission_gate_widths_m(
