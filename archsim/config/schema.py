@@ -445,8 +445,8 @@ class DeviceFile(_Model):
     sigma_profile: SigmaProfile
     device_to_device_share: quantity("1") | None = Field(  # type: ignore[valid-type]
         default=None,
-        description="share of the variance sigma^2 that belongs to the cell and comes back whenever "
-        "it is programmed; the rest is new in every cycle",
+        description="share of the variance sigma^2 that belongs to the cell and comes back each "
+        "time that it is programmed; the rest is new in every cycle",
     )
     write_verify: WriteVerify | None
     stuck_on_rate: quantity("1") | None = None  # type: ignore[valid-type]

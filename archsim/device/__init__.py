@@ -13,6 +13,11 @@ from archsim.device.disturbance import drift_factor as drift_factor
 from archsim.device.disturbance import mean_drift_factor as mean_drift_factor
 from archsim.device.disturbance import read_cells as read_cells
 from archsim.device.disturbance import stick_cells as stick_cells
+from archsim.device.disturbance import stuck_levels as stuck_levels
+from archsim.device.program_tensor import ProgrammedTensor as ProgrammedTensor
+from archsim.device.program_tensor import program_tensor as program_tensor
+from archsim.device.program_weights import ProgrammedWeights as ProgrammedWeights
+from archsim.device.program_weights import program_weights as program_weights
 from archsim.device.programming import programming_energy_J as programming_energy_J
 from archsim.device.programming import programming_time_s as programming_time_s
 from archsim.device.programming import row_pulses as row_pulses
@@ -25,9 +30,14 @@ from archsim.device.variation import sample_codes as sample_codes
 from archsim.device.variation import sample_levels as sample_levels
 from archsim.device.variation import weight_noise_std as weight_noise_std
 from archsim.device.variation import weight_noise_std_by_level as weight_noise_std_by_level
+from archsim.device.weight_format import ENCODINGS as ENCODINGS
+from archsim.device.weight_format import Quantised as Quantised
+from archsim.device.weight_format import WeightFormat as WeightFormat
+from archsim.device.write_array import WriteArray as WriteArray
 from archsim.device.write_sampler import ProgrammedCells as ProgrammedCells
 from archsim.device.write_sampler import sample_write_verify as sample_write_verify
 from archsim.device.write_sampler import verify_cells as verify_cells
+from archsim.device.write_tally import WriteTally as WriteTally
 from archsim.device.write_verify import WRITE_MODELS as WRITE_MODELS
 from archsim.device.write_verify import PulseLaw as PulseLaw
 from archsim.device.write_verify import WriteVerifyStats as WriteVerifyStats

@@ -35,14 +35,47 @@ def stick_cells(
     Raises:
         ConfigError: the two rates are not probabilities that add up to at most 1.
     """
+    stuck = stuck_levels(
+        shape=tuple(levels.shape),
+        level_count=level_count,
+        stuck_on_rate=stuck_on_rate,
+        stuck_off_rate=stuck_off_rate,
+        generator=generator,
+        dtype=levels.dtype,
+    )
+    return torch.where(stuck.isnan(), levels, stuck)
+
+
+def stuck_levels(
+    *,
+    shape: tuple[int, ...],
+    level_count: int,
+    stuck_on_rate: float,
+    stuck_off_rate: float,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+) -> Float[Tensor, "*cells"]:
+    """Return the level that each cell is stuck at, not-a-number for a cell that works.
+
+    Args:
+        shape: ``*cells``.
+        level_count: levels per cell.
+        stuck_on_rate: probability that a cell is stuck at level ``level_count - 1``.
+        stuck_off_rate: probability that a cell is stuck at level 0.
+        generator: source of all randomness; results live on its device.
+        dtype: of the result.
+
+    Raises:
+        ConfigError: the two rates are not probabilities that add up to at most 1.
+    """
     if min(stuck_on_rate, stuck_off_rate) < 0 or stuck_on_rate + stuck_off_rate > 1:
         raise ConfigError(
             f"stuck_on_rate = {stuck_on_rate:g} and stuck_off_rate = {stuck_off_rate:g}; allowed: "
             "both >= 0 with a sum of at most 1"
         )
-    draw = torch.rand(levels.shape, generator=generator, dtype=levels.dtype, device=levels.device)
-    levels = torch.where(draw < stuck_on_rate, float(level_count - 1), levels)
-    return torch.where(draw >= 1 - stuck_off_rate, 0.0, levels)
+    draw = torch.rand(shape, generator=generator, dtype=dtype, device=generator.device)
+    stuck = torch.where(draw < stuck_on_rate, float(level_count - 1), torch.nan).to(dtype)
+    return torch.where(draw >= 1 - stuck_off_rate, 0.0, stuck)
 
 
 def drift_factor(*, time_s: Real, start_s: Real, drift_nu: Real) -> PerDesign:

@@ -1,0 +1,220 @@
+"""Program one weight tensor cell by cell, block by block, and read it back.
+
+Weights are quantised, encoded and cut into cells (:mod:`archsim.device.weight_format`); every cell
+gets one pulse, those under ``verify`` are read and pulsed on until they are within the tolerance or
+at the pulse limit (:mod:`archsim.device.cell_programmer`); the cells are added up to weights again.
+Cells that never converge are counted, they are no error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from archsim.config.schema import DeviceFile
+from archsim.device.cell_programmer import Block, CellProgrammer, ChipStreams
+from archsim.device.programming import programming_energy_J
+from archsim.device.weight_format import WeightFormat
+from archsim.device.write_array import WriteArray, crossbar_times_s, raise_row_reads
+from archsim.device.write_tally import WriteTally
+from archsim.errors import ConfigError
+
+#: Cells programmed at once: bounds the memory, and fixes the order of the random numbers.
+BLOCK_CELLS = 1 << 18
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ProgrammedTensor:
+    """One tensor on a chip.
+
+    Attributes:
+        weights: as read back, in the shape and type of the given ones.
+        scale: weight of one code step; 0 for a tensor of zeros.
+        tally: pulses, reads and failures.
+        energy_J: energy of all pulses and reads, J.
+        crossbar_times_s: time to write each crossbar, s; None without an array.
+        cell_pulses: pulses of each cell, positive side and most significant digit first; None
+            unless asked for.
+        cell_errors: final errors, relative to the maximum conductance; likewise.
+    """
+
+    weights: Tensor
+    scale: float
+    tally: WriteTally
+    energy_J: float
+    crossbar_times_s: Float[Tensor, " crossbar"] | None
+    cell_pulses: Int[Tensor, "*weights cell"] | None
+    cell_errors: Float[Tensor, "*weights cell"] | None
+
+
+def program_tensor(
+    weight: Tensor,
+    *,
+    name: str,
+    device: DeviceFile,
+    generator: torch.Generator,
+    chip_seed: int,
+    weight_format: WeightFormat | None = None,
+    verify: bool | Tensor = False,
+    array: WriteArray | None = None,
+    clip_at_zero: bool = False,
+    keep_cells: bool = False,
+) -> ProgrammedTensor:
+    """Program one tensor: :func:`program_weights` for networks that do not fit into memory.
+
+    Args:
+        weight: outputs first.
+        name: with ``chip_seed`` it says which cells these are.
+        device: a file of ``configs/device``.
+        generator: what changes from cycle to cycle, on the device of the weights.
+        chip_seed: the chip.
+        weight_format: bits and encoding; by default 8 bits as magnitudes on 2-bit cells.
+        verify: all cells, none, or a mask of the weight's shape, or with a last axis of cells.
+        array: crossbars to write to; None leaves the time out.
+        clip_at_zero: no cell below zero conductance.
+        keep_cells: return pulses and error of every cell.
+
+    Raises:
+        ConfigError: as :func:`program_weights`.
+        DataError: weights that are not finite real numbers.
+    """
+    form = weight_format or WeightFormat()
+    programmer = CellProgrammer(device=device, weight_format=form, clip_at_zero=clip_at_zero)
+    scale = form.scale_of(weight, name=name)
+    shape, outputs = weight.shape, weight.shape[0] if weight.dim() else 1
+    matrix = weight.detach().reshape(outputs, shape[1:].numel())
+    mask = _mask(verify, shape, form, name)
+    chip = ChipStreams(
+        device=_stream(generator.device, chip_seed, name, "device"),
+        defects=_stream(generator.device, chip_seed, name, "defects"),
+    )
+    achieved, tally = torch.empty_like(matrix), WriteTally.nothing(programmer.max_pulses)
+    row_reads = None if array is None else _no_row_reads(matrix, form, array)
+    kept = (*matrix.shape, form.cells_per_weight) if keep_cells else (0, 0, 0)
+    cell_pulses = torch.empty(kept, dtype=torch.int32, device=weight.device)
+    cell_errors = torch.empty(kept, dtype=torch.float32, device=weight.device)
+    for place in _blocks(matrix.shape, form.cells_per_weight):
+        codes = form.codes_of(matrix[place], scale)
+        verified = _verified(mask, place, codes, form)
+        block = programmer.program(codes, verified=verified, generator=generator, chip=chip)
+        achieved[place] = (form.decode(block.levels, codes).double() * scale).to(matrix.dtype)
+        tally = tally + _count(block, verified, programmer.max_pulses)
+        if array is not None and row_reads is not None and verified is not None:
+            reads = block.pulses.where(verified, 0.0)
+            separate = form.encoding == "separate-sign"
+            raise_row_reads(row_reads, reads, place, cols=array.cols, side_apart=separate)
+        if keep_cells:
+            cell_pulses[place] = block.pulses.flatten(-2).int()
+            cell_errors[place] = block.error.flatten(-2)
+    energy = programming_energy_J(
+        cells=1,
+        write_pulses=tally.write_pulses,
+        verify_reads=tally.verify_reads,
+        write_energy_J=device.write_energy.si,
+        verify_read_energy_J=device.verify_read_energy.si,
+    )
+    times = None
+    if array is not None and row_reads is not None:
+        times = crossbar_times_s(
+            row_reads,
+            rows=array.rows,
+            pulse_width_s=device.pulse_width.si,
+            verify_read_time_s=device.verify_read_time.si,
+        )
+    return ProgrammedTensor(
+        weights=achieved.reshape(shape),
+        scale=scale,
+        tally=tally,
+        energy_J=float(energy),
+        crossbar_times_s=times,
+        cell_pulses=cell_pulses.reshape(*shape, -1) if keep_cells else None,
+        cell_errors=cell_errors.reshape(*shape, -1) if keep_cells else None,
+    )
+
+
+def _stream(device: torch.device, *key: int | str) -> torch.Generator:
+    """Return a generator that follows from the key alone."""
+    digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
+    # PyTorch's CPU generator uses the low 32 bits of a seed.
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:4]))
+
+
+def _blocks(shape: torch.Size, cells_per_weight: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a matrix of weights into blocks: whole outputs, or parts of one if it is too long."""
+    outputs, inputs = shape
+    if not outputs * inputs:
+        return
+    wide = min(inputs, max(BLOCK_CELLS // cells_per_weight, 1))
+    high = max(BLOCK_CELLS // (wide * cells_per_weight), 1)
+    for top in range(0, outputs, high):
+        for left in range(0, inputs, wide):
+            yield slice(top, min(top + high, outputs)), slice(left, min(left + wide, inputs))
+
+
+def _mask(verify: bool | Tensor, shape: torch.Size, form: WeightFormat, name: str) -> bool | Tensor:
+    """Return the mask as a matrix of weights, or of cells per weight."""
+    if isinstance(verify, bool):
+        return verify
+    per_cell = torch.Size([*shape, form.cells_per_weight])
+    if verify.dtype != torch.bool or verify.shape not in (shape, per_cell):
+        raise ConfigError(
+            f"verify['{name}'] is {verify.dtype} of shape {tuple(verify.shape)}; allowed: "
+            f"torch.bool of shape {tuple(shape)}, or {tuple(per_cell)} for single cells"
+        )
+    outputs = shape[0] if shape else 1
+    tail = (form.cells_per_weight,) if verify.shape == per_cell else ()
+    return verify.reshape(outputs, shape[1:].numel(), *tail)
+
+
+def _verified(
+    mask: bool | Tensor, place: tuple[slice, slice], codes: Tensor, form: WeightFormat
+) -> Bool[Tensor, "output input side digit"] | None:
+    """Return which cells of a block are verified; None for no cell."""
+    cells = (*codes.shape, form.sides, form.slices)
+    if isinstance(mask, bool):
+        return torch.ones(cells, dtype=torch.bool, device=codes.device) if mask else None
+    part = mask[place].to(codes.device)
+    if not bool(part.any()):
+        return None
+    return part.reshape(cells) if part.dim() > codes.dim() else part[..., None, None].expand(cells)
+
+
+def _no_row_reads(matrix: Tensor, form: WeightFormat, array: WriteArray) -> Tensor:
+    """Return zeros for each row of each crossbar."""
+    apart = form.encoding == "separate-sign"
+    columns = matrix.shape[0] * (form.slices if apart else form.cells_per_weight)
+    strips = -(-columns // array.cols)
+    return torch.zeros(2 if apart else 1, strips, matrix.shape[1], device=matrix.device)
+
+
+def _count(block: Block, verified: Tensor | None, max_pulses: int) -> WriteTally:
+    """Count the pulses, failures and errors of a block."""
+    squares = block.error.square()
+    cells, weights = block.error.numel(), block.error.shape[:-2].numel()
+    pulses = torch.zeros(max_pulses + 1, dtype=torch.int64)
+    verified_cells = verified_weights = unconverged = 0
+    verified_squares = 0.0
+    if verified is not None:
+        all_cells = bool(verified.all())
+        taken = block.pulses.flatten() if all_cells else block.pulses[verified]
+        pulses = torch.bincount(taken.int(), minlength=max_pulses + 1).cpu()
+        verified_cells = taken.numel()
+        verified_weights = int(verified.flatten(-2).any(-1).sum())
+        unconverged = int((verified & ~block.converged).sum())
+        verified_squares = float((squares * verified).sum(dtype=torch.float64))
+    return WriteTally(
+        weights=weights,
+        verified_weights=verified_weights,
+        cells=cells,
+        verified_cells=verified_cells,
+        unconverged_cells=unconverged,
+        stuck_cells=block.stuck_cells,
+        verified_by_pulses=pulses,
+        squared_error=float(squares.sum(dtype=torch.float64)),
+        verified_squared_error=verified_squares,
+    )

@@ -1,0 +1,107 @@
+"""Writing crossbars row by row: the time that follows from the pulses of every cell.
+
+A weight tensor is a matrix with a row per input and neighbouring columns per output, its cells, cut
+into crossbars of ``rows x cols`` (a weight may be cut in two, as in the mapping). The cells of a
+row in one crossbar are written in parallel, and the row waits for its slowest cell; rows follow one
+another; crossbars are written in parallel as far as the drivers go round. The average of this,
+without the crossbars' own spread, is in :mod:`archsim.device.programming`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from archsim.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteArray:
+    """The crossbars that a tensor is written to.
+
+    Attributes:
+        rows: word lines per crossbar.
+        cols: bit lines per crossbar, all written in parallel.
+        parallel_subarrays: crossbars that are written at the same time (power of the drivers).
+    """
+
+    rows: int
+    cols: int
+    parallel_subarrays: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the sizes.
+
+        Raises:
+            ConfigError: a size below 1.
+        """
+        for key in ("rows", "cols", "parallel_subarrays"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} = {getattr(self, key)}; allowed: 1 or more")
+
+
+def raise_row_reads(
+    row_reads: Float[Tensor, "plane strip row"],
+    reads: Float[Tensor, "output input side digit"],
+    place: tuple[slice, slice],
+    *,
+    cols: int,
+    side_apart: bool,
+) -> None:
+    """Raise the reads of each crossbar's rows, in place, to those of the slowest cell of a block.
+
+    Args:
+        row_reads: most reads of a cell so far, in each row of each strip of ``cols`` columns.
+        reads: verify reads of each cell of a block of weights; 0 for a cell that is not verified.
+        place: outputs and inputs of the block in the matrix of weights.
+        cols: columns per strip (bit lines of a crossbar).
+        side_apart: positive and negative cells are in crossbars of their own (planes).
+    """
+    outputs, inputs = place
+    planes = reads.permute(2, 1, 0, 3) if side_apart else reads.permute(1, 0, 2, 3).unsqueeze(0)
+    columns = planes.flatten(3).flatten(2)
+    start = outputs.start * (columns.shape[-1] // reads.shape[0])
+    end = start + columns.shape[-1]
+    for strip in range(start // cols, -(-end // cols)):
+        own = columns[..., max(strip * cols - start, 0) : (strip + 1) * cols - start]
+        held = row_reads[:, strip, inputs]
+        torch.maximum(held, own.amax(-1), out=held)
+
+
+def crossbar_times_s(
+    row_reads: Float[Tensor, "plane strip input"],
+    *,
+    rows: int,
+    pulse_width_s: float,
+    verify_read_time_s: float,
+) -> Float[Tensor, " crossbar"]:
+    """Return the time to write each crossbar, s.
+
+    A row takes one pulse, or as many pulses and reads as the slowest of its verified cells.
+
+    Args:
+        row_reads: most verify reads of a cell in the row; 0 for a row without verified cells.
+        rows: word lines per crossbar.
+        pulse_width_s: duration of a write pulse, s.
+        verify_read_time_s: duration of the verify read of a row, s.
+    """
+    reads = row_reads.double()
+    per_row = reads.clamp_min(1) * pulse_width_s + reads * verify_read_time_s
+    return torch.cat([part.sum(-1).flatten() for part in per_row.split(rows, dim=-1)])
+
+
+def schedule_s(times_s: Float[Tensor, " crossbar"], *, parallel: int) -> float:
+    """Return when the last crossbar is written, s, if each goes to the first free driver.
+
+    Args:
+        times_s: time of each crossbar in the order of writing, s.
+        parallel: drivers.
+    """
+    free = [0.0] * min(parallel, max(len(times_s), 1))
+    for time in times_s.tolist():
+        heapq.heapreplace(free, free[0] + time)
+    return max(free)
