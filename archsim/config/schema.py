@@ -245,6 +245,20 @@ class Programming(_Model):
     parallel_subarrays: Count = Field(description="subarrays programmed at the same time")
 
 
+class OffChip(_Model):
+    """What to do with a network that needs more tiles than ``hierarchy.max_tiles``."""
+
+    when_full: Literal["refuse", "reload", "multi-chip"] = Field(
+        description="call it infeasible; write its weights again and again from an external "
+        "memory; or spread it over several chips"
+    )
+    memory: str = Field(description="external memory: preset name or path of an off-chip YAML")
+    link: str = Field(description="link between chips: preset name or path of an off-chip YAML")
+    images_per_reload: Count = Field(
+        description="reload: images that go through a part of the network before the next is loaded"
+    )
+
+
 class Chip(_Model):
     """One accelerator, from cells to chip."""
 
@@ -265,6 +279,7 @@ class Chip(_Model):
     calibration: Calibration
     activity: Activity
     programming: Programming
+    off_chip: OffChip
 
     @model_validator(mode="after")
     def _weight_fits(self) -> Chip:
@@ -295,6 +310,15 @@ class Tsb(_Model):
     per_group: bool = Field(
         default=True, description="separate: one crossbar per channel group, else one per layer"
     )
+
+
+class OffChipFile(_Model):
+    """An external memory, or a link between chips."""
+
+    name: str
+    description: str = ""
+    energy_per_bit: quantity("J/bit")  # type: ignore[valid-type]
+    bandwidth: quantity("bit/s", minimum=1.0)  # type: ignore[valid-type]
 
 
 class TechnologyFile(_Model):

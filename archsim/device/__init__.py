@@ -14,13 +14,11 @@ from archsim.device.disturbance import mean_drift_factor as mean_drift_factor
 from archsim.device.disturbance import read_cells as read_cells
 from archsim.device.disturbance import stick_cells as stick_cells
 from archsim.device.disturbance import stuck_levels as stuck_levels
-from archsim.device.program_tensor import ProgrammedTensor as ProgrammedTensor
-from archsim.device.program_tensor import program_tensor as program_tensor
-from archsim.device.program_weights import ProgrammedWeights as ProgrammedWeights
-from archsim.device.program_weights import program_weights as program_weights
 from archsim.device.programming import programming_energy_J as programming_energy_J
 from archsim.device.programming import programming_time_s as programming_time_s
 from archsim.device.programming import row_pulses as row_pulses
+from archsim.device.tensor_programming import ProgrammedTensor as ProgrammedTensor
+from archsim.device.tensor_programming import program_tensor as program_tensor
 from archsim.device.variation import code_noise_std as code_noise_std
 from archsim.device.variation import code_noise_std_of as code_noise_std_of
 from archsim.device.variation import level_probabilities as level_probabilities
@@ -33,6 +31,8 @@ from archsim.device.variation import weight_noise_std_by_level as weight_noise_s
 from archsim.device.weight_format import ENCODINGS as ENCODINGS
 from archsim.device.weight_format import Quantised as Quantised
 from archsim.device.weight_format import WeightFormat as WeightFormat
+from archsim.device.weight_programming import ProgrammedWeights as ProgrammedWeights
+from archsim.device.weight_programming import program_weights as program_weights
 from archsim.device.write_array import WriteArray as WriteArray
 from archsim.device.write_sampler import ProgrammedCells as ProgrammedCells
 from archsim.device.write_sampler import sample_write_verify as sample_write_verify

@@ -95,11 +95,12 @@ class CellProgrammer:
         sigma, profile = self.device.sigma.si, self.device.sigma_profile
         factor = profile.factor.si
         if factor == 1:
-            return sigma
+            return float(sigma)
         if profile.kind == "level":
             levels = self.weight_format.level_count
             table = level_sigmas(sigma=sigma, level_count=levels, factor=factor)
-            return table.to(codes.device, SAMPLE_DTYPE)[digits]
+            own: Tensor = table.to(codes.device, SAMPLE_DTYPE)[digits]
+            return own
         position = codes.abs().double() / self.weight_format.largest_code
         each = profile_sigma(position=position, sigma=sigma, factor=factor).to(SAMPLE_DTYPE)
         return each[..., None, None].expand(digits.shape)

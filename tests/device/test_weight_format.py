@@ -86,9 +86,7 @@ def test_noise_relative_to_the_papers_convention(weight_bits, bits_per_cell):
     ratios["separate-sign"] = ratios["differential"]
     weight = torch.linspace(-1, 1, 101)
     for encoding, ratio in ratios.items():
-        form = WeightFormat(
-            weight_bits=weight_bits, bits_per_cell=bits_per_cell, encoding=encoding
-        )
+        form = WeightFormat(weight_bits=weight_bits, bits_per_cell=bits_per_cell, encoding=encoding)
         codes, scale = form.quantise(weight)
         std = scale * form.code_noise_std(codes, torch.full((form.level_count,), 0.1).double())
         assert std.tolist() == pytest.approx([ratio * float(papers)] * 101, rel=1e-6)
@@ -105,9 +103,7 @@ def test_noise_by_level_agrees_with_the_closed_form_of_all_weights(differential)
     together = weight_noise_std_by_level(
         max_weight=255.0,
         level_sigma=sigmas,
-        level_probability=level_probabilities(
-            codes=codes.abs(), weight_bits=8, bits_per_cell=2
-        ),
+        level_probability=level_probabilities(codes=codes.abs(), weight_bits=8, bits_per_cell=2),
         weight_bits=8,
         bits_per_cell=2,
         differential=differential,

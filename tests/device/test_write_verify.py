@@ -18,7 +18,7 @@ from archsim.device import (
 from archsim.errors import ConfigError
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
 
-CELLS = 400_000
+CELLS = 200_000
 FIELDS = ("write_pulses", "verify_reads", "residual_sigma", "unconverged_fraction")
 CASES = [
     {"model": "redraw", "sigma": 0.1, "tolerance": 0.04, "max_pulses": 20},
@@ -45,9 +45,11 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_sampler_and_closed_form_agree(case):
-    cells = sample_write_verify(shape=(CELLS,), generator=seeded(3), **case)
+def test_sampler_and_closed_form_agree(case, dtype):
+    cells = sample_write_verify(shape=(CELLS,), generator=seeded(3), dtype=dtype, **case)
+    assert cells.error.dtype == dtype
     closed, sampled = write_verify_closed_form(**case), cells.stats()
     allowed = {
         "write_pulses": mean_error(cells.pulses),
@@ -149,12 +151,11 @@ def test_extremes_stay_finite_with_finite_gradients(model):
     )
     stats = law.stats()
     for name in FIELDS:
-        values = getattr(stats, name)
-        assert bool(torch.isfinite(values).all()), name
-        gradients = torch.autograd.grad(values.sum(), inputs, retain_graph=True)
-        assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients), name
-    (slow,) = torch.autograd.grad(law.slowest_of(128).sum(), [tolerance])
-    assert bool(torch.isfinite(slow).all())
+        assert bool(torch.isfinite(getattr(stats, name)).all()), name
+    # A sum is finite only if all its terms are: one pass backward instead of one for each field.
+    total = sum(getattr(stats, name).sum() for name in FIELDS) + law.slowest_of(128).sum()
+    for gradient in torch.autograd.grad(total, inputs):
+        assert bool(torch.isfinite(gradient).all())
     assert bool(((stats.write_pulses >= 1 - 1e-12) & (stats.write_pulses <= limit + 1e-9)).all())
     outside = stats.unconverged_fraction
     assert bool(((outside >= 0) & (outside <= 1 + 1e-12)).all())

@@ -2,9 +2,9 @@
 
 A *chip* is a seed: the device-to-device errors and the stuck cells of a tensor follow from the seed
 and the tensor's name alone, so that programming the same chip again meets the same cells, and only
-what changes from cycle to cycle is drawn from ``generator``. Tensors are taken in turn
-(:mod:`archsim.device.program_tensor`): one call for n tensors draws the same numbers as n calls on
-one generator and one chip.
+what changes from cycle to cycle is drawn from ``generator``. Tensors are taken one by one
+(:mod:`archsim.device.tensor_programming`): one call for n tensors draws the same numbers as n calls
+on one generator and one chip.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from archsim.config.schema import DeviceFile
-from archsim.device.program_tensor import ProgrammedTensor, program_tensor
+from archsim.device.tensor_programming import ProgrammedTensor, program_tensor
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_array import WriteArray, schedule_s
 from archsim.device.write_tally import WriteTally
