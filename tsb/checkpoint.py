@@ -1,0 +1,266 @@
+"""Weights on disk: safetensors with what they are, checked on the way in; never a pickle.
+
+A file holds the tensors of a model's ``state_dict`` and, as metadata, the network's name, the
+settings of its training and a hash of the tensors. Files without that metadata, from elsewhere, are
+read too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from archsim.errors import DataError
+
+_PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
+_ZIP_MAGIC = b"PK\x03\x04"
+#: First bytes of pickles of protocol 2 to 5.
+_PICKLE_MAGICS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
+#: Differences that an error lists before it only counts.
+_LISTED = 4
+_CONVERT = (
+    "import sys, torch; from safetensors.torch import save_file; "
+    "d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); "
+    "d = d.get('state_dict', d); "
+    "save_file({k: v.clone().contiguous() for k, v in d.items() if torch.is_tensor(v)}, "
+    "sys.argv[2])"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Tensors of a network, and what the file says of them.
+
+    Attributes:
+        tensors: parameters and buffers by name.
+        network: name of the network; "" if the file does not say.
+        settings: of the training, as JSON values.
+    """
+
+    tensors: dict[str, Tensor]
+    network: str = ""
+    settings: dict[str, object] = field(default_factory=dict)
+
+    def load_into(self, model: nn.Module) -> None:
+        """Copy the tensors into a model.
+
+        Args:
+            model: must have the same parameters and buffers.
+
+        Raises:
+            DataError: names, shapes or kinds of numbers differ; lists the first differences. The
+                model is untouched.
+        """
+        check_fits(self.tensors, model)
+        model.load_state_dict(self.tensors)
+
+
+def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names, types, shapes and contents, whatever their order.
+
+    Args:
+        tensors: by name.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_checkpoint(
+    path: Path | str,
+    model: nn.Module,
+    *,
+    network: str = "",
+    settings: Mapping[str, object] | None = None,
+) -> None:
+    """Write the parameters and buffers of a model, completely or not at all.
+
+    Args:
+        path: ends in ``.safetensors``.
+        model: the network; tensors that are not finite are refused.
+        network: its name.
+        settings: how it was trained, as JSON values.
+
+    Raises:
+        DataError: another suffix, tensors that are not finite, or a file that cannot be written.
+    """
+    tensors = dict(model.state_dict())
+    check_finite(tensors, str(path))
+    about = {"network": network, "settings": json.dumps(dict(settings or {}), sort_keys=True)}
+    write_tensors(Path(path), tensors, about)
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Read and check a safetensors file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: missing, a pickle (the message has the command that converts it), damaged, or
+            with tensors that are not finite.
+    """
+    tensors, metadata = read_tensors(Path(path))
+    check_finite(tensors, str(path))
+    try:
+        settings = json.loads(metadata.get("settings", "{}"))
+    except json.JSONDecodeError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise DataError(f"{path}: its metadata 'settings' is not a JSON object")
+    return Checkpoint(tensors, metadata.get("network", ""), settings)
+
+
+def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Check that all tensors are numbers.
+
+    Args:
+        tensors: by name.
+        where: file, for the error.
+
+    Raises:
+        DataError: names the first tensor with an entry that is infinite or not a number.
+    """
+    for name, tensor in tensors.items():
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise DataError(
+                f"{where}: '{name}' has {bad} of {tensor.numel()} entries that are infinite or not "
+                "a number"
+            )
+
+
+def check_fits(tensors: Mapping[str, Tensor], model: nn.Module) -> None:
+    """Check names, shapes and kinds of numbers against a model.
+
+    Args:
+        tensors: by name.
+        model: what they should fit.
+
+    Raises:
+        DataError: lists the first differences.
+    """
+    wanted = model.state_dict()
+    differences = [f"'{name}' is missing" for name in wanted if name not in tensors]
+    differences += [f"'{name}' is not in the model" for name in tensors if name not in wanted]
+    for name in wanted.keys() & tensors.keys():
+        have, need = tensors[name], wanted[name]
+        if have.shape != need.shape:
+            differences.append(f"'{name}' has shape {_shape(have)}; the model has {_shape(need)}")
+        elif have.is_floating_point() != need.is_floating_point():
+            differences.append(f"'{name}' is {have.dtype}; the model has {need.dtype}")
+    if differences:
+        more = len(differences) - _LISTED
+        raise DataError(
+            "the checkpoint does not fit the model: "
+            + "; ".join(sorted(differences)[:_LISTED])
+            + (f"; and {more} more" if more > 0 else "")
+        )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "()"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write any tensors as safetensors, completely or not at all, with their hash.
+
+    Args:
+        path: ends in ``.safetensors``.
+        tensors: by name.
+        metadata: text by key; ``hash`` is added.
+
+    Raises:
+        DataError: another suffix, or a file that cannot be written.
+    """
+    if path.suffix != ".safetensors":
+        raise DataError(f"{path}: the name of a checkpoint ends in .safetensors")
+    # A copy: safetensors refuses tensors that share memory, as tied weights do.
+    own = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
+    write_atomically(path, save(own, metadata={**metadata, "hash": tensors_hash(own)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors, and its metadata without the hash.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: missing, a pickle, damaged, or not what was written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    refuse_pickle(path, content)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+        tensors = load(content)
+    except safetensors.SafetensorError as error:
+        raise DataError(f"{path}: not a whole safetensors file: {error}") from error
+    expected = metadata.pop("hash", None)
+    if expected is not None and expected != tensors_hash(tensors):
+        raise DataError(f"{path}: its tensors are not those that were written (hash differs)")
+    return tensors, metadata
+
+
+def refuse_pickle(path: Path, content: bytes) -> None:
+    """Refuse what ``torch.save`` writes: loading it can run any program.
+
+    Args:
+        path: whose suffix is looked at.
+        content: whose first bytes are looked at.
+
+    Raises:
+        DataError: a pickle; the message has the command that converts it.
+    """
+    by_bytes = content.startswith((_ZIP_MAGIC, *_PICKLE_MAGICS))
+    if by_bytes or path.suffix.lower() in _PICKLE_SUFFIXES:
+        target = path.with_suffix(".safetensors")
+        if target == path:
+            target = path.with_name(f"{path.stem}-converted.safetensors")
+        raise DataError(
+            f"{path}: a pickle can run any program and is not loaded. Convert it, if you trust "
+            f'where it comes from:\npython -c "{_CONVERT}" '
+            f"{shlex.quote(str(path))} {shlex.quote(str(target))}"
+        )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file completely or not at all: a temporary file beside it takes its name.
+
+    Args:
+        path: where to; its folder exists.
+        content: what.
+
+    Raises:
+        DataError: it cannot be written; what was there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

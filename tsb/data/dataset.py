@@ -1,0 +1,145 @@
+"""What a data set is, and how its validation part is cut from the training images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from archsim.errors import DataError
+
+#: One training image in this many becomes a validation image: 6000 of MNIST, 5000 of CIFAR-10.
+VALIDATION_DIVISOR = 10
+
+_BYTE_MAX = 255
+
+
+class RawImages(NamedTuple):
+    """Images as stored, 0 to 255, and their classes."""
+
+    images: UInt8[Tensor, "image channel height width"]
+    labels: Int[Tensor, " image"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Normalised images, float32, and their classes, 0 to ``num_classes - 1``."""
+
+    images: Float[Tensor, "image channel height width"]
+    labels: Int[Tensor, " image"]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.labels)
+
+    def head(self, count: int) -> Split:
+        """Return the first ``count`` images (all, if there are fewer)."""
+        return Split(self.images[:count], self.labels[:count])
+
+    def to(self, device: torch.device | str) -> Split:
+        """Return the split on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set with its splits.
+
+    Attributes:
+        name: as given to :func:`tsb.data.load_dataset`.
+        train: images to train on.
+        validation: images to choose by, cut from the training images.
+        test: images to report.
+        num_classes: number of classes.
+        note: what a reader of results must know about this copy; "" if it is the original.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    note: str = ""
+
+
+def validation_mask(labels: Int[Tensor, " image"]) -> Tensor:
+    """Mark the validation images: of each class the last tenth (rounded down) in stored order.
+
+    By class, because image folders are sorted by class; without random numbers, so that the split
+    is the same on every machine and in every version.
+
+    Args:
+        labels: classes of all training images.
+    """
+    mask = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten()
+        mask[members[len(members) - len(members) // VALIDATION_DIVISOR :]] = True
+    return mask
+
+
+def normalise(
+    images: UInt8[Tensor, "image channel height width"],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+) -> Float[Tensor, "image channel height width"]:
+    """Return ``(pixel / 255 - mean) / std`` per channel, in float32.
+
+    Args:
+        images: 0 to 255.
+        mean: per channel, of pixels from 0 to 1.
+        std: per channel, of pixels from 0 to 1.
+    """
+    shape = (1, len(mean), 1, 1)
+    low, spread = torch.tensor(mean).view(shape), torch.tensor(std).view(shape)
+    return images.float().div_(_BYTE_MAX).sub_(low).div_(spread)
+
+
+def assemble(
+    *,
+    name: str,
+    train: RawImages,
+    test: RawImages,
+    num_classes: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    note: str = "",
+) -> Dataset:
+    """Check, normalise and split.
+
+    Args:
+        name: of the data set.
+        train: all training images, the validation images among them.
+        test: test images.
+        num_classes: number of classes.
+        mean: see :func:`normalise`.
+        std: see :func:`normalise`.
+        note: see :class:`Dataset`.
+
+    Raises:
+        DataError: a split without images, or a label out of range.
+    """
+    for part, raw in (("train", train), ("test", test)):
+        if not len(raw.labels):
+            raise DataError(f"{name}: no {part} images")
+        low, high = int(raw.labels.min()), int(raw.labels.max())
+        if low < 0 or high >= num_classes:
+            raise DataError(
+                f"{name}: {part} labels span {low} to {high}; expected 0 to {num_classes - 1}"
+            )
+    held_out = validation_mask(train.labels)
+
+    def split(images: Tensor, labels: Tensor) -> Split:
+        return Split(normalise(images, mean, std), labels)
+
+    return Dataset(
+        name=name,
+        train=split(train.images[~held_out], train.labels[~held_out]),
+        validation=split(train.images[held_out], train.labels[held_out]),
+        test=split(test.images, test.labels),
+        num_classes=num_classes,
+        note=note,
+    )

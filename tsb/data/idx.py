@@ -1,0 +1,101 @@
+"""The idx format of MNIST: magic number, big-endian sizes, bytes (Y. LeCun's MNIST page)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from archsim.errors import DataError
+from tsb.data.dataset import RawImages
+from tsb.data.files import read_gzipped
+from tsb.data.sources import IDX_FILES, Source, source_with_labels
+
+_UNSIGNED_BYTE = 8
+_HEADER = struct.Struct(">HBB")
+_LABEL_DIMS, _IMAGE_DIMS = 1, 3
+
+
+def read_idx(content: bytes, where: str) -> UInt8[Tensor, "*shape"]:
+    """Decode an idx file of unsigned bytes.
+
+    Args:
+        content: unpacked.
+        where: the file, for errors.
+
+    Raises:
+        DataError: not idx, not bytes, or not as long as its header says.
+    """
+    if len(content) < _HEADER.size:
+        raise DataError(f"{where}: {len(content)} bytes; not an idx file")
+    zero, kind, dims = _HEADER.unpack_from(content)
+    start = _HEADER.size + 4 * dims
+    if zero != 0 or kind != _UNSIGNED_BYTE or len(content) < start:
+        raise DataError(f"{where}: not an idx file of unsigned bytes (starts {content[:4].hex()})")
+    shape = struct.unpack_from(f">{dims}I", content, _HEADER.size)
+    expected = start + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected:
+        raise DataError(
+            f"{where}: {len(content)} bytes; its header says {expected}: truncated or damaged"
+        )
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).view(shape)
+
+
+def has_idx(folder: Path) -> bool:
+    """Return whether a folder has at least one of the four files."""
+    return any(_path(folder, name) for pair in IDX_FILES.values() for name in pair)
+
+
+def read_idx_folder(folder: Path, source: Source) -> tuple[RawImages, RawImages]:
+    """Read training and test images, gzipped or not.
+
+    Args:
+        folder: holds the four files.
+        source: the data set that they should be.
+
+    Raises:
+        DataError: a file that is missing, damaged or of another data set.
+    """
+    train, test = (_read_part(folder, source, part) for part in IDX_FILES)
+    return train, test
+
+
+def _read_part(folder: Path, source: Source, part: str) -> RawImages:
+    tensors = []
+    for name, dims in zip(IDX_FILES[part], (_IMAGE_DIMS, _LABEL_DIMS), strict=True):
+        path = _path(folder, name)
+        if path is None:
+            raise DataError(f"{folder}: {source.name} needs '{name}' (or '{name}.gz')")
+        content = read_gzipped(path)
+        tensor = read_idx(content, str(path))
+        if tensor.dim() != dims:
+            raise DataError(f"{path}: {tensor.dim()} dimensions; expected {dims}")
+        if dims == _LABEL_DIMS:
+            _check_labels(content, path, source)
+        tensors.append(tensor)
+    images, labels = tensors
+    if images.shape[1:] != source.shape[1:]:
+        raise DataError(
+            f"{folder}: {part} images are {tuple(images.shape[1:])}; {source.name} has "
+            f"{source.shape[1:]}"
+        )
+    if len(images) != len(labels):
+        raise DataError(f"{folder}: {len(images)} {part} images but {len(labels)} labels")
+    return RawImages(images.unsqueeze(1), labels.long())
+
+
+def _check_labels(content: bytes, path: Path, source: Source) -> None:
+    """Tell MNIST from Fashion-MNIST, which have the same files, shapes and counts."""
+    owner = source_with_labels(hashlib.md5(content, usedforsecurity=False).hexdigest())
+    if owner not in (None, source.name):
+        raise DataError(f"{path}: these are the labels of {owner}, not of {source.name}")
+
+
+def _path(folder: Path, name: str) -> Path | None:
+    spellings = (name, f"{name}.gz", name.replace("-idx", ".idx"))
+    return next((folder / each for each in spellings if (folder / each).is_file()), None)

@@ -1,0 +1,175 @@
+"""Find a data set, read it in whatever official form it is there, or download it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from archsim.errors import DataError
+from tsb.checkpoint import read_tensors, write_tensors
+from tsb.data.cifar import is_batch, read_batches
+from tsb.data.dataset import Dataset, RawImages, assemble
+from tsb.data.files import read_tree
+from tsb.data.idx import has_idx, read_idx_folder
+from tsb.data.image_folder import is_image, read_image_folder
+from tsb.data.sources import Source, source
+
+#: Where Debian's package dataset-fashion-mnist puts its files.
+_SYSTEM_FOLDERS = (Path("/usr/share/datasets"),)
+_ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2")
+_JPEG_NOTE = (
+    "read from JPEG files: not the original pixels, and accuracies are slightly lower than theirs"
+)
+
+
+def load_dataset(
+    name: str, data_root: Path | str | None = None, *, cache_dir: Path | str | None = None
+) -> Dataset:
+    """Load a data set with its fixed splits; see :func:`tsb.data.dataset.validation_mask`.
+
+    All images are held as normalised float32: 0.2 GB for MNIST, 0.7 GB for CIFAR-10, 5.4 GB for
+    Tiny ImageNet.
+
+    Args:
+        name: ``mnist``, ``fashion-mnist``, ``cifar10`` or ``tiny-imagenet``.
+        data_root: the folder with the files, a folder above it, or the archive itself. None looks
+            among the system's data sets and in the cache, and then downloads the official files
+            (their MD5 sums are checked).
+        cache_dir: for downloads and decoded JPEG images; None is the user's cache folder.
+
+    Raises:
+        ConfigError: an unknown name.
+        DataError: missing, truncated, damaged, or another data set; or no network.
+    """
+    which = source(name)
+    cache = Path(cache_dir) if cache_dir is not None else _user_cache()
+    place = _find(which, Path(data_root)) if data_root is not None else _find_or_fetch(which, cache)
+    train, test, note = _read(which, place, cache)
+    return assemble(
+        name=name,
+        train=train,
+        test=test,
+        num_classes=which.num_classes,
+        mean=which.mean,
+        std=which.std,
+        note=note,
+    )
+
+
+def _user_cache() -> Path:
+    import pooch  # type: ignore[import-untyped]
+
+    return Path(pooch.os_cache("archsim"))
+
+
+def _present(which: Source, root: Path) -> Path | None:
+    """Return the folder or archive with the data at or below ``root``, if it is there."""
+    if root.is_file():
+        return root
+    for place in (root / folder for folder in which.folders):
+        if place.is_file() or (place.is_dir() and _holds_data(which, place)):
+            return place
+    return root if root.is_dir() and _holds_data(which, root) else None
+
+
+def _holds_data(which: Source, folder: Path) -> bool:
+    if which.label_md5:
+        return has_idx(folder)
+    return (folder / "train").is_dir() or any(is_batch(file.name) for file in folder.iterdir())
+
+
+def _find(which: Source, root: Path) -> Path:
+    place = _present(which, root)
+    if place is None:
+        looked_for = ", ".join(f"'{folder}'" for folder in which.folders)
+        files = ", ".join(download.file for download in which.downloads)
+        raise DataError(
+            f"data_root = '{root}': {which.name} is not there. Looked for {looked_for} and for its "
+            f"files in the folder itself. Official files: {files}"
+            + ("" if root.exists() else " (and there is no such folder)")
+        )
+    return place
+
+
+def _find_or_fetch(which: Source, cache: Path) -> Path:
+    for root in (*_SYSTEM_FOLDERS, cache):
+        place = _present(which, root)
+        if place is not None and (root != cache or _complete(which, cache)):
+            return place
+    return _fetch(which, cache)
+
+
+def _complete(which: Source, cache: Path) -> bool:
+    return all((_download_path(which, cache) / each.file).is_file() for each in which.downloads)
+
+
+def _download_path(which: Source, cache: Path) -> Path:
+    return cache / which.name if which.label_md5 else cache
+
+
+def _fetch(which: Source, cache: Path) -> Path:
+    import pooch
+
+    folder = _download_path(which, cache)
+    for each in which.downloads:
+        try:
+            pooch.retrieve(url=each.url, known_hash=f"md5:{each.md5}", fname=each.file, path=folder)
+        # requests has its own tree of errors below OSError; a wrong checksum is a ValueError
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{which.name} could not be downloaded from {each.url}: {error}. Get the file "
+                f"elsewhere, and give its folder as data_root"
+            ) from error
+    return folder if which.label_md5 else folder / which.downloads[0].file
+
+
+def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages, str]:
+    if which.label_md5:
+        if not place.is_dir():
+            raise DataError(f"{place}: {which.name} is a folder of idx files, not one file")
+        return *read_idx_folder(place, which), ""
+    if place.is_file() and place.suffix.lower() not in _ARCHIVES:
+        raise DataError(f"{place}: {which.name} is an archive ({', '.join(_ARCHIVES)}) or a folder")
+    cached = _cached(which, place, cache)
+    if cached is not None and cached.is_file():
+        tensors, _ = read_tensors(cached)
+        parts = [RawImages(tensors[f"{p}.images"], tensors[f"{p}.labels"]) for p in _PARTS]
+        return parts[0], parts[1], _note(which)
+    files = read_tree(place, lambda name: is_batch(name) or is_image(name))
+    batches = {path: content for path, content in files.items() if is_batch(path)}
+    if batches and which.class_names:
+        return *read_batches(batches, str(place)), ""
+    if not files:
+        raise DataError(f"{place}: neither batches nor images of {which.name} in it")
+    train, test = read_image_folder(files, which, str(place))
+    if cached is not None:
+        _store(cached, train, test)
+    return train, test, _note(which)
+
+
+_PARTS = ("train", "test")
+
+
+def _note(which: Source) -> str:
+    """Tiny ImageNet is published as JPEG files; CIFAR-10 is not."""
+    return _JPEG_NOTE if which.class_names else ""
+
+
+def _cached(which: Source, place: Path, cache: Path) -> Path | None:
+    """Where the decoded images of an archive are kept; None for folders, which may change."""
+    if not place.is_file():
+        return None
+    about = place.stat()
+    key = f"{place.resolve()} {about.st_size} {about.st_mtime_ns}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache / f"decoded-{which.name}-{digest}.safetensors"
+
+
+def _store(cached: Path, train: RawImages, test: RawImages) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    for part, raw in zip(_PARTS, (train, test), strict=True):
+        tensors |= {f"{part}.images": raw.images, f"{part}.labels": raw.labels}
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(cached, tensors, {})
