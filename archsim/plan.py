@@ -112,7 +112,8 @@ class Floorplan:
 
     Kernel-per-PE layers ("novel mapping") live in tiles of ``kernel_pes`` PEs of side
     ``kernel_side``; all others in tiles of side ``tile_side`` with ``pes_per_side``^2 PEs of side
-    ``pe_side``.
+    ``pe_side``. A network that is spread over chips, or loaded part by part, comes in ``parts``,
+    and the tiles are those of one chip.
     """
 
     kernel_pes: Tensor
@@ -124,10 +125,11 @@ class Floorplan:
     matrix_tiles: Tensor
     grid_rows: Tensor
     grid_cols: Tensor
+    parts: Tensor
 
     @property
     def tiles(self) -> Tensor:
-        """All tiles of the chip."""
+        """All tiles of one chip."""
         return self.kernel_tiles + self.matrix_tiles
 
 

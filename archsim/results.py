@@ -155,7 +155,9 @@ class MapResult:
             "subarrays": self.subarrays,
             "subarrays_used": round(float(self.plan.subarrays_used.sum())),
             "tiles": round(float(floor.tiles)),
-            "utilisation": cells / self.cells,
+            "chips": self.chips,
+            "loads_per_image": self.loads_per_image,
+            "utilisation": cells / (self.cells * float(floor.parts)),
             "weights": self.graph.totals.weights,
             "macs": round(float(cost.macs)),
             "write_pulses": float(programming.write_pulses),
@@ -166,8 +168,21 @@ class MapResult:
         return values
 
     @property
+    def chips(self) -> int:
+        """Chips that the network is spread over."""
+        spread = self.resolved.chip.off_chip.when_full == "multi-chip"
+        return round(float(self.plan.floorplan.parts)) if spread else 1
+
+    @property
+    def loads_per_image(self) -> float:
+        """Times that the tiles are written anew per image: 0 for a network that stays."""
+        off_chip, parts = self.resolved.chip.off_chip, float(self.plan.floorplan.parts)
+        reloaded = off_chip.when_full == "reload" and parts > 1
+        return parts / off_chip.images_per_reload if reloaded else 0.0
+
+    @property
     def subarrays(self) -> int:
-        """All subarrays on the chip, used or not."""
+        """All subarrays of one chip, used or not."""
         floor, chip = self.plan.floorplan, self.resolved.chip.crossbar
         total = 0
         for side, pes, tiles in (
@@ -326,6 +341,8 @@ TOTAL_NAMES = (
     "subarrays",
     "subarrays_used",
     "tiles",
+    "chips",
+    "loads_per_image",
     "utilisation",
     "weights",
     "macs",

@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from archsim.arch.design import POLICIES, DesignBatch
+from archsim.arch.design import POLICIES, WHEN_FULL, DesignBatch
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
 from archsim.plan import Constraint, MappingPlan, MatrixLayers
@@ -221,12 +221,15 @@ def _constraints(design: DesignBatch, counts: TileCounts) -> tuple[Constraint, .
     return (
         Constraint(
             name="tiles",
-            violated=plan.tiles > design.max_tiles,
+            violated=(design.when_full == WHEN_FULL.index("refuse"))
+            & (plan.tiles > design.max_tiles),
             demand=plan.tiles,
             bound=design.max_tiles + 0 * shape,
             unit="tiles",
             levers=(
                 "chip.hierarchy.max_tiles (more)",
+                "chip.off_chip.when_full=multi-chip",
+                "chip.off_chip.when_full=reload",
                 "chip.hierarchy.duplication=none",
                 "chip.precision.bits_per_cell (more)",
             ),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import WHEN_FULL, DesignBatch
 from archsim.plan import Floorplan, MatrixLayers
 
 #: Most halvings tried below the widest layer; far more than any network needs.
@@ -112,6 +112,12 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     weight_cells = layers.macs * design.columns_per_weight.unsqueeze(-1)
     utilisation = used * weight_cells / (one_layer * cells)
     total = layers.over_layers(tiles)
+    # A network that does not fit takes a chip of all the tiles there are, several times.
+    parts = ceil_div(total, design.max_tiles).clamp_min(1.0)
+    parts = torch.where(design.when_full == WHEN_FULL.index("refuse"), 1.0, parts)
+    whole = total
+    total = torch.where(parts > 1, design.max_tiles, total)
+    share = total / whole
     grid_rows = torch.ceil(torch.sqrt(total) - 1e-9).clamp_min(1.0)
     plan = Floorplan(
         kernel_pes=kernel_pes.squeeze(-1),
@@ -119,8 +125,9 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
         tile_side=tile_side,
         pe_side=pe_side,
         pes_per_side=ceil_div(tile_side, pe_side),
-        kernel_tiles=layers.over_layers(torch.where(is_kernel, tiles, 0.0)),
-        matrix_tiles=layers.over_layers(torch.where(is_kernel, 0.0, tiles)),
+        kernel_tiles=layers.over_layers(torch.where(is_kernel, tiles, 0.0)) * share,
+        matrix_tiles=layers.over_layers(torch.where(is_kernel, 0.0, tiles)) * share,
+        parts=parts + 0 * total,
         grid_rows=grid_rows,
         grid_cols=ceil_div(total, grid_rows),
     )

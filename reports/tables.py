@@ -172,6 +172,8 @@ _INFERENCE = {
 _CHIP = {
     "area_mm2": _Total("area", "mm2"),
     "tiles": _Total("tiles", "", "count"),
+    "chips": _Total("chips", "", "count"),
+    "loads_per_image": _Total("loads per image"),
     "subarrays": _Total("subarrays", "", "count"),
     "subarrays_used": _Total("subarrays used", "", "count"),
     "utilisation": _Total("cells used", "%", "percent"),
@@ -189,8 +191,18 @@ def totals(result: MapResult) -> tuple[Table, Table]:
     values = result.totals
     return (
         _totals_group("One inference", _INFERENCE, values),
-        _totals_group("Chip and programming", _CHIP, values),
+        _totals_group("Chip and programming", _chip_totals(values), values),
     )
+
+
+def _chip_totals(values: dict[str, float | int | None]) -> dict[str, _Total]:
+    """The totals of the chip; chips and loads only where the network does not fit on one."""
+    trivial = {"chips": 1, "loads_per_image": 0}
+    return {
+        key: entry
+        for key, entry in _CHIP.items()
+        if key not in trivial or values[key] not in (None, trivial[key])
+    }
 
 
 def _totals_group(
@@ -262,7 +274,12 @@ def heading(result: MapResult) -> str:
 
 def assumptions(result: MapResult) -> tuple[str, ...]:
     """What the numbers rest on and what they leave out, one sentence each."""
-    lines = [*_about_tsb(result), *_about_programming(result), *_about_statistics(result)]
+    lines = [
+        *_about_tsb(result),
+        *_about_off_chip(result),
+        *_about_programming(result),
+        *_about_statistics(result),
+    ]
     left_out = Counter(str(op.kind) for op in result.graph.digital if op.kind not in _PRICED)
     if left_out:
         listed = ", ".join(f"{kind.replace('_', ' ')} x{n}" for kind, n in left_out.items())
@@ -318,6 +335,33 @@ def _about_programming(result: MapResult) -> list[str]:
         f"Programming: {text} (policy {policy}), {chip.programming.parallel_subarrays} subarray(s) "
         "at a time."
     ]
+
+
+def _about_off_chip(result: MapResult) -> list[str]:
+    off_chip, parts = result.resolved.chip.off_chip, round(float(result.plan.floorplan.parts))
+    if parts == 1:
+        return []
+    tiles = result.resolved.chip.hierarchy.max_tiles
+    per_chip = result.graph.totals.weights / parts
+    if off_chip.when_full == "multi-chip":
+        return [
+            f"The network does not fit on {tiles} tiles: it is spread over {parts} chips of that "
+            f"size, about {per_chip:,.0f} weights each, joined by {result.resolved.link.name}."
+        ]
+    images = off_chip.images_per_reload
+    lines = [
+        f"The network does not fit on {tiles} tiles: its {parts} parts, about {per_chip:,.0f} "
+        f"weights each, are written again from {result.resolved.memory.name} for every "
+        + ("image." if images == 1 else f"{images} images.")
+    ]
+    endurance = result.resolved.device.endurance_cycles
+    if endurance is not None:
+        lines.append(
+            f"Every part takes a write cycle of its cells each time: an endurance of "
+            f"{endurance.si:.3g} cycles ({endurance.source}) lasts for "
+            f"{endurance.si * images / parts:.3g} images."
+        )
+    return lines
 
 
 def _about_statistics(result: MapResult) -> list[str]:

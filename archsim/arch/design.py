@@ -30,6 +30,8 @@ ADC_KINDS = ("flash-current", "flash-voltage", "sar")
 ADC_MODELS = ("circuit", "andrulis2024", "zigzag-imc", "isaac")
 MEMORIES = ("sram", "rram", "fefet", "pcm", "mram")
 POLICIES = ("none", "tsb", "all")
+#: What becomes of a network that needs more tiles than there are.
+WHEN_FULL = ("refuse", "reload", "multi-chip")
 WRITE_MODELS = ("redraw", "incremental")
 
 
@@ -102,6 +104,12 @@ class DesignBatch:
     speed_up_degree: Tensor = _parameter("chip.hierarchy.speed_up_degree", "integer")
     copies: Tensor = _parameter("chip.hierarchy.copies", "integer")
     max_tiles: Tensor = _parameter("chip.hierarchy.max_tiles", "integer", default=1e12)
+    when_full: Tensor = _parameter("chip.off_chip.when_full", "choice", WHEN_FULL)
+    images_per_reload: Tensor = _parameter("chip.off_chip.images_per_reload", "integer")
+    memory_J_per_bit: Tensor = _parameter("memory.energy_per_bit")
+    memory_bit_per_s: Tensor = _parameter("memory.bandwidth")
+    link_J_per_bit: Tensor = _parameter("link.energy_per_bit")
+    link_bit_per_s: Tensor = _parameter("link.bandwidth")
     size_check: Tensor = _parameter("chip.hierarchy.size_check", "flag")
     buffers_per_side: Tensor = _parameter(
         "chip.hierarchy.buffer_rule", "flag", ("per_pe", "per_side")

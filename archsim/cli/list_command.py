@@ -27,6 +27,7 @@ class Kind(StrEnum):
     CHIPS = "chips"
     DEVICES = "devices"
     TECHNOLOGIES = "technologies"
+    OFF_CHIP = "off-chip"
     TSB = "tsb"
     STUDIES = "studies"
     SWEEPS = "sweeps"
@@ -37,6 +38,7 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.CHIPS: ("chip", ("technology", "device")),
     Kind.DEVICES: ("device", ("memory",)),
     Kind.TECHNOLOGIES: ("technology", ("transistor",)),
+    Kind.OFF_CHIP: ("offchip", ()),
     Kind.TSB: ("tsb", ("channels", "depth")),
     Kind.STUDIES: ("study", ()),
     Kind.SWEEPS: ("sweep", ()),

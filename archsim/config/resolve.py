@@ -11,7 +11,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from archsim.config.load import apply_overrides, load_preset, preset_names
-from archsim.config.schema import Chip, DeviceFile, IsaacAdc, TechnologyFile, Tsb
+from archsim.config.schema import (
+    Chip,
+    DeviceFile,
+    IsaacAdc,
+    OffChip,
+    OffChipFile,
+    TechnologyFile,
+    Tsb,
+)
 from archsim.errors import ConfigError, close_matches
 
 #: Chip used when the user names none.
@@ -21,11 +29,13 @@ _ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 
 class Resolved(BaseModel, frozen=True, extra="forbid"):
-    """A chip with its technology, device and shared block: everything that decides a cost."""
+    """A chip with all that it refers to, and the shared block: everything that decides a cost."""
 
     chip: Chip
     technology: TechnologyFile
     device: DeviceFile
+    memory: OffChipFile
+    link: OffChipFile
     tsb: Tsb
 
     def dump(self) -> str:
@@ -95,19 +105,30 @@ def resolve(
         if not isinstance(name, str):
             raise ConfigError(f"chip.{kind} = {name!r}; allowed: a preset name or a YAML path")
         documents[kind] = load_preset(kind, name)
+    for kind in ("memory", "link"):
+        off_chip = documents["chip"].get("off_chip", {})
+        default = OffChip.model_fields[kind].default
+        name = off_chip.get(kind, default) if isinstance(off_chip, dict) else None
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"chip.off_chip.{kind} = {name!r}; allowed: a preset name or a YAML path"
+            )
+        documents[kind] = load_preset("offchip", name)
     documents["tsb"] = load_preset("tsb", tsb)
     documents = apply_overrides(documents, [text for text in settings if text not in early])
     resolved = Resolved(
         chip=validate_model(Chip, documents["chip"], "chip"),
         technology=validate_model(TechnologyFile, documents["technology"], "technology"),
         device=validate_model(DeviceFile, documents["device"], "device"),
+        memory=validate_model(OffChipFile, documents["memory"], "memory"),
+        link=validate_model(OffChipFile, documents["link"], "link"),
         tsb=validate_model(Tsb, documents["tsb"], "tsb"),
     )
     _check_together(resolved)
     return resolved
 
 
-_NAMES = ("chip.technology", "chip.device")
+_NAMES = ("chip.technology", "chip.device", "chip.off_chip.memory", "chip.off_chip.link")
 
 
 def _check_together(resolved: Resolved) -> None:

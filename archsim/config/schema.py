@@ -249,13 +249,21 @@ class OffChip(_Model):
     """What to do with a network that needs more tiles than ``hierarchy.max_tiles``."""
 
     when_full: Literal["refuse", "reload", "multi-chip"] = Field(
+        default="refuse",
         description="call it infeasible; write its weights again and again from an external "
-        "memory; or spread it over several chips"
+        "memory; or spread it over several chips",
     )
-    memory: str = Field(description="external memory: preset name or path of an off-chip YAML")
-    link: str = Field(description="link between chips: preset name or path of an off-chip YAML")
+    memory: str = Field(
+        default="lpddr4",
+        description="external memory: preset name or path of an off-chip YAML",
+    )
+    link: str = Field(
+        default="hypertransport",
+        description="link between chips: preset name or path of an off-chip YAML",
+    )
     images_per_reload: Count = Field(
-        description="reload: images that go through a part of the network before the next is loaded"
+        default=1,
+        description="reload: images that go through one part before the next is loaded",
     )
 
 
@@ -279,7 +287,7 @@ class Chip(_Model):
     calibration: Calibration
     activity: Activity
     programming: Programming
-    off_chip: OffChip
+    off_chip: OffChip = OffChip()
 
     @model_validator(mode="after")
     def _weight_fits(self) -> Chip:

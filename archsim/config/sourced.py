@@ -22,6 +22,7 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("F", "fF", "aF"),
     ("F/m", "fF/um"),
     ("J/bit", "pJ/bit"),
+    ("bit/s", "Gbit/s"),
 )
 
 

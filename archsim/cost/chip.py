@@ -60,7 +60,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
     )
     grid_height, grid_width = tile_side * floor.grid_rows, tile_side * floor.grid_cols
     layer_count = _layer_count(plan)
-    stages = torch.where(design.pipeline, layer_count + 1, 1.0)
+    stages = torch.where(design.pipeline, layer_count / floor.parts + 1, 1.0)
     widest = torch.where(
         design.kernel_per_pe,
         torch.maximum(floor.tile_side, floor.kernel_side) * stages,
@@ -213,7 +213,10 @@ def _global_buffer(design: DesignBatch, parts: Parts, plan: MappingPlan) -> Buff
     """Input maps of all layers at half occupancy (pipeline), or the largest map."""
     layers = plan.layers
     maps = layers.map_elements * layers.instances * layers.active
-    elements = torch.where(design.pipeline, layers.over_layers(maps) / 2, maps.amax(-1))
+    largest, cuts = maps.amax(-1), plan.floorplan.parts
+    resident = layers.over_layers(maps) / 2 / cuts
+    resident = torch.where(cuts > 1, torch.maximum(resident, largest), resident)
+    elements = torch.where(design.pipeline, resident, largest)
     return banked(
         design=design,
         register=parts.register,

@@ -19,6 +19,7 @@ from archsim.cost.component.wire import fastest_repeater, frugal_repeater
 from archsim.cost.layer_cycles import LayerCycles, layer_cycles
 from archsim.cost.layer_energy import LayerEnergy, layer_energy
 from archsim.cost.layer_tile import pick_tiles
+from archsim.cost.off_chip import chips, off_chip
 from archsim.cost.pieces import cut_into_pieces
 from archsim.cost.programming import programming_cost
 from archsim.cost.subarray import Subarray, subarray
@@ -94,8 +95,17 @@ def _roll_up(
     layer_latency = cycles.total * clock
     over_layers = plan.layers.over_layers
     latency = over_layers(layer_latency)
+    programming = programming_cost(design=design, plan=plan)
     period = torch.where(design.pipeline, _slowest_stage(design, plan, layer_latency), latency)
-    busy = torch.where(design.pipeline, period, latency)
+    outside = off_chip(
+        design=design, plan=plan, programming=programming, latency_s=latency, period_s=period
+    )
+    busy = torch.where(design.pipeline, outside.period_s, outside.latency_s)
+    count = chips(design=design, plan=plan)
+    areas = {name: count * area for name, area in chip.areas_m2.items()}
+    leakage = count * chip.leakage_W + torch.zeros_like(latency)
+    energies = {name: over_layers(value) for name, value in layer_energies.items()}
+    times = {name: over_layers(value) for name, value in layer_time.items()}
     tile_area = torch.where(
         plan.is_kernel,
         chip.kernel_tile.area_m2.unsqueeze(-1),
@@ -104,22 +114,22 @@ def _roll_up(
     return CostBreakdown(
         names=plan.names,
         kinds=plan.kinds,
-        area_m2=add_up(chip.areas_m2.values()),
-        dynamic_energy_J=over_layers(add_up(layer_energies.values())),
-        leakage_power_W=chip.leakage_W + torch.zeros_like(latency),
-        leakage_energy_J=chip.leakage_W * busy,
-        latency_s=latency,
-        period_s=period,
+        area_m2=add_up(areas.values()),
+        dynamic_energy_J=over_layers(add_up(layer_energies.values())) + outside.energy_J,
+        leakage_power_W=leakage,
+        leakage_energy_J=leakage * busy,
+        latency_s=outside.latency_s,
+        period_s=outside.period_s,
         clock_s=array.clock_s + torch.zeros_like(latency),
-        areas_m2=chip.areas_m2,
-        energies_J={name: over_layers(value) for name, value in layer_energies.items()},
-        times_s={name: over_layers(value) for name, value in layer_time.items()},
+        areas_m2=areas,
+        energies_J={**energies, "off_chip": outside.energy_J},
+        times_s={**times, "off_chip": outside.latency_s - latency},
         layer_area_m2=plan.tiles * tile_area,
         layer_energy_J=add_up(layer_energies.values()),
         layer_latency_s=layer_latency,
         layer_energies_J=layer_energies,
         layer_times_s=layer_time,
-        programming=programming_cost(design=design, plan=plan),
+        programming=programming,
         macs=over_layers(
             plan.layers.macs * plan.layers.vectors * plan.layers.instances * plan.layers.active
         ),

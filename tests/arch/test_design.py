@@ -263,6 +263,17 @@ def contexts() -> Iterator[tuple[str, DesignBatch]]:
         ),
     )
     yield "refused", make_design("chip.crossbar.rows=1024", chip="neurosim-v1.4")
+    for when in ("reload", "multi-chip"):
+        yield (
+            when,
+            make_design(
+                f"chip.off_chip.when_full={when}",
+                "chip.hierarchy.max_tiles=2",
+                "chip.off_chip.images_per_reload=4",
+                # Slower than the programming of the cells.
+                "memory.bandwidth=0.001",
+            ),
+        )
 
 
 def other_values(entry: Parameter, value: Tensor) -> Iterator[Tensor]:

@@ -196,7 +196,9 @@ def test_resolved_is_the_whole_configuration_with_its_hash(run: Run, tmp_path: P
 
 def test_resolved_to_stdout_takes_the_place_of_the_result(run: Run) -> None:
     done = run("map", "lenet3", "--resolved", "-")
-    assert set(yaml.safe_load(done.stdout)) == {"chip", "technology", "device", "tsb"}
+    assert set(yaml.safe_load(done.stdout)) == {
+        *("chip", "technology", "device", "memory", "link", "tsb")
+    }
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

@@ -85,7 +85,19 @@ def test_layers_are_those_of_the_result(mapped: MapResult) -> None:
 
 def test_every_total_has_a_label(mapped: MapResult) -> None:
     keys = [row["key"] for group in tables.totals(mapped) for row in group.records()]
-    assert sorted(str(key) for key in keys) == sorted(TOTAL_NAMES)
+    # One chip that is written once needs no mention.
+    hidden = {"chips", "loads_per_image"}
+    assert sorted(str(key) for key in keys) == sorted(set(TOTAL_NAMES) - hidden)
+    spread = map_network(
+        "lenet3",
+        overrides=["chip.hierarchy.max_tiles=1", "chip.off_chip.when_full=multi-chip"],
+    )
+    labels = {
+        row["key"]: row["value"] for table in tables.totals(spread) for row in table.records()
+    }
+    assert labels["chips"] == str(spread.chips)
+    assert spread.chips > 1
+    assert any("spread over" in line for line in tables.assumptions(spread))
 
 
 def test_totals_of_an_infeasible_design_are_dashes(infeasible: MapResult) -> None:
