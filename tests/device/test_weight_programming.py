@@ -222,6 +222,8 @@ def test_masked_weights_get_the_residual_and_the_others_sigma():
     assert (tally.verified_weights, tally.verified_cells) == (verified, 4 * verified)
     assert tally.verify_reads == int(pulses[masks["a"]].sum())
     assert tally.write_pulses == tally.cells - 4 * verified + tally.verify_reads
+    # Most cells that nobody reads lie outside the tolerance: they do not count.
+    assert tally.unconverged_cells == int((errors[masks["a"]].abs() > 0.043).sum())
     assert [done.tensors[name].tally.verified_weights for name in "abc"] == [verified, 0, 0]
     assert tally.verified_residual_sigma == pytest.approx(
         float(errors[masks["a"]].double().square().mean().sqrt()), rel=1e-6
