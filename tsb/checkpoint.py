@@ -1,8 +1,9 @@
 """Weights on disk: safetensors with what they are, checked on the way in; never a pickle.
 
 A file holds the tensors of a model's ``state_dict`` and, as metadata, the network's name, the
-settings of its training and a hash of the tensors. Files without that metadata, from elsewhere, are
-read too.
+settings of its training and a hash of the tensors: a JSON object under the one key ``archsim``
+(safetensors writes several keys in an order that changes from run to run). Files without that
+metadata, from elsewhere, are read too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 _ZIP_MAGIC = b"PK\x03\x04"
 #: First bytes of pickles of protocol 2 to 5.
 _PICKLE_MAGICS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
+_METADATA = "archsim"
+_LENGTH_BYTES = 8
 #: Differences that an error lists before it only counts.
 _LISTED = 4
 _CONVERT = (
@@ -100,8 +103,7 @@ def save_checkpoint(
     """
     tensors = dict(model.state_dict())
     check_finite(tensors, str(path))
-    about = {"network": network, "settings": json.dumps(dict(settings or {}), sort_keys=True)}
-    write_tensors(Path(path), tensors, about)
+    write_tensors(Path(path), tensors, {"network": network, "settings": dict(settings or {})})
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -114,15 +116,12 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         DataError: missing, a pickle (the message has the command that converts it), damaged, or
             with tensors that are not finite.
     """
-    tensors, metadata = read_tensors(Path(path))
+    tensors, about = read_tensors(Path(path))
     check_finite(tensors, str(path))
-    try:
-        settings = json.loads(metadata.get("settings", "{}"))
-    except json.JSONDecodeError:
-        settings = None
+    settings = about.get("settings", {})
     if not isinstance(settings, dict):
         raise DataError(f"{path}: its metadata 'settings' is not a JSON object")
-    return Checkpoint(tensors, metadata.get("network", ""), settings)
+    return Checkpoint(tensors, str(about.get("network", "")), settings)
 
 
 def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
@@ -157,8 +156,8 @@ def check_fits(tensors: Mapping[str, Tensor], model: nn.Module) -> None:
     wanted = model.state_dict()
     differences = [f"'{name}' is missing" for name in wanted if name not in tensors]
     differences += [f"'{name}' is not in the model" for name in tensors if name not in wanted]
-    for name in wanted.keys() & tensors.keys():
-        have, need = tensors[name], wanted[name]
+    for name, need in wanted.items():
+        have = tensors.get(name, need)
         if have.shape != need.shape:
             differences.append(f"'{name}' has shape {_shape(have)}; the model has {_shape(need)}")
         elif have.is_floating_point() != need.is_floating_point():
@@ -167,7 +166,7 @@ def check_fits(tensors: Mapping[str, Tensor], model: nn.Module) -> None:
         more = len(differences) - _LISTED
         raise DataError(
             "the checkpoint does not fit the model: "
-            + "; ".join(sorted(differences)[:_LISTED])
+            + "; ".join(differences[:_LISTED])
             + (f"; and {more} more" if more > 0 else "")
         )
 
@@ -176,13 +175,13 @@ def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "()"
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
     """Write any tensors as safetensors, completely or not at all, with their hash.
 
     Args:
         path: ends in ``.safetensors``.
         tensors: by name.
-        metadata: text by key; ``hash`` is added.
+        about: JSON values by key; ``hash`` is added.
 
     Raises:
         DataError: another suffix, or a file that cannot be written.
@@ -191,11 +190,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         raise DataError(f"{path}: the name of a checkpoint ends in .safetensors")
     # A copy: safetensors refuses tensors that share memory, as tied weights do.
     own = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
-    write_atomically(path, save(own, metadata={**metadata, "hash": tensors_hash(own)}))
+    text = json.dumps({**about, "hash": tensors_hash(own)})
+    write_atomically(path, save(own, metadata={_METADATA: text}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file: its tensors, and its metadata without the hash.
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Read a safetensors file: its tensors by name, sorted, and what is said about them.
 
     Args:
         path: the file.
@@ -209,15 +209,27 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     refuse_pickle(path, content)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-        tensors = load(content)
+        tensors = dict(sorted(load(content).items()))
     except safetensors.SafetensorError as error:
         raise DataError(f"{path}: not a whole safetensors file: {error}") from error
-    expected = metadata.pop("hash", None)
+    about = _metadata(content, path)
+    expected = about.pop("hash", None)
     if expected is not None and expected != tensors_hash(tensors):
         raise DataError(f"{path}: its tensors are not those that were written (hash differs)")
-    return tensors, metadata
+    return tensors, about
+
+
+def _metadata(content: bytes, path: Path) -> dict[str, object]:
+    """Return our metadata; the file starts with the length of its JSON header, in 8 bytes."""
+    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    try:
+        about = json.loads(header.get("__metadata__", {}).get(_METADATA, "{}"))
+    except json.JSONDecodeError:
+        about = None
+    if not isinstance(about, dict):
+        raise DataError(f"{path}: its metadata '{_METADATA}' is not a JSON object")
+    return about
 
 
 def refuse_pickle(path: Path, content: bytes) -> None:
@@ -230,7 +242,10 @@ def refuse_pickle(path: Path, content: bytes) -> None:
     Raises:
         DataError: a pickle; the message has the command that converts it.
     """
-    by_bytes = content.startswith((_ZIP_MAGIC, *_PICKLE_MAGICS))
+    # A safetensors file starts with the length of its header, which may look like a pickle's first
+    # bytes (640 is 80 02 00...); but then the header's brace follows.
+    header = content[_LENGTH_BYTES : _LENGTH_BYTES + 1] in (b"{", b"")
+    by_bytes = content.startswith((_ZIP_MAGIC, *_PICKLE_MAGICS)) and not header
     if by_bytes or path.suffix.lower() in _PICKLE_SUFFIXES:
         target = path.with_suffix(".safetensors")
         if target == path:

@@ -57,7 +57,7 @@ def train_backbone(
         progress: told of every epoch.
 
     Raises:
-        ConfigError: fewer images than one batch, or a run folder of other settings.
+        ConfigError: fewer images than one batch, no validation images, or a run folder of other settings.
         DataError: a run folder that is damaged or cannot be written.
     """
     if len(dataset.train) < settings.batch_size:
@@ -65,6 +65,8 @@ def train_backbone(
             f"batch_size = {settings.batch_size}; the training split of {dataset.name} has "
             f"{len(dataset.train)} images"
         )
+    if not len(dataset.validation):
+        raise ConfigError(f"{dataset.name}: no validation images to choose the weights by")
     device = next(model.parameters()).device
     train, validation = dataset.train.to(device), dataset.validation.to(device)
     folder = None if run_folder is None else RunFolder(Path(run_folder))

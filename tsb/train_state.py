@@ -159,10 +159,9 @@ class RunFolder:
         if not self.state.exists():
             return
         tensors, metadata = read_tensors(self.state)
-        try:
-            before, history = json.loads(metadata["settings"]), json.loads(metadata["history"])
-        except (KeyError, ValueError) as error:
-            raise DataError(f"{self.state}: not the state of a training: {error}") from error
+        before, history = metadata.get("settings"), metadata.get("history")
+        if not (isinstance(before, dict) and isinstance(history, dict)):
+            raise DataError(f"{self.state}: not the state of a training")
         _check_same(before, json.loads(json.dumps(about)), self.path)
         state.restore(tensors, history)
         self._write_derived(state, about)
@@ -177,14 +176,15 @@ class RunFolder:
         Raises:
             DataError: a file cannot be written.
         """
-        metadata = {"settings": json.dumps(about), "history": json.dumps(state.history())}
-        write_tensors(self.state, state.tensors(), metadata)
+        write_tensors(
+            self.state, state.tensors(), {"settings": about, "history": state.history()}
+        )
         self._write_derived(state, about)
 
     def _write_derived(self, state: TrainState, about: dict[str, object]) -> None:
-        network = str(about.get("network", ""))
-        settings = json.dumps({**about, "best_epoch": state.best_epoch}, sort_keys=True)
-        write_tensors(self.best, state.best, {"network": network, "settings": settings})
+        settings = {**about, "best_epoch": state.best_epoch}
+        own = {"network": about.get("network", ""), "settings": settings}
+        write_tensors(self.best, state.best, own)
         lines = "".join(json.dumps(record) + "\n" for record in state.curve)
         write_atomically(self.curve, lines.encode())
 

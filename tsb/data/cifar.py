@@ -118,4 +118,4 @@ def decode_python(content: bytes, where: str) -> RawImages:
 
 
 def _as_images(rows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(rows)).view(-1, *_SHAPE)
+    return torch.from_numpy(np.array(rows, order="C")).view(-1, *_SHAPE)
