@@ -95,7 +95,10 @@ def _groups(
         table.is_first, table.kernel_h, table.kernel_w, table.stride_h, table.stride_w,
         table.padding_h, table.padding_w, table.in_height, table.in_width,
     )  # fmt: skip
-    shapes = (table.in_channels, table.out_channels, table.groups, table.mvms, table.pool_factor)
+    shapes = (
+        table.in_channels, table.out_channels, table.groups, table.mvms, table.pool_factor,
+        table.added,
+    )  # fmt: skip
     for index in range(len(table)):
         window = tuple(float(column[index]) for column in columns)
         padded = window[5] > 0 or window[6] > 0
@@ -169,6 +172,7 @@ def _matrix_layers(
         map_elements=join(table.in_height * table.in_width * table.in_channels, tsb.map_elements),
         pooled=join((table.pool_factor > 1).to(torch.float64), no),
         pool_factor=join(table.pool_factor, one),
+        added=join(table.added, no),
         is_first=join(table.is_first, no),
         padding_share=join(backbone.padding_share, no),
         instances=join(ones, tsb.instances),

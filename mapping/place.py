@@ -74,6 +74,11 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
     if bool((plan.layers.repeats != 1).any()):
         raise MappingError("placement of a plan with merged layers; allowed: merge_alike=False")
     floor = plan.floorplan
+    if float(floor.parts) > 1:
+        raise MappingError(
+            f"placement of a network in {float(floor.parts):.0f} parts (chip.off_chip.when_full); "
+            "allowed: one that fits on the chip (chip.hierarchy.max_tiles)"
+        )
     chip = _Chip(
         rows=int(design.rows),
         cols=int(design.cols),

@@ -291,7 +291,7 @@ def assumptions(result: MapResult) -> tuple[str, ...]:
 
 
 #: Kinds of digital operations that the cost engine counts.
-_PRICED = ("relu", "pool")
+_PRICED = ("relu", "pool", "add")
 
 
 def _about_tsb(result: MapResult) -> list[str]:

@@ -103,6 +103,7 @@ def make_table(*layers: Conv) -> LayerTable:
         groups=column([1.0] * len(layers)),
         mvms=column([layer.out**2 for layer in layers]),
         pool_factor=column([pooled(layer) for layer in layers]),
+        added=column([0.0 for _ in layers]),
         is_first=column([1.0] + [0.0] * (len(layers) - 1)),
         followed_by_relu=column([1.0] * (len(layers) - 1) + [0.0]),
     )

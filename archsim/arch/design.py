@@ -247,6 +247,13 @@ class DesignBatch:
             values[name] = tensor[position] if tensor.dim() else tensor
         return DesignBatch(technology=self.technology.index(position), **values)
 
+    def to(self, device: torch.device) -> DesignBatch:
+        """Return a copy whose tensors lie on ``device``; itself if they do."""
+        if self.rows.device == device:
+            return self
+        values = {name: getattr(self, name).to(device) for name in self.parameters()}
+        return DesignBatch(technology=self.technology.to(device), **values)
+
     @property
     def is_sram(self) -> Tensor:
         """True where the cell is SRAM; every other memory is a resistive cell."""

@@ -152,6 +152,13 @@ class Technology:
                 picked[entry.name] = tensor[position]
         return dataclasses.replace(self, **picked) if picked else self
 
+    def to(self, device: torch.device) -> Technology:
+        """Return a copy whose tensors lie on ``device``; itself if they do."""
+        if self.node_m.device == device:
+            return self
+        values = {e.name: getattr(self, e.name).to(device) for e in dataclasses.fields(self)}
+        return Technology(**values)
+
     def replace(self, **changes: Tensor) -> Technology:
         """Return a copy with some constants replaced."""
         return dataclasses.replace(self, **changes)

@@ -92,7 +92,13 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
     # The reference measures each layer's way with the side of its own kind of tile.
     own = design.reference_lengths
     straight = bus_bit / design.fold * (wire.width_m * grid_height + wire.height_m * grid_width)
-    digital = parts.register.area_m2 * result_units * design.input_bits + pool.area_m2 * pool_units
+    # A chip for a network with residual adds has an adder and one more register bit per unit.
+    residual = (plan.layers.added > 0).any(-1).to(torch.float64)
+    digital = (
+        parts.register.area_m2 * result_units * (design.input_bits + residual)
+        + parts.adder.bit_area_m2 * result_units * design.input_bits * residual
+        + pool.area_m2 * pool_units
+    )
     adders = result_units * global_tree.bit_adders
     areas = {
         name: floor.kernel_tiles * kernel.areas_m2[name]
@@ -112,7 +118,8 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         + buffer.leakage_W
         + wire.leakage_W_per_m * bus_length * bus_bit
         + adders * parts.adder.bit_leakage_W
-        + parts.register.leakage_W * result_units * design.input_bits
+        + parts.register.leakage_W * result_units * (design.input_bits + residual)
+        + parts.adder.bit_leakage_W * result_units * design.input_bits * residual
     )
     return Chip(
         kernel_tile=kernel,

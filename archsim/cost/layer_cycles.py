@@ -157,6 +157,9 @@ def layer_cycles(
         * torch.ceil(rate * chip.pool.delay_s.unsqueeze(-1) - 1e-9)
         * torch.ceil(outputs / layers.pool_factor / chip.pool_units.unsqueeze(-1))
     )
+    # Residual adds go through the units of the activations, one value each per adder delay.
+    add_delay = adder.delay_s(design.input_bits.unsqueeze(-1))
+    adding = torch.ceil(layers.added / units) * torch.ceil(rate * add_delay - 1e-9)
     on = layers.active
     return LayerCycles(
         array=on * reads * array.adc_cycles.unsqueeze(-1) / divided,
@@ -164,7 +167,7 @@ def layer_cycles(
         adder_tree=on * (pe_sum + tile_sum + global_sum),
         buffer=on * _buffer_cycles(chip, tile, traffic, split),
         interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, split, rate),
-        digital=on * (relu + pooling),
+        digital=on * (relu + pooling + adding),
     )
 
 

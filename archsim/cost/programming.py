@@ -95,7 +95,8 @@ def _law(design: DesignBatch, model: str) -> PulseLaw:
     )
     if any(number.dim() or number.requires_grad for number in numbers):
         return _fresh_law(model, *numbers)
-    return _remembered_law(model, *(float(number) for number in numbers))
+    values = (float(number) for number in numbers)
+    return _remembered_law(model, design.sigma.device, *values)
 
 
 def _fresh_law(
@@ -117,8 +118,9 @@ def _fresh_law(
 
 
 @lru_cache(maxsize=64)
-def _remembered_law(model: str, *numbers: float) -> PulseLaw:
-    return _fresh_law(model, *numbers)
+def _remembered_law(model: str, device: torch.device, *numbers: float) -> PulseLaw:
+    with device:
+        return _fresh_law(model, *numbers)
 
 
 def _averages(law: PulseLaw, row_cells: Tensor) -> _Verified:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from mapping.compile import compile_plan
 
 #: Designs per chunk: large enough to hide the interpreter, small enough for the cache
 #: (benchmarks/README.md).
-DEFAULT_CHUNK = 2048
+DEFAULT_CHUNK = 4096
 
 #: Totals that a batch yields, SI, ``(n,)``.
 TOTALS: dict[str, Callable[[CostBreakdown], Tensor]] = {
@@ -59,6 +60,7 @@ def evaluate_totals(
     points: Sequence[InsertionPoint] = (),
     chunk: int = DEFAULT_CHUNK,
     threads: int = 1,
+    device: str | torch.device = "cpu",
 ) -> dict[str, Tensor]:
     """Return the totals of every design of a batch; memory is bounded by the chunk.
 
@@ -68,14 +70,20 @@ def evaluate_totals(
         points: insertion points of the shared block.
         chunk: designs worked on at once per thread.
         threads: chunks worked on at once; each runs on one intra-op thread of torch.
+        device: where the work is done, for example ``cuda``; totals come back to the CPU. A GPU
+            wants larger chunks (10^5 and more).
     """
+    place = torch.device(device)
+    # The engine makes its few constants on the default device.
+    default = nullcontext() if place.type == "cpu" else place
+    design, table = design.to(place), table.to(place)
 
     def one(piece: DesignBatch) -> dict[str, Tensor]:
-        with torch.no_grad():
+        with torch.no_grad(), default:
             plan = compile_plan(design=piece, table=table, points=points, merge_alike=True)
             cost = evaluate(design=piece, plan=plan)
             (count,) = piece.batch_shape
-            return {name: get(cost).expand(count) for name, get in TOTALS.items()}
+            return {name: get(cost).expand(count).cpu() for name, get in TOTALS.items()}
 
     order = by_laws(design)
     if order is not None:
@@ -88,5 +96,5 @@ def evaluate_totals(
     totals = {name: torch.cat([row[name] for row in rows]) for name in TOTALS}
     if order is None:
         return totals
-    place = torch.argsort(order)
-    return {name: values[place] for name, values in totals.items()}
+    back = torch.argsort(order)
+    return {name: values[back] for name, values in totals.items()}

@@ -12,6 +12,7 @@ import torch
 from archsim.errors import DataError
 from archsim.network.graph import LayerGraph
 from archsim.network.layer import LayerKind, MvmLayer, conv_output
+from archsim.network.operation import OpKind
 from archsim.shapes import PerLayer
 
 
@@ -37,6 +38,7 @@ class LayerTable:
         groups: Groups.
         mvms: Matrix-vector products per network input.
         pool_factor: Output elements before pooling over those stored after it; 1 without pooling.
+        added: Values of residual adds that follow the layer, per network input; 0 without any.
         is_first: 1 for layers that read the network input, else 0.
         followed_by_relu: 1 where a ReLU follows before the next matrix layer or branch, else 0.
     """
@@ -58,6 +60,7 @@ class LayerTable:
     groups: PerLayer
     mvms: PerLayer
     pool_factor: PerLayer
+    added: PerLayer
     is_first: PerLayer
     followed_by_relu: PerLayer
 
@@ -94,6 +97,13 @@ class LayerTable:
             **columns,
         )
 
+    def to(self, device: torch.device) -> LayerTable:
+        """Return a copy whose tensors lie on ``device``; itself if they do."""
+        if self.groups.device == device:
+            return self
+        columns = {name: getattr(self, name).to(device) for name in _TENSORS}
+        return LayerTable(names=self.names, kinds=self.kinds, **columns)
+
     def equals(self, other: LayerTable) -> bool:
         """Whether all fields, names included, are the same."""
         if (self.names, self.kinds) != (other.names, other.kinds):
@@ -102,7 +112,7 @@ class LayerTable:
 
 
 _TENSORS = tuple(field.name for field in fields(LayerTable) if field.name not in ("names", "kinds"))
-_DERIVED = frozenset({"pool_factor", "is_first", "followed_by_relu"})
+_DERIVED = frozenset({"pool_factor", "added", "is_first", "followed_by_relu"})
 
 
 def from_graph(graph: LayerGraph) -> LayerTable:
@@ -111,10 +121,30 @@ def from_graph(graph: LayerGraph) -> LayerTable:
     A dilated kernel is stored with its own rows and columns, not with those that it spans.
     """
     first = set(graph.first_layers)
-    return _from_layers(graph.layers, is_first=tuple(layer.name in first for layer in graph.layers))
+    return _from_layers(
+        graph.layers,
+        is_first=tuple(layer.name in first for layer in graph.layers),
+        added=_added(graph),
+    )
 
 
-def _from_layers(layers: tuple[MvmLayer, ...], is_first: tuple[bool, ...]) -> LayerTable:
+def _added(graph: LayerGraph) -> tuple[float, ...]:
+    """Values of the adds of two maps, counted with the last matrix layer before them."""
+    counts = dict.fromkeys((layer.name for layer in graph.layers), 0.0)
+    latest: str | None = None
+    for op in graph.ops:
+        if op.layer is not None:
+            latest = op.name
+        elif op.kind is OpKind.ADD and len(op.inputs) > 1 and latest is not None:
+            counts[latest] += op.elements
+    return tuple(counts.values())
+
+
+def _from_layers(
+    layers: tuple[MvmLayer, ...],
+    is_first: tuple[bool, ...],
+    added: tuple[float, ...] | None = None,
+) -> LayerTable:
     columns = {
         name: _column([getattr(layer, name) for layer in layers])
         for name in _TENSORS
@@ -124,6 +154,7 @@ def _from_layers(layers: tuple[MvmLayer, ...], is_first: tuple[bool, ...]) -> La
         names=tuple(layer.name for layer in layers),
         kinds=tuple(layer.kind for layer in layers),
         pool_factor=_column([_pool_factor(layer) for layer in layers]),
+        added=_column(added or [0.0] * len(layers)),
         is_first=_column(is_first),
         followed_by_relu=_column([layer.activation == "relu" for layer in layers]),
         **columns,

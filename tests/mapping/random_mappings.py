@@ -139,6 +139,7 @@ def table_of(layers: Sequence[Layer]) -> LayerTable:
         groups=each("groups"),
         mvms=high * wide,
         pool_factor=ones,
+        added=0 * ones,
         is_first=column([1.0, *[0.0] * (len(layers) - 1)]),
         followed_by_relu=ones,
     )

@@ -77,6 +77,7 @@ def table_of(layers):
         groups=column(groups),
         mvms=column([side * side for side in sides]),
         pool_factor=column(zeros) + 1,
+        added=column(zeros),
         is_first=column([1.0, *zeros[1:]]),
         followed_by_relu=column(zeros) + 1,
     )

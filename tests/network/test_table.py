@@ -59,6 +59,7 @@ def test_columns_by_hand() -> None:
         "groups": 1,
         "mvms": 112 * 112,
         "pool_factor": 4,
+        "added": 0,
         "is_first": 1,
         "followed_by_relu": 1,
     }
