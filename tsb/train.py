@@ -57,7 +57,8 @@ def train_backbone(
         progress: told of every epoch.
 
     Raises:
-        ConfigError: fewer images than one batch, no validation images, or a run folder of other settings.
+        ConfigError: fewer images than one batch, no validation images, or a run folder of other
+            settings.
         DataError: a run folder that is damaged or cannot be written.
     """
     if len(dataset.train) < settings.batch_size:

@@ -176,9 +176,7 @@ class RunFolder:
         Raises:
             DataError: a file cannot be written.
         """
-        write_tensors(
-            self.state, state.tensors(), {"settings": about, "history": state.history()}
-        )
+        write_tensors(self.state, state.tensors(), {"settings": about, "history": state.history()})
         self._write_derived(state, about)
 
     def _write_derived(self, state: TrainState, about: dict[str, object]) -> None:

@@ -138,7 +138,7 @@ def test_label_out_of_range(plain_mnist):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(DataError, match="cifar10 is not there.*cifar-10-binary"):
+    with pytest.raises(DataError, match=r"cifar10 is not there.*cifar-10-binary"):
         load_dataset("cifar10", tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         load_dataset("mnist", tmp_path / "nowhere")
@@ -367,8 +367,8 @@ def test_download_checks_the_hash_and_is_kept(tmp_path, monkeypatch):
         Path(output_file).write_bytes(content)
 
     original = pooch.retrieve
-    monkeypatch.setattr(pooch, "retrieve", lambda **k: served(**k))
-    with pytest.raises(DataError, match="could not be downloaded.*data_root"):
+    monkeypatch.setattr(pooch, "retrieve", served)
+    with pytest.raises(DataError, match=r"could not be downloaded.*data_root"):
         load_dataset("cifar10", cache_dir=tmp_path / "cache")
     digest = hashlib.md5(content).hexdigest()
     object.__setattr__(source("cifar10").downloads[0], "md5", digest)

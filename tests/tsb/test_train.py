@@ -50,14 +50,14 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
 def kill_after(epoch: int):
     def progress(record: EpochRecord) -> None:
         if record.epoch == epoch:
-            raise Killed
+            raise KilledError
 
     return progress
 
@@ -137,7 +137,7 @@ def test_a_killed_run_resumes_to_the_same_bits(few, tmp_path, epoch):
     settings = replace(QUICK, augment=True)
     whole, parts = lenet("lenet3-bn"), lenet("lenet3-bn")
     expected = train_backbone(whole, few, settings, run_folder=tmp_path / "whole")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train_backbone(
             parts, few, settings, run_folder=tmp_path / "parts", progress=kill_after(epoch)
         )
