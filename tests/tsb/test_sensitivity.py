@@ -92,7 +92,7 @@ def test_one_layer_is_exact(kind, loss):
         assert torch.allclose(scores, exact[name], rtol=1e-9), name
 
 
-# With the squared loss the second derivative by the scores is the unit matrix, so that by the inputs
+# With the squared loss the second derivative by the scores is the unit matrix: that by the inputs
 # of the last layer has an exact diagonal; and so have the weights before it, as long as each weight
 # reaches one value of the map behind it (a convolution with a 1x1 output, or a linear layer).
 TWO = {
