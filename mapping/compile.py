@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from archsim.arch.design import POLICIES, WHEN_FULL, DesignBatch
+from archsim.arch.design import MAX_LAST_LAYERS, POLICIES, WHEN_FULL, DesignBatch
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
 from archsim.plan import Constraint, MappingPlan, MatrixLayers
@@ -50,12 +50,6 @@ def compile_plan(
     # Cells off the block diagonal of grouped layers are never switched on, so never written.
     per_copy = layers.macs * design.columns_per_weight.unsqueeze(-1)
     cells = per_copy * _copies(counts) * layers.owned
-    is_tsb = torch.tensor([0.0] * len(table) + [1.0] * len(points), dtype=torch.float64)
-    verified = torch.where(
-        (design.write_policy == POLICIES.index("all")).unsqueeze(-1),
-        1.0,
-        torch.where((design.write_policy == POLICIES.index("tsb")).unsqueeze(-1), is_tsb, 0.0),
-    )
     return MappingPlan(
         names=table.names + tuple(f"tsb@{point.name}" for point in points),
         kinds=tuple(str(kind) for kind in table.kinds) + ("tsb",) * len(points),
@@ -74,9 +68,31 @@ def compile_plan(
         subarrays_used=subarrays,
         utilisation=counts.utilisation,
         write_cells=cells,
-        verified_cells=cells * verified,
+        verified_cells=cells * _verified_share(design, len(table), len(points)),
         constraints=_constraints(design, counts),
     )
+
+
+def _verified_share(design: DesignBatch, layers: int, insertions: int) -> Tensor:
+    """Share of the cells of every row that the policy verifies, ``*batch layer``.
+
+    A shared block is verified under every policy but ``none``.
+    """
+    where = torch.arange(layers + insertions, device=design.rows.device)
+    is_tsb = where >= layers
+    policy = design.write_policy.unsqueeze(-1)
+    # Alike layers are merged by the first of them; the last few rows are never merged.
+    is_last = where >= layers - design.last_layers.unsqueeze(-1)
+    chosen = torch.where(
+        policy == POLICIES.index("fraction"),
+        design.verified_fraction.unsqueeze(-1),
+        torch.where(
+            policy == POLICIES.index("last-layers"),
+            is_last.to(torch.float64),
+            (policy == POLICIES.index("all")).to(torch.float64),
+        ),
+    )
+    return torch.where(is_tsb & (policy != POLICIES.index("none")), 1.0, chosen)
 
 
 #: Networks whose grouping is remembered: it does not depend on the design.
@@ -104,7 +120,9 @@ def _groups(
         padded = window[5] > 0 or window[6] > 0
         key = window if padded else window[:1]
         input_group.append(inputs.setdefault(key, len(inputs)))
-        whole = (window, *(float(shape[index]) for shape in shapes))
+        from_end = len(table) - index
+        place = from_end if from_end <= MAX_LAST_LAYERS else 0
+        whole = (window, place, *(float(shape[index]) for shape in shapes))
         matrix_group.append(matrices.setdefault(whole, len(matrices)))
     for point in points:
         input_group.append(inputs.setdefault((0.0,), len(inputs)))

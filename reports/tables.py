@@ -327,6 +327,13 @@ def _about_programming(result: MapResult) -> list[str]:
         "all": "every cell is write-verified",
     }
     chip = result.resolved.chip
+    programming = chip.programming
+    chosen = "whole rows" if programming.granularity == "row" else "single weights"
+    also = "" if result.design == "none" else " and the TSB's cells"
+    who["last-layers"] = f"the last {programming.last_layers} layer(s){also} are write-verified"
+    who["fraction"] = (
+        f"{100 * programming.fraction:.3g} % of every layer ({chosen}){also} are write-verified"
+    )
     policy = chip.programming.policy
     text = who[policy]
     if policy == "tsb" and result.design == "none":

@@ -29,7 +29,9 @@ ADC_KINDS = ("flash-current", "flash-voltage", "sar")
 #: The circuit model first; the others replace it (archsim.cost.component.adc_models).
 ADC_MODELS = ("circuit", "andrulis2024", "zigzag-imc", "isaac")
 MEMORIES = ("sram", "rram", "fefet", "pcm", "mram")
-POLICIES = ("none", "tsb", "all")
+POLICIES = ("none", "tsb", "all", "last-layers", "fraction")
+#: Most layers that the policy last-layers may name.
+MAX_LAST_LAYERS = 4
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = ("refuse", "reload", "multi-chip")
 WRITE_MODELS = ("redraw", "incremental")
@@ -95,6 +97,9 @@ class DesignBatch:
     step_gain: Tensor = _parameter("device.write_verify.step_gain", default=1.0)
     step_sigma: Tensor = _parameter("device.write_verify.step_sigma")
     write_policy: Tensor = _parameter("chip.programming.policy", "choice", POLICIES)
+    last_layers: Tensor = _parameter("chip.programming.last_layers", "integer")
+    verified_fraction: Tensor = _parameter("chip.programming.fraction")
+    whole_rows: Tensor = _parameter("chip.programming.granularity", "flag", ("weight", "row"))
     parallel_subarrays: Tensor = _parameter("chip.programming.parallel_subarrays", "integer")
     # hierarchy
     kernel_per_pe: Tensor = _parameter("chip.hierarchy.kernel_per_pe", "flag")

@@ -239,8 +239,21 @@ class Activity(_Model):
 class Programming(_Model):
     """How the weights get into the cells."""
 
-    policy: Literal["none", "tsb", "all"] = Field(
-        description="whose cells are write-verified: nobody's, the shared block's, everybody's"
+    policy: Literal["none", "tsb", "all", "last-layers", "fraction"] = Field(
+        description="whose cells are write-verified: nobody's, the shared block's, everybody's; "
+        "or the shared block's and those of the last layers, or of a fraction of all weights"
+    )
+    last_layers: int = Field(
+        default=1, strict=True, ge=1, le=4, description="policy last-layers: how many"
+    )
+    fraction: Fraction = Field(
+        default=0.1,
+        description="policy fraction: share of the weights of every layer; which ones, by a score "
+        "of the trained network, is for archsim program",
+    )
+    granularity: Literal["weight", "row"] = Field(
+        default="weight",
+        description="policy fraction: single weights anywhere, or whole rows of a crossbar",
     )
     parallel_subarrays: Count = Field(description="subarrays programmed at the same time")
 

@@ -32,8 +32,9 @@ class _Verified:
 def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCost:
     """Price the writing of all cells, copies included.
 
-    The cells of a row are written in parallel, a verified row until its slowest cell is done; rows
-    follow one another, and ``parallel_subarrays`` subarrays are written at a time.
+    The cells of a row are written in parallel, a row with verified cells until the slowest of
+    these is done; rows follow one another, and ``parallel_subarrays`` subarrays are written at a
+    time.
 
     Args:
         design: ``*batch``.
@@ -41,17 +42,22 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     """
     layers = plan.layers
     cols = design.cols.unsqueeze(-1)
-    verified = _verified(design, torch.minimum(layers.columns, cols))
+    row_cells = torch.minimum(layers.columns, cols)
+    share = plan.verified_cells / plan.write_cells.clamp_min(1.0)
+    # Chosen weights lie in all rows, or fill some of the rows.
+    per_row_share = torch.where(design.whole_rows.unsqueeze(-1) & (share > 0), 1.0, share)
+    verified = _verified(design, row_cells * per_row_share)
     cells = layers.over_layers(plan.write_cells)
     checked = layers.over_layers(plan.verified_cells)
     once = cells - checked
     pulses = once + checked * verified.pulses
     reads = checked * verified.reads
     rows = layers.rows * torch.ceil(layers.columns / cols) * plan.copies * layers.owned
-    row_is_checked = torch.where(plan.verified_cells > 0, 1.0, 0.0)
-    steps = torch.where(row_is_checked > 0, verified.row_pulses, 1.0)
     pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
-    per_row = steps * (pulse + row_is_checked * read)
+    # A row takes at least the one pulse of its cells that are not verified.
+    checked_row = verified.row_pulses.clamp_min(1.0) * pulse + verified.row_pulses * read
+    checked_rows = share / per_row_share.clamp_min(1e-30)
+    per_row = checked_rows * checked_row + (1 - checked_rows) * pulse
     at_once = torch.minimum(
         design.parallel_subarrays, layers.over_layers(plan.subarrays_used).clamp_min(1.0)
     )

@@ -263,6 +263,8 @@ def contexts() -> Iterator[tuple[str, DesignBatch]]:
         ),
     )
     yield "refused", make_design("chip.crossbar.rows=1024", chip="neurosim-v1.4")
+    for policy in ("last-layers", "fraction"):
+        yield policy, make_design(f"chip.programming.policy={policy}")
     for when in ("reload", "multi-chip"):
         yield (
             when,
