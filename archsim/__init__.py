@@ -17,12 +17,16 @@ _HOMES = {
     "MapResult": "archsim.results",
     "PAPER_NETWORKS": "archsim.pipeline",
     "Placement": "archsim.plan",
+    "ProgramResult": "archsim.programmed",
     "Resolved": "archsim.config.resolve",
     "compare": "archsim.pipeline",
+    "intervals": "archsim.pipeline",
     "load_network": "archsim.network",
     "map_network": "archsim.pipeline",
     "placement": "archsim.pipeline",
+    "program": "archsim.pipeline_program",
     "resolve": "archsim.config.resolve",
+    "sensitivities": "archsim.pipeline",
 }
 
 __all__ = ["__version__"]

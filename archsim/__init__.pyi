@@ -5,9 +5,13 @@ from archsim.network import LayerGraph as LayerGraph
 from archsim.network import load_network as load_network
 from archsim.pipeline import PAPER_NETWORKS as PAPER_NETWORKS
 from archsim.pipeline import compare as compare
+from archsim.pipeline import intervals as intervals
 from archsim.pipeline import map_network as map_network
 from archsim.pipeline import placement as placement
+from archsim.pipeline import sensitivities as sensitivities
+from archsim.pipeline_program import program as program
 from archsim.plan import Placement as Placement
+from archsim.programmed import ProgramResult as ProgramResult
 from archsim.results import CompareResult as CompareResult
 from archsim.results import MapResult as MapResult
 

@@ -12,6 +12,7 @@ from archsim import __version__
 from archsim.cli.compare_command import compare_command
 from archsim.cli.list_command import list_command
 from archsim.cli.map_command import map_command
+from archsim.cli.program_command import program_command
 from archsim.cli.schema_command import schema_command
 from archsim.cli.validate_command import validate_command
 
@@ -53,6 +54,7 @@ def _help(command: Callable[..., None]) -> str:
 for _name, _command in {
     "map": map_command,
     "compare": compare_command,
+    "program": program_command,
     "validate": validate_command,
     "list": list_command,
     "schema": schema_command,

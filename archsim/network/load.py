@@ -53,6 +53,19 @@ def load_network(
     return trace(model, _zoo_shape(spec, model, input_shape), name=name or spec)
 
 
+def load_module(spec: str) -> nn.Module:
+    """Build the model of a network with weights in memory, in evaluation mode.
+
+    Args:
+        spec: A zoo name, or ``package.module:function`` that returns an ``nn.Module``.
+
+    Raises:
+        NetworkError: As :func:`load_network`.
+    """
+    module = _call_factory(spec, {}) if ":" in spec else zoo.build(spec)
+    return module.eval()
+
+
 def _shape_of(module: nn.Module, given: Sequence[int] | None) -> Sequence[int] | None:
     """The shape given, else the ``input_shape`` that the module itself carries, as ours do."""
     own = getattr(module, "input_shape", None)

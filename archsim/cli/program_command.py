@@ -1,0 +1,292 @@
+"""``archsim program``: write a network's weights once, verified by a policy."""
+
+from __future__ import annotations
+
+import functools
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.options import Design, Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
+from archsim.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from archsim.pipeline_program import CurveRequest
+    from archsim.programmed import ProgramResult
+
+
+class Policy(StrEnum):
+    """Who is write-verified: :data:`tsb.program_network.POLICIES`, without its imports."""
+
+    NONE = "none"
+    ALL = "all"
+    TSB = "tsb"
+    LAST_LAYERS = "last-layers"
+    MAGNITUDE = "magnitude"
+    RANDOM = "random"
+    SWIM = "swim"
+    U_SWIM = "u-swim"
+    FISHER = "fisher"
+
+
+class Granularity(StrEnum):
+    """What is verified together."""
+
+    WEIGHT = "weight"
+    ROW = "row"
+    SUBARRAY = "subarray"
+
+
+class Encoding(StrEnum):
+    """How a weight lies on cells: :data:`archsim.device.ENCODINGS`."""
+
+    MAGNITUDE = "magnitude"
+    OFFSET = "offset"
+    DIFFERENTIAL = "differential"
+    SEPARATE_SIGN = "separate-sign"
+
+
+_DATA = "Data"
+
+
+@guarded
+def program_command(
+    network: Annotated[
+        str, typer.Argument(help="Built-in name (archsim list networks) or package.module:function")
+    ],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="Trained weights, safetensors. Without it the initial weights are programmed.",
+        ),
+    ] = None,
+    policy: Annotated[
+        Policy, typer.Option("--policy", help="Who is write-verified.")
+    ] = Policy.NONE,
+    fraction: Annotated[
+        float | None,
+        typer.Option(
+            "--fraction",
+            help="Share of the weights, 0 to 1, for the policies by score "
+            "(magnitude, random, swim, u-swim, fisher). Default: 0.1.",
+            show_default=False,
+        ),
+    ] = None,
+    last_layers: Annotated[
+        int, typer.Option("--last-layers", help="How many, for the policy last-layers.")
+    ] = 1,
+    granularity: Annotated[
+        Granularity,
+        typer.Option("--granularity", help="Single weights, or whole rows or subarrays."),
+    ] = Granularity.WEIGHT,
+    encoding: Annotated[
+        Encoding | None,
+        typer.Option(
+            "--encoding",
+            help="Weights on cells. Default: magnitude, the literature's noise convention, unless "
+            "the chip is differential.",
+            show_default=False,
+        ),
+    ] = None,
+    design: Annotated[
+        Design, typer.Option("--design", help="With common or separate: a shared block too.")
+    ] = Design.NONE,
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            "--curve",
+            metavar="FOLDER",
+            help="Measure accuracy against the fraction for all policies, on a uniform and a "
+            "non-uniform device: CSV files and a figure.",
+        ),
+    ] = None,
+    instances: Annotated[
+        int, typer.Option("--instances", min=2, help="Chips per point of the curve.")
+    ] = 50,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="mnist, fashion-mnist, cifar10 or tiny-imagenet. Default: the network's.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-root",
+            metavar="FOLDER",
+            help="Where the data lie; downloaded and cached if not given and needed.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    score_images: Annotated[
+        int, typer.Option("--score-images", min=1, rich_help_panel=_DATA, help="For the scores.")
+    ] = 2000,
+    test_images: Annotated[
+        int | None,
+        typer.Option(
+            "--test-images",
+            min=1,
+            rich_help_panel=_DATA,
+            help="For the accuracy. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    chips: Annotated[
+        int,
+        typer.Option(
+            "--chips",
+            min=0,
+            rich_help_panel=_DATA,
+            help="Programmed chips whose accuracy is averaged; 0 for none.",
+        ),
+    ] = 20,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all randomness.")] = 0,
+    chip: options.ChipOption = None,
+    technology: options.TechnologyOption = None,
+    device: options.DeviceOption = None,
+    tsb: options.TsbOption = None,
+    overrides: options.SetOption = None,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
+) -> None:
+    """Program a network: write pulses, verify reads, time, energy, and what it does to accuracy.
+
+    Scores: swim is the second derivative of the loss, u-swim that times the variance of each
+    weight, fisher the mean squared gradient.
+    """
+    check_writable(out)
+    settings = options.chip_settings(
+        chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
+    )
+    _check_fraction(policy, fraction)
+
+    from archsim import pipeline_program as pipeline
+
+    if curve is not None:
+        _curve(
+            pipeline.CurveRequest(
+                network=network,
+                checkpoint=checkpoint,
+                data=data,
+                data_root=data_root,
+                score_images=score_images,
+                test_images=test_images,
+                instances=instances,
+                seed=seed,
+            ),
+            settings,
+            curve,
+        )
+        return
+    result = pipeline.program(
+        network,
+        checkpoint=checkpoint,
+        policy=policy.value,
+        fraction=0.1 if fraction is None else fraction,
+        last_layers=last_layers,
+        granularity=granularity.value,
+        encoding=None if encoding is None else encoding.value,
+        design=design.value,
+        data=data,
+        data_root=data_root,
+        score_images=score_images,
+        test_images=test_images,
+        chips=chips,
+        seed=seed,
+        **settings,
+    )
+    _write(result, format, out)
+
+
+_SCORED = (Policy.MAGNITUDE, Policy.RANDOM, Policy.SWIM, Policy.U_SWIM, Policy.FISHER)
+
+
+def _check_fraction(policy: Policy, fraction: float | None) -> None:
+    """Refuse a fraction that nothing uses, or none of all.
+
+    Raises:
+        ConfigError: outside 0 to 1, or with a policy that takes none.
+    """
+    if fraction is None:
+        return
+    if not 0 <= fraction <= 1:
+        raise ConfigError(f"--fraction {fraction:g}; allowed: 0 to 1")
+    if policy not in _SCORED:
+        allowed = ", ".join(entry.value for entry in _SCORED)
+        raise ConfigError(
+            f"--fraction {fraction:g} with --policy {policy.value}, which takes none; "
+            f"policies with a fraction: {allowed}"
+        )
+
+
+def _write(result: ProgramResult, format: Format, out: Path | None) -> None:
+    from archsim.programmed import ACCURACY_KEYS
+
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        row = result.to_dict()
+        accuracy = row.pop("accuracy") or {}
+        row |= {f"accuracy_{key}": accuracy.get(key) for key in ACCURACY_KEYS}
+        deliver(csv_text(list(row), [row]), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw, result), out)
+
+
+def _draw(result: ProgramResult, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
+    from reports import program_tables as tables
+
+    render.show(console, Text(tables.heading(result), style="bold"))
+    boxes = [render.figures(tables.effort(result)), render.figures(tables.quality(result))]
+    shown = render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)])
+    render.show(console, render.gap(shown))
+    render.show(console, render.gap(render.bullets("Assumed and left out", result.notes)))
+
+
+def _curve(request: CurveRequest, settings: dict[str, Any], folder: Path) -> None:
+    """Measure the curve, write it, and show the speed-up."""
+    from archsim import pipeline_program as pipeline
+    from archsim.cli import render
+    from reports.figures.write_verify_curve import save_write_verify
+    from reports.program_tables import speed_up
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    check_writable(folder / _RUNS)
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    found = pipeline.write_verify_curve(request, progress=say, **settings)
+    write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
+    write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())
+    save_write_verify(found.summary, folder / _FIGURE)
+    for name in (_RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv")):
+        say(f"wrote {folder / name}")
+    render.present(
+        lambda console: render.show(console, render.grid(speed_up(found.speed_up))), None
+    )
+
+
+#: Files of ``--curve``: accuracy of every instance, what each policy needs, the figure.
+_RUNS, _SPEED, _FIGURE = "runs.csv", "speed_up.csv", "write_verify_curve.png"

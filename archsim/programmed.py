@@ -1,0 +1,153 @@
+"""What programming one network took, and what it did to its accuracy: the result and its table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archsim import __version__
+from archsim.config.resolve import Resolved
+from archsim.results import SCHEMA_VERSION
+from archsim.units import from_si
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredAccuracy:
+    """Accuracy on test images, fractions.
+
+    Attributes:
+        ideal: with quantised weights and no error.
+        mean: over programmed chips.
+        ci95_low: of the mean; None for a single chip.
+        ci95_high: of the mean.
+        worst: of all chips.
+        chips: Monte Carlo instances.
+        images: test images, the same for every chip.
+        data: name of the data set.
+    """
+
+    ideal: float
+    mean: float
+    ci95_low: float | None
+    ci95_high: float | None
+    worst: float
+    chips: int
+    images: int
+    data: str
+
+    @property
+    def loss(self) -> float:
+        """Accuracy lost to programming errors: ideal minus mean."""
+        return self.ideal - self.mean
+
+
+#: Keys of a measured accuracy in JSON and, after ``accuracy_``, in CSV.
+ACCURACY_KEYS = (
+    "ideal", "mean", "loss", "ci95_low", "ci95_high", "worst", "chips", "images", "data",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramResult:
+    """One network programmed once, every layer one time.
+
+    Counts, energy, time and residual are of one sampled chip; ``expected_*`` are closed forms, None
+    for encodings that have none here.
+
+    Attributes:
+        network: name.
+        policy: who is write-verified.
+        fraction: asked for by a policy that takes one, else None.
+        granularity: weight, row or subarray.
+        encoding: of the weights on cells.
+        padded_bits: bits of the top cell that are never used.
+        trained: whether the weights come from a checkpoint.
+        weights: weights programmed, those of a shared block included.
+        verified_weights: of these, write-verified.
+        cells: cells programmed.
+        verified_cells: of these, write-verified.
+        write_pulses: pulses of all cells.
+        verify_reads: reads of verified cells.
+        time_s: rows in sequence, subarrays in parallel as the chip allows, s.
+        energy_J: pulses and reads, J.
+        unconverged_cells: verified cells outside the tolerance at the pulse limit.
+        residual_sigma: root-mean-square error of all cells, relative to the maximum conductance.
+        verified_residual_sigma: that of the verified cells; None without any.
+        expected_write_pulses: closed form of ``write_pulses``.
+        normalised_cycles: expected pulses spent on verified cells over those of verifying all.
+        expected_loss_change: second-order estimate of the rise of the training loss; None without
+            second derivatives.
+        accuracy: measured; None if not.
+        notes: assumptions and warnings, one sentence each.
+        resolved: full configuration.
+        seed: of all randomness.
+    """
+
+    network: str
+    policy: str
+    fraction: float | None
+    granularity: str
+    encoding: str
+    padded_bits: int
+    trained: bool
+    weights: int
+    verified_weights: int
+    cells: int
+    verified_cells: int
+    write_pulses: int
+    verify_reads: int
+    time_s: float
+    energy_J: float
+    unconverged_cells: int
+    residual_sigma: float
+    verified_residual_sigma: float | None
+    expected_write_pulses: float | None
+    normalised_cycles: float | None
+    expected_loss_change: float | None
+    accuracy: MeasuredAccuracy | None
+    notes: tuple[str, ...]
+    resolved: Resolved
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON contract of ``archsim program --format json``, in report units."""
+        found = self.accuracy
+        return {
+            "schema": SCHEMA_VERSION,
+            "archsim": __version__,
+            "network": self.network,
+            "chip": self.resolved.chip.name,
+            "device": self.resolved.device.name,
+            "config_hash": self.resolved.config_hash,
+            "policy": self.policy,
+            "fraction": self.fraction,
+            "granularity": self.granularity,
+            "encoding": self.encoding,
+            "trained": self.trained,
+            "weights": self.weights,
+            "verified_weights": self.verified_weights,
+            "cells": self.cells,
+            "verified_cells": self.verified_cells,
+            "write_pulses": self.write_pulses,
+            "verify_reads": self.verify_reads,
+            "time_ms": from_si(self.time_s, "ms"),
+            "energy_uJ": from_si(self.energy_J, "uJ"),
+            "unconverged_cells": self.unconverged_cells,
+            "residual_sigma": self.residual_sigma,
+            "verified_residual_sigma": self.verified_residual_sigma,
+            "expected_write_pulses": self.expected_write_pulses,
+            "normalised_cycles": self.normalised_cycles,
+            "expected_loss_change": self.expected_loss_change,
+            "accuracy": found and {key: getattr(found, key) for key in ACCURACY_KEYS},
+            "notes": list(self.notes),
+            "seed": self.seed,
+        }
+
+    def __repr__(self) -> str:
+        """What was programmed and the numbers that matter."""
+        return (
+            f"ProgramResult({self.network}, policy={self.policy}, "
+            f"{self.verified_weights} of {self.weights} weights verified, "
+            f"{self.write_pulses} pulses, {from_si(self.time_s, 'ms'):.4g} ms, "
+            f"{from_si(self.energy_J, 'uJ'):.4g} uJ)"
+        )

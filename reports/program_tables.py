@@ -1,0 +1,120 @@
+"""Tables of what programming a network took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archsim.programmed import MeasuredAccuracy, ProgramResult
+from archsim.units import engineering
+from reports.tables import Cell, Column, Table, four_digits
+
+if TYPE_CHECKING:
+    import pandas
+
+_COLUMNS = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
+
+
+def heading(result: ProgramResult) -> str:
+    """One line: network, policy, device and the hash of the whole configuration."""
+    resolved = result.resolved
+    how = "" if result.fraction is None else f" {100 * result.fraction:g} % by {result.granularity}"
+    return (
+        f"{result.network}, policy {result.policy}{how}, chip {resolved.chip.name} "
+        f"({resolved.device.name}), encoding {result.encoding}, config {resolved.config_hash}"
+    )
+
+
+def effort(result: ProgramResult) -> Table:
+    """Pulses, reads, time and energy."""
+    data = result.to_dict()
+    rows: list[tuple[Cell, ...]] = [
+        _count("weights", "weights", result.weights),
+        _share("verified_weights", "write-verified", result.verified_weights, result.weights),
+        _count("cells", "cells", result.cells),
+        _count("write_pulses", "write pulses", result.write_pulses),
+        _count("verify_reads", "verify reads", result.verify_reads),
+        ("time_ms", "programming time", four_digits(data["time_ms"]), "ms"),
+        ("energy_uJ", "programming energy", four_digits(data["energy_uJ"]), "uJ"),
+    ]
+    if result.expected_write_pulses is not None:
+        expected = engineering(result.expected_write_pulses)
+        number, _, prefix = expected.partition(" ")
+        rows.append(("expected_write_pulses", "expected pulses", number, prefix))
+    if result.normalised_cycles is not None:
+        rows.append(
+            (
+                "normalised_cycles",
+                "cycles, of verifying all",
+                four_digits(100 * result.normalised_cycles),
+                "%",
+            )
+        )
+    return Table("Programming", _COLUMNS, tuple(rows))
+
+
+def quality(result: ProgramResult) -> Table:
+    """Errors of the cells and what they do to the network."""
+    rows: list[tuple[Cell, ...]] = [
+        ("residual_sigma", "sigma of all cells", four_digits(100 * result.residual_sigma), "%"),
+    ]
+    if result.verified_residual_sigma is not None:
+        text = four_digits(100 * result.verified_residual_sigma)
+        rows.append(("verified_residual_sigma", "sigma of verified cells", text, "%"))
+        rows.append(_count("unconverged_cells", "cells not converged", result.unconverged_cells))
+    if result.expected_loss_change is not None:
+        text = four_digits(result.expected_loss_change)
+        rows.append(("expected_loss_change", "expected rise of the loss", text, ""))
+    if result.accuracy is not None:
+        rows += _accuracy(result.accuracy)
+    return Table("Result", _COLUMNS, tuple(rows))
+
+
+def _accuracy(found: MeasuredAccuracy) -> list[tuple[Cell, ...]]:
+    mean = f"{100 * found.mean:.2f}"
+    if found.ci95_low is not None and found.ci95_high is not None:
+        mean += f" +- {50 * (found.ci95_high - found.ci95_low):.2f}"
+    return [
+        ("ideal", "accuracy without error", f"{100 * found.ideal:.2f}", "%"),
+        ("mean", f"accuracy, {found.chips} chips", mean, "%"),
+        ("loss", "accuracy lost", f"{100 * found.loss:.2f}", "points"),
+        ("worst", "worst chip", f"{100 * found.worst:.2f}", "%"),
+        ("images", f"test images ({found.data})", f"{found.images:,}", ""),
+    ]
+
+
+def _count(key: str, label: str, value: int) -> tuple[Cell, ...]:
+    number, _, prefix = engineering(float(value)).partition(" ")
+    return (key, label, number, prefix)
+
+
+def _share(key: str, label: str, value: int, whole: int) -> tuple[Cell, ...]:
+    return (key, label, four_digits(100 * value / whole), "%")
+
+
+def speed_up(frame: pandas.DataFrame) -> Table:
+    """What each policy has to verify to come close to verifying everything.
+
+    Args:
+        frame: from :func:`tsb.speed_up.speed_up`.
+    """
+    kinds = {"fraction": "weights", "verify_cycles": "write cycles"}
+    columns = (
+        Column("device", "device"),
+        Column("drop", "within, points"),
+        Column("policy", "policy"),
+        *(Column(f"{key}_needed", f"{label} needed", "text", "%") for key, label in kinds.items()),
+        *(Column(f"{key}_speed_up", f"fewer {label}", "text", "x") for key, label in kinds.items()),
+    )
+    rows = []
+    for key, group in frame.groupby(["device", "drop", "policy"], sort=False):
+        device, drop, policy = map(str, key)
+        by_kind = {str(row["effort"]): row for _, row in group.iterrows()}
+        cells: list[Cell] = [device, f"{100 * float(drop):g}", policy]
+        cells += [f"{100 * by_kind[kind]['needed']:.1f}" for kind in kinds]
+        for kind in kinds:
+            row = by_kind[kind]
+            cells.append(
+                f"{row['speed_up']:.2g} ({row['speed_up_low']:.2g} to {row['speed_up_high']:.2g})"
+            )
+        rows.append(tuple(cells))
+    return Table("Needed to come close to verifying everything", columns, tuple(rows))
