@@ -153,11 +153,11 @@ class MapResult:
             "clock_ns": from_si(float(cost.clock_s), "ns"),
             "leakage_power_mW": from_si(float(cost.leakage_power_W), "mW"),
             "subarrays": self.subarrays,
-            "subarrays_used": round(float(self.plan.subarrays_used.sum())),
-            "tiles": round(float(floor.tiles)),
+            "subarrays_used": round(float(self.plan.subarrays_used.sum()) / self._loads),
+            "tiles": round(float(floor.tiles)) * self.chips,
             "chips": self.chips,
             "loads_per_image": self.loads_per_image,
-            "utilisation": cells / (self.cells * float(floor.parts)),
+            "utilisation": cells / (self.cells * self._loads),
             "weights": self.graph.totals.weights,
             "macs": round(float(cost.macs)),
             "write_pulses": float(programming.write_pulses),
@@ -182,7 +182,7 @@ class MapResult:
 
     @property
     def subarrays(self) -> int:
-        """All subarrays of one chip, used or not."""
+        """All subarrays, used or not, of all chips."""
         floor, chip = self.plan.floorplan, self.resolved.chip.crossbar
         total = 0
         for side, pes, tiles in (
@@ -191,7 +191,12 @@ class MapResult:
         ):
             in_pe = math.ceil(float(side) / chip.rows) * math.ceil(float(side) / chip.cols)
             total += round(float(tiles * pes)) * in_pe
-        return total
+        return total * self.chips
+
+    @property
+    def _loads(self) -> float:
+        """Parts of the network that share the chip's cells one after the other."""
+        return float(self.plan.floorplan.parts) / self.chips
 
     def _layer_utilisation(self, index: int) -> float | None:
         """Share of the cells of a layer's tiles that hold its weights; None without tiles."""

@@ -173,7 +173,7 @@ _CHIP = {
     "area_mm2": _Total("area", "mm2"),
     "tiles": _Total("tiles", "", "count"),
     "chips": _Total("chips", "", "count"),
-    "loads_per_image": _Total("loads per image"),
+    "loads_per_image": _Total("parts written per image"),
     "subarrays": _Total("subarrays", "", "count"),
     "subarrays_used": _Total("subarrays used", "", "count"),
     "utilisation": _Total("cells used", "%", "percent"),

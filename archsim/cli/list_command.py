@@ -38,7 +38,7 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.CHIPS: ("chip", ("technology", "device")),
     Kind.DEVICES: ("device", ("memory",)),
     Kind.TECHNOLOGIES: ("technology", ("transistor",)),
-    Kind.OFF_CHIP: ("offchip", ()),
+    Kind.OFF_CHIP: ("off-chip", ()),
     Kind.TSB: ("tsb", ("channels", "depth")),
     Kind.STUDIES: ("study", ()),
     Kind.SWEEPS: ("sweep", ()),

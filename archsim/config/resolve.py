@@ -113,7 +113,7 @@ def resolve(
             raise ConfigError(
                 f"chip.off_chip.{kind} = {name!r}; allowed: a preset name or a YAML path"
             )
-        documents[kind] = load_preset("offchip", name)
+        documents[kind] = load_preset("off-chip", name)
     documents["tsb"] = load_preset("tsb", tsb)
     documents = apply_overrides(documents, [text for text in settings if text not in early])
     resolved = Resolved(

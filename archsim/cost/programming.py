@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import WRITE_MODELS, DesignBatch
+from archsim.cost.off_chip import chips
 from archsim.device.programming import row_pulses
 from archsim.device.write_verify import PulseLaw, one_shot_law, pulse_law
 from archsim.plan import MappingPlan
@@ -44,9 +45,10 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     cols = design.cols.unsqueeze(-1)
     row_cells = torch.minimum(layers.columns, cols)
     share = plan.verified_cells / plan.write_cells.clamp_min(1.0)
-    # Chosen weights lie in all rows, or fill some of the rows.
-    per_row_share = torch.where(design.whole_rows.unsqueeze(-1) & (share > 0), 1.0, share)
-    verified = _verified(design, row_cells * per_row_share)
+    # Chosen weights are scattered over all rows, or fill some of the rows.
+    whole = design.whole_rows.unsqueeze(-1) & (share > 0)
+    row = _Row(row_cells, torch.where(whole, 1.0, share), design.columns_per_weight.unsqueeze(-1))
+    verified = _verified(design, row)
     cells = layers.over_layers(plan.write_cells)
     checked = layers.over_layers(plan.verified_cells)
     once = cells - checked
@@ -54,13 +56,14 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     reads = checked * verified.reads
     rows = layers.rows * torch.ceil(layers.columns / cols) * plan.copies * layers.owned
     pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
-    # A row takes at least the one pulse of its cells that are not verified.
-    checked_row = verified.row_pulses.clamp_min(1.0) * pulse + verified.row_pulses * read
-    checked_rows = share / per_row_share.clamp_min(1e-30)
+    # A row in which nothing happens to be chosen takes the one pulse of its other cells.
+    checked_row = (verified.row_pulses + row.untouched) * pulse + verified.row_pulses * read
+    checked_rows = torch.where(whole, share, 1.0)
     per_row = checked_rows * checked_row + (1 - checked_rows) * pulse
-    at_once = torch.minimum(
-        design.parallel_subarrays, layers.over_layers(plan.subarrays_used).clamp_min(1.0)
-    )
+    # Every chip of several has its own drivers; parts that are reloaded follow one another.
+    used = layers.over_layers(plan.subarrays_used) / plan.floorplan.parts
+    at_once = torch.minimum(design.parallel_subarrays, used.clamp_min(1.0))
+    at_once = at_once * chips(design=design, plan=plan)
     return ProgrammingCost(
         write_pulses=pulses,
         verify_reads=reads,
@@ -72,11 +75,31 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     )
 
 
-def _verified(design: DesignBatch, row_cells: Tensor) -> _Verified:
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """Rows of cells of which some weights are verified, ``*batch layer``."""
+
+    cells: Tensor
+    fraction: Tensor
+    cells_per_weight: Tensor
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights in the row; a column group that the last array cuts is a part of one."""
+        return self.cells / self.cells_per_weight
+
+    @property
+    def untouched(self) -> Tensor:
+        """Probability that no weight of the row is chosen."""
+        some = torch.where(self.fraction < 1, self.fraction, 0.0)
+        return torch.where(self.fraction < 1, (1 - some) ** self.weights, 0.0)
+
+
+def _verified(design: DesignBatch, row: _Row) -> _Verified:
     """Write-verify under each design's model; models that no design uses are not evaluated."""
     result: _Verified | None = None
     for code in design.write_model.unique().tolist():
-        here = _averages(_law(design, WRITE_MODELS[int(code)]), row_cells)
+        here = _averages(_law(design, WRITE_MODELS[int(code)]), row)
         if result is None:
             result = here
             continue
@@ -87,7 +110,7 @@ def _verified(design: DesignBatch, row_cells: Tensor) -> _Verified:
             residual_sigma=torch.where(mine, here.residual_sigma, result.residual_sigma),
             row_pulses=torch.where(mine.unsqueeze(-1), here.row_pulses, result.row_pulses),
         )
-    return result or _averages(one_shot_law(sigma=design.sigma), row_cells)
+    return result or _averages(one_shot_law(sigma=design.sigma), row)
 
 
 def _law(design: DesignBatch, model: str) -> PulseLaw:
@@ -129,7 +152,7 @@ def _remembered_law(model: str, device: torch.device, *numbers: float) -> PulseL
         return _fresh_law(model, *numbers)
 
 
-def _averages(law: PulseLaw, row_cells: Tensor) -> _Verified:
+def _averages(law: PulseLaw, row: _Row) -> _Verified:
     stats = law.stats()
     per_layer = PulseLaw(
         survival=law.survival.unsqueeze(-2),
@@ -141,13 +164,30 @@ def _averages(law: PulseLaw, row_cells: Tensor) -> _Verified:
         pulses=stats.write_pulses,
         reads=stats.verify_reads,
         residual_sigma=stats.residual_sigma,
-        row_pulses=_slowest_in_row(per_layer, row_cells),
+        row_pulses=_slowest_in_row(per_layer, row),
     )
 
 
-def _slowest_in_row(law: PulseLaw, row_cells: Tensor) -> Tensor:
-    """Pulses of the slowest cell of a row; rows are of few lengths, so each is worked out once."""
+def _slowest_in_row(law: PulseLaw, row: _Row) -> Tensor:
+    """Pulses of the slowest verified cell of a row; rows of a kind are worked out once."""
+    partly = (row.fraction > 0) & (row.fraction < 1)
+    if bool(partly.any()) or row.fraction.requires_grad:
+        return _slowest_of_scattered(law, row)
+    cells = row.cells * row.fraction
     if law.survival.dim() > 2:
-        return row_pulses(law=law, cells_per_row=row_cells)
-    lengths, place = row_cells.detach().unique(return_inverse=True)
+        return row_pulses(law=law, cells_per_row=cells)
+    lengths, place = cells.detach().unique(return_inverse=True)
     return row_pulses(law=law, cells_per_row=lengths)[place]
+
+
+def _slowest_of_scattered(law: PulseLaw, row: _Row) -> Tensor:
+    """The same where only some weights of a row are verified."""
+    kinds = torch.broadcast_tensors(row.weights, row.fraction, row.cells_per_weight)
+    if law.survival.dim() > 2 or any(kind.requires_grad for kind in kinds):
+        weights, fraction, cells = kinds
+        return law.slowest_of_chosen(weights=weights, fraction=fraction, cells_per_weight=cells)
+    shape = kinds[0].shape
+    table = torch.stack([kind.reshape(-1) for kind in kinds])
+    few, place = table.unique(dim=1, return_inverse=True)
+    found = law.slowest_of_chosen(weights=few[0], fraction=few[1], cells_per_weight=few[2])
+    return found[place].reshape(shape)

@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from archsim.arch.technology import Technology
+from archsim.arch.technology import LIST_FIELDS, Technology
 from archsim.cost.gates import Gate, enlarged_gate, make_gate
 
 #: Most inputs of a decoder NOR: 16 address bits.
@@ -51,8 +51,11 @@ def once_per_technology(
 def _is_fixed(value: object) -> bool:
     """Whether all designs of a batch share a value, and no gradient is asked of it."""
     if isinstance(value, Technology):
-        constants = (getattr(value, entry.name) for entry in dataclasses.fields(value))
-        return not (value.node_m.dim() or any(constant.requires_grad for constant in constants))
+        constants = {e.name: getattr(value, e.name) for e in dataclasses.fields(value)}
+        return not any(
+            constant.requires_grad or constant.dim() > (name in LIST_FIELDS)
+            for name, constant in constants.items()
+        )
     return not (isinstance(value, Tensor) and (value.dim() or value.requires_grad))
 
 

@@ -77,6 +77,24 @@ class PulseLaw:
         done = (1 - self.survival).clamp(0, 1)
         return (1 - done ** real(cells).unsqueeze(-1)).sum(-1)
 
+    def slowest_of_chosen(
+        self, *, weights: Real, fraction: Real, cells_per_weight: Real
+    ) -> PerDesign:
+        """Return the expected pulses of the slowest verified cell of a row, ``*batch``.
+
+        Each of ``weights`` weights is chosen with probability ``fraction``, and then all of its
+        cells are: ``E[max] = sum_k 1 - (1 - f (1 - F(k)^m))^n``; 0 where none is chosen.
+
+        Args:
+            weights: n, weights in the row, not always whole.
+            fraction: f, 0 to 1.
+            cells_per_weight: m.
+        """
+        done = (1 - self.survival).clamp(0, 1)
+        count, chosen = real(weights).unsqueeze(-1), real(fraction).unsqueeze(-1)
+        waiting = chosen * (1 - done ** real(cells_per_weight).unsqueeze(-1))
+        return (1 - (1 - waiting) ** count).sum(-1)
+
 
 def check_write_model(model: str) -> None:
     """Check the name of a write model.

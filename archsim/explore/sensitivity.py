@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import MAX_LAST_LAYERS, DesignBatch
 from archsim.arch.technology import Technology
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
@@ -51,8 +51,8 @@ _DOUBLING = frozenset(
         "tile_line_bit",
     }
 )
-#: Bounds and numbers that no metric can depend on.
-_NOT_VARIED = frozenset({"max_tiles", "max_pulses"})
+#: Largest value of parameters that end somewhere: these are stepped down from there.
+_LARGEST = {"last_layers": MAX_LAST_LAYERS}
 
 
 def sensitivities(
@@ -113,20 +113,22 @@ def _continuous(
     ]
 
 
+def _next(name: str, value: float) -> float:
+    """One step from a whole number, upwards if it can."""
+    if value >= _LARGEST.get(name, math.inf):
+        return value - 1
+    return 2 * value if name in _DOUBLING else value + 1
+
+
 def _stepped(
     design: DesignBatch, cost_of: Callable[[DesignBatch], CostBreakdown]
 ) -> list[Elasticity]:
     """Elasticities of whole-number parameters from one step, all steps as one batch."""
     names = [
-        name
-        for name, parameter in DesignBatch.parameters().items()
-        if parameter.kind == "integer" and name not in _NOT_VARIED
+        name for name, parameter in DesignBatch.parameters().items() if parameter.kind == "integer"
     ]
     now = [float(getattr(design, name)) for name in names]
-    after = [
-        2 * value if name in _DOUBLING else value + 1
-        for name, value in zip(names, now, strict=True)
-    ]
+    after = [_next(name, value) for name, value in zip(names, now, strict=True)]
     # Row 0 is the design itself; row i steps the i-th parameter.
     batch = design
     for index, (name, value) in enumerate(zip(names, after, strict=True)):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import Tensor
 
 from archsim.device import pulse_law
 from archsim.explore.batch import evaluate_totals
 from archsim.network import from_graph, load_network
 from archsim.plan import MappingPlan
 from archsim.results import CostBreakdown
-from tests.designs import make_design, near, price
+from tests.designs import Conv, make_design, make_table, near, price
 
 GRAPH = load_network("resnet20")
 TABLE, POINTS = from_graph(GRAPH), GRAPH.insertion_points()
@@ -53,13 +55,12 @@ def test_scattered_weights_cost_the_same_energy_and_more_time() -> None:
     assert float(weight.programming.time_s) > 3 * float(row.programming.time_s)
 
 
-def test_a_row_of_scattered_cells_waits_for_the_slowest_of_them() -> None:
-    """One full 128 x 128 crossbar: 128 rows, each waiting for the slowest of 12.8 cells."""
-    from tests.designs import Conv, make_table
-
+@pytest.mark.parametrize("chosen", [0.005, 0.03, 0.1])
+def test_a_row_waits_for_the_slowest_of_its_scattered_cells(chosen: float) -> None:
+    """One full 128 x 128 crossbar, 32 weights of 4 cells to a row, against sampled rows."""
     design = make_design(
         "chip.programming.policy=fraction",
-        "chip.programming.fraction=0.1",
+        f"chip.programming.fraction={chosen}",
         "chip.hierarchy.duplication=none",
     )
     _, cost = price(design, make_table(Conv(size=1, inputs=128, outputs=32)))
@@ -67,8 +68,52 @@ def test_a_row_of_scattered_cells_waits_for_the_slowest_of_them() -> None:
         model="incremental", sigma=0.1, tolerance=0.043, max_pulses=100, step_gain=0.055,
         step_sigma=0.02,
     )  # fmt: skip
-    steps = float(law.slowest_of(12.8))
-    assert float(cost.programming.time_s) == near(128 * steps * (10e-9 + 5e-9))
+    generator = torch.Generator().manual_seed(5)
+    rows = 20_000
+    drawn = torch.rand(rows, 32, 4, generator=generator, dtype=torch.float64)
+    # A cell takes more than k pulses where its number lies below the survival at k.
+    pulses = torch.searchsorted(-law.survival.clone(), -drawn.flatten()).reshape(drawn.shape)
+    picked = torch.rand(rows, 32, generator=generator) < chosen
+    slowest = torch.where(picked, pulses.amax(-1), 0).amax(-1).double()
+    times = slowest * (10e-9 + 5e-9) + (slowest == 0) * 10e-9
+    error = float(times.std()) / rows**0.5
+    assert float(cost.programming.time_s) / 128 == pytest.approx(
+        float(times.mean()), abs=4 * error, rel=0
+    )
+
+
+@pytest.mark.parametrize("granularity", ["weight", "row"])
+def test_time_has_the_gradient_of_its_finite_difference(granularity: str) -> None:
+    def seconds(fraction: Tensor) -> Tensor:
+        design = make_design(
+            "chip.programming.policy=fraction", f"chip.programming.granularity={granularity}"
+        ).replace(verified_fraction=fraction)
+        return price(design, TABLE)[1].programming.time_s
+
+    at = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(seconds(at), at)
+    step = 1e-5
+    with torch.no_grad():
+        difference = (seconds(at + step) - seconds(at - step)) / (2 * step)
+    assert float(difference) > 0
+    assert float(slope) == pytest.approx(float(difference), rel=1e-6, abs=0)
+
+
+def test_reloaded_parts_are_programmed_by_the_drivers_of_one_chip() -> None:
+    def seconds(drivers: int) -> float:
+        settings = (
+            "chip.off_chip.when_full=reload", "chip.hierarchy.max_tiles=5",
+            f"chip.programming.parallel_subarrays={drivers}",
+        )  # fmt: skip
+        plan, cost = priced("all", *settings)
+        assert float(plan.floorplan.parts) > 1
+        return float(cost.programming.time_s)
+
+    assert seconds(10**6) == seconds(10**5) > 0
+    on_one_chip = float(
+        priced("all", "chip.programming.parallel_subarrays=1000000")[1].programming.time_s
+    )
+    assert seconds(10**6) > 2 * on_one_chip
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
