@@ -353,7 +353,8 @@ def _about_off_chip(result: MapResult) -> list[str]:
     if off_chip.when_full == "multi-chip":
         return [
             f"The network does not fit on {tiles} tiles: it is spread over {parts} chips of that "
-            f"size, about {per_chip:,.0f} weights each, joined by {result.resolved.link.name}."
+            f"size, about {per_chip:,.0f} weights each, joined by {result.resolved.link.name}; "
+            "the mean map crosses each link, shortcuts beside it not counted."
         ]
     images = off_chip.images_per_reload
     lines = [

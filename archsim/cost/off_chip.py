@@ -5,7 +5,8 @@ every image, or for a group of images that waits together. ``multi-chip``: every
 its own, and maps travel over links between them.
 
 Where a network is cut is not decided here: a cut is as likely in one tile as in any other, so the
-map that crosses it is the mean over all tiles.
+map that crosses it is the mean over all tiles. A shortcut that crosses the cut beside it is not
+counted, so the traffic of residual networks is a lower bound.
 """
 
 from __future__ import annotations
