@@ -205,7 +205,7 @@ def test_batches_and_merged_plans_are_not_placed():
     batch = DesignBatch.stack([BASE, BASE.replace(rows=64.0)])
     with pytest.raises(MappingError, match="allowed: one design"):
         place(design=batch, plan=compile_plan(design=batch, table=table))
-    table = table.select([1, 1])
+    table = table.select([1] * 6)  # the last four layers stay apart
     merged = compile_plan(design=BASE, table=table, merge_alike=True)
     with pytest.raises(MappingError, match="merge_alike=False"):
         place(design=BASE, plan=merged)
