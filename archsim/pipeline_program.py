@@ -16,15 +16,16 @@ check_shadowing()
 
 import torch  # noqa: E402
 
-from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for  # noqa: E402
+from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
 from archsim.errors import ConfigError  # noqa: E402
-from archsim.network.load import load_module  # noqa: E402
+from archsim.network.load import load_module, load_network  # noqa: E402
 from archsim.programmed import ProgramResult  # noqa: E402
 from tsb.checkpoint import load_checkpoint  # noqa: E402
 from tsb.data import load_dataset  # noqa: E402
 from tsb.program_network import NEED_DATA, Choice, Evidence, program_network  # noqa: E402
 from tsb.quantize import mapped_weights, quantised_weights  # noqa: E402
 from tsb.sensitivity import fisher_scores, swim_scores  # noqa: E402
+from tsb.shared_block import group_count  # noqa: E402
 from tsb.speed_up import speed_up  # noqa: E402
 from tsb.weight_cells import CellModel  # noqa: E402
 from tsb.write_verify_curve import policy_scores, summarise_curve, write_verify_runs  # noqa: E402
@@ -113,7 +114,7 @@ def program(
         resolved=resolved,
         choice=choice,
         encoding=encoding or ("magnitude" if own == "offset" else own),
-        with_block=design != "none",
+        blocks=_blocks(network, resolved, design),
         evidence=evidence,
         trained=checkpoint is not None,
         seed=seed,
@@ -237,6 +238,17 @@ def write_verify_curve(
         )
     runs = pd.concat(frames, ignore_index=True)
     return WriteVerifyCurve(runs=runs, summary=summarise_curve(runs), speed_up=speed_up(runs))
+
+
+def _blocks(network: str, resolved: Resolved, design: str) -> int:
+    """Shared blocks on the chip: one, or one per layer (and channel group)."""
+    if design != "separate":
+        return int(design == "common")
+    tsb = resolved.tsb
+    points = load_network(network).insertion_points(tsb.insertion)
+    if not tsb.per_group:
+        return len(points)
+    return sum(group_count(point.channels, tsb.channels) for point in points)
 
 
 #: Data set on which the TSB paper uses a network, by the start of the network's name.

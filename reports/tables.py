@@ -338,10 +338,17 @@ def _about_programming(result: MapResult) -> list[str]:
     text = who[policy]
     if policy == "tsb" and result.design == "none":
         text += ", and there are none"
-    return [
+    lines = [
         f"Programming: {text} (policy {policy}), {chip.programming.parallel_subarrays} subarray(s) "
         "at a time."
     ]
+    device = result.resolved.device
+    if device.sigma_profile.kind != "uniform":
+        lines.append(
+            f"Programming: pulses are those of a uniform sigma; archsim program has the profile of "
+            f"{device.name}."
+        )
+    return lines
 
 
 def _about_off_chip(result: MapResult) -> list[str]:

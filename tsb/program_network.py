@@ -130,7 +130,7 @@ def program_network(
     resolved: Resolved,
     choice: Choice,
     encoding: str = "magnitude",
-    with_block: bool = False,
+    blocks: int = 0,
     evidence: Evidence | None = None,
     trained: bool = True,
     seed: int = 0,
@@ -143,7 +143,8 @@ def program_network(
         resolved: chip, device and shared block.
         choice: who is write-verified.
         encoding: one of :data:`archsim.device.ENCODINGS`.
-        with_block: also program a shared block (an untrained one is the identity).
+        blocks: shared blocks to program too: 1 for a common one, one per layer and channel group
+            for separate ones (untrained: the identity).
         evidence: data, for scores that need it and for the accuracy.
         trained: whether the weights come from a checkpoint; said in the result.
         seed: of all randomness.
@@ -161,7 +162,7 @@ def program_network(
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
         raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
-    block = _block(resolved) if with_block else {}
+    block = _block(resolved, blocks)
     everything = {**weights, **block}
     tiling = Tiling(rows=crossbar.rows, cols=crossbar.cols, slices=weight_format.cells_per_weight)
     cell = None
@@ -250,10 +251,10 @@ def program_network(
     )
 
 
-def _block(resolved: Resolved) -> dict[str, Tensor]:
-    """The layers of a shared block as it starts: the identity."""
+def _block(resolved: Resolved, count: int) -> dict[str, Tensor]:
+    """The layers of shared blocks as they start: the identity."""
     tsb = resolved.tsb
-    return {BLOCK.format(index=i): torch.eye(tsb.channels) for i in range(tsb.depth)}
+    return {BLOCK.format(index=i): torch.eye(tsb.channels) for i in range(count * tsb.depth)}
 
 
 def _second_derivative(

@@ -60,6 +60,7 @@ def program_notes(
             f"{100 * share:.3g} % of the verified cells never converged within the pulse limit: "
             "the tolerance (device.write_verify.tolerance) is tighter than this device reaches."
         )
+    yield from _left_out(resolved, done)
     if scattered:
         yield (
             "Single weights are verified; circuits verify rows, which wait for their slowest cell: "
@@ -67,3 +68,17 @@ def program_notes(
         )
     if resolved.device.sigma.si == 0:
         yield "sigma = 0: the first pulse is exact."
+
+
+def _left_out(resolved: Resolved, done: ProgrammedWeights) -> Iterator[str]:
+    """Effects of the device that the numbers do not have."""
+    device = resolved.device
+    beyond = {"read noise": device.read_noise_sigma, "drift": device.drift_nu}
+    left = [name for name, value in beyond.items() if value is not None and value.si > 0]
+    if left:
+        yield f"The device's {' and '.join(left)} come(s) after programming: not in this accuracy."
+    if done.tally.stuck_cells:
+        yield (
+            f"{done.tally.stuck_cells:,} cells are stuck and move with no pulse; expected pulses leave "
+            "them out."
+        )

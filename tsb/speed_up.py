@@ -92,7 +92,8 @@ def speed_up(
                     for policy, curve in curves.items()
                 }
                 for policy, needed in found.items():
-                    ratio = found[against] / needed
+                    both = (found[against] == 0) & (needed == 0)
+                    ratio = torch.where(both, 1.0, found[against] / needed)
                     rows.append(
                         {"device": device, "policy": policy, "effort": effort, "drop": drop}
                         | _interval("needed", needed)

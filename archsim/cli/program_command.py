@@ -173,6 +173,9 @@ def program_command(
     )
     _check_fraction(policy, fraction)
 
+    if curve is not None:
+        _check_curve(policy, fraction, format, out, design)
+
     from archsim import pipeline_program as pipeline
 
     if curve is not None:
@@ -230,6 +233,26 @@ def _check_fraction(policy: Policy, fraction: float | None) -> None:
             f"--fraction {fraction:g} with --policy {policy.value}, which takes none; "
             f"policies with a fraction: {allowed}"
         )
+
+
+def _check_curve(
+    policy: Policy, fraction: float | None, format: Format, out: Path | None, design: Design
+) -> None:
+    """Refuse options that the curve, which has all policies and fractions, does not use.
+
+    Raises:
+        ConfigError: names the option.
+    """
+    given = {
+        "--policy": policy is not Policy.NONE,
+        "--fraction": fraction is not None,
+        "--format": format is not Format.TABLE,
+        "--out": out is not None,
+        "--design": design is not Design.NONE,
+    }
+    for option, unused in given.items():
+        if unused:
+            raise ConfigError(f"{option} is not used with --curve, which writes its own files")
 
 
 def _write(result: ProgramResult, format: Format, out: Path | None) -> None:

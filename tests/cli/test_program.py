@@ -103,6 +103,23 @@ def test_a_shared_block_is_programmed_too(run: Run) -> None:
     assert found["verified_weights"] == 25
 
 
+def test_separate_blocks_are_those_of_the_plan(run: Run) -> None:
+    found = program(run, "--policy", "tsb", "--design", "separate")
+    done = run(
+        "map", "lenet3", "--design", "separate", "--format", "json",
+        "--set", "chip.hierarchy.duplication=none",
+    )  # fmt: skip
+    rows = [row for row in json.loads(done.stdout)["layers"] if row["kind"] == "tsb"]
+    assert found["verified_weights"] == sum(25 * row["instances"] for row in rows) > 25
+
+
+def test_the_curve_refuses_what_it_does_not_use(run: Run) -> None:
+    for option, value in (("--policy", "swim"), ("--out", "x.json"), ("--format", "csv")):
+        done = run("program", "lenet3", "--curve", "folder", option, value)
+        assert done.exit_code == 2
+        assert option in done.stderr
+
+
 def test_csv_and_table(run: Run, tmp_path: Path) -> None:
     target = tmp_path / "program.csv"
     done = run("program", "lenet3", "--format", "csv", "--out", target)
