@@ -79,6 +79,6 @@ def _left_out(resolved: Resolved, done: ProgrammedWeights) -> Iterator[str]:
         yield f"The device's {' and '.join(left)} come(s) after programming: not in this accuracy."
     if done.tally.stuck_cells:
         yield (
-            f"{done.tally.stuck_cells:,} cells are stuck and move with no pulse; expected pulses leave "
-            "them out."
+            f"{done.tally.stuck_cells:,} cells are stuck and move with no pulse; expected pulses "
+            "leave them out."
         )
