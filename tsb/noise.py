@@ -18,7 +18,7 @@ from torch import Tensor
 from archsim.device import profile_sigma, weight_noise_std
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import ConfigError
-from tsb.quantize import check_weight_bits, quantise
+from tsb.quantize import SCALINGS, check_weight_bits, quantise, weight_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class WeightNoise:
         weight_bits: M.
         bits_per_cell: K.
         quantised: whether weights are rounded to their codes before the noise is added.
+        scaling: what shares a full-scale conductance: see :func:`tsb.quantize.weight_range`.
     """
 
     sigma: float = 0.0
@@ -39,12 +40,14 @@ class WeightNoise:
     weight_bits: int = 8
     bits_per_cell: int = 2
     quantised: bool = True
+    scaling: str = "tensor"
 
     def __post_init__(self) -> None:
         """Check the values.
 
         Raises:
-            ConfigError: sigma outside 0 to 1, a factor that is not positive, or bits out of range.
+            ConfigError: sigma outside 0 to 1, a factor that is not positive, bits out of range, or
+                an unknown scaling.
         """
         if not 0 <= self.sigma <= 1:
             raise ConfigError(
@@ -53,6 +56,8 @@ class WeightNoise:
         if not 0 < self.factor < float("inf"):
             raise ConfigError(f"factor = {self.factor:g}; allowed: above 0, and finite")
         check_weight_bits(self.weight_bits)
+        if self.scaling not in SCALINGS:
+            raise ConfigError(f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}")
         if not 1 <= self.bits_per_cell <= self.weight_bits:
             raise ConfigError(
                 f"bits_per_cell = {self.bits_per_cell}; allowed: 1 to weight_bits "
@@ -67,10 +72,10 @@ class WeightNoise:
         """Return the standard deviation of each weight, without gradient.
 
         Args:
-            weight: one tensor, with its own ``max|W|``.
+            weight: one tensor, with its own ``max|W|``, or one per output channel.
         """
         magnitude = weight.detach().abs()
-        largest = magnitude.amax() if magnitude.numel() else magnitude.sum()
+        largest = weight_range(weight, self.scaling)
         outer, middle = self.relative_std()
         if outer == middle:
             return (outer * largest).expand(weight.shape)
@@ -106,7 +111,7 @@ def noisy_weights(
     instance = {}
     for name, weight in weights.items():
         clean = weight.detach()
-        stored = quantise(clean, noise.weight_bits) if noise.quantised else clean
+        stored = quantise(clean, noise.weight_bits, noise.scaling) if noise.quantised else clean
         if noise.sigma:
             normal = torch.randn(
                 clean.shape, generator=generator, dtype=clean.dtype, device=clean.device

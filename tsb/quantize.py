@@ -19,6 +19,10 @@ from archsim.errors import ConfigError
 #: Finest codes: float32 has no more significant bits.
 MAX_WEIGHT_BITS = 24
 
+#: What shares one full-scale conductance: the whole tensor, or each output channel ("column": its
+#: own digital scale, folded into the affine part of a batch norm where there is one).
+SCALINGS = ("tensor", "column")
+
 
 def mapped_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the weights that lie on crossbars, by parameter name, in order of definition.
@@ -44,21 +48,42 @@ def check_weight_bits(weight_bits: int) -> None:
         raise ConfigError(f"weight_bits = {weight_bits}; allowed: 1 to {MAX_WEIGHT_BITS}")
 
 
-def quantise(weight: Float[Tensor, "*weights"], weight_bits: int = 8) -> Float[Tensor, "*weights"]:
+def weight_range(weight: Float[Tensor, "*weights"], scaling: str = "tensor") -> Tensor:
+    """Return the largest magnitude, which the largest code stands for; broadcasts to the weight.
+
+    Args:
+        weight: one tensor, output channels first; no gradient.
+        scaling: one of :data:`SCALINGS`.
+
+    Raises:
+        ConfigError: an unknown scaling.
+    """
+    if scaling not in SCALINGS:
+        raise ConfigError(f"scaling = '{scaling}'; allowed: {', '.join(SCALINGS)}")
+    magnitude = weight.detach().abs()
+    if not weight.numel() or not weight.dim():
+        return magnitude.sum()
+    if scaling == "tensor":
+        return magnitude.amax()
+    return magnitude.flatten(1).amax(1).view(-1, *(1 for _ in weight.shape[1:]))
+
+
+def quantise(
+    weight: Float[Tensor, "*weights"], weight_bits: int = 8, scaling: str = "tensor"
+) -> Float[Tensor, "*weights"]:
     """Round to the nearest code; no gradient. The largest weight and zero stay as they are.
 
     Args:
         weight: one tensor, with its own ``max|W|``; an all-zero one stays zero.
         weight_bits: M.
+        scaling: see :func:`weight_range`.
 
     Raises:
-        ConfigError: ``weight_bits`` outside 1 to 24.
+        ConfigError: ``weight_bits`` outside 1 to 24, or an unknown scaling.
     """
     check_weight_bits(weight_bits)
     weight = weight.detach()
-    if not weight.numel():
-        return weight.clone()
-    step = weight.abs().amax() / ((1 << weight_bits) - 1)
+    step = weight_range(weight, scaling) / ((1 << weight_bits) - 1)
     return torch.where(step > 0, torch.round(weight / step) * step, weight)
 
 
@@ -78,14 +103,17 @@ def fake_quantise(
     return quantise(weight, weight_bits) + (weight - weight.detach())
 
 
-def quantised_weights(weights: Mapping[str, Tensor], weight_bits: int = 8) -> dict[str, Tensor]:
+def quantised_weights(
+    weights: Mapping[str, Tensor], weight_bits: int = 8, scaling: str = "tensor"
+) -> dict[str, Tensor]:
     """Return every tensor rounded to its codes: what is to be programmed.
 
     Args:
         weights: by name, for example :func:`mapped_weights`.
         weight_bits: M.
+        scaling: see :func:`weight_range`.
 
     Raises:
-        ConfigError: ``weight_bits`` outside 1 to 24.
+        ConfigError: ``weight_bits`` outside 1 to 24, or an unknown scaling.
     """
-    return {name: quantise(weight, weight_bits) for name, weight in weights.items()}
+    return {name: quantise(weight, weight_bits, scaling) for name, weight in weights.items()}

@@ -8,9 +8,9 @@ seed and the number of the epoch, so that a killed run resumes to the bitwise sa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -159,7 +159,7 @@ def _run_epoch(
     clean = noisy_accuracy(
         model,
         validation,
-        WeightNoise(weight_bits=settings.noise.weight_bits, quantised=settings.noise.quantised),
+        replace(settings.noise, sigma=0.0),
         instances=1,
         generator=torch.Generator(device),
     )
@@ -214,8 +214,23 @@ def _train_epoch(
                 return math.nan, rate
             loss.backward()
             optimiser.step()
+            if settings.clip is not None:
+                _clip(weights, settings.clip, settings.noise.scaling)
             total += loss.detach()
     return float(total) / steps, rate
+
+
+@torch.no_grad()
+def _clip(weights: Mapping[str, Tensor], clip: float, scaling: str) -> None:
+    """Bound every weight by ``clip`` root-mean-square weights of its tensor or output channel."""
+    for weight in weights.values():
+        square = weight.square()
+        if scaling == "column":
+            axes = tuple(range(1, weight.dim()))
+            bound = clip * square.mean(axes, keepdim=True).sqrt()
+        else:
+            bound = clip * square.mean().sqrt()
+        weight.clamp_(-bound, bound)
 
 
 @contextmanager

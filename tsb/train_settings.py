@@ -22,6 +22,10 @@ class TrainSettings:
         learning_rate: of the first step.
         weight_decay: of Adam (L2, not decoupled).
         augment: shift and mirror the training images.
+        clip: bound of every weight after every step, in root-mean-square weights of what shares a
+            full-scale conductance; None bounds nothing. A smaller range means less noise at equal
+            sigma (as in Rasch et al., Nature Communications 14:5282, 2023,
+            doi:10.1038/s41467-023-40770-4, layer-wise at 2.5 standard deviations).
         validation_instances: noisy instances whose accuracy is averaged.
         seed: of order, noise and augmentation.
         threads: of PyTorch; more than one changes the last bits.
@@ -35,6 +39,7 @@ class TrainSettings:
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
     augment: bool = False
+    clip: float | None = None
     validation_instances: int = 4
     seed: int = 0
     threads: int = 1
@@ -54,6 +59,8 @@ class TrainSettings:
             raise ConfigError(f"stop_fraction = {self.stop_fraction:g}; allowed: above 0 to 1")
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate = {self.learning_rate:g}; allowed: above 0")
+        if self.clip is not None and not 1 <= self.clip < math.inf:
+            raise ConfigError(f"clip = {self.clip:g}; allowed: 1 or more, in rms weights")
         if not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay = {self.weight_decay:g}; allowed: 0 or more")
         if self.seed < 0:

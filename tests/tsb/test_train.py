@@ -177,6 +177,7 @@ def test_saved_files(few, tmp_path):
         "weight_bits": 8,
         "bits_per_cell": 2,
         "quantised": True,
+        "scaling": "tensor",
     }
     assert saved.settings["best_epoch"] == result.best_epoch
     other = build("lenet3")

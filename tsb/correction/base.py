@@ -1,0 +1,132 @@
+"""A correction: parameters of its own, and what they do to the tensors of a network.
+
+All corrections are pure functions from tensors by name to tensors by name, so that they can be
+chained, differentiated and mapped over chips. What is linear in the output of a layer (a shared
+block before a batch norm, a scale, a low-rank term) is folded into the layer's weights: training it
+costs no extra pass over feature maps.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from archsim.network.graph import LayerGraph
+from archsim.network.insertion import InsertionPoint
+from tsb.quantize import mapped_weights
+
+#: Parameters and buffers of a network, or parameters of a correction, by name.
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Carrier:
+    """A model that corrections act on, and where they may.
+
+    Attributes:
+        model: private copy, in evaluation mode; shared blocks that cannot be folded are added.
+        layers: its graph.
+        rule: where shared blocks go: see :meth:`LayerGraph.insertion_points`.
+    """
+
+    model: nn.Module
+    layers: LayerGraph
+    rule: str = "default"
+
+    @property
+    def points(self) -> tuple[InsertionPoint, ...]:
+        """Places for a shared block, in order of execution.
+
+        Raises:
+            NetworkError: the network has none.
+        """
+        return self.layers.insertion_points(self.rule)
+
+    def weights(self) -> tuple[str, ...]:
+        """Names of the weights on crossbars, in order of definition."""
+        return tuple(mapped_weights(self.model))
+
+
+def make_carrier(model: nn.Module, layers: LayerGraph, *, rule: str = "default") -> Carrier:
+    """Return a carrier with a copy of a model.
+
+    Args:
+        model: of the network; not changed.
+        layers: graph of the same network.
+        rule: where shared blocks go.
+    """
+    return Carrier(model=copy.deepcopy(model).eval(), layers=layers, rule=rule)
+
+
+class Correction(ABC):
+    """One way to repair a chip.
+
+    Attributes:
+        name: in methods and tables.
+        in_cells: whether its parameters are programmed onto crossbars (noisy, and counted in the
+            write budget) or held in digital memory.
+        trained: whether its parameters are trained; else they are worked out by :meth:`start`.
+    """
+
+    name: str
+    in_cells: bool = False
+    trained: bool = True
+
+    def attach(self, carrier: Carrier) -> None:
+        """Add modules to the carrier that cannot be folded; called once."""
+        del carrier
+
+    @abstractmethod
+    def start(
+        self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the first parameters of one chip.
+
+        Args:
+            carrier: what is corrected.
+            tensors: of the chip, as the corrections before this one left them.
+            wanted: the weights that the chip was asked for.
+            images: unlabelled, ``image channel height width``, for calibration.
+
+        Raises:
+            NetworkError: the network has nothing that this correction could act on.
+        """
+
+    @abstractmethod
+    def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
+        """Return all tensors of the network, corrected; pure and differentiable.
+
+        Args:
+            tensors: of the chip, as the corrections before this one left them.
+            parameters: of this correction.
+        """
+
+    def replaced(self) -> tuple[str, ...]:
+        """Names of backbone weights that are written again instead of being corrected."""
+        return ()
+
+
+def spread_over(vector: Tensor, weight: Tensor) -> Tensor:
+    """Return one number per output channel so that it multiplies a weight.
+
+    Args:
+        vector: ``out``.
+        weight: ``out ...``.
+    """
+    return vector.view(-1, *(1 for _ in weight.shape[1:]))
+
+
+def matrix_times(matrix: Tensor, weight: Tensor) -> Tensor:
+    """Mix the output channels of a weight.
+
+    Args:
+        matrix: ``new out``.
+        weight: ``out ...``.
+    """
+    mixed: Tensor = torch.tensordot(matrix, weight, dims=1)
+    return mixed

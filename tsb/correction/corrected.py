@@ -1,0 +1,192 @@
+"""A chip and what repairs it: tensors of the network for every time the repair is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from archsim.errors import DataError
+from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
+from tsb.chip import Chip, Placement
+from tsb.correction.base import Carrier, Correction, Tensors
+from tsb.monte_carlo.evaluate import Draw
+from tsb.selective_write import verify_all, verify_none
+
+_KIND = "correction"
+#: Parameters of all corrections by ``index.name``.
+Parameters = dict[str, Tensor]
+
+
+def attach_all(corrections: Sequence[Correction], carrier: Carrier) -> None:
+    """Attach corrections to a carrier, in order.
+
+    Args:
+        corrections: not yet attached.
+        carrier: not yet used for others.
+
+    Raises:
+        ConfigError: an option that the network does not allow.
+        NetworkError: the network has nothing that a correction could act on.
+    """
+    for correction in corrections:
+        correction.attach(carrier)
+
+
+def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:
+    """Return the parameters of one correction.
+
+    Args:
+        parameters: of all, by ``index.name``.
+        index: which.
+    """
+    prefix = f"{index}."
+    return {n.removeprefix(prefix): p for n, p in parameters.items() if n.startswith(prefix)}
+
+
+def start_all(
+    corrections: Sequence[Correction], carrier: Carrier, chip: Chip, images: Tensor
+) -> Parameters:
+    """Return the first parameters of all corrections on one chip.
+
+    Args:
+        corrections: attached to the carrier.
+        carrier: the network.
+        chip: what is corrected.
+        images: for calibration, without labels.
+    """
+    tensors: Tensors = chip.tensors
+    found: Parameters = {}
+    for index, correction in enumerate(corrections):
+        first = correction.start(carrier, tensors, chip.wanted, images)
+        found |= {f"{index}.{name}": tensor for name, tensor in first.items()}
+        tensors = correction.apply(tensors, first)
+    return found
+
+
+def apply_all(
+    corrections: Sequence[Correction], tensors: Tensors, parameters: Tensors
+) -> dict[str, Tensor]:
+    """Return the corrected tensors of the network.
+
+    Args:
+        corrections: in order.
+        tensors: of the chip.
+        parameters: by ``index.name``, as programmed.
+    """
+    corrected = dict(tensors)
+    for index, correction in enumerate(corrections):
+        corrected = correction.apply(corrected, own_parameters(parameters, index))
+    return corrected
+
+
+def in_cells(corrections: Sequence[Correction], parameters: Tensors) -> list[str]:
+    """Return the names of the parameters that are programmed onto crossbars.
+
+    Args:
+        corrections: in order.
+        parameters: by ``index.name``.
+    """
+    return [name for name in parameters if corrections[int(name.partition(".")[0])].in_cells]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CorrectedChip:
+    """A chip with trained corrections.
+
+    Attributes:
+        chip: the backbone, frozen.
+        corrections: attached to ``carrier``, in order.
+        parameters: by ``index.name``.
+        carrier: the network.
+        placement: how parameters in cells are written.
+        verify: whether they are write-verified.
+    """
+
+    chip: Chip
+    corrections: tuple[Correction, ...]
+    parameters: Parameters
+    carrier: Carrier
+    placement: Placement
+    verify: bool
+
+    @property
+    def written(self) -> dict[str, Tensor]:
+        """Parameters that are written onto crossbars."""
+        names = in_cells(self.corrections, self.parameters)
+        return {name: self.parameters[name] for name in names}
+
+    @property
+    def written_weights(self) -> int:
+        """Weights written onto crossbars after the backbone, each place counted once."""
+        return sum(tensor.numel() for tensor in self.written.values())
+
+    @property
+    def digital_parameters(self) -> int:
+        """Numbers in digital memory that are particular to this chip."""
+        everything = sum(tensor.numel() for tensor in self.parameters.values())
+        return everything - self.written_weights
+
+    def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Write the parameters in cells once and return the tensors of the network.
+
+        Args:
+            generator: source of the new errors; the backbone's stay.
+        """
+        parameters = dict(self.parameters)
+        if self.written:
+            masks = (verify_all if self.verify else verify_none)(self.written)
+            parameters |= self.placement.write(self.written, masks, generator)
+        corrected = apply_all(self.corrections, self.chip.tensors, parameters)
+        return {name: t.detach() for name, t in corrected.items() if t.is_floating_point()}
+
+    def runs(self) -> Draw:
+        """Return what draws one run: see :func:`tsb.monte_carlo.monte_carlo`."""
+        return self.draw
+
+    def save(self, path: Path | str, *, method: str) -> None:
+        """Write the trained parameters, completely or not at all.
+
+        Args:
+            path: ends in ``.safetensors``.
+            method: text from which :func:`tsb.correction.parse_corrections` makes the corrections.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        about = {
+            "kind": _KIND,
+            "method": method,
+            "verify": self.verify,
+            "chip": tensors_hash(self.chip.tensors),
+        }
+        write_tensors(Path(path), self.parameters, about)
+
+
+def load_parameters(path: Path | str, chip: Chip, method: str) -> Parameters:
+    """Read trained parameters.
+
+    Args:
+        path: file from :meth:`CorrectedChip.save`.
+        chip: that they were trained for.
+        method: that they belong to.
+
+    Raises:
+        DataError: missing, damaged, for another chip or of another method.
+    """
+    tensors, about = read_tensors(Path(path))
+    if about.get("kind") != _KIND:
+        raise DataError(f"{path}: not the file of a correction; archsim tune writes one")
+    check_finite(tensors, str(path))
+    if about.get("chip") != tensors_hash(chip.tensors):
+        raise DataError(f"{path}: trained for another chip")
+    if about.get("method") != method:
+        raise DataError(
+            f"{path}: parameters of the method {json.dumps(about.get('method'))}, not of "
+            f"{json.dumps(method)}"
+        )
+    return tensors

@@ -1,0 +1,46 @@
+"""Retrained layers: their weights are trained for the chip and written again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from archsim.errors import ConfigError
+from tsb.correction.base import Carrier, Correction, Tensors
+
+
+@dataclass(kw_only=True)
+class LastLayers(Correction):
+    """The last layers, from the weights that the chip was asked for.
+
+    Attributes:
+        count: how many layers on crossbars.
+    """
+
+    count: int = 1
+    name: str = "last-layers"
+    in_cells: bool = True
+    names: tuple[str, ...] = ()
+
+    def attach(self, carrier: Carrier) -> None:
+        """See :meth:`Correction.attach`."""
+        names = carrier.weights()
+        if not 1 <= self.count <= len(names):
+            raise ConfigError(f"last-layers = {self.count}; allowed: 1 to {len(names)}")
+        self.names = names[len(names) - self.count :]
+
+    def start(
+        self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the weights that were asked for; see :meth:`Correction.start`."""
+        del carrier, tensors, images
+        return {name: wanted[name].detach().clone() for name in self.names}
+
+    def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
+        """See :meth:`Correction.apply`."""
+        return {**tensors, **parameters}
+
+    def replaced(self) -> tuple[str, ...]:
+        """See :meth:`Correction.replaced`."""
+        return self.names

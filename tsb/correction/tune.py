@@ -1,0 +1,249 @@
+"""Train corrections against the frozen errors of chips: several chips at a time.
+
+Adam on all trained parameters, learning rate on a cosine; parameters that lie in cells get the
+noise of their own writing at every step (gradient at the noisy values, update of the clean ones).
+Every chip has its own parameters; images and noise are the same for all, so that a chip's result
+does not depend on which others are trained with it (but for rounding).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from archsim.errors import ConfigError
+from tsb.chip import Chip
+from tsb.correction.base import Carrier, Correction
+from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
+from tsb.data import Dataset, Split
+from tsb.noise import WeightNoise
+from tsb.quantize import quantise
+
+#: Told of the step just done and of the mean loss.
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneSettings:
+    """How corrections are trained.
+
+    Attributes:
+        steps: of Adam.
+        batch_size: images per step.
+        learning_rate: of the first step; a cosine brings it to 0.
+        noise: of the parameters in cells, during training.
+        calibration_images: for corrections that measure; the first of the training split.
+        validation_images: on which the trained parameters must not be worse than the first ones.
+        seed: of images and noise.
+    """
+
+    steps: int = 300
+    batch_size: int = 128
+    learning_rate: float = 1e-2
+    noise: WeightNoise = field(default_factory=WeightNoise)
+    calibration_images: int = 5000
+    validation_images: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: the first value that is out of range.
+        """
+        for name in ("batch_size", "calibration_images", "validation_images"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)}; allowed: 1 or more")
+        if min(self.steps, self.seed) < 0:
+            raise ConfigError(f"steps = {self.steps}, seed = {self.seed}; allowed: 0 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"learning_rate = {self.learning_rate:g}; allowed: above 0")
+
+    def as_json(self) -> dict[str, object]:
+        """Return all values, as JSON can hold them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TuneResult:
+    """Corrections of some chips.
+
+    Attributes:
+        parameters: of each chip, by ``index.name``.
+        losses: mean over the chips, of every step.
+        kept: for each chip, whether the trained parameters were kept (on the validation images
+            they were not worse than the first ones).
+        diverged: whether a loss was not finite; all chips then have their first parameters.
+        seconds: wall time per chip, calibration included.
+        images: training images that each chip has seen (with repetition).
+    """
+
+    parameters: tuple[Parameters, ...]
+    losses: tuple[float, ...]
+    kept: tuple[bool, ...]
+    diverged: bool
+    seconds: float
+    images: int
+
+
+def tune(
+    carrier: Carrier,
+    chips: Sequence[Chip],
+    corrections: Sequence[Correction],
+    dataset: Dataset,
+    settings: TuneSettings,
+    *,
+    progress: Progress | None = None,
+) -> TuneResult:
+    """Work out and train the corrections of every chip.
+
+    Args:
+        carrier: the network, with the corrections attached.
+        chips: of the same network.
+        corrections: in order; none gives empty parameters.
+        dataset: ``train`` and ``validation`` are used.
+        settings: how.
+        progress: told of every step.
+
+    Raises:
+        ConfigError: no chips, or fewer training images than one batch.
+    """
+    if not chips or len(dataset.train) < settings.batch_size:
+        raise ConfigError(
+            f"{len(chips)} chips, batch_size = {settings.batch_size}, "
+            f"{len(dataset.train)} training images; allowed: 1 chip or more, and at least a batch"
+        )
+    begin = time.perf_counter()
+    calibration = _spread(dataset.train, settings.calibration_images)
+    first = [start_all(corrections, carrier, chip, calibration.images) for chip in chips]
+    trained = [n for n in first[0] if corrections[int(n.partition(".")[0])].trained]
+    if not trained or not settings.steps:
+        seconds = (time.perf_counter() - begin) / len(chips)
+        return TuneResult(
+            parameters=tuple(first),
+            losses=(),
+            kept=(False,) * len(chips),
+            diverged=False,
+            seconds=seconds,
+            images=0,
+        )
+    run = _Run(carrier, chips, corrections, settings, first, trained)
+    losses = run.train(dataset.train, progress)
+    diverged = not all(map(math.isfinite, losses))
+    validation = _spread(dataset.validation, settings.validation_images)
+    kept = (False,) * len(chips) if diverged else run.better(validation)
+    after = run.unstacked()
+    return TuneResult(
+        parameters=tuple(a if keep else f for a, f, keep in zip(after, first, kept, strict=True)),
+        losses=tuple(losses),
+        kept=kept,
+        diverged=diverged,
+        seconds=(time.perf_counter() - begin) / len(chips),
+        images=len(losses) * settings.batch_size,
+    )
+
+
+def _spread(split: Split, count: int) -> Split:
+    """Return so many images, evenly spread: archives may be sorted by class."""
+    index = torch.linspace(0, len(split) - 1, min(count, len(split))).round().long()
+    return Split(split.images[index], split.labels[index])
+
+
+class _Run:
+    """Parameters of all chips along a leading axis, and their training."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        chips: Sequence[Chip],
+        corrections: Sequence[Correction],
+        settings: TuneSettings,
+        first: Sequence[Parameters],
+        trained: Sequence[str],
+    ) -> None:
+        self.model, self.corrections, self.settings = carrier.model, corrections, settings
+        floating = [n for n, t in chips[0].tensors.items() if t.is_floating_point()]
+        self.tensors = {n: torch.stack([chip.tensors[n] for chip in chips]) for n in floating}
+        self.first = {n: torch.stack([own[n] for own in first]) for n in first[0]}
+        self.now = {
+            n: t.clone().requires_grad_() if n in trained else t for n, t in self.first.items()
+        }
+        self.trained = list(trained)
+        self.noisy = [n for n in in_cells(corrections, self.first) if n in trained]
+        self.source = torch.Generator().manual_seed(settings.seed)
+
+    def train(self, train: Split, progress: Progress | None) -> list[float]:
+        """Return the mean loss of every step; it ends after one that is not finite."""
+        settings = self.settings
+        optimiser = torch.optim.Adam([self.now[n] for n in self.trained], lr=1.0)
+        losses: list[float] = []
+        order = torch.empty(0, dtype=torch.long)
+        for step in range(settings.steps):
+            if len(order) < settings.batch_size:
+                order = torch.randperm(len(train), generator=self.source)
+            batch, order = order[: settings.batch_size], order[settings.batch_size :]
+            rate = settings.learning_rate * (1 + math.cos(math.pi * step / settings.steps)) / 2
+            optimiser.param_groups[0]["lr"] = rate
+            optimiser.zero_grad()
+            loss = self.losses(self.programmed(self.now), train.images[batch], train.labels[batch])
+            losses.append(float(loss.detach().mean()))
+            if not math.isfinite(losses[-1]):
+                break
+            loss.sum().backward()
+            optimiser.step()
+            if progress is not None:
+                progress(step + 1, losses[-1])
+        return losses
+
+    def programmed(self, parameters: Parameters) -> Parameters:
+        """Return parameters with the noise of one writing, the same for all chips."""
+        noise, found = self.settings.noise, dict(parameters)
+        for name in self.noisy:
+            value = parameters[name]
+            clean = value.detach()
+            stored = torch.func.vmap(lambda w: quantise(w, noise.weight_bits, noise.scaling))(clean)
+            normal = torch.randn(clean.shape[1:], generator=self.source)
+            stored = stored + torch.func.vmap(noise.std)(stored) * normal
+            found[name] = stored + (value - clean)
+        return found
+
+    def corrected(self, parameters: Parameters) -> dict[str, Tensor]:
+        """Return the tensors of all chips, corrected."""
+
+        def one(tensors: dict[str, Tensor], own: Parameters) -> dict[str, Tensor]:
+            return apply_all(self.corrections, tensors, own)
+
+        found: dict[str, Tensor] = torch.func.vmap(one)(self.tensors, parameters)
+        return found
+
+    def losses(self, parameters: Parameters, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of each chip."""
+        tensors = self.corrected(parameters)
+        count = len(next(iter(tensors.values())))
+        found = []
+        for chip in range(count):
+            own = {name: tensor[chip] for name, tensor in tensors.items()}
+            scores = torch.func.functional_call(self.model, own, (images,))
+            found.append(functional.cross_entropy(scores, labels))
+        return torch.stack(found)
+
+    @torch.no_grad()
+    def better(self, split: Split) -> tuple[bool, ...]:
+        """Tell for each chip whether the trained parameters lose no more than the first ones."""
+        state = self.source.get_state()
+        found = []
+        for parameters in (self.first, self.now):
+            self.source.set_state(state)  # the same noise for both
+            found.append(self.losses(self.programmed(parameters), split.images, split.labels))
+        return tuple((found[1] <= found[0]).tolist())
+
+    def unstacked(self) -> list[Parameters]:
+        """Return the parameters of each chip."""
+        count = len(next(iter(self.now.values())))
+        return [{n: t.detach()[i].clone() for n, t in self.now.items()} for i in range(count)]
