@@ -3,16 +3,18 @@
 Two models of what a pulse does; all sigmas and tolerances are relative to the maximum conductance.
 
 ``redraw``
-    Every pulse lands independently at ``N(target, sigma^2)``: pulses follow a geometric law cut off
-    at the limit, the accepted error is a truncated normal. Exact.
+    Every pulse lands at ``N(target, sigma^2)``; a share of the variance belongs to the cell, all
+    its pulses have it in common, the rest is new in each: see :mod:`archsim.device.redraw`, also
+    for the accuracy.
 ``incremental``
     The first pulse lands at ``N(target, sigma^2)``, each further one removes the fraction
     ``step_gain`` of the error and adds ``N(0, step_sigma^2)``: see
-    :mod:`archsim.device.error_chain`, also for the accuracy.
+    :mod:`archsim.device.error_chain`, also for the accuracy. It corrects the share that belongs to
+    the cell like any other error.
 
-``redraw`` is ``incremental`` with ``step_gain = 1`` and ``step_sigma = sigma``: a batch that mixes
-the models can use that. Every pulse is followed by one verify read. The closed form here and the
-sampler, :mod:`archsim.device.write_sampler`, are each other's test.
+``redraw`` without such a share is ``incremental`` with ``step_gain = 1`` and ``step_sigma =
+sigma``: a batch that mixes the models can use that. Every pulse is followed by one verify read.
+The closed form here and the sampler, :mod:`archsim.device.write_sampler`, are each other's test.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from torch import Tensor
 
 from archsim.device.cell import Real, broadcast, real
 from archsim.device.error_chain import incremental_law, scaled
+from archsim.device.redraw import redraw_law
 from archsim.errors import ConfigError, close_matches
 from archsim.shapes import PerDesign
 
@@ -171,6 +174,7 @@ def pulse_law(
     max_pulses: Real,
     step_gain: Real | None = None,
     step_sigma: Real | None = None,
+    device_share: Real = 0.0,
 ) -> PulseLaw:
     """Return the law of write-verify, differentiable in all but ``max_pulses``.
 
@@ -181,46 +185,28 @@ def pulse_law(
         max_pulses: pulse limit, a whole number >= 1, ``*batch``.
         step_gain: incremental: share of the error that a further pulse removes, 0 to 2.
         step_sigma: incremental: spread that a further pulse adds.
+        device_share: redraw: share of ``sigma^2`` that all pulses of a cell have in common, 0 to
+            1, ``*batch``.
 
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
     """
     gain, spread = write_step(model=model, sigma=sigma, step_gain=step_gain, step_sigma=step_sigma)
     if model == "redraw":
-        return _redraw_law(*broadcast(sigma, tolerance, max_pulses))
-    survival, variance, outside = incremental_law(
-        sigma=sigma,
-        tolerance=tolerance,
-        max_pulses=max_pulses,
-        step_gain=gain,
-        step_sigma=spread,
-    )
+        survival, variance, outside = redraw_law(
+            sigma=sigma, tolerance=tolerance, max_pulses=max_pulses, device_share=device_share
+        )
+    else:
+        survival, variance, outside = incremental_law(
+            sigma=sigma,
+            tolerance=tolerance,
+            max_pulses=max_pulses,
+            step_gain=gain,
+            step_sigma=spread,
+        )
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
     return PulseLaw(survival, torch.where(positive, deviation, 0.0), outside)
-
-
-def _redraw_law(sigma: Tensor, tolerance: Tensor, max_pulses: Tensor) -> PulseLaw:
-    """Return the law of independent pulses.
-
-    With z = tolerance / sigma, q = P(|N| > z) and the limit n, the final variance over sigma^2 is
-    ``(1 - q^n) v + q^n + 2 z phi(z) q^(n-1)``: v = 1 - 2 z phi(z) / (1 - q) inside the tolerance
-    (variance of a truncated normal), and the last pulse's error outside it.
-    """
-    z = scaled(tolerance, sigma)
-    fails, hits = torch.erfc(z / math.sqrt(2)), torch.erf(z / math.sqrt(2))
-    edge = 2 * z * torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    unconverged = fails**max_pulses
-    inside = 1 - edge / torch.where(hits > 0, hits, 1.0)
-    relative = (1 - unconverged) * inside + unconverged + edge * fails ** (max_pulses - 1)
-    longest = int(max_pulses.max().item()) if max_pulses.numel() else 1
-    before = torch.arange(longest, dtype=torch.float64)
-    survival = fails.unsqueeze(-1) ** before
-    return PulseLaw(
-        survival=torch.where(before < max_pulses.unsqueeze(-1), survival, 0.0),
-        residual_sigma=sigma * torch.sqrt(relative),
-        unconverged_fraction=unconverged,
-    )
 
 
 def write_verify_closed_form(
@@ -231,6 +217,7 @@ def write_verify_closed_form(
     max_pulses: Real,
     step_gain: Real | None = None,
     step_sigma: Real | None = None,
+    device_share: Real = 0.0,
 ) -> WriteVerifyStats:
     """Return the averages of write-verify per cell: :func:`pulse_law` summed up.
 
@@ -241,6 +228,8 @@ def write_verify_closed_form(
         max_pulses: pulse limit, a whole number >= 1, ``*batch``.
         step_gain: incremental: share of the error that a further pulse removes, 0 to 2.
         step_sigma: incremental: spread that a further pulse adds.
+        device_share: redraw: share of ``sigma^2`` that all pulses of a cell have in common, 0 to
+            1, ``*batch``.
 
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
@@ -252,4 +241,5 @@ def write_verify_closed_form(
         max_pulses=max_pulses,
         step_gain=step_gain,
         step_sigma=step_sigma,
+        device_share=device_share,
     ).stats()

@@ -1,0 +1,138 @@
+"""The law of write-verify by independent pulses, about an error that belongs to the cell.
+
+A pulse lands at ``d + c N(0, 1)``: the device error ``d ~ N(0, s sigma^2)`` is drawn once per cell
+and met by every pulse, the cycle error ``c = sigma sqrt(1 - s)`` is new in each. Given ``d`` a
+pulse fails with ``q(d) = Phi((d - t) / c) + Phi((-d - t) / c)``, so that the pulses follow a
+geometric law cut off at the limit n, and
+
+* more than k pulses are needed with ``E[q^k]``, the cell stays outside with ``E[q^n]``;
+* the final variance is ``E[sum_(k<n) q^k A + q^(n-1) (d^2 + c^2 - A)]``, with A(d) the second
+  moment of a pulse inside the tolerance (of a truncated normal): accepted at pulse k, or the last
+  pulse's error.
+
+Without a device error (s = 0) there is nothing to average over, and the law is exact. Otherwise the
+average over ``|d|`` is a Gauss-Legendre sum on four panels whose borders lie about the tolerance,
+where q rises from 0 to 1 within a few c: probabilities to 1e-6 and the variance to 1e-5 of itself
+(tests/device/test_redraw.py), also where nothing of the spread is new in a cycle (s = 1: a cell
+that fails once fails always).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from archsim.device.cell import Real, broadcast
+from archsim.device.error_chain import scaled
+
+#: Points per panel.
+_POINTS = 24
+#: Device errors beyond so many of their standard deviations are left out: 2e-17 of the mass.
+_REACH = 8.5
+#: Half width, in cycle spreads, of the panels about the tolerance: beyond, q is 0 or 1 to 1e-9.
+_EDGE = 6.0
+
+
+def redraw_law(
+    *, sigma: Real, tolerance: Real, max_pulses: Real, device_share: Real = 0.0
+) -> tuple[Float[Tensor, "*batch pulse"], Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """Return the law of the pulses of a cell, averaged over cells.
+
+    Differentiable in all but ``max_pulses``. At a share of 0 and 1 the slope in the share leaves
+    out the part that appears there (at 1 the true slope is infinite).
+
+    Args:
+        sigma: spread of a pulse, relative to the maximum conductance, ``*batch``.
+        tolerance: accepted ``|error|``, ``*batch``.
+        max_pulses: pulse limit, at least 1, ``*batch``.
+        device_share: share of ``sigma^2`` that all pulses of a cell have in common, 0 to 1,
+            ``*batch``.
+
+    Returns:
+        Probability that a cell needs more than k pulses (k = 0 to the largest limit - 1), the
+        variance of the final error, and the fraction of cells outside the tolerance at the end.
+    """
+    sigma, tolerance, limit, share = broadcast(sigma, tolerance, max_pulses, device_share)
+    cycle, device = sigma * _root(1 - share), sigma * _root(share)
+    error, weight = _device_errors(tolerance, cycle, device)
+    limit, cycle, bound = limit.unsqueeze(-1), cycle.unsqueeze(-1), tolerance.unsqueeze(-1)
+    fails, inside = _one_pulse(error, cycle, bound)
+    longest = int(limit.max().item()) if limit.numel() else 1
+    reached, pulses = torch.ones_like(fails), torch.ones_like(fails)
+    # Every cell takes the first pulse.
+    survival = [torch.ones_like(limit[..., 0])]
+    for pulse in range(1, longest):
+        reached = reached * fails
+        active = pulse < limit
+        survival.append(torch.where(active[..., 0], (weight * reached).sum(-1), 0.0))
+        pulses = pulses + torch.where(active, reached, 0.0)
+    last = fails ** (limit - 1)
+    variance = pulses * inside + last * (error**2 + cycle**2 - inside)
+    return (
+        torch.stack(survival, dim=-1),
+        (weight * variance).sum(-1),
+        (weight * last * fails).sum(-1),
+    )
+
+
+def _root(value: Tensor) -> Tensor:
+    """Square root whose gradient at 0 is 0 instead of infinite."""
+    positive = value > 0
+    return torch.where(positive, torch.sqrt(torch.where(positive, value, 1.0)), 0.0)
+
+
+def _one_pulse(error: Tensor, cycle: Tensor, tolerance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the chance that a pulse fails, and the second moment of those that do not.
+
+    Args:
+        error: device error, at least 0.
+        cycle: spread of a pulse about it.
+        tolerance: accepted ``|error|``.
+    """
+    above, below = _signed(tolerance - error, cycle), _signed(tolerance + error, cycle)
+    fails: Tensor = torch.special.ndtr(-above) + torch.special.ndtr(-below)
+    hits = (torch.erf(above / math.sqrt(2)) + torch.erf(below / math.sqrt(2))) / 2
+    high, low = _density(above), _density(below)
+    own = hits - above * high - below * low
+    inside = error**2 * hits + 2 * error * cycle * (low - high) + cycle**2 * own
+    return fails, inside.clamp_min(0)
+
+
+def _signed(distance: Tensor, spread: Tensor) -> Tensor:
+    """Return ``distance / spread`` between -50 and 50; a distance of 0 over 0 counts as inside."""
+    ratio = scaled(distance.abs(), spread)
+    return torch.where(distance >= 0, ratio, -ratio)
+
+
+def _density(z: Tensor) -> Tensor:
+    return torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _device_errors(tolerance: Tensor, cycle: Tensor, device: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points and weights of the average over the size of the device error."""
+    if not device.requires_grad and not bool((device > 0).any()):
+        return torch.zeros_like(device).unsqueeze(-1), torch.ones_like(device).unsqueeze(-1)
+    # All in standard deviations of the device error.
+    inner = [
+        scaled((tolerance + step * cycle).clamp_min(0), device).clamp_max(_REACH)
+        for step in (-_EDGE, 0.0, _EDGE)
+    ]
+    ends = torch.zeros_like(device), torch.full_like(device, _REACH)
+    borders = torch.stack([ends[0], *inner, ends[1]], dim=-1)
+    low, width = borders[..., :-1, None], borders.diff(dim=-1).unsqueeze(-1)
+    place, share = (torch.tensor(column, dtype=torch.float64) for column in _legendre())
+    points = (low + width * place).flatten(-2)
+    weights = (width * share).flatten(-2) * _density(points)
+    return device.unsqueeze(-1) * points, weights / weights.sum(-1, keepdim=True)
+
+
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[list[float], list[float]]:
+    """Gauss-Legendre points and weights on 0 to 1."""
+    points, weights = np.polynomial.legendre.leggauss(_POINTS)
+    return list((points + 1) / 2), list(weights / 2)
