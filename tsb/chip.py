@@ -71,6 +71,18 @@ class Placement:
         std = noise_std(weight_cells(targets, self.cell), verified)
         return {name: own / self.copies.get(name, 1) ** 0.5 for name, own in std.items()}
 
+    def std_of(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the standard deviation of each weight after one pulse, in units of the weight.
+
+        Args:
+            weights: by name.
+        """
+        targets = self.targets(weights)
+        return {
+            name: own * _scale(weights[name], self.scaling)
+            for name, own in self.std(targets, verify_none(targets)).items()
+        }
+
     def write(
         self, weights: Mapping[str, Tensor], verified: Masks, generator: torch.Generator
     ) -> dict[str, Tensor]:

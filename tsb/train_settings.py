@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, close_matches
 from tsb.noise import WeightNoise
+
+#: Losses of a backbone: see :mod:`tsb.backbone_loss`.
+OBJECTIVES = ("noise-injection", "neft-ovf", "neft-irs", "lipschitz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +18,7 @@ class TrainSettings:
 
     Attributes:
         noise: of the weights, in training and validation.
+        objective: one of :data:`OBJECTIVES`.
         epochs: length of the cosine.
         stop_fraction: share of the epochs that is run (rounded up), above 0 to 1.
         patience: stop after so many epochs without a better noisy validation accuracy; None never.
@@ -32,6 +36,7 @@ class TrainSettings:
     """
 
     noise: WeightNoise = field(default_factory=WeightNoise)
+    objective: str = "noise-injection"
     epochs: int = 10
     stop_fraction: float = 1.0
     patience: int | None = None
@@ -50,6 +55,11 @@ class TrainSettings:
         Raises:
             ConfigError: the first value that is out of range.
         """
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(
+                f"objective = '{self.objective}'; allowed: {', '.join(OBJECTIVES)}."
+                + close_matches(self.objective, OBJECTIVES)
+            )
         for name in ("epochs", "batch_size", "validation_instances", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}; allowed: 1 or more")

@@ -1,0 +1,200 @@
+"""What a study file may say: a network, its backbones, and the methods that are compared on chips.
+
+A study is trained and evaluated by ``archsim train``; every number of it is in the YAML, and what
+is left out has the default shown by ``archsim schema study``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from archsim.config.load import apply_overrides, load_preset
+from archsim.config.resolve import validate_model
+from archsim.config.schema import Count, _Model
+
+Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Backbone(_Model):
+    """How a backbone is trained before it is programmed."""
+
+    objective: Literal["noise-injection", "neft-ovf", "neft-irs", "lipschitz"] = Field(
+        default="noise-injection", description="loss: see tsb/backbone_loss.py"
+    )
+    sigma: Sigma | None = Field(
+        default=None, description="of the injected noise; null: the sigma of the chip"
+    )
+    epochs: Count = Field(default=10, description="length of the learning-rate cosine")
+    stop_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="share of the epochs that is run (early stop)"
+    )
+    patience: Count | None = Field(
+        default=None, description="stop after so many epochs without better noisy validation"
+    )
+    batch_size: Count = 128
+    learning_rate: Rate = 3e-3
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    augment: bool = Field(default=False, description="shift and mirror training images")
+    clip: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
+        default=None, description="bound of all weights, in root-mean-square weights"
+    )
+    scaling: Literal["tensor", "column"] = Field(
+        default="tensor", description="what shares a full-scale conductance"
+    )
+    validation_instances: Count = 4
+
+
+class Tuning(_Model):
+    """How corrections are trained on a chip."""
+
+    steps: Annotated[int, Field(strict=True, ge=0)] = Field(default=300, description="of Adam")
+    batch_size: Count = 128
+    learning_rate: Rate = 1e-2
+    sigma: Sigma | None = Field(
+        default=None,
+        description="noise of what lies in cells while it is trained; null: that of its writing",
+    )
+    calibration_images: Count = 5000
+    validation_images: Count = 2000
+
+
+class Method(_Model):
+    """One way to get accuracy out of a chip."""
+
+    name: str = Field(min_length=1, description="in tables and figures")
+    backbone: str | None = Field(default=None, description="null: the first of the study")
+    write: Literal["none", "all", "last-layers", "magnitude", "random", "swim", "u-swim"] = Field(
+        default="none", description="which backbone weights are write-verified"
+    )
+    fraction: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="share of the backbone's weights, for policies by score"
+    )
+    last_layers: Count = Field(default=1, description="for write: last-layers")
+    copies: dict[str, Count] = Field(
+        default_factory=dict, description="duplicated and averaged cells by weight name"
+    )
+    corrections: str = Field(
+        default="", description="joined by +, e.g. batch-norm+tsb+biases or last-layers:2"
+    )
+    verify: bool = Field(default=True, description="write-verify what the corrections write")
+    steps: Annotated[int, Field(strict=True, ge=0)] | None = Field(
+        default=None, description="replaces tuning.steps"
+    )
+    learning_rate: Rate | None = Field(default=None, description="replaces tuning.learning_rate")
+
+    @model_validator(mode="after")
+    def _fraction_where_used(self) -> Method:
+        scored = self.write in ("magnitude", "random", "swim", "u-swim")
+        if scored != (self.fraction is not None):
+            raise ValueError(
+                f"write = {self.write}, fraction = {self.fraction}; allowed: a fraction with "
+                "magnitude, random, swim and u-swim, and none with the others"
+            )
+        return self
+
+
+class Block(_Model):
+    """The shared block where a correction `tsb` says no more."""
+
+    channels: Count = 5
+    depth: Annotated[int, Field(strict=True, ge=1, le=4)] = 1
+    insertions: Count | None = Field(default=None, description="the last places; null: all")
+
+    def options(self) -> dict[str, int]:
+        """Return what is given."""
+        given: dict[str, int] = self.model_dump(exclude_none=True)
+        return given
+
+
+class Published(_Model):
+    """A published number that a study's table shows beside ours."""
+
+    method: str
+    sigma: Sigma
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    source: str = Field(min_length=1)
+
+
+class Study(_Model):
+    """Network, data, chips, backbones and methods."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    network: str = Field(description="zoo name or package.module:function")
+    options: dict[str, int | bool | list[int]] = Field(
+        default_factory=dict, description="of the zoo network, e.g. widths: [32, 64, 128]"
+    )
+    data: str = Field(description="mnist-part, mnist, fashion-mnist, cifar10 or tiny-imagenet")
+    device: str = Field(default="rram", description="preset; its sigma is replaced by `sigma`")
+    bits_per_cell: Annotated[int, Field(strict=True, ge=1, le=8)] = 2
+    weight_bits: Annotated[int, Field(strict=True, ge=1, le=16)] = 8
+    sigma: Annotated[list[Sigma], Field(min_length=1)] = Field(
+        default=[0.1], description="spread of one pulse, relative to the maximum conductance"
+    )
+    seeds: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(min_length=1)] = Field(
+        default=[0], description="of backbone and chips: every seed is trained anew"
+    )
+    chips: Count = Field(default=8, description="programmed chips per backbone")
+    runs: Count = Field(default=25, description="how often the corrections are written per chip")
+    train_images: Count | None = Field(default=None, description="null: all")
+    test_images: Count | None = Field(default=None, description="null: all")
+    score_images: Count = Field(default=2000, description="behind swim and u-swim")
+    tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")
+    insertion: Literal["default", "convolution", "residual_block"] = "default"
+    backbones: Annotated[dict[str, Backbone], Field(min_length=1)]
+    tuning: Tuning = Tuning()
+    methods: Annotated[list[Method], Field(min_length=1)]
+    baseline: str | None = Field(
+        default=None, description="method whose gap the others shrink; null: the first"
+    )
+    published: list[Published] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Study:
+        names = [method.name for method in self.methods]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"methods: the name '{twice[0]}' is given twice")
+        for method in self.methods:
+            if method.backbone is not None and method.backbone not in self.backbones:
+                raise ValueError(
+                    f"methods: backbone = '{method.backbone}' of '{method.name}'; allowed: "
+                    f"{', '.join(self.backbones)}"
+                )
+        if self.baseline is not None and self.baseline not in names:
+            raise ValueError(f"baseline = '{self.baseline}'; allowed: {', '.join(names)}")
+        for values, key in ((self.sigma, "sigma"), (self.seeds, "seeds")):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} = {values}: a value is given twice")
+        return self
+
+    def backbone_of(self, method: Method) -> str:
+        """Return the name of a method's backbone.
+
+        Args:
+            method: one of this study's.
+        """
+        return method.backbone or next(iter(self.backbones))
+
+    @property
+    def baseline_name(self) -> str:
+        """The method whose gap to the ideal the others shrink."""
+        return self.baseline or self.methods[0].name
+
+
+def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
+    """Read a study.
+
+    Args:
+        name: preset name (``archsim list studies``) or YAML path.
+        overrides: ``path=value`` settings below ``study``, e.g. ``study.chips=4``.
+
+    Raises:
+        ConfigError: with the dotted path, the value and what is allowed.
+    """
+    document: dict[str, Any] = {"study": load_preset("study", name)}
+    return validate_model(Study, apply_overrides(document, overrides)["study"], "study")

@@ -1,0 +1,252 @@
+"""Run a study: what is missing in its folder is worked out, in as many processes as wanted.
+
+Every unit writes its result last and atomically, so that a run which was killed at any moment goes
+on where it was; backbones also go on from their last epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from archsim import __version__
+from archsim.config.study import Study
+from archsim.errors import ConfigError, DataError
+from tsb.checkpoint import write_atomically
+from tsb.study.results import check_same_settings, missing
+from tsb.study.units import BackboneUnit, MethodUnit
+from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
+from tsb.train_settings import EpochRecord
+
+_STUDY = "study.json"
+_ABOUT = "run.json"
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A study and the folder of its results."""
+
+    study: Study
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One piece of news from a run.
+
+    Attributes:
+        stage: ``backbones`` or ``methods``.
+        unit: name of the unit.
+        epoch: finished epochs of a backbone, None for a unit that is done.
+        accuracy: noisy validation accuracy after that epoch.
+        done: units of this stage that are finished.
+        total: units of this stage.
+    """
+
+    stage: str
+    unit: str
+    epoch: int | None
+    accuracy: float | None
+    done: int
+    total: int
+
+
+News = Callable[[Step], None]
+
+
+def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
+    """Open the folder of a run, or make it.
+
+    A study may grow: methods, sigmas and seeds that are new are worked out, what is there is kept.
+
+    Args:
+        folder: of the run.
+        study: None takes the folder's own; else it becomes the folder's.
+
+    Raises:
+        ConfigError: the folder holds results of this study's units with other settings.
+        DataError: not a run, damaged, or it cannot be made.
+    """
+    place = Path(folder)
+    path = place / _STUDY
+    if study is None:
+        return StudyRun(_read_study(path), place)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
+    run = StudyRun(study, place)
+    check_same_settings(study, place)
+    write_atomically(path, (study.model_dump_json(indent=1) + "\n").encode())
+    return run
+
+
+def _read_study(path: Path) -> Study:
+    if not path.is_file():
+        raise DataError(
+            f"{path.parent}: not the folder of a run (no {path.name}); archsim train makes one"
+        )
+    try:
+        return Study.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not the study of a run: {error}") from error
+
+
+def run_study(
+    run: StudyRun, *, data_root: str | None = None, jobs: int = 1, news: News | None = None
+) -> None:
+    """Work out whatever is missing.
+
+    Args:
+        run: study and folder.
+        data_root: where the data are; None looks in the usual places and then downloads.
+        jobs: processes; each uses one thread.
+        news: told of every epoch and unit.
+
+    Raises:
+        ArchsimError: whatever is wrong with network, data or settings, before anything is trained.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs = {jobs}; allowed: 1 or more")
+    study = run.study
+    _check(study, data_root)
+    backbones, methods = missing(study, run.folder)
+    if not backbones and not methods:
+        return
+    begin = time.time()
+    told = news or (lambda _: None)
+    _stage(run, "backbones", backbones, data_root, jobs, told)
+    _stage(run, "methods", methods, data_root, jobs, told)
+    _write_about(run, begin, dataset_of(study, data_root).note, jobs)
+
+
+def _check(study: Study, data_root: str | None) -> None:
+    """Find what is wrong before hours of work."""
+    from tsb.correction import make_carrier, parse_corrections
+    from tsb.correction.corrected import attach_all
+    from tsb.study.work import module_of
+
+    data = dataset_of(study, data_root)
+    model, graph = module_of(study), graph_of(study)
+    shape = tuple(data.train.images.shape[1:])
+    wanted = getattr(model, "input_shape", shape)
+    if tuple(wanted) != shape:
+        raise ConfigError(
+            f"study.data = '{study.data}' has images of {shape}, study.network = "
+            f"'{study.network}' takes {tuple(wanted)}"
+        )
+    classes = getattr(model, "num_classes", data.num_classes)
+    if classes != data.num_classes:
+        raise ConfigError(
+            f"study.data = '{study.data}' has {data.num_classes} classes, study.network = "
+            f"'{study.network}' {classes}; set study.options.num_classes"
+        )
+    cell_model(study, study.sigma[0])
+    for method in study.methods:
+        corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+        attach_all(corrections, make_carrier(model, graph, rule=study.insertion))
+
+
+def _stage(
+    run: StudyRun,
+    stage: str,
+    units: Sequence[BackboneUnit | MethodUnit],
+    data_root: str | None,
+    jobs: int,
+    told: News,
+) -> None:
+    def say(unit: str, done: int, epoch: int | None = None, accuracy: float | None = None) -> None:
+        told(
+            Step(
+                stage=stage,
+                unit=unit,
+                epoch=epoch,
+                accuracy=accuracy,
+                done=done,
+                total=len(units),
+            )
+        )
+
+    if jobs == 1 or len(units) == 1:
+        for done, unit in enumerate(units):
+
+            def progress(record: EpochRecord, at: int = done, name: str = unit.folder) -> None:
+                say(name, at, record.epoch, record.noisy_accuracy)
+
+            _work(run.study, unit, run.folder, data_root, progress)
+            say(unit.folder, done + 1)
+        return
+    # Fresh processes: a forked one would share the threads' locks of PyTorch and numba.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+        waiting: dict[Future[None], str] = {
+            pool.submit(_work, run.study, unit, run.folder, data_root): unit.folder
+            for unit in units
+        }
+        done = 0
+        try:
+            while waiting:
+                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                    done += 1
+                    say(waiting.pop(future), done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(getattr(pool, "_processes", {}).values()):
+                process.terminate()
+            raise
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _work(
+    study: Study,
+    unit: BackboneUnit | MethodUnit,
+    folder: Path,
+    data_root: str | None,
+    progress: Callable[[EpochRecord], None] | None = None,
+) -> None:
+    if isinstance(unit, BackboneUnit):
+        train_unit(study, unit, folder, data_root, progress)
+    else:
+        method_unit(study, unit, folder, data_root)
+
+
+def _write_about(run: StudyRun, begin: float, note: str, jobs: int) -> None:
+    about = {
+        "archsim": __version__,
+        "torch": torch.__version__,
+        "commit": _commit(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds_of_last_call": time.time() - begin,
+        "jobs": jobs,
+        "data_note": note,
+    }
+    write_atomically(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+
+
+def _commit() -> str:
+    """Return the commit of this checkout, "" outside one."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip()

@@ -1,0 +1,236 @@
+"""The pieces of a study that are worked out once each: backbones, and methods on their chips."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from archsim.config.study import Backbone, Method, Study
+from tsb.correction import TuneSettings
+from tsb.noise import WeightNoise
+from tsb.train_settings import TrainSettings
+
+#: Name of the backbone that is trained without noise, for the accuracy of an ideal chip.
+IDEAL = "noise-free"
+#: Chips of neighbouring seeds of a study have different seeds of their own.
+_CHIPS_PER_SEED = 100_000
+
+
+def slug(text: str) -> str:
+    """Return a name as a folder can have it: letters, digits, dots and dashes.
+
+    Args:
+        text: any name.
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-") or "unnamed"
+
+
+@dataclass(frozen=True)
+class BackboneUnit:
+    """One training: a backbone of the study at one sigma, from one seed."""
+
+    backbone: str
+    sigma: float
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder below ``backbones/``."""
+        return f"{slug(self.backbone)}-sigma{self.sigma:g}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class MethodUnit:
+    """One method on all chips of one backbone."""
+
+    method: str
+    sigma: float
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder below ``methods/``."""
+        return f"{slug(self.method)}-sigma{self.sigma:g}-seed{self.seed}"
+
+
+def ideal_settings(study: Study) -> Backbone:
+    """Return how the noise-free backbone is trained: like the first one, to its end.
+
+    Args:
+        study: which.
+    """
+    first = next(iter(study.backbones.values()))
+    changes = {"sigma": 0.0, "stop_fraction": 1.0, "patience": None, "clip": None}
+    return first.model_copy(update={**changes, "objective": "noise-injection"})
+
+
+def backbone_unit(study: Study, method: Method, sigma: float, seed: int) -> BackboneUnit:
+    """Return the training that a method needs.
+
+    Args:
+        study: which.
+        method: one of its methods.
+        sigma: of the chip.
+        seed: of backbone and chips.
+    """
+    name = study.backbone_of(method)
+    own = study.backbones[name].sigma
+    return BackboneUnit(name, sigma if own is None else own, seed)
+
+
+def method_units(study: Study) -> list[MethodUnit]:
+    """Return all methods at all sigmas and seeds.
+
+    Args:
+        study: which.
+    """
+    return [
+        MethodUnit(method.name, sigma, seed)
+        for seed in study.seeds
+        for sigma in study.sigma
+        for method in study.methods
+    ]
+
+
+def backbone_units(study: Study) -> list[BackboneUnit]:
+    """Return all trainings, the noise-free ones first, each once.
+
+    Args:
+        study: which.
+    """
+    units = [BackboneUnit(IDEAL, 0.0, seed) for seed in study.seeds]
+    units += [
+        backbone_unit(study, method, sigma, seed)
+        for seed in study.seeds
+        for sigma in study.sigma
+        for method in study.methods
+    ]
+    return list(dict.fromkeys(units))
+
+
+def backbone_of(study: Study, unit: BackboneUnit) -> Backbone:
+    """Return how a unit is trained.
+
+    Args:
+        study: which.
+        unit: one of its trainings.
+    """
+    return ideal_settings(study) if unit.backbone == IDEAL else study.backbones[unit.backbone]
+
+
+def train_settings(study: Study, unit: BackboneUnit) -> TrainSettings:
+    """Return the settings of a training.
+
+    Args:
+        study: which.
+        unit: one of its trainings.
+    """
+    own = backbone_of(study, unit)
+    return TrainSettings(
+        noise=WeightNoise(
+            sigma=unit.sigma,
+            weight_bits=study.weight_bits,
+            bits_per_cell=study.bits_per_cell,
+            scaling=own.scaling,
+        ),
+        objective=own.objective,
+        epochs=own.epochs,
+        stop_fraction=own.stop_fraction,
+        patience=own.patience,
+        batch_size=own.batch_size,
+        learning_rate=own.learning_rate,
+        weight_decay=own.weight_decay,
+        augment=own.augment,
+        clip=own.clip,
+        validation_instances=own.validation_instances,
+        seed=unit.seed,
+    )
+
+
+def tune_settings(
+    study: Study, method: Method, *, written_sigma: float, scaling: str, seed: int
+) -> TuneSettings:
+    """Return the settings of the training of corrections.
+
+    Args:
+        study: which.
+        method: one of its methods.
+        written_sigma: spread with which the corrections will be written.
+        scaling: of the backbone.
+        seed: of the study.
+    """
+    tuning = study.tuning
+    sigma = written_sigma if tuning.sigma is None else tuning.sigma
+    return TuneSettings(
+        steps=tuning.steps if method.steps is None else method.steps,
+        batch_size=tuning.batch_size,
+        learning_rate=method.learning_rate or tuning.learning_rate,
+        noise=WeightNoise(
+            sigma=sigma,
+            weight_bits=study.weight_bits,
+            bits_per_cell=study.bits_per_cell,
+            scaling=scaling,
+        ),
+        calibration_images=tuning.calibration_images,
+        validation_images=tuning.validation_images,
+        seed=seed,
+    )
+
+
+def chip_seeds(study: Study, seed: int) -> list[int]:
+    """Return the seeds of the chips: the same for all methods and sigmas, which pairs them.
+
+    Args:
+        study: which.
+        seed: of the study.
+    """
+    return [seed * _CHIPS_PER_SEED + index for index in range(study.chips)]
+
+
+def backbone_settings(study: Study, unit: BackboneUnit) -> dict[str, Any]:
+    """Return everything in a study that a training depends on, as JSON values.
+
+    Args:
+        study: which.
+        unit: one of its trainings.
+    """
+    return _json(
+        {
+            "network": study.network,
+            "options": study.options,
+            "data": study.data,
+            "train_images": study.train_images,
+            "train": train_settings(study, unit).as_json(),
+        }
+    )
+
+
+def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
+    """Return everything in a study that a method's result depends on, as JSON values.
+
+    Args:
+        study: which.
+        unit: one of its methods at one sigma and seed.
+    """
+    method = next(own for own in study.methods if own.name == unit.method)
+    training = backbone_unit(study, method, unit.sigma, unit.seed)
+    keys = ("device", "chips", "runs", "test_images", "score_images", "insertion")
+    return _json(
+        {
+            **backbone_settings(study, training),
+            **{key: getattr(study, key) for key in keys},
+            "tsb": study.tsb.options(),
+            "tuning": study.tuning.model_dump(mode="json"),
+            "method": method.model_dump(mode="json"),
+            "sigma": unit.sigma,
+            "seed": unit.seed,
+        }
+    )
+
+
+def _json(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as a JSON file gives them back: lists for tuples."""
+    found: dict[str, Any] = json.loads(json.dumps(values))
+    return found

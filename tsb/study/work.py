@@ -1,0 +1,392 @@
+"""Work out one unit of a study, in whatever process: nothing here depends on another unit's run."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from archsim.config.resolve import resolve
+from archsim.config.study import Method, Study
+from archsim.errors import ConfigError
+from archsim.network import zoo
+from archsim.network.graph import LayerGraph
+from archsim.network.load import load_module, load_network
+from tsb.checkpoint import load_checkpoint, write_atomically
+from tsb.chip import Chip, Placement, deploy
+from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
+from tsb.correction.base import Carrier, Correction
+from tsb.correction.corrected import attach_all
+from tsb.correction.tune import TuneResult
+from tsb.data import Dataset, Split, load_dataset
+from tsb.monte_carlo import alike_chips, monte_carlo
+from tsb.monte_carlo.evaluate import Draw
+from tsb.quantize import mapped_weights, quantised_weights
+from tsb.selective_write import (
+    Masks,
+    magnitude_scores,
+    random_scores,
+    verify_all,
+    verify_fraction,
+    verify_last_layers,
+    verify_none,
+)
+from tsb.sensitivity import swim_scores
+from tsb.study.units import (
+    BackboneUnit,
+    MethodUnit,
+    backbone_settings,
+    backbone_unit,
+    chip_seeds,
+    method_settings,
+    train_settings,
+    tune_settings,
+)
+from tsb.train import Progress, train_backbone
+from tsb.weight_cells import CellModel
+
+#: Gradient work of a training step over its forward pass: one product for the outputs' gradient
+#: and one for the weights' beside the forward one (Kaplan et al., arXiv 2001.08361, section 2.1).
+_STEP_OVER_FORWARD = 3
+RESULT = "result.json"
+
+
+def module_of(study: Study) -> nn.Module:
+    """Return the network of a study with initial weights, in evaluation mode.
+
+    Args:
+        study: which.
+
+    Raises:
+        NetworkError: an unknown network or option.
+    """
+    if ":" in study.network:
+        return load_module(study.network)
+    options: dict[str, object] = dict(study.options)
+    return zoo.entry(study.network).build(device="cpu", **options).eval()
+
+
+@lru_cache(maxsize=4)
+def _graph(network: str, options: str) -> LayerGraph:
+    chosen = json.loads(options)
+    if ":" in network:
+        return load_network(network)
+    return load_network(zoo.build(network, **chosen), name=network)
+
+
+def graph_of(study: Study) -> LayerGraph:
+    """Return the layer graph of a study's network.
+
+    Args:
+        study: which.
+    """
+    return _graph(study.network, json.dumps(study.options, sort_keys=True))
+
+
+@lru_cache(maxsize=2)
+def _dataset(name: str, data_root: str | None) -> Dataset:
+    return load_dataset(name, data_root)
+
+
+def dataset_of(study: Study, data_root: str | None) -> Dataset:
+    """Return the data of a study, cut to its numbers of images; read once per process.
+
+    Args:
+        study: which.
+        data_root: where the files are.
+
+    Raises:
+        DataError: they are missing, damaged or of another data set.
+    """
+    data = _dataset(study.data, data_root)
+
+    def head(split: Split, most: int | None) -> Split:
+        return split if most is None else split.head(most)
+
+    return Dataset(
+        name=data.name,
+        train=head(data.train, study.train_images),
+        validation=data.validation,
+        test=head(data.test, study.test_images),
+        num_classes=data.num_classes,
+        note=data.note,
+    )
+
+
+def train_unit(
+    study: Study,
+    unit: BackboneUnit,
+    folder: Path,
+    data_root: str | None,
+    progress: Progress | None = None,
+) -> None:
+    """Train a backbone, or go on with it, and write its ``result.json``.
+
+    Args:
+        study: which.
+        unit: which training.
+        folder: of the run.
+        data_root: where the data are.
+        progress: told of every epoch.
+
+    Raises:
+        ConfigError: the training diverged before its first epoch was over.
+    """
+    place = folder / "backbones" / unit.folder
+    data = dataset_of(study, data_root)
+    torch.manual_seed(unit.seed)
+    model = module_of(study)
+    settings = train_settings(study, unit)
+    begin = time.perf_counter()
+    result = train_backbone(
+        model, data, settings, network=study.network, run_folder=place, progress=progress
+    )
+    if not result.best_epoch:
+        raise ConfigError(
+            f"backbone '{unit.folder}': the loss was not finite in the first epoch; allowed: a "
+            f"smaller learning_rate than {settings.learning_rate:g}"
+        )
+    clean = monte_carlo(
+        model,
+        alike_chips(lambda _: _rounded(model, study, settings.noise.scaling)),
+        data.test.images,
+        data.test.labels,
+        chips=1,
+        generator=torch.Generator(),
+    )
+    epochs = len(result.curve)
+    images = epochs * (len(data.train) // settings.batch_size) * settings.batch_size
+    _write_json(
+        place / RESULT,
+        {
+            "backbone": unit.backbone,
+            "sigma": unit.sigma,
+            "seed": unit.seed,
+            "clean_accuracy": float(clean.accuracy.mean()),
+            "validation_accuracy": result.curve[result.best_epoch - 1].noisy_accuracy,
+            "best_epoch": result.best_epoch,
+            "epochs": epochs,
+            "of_epochs": settings.epochs,
+            "stopped": result.stopped,
+            "seconds": time.perf_counter() - begin,
+            "training_macs": _STEP_OVER_FORWARD * images * _macs(study),
+            "test_images": len(data.test),
+            "settings": backbone_settings(study, unit),
+        },
+    )
+
+
+def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Tensor]:
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    return quantised_weights(weights, study.weight_bits, scaling)
+
+
+def _macs(study: Study) -> int:
+    """Return the multiply-adds of one image through the network."""
+    return sum(layer.macs for layer in graph_of(study).layers)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def cell_model(study: Study, sigma: float) -> CellModel:
+    """Return device and cells of a study at one sigma.
+
+    Args:
+        study: which.
+        sigma: spread of one pulse.
+
+    Raises:
+        ConfigError: a device without write-verify, or with too few levels per cell.
+    """
+    device = resolve(
+        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
+    ).device
+    return CellModel.from_device(
+        device, weight_bits=study.weight_bits, bits_per_cell=study.bits_per_cell
+    ).but(sigma=sigma)
+
+
+def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | None) -> None:
+    """Program the chips of a backbone, train the method's corrections, evaluate, write the result.
+
+    Args:
+        study: which.
+        unit: which method.
+        folder: of the run; the backbone has been trained.
+        data_root: where the data are.
+    """
+    method = next(own for own in study.methods if own.name == unit.method)
+    training = backbone_unit(study, method, unit.sigma, unit.seed)
+    data = dataset_of(study, data_root)
+    model = module_of(study)
+    load_checkpoint(folder / "backbones" / training.folder / "best.safetensors").load_into(model)
+    cell = cell_model(study, unit.sigma)
+    placement = Placement(
+        cell=cell, scaling=study.backbones[training.backbone].scaling, copies=method.copies
+    )
+    masks = write_masks(study, method, model, placement, data, unit.seed)
+    chips = [
+        deploy(model, placement, seed=seed, network=study.network, verified=masks)
+        for seed in chip_seeds(study, unit.seed)
+    ]
+    carrier = make_carrier(model, graph_of(study), rule=study.insertion)
+    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    attach_all(corrections, carrier)
+    law = cell.law()
+    written_sigma = (law.residual_sigma if method.verify else cell.class_sigmas()).square().mean()
+    settings = tune_settings(
+        study,
+        method,
+        written_sigma=float(written_sigma.sqrt()),
+        scaling=placement.scaling,
+        seed=unit.seed,
+    )
+    tuned = tune(carrier, chips, corrections, data, settings)
+    place = folder / "methods" / unit.folder
+    place.mkdir(parents=True, exist_ok=True)
+    corrected = _corrected(chips, carrier, corrections, tuned, placement, method)
+    for chip, own in zip(chips, corrected, strict=True):
+        if own.parameters:
+            own.save(place / f"correction-{chip.seed}.safetensors", method=method.corrections)
+    accuracy = _evaluate(study, unit, corrected, data)
+    _write_json(
+        place / RESULT,
+        {
+            "method": unit.method,
+            "sigma": unit.sigma,
+            "seed": unit.seed,
+            "backbone": training.folder,
+            "accuracy": accuracy,
+            "images": len(data.test),
+            **_effort(study, corrected[0], tuned),
+            "settings": method_settings(study, unit),
+        },
+    )
+
+
+def write_masks(
+    study: Study,
+    method: Method,
+    model: nn.Module,
+    placement: Placement,
+    data: Dataset,
+    seed: int,
+) -> Masks:
+    """Return which backbone weights a method write-verifies.
+
+    Args:
+        study: which.
+        method: one of its methods.
+        model: the trained backbone.
+        placement: how its weights are put on cells.
+        data: whose training images give the second derivatives.
+        seed: of the random order.
+    """
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    if method.write == "none":
+        return verify_none(weights)
+    if method.write == "all":
+        return verify_all(weights)
+    if method.write == "last-layers":
+        return verify_last_layers(weights, method.last_layers)
+    scores = _scores(study, method, model, placement, data, seed)
+    return verify_fraction(scores, method.fraction or 0.0)
+
+
+def _scores(
+    study: Study,
+    method: Method,
+    model: nn.Module,
+    placement: Placement,
+    data: Dataset,
+    seed: int,
+) -> dict[str, torch.Tensor]:
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    if method.write == "random":
+        return random_scores(weights, torch.Generator().manual_seed(seed))
+    if method.write == "magnitude":
+        return magnitude_scores(weights)
+    index = torch.linspace(0, len(data.train) - 1, min(study.score_images, len(data.train))).long()
+    second = swim_scores(model, data.train.images[index], data.train.labels[index])
+    if method.write == "swim":
+        return second
+    # The variance in units of the weights, where full scale may differ from column to column.
+    in_weights = placement.std_of(weights)
+    return {name: second[name] * in_weights[name].double().square() for name in second}
+
+
+def _corrected(
+    chips: list[Chip],
+    carrier: Carrier,
+    corrections: list[Correction],
+    tuned: TuneResult,
+    placement: Placement,
+    method: Method,
+) -> list[CorrectedChip]:
+    own_placement = Placement(cell=placement.cell, scaling=placement.scaling)
+    return [
+        CorrectedChip(
+            chip=chip,
+            corrections=tuple(corrections),
+            parameters=parameters,
+            carrier=carrier,
+            placement=own_placement,
+            verify=method.verify,
+        )
+        for chip, parameters in zip(chips, tuned.parameters, strict=True)
+    ]
+
+
+def _evaluate(
+    study: Study, unit: MethodUnit, corrected: list[CorrectedChip], data: Dataset
+) -> list[list[float]]:
+    """Return the accuracy of every chip and run; one run where nothing is written again."""
+    again = bool(corrected[0].written)
+    following = count()
+
+    def next_chip(generator: torch.Generator) -> Draw:
+        del generator
+        return corrected[next(following)].draw
+
+    found = monte_carlo(
+        corrected[0].carrier.model,
+        next_chip,
+        data.test.images,
+        data.test.labels,
+        chips=len(corrected),
+        runs=study.runs if again else 1,
+        generator=torch.Generator().manual_seed(unit.seed),
+    )
+    return [[float(value) for value in row] for row in found.accuracy]
+
+
+def _effort(study: Study, corrected: CorrectedChip, tuned: TuneResult) -> dict[str, Any]:
+    """Return what a method takes: weights written and verified, numbers, time, multiply-adds."""
+    chip = corrected.chip
+    replaced = {name for each in corrected.corrections for name in each.replaced()}
+    extra = corrected.written_weights - sum(chip.wanted[name].numel() for name in replaced)
+    return {
+        "weights": chip.weights,
+        "extra_weights": extra,
+        "written_weights": corrected.written_weights,
+        "verified_weights": chip.verified_weights
+        + (corrected.written_weights if corrected.verify else 0),
+        "digital_parameters": corrected.digital_parameters,
+        "copied_weights": sum(
+            (copies - 1) * chip.wanted[name].numel()
+            for name, copies in chip.placement.copies.items()
+        ),
+        "tune_seconds": tuned.seconds,
+        "tune_macs": _STEP_OVER_FORWARD * tuned.images * _macs(study),
+        "kept": list(tuned.kept),
+        "diverged": tuned.diverged,
+    }
