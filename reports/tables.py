@@ -343,10 +343,14 @@ def _about_programming(result: MapResult) -> list[str]:
         "at a time."
     ]
     device = result.resolved.device
-    if device.sigma_profile.kind != "uniform":
+    if device.sigma_profile.kind != "uniform" and policy != "none":
+        taken = {
+            "weight": "NeFT's share of the weights, 0.4, lies there",
+            "level": "all levels of a cell are equally likely",
+        }
         lines.append(
-            f"Programming: pulses are those of a uniform sigma; archsim program has the profile of "
-            f"{device.name}."
+            f"Programming: {device.name} spreads most in the middle of its range, and pulses are "
+            f"those if {taken[device.sigma_profile.kind]}; archsim program counts your weights."
         )
     return lines
 

@@ -35,6 +35,7 @@ MAX_LAST_LAYERS = 4
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = ("refuse", "reload", "multi-chip")
 WRITE_MODELS = ("redraw", "incremental")
+SIGMA_PROFILES = ("uniform", "weight", "level")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,9 @@ class DesignBatch:
     verify_read_time_s: Tensor = _parameter("device.verify_read_time")
     verify_read_energy_J: Tensor = _parameter("device.verify_read_energy")
     sigma: Tensor = _parameter("device.sigma")
+    sigma_profile: Tensor = _parameter("device.sigma_profile.kind", "choice", SIGMA_PROFILES)
+    sigma_factor: Tensor = _parameter("device.sigma_profile.factor", default=1.0)
+    device_share: Tensor = _parameter("device.device_to_device_share")
     write_model: Tensor = _parameter("device.write_verify.model", "choice", WRITE_MODELS)
     write_tolerance: Tensor = _parameter("device.write_verify.tolerance", default=1.0)
     max_pulses: Tensor = _parameter("device.write_verify.max_pulses", "integer", default=1.0)

@@ -2,27 +2,40 @@
 
 The pulses of a cell come from :mod:`archsim.device`, the same object that decides its residual
 spread. Cells outside the write-verify policy get one pulse and are not read back.
+
+The engine knows no weights. Where the spread of a weight depends on its place in the range, it
+takes NeFT's share of weights to be in the middle (0.4, that of the profile's normalisation), and
+where it depends on the level, all levels to be equally likely; ``archsim program`` counts those of
+a network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from archsim.arch.design import WRITE_MODELS, DesignBatch
+from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
 from archsim.cost.off_chip import chips
 from archsim.device.programming import row_pulses
-from archsim.device.write_verify import PulseLaw, one_shot_law, pulse_law
+from archsim.device.variation import NEFT_MIDDLE_SHARE, middle_level_share, profile_sigmas
+from archsim.device.write_verify import (
+    PulseLaw,
+    WeightMixture,
+    mix_cells,
+    one_shot_law,
+    pulse_law,
+)
 from archsim.plan import MappingPlan
 from archsim.results import ProgrammingCost
 
 
 @dataclass(frozen=True, eq=False)
 class _Verified:
-    """Write-verify per cell (``*batch``) and pulses of a row (``*batch layer``)."""
+    """Write-verify per cell (``*batch``) and pulses of a row (``*batch kind``)."""
 
     pulses: Tensor
     reads: Tensor
@@ -35,7 +48,7 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
 
     The cells of a row are written in parallel, a row with verified cells until the slowest of
     these is done; rows follow one another, and ``parallel_subarrays`` subarrays are written at a
-    time.
+    time: see :func:`_shortest_s`.
 
     Args:
         design: ``*batch``.
@@ -43,31 +56,32 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     """
     layers = plan.layers
     cols = design.cols.unsqueeze(-1)
-    row_cells = torch.minimum(layers.columns, cols)
     share = plan.verified_cells / plan.write_cells.clamp_min(1.0)
     # Chosen weights are scattered over all rows, or fill some of the rows.
     whole = design.whole_rows.unsqueeze(-1) & (share > 0)
-    row = _Row(row_cells, torch.where(whole, 1.0, share), design.columns_per_weight.unsqueeze(-1))
+    strips = torch.ceil(layers.columns / cols)
+    last = layers.columns - (strips - 1) * cols
+    row = _Row(
+        torch.cat(torch.broadcast_tensors(cols, last), dim=-1),
+        _twice(torch.where(whole, 1.0, share)),
+        design.columns_per_weight.unsqueeze(-1),
+    )
     verified = _verified(design, row)
     cells = layers.over_layers(plan.write_cells)
     checked = layers.over_layers(plan.verified_cells)
     once = cells - checked
     pulses = once + checked * verified.pulses
     reads = checked * verified.reads
-    rows = layers.rows * torch.ceil(layers.columns / cols) * plan.copies * layers.owned
     pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
     # A row in which nothing happens to be chosen takes the one pulse of its other cells.
     checked_row = (verified.row_pulses + row.untouched) * pulse + verified.row_pulses * read
-    checked_rows = torch.where(whole, share, 1.0)
+    checked_rows = _twice(torch.where(whole, share, 1.0))
     per_row = checked_rows * checked_row + (1 - checked_rows) * pulse
-    # Every chip of several has its own drivers; parts that are reloaded follow one another.
-    used = layers.over_layers(plan.subarrays_used) / plan.floorplan.parts
-    at_once = torch.minimum(design.parallel_subarrays, used.clamp_min(1.0))
-    at_once = at_once * chips(design=design, plan=plan)
+    full_s, last_s = per_row.chunk(2, dim=-1)
     return ProgrammingCost(
         write_pulses=pulses,
         verify_reads=reads,
-        time_s=layers.over_layers(rows * per_row) / at_once,
+        time_s=_time_s(design, plan, _Strips(full=strips - 1, full_s=full_s, last_s=last_s)),
         energy_J=pulses * design.write_energy_J + reads * design.verify_read_energy_J,
         cells=cells,
         verified_cells=checked,
@@ -75,9 +89,78 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     )
 
 
+def _twice(per_layer: Tensor) -> Tensor:
+    """Values of the full strips of columns of every layer, then of the last ones."""
+    return torch.cat([per_layer, per_layer], dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Strips:
+    """Strips of columns, a crossbar wide, that a matrix is cut into, ``*batch layer``.
+
+    ``full`` strips take ``full_s`` seconds for each row; the last one, not always full, ``last_s``.
+    """
+
+    full: Tensor
+    full_s: Tensor
+    last_s: Tensor
+
+
+def _time_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor:
+    """Return the time to write all subarrays, ``*batch``."""
+    layers = plan.layers
+    per_row = strips.full * strips.full_s + strips.last_s
+    busy = layers.over_layers(layers.rows * plan.copies * layers.owned * per_row)
+    # Every chip of several has its own drivers; parts that are reloaded follow one another.
+    count = chips(design=design, plan=plan)
+    drivers = design.parallel_subarrays * count
+    if bool((drivers == 1).all()):
+        return busy
+    return torch.maximum(busy / drivers, _shortest_s(design, plan, strips, drivers, count))
+
+
+def _shortest_s(
+    design: DesignBatch, plan: MappingPlan, strips: _Strips, drivers: Tensor, count: Tensor
+) -> Tensor:
+    """Return the time that whole subarrays need at least, however their writing is ordered.
+
+    Of the n subarrays that take t or longer one driver writes ``ceil(n / drivers)``, hence
+    ``max_t ceil(n(t) / drivers) t``: of one subarray the longest, of equal ones their rounds. Each
+    part that is loaded by itself and holds such a subarray has a round of its own.
+
+    Args:
+        design: ``*batch``.
+        plan: counts.
+        strips: time of a row, by strip of columns.
+        drivers: subarrays written at a time, on all chips, ``*batch``.
+        count: chips, ``*batch``.
+    """
+    layers = plan.layers
+    depth = torch.where(plan.is_kernel, layers.channels, layers.rows)
+    positions = torch.where(plan.is_kernel, layers.kernel_area, 1.0)
+    high = design.rows.unsqueeze(-1)
+    full = torch.floor(depth / high)
+    rest = depth - full * high
+    each = positions * plan.copies * layers.owned * layers.repeats
+    kinds = [
+        (each * down * across, rows * row_s)
+        for down, rows in ((full, high), ((rest > 0).to(depth.dtype), rest))
+        for across, row_s in ((strips.full, strips.full_s), (1.0, strips.last_s))
+    ]
+    pairs = [torch.broadcast_tensors(*kind) for kind in kinds]
+    counts, times = (torch.cat(column, dim=-1) for column in zip(*pairs, strict=True))
+    times, order = times.sort(dim=-1, descending=True)
+    longer = counts.gather(-1, order).cumsum(-1)
+    rounds = torch.maximum(
+        torch.ceil(longer / drivers.unsqueeze(-1)),
+        torch.minimum(longer, (plan.floorplan.parts / count).unsqueeze(-1)),
+    )
+    return (rounds * times).amax(-1)
+
+
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """Rows of cells of which some weights are verified, ``*batch layer``."""
+    """Rows of cells of which some weights are verified, ``*batch kind``."""
 
     cells: Tensor
     fraction: Tensor
@@ -98,12 +181,14 @@ class _Row:
 def _verified(design: DesignBatch, row: _Row) -> _Verified:
     """Write-verify under each design's model; models that no design uses are not evaluated."""
     result: _Verified | None = None
-    for code in design.write_model.unique().tolist():
-        here = _averages(_law(design, WRITE_MODELS[int(code)]), row)
+    kinds = design.write_model * len(SIGMA_PROFILES) + design.sigma_profile
+    for code in kinds.unique().tolist():
+        model, profile = divmod(int(code), len(SIGMA_PROFILES))
+        here = _averages(_law(design, WRITE_MODELS[model], SIGMA_PROFILES[profile]), row)
         if result is None:
             result = here
             continue
-        mine = design.write_model == code
+        mine = kinds == code
         result = _Verified(
             pulses=torch.where(mine, here.pulses, result.pulses),
             reads=torch.where(mine, here.reads, result.reads),
@@ -113,14 +198,29 @@ def _verified(design: DesignBatch, row: _Row) -> _Verified:
     return result or _averages(one_shot_law(sigma=design.sigma), row)
 
 
-def _law(design: DesignBatch, model: str) -> PulseLaw:
-    """Pulse law of a model; remembered while its numbers are the same for all designs."""
+def _law(design: DesignBatch, model: str, profile: str) -> PulseLaw | WeightMixture:
+    """Pulse law of a model, of cells that are all alike or of two kinds."""
+    if profile == "uniform":
+        return _cell_law(design, model, design.sigma)
+    outer, middle = (
+        _cell_law(design, model, sigma)
+        for sigma in profile_sigmas(sigma=design.sigma, factor=design.sigma_factor)
+    )
+    if profile == "level":
+        return mix_cells(outer, middle, middle_level_share(design.cell_bits))
+    return WeightMixture(outer, middle, design.sigma.new_tensor(NEFT_MIDDLE_SHARE))
+
+
+def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
+    """Pulse law of cells of one spread; remembered while its numbers are the same for all."""
     numbers = (
-        design.sigma,
+        sigma,
         design.write_tolerance,
         design.max_pulses,
         design.step_gain,
         design.step_sigma,
+        # Incremental pulses correct an error that belongs to the cell like any other.
+        design.device_share if model == "redraw" else torch.zeros_like(design.sigma),
     )
     if any(number.dim() or number.requires_grad for number in numbers):
         return _fresh_law(model, *numbers)
@@ -135,6 +235,7 @@ def _fresh_law(
     max_pulses: Tensor | float,
     step_gain: Tensor | float,
     step_sigma: Tensor | float,
+    device_share: Tensor | float,
 ) -> PulseLaw:
     return pulse_law(
         model=model,
@@ -143,6 +244,7 @@ def _fresh_law(
         max_pulses=max_pulses,
         step_gain=step_gain,
         step_sigma=step_sigma,
+        device_share=device_share,
     )
 
 
@@ -152,42 +254,62 @@ def _remembered_law(model: str, device: torch.device, *numbers: float) -> PulseL
         return _fresh_law(model, *numbers)
 
 
-def _averages(law: PulseLaw, row: _Row) -> _Verified:
+def _averages(law: PulseLaw | WeightMixture, row: _Row) -> _Verified:
     stats = law.stats()
-    per_layer = PulseLaw(
-        survival=law.survival.unsqueeze(-2),
-        residual_sigma=law.residual_sigma.unsqueeze(-1),
-        unconverged_fraction=law.unconverged_fraction.unsqueeze(-1),
-        verified=law.verified,
-    )
     return _Verified(
         pulses=stats.write_pulses,
         reads=stats.verify_reads,
         residual_sigma=stats.residual_sigma,
-        row_pulses=_slowest_in_row(per_layer, row),
+        row_pulses=_slowest_in_row(law.per_layer(), row),
     )
 
 
-def _slowest_in_row(law: PulseLaw, row: _Row) -> Tensor:
+def _slowest_in_row(law: PulseLaw | WeightMixture, row: _Row) -> Tensor:
     """Pulses of the slowest verified cell of a row; rows of a kind are worked out once."""
-    partly = (row.fraction > 0) & (row.fraction < 1)
-    if bool(partly.any()) or row.fraction.requires_grad:
-        return _slowest_of_scattered(law, row)
-    cells = row.cells * row.fraction
+    chosen, fraction = row.cells * row.fraction, row.fraction
+    if not fraction.requires_grad and not bool((fraction > 0).any()):
+        return torch.zeros_like(chosen)
+    partly = fraction.requires_grad or bool(((fraction > 0) & (fraction < 1)).any())
+    if isinstance(law, PulseLaw) and not partly:
+        return _by_length(law, chosen)
+    return _by_kind(
+        law,
+        [row.weights, fraction, row.cells_per_weight],
+        lambda weights, share, cells: law.slowest_of_chosen(
+            weights=weights, fraction=share, cells_per_weight=cells
+        ),
+    )
+
+
+def _by_length(law: PulseLaw, cells: Tensor) -> Tensor:
+    """Pulses of rows of whole numbers of cells; a law of all designs is tabulated by length."""
     if law.survival.dim() > 2:
         return row_pulses(law=law, cells_per_row=cells)
-    lengths, place = cells.detach().unique(return_inverse=True)
-    return row_pulses(law=law, cells_per_row=lengths)[place]
+    lengths = torch.arange(int(cells.max().item()) + 1, device=cells.device)
+    if len(lengths) < cells.numel():
+        return row_pulses(law=law, cells_per_row=lengths)[cells.long()]
+    own, place = cells.detach().unique(return_inverse=True)
+    return row_pulses(law=law, cells_per_row=own)[place]
 
 
-def _slowest_of_scattered(law: PulseLaw, row: _Row) -> Tensor:
-    """The same where only some weights of a row are verified."""
-    kinds = torch.broadcast_tensors(row.weights, row.fraction, row.cells_per_weight)
-    if law.survival.dim() > 2 or any(kind.requires_grad for kind in kinds):
-        weights, fraction, cells = kinds
-        return law.slowest_of_chosen(weights=weights, fraction=fraction, cells_per_weight=cells)
-    shape = kinds[0].shape
-    table = torch.stack([kind.reshape(-1) for kind in kinds])
-    few, place = table.unique(dim=1, return_inverse=True)
-    found = law.slowest_of_chosen(weights=few[0], fraction=few[1], cells_per_weight=few[2])
-    return found[place].reshape(shape)
+def _by_kind(
+    law: PulseLaw | WeightMixture,
+    rows: Sequence[Tensor],
+    pulses: Callable[..., Tensor],
+) -> Tensor:
+    """Evaluate what describes rows, once for each kind where all designs have the same law."""
+    rows = torch.broadcast_tensors(*rows)
+    if law.survival.dim() > 2 or any(values.requires_grad for values in rows):
+        return pulses(*rows)
+    code = torch.zeros_like(rows[0], dtype=torch.int64)
+    tables: list[Tensor] = []
+    for values in rows:
+        found, place = values.unique(return_inverse=True)
+        code = code * len(found) + place
+        tables.append(found)
+    kinds, place = code.unique(return_inverse=True)
+    columns: list[Tensor] = []
+    for table in reversed(tables):
+        columns.insert(0, table[kinds % len(table)])
+        kinds = torch.div(kinds, len(table), rounding_mode="floor")
+    return pulses(*columns)[place]

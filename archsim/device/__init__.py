@@ -23,7 +23,9 @@ from archsim.device.variation import code_noise_std as code_noise_std
 from archsim.device.variation import code_noise_std_of as code_noise_std_of
 from archsim.device.variation import level_probabilities as level_probabilities
 from archsim.device.variation import level_sigmas as level_sigmas
+from archsim.device.variation import middle_level_share as middle_level_share
 from archsim.device.variation import profile_sigma as profile_sigma
+from archsim.device.variation import profile_sigmas as profile_sigmas
 from archsim.device.variation import sample_codes as sample_codes
 from archsim.device.variation import sample_levels as sample_levels
 from archsim.device.variation import weight_noise_std as weight_noise_std
@@ -40,7 +42,9 @@ from archsim.device.write_sampler import verify_cells as verify_cells
 from archsim.device.write_tally import WriteTally as WriteTally
 from archsim.device.write_verify import WRITE_MODELS as WRITE_MODELS
 from archsim.device.write_verify import PulseLaw as PulseLaw
+from archsim.device.write_verify import WeightMixture as WeightMixture
 from archsim.device.write_verify import WriteVerifyStats as WriteVerifyStats
+from archsim.device.write_verify import mix_cells as mix_cells
 from archsim.device.write_verify import one_shot as one_shot
 from archsim.device.write_verify import one_shot_law as one_shot_law
 from archsim.device.write_verify import pulse_law as pulse_law

@@ -54,6 +54,37 @@ def profile_sigma(
     return torch.where(middle, ratio * outer, outer)
 
 
+def profile_sigmas(
+    *, sigma: Real, factor: Real, middle_share: Real = NEFT_MIDDLE_SHARE
+) -> tuple[PerDesign, PerDesign]:
+    """Return the sigma of the outer positions and that of the middle ones: :func:`profile_sigma`.
+
+    Args:
+        sigma: root-mean-square sigma, relative to the maximum conductance, ``*batch``.
+        factor: sigma of the middle over that of the ends, ``*batch``; 1 is uniform.
+        middle_share: assumed share of cells in the middle.
+    """
+    outer, middle = (
+        profile_sigma(position=where, sigma=sigma, factor=factor, middle_share=middle_share)
+        for where in (0.0, sum(NEFT_MIDDLE) / 2)
+    )
+    return outer, middle
+
+
+def middle_level_share(bits_per_cell: Real) -> PerDesign:
+    """Return the share of a cell's levels that lie in the middle of its range.
+
+    None of 2, half of 4, 8 and 16 levels.
+
+    Args:
+        bits_per_cell: K, ``*batch``.
+    """
+    steps = torch.exp2(real(bits_per_cell)) - 1
+    low, high = NEFT_MIDDLE
+    inside = torch.ceil(high * steps) - torch.floor(low * steps) - 1
+    return inside / (steps + 1)
+
+
 def level_sigmas(
     *,
     sigma: Real,

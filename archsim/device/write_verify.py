@@ -94,9 +94,93 @@ class PulseLaw:
             cells_per_weight: m.
         """
         done = (1 - self.survival).clamp(0, 1)
-        count, chosen = real(weights).unsqueeze(-1), real(fraction).unsqueeze(-1)
-        waiting = chosen * (1 - done ** real(cells_per_weight).unsqueeze(-1))
-        return (1 - (1 - waiting) ** count).sum(-1)
+        return _slowest_weight(done ** real(cells_per_weight).unsqueeze(-1), weights, fraction)
+
+    def per_layer(self) -> PulseLaw:
+        """Return the law with an axis of length one behind the batch, for values per layer."""
+        return PulseLaw(
+            survival=self.survival.unsqueeze(-2),
+            residual_sigma=self.residual_sigma.unsqueeze(-1),
+            unconverged_fraction=self.unconverged_fraction.unsqueeze(-1),
+            verified=self.verified,
+        )
+
+
+def _slowest_weight(done: Tensor, weights: Real, fraction: Real) -> Tensor:
+    """Return ``E[max] = sum_k 1 - (1 - f (1 - F(k)))^n`` of n weights, each chosen with f."""
+    count, chosen = real(weights).unsqueeze(-1), real(fraction).unsqueeze(-1)
+    return (1 - (1 - chosen * (1 - done)) ** count).sum(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightMixture:
+    """Laws of weights of two kinds; the cells of one weight are of its kind.
+
+    Each weight is in the middle of the range with probability ``middle_share`` (``*batch``),
+    independently of the others.
+    """
+
+    outer: PulseLaw
+    middle: PulseLaw
+    middle_share: Tensor
+
+    @property
+    def survival(self) -> Float[Tensor, "*batch pulse"]:
+        """Probability that a cell takes more than ``k`` pulses: see :class:`PulseLaw`."""
+        return mix_cells(self.outer, self.middle, self.middle_share).survival
+
+    def stats(self) -> WriteVerifyStats:
+        """Return the averages over all cells."""
+        return mix_cells(self.outer, self.middle, self.middle_share).stats()
+
+    def slowest_of_chosen(
+        self, *, weights: Real, fraction: Real, cells_per_weight: Real
+    ) -> PerDesign:
+        """Return the expected pulses of the slowest verified cell of a row, ``*batch``.
+
+        :meth:`PulseLaw.slowest_of_chosen` with ``p F_middle(k)^m + (1 - p) F_outer(k)^m`` in the
+        place of ``F(k)^m``.
+
+        Args:
+            weights: n, weights in the row, not always whole.
+            fraction: f, 0 to 1.
+            cells_per_weight: m.
+        """
+        power, share = real(cells_per_weight).unsqueeze(-1), self.middle_share.unsqueeze(-1)
+        outer, middle = (
+            (1 - law.survival).clamp(0, 1) ** power for law in (self.outer, self.middle)
+        )
+        return _slowest_weight(share * middle + (1 - share) * outer, weights, fraction)
+
+    def per_layer(self) -> WeightMixture:
+        """Return the laws with an axis of length one behind the batch, for values per layer."""
+        return WeightMixture(
+            self.outer.per_layer(), self.middle.per_layer(), self.middle_share.unsqueeze(-1)
+        )
+
+
+def mix_cells(outer: PulseLaw, middle: PulseLaw, middle_share: Real) -> PulseLaw:
+    """Return the law of cells that are of one kind or the other, independently of each other.
+
+    Args:
+        outer: law of the cells at the ends of the range, ``*batch``.
+        middle: law of those in the middle, with the same pulse limit, ``*batch``.
+        middle_share: probability that a cell lies in the middle, 0 to 1, ``*batch``.
+    """
+    share = real(middle_share)
+
+    def mixed(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+        return weight * second + (1 - weight) * first
+
+    variance = mixed(outer.residual_sigma**2, middle.residual_sigma**2, share)
+    positive = variance > 0
+    deviation = torch.sqrt(torch.where(positive, variance, 1.0))
+    return PulseLaw(
+        survival=mixed(outer.survival, middle.survival, share.unsqueeze(-1)),
+        residual_sigma=torch.where(positive, deviation, 0.0),
+        unconverged_fraction=mixed(outer.unconverged_fraction, middle.unconverged_fraction, share),
+        verified=outer.verified,
+    )
 
 
 def check_write_model(model: str) -> None:

@@ -265,6 +265,9 @@ def contexts() -> Iterator[tuple[str, DesignBatch]]:
     yield "refused", make_design("chip.crossbar.rows=1024", chip="neurosim-v1.4")
     for policy in ("last-layers", "fraction"):
         yield policy, make_design(f"chip.programming.policy={policy}")
+    yield "two spreads", make_design(verify, device="rram4")
+    one_bit = "chip.precision.bits_per_cell=1"
+    yield "redraw", make_design(verify, one_bit, "device.sigma=0.35", device="stt-mram")
     for when in ("reload", "multi-chip"):
         yield (
             when,
