@@ -126,7 +126,9 @@ def _shortest_s(
 
     Of the n subarrays that take t or longer one driver writes ``ceil(n / drivers)``, hence
     ``max_t ceil(n(t) / drivers) t``: of one subarray the longest, of equal ones their rounds. Each
-    part that is loaded by itself and holds such a subarray has a round of its own.
+    part that is loaded by itself and holds such a subarray has a round of its own. Subarrays that
+    go to the first free driver in any order take one longest subarray more than this, or than an
+    even share of all, at most (Graham, Bell System Technical Journal 45, 1966).
 
     Args:
         design: ``*batch``.
