@@ -10,10 +10,14 @@ import typer
 
 from archsim import __version__
 from archsim.cli.compare_command import compare_command
+from archsim.cli.deploy_command import deploy_command
+from archsim.cli.evaluate_command import evaluate_command
 from archsim.cli.list_command import list_command
 from archsim.cli.map_command import map_command
 from archsim.cli.program_command import program_command
 from archsim.cli.schema_command import schema_command
+from archsim.cli.train_command import train_command
+from archsim.cli.tune_command import tune_command
 from archsim.cli.validate_command import validate_command
 
 app = typer.Typer(
@@ -55,6 +59,10 @@ for _name, _command in {
     "map": map_command,
     "compare": compare_command,
     "program": program_command,
+    "train": train_command,
+    "evaluate": evaluate_command,
+    "deploy": deploy_command,
+    "tune": tune_command,
     "validate": validate_command,
     "list": list_command,
     "schema": schema_command,

@@ -167,6 +167,21 @@ class CorrectedChip:
         write_tensors(Path(path), self.parameters, about)
 
 
+def saved_method(path: Path | str) -> tuple[str, bool]:
+    """Return the method of a file of trained parameters, and whether it is write-verified.
+
+    Args:
+        path: file from :meth:`CorrectedChip.save`.
+
+    Raises:
+        DataError: missing, damaged, or something else.
+    """
+    _, about = read_tensors(Path(path))
+    if about.get("kind") != _KIND:
+        raise DataError(f"{path}: not the file of a correction; archsim tune writes one")
+    return str(about.get("method", "")), bool(about.get("verify"))
+
+
 def load_parameters(path: Path | str, chip: Chip, method: str) -> Parameters:
     """Read trained parameters.
 

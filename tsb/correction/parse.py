@@ -20,11 +20,13 @@ class _Entry:
         make: the class.
         options: names of its whole-number options; the first may be given without its name.
         description: one line.
+        required: the option without a default, if there is one.
     """
 
     make: Callable[..., Correction]
     options: tuple[str, ...]
     description: str
+    required: str = ""
 
 
 _ENTRIES = {
@@ -33,10 +35,15 @@ _ENTRIES = {
         OutputMatch, (), "outputs of linear layers matched to the clean network, without labels"
     ),
     "tsb": _Entry(
-        SharedBlocks, ("channels", "depth", "insertions"), "the tiny shared block of the paper"
+        SharedBlocks,
+        ("channels", "depth", "insertions"),
+        "the tiny shared block of the paper",
+        "channels",
     ),
     "own-blocks": _Entry(OwnBlocks, (), "a 1x1 convolution per layer, not shared"),
-    "linear-block": _Entry(LinearBlock, ("channels",), "a shared block before linear layers"),
+    "linear-block": _Entry(
+        LinearBlock, ("channels",), "a shared block before linear layers", "channels"
+    ),
     "low-rank": _Entry(LowRank, ("rank",), "a low-rank term beside linear layers"),
     "biases": _Entry(Biases, (), "digital biases"),
     "scales": _Entry(Scales, (), "a digital factor per output channel"),
@@ -70,7 +77,7 @@ def parse_corrections(
         if names.count(name) > 1:
             raise ConfigError(f"correction '{name}' is given twice in '{text}'")
     return [
-        _ENTRIES[name].make(**{**(defaults or {}).get(name, {}), **_options(part)})
+        _ENTRIES[name].make(**_checked(name, {**(defaults or {}).get(name, {}), **_options(part)}))
         for name, part in zip(names, parts, strict=True)
     ]
 
@@ -88,3 +95,11 @@ def _options(part: str) -> dict[str, int]:
             raise ConfigError(f"option '{item}' of correction '{name}'; allowed: {allowed}")
         found[key] = int(value)
     return found
+
+
+def _checked(name: str, options: Mapping[str, int]) -> dict[str, int]:
+    """Refuse to leave out what has no default."""
+    required = _ENTRIES[name].required
+    if required and required not in options:
+        raise ConfigError(f"correction '{name}' needs {required}: write {name}:{required}=NUMBER")
+    return dict(options)

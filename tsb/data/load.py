@@ -33,7 +33,8 @@ def load_dataset(
     Tiny ImageNet.
 
     Args:
-        name: ``mnist``, ``fashion-mnist``, ``cifar10`` or ``tiny-imagenet``.
+        name: ``mnist-part`` (comes with archsim), ``mnist``, ``fashion-mnist``, ``cifar10`` or
+            ``tiny-imagenet``.
         data_root: the folder with the files, a folder above it, or the archive itself. None looks
             among the system's data sets and in the cache, and then downloads the official files
             (their MD5 sums are checked).
@@ -75,7 +76,7 @@ def _present(which: Source, root: Path) -> Path | None:
 
 
 def _holds_data(which: Source, folder: Path) -> bool:
-    if which.label_md5:
+    if which.idx:
         return has_idx(folder)
     return (folder / "train").is_dir() or any(is_batch(file.name) for file in folder.iterdir())
 
@@ -94,6 +95,8 @@ def _find(which: Source, root: Path) -> Path:
 
 
 def _find_or_fetch(which: Source, cache: Path) -> Path:
+    if which.shipped:
+        return Path(__file__).parent / which.shipped
     for root in (*_SYSTEM_FOLDERS, cache):
         place = _present(which, root)
         if place is not None and (root != cache or _complete(which, cache)):
@@ -106,7 +109,7 @@ def _complete(which: Source, cache: Path) -> bool:
 
 
 def _download_path(which: Source, cache: Path) -> Path:
-    return cache / which.name if which.label_md5 else cache
+    return cache / which.name if which.idx else cache
 
 
 def _fetch(which: Source, cache: Path) -> Path:
@@ -122,11 +125,11 @@ def _fetch(which: Source, cache: Path) -> Path:
                 f"{which.name} could not be downloaded from {each.url}: {error}. Get the file "
                 f"elsewhere, and give its folder as data_root"
             ) from error
-    return folder if which.label_md5 else folder / which.downloads[0].file
+    return folder if which.idx else folder / which.downloads[0].file
 
 
 def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages, str]:
-    if which.label_md5:
+    if which.idx:
         if not place.is_dir():
             raise DataError(f"{place}: {which.name} is a folder of idx files, not one file")
         return *read_idx_folder(place, which), ""

@@ -35,6 +35,8 @@ class Source:
         class_names: in the order of the labels; empty if the files hold numbers only.
         label_md5: MD5 sums of the unpacked label files of the full set, ``train`` and ``test``.
         licence: under which terms, and whom to cite.
+        shipped: folder of the files beside this module, "" if they do not come with archsim.
+        idx: whether the files have MNIST's format.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Source:
     class_names: tuple[str, ...] = ()
     label_md5: dict[str, str] = field(default_factory=dict)
     licence: str
+    shipped: str = ""
+    idx: bool = False
 
 
 #: Training and test files of MNIST and what looks like it: part -> (images, labels).
@@ -79,11 +83,25 @@ _MNIST = Source(
         "ec29112dd5afa0611ce80d1b7f02629c",
     ),
     folders=("mnist", "MNIST", "MNIST/raw"),
+    idx=True,
     label_md5={
         "train": "a25bea736e30d166cdddb491f175f624",
         "test": "27ae3e4e09519cfbb04c329615203637",
     },
     licence="CC BY-SA 3.0; Y. LeCun, C. Cortes, C. J. C. Burges; doi:10.1109/5.726791",
+)
+
+_MNIST_PART = Source(
+    name="mnist-part",
+    shape=_MNIST.shape,
+    num_classes=_MNIST.num_classes,
+    mean=_MNIST.mean,
+    std=_MNIST.std,
+    downloads=(),
+    folders=("mnist-part",),
+    shipped="mnist-part",
+    idx=True,
+    licence=_MNIST.licence,
 )
 
 _FASHION = Source(
@@ -100,6 +118,7 @@ _FASHION = Source(
         "bb300cfdad3c16e7a12a480ee83cd310",
     ),
     folders=("fashion-mnist", "FashionMNIST", "FashionMNIST/raw"),
+    idx=True,
     label_md5={
         "train": "9018921c3c673c538a1fc5bad174d6f9",
         "test": "15d484375f8d13e6eb1aabb0c3f46965",
@@ -161,7 +180,7 @@ _TINY = Source(
     licence="non-commercial research (ImageNet terms); Stanford CS231n, Y. Le, X. Yang, 2015",
 )
 
-_SOURCES = {source.name: source for source in (_MNIST, _FASHION, _CIFAR10, _TINY)}
+_SOURCES = {source.name: source for source in (_MNIST, _MNIST_PART, _FASHION, _CIFAR10, _TINY)}
 
 
 def dataset_names() -> tuple[str, ...]:

@@ -1,0 +1,54 @@
+"""``archsim deploy``: a trained network onto chips, whose errors are frozen from then on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archsim.cli import options
+from archsim.cli.guard import guarded
+
+
+@guarded
+def deploy_command(
+    network: Annotated[
+        str, typer.Argument(help="Built-in name (archsim list networks) or package.module:function")
+    ],
+    checkpoint: Annotated[
+        Path, typer.Option("--checkpoint", metavar="FILE", help="Trained weights, safetensors.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--chips-to", metavar="FOLDER", help="Where the chips are written.")
+    ] = Path("chips"),
+    chips: Annotated[int, typer.Option("--chips", min=1, help="How many.")] = 8,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of the first chip; the others count up.")
+    ] = 0,
+    device: Annotated[
+        str, typer.Option("--device", metavar="NAME|FILE", help="archsim list devices")
+    ] = "rram",
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            "--sigma", help="Spread of one pulse. Default: the device's.", show_default=False
+        ),
+    ] = None,
+    bits_per_cell: Annotated[int, typer.Option("--bits-per-cell", min=1, max=8)] = 2,
+    debug: options.DebugOption = False,
+) -> None:
+    """Program a trained network onto chips, once: each file holds what its cells really hold."""
+    from archsim import pipeline_study as pipeline
+
+    for path in pipeline.deploy_chips(
+        network,
+        checkpoint,
+        folder,
+        chips=chips,
+        seed=seed,
+        device=device,
+        sigma=sigma,
+        bits_per_cell=bits_per_cell,
+    ):
+        typer.echo(f"wrote {path}")

@@ -1,0 +1,189 @@
+"""``archsim evaluate``: the accuracies of a run, or of single chips."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archsim.cli import options
+from archsim.cli.guard import guarded
+from archsim.cli.options import Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
+from archsim.cli.study_options import DataOption, DataRootOption
+from archsim.errors import ConfigError, close_matches
+
+if TYPE_CHECKING:
+    import pandas
+    from rich.console import Console
+
+#: Version of the JSON of this command.
+_SCHEMA = 1
+_RESULTS, _CURVES, _GAPS = "results.csv", "learning-curves.png", "gap.png"
+#: Keys of ``accuracy`` in JSON, and the columns that they come from.
+_ACCURACY = {
+    "mean": "accuracy",
+    "std_chip": "std_chip",
+    "std_run": "std_run",
+    "std_seed": "std_seed",
+    "ci95_low": "ci95_low",
+    "ci95_high": "ci95_high",
+    "worst": "worst",
+    "seeds": "seeds",
+    "chips": "chips",
+    "runs": "runs",
+    "images": "images",
+}
+_NAMED = (*_ACCURACY.values(), "method", "sigma")
+
+
+@guarded
+def evaluate_command(
+    run: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folder of archsim train, or chips of archsim deploy.", metavar="RUN|CHIP..."
+        ),
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="Only this method of the run. Repeatable."),
+    ] = None,
+    correction: Annotated[
+        list[Path] | None,
+        typer.Option("--correction", metavar="FILE", help="Of archsim tune, one per chip."),
+    ] = None,
+    data: DataOption = None,
+    data_root: DataRootOption = None,
+    runs: Annotated[
+        int, typer.Option("--runs", min=1, help="How often corrections are written per chip.")
+    ] = 25,
+    test_images: Annotated[
+        int | None,
+        typer.Option("--test-images", min=1, help="Default: all.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the writing.")] = 0,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
+) -> None:
+    """Show the accuracies of a run with their intervals, or measure single chips.
+
+    Accuracies are those of the test images; every choice was made on the validation images.
+    """
+    check_writable(out)
+    if len(run) == 1 and run[0].suffix != ".safetensors":
+        write_run(run[0], method or [], format, out, files=False)
+        return
+    from archsim import pipeline_study as pipeline
+    from archsim.pipeline_program import usual_data
+
+    if method:
+        raise ConfigError("--method is for the folder of a run; chips are measured as they are")
+    network = pipeline.network_of(run[0])
+    found = pipeline.evaluate_chips(
+        run,
+        corrections=correction or (),
+        data=data or usual_data(network),
+        data_root=data_root,
+        runs=runs,
+        test_images=test_images,
+        seed=seed,
+    )
+    stats = found.stats.to_dict()
+    row = {"network": found.network, "method": found.method, **stats}
+    if format is Format.JSON:
+        top = {"schema": _SCHEMA, "network": found.network, "method": found.method}
+        deliver(json_text({**top, "accuracy": stats}), out)
+    elif format is Format.CSV:
+        deliver(csv_text(list(row), [row]), out)
+    else:
+        from archsim.cli import render
+        from reports.study_tables import chip_accuracy
+
+        table = chip_accuracy(found.network, found.method, found.stats.to_dict())
+        render.present(lambda console: render.show(console, render.figures(table)), out)
+
+
+def write_run(
+    folder: Path, methods: list[str], format: Format, out: Path | None, *, files: bool
+) -> None:
+    """Write the table of a run, and with ``files`` its CSV and figures into its folder."""
+    from archsim import pipeline_study as pipeline
+
+    frame = pipeline.evaluate(folder)
+    known = list(dict.fromkeys(frame["method"]))
+    for name in methods:
+        if name not in known:
+            raise ConfigError(
+                f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
+            )
+    if files:
+        write_file(folder / _RESULTS, frame.to_csv(index=False).encode())
+        _figures(folder, frame)
+    if methods:
+        frame = frame[frame["method"].isin(methods)]
+    if format is Format.JSON:
+        deliver(json_text(_json(frame)), out)
+    elif format is Format.CSV:
+        deliver(frame.to_csv(index=False), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw, folder, frame), out)
+
+
+def _figures(folder: Path, frame: pandas.DataFrame) -> None:
+    from archsim import pipeline_study as pipeline
+    from reports.figures.gap import save_gap
+    from reports.figures.learning_curve import save_learning_curves
+
+    save_learning_curves(pipeline.learning_curves(folder), folder / _CURVES)
+    written = [folder / _RESULTS, folder / _CURVES]
+    if frame["sigma"].nunique() > 1:
+        save_gap(frame, folder / _GAPS)
+        written.append(folder / _GAPS)
+    for path in written:
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _json(frame: pandas.DataFrame) -> dict[str, Any]:
+    rows = [
+        {key: None if value != value else value for key, value in row.items()}
+        for row in frame.astype(object).to_dict("records")
+    ]
+    entries = [
+        {
+            "method": row["method"],
+            "sigma": row["sigma"],
+            "accuracy": {key: row[column] for key, column in _ACCURACY.items()},
+            **{str(key): value for key, value in row.items() if key not in _NAMED},
+        }
+        for row in rows
+    ]
+    best = max((row for row in rows if row["sigma"] == rows[0]["sigma"]), key=_mean_accuracy)
+    return {
+        "schema": _SCHEMA,
+        "best": best["method"],
+        "accuracy": {key: best[column] for key, column in _ACCURACY.items()},
+        "methods": entries,
+    }
+
+
+def _mean_accuracy(row: dict[Hashable, Any]) -> float:
+    return float(row["accuracy"])
+
+
+def _draw(folder: Path, frame: pandas.DataFrame, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
+    from reports import study_tables as tables
+
+    render.show(console, Text(tables.heading(folder.name, frame), style="bold"))
+    for table in (tables.accuracy(frame), tables.effort(frame)):
+        render.show(console, render.gap(render.grid(table, group_by="sigma")))
+    render.show(console, render.gap(render.bullets("How to read it", tables.notes(frame))))

@@ -1,0 +1,30 @@
+"""Options that the commands about training and chips share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_DATA = "Data"
+
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="mnist-part (comes with archsim), mnist, fashion-mnist, cifar10 or tiny-imagenet. "
+        "Default: the network's.",
+        show_default=False,
+        rich_help_panel=_DATA,
+    ),
+]
+DataRootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        metavar="FOLDER",
+        help="Where the data lie; downloaded and cached if not given.",
+        rich_help_panel=_DATA,
+    ),
+]

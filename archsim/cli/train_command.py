@@ -1,0 +1,133 @@
+"""``archsim train``: backbones, chips, corrections and accuracy of a study."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archsim.cli import options
+from archsim.cli.evaluate_command import write_run
+from archsim.cli.guard import guarded
+from archsim.cli.options import Format
+from archsim.cli.output import check_writable
+from archsim.cli.study_options import DataRootOption
+
+if TYPE_CHECKING:
+    from tsb.study.run import News, Step
+
+
+@guarded
+def train_command(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            help="Study, by name (archsim list studies) or YAML file. Default: tsb-lenet3.",
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method", help="Only this method of the study (and its baseline). Repeatable."
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="FOLDER",
+            help="Folder of the run; one that was begun is gone on with. Default: runs/NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes, each with one thread.")
+    ] = 1,
+    data_root: DataRootOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Override one setting, e.g. study.chips=4 or study.sigma=[0.1,0.2]. Repeatable.",
+        ),
+    ] = None,
+    format: options.FormatOption = Format.TABLE,
+    out: options.OutOption = None,
+    debug: options.DebugOption = False,
+) -> None:
+    """Train a study: backbones, chips, corrections, and their accuracy on the test images.
+
+    What the folder of the run already has is kept: a run that was stopped goes on where it was.
+    Ends with the table of archsim evaluate, and writes results.csv and learning-curves.png.
+    """
+    check_writable(out)
+    from archsim import pipeline_study as pipeline
+
+    with _Bars() as bars:
+        done = pipeline.train(
+            study or pipeline.DEFAULT_STUDY,
+            out=run,
+            methods=method or (),
+            overrides=overrides or (),
+            data_root=data_root,
+            jobs=jobs,
+            news=bars.news,
+        )
+    write_run(done.folder, [], format, out, files=True)
+
+
+class _Bars:
+    """One progress bar per stage on a terminal, a line per unit elsewhere; on standard error."""
+
+    def __enter__(self) -> _Bars:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.shown = sys.stderr.isatty()
+        self.progress = Progress(
+            TextColumn("{task.fields[stage]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=Console(file=sys.stderr),
+            disable=not self.shown,
+        )
+        self.tasks: dict[str, int] = {}
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    @property
+    def news(self) -> News:
+        """What to call with every step."""
+        return self._show
+
+    def _show(self, step: Step) -> None:
+        from rich.progress import TaskID
+
+        text = step.unit
+        if step.epoch is not None:
+            text += f", epoch {step.epoch}: {100 * (step.accuracy or 0):.2f} % (noisy validation)"
+        if not self.shown:
+            typer.echo(f"{step.stage} {step.done}/{step.total}: {text}", err=True)
+            return
+        if step.stage not in self.tasks:
+            self.tasks[step.stage] = self.progress.add_task(
+                text, total=step.total, stage=step.stage
+            )
+        self.progress.update(TaskID(self.tasks[step.stage]), completed=step.done, description=text)

@@ -1,0 +1,160 @@
+"""Tables of a study: accuracy of every method, what it takes, and how to read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reports.tables import Cell, Column, Table, four_digits
+
+if TYPE_CHECKING:
+    import pandas
+
+_VALUES = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
+
+
+def heading(run: str, frame: pandas.DataFrame) -> str:
+    """One line: the run, and how much is behind its numbers."""
+    first = frame.iloc[0]
+    return (
+        f"{run}: {first['seeds']} backbone{_s(first['seeds'])} per point, {first['chips']} "
+        f"chip{_s(first['chips'])} each, {first['images']} test images"
+    )
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _value(value: Any) -> float | None:
+    """Return a number of a frame, None where there is none."""
+    return None if value is None or value != value else float(value)
+
+
+def _points(value: Any, digits: int = 2) -> str | None:
+    """Format a fraction as per cent with a fixed number of digits: columns of them compare."""
+    number = _value(value)
+    return None if number is None else f"{100 * number:.{digits}f}"
+
+
+def accuracy(frame: pandas.DataFrame) -> Table:
+    """Mean, interval, spread and gap of every method.
+
+    Args:
+        frame: of ``archsim.pipeline_study.evaluate``.
+    """
+    columns = [
+        Column("sigma", "sigma"),
+        Column("method", "method"),
+        Column("accuracy", "accuracy", unit="%", kind="number"),
+        Column("half_width", "+-", unit="95 %", kind="number"),
+        Column("std_chip", "chips", unit="std", kind="number"),
+        Column("std_run", "runs", unit="std", kind="number"),
+        Column("worst", "worst", unit="%", kind="number"),
+        Column("gap", "gap", unit="points", kind="number"),
+        Column("gap_closed", "closed", unit="%", kind="number"),
+        Column("gap_shrink", "shrunk", unit="times", kind="number"),
+    ]
+    published = "published_accuracy" in frame and bool(frame["published_accuracy"].notna().any())
+    if published:
+        columns.append(Column("published_accuracy", "published", unit="%", kind="number"))
+    rows = [tuple(_accuracy_row(row, published)) for row in frame.to_dict("records")]
+    return Table("Accuracy on the test images", tuple(columns), tuple(rows))
+
+
+def _accuracy_row(row: dict[Any, Any], published: bool) -> list[Cell]:
+    low, high = _value(row["ci95_low"]), _value(row["ci95_high"])
+    half = None if low is None or high is None else (high - low) / 2
+    shrink = _value(row["gap_shrink"])
+    cells: list[Cell] = [
+        f"{row['sigma']:g}",
+        str(row["method"]),
+        _points(row["accuracy"]),
+        _points(half),
+        _points(row["std_chip"]),
+        _points(row["std_run"]),
+        _points(row["worst"]),
+        _points(row["gap"]),
+        _points(row["gap_closed"], 0),
+        None if shrink is None else f"{shrink:.1f}",
+    ]
+    return [*cells, _points(row["published_accuracy"])] if published else cells
+
+
+def effort(frame: pandas.DataFrame) -> Table:
+    """What is written, verified, stored and trained for every method, per chip.
+
+    Args:
+        frame: of ``archsim.pipeline_study.evaluate``.
+    """
+    columns = (
+        Column("sigma", "sigma"),
+        Column("method", "method"),
+        Column("extra_weights", "extra", unit="weights", kind="count"),
+        Column("verified_weights", "verified", unit="weights", kind="count"),
+        Column("verified_share", "verified", unit="% of all", kind="number"),
+        Column("digital_parameters", "digital", unit="numbers", kind="count"),
+        Column("tune_seconds", "training", unit="s per chip", kind="number"),
+        Column("tune_macs_share", "training", unit="% of backbone MACs", kind="number"),
+    )
+    rows = tuple(
+        (
+            f"{row['sigma']:g}",
+            str(row["method"]),
+            int(row["extra_weights"]),
+            int(row["verified_weights"]),
+            _points(row["verified_share"]),
+            int(row["digital_parameters"]),
+            f"{row['tune_seconds']:.2f}",
+            _points(row["tune_macs_share"], 1),
+        )
+        for row in frame.to_dict("records")
+    )
+    return Table("What it takes, per chip", columns, rows)
+
+
+def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
+    """How the columns of a study are to be read.
+
+    Args:
+        frame: of ``archsim.pipeline_study.evaluate``.
+    """
+    ideal = frame["ideal_accuracy"].dropna()
+    lines = [
+        "The interval is Student's t over chips; 'chips' and 'runs' are the standard deviations "
+        "between chips and between writings of the corrections on one chip.",
+        "Gap: noise-free accuracy minus accuracy, in points; closed and shrunk compare it with the "
+        "baseline's, and are unreliable where the gap is as small as its interval.",
+        "All chips see the same test images: how lucky these are is not in the interval.",
+        "Corrections are written anew in every run; digital numbers are not written to cells and "
+        "have no noise.",
+        "Training MACs: three times the forward ones, over those of the backbone's whole schedule.",
+    ]
+    if len(ideal):
+        lines.insert(0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %.")
+    diverged = int(frame["diverged"].sum())
+    if diverged:
+        lines.append(f"{diverged} trainings of corrections diverged and were taken back.")
+    return tuple(lines)
+
+
+def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:
+    """Accuracy of single chips.
+
+    Args:
+        network: its name.
+        method: corrections, "" for none.
+        stats: of ``AccuracyStats.to_dict``.
+    """
+    labels = {
+        "mean": "accuracy",
+        "ci95_low": "95 % from",
+        "ci95_high": "to",
+        "std_chip": "std of chips",
+        "std_run": "std of runs",
+        "worst": "worst",
+    }
+    rows: list[tuple[Cell, ...]] = [
+        (key, label, _points(stats[key]) or "-", "%") for key, label in labels.items()
+    ]
+    rows += [(key, key, four_digits(stats[key]), "") for key in ("chips", "runs", "images")]
+    return Table(f"{network}, {method or 'no correction'}", _VALUES, tuple(rows))
