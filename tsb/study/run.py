@@ -10,8 +10,8 @@ import json
 import multiprocessing
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError
 from tsb.checkpoint import write_atomically
 from tsb.study.results import check_same_settings, missing
-from tsb.study.units import BackboneUnit, MethodUnit
+from tsb.study.units import BackboneUnit, MethodUnit, check_names
 from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
 from tsb.train_settings import EpochRecord
 
@@ -123,8 +123,15 @@ def run_study(
         return
     begin = time.time()
     told = news or (lambda _: None)
-    _stage(run, "backbones", backbones, data_root, jobs, told)
-    _stage(run, "methods", methods, data_root, jobs, told)
+    stages: dict[str, Sequence[BackboneUnit | MethodUnit]] = {
+        "backbones": backbones,
+        "methods": methods,
+    }
+    if jobs == 1:
+        for stage, units in stages.items():
+            _one_by_one(run, stage, units, data_root, told)
+    else:
+        _in_processes(run, stages, data_root, jobs, told)
     _write_about(run, begin, dataset_of(study, data_root).note, jobs)
 
 
@@ -134,6 +141,7 @@ def _check(study: Study, data_root: str | None) -> None:
     from tsb.correction.corrected import attach_all
     from tsb.study.work import module_of
 
+    check_names(study)
     data = dataset_of(study, data_root)
     model, graph = module_of(study), graph_of(study)
     shape = tuple(data.train.images.shape[1:])
@@ -155,50 +163,54 @@ def _check(study: Study, data_root: str | None) -> None:
         attach_all(corrections, make_carrier(model, graph, rule=study.insertion))
 
 
-def _stage(
+def _one_by_one(
     run: StudyRun,
     stage: str,
     units: Sequence[BackboneUnit | MethodUnit],
     data_root: str | None,
+    told: News,
+) -> None:
+    for done, unit in enumerate(units):
+
+        def progress(record: EpochRecord, at: int = done, name: str = unit.folder) -> None:
+            told(
+                Step(
+                    stage=stage,
+                    unit=name,
+                    epoch=record.epoch,
+                    accuracy=record.noisy_accuracy,
+                    done=at,
+                    total=len(units),
+                )
+            )
+
+        _work(run.study, unit, run.folder, data_root, progress)
+        told(_finished(stage, unit.folder, done + 1, len(units)))
+
+
+def _finished(stage: str, unit: str, done: int, total: int) -> Step:
+    return Step(stage=stage, unit=unit, epoch=None, accuracy=None, done=done, total=total)
+
+
+def _in_processes(
+    run: StudyRun,
+    stages: Mapping[str, Sequence[BackboneUnit | MethodUnit]],
+    data_root: str | None,
     jobs: int,
     told: News,
 ) -> None:
-    def say(unit: str, done: int, epoch: int | None = None, accuracy: float | None = None) -> None:
-        told(
-            Step(
-                stage=stage,
-                unit=unit,
-                epoch=epoch,
-                accuracy=accuracy,
-                done=done,
-                total=len(units),
-            )
-        )
-
-    if jobs == 1 or len(units) == 1:
-        for done, unit in enumerate(units):
-
-            def progress(record: EpochRecord, at: int = done, name: str = unit.folder) -> None:
-                say(name, at, record.epoch, record.noisy_accuracy)
-
-            _work(run.study, unit, run.folder, data_root, progress)
-            say(unit.folder, done + 1)
-        return
     # Fresh processes: a forked one would share the threads' locks of PyTorch and numba.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
-        waiting: dict[Future[None], str] = {
-            pool.submit(_work, run.study, unit, run.folder, data_root): unit.folder
-            for unit in units
-        }
-        done = 0
         try:
-            while waiting:
-                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
+            for stage, units in stages.items():
+                waiting: dict[Future[None], str] = {
+                    pool.submit(_work, run.study, unit, run.folder, data_root): unit.folder
+                    for unit in units
+                }
+                for done, future in enumerate(as_completed(waiting)):
                     future.result()
-                    done += 1
-                    say(waiting.pop(future), done)
+                    told(_finished(stage, waiting[future], done + 1, len(units)))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list(getattr(pool, "_processes", {}).values()):

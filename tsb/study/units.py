@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsim.config.study import Backbone, Method, Study
+from archsim.errors import ConfigError
 from tsb.correction import TuneSettings
 from tsb.noise import WeightNoise
 from tsb.train_settings import TrainSettings
@@ -53,6 +54,31 @@ class MethodUnit:
     def folder(self) -> str:
         """Name of its folder below ``methods/``."""
         return f"{slug(self.method)}-sigma{self.sigma:g}-seed{self.seed}"
+
+
+def check_names(study: Study) -> None:
+    """Check that every unit has a folder of its own.
+
+    Args:
+        study: which.
+
+    Raises:
+        ConfigError: two names that differ only in what a folder cannot have, or a reserved one.
+    """
+    if IDEAL in map(slug, study.backbones):
+        raise ConfigError(
+            f"study.backbones: backbone '{IDEAL}' is the name of the training without noise that "
+            "every study has; choose another"
+        )
+    for names in (list(study.backbones), [method.name for method in study.methods]):
+        owner: dict[str, str] = {}
+        for name in names:
+            if slug(name) in owner:
+                raise ConfigError(
+                    f"study: '{owner[slug(name)]}' and '{name}' would share the folder "
+                    f"'{slug(name)}'; rename one"
+                )
+            owner[slug(name)] = name
 
 
 def ideal_settings(study: Study) -> Backbone:

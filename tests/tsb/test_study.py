@@ -1,0 +1,239 @@
+"""Studies: units, results, resuming, growing, and the same numbers whatever the processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from archsim.config.study import Study
+from archsim.errors import ConfigError, DataError, NetworkError
+from tsb.study import StudyRun, open_run, run_study, summarise
+from tsb.study.run import Step
+from tsb.study.units import backbone_units, chip_seeds, method_units
+from tsb.study.work import cell_model
+
+DATA = Path(__file__).parents[1] / "data" / "mnist"
+BASE: dict[str, Any] = {
+    "name": "small",
+    "network": "lenet3",
+    "data": "mnist",
+    "sigma": [0.2],
+    "chips": 3,
+    "runs": 2,
+    "test_images": 200,
+    "score_images": 100,
+    "backbones": {
+        "noise": {"epochs": 4, "batch_size": 50, "validation_instances": 2},
+        "bounded": {"epochs": 4, "batch_size": 50, "validation_instances": 2, "clip": 1.5},
+    },
+    "tuning": {"steps": 20, "batch_size": 50},
+    "methods": [
+        {"name": "plain"},
+        {"name": "TSB", "corrections": "tsb"},
+        {"name": "verified", "write": "all"},
+        {"name": "a tenth", "write": "u-swim", "fraction": 0.1},
+        {"name": "bounded", "backbone": "bounded", "corrections": "output-match+biases"},
+    ],
+}
+
+
+def study(**changes: Any) -> Study:
+    return Study.model_validate({**BASE, **changes})
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
+    run = open_run(tmp_path_factory.mktemp("study"), study())
+    run_study(run, data_root=str(DATA))
+    return run
+
+
+def test_units_are_worked_out_once() -> None:
+    whole = study(sigma=[0.1, 0.2], seeds=[0, 1])
+    assert len(method_units(whole)) == 2 * 2 * 5
+    # noise-free once per seed; two backbones per sigma and seed, however many methods use them
+    assert len(backbone_units(whole)) == 2 + 2 * 2 * 2
+    for units in (backbone_units(whole), method_units(whole)):
+        assert len({unit.folder for unit in units}) == len(units)
+
+
+def test_a_backbone_of_fixed_sigma_is_trained_once_for_all_chips() -> None:
+    fixed = study(
+        sigma=[0.1, 0.2], backbones={"noise": {"sigma": 0.0}}, methods=[{"name": "plain"}]
+    )
+    assert len(backbone_units(fixed)) == 1 + 1
+
+
+def test_chips_of_different_seeds_differ() -> None:
+    both = [set(chip_seeds(study(), seed)) for seed in (0, 1)]
+    assert not both[0] & both[1]
+    assert [len(seeds) for seeds in both] == [3, 3]
+
+
+def test_table(done: StudyRun) -> None:
+    table = summarise(done.study, done.folder).set_index("method")
+    assert list(table.index) == ["plain", "TSB", "verified", "a tenth", "bounded"]
+    assert (table["chips"] == 3).all()
+    assert table.loc["TSB", "runs"] == 2
+    assert table.loc["plain", "runs"] == 1  # nothing is written again
+    assert table.loc["TSB", "extra_weights"] == table.loc["TSB", "verified_weights"] == 25
+    assert table.loc["verified", "verified_weights"] == 5395
+    assert table.loc["a tenth", "verified_weights"] == 540
+    assert table.loc["bounded", "digital_parameters"] == 10 + 10 + 25
+    assert table.loc["plain", "gap_closed"] == 0
+    accuracy = table["accuracy"]
+    assert accuracy["verified"] > accuracy["a tenth"] > accuracy["plain"]
+    assert accuracy["bounded"] > accuracy["plain"]
+
+
+def test_gap_is_that_of_the_definition(done: StudyRun) -> None:
+    table = summarise(done.study, done.folder).set_index("method")
+    ideal = table.loc["plain", "ideal_accuracy"]
+    gap, whole = ideal - table.loc["TSB", "accuracy"], ideal - table.loc["plain", "accuracy"]
+    assert table.loc["TSB", "gap_closed"] == pytest.approx(1 - gap / whole)
+    assert table.loc["TSB", "gap_shrink"] == pytest.approx(whole / gap)
+
+
+def test_training_effort_counts_multiply_adds(done: StudyRun) -> None:
+    table = summarise(done.study, done.folder).set_index("method")
+    # 20 steps of 50 images, of 4 epochs of 12 steps of 50: 634 training images
+    assert table.loc["TSB", "tune_macs_share"] == pytest.approx(20 / (4 * 12))
+    assert table.loc["plain", "tune_macs_share"] == 0
+
+
+def test_nothing_is_done_twice(done: StudyRun) -> None:
+    steps: list[Step] = []
+    run_study(open_run(done.folder, study()), data_root=str(DATA), news=steps.append)
+    assert steps == []
+
+
+def test_a_study_may_grow(done: StudyRun) -> None:
+    steps: list[Step] = []
+    more = study(methods=[*BASE["methods"], {"name": "biases", "corrections": "biases"}])
+    run_study(open_run(done.folder, more), data_root=str(DATA), news=steps.append)
+    assert [(step.stage, step.total) for step in steps] == [("methods", 1)]
+    assert "biases" in set(summarise(more, done.folder)["method"])
+
+
+def test_other_settings_are_refused(done: StudyRun) -> None:
+    with pytest.raises(ConfigError, match=r"train\.epochs: 4 there, 5 given"):
+        open_run(
+            done.folder,
+            study(backbones={"noise": {**BASE["backbones"]["noise"], "epochs": 5}, "bounded": {}}),
+        )
+    with pytest.raises(ConfigError, match="chips: 3 there, 4 given"):
+        open_run(done.folder, study(chips=4))
+
+
+def test_processes_do_not_change_numbers(done: StudyRun, tmp_path: Path) -> None:
+    other = open_run(tmp_path, study(methods=BASE["methods"][:2]))
+    run_study(other, data_root=str(DATA), jobs=2)
+    for name in ("plain-sigma0.2-seed0", "TSB-sigma0.2-seed0"):
+        one, two = (
+            json.loads((run.folder / "methods" / name / "result.json").read_text())["accuracy"]
+            for run in (done, other)
+        )
+        assert one == two
+
+
+def test_methods_share_their_chips(done: StudyRun) -> None:
+    """The same errors, in units of their spread: what verifying all leaves is less of the same."""
+    found = [
+        json.loads((done.folder / "methods" / f"{name}-sigma0.2-seed0" / "result.json").read_text())
+        for name in ("plain", "verified")
+    ]
+    assert found[0]["backbone"] == found[1]["backbone"]
+    assert found[0]["accuracy"] != found[1]["accuracy"]
+
+
+def test_cells_are_those_of_the_device() -> None:
+    cell = cell_model(study(bits_per_cell=1), 0.3)
+    assert (cell.sigma, cell.bits_per_cell) == (0.3, 1)
+    with pytest.raises(ConfigError, match="bits_per_cell = 8"):
+        cell_model(study(bits_per_cell=8), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"network": "lenet4"}, NetworkError, "unknown network 'lenet4'"),
+        ({"network": "vgg8"}, ConfigError, r"images of \(1, 28, 28\).*takes \(3, 32, 32\)"),
+        ({"options": {"num_classes": 7}}, ConfigError, "has 10 classes.*'lenet3' 7"),
+        ({"tsb": {"channels": 64}}, ConfigError, "tsb channels = 64; allowed: 1 to 10"),
+        ({"methods": [{"name": "x", "corrections": "batch-norm"}]}, NetworkError, "no batch norm"),
+        ({"device": "sram"}, ConfigError, "device 'sram' holds at most 1 per cell"),
+        ({"device": "sram", "bits_per_cell": 1}, ConfigError, "device 'sram' has no write_verify"),
+        (
+            {"methods": [{"name": "a b"}, {"name": "a-b"}]},
+            ConfigError,
+            "'a b' and 'a-b' would share the folder",
+        ),
+        (
+            {"backbones": {"noise-free": {}}, "methods": [{"name": "x"}]},
+            ConfigError,
+            "backbone 'noise-free' is the name of",
+        ),
+        ({"data": "mnits"}, ConfigError, "data set 'mnits'.*Did you mean 'mnist'"),
+    ],
+)
+def test_refused_before_anything_is_trained(
+    changes: dict[str, Any], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    steps: list[Step] = []
+    with pytest.raises(error, match=message):
+        run_study(open_run(tmp_path, study(**changes)), data_root=str(DATA), news=steps.append)
+    assert steps == []
+
+
+def test_a_first_epoch_that_diverges_is_told(tmp_path: Path) -> None:
+    wild = study(
+        backbones={"noise": {"epochs": 1, "batch_size": 50, "learning_rate": 1e30}},
+        methods=BASE["methods"][:1],
+    )
+    with pytest.raises(ConfigError, match=r"not finite in the first epoch.*learning_rate"):
+        run_study(open_run(tmp_path, wild), data_root=str(DATA))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_text("{"), "not a result"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "not a result"),
+    ],
+)
+def test_damaged_results(
+    damage: Callable[[Path], object], message: str, done: StudyRun, tmp_path: Path
+) -> None:
+    place = tmp_path / "methods" / "plain-sigma0.2-seed0"
+    place.mkdir(parents=True)
+    damage(place / "result.json")
+    with pytest.raises(DataError, match=message):
+        open_run(tmp_path, study())
+
+
+def test_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"not the folder of a run.*archsim train makes one"):
+        open_run(tmp_path)
+    (tmp_path / "study.json").write_text("[]")
+    with pytest.raises(DataError, match="not the study of a run"):
+        open_run(tmp_path)
+
+
+def test_jobs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="jobs = 0"):
+        run_study(open_run(tmp_path, study()), data_root=str(DATA), jobs=0)
+
+
+def test_backbones_are_reproducible(done: StudyRun, tmp_path: Path) -> None:
+    from tsb.checkpoint import load_checkpoint
+
+    other = open_run(tmp_path, study(methods=BASE["methods"][:1]))
+    run_study(other, data_root=str(DATA))
+    name = Path("backbones") / "noise-sigma0.2-seed0" / "best.safetensors"
+    one, two = (load_checkpoint(run.folder / name).tensors for run in (done, other))
+    assert all(torch.equal(one[key], two[key]) for key in one)
