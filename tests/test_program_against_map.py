@@ -1,0 +1,173 @@
+"""``archsim program`` pulse by pulse against the closed form of ``archsim map``: LeNet-3.
+
+Two ways to the same totals: cells drawn one by one, over several chips, and laws of cells, rows and
+crossbars. Where the spread depends on the weight the closed form knows a share only, so the weights
+are drawn with that share; what it is off by for trained ones is tested by itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+import torch
+from torch import nn
+
+from archsim.device import WeightFormat
+from archsim.device.variation import NEFT_MIDDLE, NEFT_MIDDLE_SHARE
+from archsim.network.load import load_module
+from archsim.pipeline import map_network
+from archsim.pipeline_program import program
+from archsim.programmed import ProgramResult
+from archsim.results import ProgrammingCost
+from tests.designs import near
+from tests.house.helpers import ROOT
+from tsb.checkpoint import load_checkpoint
+from tsb.quantize import mapped_weights
+
+CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
+#: Chips programmed, and standard errors of their mean that it may be off by.
+CHIPS, ERRORS = 8, 5.0
+FIELDS = ("write_pulses", "verify_reads", "energy_J", "time_s")
+#: name -> network programmed, checkpoint, device, settings.
+DEVICES = {
+    "rram": ("lenet3", CHECKPOINT, "rram", ()),
+    # Device errors that every pulse meets again, half of the variance.
+    "redraw": (
+        "lenet3", CHECKPOINT, "rram",
+        ("device.write_verify.model=redraw", "device.write_verify.max_pulses=30"),
+    ),
+    "rram4": ("tests.test_program_against_map:spread_weights", None, "rram4", ()),
+    "fefet6": ("tests.test_program_against_map:spread_weights", None, "fefet6", ()),
+    "stt-mram": (
+        "lenet3", CHECKPOINT, "stt-mram", ("device.sigma=0.35", "chip.precision.bits_per_cell=1"),
+    ),
+}  # fmt: skip
+#: Policy of the chip -> policy of programming, and placement of the shared block.
+POLICIES = {
+    "none": ("none", "none"),
+    "all": ("all", "none"),
+    "tsb": ("tsb", "common"),
+    "last-layers": ("last-layers", "none"),
+    "fraction": ("random", "none"),
+}
+
+
+def _positions(shape: torch.Size) -> Iterator[torch.Tensor]:
+    """Places in the range away from the borders of the middle: in the middle, and outside."""
+    low, high = NEFT_MIDDLE
+    inner, outer = torch.rand(shape), torch.rand(shape)
+    yield low + 0.05 + (high - low - 0.1) * inner
+    yield torch.where(outer < 0.5, 2 * outer * (low - 0.05), high + 0.05 + (outer - 0.5) / 4)
+
+
+def spread_weights() -> nn.Module:
+    """LeNet-3 with NeFT's share of weights in the middle of the range, drawn anew each time."""
+    model = load_module("lenet3")
+    for weight in mapped_weights(model).values():
+        middle, outside = _positions(weight.shape)
+        size = torch.where(torch.rand(weight.shape) < NEFT_MIDDLE_SHARE, middle, outside)
+        size.view(-1)[0] = 1.0
+        weight.data = size * torch.where(torch.rand(weight.shape) < 0.5, -1.0, 1.0)
+    return model
+
+
+def mapped(device: str, *settings: str, design: str = "none") -> ProgrammingCost:
+    """The closed form, every layer once."""
+    overrides = ("chip.hierarchy.duplication=none", *settings)
+    return map_network("lenet3", device=device, overrides=overrides, design=design).cost.programming
+
+
+@cache
+def programmed(name: str, policy: str, design: str, *settings: str) -> tuple[ProgramResult, ...]:
+    """Chips programmed under a policy."""
+    network, checkpoint, device, own = DEVICES[name]
+    return tuple(
+        program(
+            network, checkpoint=checkpoint, policy=policy, fraction=0.2, last_layers=2, seed=seed,
+            device=device, tsb="paper-lenet3", design=design, overrides=(*own, *settings),
+        )
+        for seed in range(CHIPS)
+    )  # fmt: skip
+
+
+def average(chips: tuple[ProgramResult, ...], field: str) -> tuple[float, float]:
+    """Mean over chips, and how far it may be from the expectation."""
+    values = torch.tensor([float(getattr(chip, field)) for chip in chips], dtype=torch.float64)
+    return float(values.mean()), ERRORS * float(values.std()) / math.sqrt(len(chips))
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        pair
+        for pair in itertools.product(DEVICES, POLICIES)
+        # The shared block starts as the identity: none of its weights is in the middle.
+        if pair not in {("rram4", "tsb"), ("fefet6", "tsb")}
+    ],
+)
+def test_totals_agree(name: str, policy: str) -> None:
+    _, _, device, own = DEVICES[name]
+    sampled_policy, design = POLICIES[policy]
+    closed = mapped(
+        device,
+        f"chip.programming.policy={policy}",
+        "chip.programming.fraction=0.2",
+        "chip.programming.last_layers=2",
+        *own,
+        design=design,
+    )
+    chips = programmed(name, sampled_policy, design)
+    assert {chip.cells for chip in chips} == {round(float(closed.cells))}
+    # A fraction of all weights is rounded once, a fraction of each layer not at all.
+    rounding = 4 / float(closed.verified_cells) if policy == "fraction" else 0.0
+    assert chips[0].verified_cells == near(float(closed.verified_cells), rel=rounding)
+    for field in FIELDS:
+        expected, (mean, error) = float(getattr(closed, field)), average(chips, field)
+        # 2e-5 is the error of the grid behind incremental pulses, 1e-4 that of a slowest cell.
+        assert mean == pytest.approx(expected, abs=error + (1e-4 + rounding) * expected, rel=0)
+
+
+@pytest.mark.parametrize("name", ["rram", "stt-mram", "redraw"])
+def test_residual_spread_agrees(name: str) -> None:
+    _, _, device, own = DEVICES[name]
+    closed = mapped(device, "chip.programming.policy=all", *own)
+    mean, error = average(programmed(name, "all", "none"), "verified_residual_sigma")
+    assert mean == pytest.approx(float(closed.residual_sigma), abs=error, rel=1e-3)
+
+
+@pytest.mark.parametrize("drivers", [2, 3, 4, 8, 64])
+def test_time_with_several_drivers(drivers: int) -> None:
+    """Six crossbars: 11 % below the schedule of :mod:`tests.cost.test_programming_time` at most.
+
+    The longest of crossbars that run side by side is longer than their mean, hence 15 %.
+    """
+    several = f"chip.programming.parallel_subarrays={drivers}"
+    closed = float(mapped("rram", "chip.programming.policy=all", several).time_s)
+    mean, error = average(programmed("rram", "all", "none", several), "time_s")
+    assert 0.85 * mean - error < closed < mean + error
+
+
+def test_trained_weights_lie_less_often_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closed form is that of NeFT's share; with the network's own it has its pulses."""
+    model = load_module("lenet3")
+    load_checkpoint(CHECKPOINT).load_into(model)
+    form, low, high = WeightFormat(), *NEFT_MIDDLE
+    places = torch.cat(
+        [
+            form.quantise(weight.detach())[0].abs().flatten().double() / form.largest_code
+            for weight in mapped_weights(model).values()
+        ]
+    )
+    share = float(((places > low) & (places < high)).double().mean())
+    found = program("lenet3", checkpoint=CHECKPOINT, policy="all", device="rram4")
+    assert share < 0.5 * NEFT_MIDDLE_SHARE
+    closed = mapped("rram4", "chip.programming.policy=all")
+    assert 1.5 < float(closed.write_pulses) / found.write_pulses < 2.5
+    monkeypatch.setattr("archsim.cost.programming.NEFT_MIDDLE_SHARE", share)
+    own = mapped("rram4", "chip.programming.policy=all")
+    # One chip of 21 580 cells, whose pulses spread about twice as much as their mean.
+    assert found.write_pulses == near(float(own.write_pulses), rel=0.06)
