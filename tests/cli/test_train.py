@@ -1,0 +1,187 @@
+"""``archsim train``, ``evaluate``, ``deploy`` and ``tune``: real digits, files, and refusals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import Result
+
+from tests.cli.conftest import Run
+from tests.house.helpers import ROOT
+
+CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
+MNIST = ROOT / "tests" / "data" / "mnist"
+STUDY = {
+    "name": "small",
+    "network": "lenet3",
+    "data": "mnist",
+    "sigma": [0.1, 0.2],
+    "chips": 2,
+    "runs": 2,
+    "backbones": {"noise": {"epochs": 2, "batch_size": 50, "validation_instances": 2}},
+    "tuning": {"steps": 10, "batch_size": 50},
+    "methods": [{"name": "plain"}, {"name": "TSB", "corrections": "tsb"}],
+    "published": [{"method": "TSB", "sigma": 0.1, "accuracy": 0.983, "source": "a paper"}],
+}
+
+
+def refused(done: Result, *words: str) -> None:
+    assert done.exit_code == 2, done.output
+    assert "Traceback" not in done.stderr
+    flat = " ".join(done.stderr.split())
+    for word in words:
+        assert word in flat, done.stderr
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(STUDY))
+    return path
+
+
+def test_train_and_evaluate(run: Run, study: Path, tmp_path: Path) -> None:
+    done = run("train", study, "--data-root", MNIST)
+    assert done.exit_code == 0, done.stderr
+    assert "backbones 3/3: noise-sigma0.2-seed0" in done.stderr
+    assert "methods 4/4: TSB-sigma0.2-seed0" in done.stderr
+    assert "published" in done.stdout
+    assert "98.30" in done.stdout
+    folder = tmp_path / "runs" / "small"
+    for name in ("results.csv", "learning-curves.png", "gap.png", "study.json", "run.json"):
+        assert (folder / name).stat().st_size > 0
+    rows = list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
+    assert [(row["method"], row["sigma"]) for row in rows] == [
+        (method, sigma) for sigma in ("0.1", "0.2") for method in ("plain", "TSB")
+    ]
+    found = json.loads(run("evaluate", folder, "--format", "json").stdout)
+    assert set(found["accuracy"]) >= {
+        *("mean", "std_chip", "std_run", "ci95_low", "ci95_high", "chips", "runs", "images"),
+    }
+    assert found["best"] in ("plain", "TSB")
+    assert [entry["method"] for entry in found["methods"]] == ["plain", "TSB"] * 2
+    assert found["methods"][0]["accuracy"]["std_run"] is None  # one run: not computed, never 0
+    one = json.loads(run("evaluate", folder, "--method", "TSB", "--format", "json").stdout)
+    assert {entry["method"] for entry in one["methods"]} == {"TSB"}
+    # a second call has nothing to do
+    again = run("train", study, "--data-root", MNIST, "--format", "csv")
+    assert "backbones" not in again.stderr
+    assert again.stdout == (folder / "results.csv").read_text()
+
+
+def test_one_method_keeps_the_baseline(run: Run, study: Path, tmp_path: Path) -> None:
+    setting = "study.sigma=[0.1]"
+    done = run("train", study, "--data-root", MNIST, "--method", "TSB", "--set", setting)
+    assert done.exit_code == 0, done.stderr
+    refused(run("train", study, "--method", "TBS"), "--method 'TBS'", "Did you mean 'TSB'")
+
+
+def test_killed_and_resumed(study: Path, tmp_path: Path, run: Run) -> None:
+    """Killed without warning in the middle, it goes on to the same numbers."""
+    command = [sys.executable, "-m", "archsim", "train", str(study), "--data-root", str(MNIST)]
+    killed = subprocess.Popen(
+        [*command, "--run", str(tmp_path / "killed")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if "noise-sigma0.1-seed0, epoch 1" in line:
+            break
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    killed.stderr.close()
+    refused(run("evaluate", tmp_path / "killed"), "no method is finished yet")
+    for name in ("killed", "whole"):
+        done = run("train", study, "--data-root", MNIST, "--run", tmp_path / name)
+        assert done.exit_code == 0, done.stderr
+    results = [
+        {
+            path.parent.name: json.loads(path.read_text())["accuracy"]
+            for path in (tmp_path / name / "methods").glob("*/result.json")
+        }
+        for name in ("killed", "whole")
+    ]
+    assert results[0] == results[1]
+    assert len(results[0]) == 4
+
+
+def test_deploy_tune_evaluate(run: Run, tmp_path: Path) -> None:
+    done = run("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--chips", 2, "--sigma", 0.2)
+    assert done.exit_code == 0, done.stderr
+    chips = sorted((tmp_path / "chips").glob("*.safetensors"))
+    assert [chip.name for chip in chips] == ["chip-0.safetensors", "chip-1.safetensors"]
+    done = run("tune", *chips, "--method", "tsb+biases", "--data-root", MNIST, "--steps", 60)
+    assert done.exit_code == 0, done.stderr
+    corrections = sorted((tmp_path / "corrections").glob("*.safetensors"))
+    options = ["--data-root", MNIST, "--format", "json"]
+    plain = json.loads(run("evaluate", *chips, *options).stdout)
+    given = [item for path in corrections for item in ("--correction", path)]
+    tuned = json.loads(run("evaluate", *chips, *given, "--runs", 3, *options).stdout)
+    assert (plain["method"], tuned["method"]) == ("", "tsb+biases")
+    assert tuned["accuracy"]["mean"] > plain["accuracy"]["mean"]
+    assert (plain["accuracy"]["runs"], tuned["accuracy"]["runs"]) == (1, 3)
+    assert tuned["accuracy"]["images"] == 300
+    again = json.loads(run("evaluate", *chips, *given, "--runs", 3, *options).stdout)
+    assert again == tuned
+    crossed = [item for path in reversed(corrections) for item in ("--correction", path)]
+    swapped = run("evaluate", *chips, *crossed, "--data-root", MNIST)
+    refused(swapped, "trained for another chip")
+    refused(run("evaluate", *chips, *given[:2], "--data-root", MNIST), "1 corrections for 2 chips")
+    table = run("evaluate", chips[0], "--data-root", MNIST).stdout
+    assert "lenet3, no correction" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "nothing"), ("unknown study 'nothing'", "tsb-lenet3")),
+        (("train", "--set", "study.sigma=[2]"), ("study.sigma.0 = 2", "less than or equal to 1")),
+        (("train", "--set", "study.data=mnist", "--data-root", "/none"), ("data_root = '/none'",)),
+        (("train", "--set", "study.network=vgg8"), ("(1, 28, 28)", "takes (3, 32, 32)")),
+        (("evaluate", "nowhere"), ("not the folder of a run",)),
+        (("evaluate", "no.safetensors"), ("no.safetensors: cannot be read",)),
+        (("deploy", "lenet3", "--checkpoint", "none.safetensors"), ("none.safetensors",)),
+        (("deploy", "vgg8", "--checkpoint", CHECKPOINT), ("does not fit",)),
+        (("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--sigma", "-1"), ("sigma = -1",)),
+        (("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--device", "sram"), ("'sram'",)),
+        (("tune", CHECKPOINT), ("not the file of a chip",)),
+    ],
+)
+def test_bad_input(run: Run, arguments: tuple[object, ...], words: tuple[str, ...]) -> None:
+    refused(run(*arguments), *words)
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("tbs", ("correction 'tbs'", "Did you mean 'tsb'")),
+        ("tsb:channels=99", ("tsb channels = 99", "1 to 10")),
+        ("batch-norm", ("no batch norm",)),
+        ("linear-block", ("linear-block' needs channels",)),
+        ("", ("--method is empty",)),
+    ],
+)
+def test_bad_methods(run: Run, method: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    run("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--chips", 1)
+    refused(run("tune", "chips/chip-0.safetensors", "--method", method), *words)
+
+
+def test_a_loss_that_diverges_saves_nothing(run: Run, tmp_path: Path) -> None:
+    run("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--chips", 1)
+    done = run(
+        "tune", "chips/chip-0.safetensors", "--method", "scales", "--learning-rate", 1e30,
+        "--data-root", MNIST,
+    )  # fmt: skip
+    refused(done, "learning_rate = 1e+30", "nothing was saved")
+    assert not (tmp_path / "corrections").exists()
