@@ -1,0 +1,117 @@
+"""Tables and figures of a study: what is collected is what the frame says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from archsim.errors import ConfigError, DataError
+from reports import study_tables as tables
+from reports.figures.gap import collect_gap, draw_gap, save_gap
+from reports.figures.learning_curve import (
+    collect_learning_curves,
+    draw_learning_curves,
+    save_learning_curves,
+)
+
+
+def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[str, object]:
+    return {
+        "method": method, "sigma": sigma, "accuracy": accuracy, "ci95_low": accuracy - 0.004,
+        "ci95_high": accuracy + 0.004, "std_chip": 0.01, "std_run": None, "worst": accuracy - 0.02,
+        "ideal_accuracy": 0.98, "gap": 0.98 - accuracy, "gap_closed": 0.5, "gap_shrink": 2.0,
+        "seeds": 3, "chips": 8, "runs": 1, "images": 1000, "extra_weights": 25,
+        "verified_weights": 25, "verified_share": 0.00463, "digital_parameters": 0,
+        "tune_seconds": 1.234, "tune_macs_share": 0.119, "diverged": 0,
+        "published_accuracy": None, **changes,
+    }  # fmt: skip
+
+
+FRAME = pd.DataFrame(
+    [
+        row("plain", 0.1, 0.96, gap_shrink=1.0),
+        row("TSB", 0.1, 0.97, published_accuracy=0.975),
+        row("plain", 0.2, 0.90),
+        row("TSB", 0.2, 0.985, gap_shrink=None),
+    ]
+)
+
+
+def test_accuracies_are_in_per_cent_with_their_interval() -> None:
+    found = tables.accuracy(FRAME).records()
+    assert [own["accuracy"] for own in found] == ["96.00", "97.00", "90.00", "98.50"]
+    assert {own["half_width"] for own in found} == {"0.40"}
+    assert [own["published_accuracy"] for own in found] == [None, "97.50", None, None]
+    assert found[3]["gap_shrink"] is None
+    assert found[0]["std_run"] is None
+
+
+def test_no_published_column_without_published_values() -> None:
+    frame = FRAME.assign(published_accuracy=None)
+    assert "published_accuracy" not in tables.accuracy(frame).records()[0]
+
+
+def test_effort() -> None:
+    found = tables.effort(FRAME).records()[0]
+    assert (found["verified_share"], found["tune_macs_share"]) == ("0.46", "11.9")
+    assert tables.effort(FRAME).texts()[0][2] == "25"
+
+
+def test_heading_and_notes() -> None:
+    text = tables.heading("run", FRAME)
+    assert text == "run: 3 backbones per point, 8 chips each, 1000 test images"
+    assert "1 backbone per point, 1 chip each" in tables.heading(
+        "x", FRAME.assign(seeds=1, chips=1)
+    )
+    notes = tables.notes(FRAME)
+    assert notes[0] == "Noise-free network, 8-bit weights: 98.00 %."
+    assert not any("diverged" in note for note in notes)
+    assert "4 trainings" in tables.notes(FRAME.assign(diverged=1))[-1]
+
+
+def test_gap_lines() -> None:
+    lines = {line.method: line for line in collect_gap(FRAME)}
+    assert lines["plain"].gap == pytest.approx((2.0, 8.0))
+    assert lines["plain"].low == pytest.approx((1.6, 7.6))
+    assert lines["TSB"].gap == pytest.approx((1.0, -0.5))
+    axes = draw_gap(collect_gap(FRAME)).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["plain", "TSB"]
+    # what is better than the noise-free network lies on the floor of a logarithmic axis
+    assert min(axes.lines[1].get_ydata()) > 0
+
+
+def test_gap_files(tmp_path: Path) -> None:
+    save_gap(FRAME, tmp_path / "gap.svg")
+    assert "<svg" in (tmp_path / "gap.svg").read_text()
+    assert len(pd.read_csv(tmp_path / "gap.csv")) == 4
+    with pytest.raises(ConfigError, match="ending"):
+        save_gap(FRAME, tmp_path / "gap.bmp")
+    with pytest.raises(DataError, match="missing columns: .'sigma'."):
+        collect_gap(FRAME.drop(columns="sigma"))
+
+
+EPOCHS = pd.DataFrame(
+    [
+        {
+            "backbone": name, "sigma": 0.1, "seed": seed, "epoch": epoch,
+            "noisy_accuracy": 0.9 + epoch / 100, "clean_accuracy": 0.95,
+        }
+        for name in ("noise", "bounded") for seed in (0, 1) for epoch in (2, 1)
+    ]
+)  # fmt: skip
+
+
+def test_learning_curves(tmp_path: Path) -> None:
+    panels = collect_learning_curves(EPOCHS)
+    assert list(panels) == ["noise, sigma 0.1", "bounded, sigma 0.1"]
+    curve = panels["noise, sigma 0.1"][1]
+    assert curve.seed == 1
+    assert curve.epochs == (1, 2)
+    assert curve.noisy == pytest.approx((91.0, 92.0))
+    assert len(draw_learning_curves(panels).axes[0].lines) == 4
+    save_learning_curves(EPOCHS, tmp_path / "curves.png")
+    assert (tmp_path / "curves.csv").is_file()
+    with pytest.raises(DataError, match="0 epochs"):
+        collect_learning_curves(EPOCHS[:0])
