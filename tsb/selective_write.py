@@ -1,7 +1,9 @@
 """Selective write-verify: which weights are checked.
 
 A policy returns a mask per weight tensor. Circuits verify rows, not single cells, so a choice by
-score has a granularity: single weights, rows of a crossbar, or subarrays. Scores of the policies by
+score has a granularity: single weights, rows of a crossbar, or subarrays. Where the border of a
+crossbar may cut a weight in two (slices that do not divide the columns), rows and subarrays give a
+mask with a flag per cell. Scores of the policies by
 name: SWIM (second derivative of the loss) and the empirical Fisher come from
 :mod:`tsb.sensitivity`; magnitude, random and the product with a weight's own variance (U-SWIM) are
 here. What a choice costs is in :mod:`tsb.write_effort`. Sources: Yan, Hu & Shi, SWIM, DAC 2022,
@@ -14,14 +16,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from archsim.device import WeightFormat, digit_significances
 from archsim.errors import ConfigError, close_matches
 from tsb.shared_block import SharedBlock
 from tsb.weight_cells import WeightCells, Weights
 
-#: True where a weight is write-verified, by parameter name.
+#: True where a weight is write-verified, by parameter name; or where a cell is (a last axis).
 Masks = dict[str, Tensor]
 
 GRANULARITIES = ("weight", "row", "subarray")
@@ -29,41 +32,82 @@ GRANULARITIES = ("weight", "row", "subarray")
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """How a layer's matrix lies on crossbars.
+    """How a layer's matrix lies on crossbars, as the mapping compiler and the sampler lay it.
 
     The matrix has a row per input (``Cin kh kw``) and ``slices`` neighbouring columns per output,
-    and is cut into ``rows x cols`` subarrays. A weight is never cut in two: where ``slices`` does
-    not divide ``cols``, the last columns stay empty. Layers do not share subarrays. A grouped
-    convolution counts as one matrix with all its outputs side by side.
+    and is cut into ``rows x cols`` subarrays; a weight may be cut in two. Layers do not share
+    subarrays. A grouped convolution counts as one matrix with all its outputs side by side.
+
+    Attributes:
+        rows: word lines per crossbar.
+        cols: bit lines per crossbar.
+        slices: columns that a weight takes in one crossbar.
+        sides: crossbars that hold a weight: 2 where the signs have crossbars of their own. Alike
+            rows of the two make one group, since a weight needs both.
+        shares: part of a weight's noise that each of its columns has, adding up to 1; empty for
+            equal parts. It divides the score of a weight that is cut in two.
     """
 
     rows: int
     cols: int
     slices: int
+    sides: int = 1
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the sizes.
 
         Raises:
-            ConfigError: a size below 1, or a row too short for one weight.
+            ConfigError: a size below 1, or shares of another number of columns.
         """
-        if min(self.rows, self.slices) < 1 or self.cols < self.slices:
+        for key in ("rows", "cols", "slices", "sides"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} = {getattr(self, key)}; allowed: 1 or more")
+        if self.shares and len(self.shares) != self.slices:
             raise ConfigError(
-                f"rows = {self.rows}, cols = {self.cols}, slices = {self.slices}; allowed: 1 or "
-                "more, and cols >= slices (one weight per row)"
+                f"{len(self.shares)} shares for slices = {self.slices}; allowed: as many, or none"
             )
 
-    @property
-    def weights_per_row(self) -> int:
-        """Whole weights in a row of a subarray."""
-        return self.cols // self.slices
+    @classmethod
+    def of(cls, weight_format: WeightFormat, *, rows: int, cols: int) -> Tiling:
+        """Return the tiling of weights in a format.
 
-    def groups(self, shape: torch.Size, granularity: str) -> Int[Tensor, "*weights"]:
+        Args:
+            weight_format: bits and encoding; ``separate-sign`` has two crossbars, whose rows are
+                half as long as those of ``differential``.
+            rows: word lines per crossbar.
+            cols: bit lines per crossbar.
+        """
+        apart = weight_format.encoding == "separate-sign"
+        digits = digit_significances(
+            weight_bits=weight_format.weight_bits, bits_per_cell=weight_format.bits_per_cell
+        ).tolist()
+        columns = digits if apart else digits * weight_format.sides
+        whole = sum(digit**2 for digit in columns)
+        return cls(
+            rows=rows,
+            cols=cols,
+            slices=len(columns),
+            sides=weight_format.sides if apart else 1,
+            shares=tuple(digit**2 / whole for digit in columns),
+        )
+
+    @property
+    def cell_shares(self) -> Float[Tensor, " cell"]:
+        """Part of a weight's noise that each of its cells has."""
+        shares = torch.tensor(self.shares or [1 / self.slices] * self.slices, dtype=torch.float64)
+        return shares.repeat(self.sides) / self.sides
+
+    def groups(self, shape: torch.Size, granularity: str) -> Int[Tensor, "*groups"]:
         """Number the groups of a weight tensor from 0 on.
 
         Args:
             shape: of the weights, outputs first.
             granularity: one of :data:`GRANULARITIES`.
+
+        Returns:
+            The group of each weight; or, of rows and subarrays whose borders may cut a weight in
+            two, of each of its cells (a last axis).
 
         Raises:
             ConfigError: an unknown granularity.
@@ -71,11 +115,28 @@ class Tiling:
         _check_granularity(granularity)
         if granularity == "weight":
             return torch.arange(shape.numel()).view(shape)
+        columns = self._columns(shape, 1 if granularity == "row" else self.rows)
+        if self.cols % self.slices == 0:
+            return columns[..., 0]
+        return columns.repeat(*(1 for _ in shape), self.sides)
+
+    def cell_rows(self, shape: torch.Size) -> Int[Tensor, "*weights cell"]:
+        """Number the rows of all crossbars from 0 on, and return the row of each cell.
+
+        Args:
+            shape: of the weights, outputs first.
+        """
+        columns = self._columns(shape, 1)
+        count = int(columns.max()) + 1 if columns.numel() else 0
+        return torch.cat([columns + side * count for side in range(self.sides)], dim=-1)
+
+    def _columns(self, shape: torch.Size, rows: int) -> Int[Tensor, "*weights column"]:
+        """Number blocks of ``rows`` rows in one side's strips of columns, for each column."""
         outputs, inputs = shape[0], shape[1:].numel()
-        strip = torch.arange(outputs) // self.weights_per_row
-        line = torch.arange(inputs) if granularity == "row" else torch.arange(inputs) // self.rows
-        lines = int(line[-1]) + 1
-        return (strip.unsqueeze(1) * lines + line).view(shape)
+        strip = torch.arange(outputs * self.slices).view(outputs, 1, self.slices) // self.cols
+        lines = -(-inputs // rows)
+        line = (torch.arange(inputs) // rows).view(1, inputs, 1)
+        return (strip * lines + line).view(*shape, self.slices)
 
 
 def verify_none(weights: Weights) -> Masks:
@@ -187,9 +248,10 @@ def verify_fraction(
     """Verify the best part of all weights.
 
     The target is ``fraction`` times the number of weights, rounded to the nearest whole number
-    (halves up). Groups are taken in the order of their summed score (equal ones in the order of the
-    tensors) until the target is reached: exactly for single weights, else the last group goes
-    beyond it, by less than its own size. A fraction of 0 takes none.
+    (halves up); a part of a weight counts as such. Groups are taken in the order of their summed
+    score (equal ones in the order of the tensors) until the target is reached: exactly for single
+    weights, else the last group goes beyond it, by less than its own size. A fraction of 0 takes
+    none.
 
     Args:
         scores: importance of each weight, by name; higher is better.
@@ -204,7 +266,7 @@ def verify_fraction(
     if not 0 <= fraction <= 1:
         raise ConfigError(f"fraction = {fraction:g}; allowed: 0 to 1")
     ranked = _rank(scores, granularity, tiling)
-    target = int(fraction * ranked.sizes.sum().item() + 0.5)
+    target = int(fraction * ranked.weights + 0.5) * ranked.cells
     return ranked.take(int((ranked.before < target).sum()))
 
 
@@ -241,7 +303,8 @@ def verify_captured(
 class _Ranked:
     """Groups of all tensors, best first.
 
-    ``sums`` and ``sizes`` are per group; ``before`` counts the weights of all better groups.
+    ``sums`` and ``sizes`` are per group; ``before`` counts the members of all better groups:
+    weights, or ``cells`` cells for each of them.
     """
 
     order: Tensor
@@ -249,6 +312,8 @@ class _Ranked:
     sizes: Tensor
     before: Tensor
     groups: dict[str, Tensor]
+    weights: int
+    cells: int
 
     def take(self, count: int) -> Masks:
         """Mark the members of the ``count`` best groups."""
@@ -262,19 +327,32 @@ def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None)
     if tiling is None and granularity != "weight":
         raise ConfigError(f"granularity '{granularity}' needs a tiling (rows, cols, slices)")
     tiling = tiling or Tiling(rows=1, cols=1, slices=1)
-    groups, start = {}, 0
+    groups: dict[str, Tensor] = {}
+    parts, start, cells = [], 0, 1
     for name, score in scores.items():
         if bool(score.isnan().any()):
             raise ConfigError(f"scores of '{name}' are not all numbers")
-        groups[name] = tiling.groups(score.shape, granularity) + start
-        start = int(groups[name].max()) + 1
-    flat = torch.cat([score.detach().double().cpu().flatten() for score in scores.values()])
+        own = tiling.groups(score.shape, granularity) + start
+        groups[name], start = own, int(own.max()) + 1
+        part = score.detach().double().cpu()
+        if own.dim() > score.dim():
+            part, cells = part.unsqueeze(-1) * tiling.cell_shares, own.shape[-1]
+        parts.append(part.flatten())
+    flat = torch.cat(parts)
     member = torch.cat([group.flatten() for group in groups.values()])
     sums = torch.zeros(start, dtype=torch.float64).index_add(0, member, flat)
     sizes = member.bincount(minlength=start)
     order = sums.argsort(descending=True, stable=True)
     sizes = sizes[order]
-    return _Ranked(order, sums[order], sizes, sizes.cumsum(0) - sizes, groups)
+    return _Ranked(
+        order=order,
+        sums=sums[order],
+        sizes=sizes,
+        before=sizes.cumsum(0) - sizes,
+        groups=groups,
+        weights=member.numel() // cells,
+        cells=cells,
+    )
 
 
 def _check_granularity(granularity: str) -> None:

@@ -29,7 +29,7 @@ class WriteEffort:
 
     Attributes:
         weights: all weights.
-        verified_weights: weights that are write-verified.
+        verified_weights: weights of which at least one cell is write-verified.
         write_pulses: pulses of all cells; a cell that is not verified takes one.
         verify_reads: reads; one per pulse of a verified cell.
         normalised_cycles: ``write_pulses`` over that of verifying everything; not 0 for no
@@ -78,21 +78,22 @@ def write_effort(
     """Work out the expected effort of a choice.
 
     Args:
-        masks: True where a weight is verified, by name.
+        masks: True where a weight is verified, by name; or a flag per cell.
         cells: of the same tensors, from :func:`tsb.weight_cells.weight_cells`.
         cell: the device.
         tiling: how the matrices lie on crossbars; None leaves the rows out.
     """
     law = cell.law()
-    weights = sum(mask.numel() for mask in masks.values())
-    verified = sum(int(mask.sum()) for mask in masks.values())
-    checked = sum(float(cells[name].pulses[mask].sum()) for name, mask in masks.items())
+    own = {name: cells[name].verified_cells(mask) for name, mask in masks.items()}
+    written = sum(mask.numel() for mask in own.values())
+    verified = sum(int(mask.sum()) for mask in own.values())
+    checked = sum(float(cells[name].pulses_of(mask).sum()) for name, mask in masks.items())
     everything = sum(float(cells[name].pulses.sum()) for name in masks)
-    pulses = checked + (weights - verified) * cell.slices
-    rows = [_rows(mask, cells[name], law, tiling) for name, mask in masks.items() if tiling]
+    pulses = checked + (written - verified)
+    rows = [_rows(mask, cells[name], law, tiling) for name, mask in own.items() if tiling]
     return WriteEffort(
-        weights=weights,
-        verified_weights=verified,
+        weights=written // cell.cells_per_weight,
+        verified_weights=sum(int(mask.any(-1).sum()) for mask in own.values()),
         write_pulses=pulses,
         verify_reads=checked,
         normalised_cycles=pulses / everything,
@@ -119,13 +120,20 @@ def slowest_of_classes(
 def _rows(
     mask: Tensor, cells: WeightCells, law: PulseLaw, tiling: Tiling | None
 ) -> tuple[float, float]:
-    """Return pulses and reads of all rows of one tensor; a row without verified cells takes one."""
+    """Return pulses and reads of all rows of one tensor; a row without verified cells takes one.
+
+    Args:
+        mask: a flag per cell.
+        cells: of the tensor.
+        law: of the classes of cells.
+        tiling: how the matrix lies on crossbars.
+    """
     if tiling is None:
         return 0.0, 0.0
     kinds = law.survival.shape[0]
-    row = tiling.groups(mask.shape, "row")
+    row = tiling.cell_rows(cells.spread.shape)
     rows = int(row.max()) + 1
-    place = (row.unsqueeze(-1) * kinds + cells.classes)[mask].flatten()
+    place = (row * kinds + cells.classes)[mask]
     counts = place.bincount(minlength=rows * kinds).view(rows, kinds).double()
     pulses = slowest_of_classes(law, counts)
     return float(pulses.clamp_min(1.0).sum()), float(pulses.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -10,8 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from archsim.device import PulseLaw, sample_write_verify
+from archsim.arch.design import DesignBatch
+from archsim.config.resolve import resolve
+from archsim.device import (
+    PulseLaw,
+    WeightFormat,
+    WriteArray,
+    program_weights,
+    sample_write_verify,
+)
 from archsim.errors import ConfigError
+from mapping.bit_slice import matrix_columns
 from tsb.selective_write import (
     GRANULARITIES,
     Tiling,
@@ -125,6 +135,115 @@ def brute_force_groups(shape: tuple[int, ...], granularity: str) -> list[set[int
     return list(found.values())
 
 
+Place = tuple[int, int, int]
+
+
+def laid_out(outputs: int, inputs: int, tiling: Tiling) -> dict[Place, list[tuple[int, int]]]:
+    """Cells (weight, number) in each row (side, strip of columns, input) of all crossbars."""
+    rows: dict[Place, list[tuple[int, int]]] = {}
+    for o, r in itertools.product(range(outputs), range(inputs)):
+        for side, c in itertools.product(range(tiling.sides), range(tiling.slices)):
+            place = (side, (o * tiling.slices + c) // tiling.cols, r)
+            rows.setdefault(place, []).append((o * inputs + r, side * tiling.slices + c))
+    return rows
+
+
+FORMATS = {
+    "magnitude": WeightFormat(),
+    "differential": WeightFormat(encoding="differential"),
+    "separate-sign": WeightFormat(encoding="separate-sign"),
+    "three bits": WeightFormat(bits_per_cell=3),
+    "three bits, separate-sign": WeightFormat(bits_per_cell=3, encoding="separate-sign"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("cols", [16, 2, 32])
+@pytest.mark.parametrize("granularity", ["row", "subarray"])
+def test_groups_are_rows_of_cells_for_every_format(name, cols, granularity):
+    """Also where a weight is cut in two; alike rows of the two signs' crossbars go together."""
+    form, shape = FORMATS[name], (13, 2, 2, 2)
+    tiling = Tiling.of(form, rows=3, cols=cols)
+    expected: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for (_, strip, row), held in laid_out(13, 8, tiling).items():
+        key = (strip, row if granularity == "row" else row // 3)
+        expected.setdefault(key, set()).update(held)
+    groups = tiling.groups(torch.Size(shape), granularity)
+    if groups.dim() == len(shape):
+        groups = groups.unsqueeze(-1).expand(*shape, form.cells_per_weight)
+    assert groups.shape == (*shape, form.cells_per_weight)
+    flat = groups.reshape(13 * 8, -1)
+    found = [
+        {(int(w), int(c)) for w, c in (flat == g).nonzero()} for g in range(int(flat.max()) + 1)
+    ]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
+    rows = tiling.cell_rows(torch.Size(shape)).reshape(13 * 8, -1)
+    alike = {
+        rows[w, c].item(): set(held)
+        for held in laid_out(13, 8, tiling).values()
+        for w, c in held[:1]
+    }
+    for row, held in alike.items():
+        assert {(int(w), int(c)) for w, c in (rows == row).nonzero()} == held
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_strips_are_those_of_the_mapping_compiler(name):
+    """As many rows of crossbars as the plan has, for a matrix of 43 outputs."""
+    form = FORMATS[name]
+    settings = [f"chip.precision.bits_per_cell={form.bits_per_cell}"]
+    if form.padded_bits:
+        settings.append("chip.precision.pad_top_slice=true")
+    if form.encoding == "differential":
+        settings.append("chip.precision.encoding=differential")
+    design = DesignBatch.from_resolved(resolve(overrides=settings))
+    columns = matrix_columns(design=design, weights_wide=torch.tensor([43.0]))
+    strips = math.ceil(float(columns) / 128)
+    tiling = Tiling.of(form, rows=128, cols=128)
+    assert int(tiling.groups(torch.Size((43, 10)), "row").max()) + 1 == 10 * strips
+
+
+def test_a_part_of_a_weight_has_its_part_of_score_and_size():
+    """Slices of 3 bits on 4 columns: weight 1 lies in two rows, its top digit in the first."""
+    tiling = Tiling.of(WeightFormat(bits_per_cell=3), rows=4, cols=4)
+    whole = 64**2 + 8**2 + 1
+    masks = verify_fraction(
+        {"w": torch.tensor([[0.0], [1.0]])}, 0.5, granularity="row", tiling=tiling
+    )
+    # Half of the weights are 3 cells: the first row has 4, weight 0 and the top of weight 1.
+    assert masks["w"].tolist() == [[[True] * 3], [[True, False, False]]]
+    shares = tiling.cell_shares
+    assert shares.tolist() == pytest.approx([64**2 / whole, 8**2 / whole, 1 / whole])
+    masks = verify_captured(
+        {"w": torch.tensor([[0.0], [1.0]])}, 0.99, granularity="row", tiling=tiling
+    )
+    assert masks["w"].tolist() == [[[True] * 3], [[True] * 3]]
+    assert count(masks) == 6
+
+
+def test_rows_that_are_verified_are_those_that_wait():
+    """Whole rows of 3-bit cells: the sampler's crossbars wait in as many rows as were chosen."""
+    form = WeightFormat(bits_per_cell=3)
+    weights = {"w": torch.randn(43, 50, generator=seeded(8))}
+    tiling = Tiling.of(form, rows=64, cols=128)
+    masks = verify_fraction(magnitude_scores(weights), 0.2, granularity="row", tiling=tiling)
+    chosen = tiling.groups(weights["w"].shape, "row")[masks["w"]].unique().numel()
+    device = resolve(overrides=["device.sigma=0"]).device
+    done = program_weights(
+        weights,
+        device=device,
+        generator=seeded(),
+        weight_format=form,
+        verify=masks,
+        array=WriteArray(rows=64, cols=128),
+    )
+    reads = (float(done.time_s) - 100 * device.pulse_width.si) / device.verify_read_time.si
+    assert reads == pytest.approx(chosen, rel=1e-9, abs=0)
+    cells = weight_cells(weights, CELL.but(bits_per_cell=3, sigma=0.0))
+    effort = write_effort(masks, cells, CELL.but(bits_per_cell=3, sigma=0.0), tiling)
+    assert effort.row_reads == pytest.approx(chosen, rel=1e-9, abs=0)
+
+
 @pytest.mark.parametrize("granularity", ["row", "subarray"])
 @pytest.mark.parametrize("shape", [(7, 2, 3, 3), (5, 13), (4, 6), (1, 1)])
 def test_groups_are_those_of_the_crossbars(shape, granularity):
@@ -227,7 +346,9 @@ def test_effort_of_nothing_and_everything():
 
 def test_slowest_of_two_classes_against_the_sampler():
     cell = CELL.but(factor=4.0, profile="weight")
-    counts = torch.tensor([[3.0, 5.0], [0.0, 2.0], [0.0, 0.0]])
+    counts = torch.zeros(3, 8)  # classes: four levels of outer weights, then of middle ones
+    counts[:2, 5] = torch.tensor([5.0, 2.0])
+    counts[0, 2] = 3.0
     expected = slowest_of_classes(cell.law(), counts)
     sigmas, generator = cell.class_sigmas(), seeded(3)
     for row, predicted in zip(counts, expected, strict=True):
@@ -287,8 +408,9 @@ def test_variance_scores_prefer_the_noisier_of_equals():
         (lambda s: verify_fraction({"w": torch.tensor([[float("nan")]])}, 0.5), "'w' are not all"),
         (lambda s: verify_captured(s, 2.0), "captured = 2"),
         (lambda s: verify_captured({"w": -torch.ones(1, 2)}, 0.5), "negative"),
-        (lambda s: Tiling(rows=4, cols=3, slices=4), "cols = 3"),
-        (lambda s: Tiling(rows=0, cols=4, slices=4), "rows = 0"),
+        (lambda s: Tiling(rows=0, cols=4, slices=4), "rows = 0; allowed: 1 or more"),
+        (lambda s: Tiling(rows=4, cols=4, slices=4, sides=0), "sides = 0"),
+        (lambda s: Tiling(rows=4, cols=4, slices=2, shares=(1.0,)), "1 shares for slices = 2"),
     ],
 )
 def test_bad_requests_are_refused(call, words):

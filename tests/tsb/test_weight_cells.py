@@ -8,16 +8,18 @@ import torch
 from archsim.config.load import load_preset
 from archsim.config.resolve import resolve
 from archsim.config.schema import DeviceFile
-from archsim.device import code_noise_std_of, level_sigmas, sample_codes, weight_noise_std
+from archsim.device import (
+    ENCODINGS,
+    code_noise_std_of,
+    level_sigmas,
+    program_weights,
+    sample_codes,
+    weight_noise_std,
+)
 from archsim.errors import ConfigError, DataError
 from tsb.selective_write import verify_all, verify_none
-from tsb.weight_cells import (
-    CellModel,
-    cell_instance,
-    gaussian_instance,
-    noise_std,
-    weight_cells,
-)
+from tsb.weight_cells import CellModel, gaussian_instance, noise_std, weight_cells
+from tsb.write_effort import write_effort
 
 RRAM = CellModel.from_device(resolve().device)
 
@@ -31,7 +33,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 
 def test_preset():
-    assert (RRAM.sigma, RRAM.factor, RRAM.slices) == (0.1, 1.0, 4)
+    assert (RRAM.sigma, RRAM.factor, RRAM.cells_per_weight) == (0.1, 1.0, 4)
     assert RRAM.max_pulses == 100
     with pytest.raises(ConfigError, match="no write_verify"):
         CellModel.from_device(DeviceFile.model_validate(load_preset("device", "sram")))
@@ -50,7 +52,7 @@ def test_uniform_device_is_the_closed_form(profile, bits, per_cell):
         stats = cell.law().stats()
         residual = expected * stats.residual_sigma[0] / 0.1
         torch.testing.assert_close(own.residual, residual.expand(own.residual.shape))
-        pulses = cell.slices * stats.write_pulses[0]
+        pulses = cell.cells_per_weight * stats.write_pulses[0]
         torch.testing.assert_close(own.pulses, pulses.expand(own.pulses.shape))
 
 
@@ -69,29 +71,115 @@ def test_level_profile_is_that_of_the_device_package():
 
 
 def test_weight_profile_by_hand():
-    weight = torch.tensor([[-1.0, 0.26, 0.5, 0.25, 0.8, 0.74, 0.0]])
+    # 0.25 becomes code 64 of 255, just inside the middle: the place is that of the code.
+    weight = torch.tensor([[-1.0, 0.26, 0.5, 0.25, 0.8, 0.74, 0.0, 0.249]])
     own = weight_cells({"w": weight}, RRAM.but(factor=4.0, profile="weight"))["w"]
     outer = float(own.spread[0, 0])
     assert outer == pytest.approx(4369**0.5 / 85 * 0.1 / 7**0.5)
     ratio = (own.spread / outer).flatten().tolist()
-    assert ratio == pytest.approx([1, 4, 4, 1, 1, 4, 1])
+    assert ratio == pytest.approx([1, 4, 4, 4, 1, 4, 1, 1])
 
 
-@pytest.mark.parametrize("factor", [1.0, 4.0])
-def test_exact_sampler_agrees_with_the_closed_forms(factor):
-    """Mean and variance of 3000 instances, for verified and unverified weights."""
-    cell = RRAM.but(factor=factor)
+CHIPS = 3000
+#: Standard errors that a sampled mean may be off.
+ERRORS = 4.5
+DEVICES = {
+    "plain": (),
+    "level profile": ("sigma_profile.kind=level", "sigma_profile.factor=4"),
+    "weight profile": ("sigma_profile.kind=weight", "sigma_profile.factor=4"),
+    "stuck": ("stuck_on_rate=0.02", "stuck_off_rate=0.05"),
+    "stuck, weight profile": (
+        *("stuck_on_rate=0.03", "stuck_off_rate=0.01"),
+        *("sigma_profile.kind=weight", "sigma_profile.factor=4"),
+    ),
+    "redraw about a device error": (
+        *("write_verify.model=redraw", "device_to_device_share=0.7"),
+        *("write_verify.tolerance=0.05", "write_verify.max_pulses=12"),
+    ),
+}
+
+
+def device_of(*settings: str) -> DeviceFile:
+    return resolve(overrides=[f"device.{setting}" for setting in settings]).device
+
+
+def check_mean(values: torch.Tensor, expected: torch.Tensor) -> None:
+    """The mean over the first axis, within standard errors."""
+    error = values.std(0) / len(values) ** 0.5
+    assert bool(((values.mean(0) - expected).abs() <= ERRORS * error + 1e-12).all())
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", DEVICES)
+def test_closed_forms_are_the_law_of_the_sampler(name, encoding):
+    """Mean square error and pulses of verified and unverified weights, on 3000 chips."""
+    device = device_of(*DEVICES[name])
+    cell = CellModel.from_device(device, encoding=encoding)
     weight = torch.linspace(-1, 1, 24)
-    tensors = {"w": weight.expand(3000, 24)}  # 3000 instances in one tensor
+    tensors = {"w": weight.expand(CHIPS, 24)}  # all chips in one tensor
+    masks = {"w": (torch.arange(24) % 2 == 0).expand(CHIPS, 24)}
+    done = program_weights(
+        tensors,
+        device=device,
+        generator=seeded(4),
+        weight_format=cell.weight_format,
+        verify=masks,
+        keep_cells=True,
+    )
     cells = weight_cells(tensors, cell)
-    masks = {"w": (torch.arange(24) % 2 == 0).expand(3000, 24)}
-    draws = cell_instance(tensors, cells, masks, cell, seeded(4))["w"].double()
-    std = noise_std(cells, masks)["w"][0]
-    bias = (draws.mean(0) - weight) / std * 3000**0.5
-    assert bias.abs().max() < 4
-    # relative error of a standard deviation: 1 / sqrt(2 n), 24 values
-    torch.testing.assert_close(draws.std(0) / std, torch.ones_like(std), atol=0.055, rtol=0.0)
-    assert float(std[::2].mean()) < 0.5 * float(std[1::2].mean())
+    codes, scale = cell.weight_format.quantise(tensors["w"])
+    errors = done.weights["w"].double() - codes * scale
+    check_mean(errors.square(), noise_std(cells, masks)["w"][0] ** 2)
+    pulses = done.tensors["w"].cell_pulses[:, ::2].sum(-1).double()
+    check_mean(pulses, cells["w"].pulses[0, ::2])
+    effort = write_effort(masks, cells, cell)
+    spread = float(pulses.std()) * pulses.numel() ** 0.5
+    assert abs(done.tally.write_pulses - effort.write_pulses) <= ERRORS * spread
+    assert (effort.weights, effort.verified_weights) == (24 * CHIPS, 12 * CHIPS)
+
+
+def test_single_cells_are_verified():
+    """A mask per cell: the most significant cell alone has the residual."""
+    weight = torch.linspace(-1, 1, 20).expand(CHIPS, 20)
+    device, cell = device_of(), RRAM
+    mask = torch.zeros(CHIPS, 20, 4, dtype=torch.bool)
+    mask[..., 0] = True
+    done = program_weights({"w": weight}, device=device, generator=seeded(5), verify={"w": mask})
+    cells = weight_cells({"w": weight}, cell)
+    codes, scale = cell.weight_format.quantise(weight)
+    std = noise_std(cells, {"w": mask})["w"][0]
+    check_mean((done.weights["w"].double() - codes * scale).square(), std**2)
+    residual = float(cell.law().residual_sigma[0])
+    by_hand = (64**2 * residual**2 + (16**2 + 4**2 + 1) * 0.1**2) ** 0.5 * 3 / 255
+    torch.testing.assert_close(std, torch.full_like(std, by_hand))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_read_noise_is_added(encoding):
+    cell = RRAM.but(read_noise_sigma=0.02, encoding=encoding)
+    cells = weight_cells(weights(), cell)
+    masks = verify_none(weights())
+    still, read = noise_std(cells, masks), noise_std(cells, masks, read=True)
+    form = cell.weight_format
+    for name, own in cells.items():
+        codes, scale = form.quantise(weights()[name])
+        noise = form.code_noise_std(codes, torch.full((4,), 0.02, dtype=torch.float64)) * scale
+        torch.testing.assert_close(read[name] ** 2, still[name] ** 2 + noise**2)
+        assert own.read_noise == pytest.approx(float(noise.flatten()[0]), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize(("bits", "over"), [(1, 1 / 7), (2, 8.5 / 7), (3, 8.5 / 7), (4, 8.5 / 7)])
+def test_mean_variance_over_levels_is_what_the_docstring_says(bits, over):
+    cell = RRAM.but(factor=4.0, profile="level", bits_per_cell=bits)
+    assert float(cell.class_sigmas().square().mean()) == pytest.approx(0.01 * over, rel=1e-9, abs=0)
+
+
+def test_a_device_without_write_verify_takes_one_pulse():
+    sram = resolve(device="sram", overrides=["chip.precision.bits_per_cell=1"]).device
+    cell = CellModel.from_device(sram, bits_per_cell=1, verifiable=False)
+    own = weight_cells(weights(), cell)["conv"]
+    assert bool((own.pulses == 8).all())
+    assert not bool(own.spread.any())
 
 
 def test_gaussian_sampler_agrees_with_the_cell_sampler_of_the_device_package():
@@ -145,7 +233,11 @@ def test_weights_that_are_not_finite_are_refused(bad):
         ({"sigma": -0.1}, "sigma = -0.1; allowed: 0 to 1"),
         ({"sigma": 1.5}, "sigma = 1.5"),
         ({"profile": "cell"}, "allowed: level, weight"),
-        ({"bits_per_cell": 0}, "allowed: 1 or more"),
+        ({"bits_per_cell": 0}, "bits_per_cell = 0; allowed: 1 to 8"),
+        ({"encoding": "magnitud"}, "Did you mean 'magnitude'"),
+        ({"device_share": 1.5}, "device_share = 1.5; allowed: 0 to 1"),
+        ({"stuck_on_rate": 0.6, "stuck_off_rate": 0.6}, "a sum of at most 1"),
+        ({"read_noise_sigma": -0.1}, "read_noise_sigma = -0.1; allowed: 0 or more"),
     ],
 )
 def test_impossible_devices_are_refused(changes, words):
