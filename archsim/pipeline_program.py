@@ -16,13 +16,18 @@ check_shadowing()
 
 import torch  # noqa: E402
 
+from archsim.arch.design import DesignBatch  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
+from archsim.cost.off_chip import chips as chips_of  # noqa: E402
 from archsim.errors import ConfigError  # noqa: E402
+from archsim.network import from_graph  # noqa: E402
 from archsim.network.load import load_module, load_network  # noqa: E402
 from archsim.programmed import ProgramResult  # noqa: E402
+from mapping.compile import compile_plan  # noqa: E402
 from tsb.checkpoint import load_checkpoint  # noqa: E402
 from tsb.data import load_dataset  # noqa: E402
-from tsb.program_network import NEED_DATA, Choice, Evidence, program_network  # noqa: E402
+from tsb.program_accuracy import Evidence  # noqa: E402
+from tsb.program_network import NEED_DATA, Choice, program_network  # noqa: E402
 from tsb.quantize import mapped_weights, quantised_weights  # noqa: E402
 from tsb.sensitivity import fisher_scores, swim_scores  # noqa: E402
 from tsb.shared_block import group_count  # noqa: E402
@@ -49,6 +54,7 @@ def program(
     score_images: int = 2000,
     test_images: int | None = None,
     chips: int = 20,
+    read_after_s: float | None = None,
     seed: int = 0,
     chip: str = DEFAULT_CHIP,
     technology: str | None = None,
@@ -69,10 +75,13 @@ def program(
             convention of the literature) where the chip stores an offset code, else the chip's.
         design: with common or separate, a shared block is programmed too.
         data: data set for scores and accuracy; None takes the network's usual one.
-        data_root: where it lies; without it, data are loaded only for policies that need them.
+        data_root: where it lies; without it and ``data``, data are loaded only for policies that
+            need them.
         score_images: training images behind the scores.
         test_images: test images behind the accuracy; None takes all.
         chips: programmed chips whose accuracy is averaged; 0 measures none.
+        read_after_s: time from programming to the reads of the accuracy, s: cells drift; None
+            reads right after programming.
         seed: of all randomness.
         chip: chip preset or YAML path.
         technology: replaces the chip's technology.
@@ -93,6 +102,14 @@ def program(
         tsb=tsb or tsb_preset_for(network),
         overrides=overrides,
     )
+    if checkpoint is None and (data is not None or data_root is not None):
+        given = "--data-root" if data is None else "--data"
+        raise ConfigError(
+            f"{given} '{data_root if data is None else data}' without --checkpoint: an untrained "
+            "network has no accuracy to measure; allowed: with --checkpoint"
+        )
+    own = resolved.chip.precision.encoding
+    on_cells = encoding or ("magnitude" if own == "offset" else own)
     torch.manual_seed(seed)  # for the initial weights of a network without checkpoint
     model = load_module(network)
     if checkpoint is not None:
@@ -100,22 +117,25 @@ def program(
     elif policy in NEED_DATA:
         raise ConfigError(f"policy '{policy}' needs a trained network: give --checkpoint")
     evidence = None
-    if checkpoint is not None and (policy in NEED_DATA or data or data_root is not None):
+    if checkpoint is not None and (
+        policy in NEED_DATA or data is not None or data_root is not None
+    ):
         evidence = Evidence(
             dataset=load_dataset(data or usual_data(network), data_root),
             score_images=score_images,
             test_images=test_images,
             chips=chips,
         )
-    own = resolved.chip.precision.encoding
     return program_network(
         model,
         network=network,
         resolved=resolved,
         choice=choice,
-        encoding=encoding or ("magnitude" if own == "offset" else own),
+        encoding=on_cells,
         blocks=_blocks(network, resolved, design),
+        network_chips=_network_chips(network, resolved, design, on_cells),
         evidence=evidence,
+        read_after_s=read_after_s,
         trained=checkpoint is not None,
         seed=seed,
     )
@@ -249,6 +269,19 @@ def _blocks(network: str, resolved: Resolved, design: str) -> int:
     if not tsb.per_group:
         return len(points)
     return sum(group_count(point.channels, tsb.channels) for point in points)
+
+
+def _network_chips(network: str, resolved: Resolved, design: str, encoding: str) -> int:
+    """Chips that the network is spread over, as ``archsim map`` counts them."""
+    if resolved.chip.off_chip.when_full != "multi-chip":
+        return 1
+    pairs = encoding in ("differential", "separate-sign")
+    batch = DesignBatch.from_resolved(resolved, design)
+    batch = batch.replace(is_differential=torch.tensor(pairs))
+    graph = load_network(network)
+    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
+    plan = compile_plan(design=batch, table=from_graph(graph), points=points)
+    return int(chips_of(design=batch, plan=plan))
 
 
 #: Data set on which the TSB paper uses a network, by the start of the network's name.

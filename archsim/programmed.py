@@ -51,8 +51,8 @@ ACCURACY_KEYS = (
 class ProgramResult:
     """One network programmed once, every layer one time.
 
-    Counts, energy, time and residual are of one sampled chip; ``expected_*`` are closed forms, None
-    for encodings that have none here.
+    Counts, energy, time and residual are of one sampled chip; ``expected_*`` are closed forms over
+    all chips.
 
     Attributes:
         network: name.
@@ -62,21 +62,25 @@ class ProgramResult:
         encoding: of the weights on cells.
         padded_bits: bits of the top cell that are never used.
         trained: whether the weights come from a checkpoint.
+        network_chips: chips that the network is spread over; each has its own write drivers.
         weights: weights programmed, those of a shared block included.
         verified_weights: of these, write-verified.
         cells: cells programmed.
         verified_cells: of these, write-verified.
         write_pulses: pulses of all cells.
         verify_reads: reads of verified cells.
-        time_s: rows in sequence, subarrays in parallel as the chip allows, s.
+        time_s: rows in sequence, subarrays in parallel as the chips allow, s.
         energy_J: pulses and reads, J.
         unconverged_cells: verified cells outside the tolerance at the pulse limit.
+        unconverged_stuck_cells: of these, those that no pulse moves.
+        stuck_cells: cells that no pulse moves, verified or not.
         residual_sigma: root-mean-square error of all cells, relative to the maximum conductance.
         verified_residual_sigma: that of the verified cells; None without any.
-        expected_write_pulses: closed form of ``write_pulses``.
+        expected_write_pulses: closed form of ``write_pulses``, stuck cells included.
         normalised_cycles: expected pulses spent on verified cells over those of verifying all.
-        expected_loss_change: second-order estimate of the rise of the training loss; None without
-            second derivatives.
+        expected_loss_change: second-order estimate of the rise of the training loss by programming,
+            stuck cells and read noise; None without second derivatives.
+        read_after_s: time from programming to the reads of the accuracy, s; None: at once.
         accuracy: measured; None if not.
         notes: assumptions and warnings, one sentence each.
         resolved: full configuration.
@@ -90,6 +94,7 @@ class ProgramResult:
     encoding: str
     padded_bits: int
     trained: bool
+    network_chips: int
     weights: int
     verified_weights: int
     cells: int
@@ -99,11 +104,14 @@ class ProgramResult:
     time_s: float
     energy_J: float
     unconverged_cells: int
+    unconverged_stuck_cells: int
+    stuck_cells: int
     residual_sigma: float
     verified_residual_sigma: float | None
-    expected_write_pulses: float | None
-    normalised_cycles: float | None
+    expected_write_pulses: float
+    normalised_cycles: float
     expected_loss_change: float | None
+    read_after_s: float | None
     accuracy: MeasuredAccuracy | None
     notes: tuple[str, ...]
     resolved: Resolved
@@ -124,6 +132,7 @@ class ProgramResult:
             "granularity": self.granularity,
             "encoding": self.encoding,
             "trained": self.trained,
+            "network_chips": self.network_chips,
             "weights": self.weights,
             "verified_weights": self.verified_weights,
             "cells": self.cells,
@@ -133,11 +142,14 @@ class ProgramResult:
             "time_ms": from_si(self.time_s, "ms"),
             "energy_uJ": from_si(self.energy_J, "uJ"),
             "unconverged_cells": self.unconverged_cells,
+            "unconverged_stuck_cells": self.unconverged_stuck_cells,
+            "stuck_cells": self.stuck_cells,
             "residual_sigma": self.residual_sigma,
             "verified_residual_sigma": self.verified_residual_sigma,
             "expected_write_pulses": self.expected_write_pulses,
             "normalised_cycles": self.normalised_cycles,
             "expected_loss_change": self.expected_loss_change,
+            "read_after_s": self.read_after_s,
             "accuracy": found and {key: getattr(found, key) for key in ACCURACY_KEYS},
             "notes": list(self.notes),
             "seed": self.seed,

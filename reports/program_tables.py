@@ -36,19 +36,12 @@ def effort(result: ProgramResult) -> Table:
         ("time_ms", "programming time", four_digits(data["time_ms"]), "ms"),
         ("energy_uJ", "programming energy", four_digits(data["energy_uJ"]), "uJ"),
     ]
-    if result.expected_write_pulses is not None:
-        expected = engineering(result.expected_write_pulses)
-        number, _, prefix = expected.partition(" ")
-        rows.append(("expected_write_pulses", "expected pulses", number, prefix))
-    if result.normalised_cycles is not None:
-        rows.append(
-            (
-                "normalised_cycles",
-                "cycles, of verifying all",
-                four_digits(100 * result.normalised_cycles),
-                "%",
-            )
-        )
+    number, _, prefix = engineering(result.expected_write_pulses).partition(" ")
+    rows.append(("expected_write_pulses", "expected pulses", number, prefix))
+    cycles = four_digits(100 * result.normalised_cycles)
+    rows.append(("normalised_cycles", "cycles, of verifying all", cycles, "%"))
+    if result.network_chips > 1:
+        rows.append(_count("network_chips", "chips", result.network_chips))
     return Table("Programming", _COLUMNS, tuple(rows))
 
 
@@ -61,11 +54,18 @@ def quality(result: ProgramResult) -> Table:
         text = four_digits(100 * result.verified_residual_sigma)
         rows.append(("verified_residual_sigma", "sigma of verified cells", text, "%"))
         rows.append(_count("unconverged_cells", "cells not converged", result.unconverged_cells))
+    if result.stuck_cells:
+        rows.append(_count("stuck_cells", "stuck cells", result.stuck_cells))
+    if result.unconverged_stuck_cells:
+        stuck = result.unconverged_stuck_cells
+        rows.append(_count("unconverged_stuck_cells", "not converged, stuck", stuck))
     if result.expected_loss_change is not None:
         text = four_digits(result.expected_loss_change)
         rows.append(("expected_loss_change", "expected rise of the loss", text, ""))
     if result.accuracy is not None:
         rows += _accuracy(result.accuracy)
+    if result.read_after_s is not None:
+        rows.append(("read_after_s", "read after", four_digits(result.read_after_s), "s"))
     return Table("Result", _COLUMNS, tuple(rows))
 
 

@@ -5,25 +5,21 @@ score -> mask -> quantise, slice, pulse, verify, read back -> pulses, time, ener
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from archsim.config.resolve import Resolved
-from archsim.device import (
-    ProgrammedWeights,
-    WeightFormat,
-    WriteArray,
-    program_weights,
-)
-from archsim.errors import ConfigError, close_matches
-from archsim.programmed import MeasuredAccuracy, ProgramResult
-from tsb.data import Dataset, Split
-from tsb.monte_carlo import MonteCarloResult, alike_chips, monte_carlo
+from archsim.device import ProgrammedWeights, WeightFormat, WriteArray, program_weights
+from archsim.errors import ConfigError, NetworkError, close_matches
+from archsim.programmed import ProgramResult
+from tsb.cell_model import CellModel
+from tsb.program_accuracy import Evidence, measure_accuracy
 from tsb.program_notes import program_notes
 from tsb.quantize import mapped_weights
+from tsb.read_out import ReadOut
 from tsb.selective_write import (
     Masks,
     Tiling,
@@ -36,16 +32,13 @@ from tsb.selective_write import (
     verify_none,
 )
 from tsb.sensitivity import expected_loss_change, fisher_scores, swim_scores
-from tsb.weight_cells import CellModel, WeightCells, noise_std, weight_cells
+from tsb.weight_cells import WeightCells, noise_std, weight_cells
 from tsb.write_effort import write_effort
 
 #: Policies that take a fraction of the weights by score; the last three need data.
 SCORED = ("magnitude", "random", "swim", "u-swim", "fisher")
 NEED_DATA = ("swim", "u-swim", "fisher")
 POLICIES = ("none", "all", "tsb", "last-layers", *SCORED)
-
-#: Images in one batch of the accuracy, which bounds memory on large networks.
-_IMAGES_AT_ONCE = 500
 
 #: Name under which the shared block's layers are programmed.
 BLOCK = "tsb.{index}.weight"
@@ -71,7 +64,8 @@ class Choice:
         """Check the values.
 
         Raises:
-            ConfigError: an unknown policy, or a fraction outside 0 to 1.
+            ConfigError: an unknown policy, a fraction outside 0 to 1, or groups for a policy that
+                chooses none.
         """
         if self.policy not in POLICIES:
             raise ConfigError(
@@ -80,47 +74,11 @@ class Choice:
             )
         if not 0 <= self.fraction <= 1:
             raise ConfigError(f"fraction = {self.fraction:g}; allowed: 0 to 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """Labelled images: training images for scores, test images for the accuracy.
-
-    Attributes:
-        dataset: with its splits.
-        score_images: training images behind second derivatives and gradients.
-        test_images: test images behind the accuracy; None takes all.
-        chips: programmed chips whose accuracy is averaged; 0 measures none.
-    """
-
-    dataset: Dataset
-    score_images: int = 2000
-    test_images: int | None = None
-    chips: int = 20
-
-    @property
-    def score_split(self) -> Split:
-        """Training images for scores."""
-        return _spread(self.dataset.train, self.score_images)
-
-    @property
-    def test_split(self) -> Split:
-        """Test images for the accuracy."""
-        test = self.dataset.test
-        return test if self.test_images is None else _spread(test, self.test_images)
-
-
-def _spread(split: Split, count: int) -> Split:
-    """Return ``count`` images evenly spaced over a split: all classes, also where it is sorted.
-
-    Raises:
-        ConfigError: no images.
-    """
-    if count < 1:
-        raise ConfigError(f"number of images = {count}; allowed: 1 or more")
-    count = min(count, len(split))
-    index = torch.arange(count) * len(split) // count
-    return Split(split.images[index], split.labels[index])
+        if self.granularity != "weight" and self.policy not in SCORED:
+            raise ConfigError(
+                f"granularity = '{self.granularity}' with policy '{self.policy}', which chooses by "
+                f"no score; policies with a granularity: {', '.join(SCORED)}"
+            )
 
 
 def program_network(
@@ -131,7 +89,9 @@ def program_network(
     choice: Choice,
     encoding: str = "magnitude",
     blocks: int = 0,
+    network_chips: int = 1,
     evidence: Evidence | None = None,
+    read_after_s: float | None = None,
     trained: bool = True,
     seed: int = 0,
 ) -> ProgramResult:
@@ -145,12 +105,16 @@ def program_network(
         encoding: one of :data:`archsim.device.ENCODINGS`.
         blocks: shared blocks to program too: 1 for a common one, one per layer and channel group
             for separate ones (untrained: the identity).
-        evidence: data, for scores that need it and for the accuracy.
+        network_chips: chips that the network is spread over; each has its own write drivers.
+        evidence: data, for scores that need it, for the expected loss and for the accuracy.
+        read_after_s: time from programming to the reads of the accuracy, s; None reads right after
+            programming, before cells drift.
         trained: whether the weights come from a checkpoint; said in the result.
         seed: of all randomness.
 
     Raises:
-        ConfigError: a policy that lacks what it needs, or a fraction outside 0 to 1.
+        ConfigError: a policy that lacks what it needs, a fraction outside 0 to 1, or a time of
+            reading without an accuracy to measure.
         DataError: weights that are not finite.
     """
     precision, crossbar = resolved.chip.precision, resolved.chip.crossbar
@@ -164,53 +128,52 @@ def program_network(
         raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
     block = _block(resolved, blocks)
     everything = {**weights, **block}
-    tiling = Tiling(rows=crossbar.rows, cols=crossbar.cols, slices=weight_format.cells_per_weight)
-    cell = None
-    if resolved.device.write_verify is not None:
-        cell = CellModel.from_device(
-            resolved.device,
-            weight_bits=precision.weight_bits,
-            bits_per_cell=precision.bits_per_cell,
+    measured = evidence is not None and evidence.chips > 0 and not block
+    if read_after_s is not None and not measured:
+        raise ConfigError(
+            f"read after {read_after_s:g} s: no accuracy is measured; give --checkpoint and "
+            "--data-root, no shared block, and --chips above 0"
         )
-    elif choice.policy != "none":
+    if resolved.device.write_verify is None and choice.policy != "none":
         raise ConfigError(
             f"device '{resolved.device.name}' has no write_verify; allowed: policy none, or "
             "another device"
         )
-    cells = weight_cells(everything, cell) if cell is not None else None
-    second = _second_derivative(model, choice, evidence)
+    cell = CellModel.from_device(
+        resolved.device,
+        weight_bits=precision.weight_bits,
+        bits_per_cell=precision.bits_per_cell,
+        encoding=encoding,
+        verifiable=False,
+    )
+    cells = weight_cells(everything, cell)
+    second, no_loss = _second_derivative(model, choice, evidence)
+    tiling = Tiling.of(weight_format, rows=crossbar.rows, cols=crossbar.cols)
     masks = _masks(model, weights, block, cells, choice, tiling, evidence, second, seed)
     generator = torch.Generator().manual_seed(seed)
-    array = WriteArray(
-        rows=crossbar.rows,
-        cols=crossbar.cols,
-        parallel_subarrays=resolved.chip.programming.parallel_subarrays,
+    done = program_weights(
+        everything,
+        device=resolved.device,
+        generator=generator,
+        weight_format=weight_format,
+        verify=masks,
+        array=WriteArray(
+            rows=crossbar.rows,
+            cols=crossbar.cols,
+            parallel_subarrays=resolved.chip.programming.parallel_subarrays * network_chips,
+        ),
     )
-
-    def program(generator: torch.Generator, timed: bool) -> ProgrammedWeights:
-        return program_weights(
-            everything,
-            device=resolved.device,
-            generator=generator,
-            weight_format=weight_format,
-            verify=masks,
-            array=array if timed else None,
-        )
-
-    done = program(generator, timed=True)
-    expected = effort = loss = None
-    if cell is not None and cells is not None and encoding == "magnitude":
-        effort = write_effort(masks, cells, cell)
-        expected = effort.write_pulses
-        if second is not None:
-            std = noise_std({name: cells[name] for name in weights}, masks)
-            loss = sum(expected_loss_change(second, std).values())
+    effort = write_effort(masks, cells, cell)
+    read_out = ReadOut(
+        device=resolved.device,
+        weight_format=weight_format,
+        verify=masks,
+        time_s=read_after_s or 0.0,
+    )
     accuracy = None
-    if evidence is not None and evidence.chips and not block:
-        ideal = {name: _rounded(weight, weight_format) for name, weight in weights.items()}
-        accuracy = _accuracy(
-            model, ideal, lambda g: program(g, timed=False).weights, evidence, generator
-        )
+    if evidence is not None and measured:
+        accuracy = measure_accuracy(model, weights, read_out, evidence, generator)
+    stuck = _stuck_unconverged(done, everything, resolved, weight_format, masks)
     tally = done.tally
     return ProgramResult(
         network=network,
@@ -220,6 +183,7 @@ def program_network(
         encoding=encoding,
         padded_bits=weight_format.padded_bits,
         trained=trained,
+        network_chips=network_chips,
         weights=tally.weights,
         verified_weights=tally.verified_weights,
         cells=tally.cells,
@@ -229,26 +193,71 @@ def program_network(
         time_s=done.time_s or 0.0,
         energy_J=done.energy_J,
         unconverged_cells=tally.unconverged_cells,
+        unconverged_stuck_cells=stuck,
+        stuck_cells=tally.stuck_cells,
         residual_sigma=tally.residual_sigma,
         verified_residual_sigma=tally.verified_residual_sigma,
-        expected_write_pulses=expected,
-        normalised_cycles=None if effort is None else effort.verify_cycles,
-        expected_loss_change=loss,
+        expected_write_pulses=effort.write_pulses,
+        normalised_cycles=effort.verify_cycles,
+        expected_loss_change=None if block else _expected_loss(second, cells, masks),
+        read_after_s=read_after_s,
         accuracy=accuracy,
         notes=tuple(
             program_notes(
                 resolved=resolved,
                 weight_format=weight_format,
-                done=done,
+                tally=tally,
+                stuck_unconverged=stuck,
                 weights=everything,
                 trained=trained,
                 block=bool(block),
                 scattered=choice.policy in SCORED and choice.granularity == "weight",
+                read_after_s=read_after_s if measured else None,
+                measured=measured,
+                network_chips=network_chips,
+                no_loss=no_loss,
             )
         ),
         resolved=resolved,
         seed=seed,
     )
+
+
+def _expected_loss(
+    second: Mapping[str, Tensor] | None,
+    cells: Mapping[str, WeightCells],
+    masks: Mapping[str, Tensor],
+) -> float | None:
+    """Return the expected rise of the loss by programming, stuck cells and read noise."""
+    if second is None:
+        return None
+    noise = noise_std({name: cells[name] for name in second}, masks, read=True)
+    return sum(expected_loss_change(second, noise).values())
+
+
+def _stuck_unconverged(
+    done: ProgrammedWeights,
+    weights: Mapping[str, Tensor],
+    resolved: Resolved,
+    weight_format: WeightFormat,
+    masks: Masks,
+) -> int:
+    """Count the verified cells that are outside the tolerance because they are stuck.
+
+    The same chip without spread: all other cells are where they should be after one pulse.
+    """
+    if not done.tally.stuck_cells or not done.tally.unconverged_cells:
+        return 0
+    device = resolved.device
+    exact = device.sigma.model_copy(update={"value": 0.0})
+    return program_weights(
+        weights,
+        device=device.model_copy(update={"sigma": exact}),
+        generator=torch.Generator().manual_seed(0),
+        weight_format=weight_format,
+        verify=masks,
+        chip_seed=done.chip_seed,
+    ).tally.unconverged_cells
 
 
 def _block(resolved: Resolved, count: int) -> dict[str, Tensor]:
@@ -259,23 +268,34 @@ def _block(resolved: Resolved, count: int) -> dict[str, Tensor]:
 
 def _second_derivative(
     model: nn.Module, choice: Choice, evidence: Evidence | None
-) -> dict[str, Tensor] | None:
-    if choice.policy in NEED_DATA and evidence is None:
-        raise ConfigError(
-            f"policy '{choice.policy}' scores weights on training images: give --data-root (and "
-            "--data), or choose " + ", ".join(p for p in SCORED if p not in NEED_DATA)
-        )
-    if choice.policy not in ("swim", "u-swim") or evidence is None:
-        return None
+) -> tuple[dict[str, Tensor] | None, str]:
+    """Return the second derivatives of the loss, or None and why not, where data are given.
+
+    Raises:
+        ConfigError: a policy that needs data, without any.
+        NetworkError: a policy that needs them, and a network of which they are not known.
+    """
+    if evidence is None:
+        if choice.policy in NEED_DATA:
+            raise ConfigError(
+                f"policy '{choice.policy}' scores weights on training images: give --data-root "
+                "(and --data), or choose " + ", ".join(p for p in SCORED if p not in NEED_DATA)
+            )
+        return None, ""
     split = evidence.score_split
-    return swim_scores(model, split.images, split.labels)
+    try:
+        return swim_scores(model, split.images, split.labels), ""
+    except NetworkError as error:
+        if choice.policy in ("swim", "u-swim"):
+            raise
+        return None, str(error)
 
 
 def _masks(
     model: nn.Module,
     weights: Mapping[str, Tensor],
     block: Mapping[str, Tensor],
-    cells: Mapping[str, WeightCells] | None,
+    cells: Mapping[str, WeightCells],
     choice: Choice,
     tiling: Tiling,
     evidence: Evidence | None,
@@ -302,52 +322,9 @@ def _masks(
     elif choice.policy == "fisher" and evidence is not None:
         split = evidence.score_split
         scores = fisher_scores(model, split.images, split.labels)
-    elif second is not None and cells is not None:
+    elif second is not None:
         scores = second if choice.policy == "swim" else variance_scores(second, cells)
     else:  # pragma: no cover - policies are checked before
         raise AssertionError(choice.policy)
     chosen = verify_fraction(scores, choice.fraction, granularity=choice.granularity, tiling=tiling)
     return {**chosen, **verified_block}
-
-
-def _rounded(weight: Tensor, weight_format: WeightFormat) -> Tensor:
-    """Return the weights that the codes stand for."""
-    codes, scale = weight_format.quantise(weight)
-    return (codes * scale).to(weight.dtype)
-
-
-def _accuracy(
-    model: nn.Module,
-    ideal: Mapping[str, Tensor],
-    draw: Callable[[torch.Generator], Mapping[str, Tensor]],
-    evidence: Evidence,
-    generator: torch.Generator,
-) -> MeasuredAccuracy:
-    """Measure the accuracy without error and over programmed chips, on the same images."""
-    split = evidence.test_split
-
-    def measure(
-        one: Callable[[torch.Generator], Mapping[str, Tensor]], chips: int
-    ) -> MonteCarloResult:
-        return monte_carlo(
-            model,
-            alike_chips(one),
-            split.images,
-            split.labels,
-            chips=chips,
-            generator=generator,
-            images_at_once=_IMAGES_AT_ONCE,
-        )
-
-    clean = measure(lambda _: ideal, 1).stats
-    noisy = measure(draw, evidence.chips).stats
-    return MeasuredAccuracy(
-        ideal=clean.mean,
-        mean=noisy.mean,
-        ci95_low=noisy.ci95_low,
-        ci95_high=noisy.ci95_high,
-        worst=noisy.worst,
-        chips=evidence.chips,
-        images=noisy.images,
-        data=evidence.dataset.name,
-    )

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from archsim.config.resolve import Resolved
-from archsim.device import ProgrammedWeights, WeightFormat
+from archsim.config.schema import DeviceFile
+from archsim.device import WeightFormat, WriteTally
+from tsb.read_out import drifts
 
 #: Share of unconverged cells above which a warning is due.
 _MANY = 0.01
@@ -17,50 +19,55 @@ def program_notes(
     *,
     resolved: Resolved,
     weight_format: WeightFormat,
-    done: ProgrammedWeights,
+    tally: WriteTally,
+    stuck_unconverged: int,
     weights: Mapping[str, Tensor],
     trained: bool,
     block: bool,
     scattered: bool,
+    measured: bool,
+    read_after_s: float | None,
+    network_chips: int,
+    no_loss: str,
 ) -> Iterator[str]:
     """Say what the numbers rest on, and what went wrong, one sentence each.
 
     Args:
         resolved: the chip's configuration.
         weight_format: bits and encoding.
-        done: the programmed network.
+        tally: of the programmed network.
+        stuck_unconverged: verified cells outside the tolerance that are stuck.
         weights: what was to be programmed, by name.
         trained: whether the weights come from a checkpoint.
         block: whether a shared block is among them.
         scattered: whether single weights were chosen by score.
+        measured: whether the accuracy was.
+        read_after_s: time from programming to the reads of the accuracy, s; None if not given.
+        network_chips: chips that the network is spread over.
+        no_loss: why the expected loss is missing although there are data; "" if it is not.
     """
     yield "Every layer is programmed once; archsim map also counts the copies of a layer."
-    if weight_format.encoding == "magnitude":
+    if network_chips > 1:
         yield (
-            "Encoding magnitude, the convention of the literature: the sign is held apart, without "
-            "error; the chip's offset code would double the noise."
+            f"The network is spread over {network_chips} chips (chip.off_chip.when_full); each has "
+            "write drivers of its own."
         )
+    yield from _format(weight_format)
     if not trained:
         yield "The weights are the untrained initial ones: give --checkpoint for a trained network."
-    if weight_format.padded_bits:
-        yield (
-            f"bits_per_cell = {weight_format.bits_per_cell} does not divide weight_bits = "
-            f"{weight_format.weight_bits}: the top cell has {weight_format.padded_bits} bit(s) "
-            "that are never used."
-        )
     zero = [name for name, weight in weights.items() if not bool(weight.any())]
     if zero:
         yield f"All weights are zero in {', '.join(zero)}: they read back as zero, without noise."
     if block:
-        yield "The shared block is the identity with which its training starts; no accuracy."
-    tally = done.tally
-    if tally.verified_cells and tally.unconverged_cells > _MANY * tally.verified_cells:
-        share = tally.unconverged_cells / tally.verified_cells
         yield (
-            f"{100 * share:.3g} % of the verified cells never converged within the pulse limit: "
-            "the tolerance (device.write_verify.tolerance) is tighter than this device reaches."
+            "The shared block is the identity with which its training starts: no accuracy and no "
+            "expected loss."
         )
-    yield from _left_out(resolved, done)
+    if no_loss:
+        yield f"No expected rise of the loss: {no_loss}."
+    yield from _failed(resolved.device, tally, stuck_unconverged)
+    if measured:
+        yield from _read(resolved.device, read_after_s)
     if scattered:
         yield (
             "Single weights are verified; circuits verify rows, which wait for their slowest cell: "
@@ -70,15 +77,64 @@ def program_notes(
         yield "sigma = 0: the first pulse is exact."
 
 
-def _left_out(resolved: Resolved, done: ProgrammedWeights) -> Iterator[str]:
-    """Effects of the device that the numbers do not have."""
-    device = resolved.device
-    beyond = {"read noise": device.read_noise_sigma, "drift": device.drift_nu}
-    left = [name for name, value in beyond.items() if value is not None and value.si > 0]
-    if left:
-        yield f"The device's {' and '.join(left)} come(s) after programming: not in this accuracy."
-    if done.tally.stuck_cells:
+def _format(weight_format: WeightFormat) -> Iterator[str]:
+    """Say what the cells of a weight stand for."""
+    if weight_format.encoding == "magnitude":
         yield (
-            f"{done.tally.stuck_cells:,} cells are stuck and move with no pulse; expected pulses "
-            "leave them out."
+            "Encoding magnitude, the convention of the literature: the sign is held apart, without "
+            "error; the chip's offset code would double the noise."
+        )
+    if weight_format.padded_bits:
+        yield (
+            f"bits_per_cell = {weight_format.bits_per_cell} does not divide weight_bits = "
+            f"{weight_format.weight_bits}: the top cell has {weight_format.padded_bits} bit(s) "
+            "that are never used."
+        )
+
+
+def _failed(device: DeviceFile, tally: WriteTally, stuck_unconverged: int) -> Iterator[str]:
+    """Say which cells are not where they should be, and why."""
+    if tally.stuck_cells:
+        share = tally.stuck_cells / tally.cells
+        yield (
+            f"{tally.stuck_cells:,} cells ({100 * share:.3g} %) are stuck: no pulse moves them. Of "
+            f"the verified ones {stuck_unconverged:,} are outside the tolerance and take all "
+            "pulses in vain."
+        )
+    wandering = tally.unconverged_cells - stuck_unconverged
+    if tally.verified_cells and wandering > _MANY * tally.verified_cells:
+        loop = device.write_verify
+        limit = "" if loop is None else f" of {loop.max_pulses.si:g}"
+        yield (
+            f"{100 * wandering / tally.verified_cells:.3g} % of the verified cells work but never "
+            f"converged within the pulse limit{limit}: the tolerance "
+            "(device.write_verify.tolerance) is tighter than this device reaches."
+        )
+
+
+def _read(device: DeviceFile, read_after_s: float | None) -> Iterator[str]:
+    """Say when and how the cells behind the accuracy are read."""
+    noise = device.read_noise_sigma
+    if noise is not None and noise.si > 0:
+        yield (
+            f"Read noise ({100 * noise.si:.3g} % of the range per cell) is drawn once per chip, "
+            "and stays for all of its images; a real chip draws it anew for each product."
+        )
+    if not drifts(device):
+        if read_after_s:
+            yield f"Device {device.name} does not drift (device.drift_nu = 0)."
+    elif read_after_s:
+        yield (
+            f"Cells have drifted for {read_after_s:g} s, without compensation: no output is "
+            "rescaled. The expected rise of the loss is that right after programming."
+        )
+    else:
+        yield (
+            "The device drifts, and the accuracy is that right after programming: see --read-after."
+        )
+    kept = device.retention_time
+    if kept is not None and (read_after_s or 0) > kept.si:
+        yield (
+            f"{read_after_s:g} s is beyond the device's retention time of {kept.si:g} s, after "
+            "which levels are lost: not modelled."
         )

@@ -84,6 +84,9 @@ def write_verify_runs(
 ) -> pandas.DataFrame:
     """Measure accuracy per policy, fraction and instance.
 
+    Each instance is programmed and read once, with one normal number per weight: read noise is in
+    it, drift is not.
+
     Args:
         model: the network, in evaluation mode.
         weights: its tensors on the crossbars, by name.
@@ -105,12 +108,19 @@ def write_verify_runs(
         ``accuracy``, ``images``.
 
     Raises:
-        ConfigError: a fraction outside 0 to 1, or scores of other tensors than ``weights``.
+        ConfigError: a fraction outside 0 to 1, scores of other tensors than ``weights``, or stuck
+            cells, whose errors are not normal.
         DataError: weights that are not finite.
     """
     import pandas as pd
 
     _check_scores(weights, scores)
+    if cell.stuck_on_rate or cell.stuck_off_rate:
+        raise ConfigError(
+            f"stuck_on_rate = {cell.stuck_on_rate:g} and stuck_off_rate = {cell.stuck_off_rate:g}: "
+            "the curve draws one normal number per weight, which stuck cells are not; allowed: 0 "
+            "(archsim program without --curve samples every cell)"
+        )
     cells = weight_cells(weights, cell)
     frames = []
     for policy, score in scores.items():
@@ -176,7 +186,7 @@ def _choose(
         "normalised_cycles": effort.normalised_cycles,
         "verify_cycles": effort.verify_cycles,
     }
-    return _Choice(noise_std(cells, masks), numbers)
+    return _Choice(noise_std(cells, masks, read=True), numbers)
 
 
 def _check_scores(weights: Weights, scores: Mapping[str, Mapping[str, Tensor] | None]) -> None:

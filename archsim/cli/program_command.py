@@ -82,12 +82,22 @@ def program_command(
         ),
     ] = None,
     last_layers: Annotated[
-        int, typer.Option("--last-layers", help="How many, for the policy last-layers.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--last-layers",
+            help="How many, for the policy last-layers. Default: 1.",
+            show_default=False,
+        ),
+    ] = None,
     granularity: Annotated[
-        Granularity,
-        typer.Option("--granularity", help="Single weights, or whole rows or subarrays."),
-    ] = Granularity.WEIGHT,
+        Granularity | None,
+        typer.Option(
+            "--granularity",
+            help="Single weights, or whole rows or subarrays, for the policies by score. "
+            "Default: weight.",
+            show_default=False,
+        ),
+    ] = None,
     encoding: Annotated[
         Encoding | None,
         typer.Option(
@@ -110,8 +120,14 @@ def program_command(
         ),
     ] = None,
     instances: Annotated[
-        int, typer.Option("--instances", min=2, help="Chips per point of the curve.")
-    ] = 50,
+        int | None,
+        typer.Option(
+            "--instances",
+            min=2,
+            help="Chips per point of the curve. Default: 50.",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -144,14 +160,27 @@ def program_command(
         ),
     ] = None,
     chips: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--chips",
             min=0,
             rich_help_panel=_DATA,
-            help="Programmed chips whose accuracy is averaged; 0 for none.",
+            help="Programmed chips whose accuracy is averaged; 0 for none. Default: 20.",
+            show_default=False,
         ),
-    ] = 20,
+    ] = None,
+    read_after: Annotated[
+        float | None,
+        typer.Option(
+            "--read-after",
+            metavar="SECONDS",
+            min=0,
+            rich_help_panel=_DATA,
+            help="Time from programming to the reads of the accuracy: cells drift, uncompensated. "
+            "Default: right after programming.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all randomness.")] = 0,
     chip: options.ChipOption = None,
     technology: options.TechnologyOption = None,
@@ -171,10 +200,20 @@ def program_command(
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
-    _check_fraction(policy, fraction)
-
-    if curve is not None:
-        _check_curve(policy, fraction, format, out, design)
+    _check_policy(policy, fraction, last_layers, granularity)
+    unused = {
+        "--policy": policy is not Policy.NONE,
+        "--fraction": fraction is not None,
+        "--last-layers": last_layers is not None,
+        "--granularity": granularity is not None,
+        "--encoding": encoding is not None,
+        "--chips": chips is not None,
+        "--read-after": read_after is not None,
+        "--format": format is not Format.TABLE,
+        "--out": out is not None,
+        "--design": design is not Design.NONE,
+    }
+    _check_curve(curve, unused, instances)
 
     from archsim import pipeline_program as pipeline
 
@@ -187,7 +226,7 @@ def program_command(
                 data_root=data_root,
                 score_images=score_images,
                 test_images=test_images,
-                instances=instances,
+                instances=50 if instances is None else instances,
                 seed=seed,
             ),
             settings,
@@ -199,15 +238,16 @@ def program_command(
         checkpoint=checkpoint,
         policy=policy.value,
         fraction=0.1 if fraction is None else fraction,
-        last_layers=last_layers,
-        granularity=granularity.value,
+        last_layers=1 if last_layers is None else last_layers,
+        granularity=(granularity or Granularity.WEIGHT).value,
         encoding=None if encoding is None else encoding.value,
         design=design.value,
         data=data,
         data_root=data_root,
         score_images=score_images,
         test_images=test_images,
-        chips=chips,
+        chips=20 if chips is None else chips,
+        read_after_s=read_after,
         seed=seed,
         **settings,
     )
@@ -217,42 +257,51 @@ def program_command(
 _SCORED = (Policy.MAGNITUDE, Policy.RANDOM, Policy.SWIM, Policy.U_SWIM, Policy.FISHER)
 
 
-def _check_fraction(policy: Policy, fraction: float | None) -> None:
-    """Refuse a fraction that nothing uses, or none of all.
+def _check_policy(
+    policy: Policy,
+    fraction: float | None,
+    last_layers: int | None,
+    granularity: Granularity | None,
+) -> None:
+    """Refuse options that the policy does not use.
 
     Raises:
-        ConfigError: outside 0 to 1, or with a policy that takes none.
+        ConfigError: a fraction outside 0 to 1, or an option of other policies.
     """
-    if fraction is None:
-        return
-    if not 0 <= fraction <= 1:
+    if fraction is not None and not 0 <= fraction <= 1:
         raise ConfigError(f"--fraction {fraction:g}; allowed: 0 to 1")
-    if policy not in _SCORED:
-        allowed = ", ".join(entry.value for entry in _SCORED)
-        raise ConfigError(
-            f"--fraction {fraction:g} with --policy {policy.value}, which takes none; "
-            f"policies with a fraction: {allowed}"
-        )
+    given = {
+        "--fraction": (fraction, _SCORED),
+        "--granularity": (granularity, _SCORED),
+        "--last-layers": (last_layers, (Policy.LAST_LAYERS,)),
+    }
+    for option, (value, policies) in given.items():
+        if value is not None and policy not in policies:
+            allowed = ", ".join(entry.value for entry in policies)
+            raise ConfigError(
+                f"{option} {value} with --policy {policy.value}, which takes none; "
+                f"allowed with: {allowed}"
+            )
 
 
-def _check_curve(
-    policy: Policy, fraction: float | None, format: Format, out: Path | None, design: Design
-) -> None:
+def _check_curve(curve: Path | None, unused: dict[str, bool], instances: int | None) -> None:
     """Refuse options that the curve, which has all policies and fractions, does not use.
 
     Raises:
         ConfigError: names the option.
     """
-    given = {
-        "--policy": policy is not Policy.NONE,
-        "--fraction": fraction is not None,
-        "--format": format is not Format.TABLE,
-        "--out": out is not None,
-        "--design": design is not Design.NONE,
-    }
-    for option, unused in given.items():
-        if unused:
-            raise ConfigError(f"{option} is not used with --curve, which writes its own files")
+    if curve is None:
+        if instances is not None:
+            raise ConfigError(
+                f"--instances {instances} is for --curve FOLDER; without it the number of chips "
+                "is --chips"
+            )
+        return
+    for option, given in unused.items():
+        if given:
+            raise ConfigError(
+                f"{option} is not used with --curve, which has policies, chips and files of its own"
+            )
 
 
 def _write(result: ProgramResult, format: Format, out: Path | None) -> None:
