@@ -54,11 +54,11 @@ def quality(result: ProgramResult) -> Table:
         text = four_digits(100 * result.verified_residual_sigma)
         rows.append(("verified_residual_sigma", "sigma of verified cells", text, "%"))
         rows.append(_count("unconverged_cells", "cells not converged", result.unconverged_cells))
-    if result.stuck_cells:
-        rows.append(_count("stuck_cells", "stuck cells", result.stuck_cells))
     if result.unconverged_stuck_cells:
         stuck = result.unconverged_stuck_cells
-        rows.append(_count("unconverged_stuck_cells", "not converged, stuck", stuck))
+        rows.append(_count("unconverged_stuck_cells", "of these stuck", stuck))
+    if result.stuck_cells:
+        rows.append(_count("stuck_cells", "stuck cells in all", result.stuck_cells))
     if result.expected_loss_change is not None:
         text = four_digits(result.expected_loss_change)
         rows.append(("expected_loss_change", "expected rise of the loss", text, ""))

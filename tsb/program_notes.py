@@ -82,7 +82,7 @@ def _format(weight_format: WeightFormat) -> Iterator[str]:
     if weight_format.encoding == "magnitude":
         yield (
             "Encoding magnitude, the convention of the literature: the sign is held apart, without "
-            "error; the chip's offset code would double the noise."
+            "error; an offset code would double the noise."
         )
     if weight_format.padded_bits:
         yield (

@@ -114,10 +114,160 @@ def test_separate_blocks_are_those_of_the_plan(run: Run) -> None:
 
 
 def test_the_curve_refuses_what_it_does_not_use(run: Run) -> None:
-    for option, value in (("--policy", "swim"), ("--out", "x.json"), ("--format", "csv")):
+    for option, value in (
+        ("--policy", "swim"),
+        ("--out", "x.json"),
+        ("--format", "csv"),
+        ("--encoding", "offset"),
+        ("--chips", "5"),
+        ("--read-after", "5"),
+    ):
         done = run("program", "lenet3", "--curve", "folder", option, value)
         assert done.exit_code == 2
         assert option in done.stderr
+
+
+TRAINED = ("--checkpoint", CHECKPOINT, "--data-root", MNIST)
+FEW = ("--score-images", 100, "--test-images", 100)
+
+
+def number(found: dict[str, object], key: str) -> float:
+    value = found[key]
+    assert isinstance(value, (int, float)), key
+    return float(value)
+
+
+def notes(found: dict[str, object]) -> str:
+    lines = found["notes"]
+    assert isinstance(lines, list)
+    return " ".join(lines)
+
+
+def test_every_chip_of_several_has_its_drivers(run: Run) -> None:
+    """As many chips as the plan has, and drivers on each of them."""
+    several = ("--set", "chip.off_chip.when_full=multi-chip", "--set", "chip.hierarchy.max_tiles=1")
+    drivers = "chip.programming.parallel_subarrays="
+    found = program(run, "--policy", "all", *several, "--set", f"{drivers}1")
+    done = run("map", "lenet3", *several, "--format", "json")
+    chips = json.loads(done.stdout)["totals"]["chips"]
+    assert found["network_chips"] == chips > 1
+    assert any(f"spread over {chips} chips" in note for note in found["notes"])  # type: ignore[attr-defined]
+    alone = program(run, "--policy", "all", "--set", f"{drivers}1")
+    assert alone["network_chips"] == 1
+    assert number(found, "time_ms") < number(alone, "time_ms")
+    pooled = program(run, "--policy", "all", "--set", f"{drivers}{chips}")
+    assert found["time_ms"] == pooled["time_ms"]
+    # Pairs of columns need more tiles, whatever the chip's own encoding is.
+    pairs = program(run, "--encoding", "differential", *several)
+    own = run("map", "lenet3", *several, "--set", "chip.precision.encoding=differential",
+              "--format", "json")  # fmt: skip
+    assert pairs["network_chips"] == json.loads(own.stdout)["totals"]["chips"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("--encoding", "separate-sign"),
+        ("--set", "chip.precision.bits_per_cell=3", "--set", "chip.precision.pad_top_slice=true"),
+    ],
+)
+def test_whole_rows_of_cells_are_verified(run: Run, settings: tuple[str, ...]) -> None:
+    """Rows of 16 cells in which some are verified have all of theirs verified (but short ones).
+
+    Without spread such a row takes one read of 5 ns more than another.
+    """
+    common = (
+        *("--set", "device.sigma=0", "--set", "chip.programming.parallel_subarrays=1"),
+        *("--set", "chip.crossbar.cols=16", *settings),
+    )
+    nothing = number(program(run, *common), "time_ms")
+    found = program(run, "--policy", "random", "--granularity", "row", "--fraction", 0.3, *common)
+    rows = (number(found, "time_ms") - nothing) / 5e-6
+    assert number(found, "verified_weights") >= 0.3 * WEIGHTS
+    assert 15 < number(found, "verified_cells") / rows <= 16 + 1e-9
+
+
+def test_stuck_cells_are_expected_counted_and_said(run: Run) -> None:
+    stuck = ("--set", "device.stuck_on_rate=0.02", "--set", "device.stuck_off_rate=0.03")
+    found = program(run, *TRAINED, *FEW, "--chips", 0, "--policy", "all", *stuck)
+    assert number(found, "stuck_cells") == pytest.approx(0.05 * CELLS, rel=0.15, abs=0)
+    hopeless, lost = number(found, "unconverged_stuck_cells"), number(found, "unconverged_cells")
+    assert 0.9 * lost < hopeless <= lost < number(found, "stuck_cells")
+    # Those cells take all 100 pulses: a third of what all the others take together.
+    assert number(found, "expected_write_pulses") == pytest.approx(
+        number(found, "write_pulses"), rel=0.05, abs=0
+    )
+    assert "are stuck" in notes(found)
+    assert "tolerance (device" not in notes(found)
+    working = program(run, *TRAINED, *FEW, "--chips", 0, "--policy", "all")
+    assert (working["stuck_cells"], working["unconverged_stuck_cells"]) == (0, 0)
+    assert number(found, "write_pulses") > 1.2 * number(working, "write_pulses")
+    assert number(found, "expected_loss_change") > 3 * number(working, "expected_loss_change")
+
+
+def test_a_tight_tolerance_is_blamed_beside_stuck_cells(run: Run) -> None:
+    found = program(
+        run, "--policy", "all", "--set", "device.stuck_on_rate=0.02",
+        "--set", "device.write_verify.tolerance=0.001",
+    )  # fmt: skip
+    assert "are stuck" in notes(found)
+    assert "pulse limit of 100: the tolerance (device" in notes(found)
+    assert number(found, "unconverged_cells") > 10 * number(found, "unconverged_stuck_cells")
+
+
+def test_the_expected_loss_is_there_for_all_policies_and_encodings(run: Run) -> None:
+    found = {
+        (policy, encoding): number(
+            program(
+                run, *TRAINED, *FEW, "--chips", 0, "--policy", policy, "--encoding", encoding
+            ),
+            "expected_loss_change",
+        )
+        for policy, encoding in (
+            ("none", "magnitude"), ("none", "offset"), ("none", "differential"),
+            ("none", "separate-sign"), ("random", "magnitude"), ("all", "magnitude"),
+        )
+    }  # fmt: skip
+    bare = found["none", "magnitude"]
+    # A full range for 127 steps instead of 255, and two cells instead of one.
+    assert found["none", "offset"] == pytest.approx(bare * (255 / 127) ** 2, rel=1e-6, abs=0)
+    assert found["none", "differential"] == pytest.approx(2 * bare, rel=1e-6, abs=0)
+    assert found["none", "separate-sign"] == pytest.approx(2 * bare, rel=1e-6, abs=0)
+    assert found["all", "magnitude"] < found["random", "magnitude"] < bare
+
+
+def test_read_noise_and_drift_are_in_the_accuracy(run: Run) -> None:
+    def lost(*arguments: object) -> tuple[float, dict[str, object]]:
+        found = program(
+            run, *TRAINED, "--score-images", 100, "--chips", 10, "--policy", "all",
+            "--device", "pcm", *arguments,
+        )  # fmt: skip
+        accuracy = found["accuracy"]
+        assert isinstance(accuracy, dict)
+        return float(accuracy["loss"]), found
+
+    quiet, silent = lost("--set", "device.read_noise_sigma=0")
+    noisy, loud = lost("--set", "device.read_noise_sigma=0.15")
+    assert noisy > quiet + 0.005
+    change = "expected_loss_change"
+    assert number(loud, change) > 2 * number(silent, change)
+    assert "Read noise (15 %" in notes(loud)
+    assert "see --read-after" in notes(silent)
+    later, found = lost("--set", "device.read_noise_sigma=0", "--read-after", "1e7")
+    assert later > quiet + 0.005
+    assert found["read_after_s"] == 1e7
+    assert "drifted for 1e+07 s" in notes(found)
+    assert found["write_pulses"] == silent["write_pulses"]
+
+
+def test_a_device_that_does_not_drift_says_so(run: Run) -> None:
+    few = (*FEW, "--chips", 3)
+    found = program(run, *TRAINED, *few, "--read-after", "1e9")
+    assert "does not drift" in notes(found)
+    assert "beyond the device's retention time of 3.2e+08 s" in notes(found)
+    at_once = program(run, *TRAINED, *few)
+    assert found["accuracy"] == at_once["accuracy"]
+    assert "drift" not in notes(at_once)
 
 
 def test_csv_and_table(run: Run, tmp_path: Path) -> None:
@@ -177,6 +327,30 @@ REFUSED = {
         "cifar10",
     ),
     "a curve of nothing": (["--curve", "folder"], "needs a trained network"),
+    "data without a checkpoint": (["--data-root", str(MNIST)], "without --checkpoint"),
+    "a data set without a checkpoint": (["--data", "mnist"], "--data 'mnist' without --checkpoint"),
+    "rows of everything": (
+        ["--policy", "all", "--granularity", "row"],
+        "--granularity row with --policy all, which takes none; allowed with: magnitude",
+    ),
+    "weights of nothing": (["--granularity", "weight"], "--granularity weight with --policy none"),
+    "layers of a score": (
+        ["--policy", "random", "--last-layers", "2"],
+        "--last-layers 2 with --policy random, which takes none; allowed with: last-layers",
+    ),
+    "instances without a curve": (["--instances", "9"], "--instances 9 is for --curve"),
+    "a read without an accuracy": (["--read-after", "10"], "no accuracy is measured"),
+    "a read that never comes": (
+        ["--checkpoint", str(CHECKPOINT), "--data-root", str(MNIST), "--read-after", "inf"],
+        "= inf s; allowed: 0 or more",
+    ),
+    "a curve with stuck cells": (
+        [
+            *("--checkpoint", str(CHECKPOINT), "--data-root", str(MNIST), "--curve", "folder"),
+            *("--set", "device.stuck_on_rate=0.01", "--score-images", "50"),
+        ],
+        "stuck_on_rate = 0.01",
+    ),
 }
 
 
