@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from archsim.config.sourced import Quantity, quantity
 
@@ -461,6 +461,11 @@ class SigmaProfile(_Model):
         return self
 
 
+#: Most pulses of a write-verify: twenty times what the presets consider. The closed forms tabulate
+#: every pulse of every kind of cell, and the sampler goes through them one by one.
+MAX_PULSES = 10_000
+
+
 class WriteVerify(_Model):
     """The pulse-and-read loop that brings a cell to its level."""
 
@@ -469,6 +474,26 @@ class WriteVerify(_Model):
     max_pulses: quantity("1", minimum=1.0)  # type: ignore[valid-type]
     step_gain: quantity("1") | None = None  # type: ignore[valid-type]
     step_sigma: quantity("1") | None = None  # type: ignore[valid-type]
+
+    @field_validator("tolerance")
+    @classmethod
+    def _reachable(cls, tolerance: Quantity) -> Quantity:
+        if tolerance.si <= 0:
+            raise ValueError(
+                f"{tolerance.si:g}: no cell is ever exactly at its level; allowed: above 0, of the "
+                "maximum conductance"
+            )
+        return tolerance
+
+    @field_validator("max_pulses")
+    @classmethod
+    def _countable(cls, limit: Quantity) -> Quantity:
+        if not limit.si.is_integer() or limit.si > MAX_PULSES:
+            raise ValueError(
+                f"{limit.si:g}; allowed: a whole number from 1 to {MAX_PULSES}, every pulse being "
+                "worked out"
+            )
+        return limit
 
 
 class DeviceFile(_Model):

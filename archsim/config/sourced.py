@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -34,6 +35,21 @@ def compatible_units(unit: str) -> tuple[str, ...]:
     return (unit,)
 
 
+def _numbers(value: Any) -> Any:
+    """Refuse what is no finite number or list of such, in one line; pydantic names each attempt."""
+    for entry in value if isinstance(value, (list, tuple)) else (value,):
+        try:
+            finite = not isinstance(entry, bool) and math.isfinite(float(entry))
+        except (TypeError, ValueError, OverflowError):
+            finite = False
+        if not finite:
+            which = "" if entry is value else f"{entry!r}: "
+            raise ValueError(
+                f"{which}not a finite number; allowed: a finite number, e.g. 0.1 or 1.0e-9"
+            )
+    return value
+
+
 class Quantity(BaseModel):
     """A number (or a short list of numbers) with unit and source, as written in YAML.
 
@@ -43,7 +59,7 @@ class Quantity(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    value: float | tuple[float, ...]
+    value: Annotated[float | tuple[float, ...], BeforeValidator(_numbers)]
     unit: Annotated[str, BeforeValidator(str)]
     source: Annotated[str, Field(min_length=3)]
     range: tuple[float, float] | None = None

@@ -435,7 +435,7 @@ def test_clipping_stops_at_zero_conductance():
 def test_a_tolerance_out_of_reach_is_reported():
     done = program_weights(
         {"w": gaussian(10, 20)},
-        device=device("write_verify.tolerance=0", "write_verify.max_pulses=30"),
+        device=device("write_verify.tolerance=1.0e-9", "write_verify.max_pulses=30"),
         generator=seeded(),
         verify=True,
     )
