@@ -36,6 +36,11 @@ def _points(value: Any, digits: int = 2) -> str | None:
     return None if number is None else f"{100 * number:.{digits}f}"
 
 
+def _half(low: Any, high: Any) -> float | None:
+    ends = _value(low), _value(high)
+    return None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2
+
+
 def accuracy(frame: pandas.DataFrame) -> Table:
     """Mean, interval, spread and gap of every method.
 
@@ -50,6 +55,8 @@ def accuracy(frame: pandas.DataFrame) -> Table:
         Column("std_chip", "chips", unit="std", kind="number"),
         Column("std_run", "runs", unit="std", kind="number"),
         Column("worst", "worst", unit="%", kind="number"),
+        Column("gain", "gain", unit="points", kind="number"),
+        Column("gain_half_width", "+-", unit="95 %", kind="number"),
         Column("gap", "gap", unit="points", kind="number"),
         Column("gap_closed", "closed", unit="%", kind="number"),
         Column("gap_shrink", "shrunk", unit="times", kind="number"),
@@ -62,17 +69,17 @@ def accuracy(frame: pandas.DataFrame) -> Table:
 
 
 def _accuracy_row(row: dict[Any, Any], published: bool) -> list[Cell]:
-    low, high = _value(row["ci95_low"]), _value(row["ci95_high"])
-    half = None if low is None or high is None else (high - low) / 2
     shrink = _value(row["gap_shrink"])
     cells: list[Cell] = [
         f"{row['sigma']:g}",
         str(row["method"]),
         _points(row["accuracy"]),
-        _points(half),
+        _points(_half(row["ci95_low"], row["ci95_high"])),
         _points(row["std_chip"]),
         _points(row["std_run"]),
         _points(row["worst"]),
+        _points(row["gain"]),
+        _points(_half(row["gain_low"], row["gain_high"])),
         _points(row["gap"]),
         _points(row["gap_closed"], 0),
         None if shrink is None else f"{shrink:.1f}",
@@ -93,6 +100,7 @@ def effort(frame: pandas.DataFrame) -> Table:
         Column("verified_weights", "verified", unit="weights", kind="count"),
         Column("verified_share", "verified", unit="% of all", kind="number"),
         Column("digital_parameters", "digital", unit="numbers", kind="count"),
+        Column("digital_products", "digital", unit="mults/image", kind="count"),
         Column("tune_seconds", "training", unit="s per chip", kind="number"),
         Column("tune_macs_share", "training", unit="% of backbone MACs", kind="number"),
     )
@@ -104,6 +112,7 @@ def effort(frame: pandas.DataFrame) -> Table:
             int(row["verified_weights"]),
             _points(row["verified_share"]),
             int(row["digital_parameters"]),
+            int(row["digital_products"]),
             f"{row['tune_seconds']:.2f}",
             _points(row["tune_macs_share"], 1),
         )
@@ -122,6 +131,7 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
     lines = [
         "The interval is Student's t over chips; 'chips' and 'runs' are the standard deviations "
         "between chips and between writings of the corrections on one chip.",
+        "Gain: the difference to the baseline on the same chips, with the interval of the pairs.",
         "Gap: noise-free accuracy minus accuracy, in points; closed and shrunk compare it with the "
         "baseline's, and are unreliable where the gap is as small as its interval.",
         "All chips see the same test images: how lucky these are is not in the interval.",

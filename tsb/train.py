@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from archsim.errors import ConfigError
 from tsb.augment import flip_and_crop
+from tsb.backbone_loss import Objective, make_objective
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.noise import WeightNoise, noisy_weights
@@ -74,11 +74,16 @@ def train_backbone(
     about: dict[str, object] = {"network": network, "dataset": dataset.name, "images": len(train)}
     about |= settings.as_json()
     with _threads(settings.threads):
-        state = TrainState.fresh(model, _optimiser(model, settings))
+        objective = make_objective(
+            settings.objective, model, train.images.shape[1:], seed=settings.seed
+        )
+        state = TrainState.fresh(
+            model, _optimiser(model, objective.auxiliary, settings), objective.auxiliary
+        )
         if folder is not None:
             folder.resume(state, about)
         while not state.stopped:
-            record = _run_epoch(state, train, validation, settings)
+            record = _run_epoch(state, objective, train, validation, settings)
             if folder is not None:
                 folder.save(state, about)
             if progress is not None and record is not None:
@@ -122,9 +127,12 @@ def noisy_accuracy(
     return result.accuracy.flatten()
 
 
-def _optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Adam:
+def _optimiser(
+    model: nn.Module, auxiliary: nn.Module | None, settings: TrainSettings
+) -> torch.optim.Adam:
+    extra = [] if auxiliary is None else list(auxiliary.parameters())
     return torch.optim.Adam(
-        model.parameters(),
+        [*model.parameters(), *extra],
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         fused=True,
@@ -139,11 +147,15 @@ def _generator(settings: TrainSettings, epoch: int, device: torch.device) -> tor
 
 
 def _run_epoch(
-    state: TrainState, train: Split, validation: Split, settings: TrainSettings
+    state: TrainState,
+    objective: Objective,
+    train: Split,
+    validation: Split,
+    settings: TrainSettings,
 ) -> EpochRecord | None:
     """Train for one epoch, measure, keep the best weights, and decide whether to stop."""
     epoch = state.epoch + 1
-    loss, rate = _train_epoch(state, train, settings, epoch)
+    loss, rate = _train_epoch(state, objective, train, settings, epoch)
     model = state.model.eval()
     if not (math.isfinite(loss) and all(t.isfinite().all() for t in model.state_dict().values())):
         state.stopped = "diverged"
@@ -182,7 +194,7 @@ def _run_epoch(
 
 
 def _train_epoch(
-    state: TrainState, train: Split, settings: TrainSettings, epoch: int
+    state: TrainState, objective: Objective, train: Split, settings: TrainSettings, epoch: int
 ) -> tuple[float, float]:
     """Return mean loss and last learning rate; the loss is NaN as soon as one is not finite."""
     model, optimiser = state.model.train(), state.optimiser
@@ -207,9 +219,9 @@ def _train_epoch(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad()
-            noisy = noisy_weights(weights, settings.noise, noise_source)
-            scores = torch.func.functional_call(model, noisy, (images,))
-            loss = functional.cross_entropy(scores, train.labels[batch])
+            loss = objective.loss(
+                model, weights, settings.noise, noise_source, images, train.labels[batch]
+            )
             if not bool(torch.isfinite(loss)):
                 return math.nan, rate
             loss.backward()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError, DataError
 from tsb.checkpoint import check_fits, read_tensors, write_atomically, write_tensors
 
-_MODEL, _BEST, _ADAM = "model.", "best.", "adam."
+_MODEL, _BEST, _ADAM, _EXTRA = "model.", "best.", "adam.", "auxiliary."
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
@@ -33,6 +33,7 @@ class TrainState:
         epoch: finished epochs.
         curve: records of the finished epochs.
         stopped: why no epoch follows; "" while one does.
+        auxiliary: trained with the model and thrown away afterwards; None for most objectives.
     """
 
     model: nn.Module
@@ -43,16 +44,27 @@ class TrainState:
     epoch: int = 0
     curve: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = ""
+    auxiliary: nn.Module | None = None
 
     @classmethod
-    def fresh(cls, model: nn.Module, optimiser: torch.optim.Adam) -> TrainState:
+    def fresh(
+        cls, model: nn.Module, optimiser: torch.optim.Adam, auxiliary: nn.Module | None = None
+    ) -> TrainState:
         """Return the state before the first epoch.
 
         Args:
             model: with its initial weights.
             optimiser: not yet used.
+            auxiliary: of the objective.
         """
-        return cls(model, optimiser, _copy(model))
+        return cls(model, optimiser, _copy(model), auxiliary=auxiliary)
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Return all that is trained: of the model, and of the auxiliary module with a prefix."""
+        found = dict(self.model.named_parameters())
+        if self.auxiliary is not None:
+            found |= {_EXTRA + name: p for name, p in self.auxiliary.named_parameters()}
+        return found
 
     def finish_epoch(self, record: dict[str, Any], accuracy: float) -> None:
         """Count an epoch, and keep its weights if they are the best so far.
@@ -70,7 +82,9 @@ class TrainState:
         """Return everything that is a tensor, by a name with its kind in front."""
         tensors = {_MODEL + name: t for name, t in self.model.state_dict().items()}
         tensors |= {_BEST + name: t for name, t in self.best.items()}
-        for name, parameter in self.model.named_parameters():
+        if self.auxiliary is not None:
+            tensors |= {_EXTRA + name: t for name, t in self.auxiliary.state_dict().items()}
+        for name, parameter in self.parameters().items():
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 tensors[f"{_ADAM}{key}.{name}"] = value
         return tensors
@@ -91,14 +105,17 @@ class TrainState:
                 for name, tensor in tensors.items()
                 if name.startswith(kind)
             }
-            for kind in (_MODEL, _BEST, _ADAM)
+            for kind in (_MODEL, _BEST, _ADAM, _EXTRA)
         }
         check_fits(parts[_MODEL], self.model)
         check_fits(parts[_BEST], self.model)
         self.model.load_state_dict(parts[_MODEL])
+        if self.auxiliary is not None:
+            check_fits(parts[_EXTRA], self.auxiliary)
+            self.auxiliary.load_state_dict(parts[_EXTRA])
         device = next(self.model.parameters()).device
         self.best = {name: tensor.to(device) for name, tensor in parts[_BEST].items()}
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self.parameters().items():
             own = {
                 key.removesuffix(f".{name}"): tensor.to(device)
                 for key, tensor in parts[_ADAM].items()

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     DEVICE = "device"
     TECHNOLOGY = "technology"
     TSB = "tsb"
+    STUDY = "study"
 
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -47,12 +48,14 @@ def file_schema(kind: Kind) -> dict[str, Any]:
     from pydantic import BaseModel
 
     from archsim.config import schema
+    from archsim.config.study import Study
 
     models: dict[Kind, type[BaseModel]] = {
         Kind.CHIP: schema.Chip,
         Kind.DEVICE: schema.DeviceFile,
         Kind.TECHNOLOGY: schema.TechnologyFile,
         Kind.TSB: schema.Tsb,
+        Kind.STUDY: Study,
     }
     document = models[kind].model_json_schema()
     for name, definition in document.get("$defs", {}).items():

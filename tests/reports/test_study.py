@@ -22,8 +22,10 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "method": method, "sigma": sigma, "accuracy": accuracy, "ci95_low": accuracy - 0.004,
         "ci95_high": accuracy + 0.004, "std_chip": 0.01, "std_run": None, "worst": accuracy - 0.02,
         "ideal_accuracy": 0.98, "gap": 0.98 - accuracy, "gap_closed": 0.5, "gap_shrink": 2.0,
+        "gain": 0.01, "gain_low": 0.008, "gain_high": 0.012,
         "seeds": 3, "chips": 8, "runs": 1, "images": 1000, "extra_weights": 25,
-        "verified_weights": 25, "verified_share": 0.00463, "digital_parameters": 0,
+        "verified_weights": 25, "verified_share": 0.00463,
+        "digital_parameters": 0, "digital_products": 0,
         "tune_seconds": 1.234, "tune_macs_share": 0.119, "diverged": 0,
         "published_accuracy": None, **changes,
     }  # fmt: skip
@@ -46,6 +48,7 @@ def test_accuracies_are_in_per_cent_with_their_interval() -> None:
     assert [own["published_accuracy"] for own in found] == [None, "97.50", None, None]
     assert found[3]["gap_shrink"] is None
     assert found[0]["std_run"] is None
+    assert (found[0]["gain"], found[0]["gain_half_width"]) == ("1.00", "0.20")
 
 
 def test_no_published_column_without_published_values() -> None:
@@ -88,7 +91,7 @@ def test_gap_files(tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "gap.csv")) == 4
     with pytest.raises(ConfigError, match="ending"):
         save_gap(FRAME, tmp_path / "gap.bmp")
-    with pytest.raises(DataError, match="missing columns: .'sigma'."):
+    with pytest.raises(DataError, match=r"missing columns: \['sigma'\]"):
         collect_gap(FRAME.drop(columns="sigma"))
 
 

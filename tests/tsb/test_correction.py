@@ -171,6 +171,16 @@ def test_budget(method: str, written: int, digital: int, mnist: Dataset) -> None
     assert (corrected.written_weights, corrected.digital_parameters) == (written, digital)
 
 
+@pytest.mark.parametrize(
+    ("method", "products"),
+    # LeNet-3: 5 maps of 28 x 28, 10 of 14 x 14, 10 scores
+    [("tsb+biases", 0), ("scales", 5 * 784 + 10 * 196 + 10), ("output-match", 10)],
+)
+def test_digital_multiplications(method: str, products: int) -> None:
+    carrier, corrections = prepared(method)
+    assert sum(own.digital_products(carrier) for own in corrections) == products
+
+
 @pytest.mark.parametrize("method", ["tsb", "biases", "scales+biases", "last-layers:1"])
 def test_training_repairs_the_chips_it_saw(method: str, mnist: Dataset) -> None:
     carrier, corrections = prepared(method)
@@ -312,7 +322,9 @@ def perceptron() -> nn.Module:
 def test_a_network_without_convolutions_is_told_what_applies() -> None:
     model = perceptron()
     carrier = make_carrier(model, load_network(model))
-    with pytest.raises(NetworkError, match=r"no place for a TSB"):
+    with pytest.raises(
+        NetworkError, match=r"no place for a TSB.*Corrections for such a network: linear-block"
+    ):
         attach_all(parse_corrections("tsb", DEFAULTS), carrier)
     attach_all(parse_corrections("low-rank+biases"), carrier)
 

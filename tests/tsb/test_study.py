@@ -85,6 +85,7 @@ def test_table(done: StudyRun) -> None:
     assert table.loc["verified", "verified_weights"] == 5395
     assert table.loc["a tenth", "verified_weights"] == 540
     assert table.loc["bounded", "digital_parameters"] == 10 + 10 + 25
+    assert table.loc["bounded", "digital_products"] == 10
     assert table.loc["plain", "gap_closed"] == 0
     accuracy = table["accuracy"]
     assert accuracy["verified"] > accuracy["a tenth"] > accuracy["plain"]
@@ -97,6 +98,26 @@ def test_gap_is_that_of_the_definition(done: StudyRun) -> None:
     gap, whole = ideal - table.loc["TSB", "accuracy"], ideal - table.loc["plain", "accuracy"]
     assert table.loc["TSB", "gap_closed"] == pytest.approx(1 - gap / whole)
     assert table.loc["TSB", "gap_shrink"] == pytest.approx(whole / gap)
+
+
+def test_gain_is_paired(done: StudyRun) -> None:
+    """On the same chips: its interval is that of the differences, not of the accuracies."""
+    table = summarise(done.study, done.folder).set_index("method")
+    rows = {
+        name: torch.tensor(
+            json.loads(
+                (done.folder / "methods" / f"{name}-sigma0.2-seed0" / "result.json").read_text()
+            )["accuracy"]
+        ).mean(1)
+        for name in ("plain", "verified")
+    }
+    gains = rows["verified"] - rows["plain"]
+    assert table.loc["verified", "gain"] == pytest.approx(float(gains.mean()), rel=1e-5)
+    low, high = table.loc["verified", "gain_low"], table.loc["verified", "gain_high"]
+    # Student's t of 2 degrees of freedom at 97.5 %: 4.3027 (any table)
+    reach = 4.3027 * float(gains.std()) / 3**0.5
+    assert (high - low) / 2 == pytest.approx(reach, rel=1e-3)
+    assert table.loc["plain", "gain"] == 0
 
 
 def test_training_effort_counts_multiply_adds(done: StudyRun) -> None:

@@ -19,7 +19,7 @@ from tsb.data import Dataset, Split, load_dataset
 from tsb.noise import WeightNoise
 from tsb.quantize import mapped_weights, quantised_weights
 from tsb.train import noisy_accuracy, train_backbone
-from tsb.train_settings import EpochRecord, TrainSettings
+from tsb.train_settings import OBJECTIVES, EpochRecord, TrainSettings
 
 MNIST = Path(__file__).parents[1] / "data" / "mnist"
 QUICK = TrainSettings(
@@ -132,9 +132,12 @@ def test_same_seed_same_bits_and_another_seed_not(few):
     assert not same(models[0], models[2])
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_a_killed_run_resumes_to_the_same_bits(few, tmp_path, epoch):
-    settings = replace(QUICK, augment=True)
+@pytest.mark.parametrize(
+    ("epoch", "objective"),
+    [(1, "noise-injection"), (2, "noise-injection"), (2, "neft-irs"), (1, "lipschitz")],
+)
+def test_a_killed_run_resumes_to_the_same_bits(few, tmp_path, epoch, objective):
+    settings = replace(QUICK, augment=True, objective=objective, clip=2.0)
     whole, parts = lenet("lenet3-bn"), lenet("lenet3-bn")
     expected = train_backbone(whole, few, settings, run_folder=tmp_path / "whole")
     with pytest.raises(KilledError):
@@ -246,6 +249,27 @@ def test_infinite_weights_after_the_last_step_are_a_divergence(few):
     result = train_backbone(model, few, replace(QUICK, batch_size=200))
     assert result.stopped == "diverged"
     assert all(bool(t.isfinite().all()) for t in model.state_dict().values())
+
+
+def test_clipped_weights_have_less_noise_at_equal_sigma(few):
+    models = [lenet("lenet3"), lenet("lenet3")]
+    for model, clip in zip(models, (None, 1.5), strict=True):
+        train_backbone(model, few, replace(QUICK, clip=clip))
+    ratios = [
+        [float(w.detach().abs().amax() / w.detach().square().mean().sqrt()) for w in own.values()]
+        for own in map(mapped_weights, models)
+    ]
+    # clipping lowers the root mean square too, so that the ratio may end slightly above the bound
+    assert max(ratios[1]) < 1.8
+    assert min(ratios[0]) > max(ratios[1])
+
+
+def test_every_objective_trains_a_backbone(few):
+    for objective in OBJECTIVES:
+        model = lenet("lenet3")
+        result = train_backbone(model, few, replace(QUICK, objective=objective))
+        assert result.stopped == "schedule"
+        assert result.curve[-1].noisy_accuracy > 0.3
 
 
 def test_patience(few):

@@ -47,6 +47,16 @@ class Carrier:
         """
         return self.layers.insertion_points(self.rule)
 
+    def outputs(self, weight: str) -> int:
+        """Numbers that a layer puts out per image: channels times pixels.
+
+        Args:
+            weight: name of its weight.
+        """
+        name = weight.removesuffix(".weight")
+        layer = next(layer for layer in self.layers.layers if layer.name == name)
+        return layer.out_channels * layer.out_height * layer.out_width
+
     def weights(self) -> tuple[str, ...]:
         """Names of the weights on crossbars, in order of definition."""
         return tuple(mapped_weights(self.model))
@@ -105,6 +115,15 @@ class Correction(ABC):
             tensors: of the chip, as the corrections before this one left them.
             parameters: of this correction.
         """
+
+    def digital_products(self, carrier: Carrier) -> int:
+        """Multiplications per image that the correction adds in digital logic.
+
+        Args:
+            carrier: what it is attached to.
+        """
+        del carrier
+        return 0
 
     def replaced(self) -> tuple[str, ...]:
         """Names of backbone weights that are written again instead of being corrected."""

@@ -73,8 +73,15 @@ class SharedBlocks(Correction):
 
         Raises:
             ConfigError: more insertions than there are places, or a block larger than any layer.
+            NetworkError: no place at all; says what applies instead.
         """
-        points = carrier.points
+        try:
+            points = carrier.points
+        except NetworkError as error:
+            raise NetworkError(
+                f"{error}. Corrections for such a network: linear-block, low-rank, biases, scales, "
+                "output-match, last-layers"
+            ) from error
         count = len(points) if self.insertions is None else self.insertions
         if not 1 <= count <= len(points):
             raise ConfigError(

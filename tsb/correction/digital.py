@@ -72,6 +72,10 @@ class Scales(Correction):
         scaled = {n: spread_over(p, tensors[n]) * tensors[n] for n, p in parameters.items()}
         return {**tensors, **scaled}
 
+    def digital_products(self, carrier: Carrier) -> int:
+        """Count one per output; where a batch norm follows, it could take the factor over."""
+        return sum(carrier.outputs(name) for name in self.names)
+
 
 @dataclass(kw_only=True)
 class BatchNorms(Correction):
@@ -160,6 +164,10 @@ class OutputMatch(Correction):
                 corrected[f"{name}.weight"] = corrected[f"{name}.weight"] * weight
                 corrected[f"{name}.bias"] = parameters[f"{name}.bias"]
         return corrected
+
+    def digital_products(self, carrier: Carrier) -> int:
+        """Count one per output of the linear layers."""
+        return sum(carrier.outputs(f"{name}.weight") for name in self.names)
 
 
 def _outputs(

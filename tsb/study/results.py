@@ -21,7 +21,7 @@ from tsb.study.units import (
     method_settings,
     method_units,
 )
-from tsb.study.work import RESULT
+from tsb.study.work import RESULT, digital_products
 
 if TYPE_CHECKING:
     import pandas
@@ -172,7 +172,8 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
     The interval is Student's t over the chips' means (a chip counts once, whatever its number of
     runs) within seeds; ``std_seed`` is the spread of the seeds' means. ``gap_shrink`` is the
     baseline's gap to the noise-free accuracy over the method's, ``gap_closed`` one minus its
-    inverse; both are ill-conditioned where the gap nears zero, so look at the points too.
+    inverse; both are ill-conditioned where the gap nears zero, so look at the points too. ``gain``
+    is the difference to the baseline on the same chips, with the 95 % interval of the pairs.
 
     Args:
         study: which.
@@ -181,13 +182,19 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
     import pandas as pd
 
     rows = method_rows(study, run)
-    summary = [
-        _pooled([row for row in rows if (row["method"], row["sigma"]) == (method.name, sigma)])
-        for sigma in study.sigma
-        for method in study.methods
-        if any((row["method"], row["sigma"]) == (method.name, sigma) for row in rows)
-    ]
-    _add_gaps(summary, study.baseline_name)
+    found: dict[tuple[str, float], list[Json]] = {}
+    for row in rows:
+        found.setdefault((row["method"], row["sigma"]), []).append(row)
+    summary = []
+    for sigma in study.sigma:
+        for method in study.methods:
+            own = found.get((method.name, sigma), [])
+            if own:
+                baseline = found.get((study.baseline_name, sigma), [])
+                products = digital_products(study, method)
+                summary.append(
+                    {**_pooled(own), **_against(own, baseline), "digital_products": products}
+                )
     for row in summary:
         published = [
             p.accuracy
@@ -206,7 +213,7 @@ def _mean(rows: list[Json], key: str) -> float | None:
 def _pooled(rows: list[Json]) -> Json:
     tables = [torch.tensor(row["accuracy"], dtype=torch.float64) for row in rows]
     stats = [accuracy_stats(table, images=rows[0]["images"]) for table in tables]
-    chips = torch.cat([table.mean(1) for table in tables])
+    chips = _chip_means(rows)
     interval = interval95(chips) or (None, None)
     first = rows[0]
     seeds = torch.tensor([own.mean for own in stats], dtype=torch.float64)
@@ -252,18 +259,31 @@ def _root_mean_square(values: list[float | None]) -> float | None:
     return math.sqrt(sum(v * v for v in known) / len(known)) if known else None
 
 
-def _add_gaps(summary: list[Json], baseline: str) -> None:
-    for row in summary:
-        reference = [
-            own for own in summary if (own["method"], own["sigma"]) == (baseline, row["sigma"])
-        ]
-        ideal = row["ideal_accuracy"]
-        row["gap"] = None if ideal is None else ideal - row["accuracy"]
-        row["gap_shrink"] = row["gap_closed"] = None
-        if not reference or ideal is None:
-            continue
-        whole = ideal - reference[0]["accuracy"]
-        if row["gap"] > 0:
-            row["gap_shrink"] = whole / row["gap"]
-        if whole > 0:
-            row["gap_closed"] = 1 - row["gap"] / whole
+def _against(rows: list[Json], baseline: list[Json]) -> Json:
+    """Return gap, its share that is closed, and the paired gain over the baseline's chips."""
+    seeds = [row["seed"] for row in rows]
+    other = [row for row in baseline if row["seed"] in seeds]
+    ideal = _mean(rows, "ideal_accuracy")
+    gap = None if ideal is None else ideal - _mean_accuracy(rows)
+    found: Json = dict.fromkeys(("gap_shrink", "gap_closed", "gain", "gain_low", "gain_high"))
+    found["gap"] = gap
+    if gap is None or ideal is None or len(other) != len(rows):
+        return found
+    whole = ideal - _mean_accuracy(other)
+    if gap > 0:
+        found["gap_shrink"] = whole / gap
+    if whole > 0:
+        found["gap_closed"] = 1 - gap / whole
+    gains = _chip_means(rows) - _chip_means(other)
+    found["gain"] = float(gains.mean())
+    found["gain_low"], found["gain_high"] = interval95(gains) or (None, None)
+    return found
+
+
+def _chip_means(rows: list[Json]) -> torch.Tensor:
+    """Return the mean accuracy of every chip, seed by seed."""
+    return torch.cat([torch.tensor(row["accuracy"], dtype=torch.float64).mean(1) for row in rows])
+
+
+def _mean_accuracy(rows: list[Json]) -> float:
+    return float(_chip_means(rows).mean())

@@ -369,6 +369,21 @@ def _evaluate(
     return [[float(value) for value in row] for row in found.accuracy]
 
 
+def digital_products(study: Study, method: Method) -> int:
+    """Return the multiplications per image that a method's corrections add in digital logic.
+
+    Args:
+        study: which.
+        method: one of its methods.
+    """
+    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    if not corrections:
+        return 0
+    carrier = make_carrier(module_of(study), graph_of(study), rule=study.insertion)
+    attach_all(corrections, carrier)
+    return sum(correction.digital_products(carrier) for correction in corrections)
+
+
 def _effort(study: Study, corrected: CorrectedChip, tuned: TuneResult) -> dict[str, Any]:
     """Return what a method takes: weights written and verified, numbers, time, multiply-adds."""
     chip = corrected.chip
