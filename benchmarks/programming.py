@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import random
 import resource
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -33,6 +34,7 @@ from archsim.device import (
     weight_noise_std,
     write_verify_closed_form,
 )
+from archsim.errors import ArchsimError, ConfigError
 from archsim.network.zoo.registry import build
 
 ARRAY = WriteArray(rows=128, cols=128)
@@ -65,7 +67,10 @@ def step_of(device: DeviceFile) -> dict[str, float]:
     """Numbers of an incremental write-verify."""
     loop = device.write_verify
     if loop is None or loop.step_gain is None or loop.step_sigma is None:
-        raise SystemExit(f"device '{device.name}' has no incremental write-verify")
+        raise ConfigError(
+            f"--device '{device.name}': the plain loop is one of incremental write-verify, which "
+            "it has not; allowed: a device with write_verify.model = incremental, e.g. rram"
+        )
     return {
         "sigma": device.sigma.si,
         "tolerance": loop.tolerance.si,
@@ -98,14 +103,30 @@ def per_weight(weights: dict[str, Tensor], sigma: float) -> None:
         weight + float(std) * torch.randn(weight.shape, generator=generator)
 
 
-def main() -> None:
-    """Run the benchmark and print the table."""
+def count_of(text: str) -> int:
+    """Read a whole number from 1 on, for argparse, which names the option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}'; allowed: a whole number from 1 on")
+    return int(text)
+
+
+def main() -> int:
+    """Run the benchmark and return the exit code: 2 for bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="resnet18")
     parser.add_argument("--device", default="rram")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--loop-cells", type=int, default=5000)
-    arguments = parser.parse_args()
+    parser.add_argument("--threads", type=count_of, default=1)
+    parser.add_argument("--loop-cells", type=count_of, default=5000)
+    try:
+        measure(parser.parse_args())
+    except ArchsimError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Run the benchmark and print the table."""
     torch.set_num_threads(arguments.threads)
     device, form = resolve(device=arguments.device).device, WeightFormat()
     step = step_of(device)
@@ -156,4 +177,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

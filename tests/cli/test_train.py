@@ -147,7 +147,7 @@ def test_deploy_tune_evaluate(run: Run, tmp_path: Path) -> None:
     [
         (("train", "nothing"), ("unknown study 'nothing'", "tsb-lenet3")),
         (("train", "--set", "study.sigma=[2]"), ("study.sigma.0 = 2", "less than or equal to 1")),
-        (("train", "--set", "study.data=mnist", "--data-root", "/none"), ("data_root = '/none'",)),
+        (("train", "--set", "study.data=mnist", "--data-root", "/none"), ("--data-root '/none'",)),
         (("train", "--set", "study.network=vgg8"), ("(1, 28, 28)", "takes (3, 32, 32)")),
         (("evaluate", "nowhere"), ("not the folder of a run",)),
         (("evaluate", "no.safetensors"), ("no.safetensors: cannot be read",)),

@@ -368,7 +368,7 @@ def test_download_checks_the_hash_and_is_kept(tmp_path, monkeypatch):
 
     original = pooch.retrieve
     monkeypatch.setattr(pooch, "retrieve", served)
-    with pytest.raises(DataError, match=r"could not be downloaded.*data_root"):
+    with pytest.raises(DataError, match=r"could not be downloaded.*hash.*--data-root"):
         load_dataset("cifar10", cache_dir=tmp_path / "cache")
     digest = hashlib.md5(content).hexdigest()
     object.__setattr__(source("cifar10").downloads[0], "md5", digest)
@@ -383,15 +383,33 @@ def test_download_checks_the_hash_and_is_kept(tmp_path, monkeypatch):
     assert torch.equal(data.train.images, again.train.images)
 
 
-def test_without_network_the_message_says_what_to_do(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        ("no route to host", "no route to host"),
+        (
+            "HTTPSConnectionPool(host='x.org', port=443): Max retries exceeded with url: /t.gz "
+            "(Caused by NameResolutionError(\"HTTPSConnection(host='x.org', port=443): Failed to "
+            "resolve 'x.org' ([Errno -2] Name or service not known)\"))",
+            "Failed to resolve 'x.org' ([Errno -2] Name or service not known)",
+        ),
+        ("404 Client Error: Not Found for url: https://x.org/t.gz", "404 Client Error: Not Found"),
+    ],
+)
+def test_without_network_the_message_says_what_to_do(tmp_path, monkeypatch, raised, reason):
     import pooch
 
     def offline(**_: object) -> None:
-        raise OSError("no route to host")
+        raise OSError(raised)
 
     monkeypatch.setattr(pooch, "retrieve", offline)
-    with pytest.raises(DataError, match=r"mnist could not be downloaded.*no route.*data_root"):
+    with pytest.raises(DataError) as failed:
         load_dataset("mnist", cache_dir=tmp_path)
+    url = source("mnist").downloads[0].url
+    assert str(failed.value) == (
+        f"mnist could not be downloaded from {url}: {reason}. Get the files elsewhere, and give "
+        "their folder with --data-root"
+    )
 
 
 def test_every_source_is_complete():

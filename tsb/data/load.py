@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import torch
@@ -87,7 +88,7 @@ def _find(which: Source, root: Path) -> Path:
         looked_for = ", ".join(f"'{folder}'" for folder in which.folders)
         files = ", ".join(download.file for download in which.downloads)
         raise DataError(
-            f"data_root = '{root}': {which.name} is not there. Looked for {looked_for} and for its "
+            f"--data-root '{root}': {which.name} is not there. Looked for {looked_for} and for its "
             f"files in the folder itself. Official files: {files}"
             + ("" if root.exists() else " (and there is no such folder)")
         )
@@ -122,10 +123,18 @@ def _fetch(which: Source, cache: Path) -> Path:
         # requests has its own tree of errors below OSError; a wrong checksum is a ValueError
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{which.name} could not be downloaded from {each.url}: {error}. Get the file "
-                f"elsewhere, and give its folder as data_root"
+                f"{which.name} could not be downloaded from {each.url}: {_reason(error)}. Get the "
+                "files elsewhere, and give their folder with --data-root"
             ) from error
     return folder if which.idx else folder / which.downloads[0].file
+
+
+def _reason(error: Exception) -> str:
+    """Return the last cause of a failed download: urllib3 nests them, each with the address."""
+    text = str(error).partition(" for url: ")[0]
+    if "Caused by" not in text:
+        return text
+    return re.sub(r"[\"'>]+\)*$", "", text.rpartition(": ")[2])
 
 
 def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages, str]:
