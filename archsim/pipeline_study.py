@@ -314,7 +314,7 @@ def evaluate_chips(
     method, verify = saved_method(corrections[0]) if corrections else ("", False)
     opened, carrier, parsed = _open_chips(chips, method)
     test = load_dataset(data, data_root).test
-    test = test if test_images is None else test.head(test_images)
+    test = test if test_images is None else test.spread(test_images)
     repaired = [
         CorrectedChip(
             chip=chip,

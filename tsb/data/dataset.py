@@ -39,6 +39,16 @@ class Split:
         """Return the first ``count`` images (all, if there are fewer)."""
         return Split(self.images[:count], self.labels[:count])
 
+    def spread(self, count: int) -> Split:
+        """Return ``count`` images spread evenly (all, if there are fewer).
+
+        Archives may be sorted by class, so the first images would not do.
+        """
+        if count >= len(self):
+            return self
+        index = torch.linspace(0, len(self) - 1, count).round().long()
+        return Split(self.images[index], self.labels[index])
+
     def to(self, device: torch.device | str) -> Split:
         """Return the split on a device."""
         return Split(self.images.to(device), self.labels.to(device))

@@ -106,14 +106,14 @@ def dataset_of(study: Study, data_root: str | None) -> Dataset:
     """
     data = _dataset(study.data, data_root)
 
-    def head(split: Split, most: int | None) -> Split:
-        return split if most is None else split.head(most)
+    def part(split: Split, most: int | None) -> Split:
+        return split if most is None else split.spread(most)
 
     return Dataset(
         name=data.name,
-        train=head(data.train, study.train_images),
+        train=part(data.train, study.train_images),
         validation=data.validation,
-        test=head(data.test, study.test_images),
+        test=part(data.test, study.test_images),
         num_classes=data.num_classes,
         note=data.note,
     )
@@ -315,8 +315,8 @@ def _scores(
         return random_scores(weights, torch.Generator().manual_seed(seed))
     if method.write == "magnitude":
         return magnitude_scores(weights)
-    index = torch.linspace(0, len(data.train) - 1, min(study.score_images, len(data.train))).long()
-    second = swim_scores(model, data.train.images[index], data.train.labels[index])
+    learn = data.train.spread(study.score_images)
+    second = swim_scores(model, learn.images, learn.labels)
     if method.write == "swim":
         return second
     # The variance in units of the weights, where full scale may differ from column to column.
