@@ -64,7 +64,8 @@ class ProgramResult:
         trained: whether the weights come from a checkpoint.
         network_chips: chips that the network is spread over; each has its own write drivers.
         weights: weights programmed, those of a shared block included.
-        verified_weights: of these, write-verified.
+        verified_weights: of these, write-verified in at least one cell (rows may cut a weight in
+            two).
         cells: cells programmed.
         verified_cells: of these, write-verified.
         write_pulses: pulses of all cells.

@@ -70,7 +70,8 @@ def speed_up(
     Returns:
         A row per device, policy, kind of effort and drop: ``needed``, ``needed_low``,
         ``needed_high`` (95 %), and ``speed_up`` (effort of ``against`` over ``needed``; infinite
-        where nothing needs to be verified) with ``speed_up_low`` and ``speed_up_high``.
+        where nothing needs to be verified) with ``speed_up_low`` and ``speed_up_high``; likewise
+        ``over_all``: effort of verifying everything over ``needed``.
 
     Raises:
         DataError: no curve of ``against``, or one that does not end with verifying everything.
@@ -98,6 +99,7 @@ def speed_up(
                         {"device": device, "policy": policy, "effort": effort, "drop": drop}
                         | _interval("needed", needed)
                         | _interval("speed_up", ratio)
+                        | _interval("over_all", 1 / needed)
                     )
     return pd.DataFrame(rows)
 

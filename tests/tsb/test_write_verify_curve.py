@@ -119,6 +119,29 @@ def test_scores_of_another_network_are_refused(task):
         run(task, fractions=(1.5,))
 
 
+def test_read_noise_is_in_every_point(task):
+    model, weights, images, labels = task
+    noisy = NOISY.but(sigma=0.0, read_noise_sigma=0.6)
+    table = write_verify_runs(
+        model, weights, noisy, {"random": None}, images, labels,
+        fractions=(0.0, 1.0), instances=10, backend="loop",
+    )  # fmt: skip
+    assert (table["accuracy"] < 1).all()
+    exact = write_verify_runs(
+        model, weights, noisy.but(read_noise_sigma=0.0), {"random": None}, images, labels,
+        fractions=(0.0,), instances=2, backend="loop",
+    )  # fmt: skip
+    assert exact["accuracy"].mean() > table["accuracy"].mean() + 0.05
+
+
+def test_stuck_cells_are_refused(task):
+    model, weights, images, labels = task
+    with pytest.raises(ConfigError, match=r"stuck_off_rate = 0\.1: the curve"):
+        write_verify_runs(
+            model, weights, NOISY.but(stuck_off_rate=0.1), {"random": None}, images, labels
+        )
+
+
 def test_summary_by_hand():
     runs = pd.DataFrame(
         {
@@ -189,6 +212,8 @@ def test_speed_up_of_curves_made_by_hand():
     assert swim["speed_up_low"] == pytest.approx(4.0)
     assert swim["needed_high"] == pytest.approx(0.2)
     assert table.loc[("fraction", "random"), "speed_up"] == 1.0
+    assert swim["over_all"] == pytest.approx(1 / swim["needed"], rel=1e-12, abs=0)
+    assert swim["over_all_low"] <= swim["over_all"] <= swim["over_all_high"]
     assert table.loc[("verify_cycles", "swim"), "speed_up"] == pytest.approx(16, rel=0.03)
 
 
