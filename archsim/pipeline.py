@@ -19,6 +19,7 @@ import torch  # noqa: E402
 from archsim.arch.design import DESIGNS, DesignBatch  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
 from archsim.cost.engine import evaluate  # noqa: E402
+from archsim.errors import ConfigError  # noqa: E402
 from archsim.explore import sensitivity, uncertainty  # noqa: E402
 from archsim.explore import validate as reference  # noqa: E402
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network  # noqa: E402
@@ -154,6 +155,12 @@ def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
     """Compile a graph and price the plan."""
     batch = DesignBatch.from_resolved(resolved, design)
     table, points = _matrices(graph, resolved, design)
+    programming = resolved.chip.programming
+    if programming.policy == "last-layers" and programming.last_layers > len(table):
+        raise ConfigError(
+            f"chip.programming.last_layers = {programming.last_layers}: {graph.name} has "
+            f"{len(table)} layers with weights; allowed: 1 to {len(table)}"
+        )
     plan = compile_plan(design=batch, table=table, points=points)
     cost = evaluate(design=batch, plan=plan)
     return MapResult(graph.name, design, graph, resolved, plan, cost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import MISSING, Cell, Column, Table
+from reports.tables import MISSING, Cell, Column, Kind, Table
 
 if TYPE_CHECKING:
     from archsim.results import CompareResult
@@ -19,6 +19,7 @@ COMPARE_NOTES = (
     "Energy is dynamic and leakage energy of one image; latency is the time of one image; period "
     "is the time between images.",
     "EDP is energy x latency, EDP (period) is energy x period; x1.000 is the base.",
+    "Programming writes every weight once, copies of layers included.",
 )
 
 _DESIGN_LABELS = {"none": "base", "common": "(C) common", "separate": "(S) separate"}
@@ -49,6 +50,59 @@ def comparison(result: CompareResult) -> Table:
             cells[COMPARED[0]] = "infeasible"
         rows.append(tuple(cells[column.key] for column in columns))
     return Table("EDP overhead of the shared block", tuple(columns), tuple(rows))
+
+
+#: Programming totals of the comparison: title, kind and unit.
+_PROGRAMMED: dict[str, tuple[str, Kind, str]] = {
+    "write_pulses": ("write\npulses", "engineering", ""),
+    "verify_reads": ("verify\nreads", "engineering", ""),
+    "programming_time_ms": ("time", "number", "ms"),
+    "programming_energy_uJ": ("energy", "number", "uJ"),
+}
+
+
+def programming(result: CompareResult) -> Table:
+    """One row per network and design: what writing all weights once takes, and ratios to the base.
+
+    The policy, the same for all, is in the title.
+    """
+    columns = [Column("network", "network"), Column("design", "design")]
+    for key, (title, kind, unit) in _PROGRAMMED.items():
+        columns.append(Column(key, title, kind, unit))
+        if key != "verify_reads":
+            columns.append(Column(f"{key}_ratio", "", "ratio"))
+    bases = {row["network"]: row for row in result.rows() if row["design"] == "none"}
+    rows = []
+    for row in result.rows():
+        base = bases.get(row["network"], {})
+        cells: dict[str, Any] = {**row, "design": _DESIGN_LABELS[row["design"]]}
+        for key in _PROGRAMMED:
+            value, reference = row[key], base.get(key)
+            known = value is not None and bool(reference)
+            cells[f"{key}_ratio"] = value / reference if known else None
+        rows.append(tuple(cells[column.key] for column in columns))
+    return Table(f"Programming, {_policy(result)}", tuple(columns), tuple(rows))
+
+
+def programming_halves(table: Table) -> tuple[Table, Table]:
+    """Split a :func:`programming` into pulses and reads, and time and energy."""
+    names = [column.key for column in table.columns]
+    middle = names.index("programming_time_ms")
+    last = table.select([*names[:2], *names[middle:]], "Time and energy of programming")
+    return _with_headings(table.select(names[:middle])), _with_headings(last)
+
+
+def _policy(result: CompareResult) -> str:
+    """Name the write-verify policy and what it takes."""
+    resolved = result.results[0].resolved
+    if resolved.device.write_verify is None:
+        return f"nothing to verify on {resolved.device.name}"
+    own = resolved.chip.programming
+    details = {
+        "last-layers": f", the last {own.last_layers}",
+        "fraction": f", {100 * own.fraction:.3g} % of every layer by {own.granularity}",
+    }
+    return f"write-verify policy {own.policy}{details.get(own.policy, '')}"
 
 
 def beside(table: Table, separator: str) -> Table:
@@ -82,6 +136,7 @@ def halves(table: Table) -> tuple[Table, Table]:
 
 
 def _with_headings(table: Table) -> Table:
+    """Make a network a row of its own, above its designs."""
     rows: list[tuple[Cell, ...]] = []
     network: Cell = None
     for row in table.rows:

@@ -2,13 +2,12 @@
 
 A collector turns a result into a :class:`Table` of raw values; :meth:`Table.texts` formats them for
 people. Nothing here draws. This file has the tables of one mapped network; those of comparisons and
-of analyses have files of their own.
+of analyses, and what a result assumes, have files of their own.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,8 +19,11 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | None
 #: text; count (whole number); number (4 digits); percent (a fraction, shown x 100); error (the same
-#: with 3 digits); points (already in percent, with sign); ratio (``x1.234``); signed (``+0.123``).
-Kind = Literal["text", "count", "number", "percent", "points", "ratio", "signed", "error"]
+#: with 3 digits); points (already in percent, with sign); ratio (``x1.234``); signed (``+0.123``);
+#: engineering (``1.234 M``).
+Kind = Literal[
+    "text", "count", "number", "percent", "points", "ratio", "signed", "error", "engineering"
+]
 
 #: Shown where nothing was computed.
 MISSING = "-"
@@ -87,6 +89,7 @@ _PATTERNS: dict[str, Callable[[float], str]] = {
     "ratio": lambda value: f"x{value:.3f}",
     "error": lambda value: f"{100 * value:.3g}",
     "signed": lambda value: f"{value:+.3f}",
+    "engineering": engineering,
 }
 
 
@@ -152,7 +155,7 @@ def layer_overview(result: MapResult) -> Table:
 class _Total:
     label: str
     unit: str = ""
-    kind: Kind | Literal["engineering"] = "number"
+    kind: Kind = "number"
 
 
 #: Key of ``MapResult.totals`` -> how people read it. Two groups: the inference, then the chip.
@@ -270,126 +273,3 @@ def heading(result: MapResult) -> str:
         f"{result.network}, design {result.design}, chip {resolved.chip.name} "
         f"({resolved.technology.name}, {resolved.device.name}), config {resolved.config_hash}"
     )
-
-
-def assumptions(result: MapResult) -> tuple[str, ...]:
-    """What the numbers rest on and what they leave out, one sentence each."""
-    lines = [
-        *_about_tsb(result),
-        *_about_off_chip(result),
-        *_about_programming(result),
-        *_about_statistics(result),
-    ]
-    left_out = Counter(str(op.kind) for op in result.graph.digital if op.kind not in _PRICED)
-    if left_out:
-        listed = ", ".join(f"{kind.replace('_', ' ')} x{n}" for kind, n in left_out.items())
-        lines.append(f"No cost is counted for these digital operations: {listed}.")
-    if result.graph.unmapped:
-        listed = ", ".join(f"{op.name} ({op.op})" for op in result.graph.unmapped)
-        lines.append(f"Operations that archsim does not know, not priced: {listed}.")
-    return tuple(lines)
-
-
-#: Kinds of digital operations that the cost engine counts.
-_PRICED = ("relu", "pool", "add")
-
-
-def _about_tsb(result: MapResult) -> list[str]:
-    if result.design == "none":
-        return []
-    tsb = result.resolved.tsb
-    points = result.graph.insertion_points(tsb.insertion)
-    groups = sum(math.ceil(point.channels / tsb.channels) for point in points)
-    where = "common, in turn" if result.design == "common" else "separate"
-    lines = [
-        f"TSB: {tsb.channels} x {tsb.channels} channels, depth {tsb.depth}, {where}; "
-        f"{len(points)} insertions in {groups} channel groups."
-    ]
-    padded = [
-        f"{point.name} ({point.channels})" for point in points if point.channels % tsb.channels
-    ]
-    if padded and result.design == "common":
-        lines.append(
-            f"TSB: the last group is zero-padded to {tsb.channels} channels after {_some(padded)}."
-        )
-    return lines
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _about_programming(result: MapResult) -> list[str]:
-    who = {
-        "none": "no cell is write-verified",
-        "tsb": "only the TSB's cells are write-verified",
-        "all": "every cell is write-verified",
-    }
-    chip = result.resolved.chip
-    programming = chip.programming
-    chosen = "whole rows" if programming.granularity == "row" else "single weights"
-    also = "" if result.design == "none" else " and the TSB's cells"
-    who["last-layers"] = f"the last {programming.last_layers} layer(s){also} are write-verified"
-    who["fraction"] = (
-        f"{100 * programming.fraction:.3g} % of every layer ({chosen}){also} are write-verified"
-    )
-    policy = chip.programming.policy
-    text = who[policy]
-    if policy == "tsb" and result.design == "none":
-        text += ", and there are none"
-    lines = [
-        f"Programming: {text} (policy {policy}), {chip.programming.parallel_subarrays} subarray(s) "
-        "at a time."
-    ]
-    device = result.resolved.device
-    if device.sigma_profile.kind != "uniform" and policy != "none":
-        taken = {
-            "weight": "NeFT's share of the weights, 0.4, lies there",
-            "level": "all levels of a cell are equally likely",
-        }
-        lines.append(
-            f"Programming: {device.name} spreads most in the middle of its range, and pulses are "
-            f"those if {taken[device.sigma_profile.kind]}; archsim program counts your weights."
-        )
-    return lines
-
-
-def _about_off_chip(result: MapResult) -> list[str]:
-    off_chip, parts = result.resolved.chip.off_chip, round(float(result.plan.floorplan.parts))
-    if parts == 1:
-        return []
-    tiles = result.resolved.chip.hierarchy.max_tiles
-    per_chip = result.graph.totals.weights / parts
-    if off_chip.when_full == "multi-chip":
-        return [
-            f"The network does not fit on {tiles} tiles: it is spread over {parts} chips of that "
-            f"size, about {per_chip:,.0f} weights each, joined by {result.resolved.link.name}; "
-            "the mean map crosses each link, shortcuts beside it not counted."
-        ]
-    images = off_chip.images_per_reload
-    lines = [
-        f"The network does not fit on {tiles} tiles: its {parts} parts, about {per_chip:,.0f} "
-        f"weights each, are written again from {result.resolved.memory.name} for every "
-        + ("image." if images == 1 else f"{images} images.")
-    ]
-    endurance = result.resolved.device.endurance_cycles
-    if endurance is not None:
-        lines.append(
-            f"Every part takes a write cycle of its cells each time: an endurance of "
-            f"{endurance.si:.3g} cycles ({endurance.source}) lasts for "
-            f"{endurance.si * images / parts:.3g} images."
-        )
-    return lines
-
-
-def _about_statistics(result: MapResult) -> list[str]:
-    activity = result.resolved.chip.activity
-    lines = [
-        f"Read energy: inputs {activity.first_layer} in the first layer, {activity.hidden} after "
-        f"it (std {activity.input_std.value:g}); Gaussian weights (std "
-        f"{activity.weight_std.value:g}) of full scale 1; not those of a trained network."
-    ]
-    if not result.resolved.chip.timing.pipeline:
-        lines.append("No pipeline: the period is the latency.")
-    return lines

@@ -30,7 +30,7 @@ ADC_KINDS = ("flash-current", "flash-voltage", "sar")
 ADC_MODELS = ("circuit", "andrulis2024", "zigzag-imc", "isaac")
 MEMORIES = ("sram", "rram", "fefet", "pcm", "mram")
 POLICIES = ("none", "tsb", "all", "last-layers", "fraction")
-#: Most layers that the policy last-layers may name.
+#: Most layers that the policy last-layers may name: the last ones are never merged.
 MAX_LAST_LAYERS = 4
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = ("refuse", "reload", "multi-chip")
@@ -211,6 +211,8 @@ class DesignBatch:
         for name, parameter in cls.parameters().items():
             value = design if parameter.path == "design" else _look_up(resolved, parameter.path)
             values[name] = _to_tensor(value, parameter)
+        if resolved.device.write_verify is None:  # nothing to verify, whoever should be
+            values["write_policy"] = _to_tensor("none", cls.parameters()["write_policy"])
         if resolved.chip.read.voltage is None:
             values["v_read_V"] = technology.v_read_V
         return cls(technology=technology, **values)

@@ -50,8 +50,9 @@ def compare_command(
 ) -> None:
     """Compare the shared block's designs: base, (C) common, (S) separate.
 
-    Area, energy, latency, period and both energy-delay products (EDP), absolute and relative to
-    the base. The exit code is 1 only when no row is feasible.
+    Area, energy, latency, period and both energy-delay products (EDP), and what programming takes
+    under the chip's write-verify policy, absolute and relative to the base. The exit code is 1 only
+    when no row is feasible.
     """
     check_writable(out)
     settings = options.chip_settings(
@@ -100,5 +101,11 @@ def _draw(result: CompareResult, console: Console) -> None:
         Text(f"chip {chip.chip.name} ({chip.technology.name}, {chip.device.name})", style="bold"),
     )
     render.show(console, render.gap(render.first_that_fits(console, choices)))
+    programmed = tables.programming(result)
+    layouts: list[RenderableType] = [
+        render.grid(programmed, group_by="network"),
+        render.stack(*(render.grid(half) for half in tables.programming_halves(programmed))),
+    ]
+    render.show(console, render.gap(render.first_that_fits(console, layouts)))
     notes = [*(f"Infeasible: {line}." for line in tables.reasons(result)), *tables.COMPARE_NOTES]
     render.show(console, render.gap(render.bullets("Notes", notes)))

@@ -159,6 +159,7 @@ def _draw(report: _Report, console: Console) -> None:
 
     from archsim.cli import render
     from reports import tables
+    from reports.assumptions import assumptions
 
     result = report.result
     render.show(console, Text(tables.heading(result), style="bold"))
@@ -174,7 +175,7 @@ def _draw(report: _Report, console: Console) -> None:
         render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)]),
         render.grid(tables.breakdown(result), last_is_sum=True),
         *_analyses(report),
-        render.bullets("Assumed and left out", tables.assumptions(result)),
+        render.bullets("Assumed and left out", assumptions(result)),
     ]
     for part in parts:
         render.show(console, render.gap(part))

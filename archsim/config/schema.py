@@ -244,7 +244,11 @@ class Programming(_Model):
         "or the shared block's and those of the last layers, or of a fraction of all weights"
     )
     last_layers: int = Field(
-        default=1, strict=True, ge=1, le=4, description="policy last-layers: how many"
+        default=1,
+        strict=True,
+        ge=1,
+        le=4,
+        description="policy last-layers: how many, at most those of the network",
     )
     fraction: Fraction = Field(
         default=0.1,

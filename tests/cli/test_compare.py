@@ -97,3 +97,12 @@ def test_out(run: Run, tmp_path: Path) -> None:
     done = run("compare", "lenet3", "--out", "table.txt")
     assert done.stdout == "wrote table.txt\n"
     assert "(S) separate" in (tmp_path / "table.txt").read_text()
+
+
+def test_the_table_shows_what_programming_takes(run: Run) -> None:
+    policy = ("--set", "chip.programming.policy=fraction")
+    done = run("compare", "lenet3", *policy)
+    assert "Programming, write-verify policy fraction, 10 % of every layer by weight" in done.stdout
+    rows = json.loads(run("compare", "lenet3", *policy, "--format", "json").stdout)["rows"]
+    for row in rows:
+        assert f"{row['programming_time_ms']:.4g}"[:5] in done.stdout

@@ -227,3 +227,12 @@ def test_sensitivity_and_uncertainty_are_added(run: Run) -> None:
     assert "Uncertainty of the totals" in text
     rows = pd.read_csv(io.StringIO(run("map", "lenet3", *options, "--format", "csv").stdout))
     assert rows["parameter"].tolist() == [entry["parameter"] for entry in data["sensitivity"]]
+
+
+def test_no_more_last_layers_than_there_are(run: Run) -> None:
+    policy = ("--set", "chip.programming.policy=last-layers")
+    for count, code in ((3, 0), (4, 2)):
+        done = run("map", "lenet3", *policy, "--set", f"chip.programming.last_layers={count}")
+        assert done.exit_code == code
+    assert "chip.programming.last_layers = 4: lenet3 has 3 layers" in done.stderr
+    assert "allowed: 1 to 3" in done.stderr

@@ -9,6 +9,7 @@ import pytest
 from archsim.pipeline import compare, map_network
 from archsim.results import TOTAL_NAMES, CompareResult, MapResult
 from reports import compare_tables, tables
+from reports.assumptions import assumptions
 from reports.tables import Column, Table
 
 
@@ -97,7 +98,7 @@ def test_every_total_has_a_label(mapped: MapResult) -> None:
     }
     assert labels["chips"] == str(spread.chips)
     assert spread.chips > 1
-    assert any("spread over" in line for line in tables.assumptions(spread))
+    assert any("spread over" in line for line in assumptions(spread))
 
 
 def test_totals_of_an_infeasible_design_are_dashes(infeasible: MapResult) -> None:
@@ -131,7 +132,7 @@ def test_shortages_say_what_to_change(infeasible: MapResult) -> None:
 
 def test_assumptions_follow_the_configuration() -> None:
     text = " ".join(
-        tables.assumptions(
+        assumptions(
             map_network(
                 "lenet3",
                 design="separate",
@@ -145,8 +146,65 @@ def test_assumptions_follow_the_configuration() -> None:
     assert "zero-padded" not in text
 
 
+def said(*overrides: str, device: str = "rram") -> str:
+    """What a mapped LeNet-3 assumes."""
+    return " ".join(assumptions(map_network("lenet3", device=device, overrides=overrides)))
+
+
+def test_settings_of_other_policies_are_said() -> None:
+    mine, share, layers = (
+        f"chip.programming.{key}" for key in ("granularity=row", "fraction=0.3", "last_layers=2")
+    )
+    under = "chip.programming.policy="
+    assert (
+        "Without influence under policy all: chip.programming.fraction = 0.3 (only for fraction), "
+        "chip.programming.granularity = row (only for fraction)."
+    ) in said(f"{under}all", mine, share)
+    assert "last_layers = 2 (only for last-layers)" in said(f"{under}fraction", share, layers)
+    for used in ((f"{under}fraction", mine, share), (f"{under}last-layers", layers), ()):
+        assert "Without influence" not in said(*used)
+
+
+def test_what_the_programming_numbers_leave_out_is_said() -> None:
+    assert "Not in the programming numbers: drift, read noise of pcm" in said(device="pcm")
+    assert "Not in the programming numbers: stuck cells of rram" in said("device.stuck_on_rate=0.1")
+    assert "Not in the programming" not in said()
+
+
+def test_a_device_without_write_verify_is_never_verified() -> None:
+    binary = "chip.precision.bits_per_cell=1"
+    policies = ("none", "tsb", "all", "last-layers", "fraction")
+    found = [
+        map_network(
+            "lenet3", design="common", device="sram",
+            overrides=[binary, f"chip.programming.policy={policy}"],
+        )
+        for policy in policies
+    ]  # fmt: skip
+    for result in found:
+        assert result.totals["verify_reads"] == 0
+        assert result.totals["write_pulses"] == found[0].totals["write_pulses"]
+        assert "device sram has no write_verify" in " ".join(assumptions(result))
+
+
+def test_the_programming_of_a_comparison() -> None:
+    settings = ["chip.programming.policy=fraction", "chip.programming.granularity=row"]
+    result = compare(["lenet3"], overrides=settings)
+    table = compare_tables.programming(result)
+    assert table.title == "Programming, write-verify policy fraction, 10 % of every layer by row"
+    for row, whole in zip(table.records(), result.rows(), strict=True):
+        for key in ("write_pulses", "verify_reads", "programming_time_ms", "programming_energy_uJ"):
+            assert row[key] == whole[key]
+        base = result.rows()[0]["write_pulses"]
+        assert row["write_pulses_ratio"] == pytest.approx(whole["write_pulses"] / base)
+    assert float(table.records()[1]["write_pulses_ratio"] or 0) > 1
+    plain = compare_tables.programming(compare(["lenet3"], designs=["common"], device="rram"))
+    assert plain.title == "Programming, write-verify policy tsb"
+    assert plain.records()[0]["write_pulses_ratio"] is None
+
+
 def test_no_block_no_word_about_it() -> None:
-    lines = tables.assumptions(map_network("lenet3"))
+    lines = assumptions(map_network("lenet3"))
     assert not [line for line in lines if line.startswith("TSB")]
 
 

@@ -1,0 +1,171 @@
+"""What the numbers of one mapped network rest on and what they leave out, one sentence each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archsim.config.schema import DeviceFile, Programming
+    from archsim.results import MapResult
+
+
+def assumptions(result: MapResult) -> tuple[str, ...]:
+    """What the numbers rest on and what they leave out, one sentence each."""
+    lines = [
+        *_about_tsb(result),
+        *_about_off_chip(result),
+        *_about_programming(result),
+        *_about_statistics(result),
+    ]
+    left_out = Counter(str(op.kind) for op in result.graph.digital if op.kind not in _PRICED)
+    if left_out:
+        listed = ", ".join(f"{kind.replace('_', ' ')} x{n}" for kind, n in left_out.items())
+        lines.append(f"No cost is counted for these digital operations: {listed}.")
+    if result.graph.unmapped:
+        listed = ", ".join(f"{op.name} ({op.op})" for op in result.graph.unmapped)
+        lines.append(f"Operations that archsim does not know, not priced: {listed}.")
+    return tuple(lines)
+
+
+#: Kinds of digital operations that the cost engine counts.
+_PRICED = ("relu", "pool", "add")
+
+
+def _about_tsb(result: MapResult) -> list[str]:
+    if result.design == "none":
+        return []
+    tsb = result.resolved.tsb
+    points = result.graph.insertion_points(tsb.insertion)
+    groups = sum(math.ceil(point.channels / tsb.channels) for point in points)
+    where = "common, in turn" if result.design == "common" else "separate"
+    lines = [
+        f"TSB: {tsb.channels} x {tsb.channels} channels, depth {tsb.depth}, {where}; "
+        f"{len(points)} insertions in {groups} channel groups."
+    ]
+    padded = [
+        f"{point.name} ({point.channels})" for point in points if point.channels % tsb.channels
+    ]
+    if padded and result.design == "common":
+        lines.append(
+            f"TSB: the last group is zero-padded to {tsb.channels} channels after {_some(padded)}."
+        )
+    return lines
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _about_programming(result: MapResult) -> list[str]:
+    chip, device = result.resolved.chip, result.resolved.device
+    drivers = f"{chip.programming.parallel_subarrays} subarray(s) at a time"
+    if device.write_verify is None:
+        return [
+            f"Programming: device {device.name} has no write_verify, so no cell is verified under "
+            f"any policy; {drivers}."
+        ]
+    policy = chip.programming.policy
+    lines = [f"Programming: {_who_is_verified(result)} (policy {policy}), {drivers}."]
+    if device.sigma_profile.kind != "uniform" and policy != "none":
+        taken = {
+            "weight": "NeFT's share of the weights, 0.4, lies there",
+            "level": "all levels of a cell are equally likely",
+        }
+        lines.append(
+            f"Programming: {device.name} spreads most in the middle of its range, and pulses are "
+            f"those if {taken[device.sigma_profile.kind]}; archsim program counts your weights."
+        )
+    return lines + _unused_programming(chip.programming) + _left_out_of_programming(device)
+
+
+def _who_is_verified(result: MapResult) -> str:
+    programming = result.resolved.chip.programming
+    chosen = "whole rows" if programming.granularity == "row" else "single weights"
+    also = "" if result.design == "none" else " and the TSB's cells"
+    none = ", and there are none" if result.design == "none" else ""
+    return {
+        "none": "no cell is write-verified",
+        "tsb": f"only the TSB's cells are write-verified{none}",
+        "all": "every cell is write-verified",
+        "last-layers": f"the last {programming.last_layers} layer(s){also} are write-verified",
+        "fraction": f"{100 * programming.fraction:.3g} % of every layer ({chosen}){also} are "
+        "write-verified",
+    }[programming.policy]
+
+
+def _unused_programming(programming: Programming) -> list[str]:
+    """Settings of other policies that differ from their defaults."""
+    policies = {"fraction": "fraction", "granularity": "fraction", "last_layers": "last-layers"}
+    unused = [
+        f"chip.programming.{key} = {getattr(programming, key)} (only for {policy})"
+        for key, policy in policies.items()
+        if programming.policy != policy
+        and getattr(programming, key) != type(programming).model_fields[key].default
+    ]
+    if not unused:
+        return []
+    return [f"Without influence under policy {programming.policy}: {', '.join(unused)}."]
+
+
+def _left_out_of_programming(device: DeviceFile) -> list[str]:
+    """Errors of cells that no pulse of the programming can know."""
+    errors = {
+        "drift": (device.drift_nu, device.drift_nu_sigma),
+        "read noise": (device.read_noise_sigma,),
+        "stuck cells": (device.stuck_on_rate, device.stuck_off_rate),
+    }
+    here = [
+        name
+        for name, values in errors.items()
+        if any(value is not None and value.si > 0 for value in values)
+    ]
+    if not here:
+        return []
+    return [
+        f"Not in the programming numbers: {', '.join(here)} of {device.name}; archsim program and "
+        "archsim evaluate say what they do to the accuracy."
+    ]
+
+
+def _about_off_chip(result: MapResult) -> list[str]:
+    off_chip, parts = result.resolved.chip.off_chip, round(float(result.plan.floorplan.parts))
+    if parts == 1:
+        return []
+    tiles = result.resolved.chip.hierarchy.max_tiles
+    per_chip = result.graph.totals.weights / parts
+    if off_chip.when_full == "multi-chip":
+        return [
+            f"The network does not fit on {tiles} tiles: it is spread over {parts} chips of that "
+            f"size, about {per_chip:,.0f} weights each, joined by {result.resolved.link.name}; "
+            "the mean map crosses each link, shortcuts beside it not counted."
+        ]
+    images = off_chip.images_per_reload
+    lines = [
+        f"The network does not fit on {tiles} tiles: its {parts} parts, about {per_chip:,.0f} "
+        f"weights each, are written again from {result.resolved.memory.name} for every "
+        + ("image." if images == 1 else f"{images} images.")
+    ]
+    endurance = result.resolved.device.endurance_cycles
+    if endurance is not None:
+        lines.append(
+            f"Every part takes a write cycle of its cells each time: an endurance of "
+            f"{endurance.si:.3g} cycles ({endurance.source}) lasts for "
+            f"{endurance.si * images / parts:.3g} images."
+        )
+    return lines
+
+
+def _about_statistics(result: MapResult) -> list[str]:
+    activity = result.resolved.chip.activity
+    lines = [
+        f"Read energy: inputs {activity.first_layer} in the first layer, {activity.hidden} after "
+        f"it (std {activity.input_std.value:g}); Gaussian weights (std "
+        f"{activity.weight_std.value:g}) of full scale 1; not those of a trained network."
+    ]
+    if not result.resolved.chip.timing.pipeline:
+        lines.append("No pipeline: the period is the latency.")
+    return lines
