@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 import torch
@@ -38,7 +38,8 @@ class CompiledNetwork:
         if find_spec("numba") is None:
             raise NetworkError("the compiled back end needs numba: pip install numba")
         self.links = read_chain(model, input_shape)
-        self.layouts, self.stages = _lay_out(self.links, input_shape)
+        self.layouts, self.stages = lay_out(self.links, input_shape)
+        _refuse_odd(self.links, self.stages)
         self.input_shape = input_shape
 
     @property
@@ -46,6 +47,7 @@ class CompiledNetwork:
         """Weights of all layers."""
         return sum(s.channels_in * s.channels_out * s.kernel[0] * s.kernel[1] for s in self.stages)
 
+    @torch.no_grad()
     def __call__(self, model: nn.Module, weights: Instances, images: Images) -> Scores:
         """Return class scores, ``sample image class``.
 
@@ -65,14 +67,13 @@ class CompiledNetwork:
                 f"{tuple(images.shape[-3:])}, training = {model.training}"
             )
         samples = check_instances(model, weights)
-        look_up = _look_up(model, weights, samples)
-        tensors = [_folded(link, look_up) for link in self.links]
+        tensors = fold(self.links, model, weights, samples)
         shared = images.dim() == SHARED_IMAGE_DIMS
         pixels = images.detach().float().contiguous()
         parts = [
             self._lanes(
-                [(_lane_last(w, at), _lane_last(b, at)) for w, b in tensors],
-                pixels.view(-1) if shared else _lane_last(pixels, at),
+                [(lane_last(w, at), lane_last(b, at)) for w, b in tensors],
+                pixels.view(-1) if shared else lane_last(pixels, at),
                 images.shape[-SHARED_IMAGE_DIMS],
                 shared,
             )
@@ -99,37 +100,57 @@ class CompiledNetwork:
         return scores.permute(3, 0, 2, 1).reshape(LANES, -1, classes)[:, :count]
 
 
-def _lane_last(tensor: Tensor, start: int) -> Tensor:
-    """Flatten ``sample ...`` to ``... lane`` from ``start``; the last one fills missing lanes."""
+def lane_last(tensor: Tensor, start: int) -> Tensor:
+    """Flatten ``sample ...`` to ``... lane`` in float32.
+
+    Args:
+        tensor: one per instance.
+        start: the first instance; the last one there is fills missing lanes.
+    """
     index = torch.arange(start, start + LANES).clamp_max(tensor.shape[0] - 1)
     return tensor[index].flatten(1).t().float().contiguous().view(-1)
 
 
-def _look_up(model: nn.Module, weights: Instances, samples: int) -> Callable[..., Tensor]:
-    """Return a function from a module's own tensor to its instances, ``sample ...``."""
+def fold(
+    links: Sequence[Link], model: nn.Module, weights: Instances, samples: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Return effective weights and biases, all that is linear after a layer folded into it.
+
+    Differentiable; sums and products in float64.
+
+    Args:
+        links: of the model, see :func:`tsb.monte_carlo.chain.read_chain`.
+        model: owner of the tensors that are not given.
+        weights: see :data:`tsb.monte_carlo.scores.Instances`.
+        samples: number of instances.
+
+    Returns:
+        For each link ``sample out ...`` (shape of the layer's own weight) and ``sample out``.
+    """
     names = {id(t): n for n, t in (*model.named_parameters(), *model.named_buffers())}
 
     def look_up(tensor: Tensor) -> Tensor:
         name = names[id(tensor)]
-        found = weights[name] if name in weights else tensor.expand(samples, *tensor.shape)
-        return found.detach().double()
+        return weights[name] if name in weights else tensor.expand(samples, *tensor.shape)
 
-    return look_up
+    return [_folded(link, look_up) for link in links]
 
 
 def _folded(link: Link, look_up: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
-    """Return weights ``sample out ...`` and biases ``sample out``, all that is linear folded in."""
+    """Return weights ``sample out ...`` and biases ``sample out`` of one layer."""
     weight = look_up(link.layer.weight)
-    shape, weight = weight.shape, weight.flatten(2)
+    shape = weight.shape
     bias = weight.new_zeros(shape[:2]) if link.layer.bias is None else look_up(link.layer.bias)
+    if link.folded:
+        weight, bias = weight.flatten(2).double(), bias.double()
     for module in link.folded:
         if isinstance(module, SharedBlock):
-            layers = [look_up(layer.weight) for layer in module.layers]
+            layers = [look_up(layer.weight).double() for layer in module.layers]
             matrix = block_matrix(layers, shape[1])
             weight, bias = matrix @ weight, (matrix @ bias.unsqueeze(-1)).squeeze(-1)
             continue
         mean, variance = look_up(module.running_mean), look_up(module.running_var)
-        scale = torch.rsqrt(variance + module.eps)
+        scale = torch.rsqrt(variance.double() + module.eps)
         if module.affine:
             scale = scale * look_up(module.weight)
         weight, bias = weight * scale.unsqueeze(-1), (bias - mean) * scale
@@ -138,10 +159,15 @@ def _folded(link: Link, look_up: Callable[..., Tensor]) -> tuple[Tensor, Tensor]
     return weight.reshape(shape), bias
 
 
-def _lay_out(
-    links: list[Link], input_shape: tuple[int, int, int]
+def lay_out(
+    links: Sequence[Link], input_shape: tuple[int, int, int]
 ) -> tuple[tuple[Layout, ...], tuple[Stage, ...]]:
-    """Return the buffers between the layers, and the layers."""
+    """Return the buffers before, between and after the layers, and the layers.
+
+    Args:
+        links: see :func:`tsb.monte_carlo.chain.read_chain`.
+        input_shape: channels, height, width.
+    """
     layouts = [_layout(input_shape, links[0])]
     stages: list[Stage] = []
     for index, link in enumerate(links):
@@ -170,21 +196,28 @@ def _layout(shape: tuple[int, int, int], reader: Link | None) -> Layout:
 
 def _output(layer: nn.Conv2d, source: Layout) -> tuple[int, int]:
     """Return height and width of a convolution's output."""
-    sides = [
+    height, width = (
         (side + 2 * source.padding - kernel) // layer.stride[0] + 1
         for side, kernel in zip((source.height, source.width), layer.kernel_size, strict=True)
-    ]
-    if any(side < 1 or side % _TILE for side in sides):
-        raise NetworkError(
-            f"the compiled back end does not do maps of odd size ({sides[0]} x {sides[1]} after "
-            f"{layer}); use 'batched' or 'loop'"
-        )
-    return sides[0], sides[1]
+    )
+    return height, width
+
+
+def _refuse_odd(links: Sequence[Link], stages: Sequence[Stage]) -> None:
+    for link, stage in zip(links, stages, strict=True):
+        odd = stage.height % _TILE or stage.width % _TILE
+        if odd and isinstance(link.layer, nn.Conv2d):
+            raise NetworkError(
+                f"the compiled back end does not do maps of odd size ({stage.height} x "
+                f"{stage.width} after {link.layer}); use 'batched' or 'loop'"
+            )
 
 
 def _convolution(
     link: Link, layer: nn.Conv2d, sides: tuple[int, int], source: Layout, target: Layout
 ) -> Stage:
+    odd = (side % _TILE and not link.pool for side in sides)  # pooling drops the last row, column
+    tile_height, tile_width = (1 if single else _TILE for single in odd)
     return Stage(
         channels_in=layer.in_channels,
         channels_out=layer.out_channels,
@@ -192,7 +225,7 @@ def _convolution(
         step=layer.stride[0],
         height=sides[0],
         width=sides[1],
-        tile=(_TILE, _TILE),
+        tile=(tile_height, tile_width),
         source=source.strides,
         target=target.strides,
         target_offset=target.offset,

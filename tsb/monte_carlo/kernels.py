@@ -9,7 +9,7 @@ geometry. Measured against the other back ends in benchmarks/monte_carlo.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -81,7 +81,12 @@ class Stage:
         return max(d for d in range(1, most + 1) if self.channels_in % d == 0)
 
 
-def _sums(stage: Stage) -> list[tuple[int, int]]:
+def sums(stage: Stage) -> list[tuple[int, int]]:
+    """Return the outputs of a tile, row and column; the sum of each is called ``a{row}_{column}``.
+
+    Args:
+        stage: the layer.
+    """
     return [(i, j) for i in range(stage.tile[0]) for j in range(stage.tile[1])]
 
 
@@ -91,7 +96,7 @@ def _products(stage: Stage) -> list[str]:
     channel, row, column = stage.source
     taps = [(ky, kx) for ky in range(taps_h) for kx in range(taps_w)]
     pixels = sorted(
-        {(stage.step * i + ky, stage.step * j + kx) for i, j in _sums(stage) for ky, kx in taps}
+        {(stage.step * i + ky, stage.step * j + kx) for i, j in sums(stage) for ky, kx in taps}
     )
     lines = []
     for c in range(stage.block):
@@ -100,7 +105,7 @@ def _products(stage: Stage) -> list[str]:
         for ky, kx in taps:
             tap = (c * taps_h + ky) * taps_w + kx
             lines.append(f"v = load(w, filters + (c * {len(taps)} + {tap}) * {LANES})")
-            for i, j in _sums(stage):
+            for i, j in sums(stage):
                 pixel = f"x{stage.step * i + ky}_{stage.step * j + kx}"
                 lines.append(f"a{i}_{j} = multiply_add(v, {pixel}, a{i}_{j})")
     return lines
@@ -109,7 +114,7 @@ def _products(stage: Stage) -> list[str]:
 def _stores(stage: Stage) -> list[str]:
     """Lines that write the sums of a tile, after maximum and ReLU."""
     channel, row, column = stage.target
-    values = {(i, j): f"a{i}_{j}" for i, j in _sums(stage)}
+    values = {(i, j): f"a{i}_{j}" for i, j in sums(stage)}
     if stage.pool:
         values = {(0, 0): "maximum(maximum(a0_0, a0_1), maximum(a1_0, a1_1))"}
     lines = []
@@ -119,7 +124,9 @@ def _stores(stage: Stage) -> list[str]:
     return lines
 
 
-def stage_source(stage: Stage) -> str:
+def stage_source(
+    stage: Stage, stores: Sequence[str] = (), arguments: str = "x, w, b, y, base"
+) -> str:
     """Return the text of ``stage(x, w, b, y, base)``.
 
     Buffers are flat: input, weights ``out in row column lane``, biases ``out lane``, output;
@@ -127,6 +134,9 @@ def stage_source(stage: Stage) -> str:
 
     Args:
         stage: the layer.
+        stores: lines that write the sums of channel ``o`` of the tile ``i, j`` to ``target``;
+            none gives maximum and ReLU, and nothing is kept of them.
+        arguments: of the function, if ``stores`` needs more.
     """
     per_filter = stage.channels_in * stage.kernel[0] * stage.kernel[1]
     _, row, column = stage.source
@@ -134,7 +144,7 @@ def stage_source(stage: Stage) -> str:
     outputs = (1, 1) if stage.pool else stage.tile
     target_row, target_column = outputs[0] * stage.target[1], outputs[1] * stage.target[2]
     lines = [
-        "def stage(x, w, b, y, base):",
+        f"def stage({arguments}):",
         "  zero = broadcast(float32(0))",
         f"  for i in range({stage.height // stage.tile[0]}):",
         f"    for j in range({stage.width // stage.tile[1]}):",
@@ -142,10 +152,10 @@ def stage_source(stage: Stage) -> str:
         f"      target = base + {stage.target_offset} + i * {target_row} + j * {target_column}",
         f"      for o in range({stage.channels_out}):",
         f"        filters = o * {per_filter * LANES}",
-        *(f"        a{i}_{j} = load(b, o * {LANES})" for i, j in _sums(stage)),
+        *(f"        a{i}_{j} = load(b, o * {LANES})" for i, j in sums(stage)),
         f"        for c in range(0, {stage.channels_in}, {stage.block}):",
         *(f"          {line}" for line in _products(stage)),
-        *(f"        {line}" for line in _stores(stage)),
+        *(f"        {line}" for line in stores or _stores(stage)),
     ]
     return "\n".join(lines)
 
@@ -220,26 +230,38 @@ def build(
         shared: whether all instances see the same images.
     """
     names: dict[str, Any] = {
-        f"stage{index}": _compiled(stage_source(stage)) for index, stage in enumerate(stages)
+        f"stage{index}": compile_vectors(stage_source(stage)) for index, stage in enumerate(stages)
     }
-    names["fill"] = _compiled(fill_source(layouts[0], shared))
-    network: Callable[..., None] = _compile(network_source(layouts, stages), names)
+    names["fill"] = compile_vectors(fill_source(layouts[0], shared))
+    network: Callable[..., None] = compile_text(network_source(layouts, stages), names)
     return network
 
 
 @lru_cache(maxsize=64)
-def _compiled(text: str) -> Any:
-    """Compile a function that uses the vector operations; once per text."""
+def compile_vectors(text: str) -> Any:
+    """Compile a function that uses the vector operations; once per text.
+
+    Args:
+        text: of one function.
+    """
     import numba
 
-    from tsb.monte_carlo import simd
+    from tsb.monte_carlo import simd, simd_masks
 
-    names = ("load", "store", "broadcast", "multiply_add", "maximum")
-    operations = {name: getattr(simd, name) for name in names}
-    return _compile(text, operations | {"float32": numba.float32})
+    vectors = ("load", "store", "broadcast", "multiply_add", "maximum")
+    masks = ("greater", "choose", "to_bits", "from_bits")
+    operations = {name: getattr(simd, name) for name in vectors}
+    operations |= {name: getattr(simd_masks, name) for name in masks}
+    return compile_text(text, operations | {"float32": numba.float32})
 
 
-def _compile(text: str, names: dict[str, Any]) -> Any:
+def compile_text(text: str, names: dict[str, Any]) -> Any:
+    """Compile a function, at its first call.
+
+    Args:
+        text: of one function.
+        names: what it may use; the function itself is added.
+    """
     import numba
 
     exec(compile(text, "<generated>", "exec"), names)
