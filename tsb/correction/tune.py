@@ -17,13 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, NetworkError
 from tsb.chip import Chip
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
 from tsb.data import Dataset, Split
+from tsb.monte_carlo.evaluate import COMPILED_WEIGHTS
+from tsb.monte_carlo.gradient import CompiledLoss
 from tsb.noise import WeightNoise
-from tsb.quantize import quantise
+from tsb.quantize import mapped_weights, quantise
 
 #: Told of the step just done and of the mean loss.
 Progress = Callable[[int, float], None]
@@ -120,7 +122,7 @@ def tune(
             f"{len(dataset.train)} training images; allowed: 1 chip or more, and at least a batch"
         )
     begin = time.perf_counter()
-    calibration = _spread(dataset.train, settings.calibration_images)
+    calibration = dataset.train.spread(settings.calibration_images)
     first = [start_all(corrections, carrier, chip, calibration.images) for chip in chips]
     trained = [n for n in first[0] if corrections[int(n.partition(".")[0])].trained]
     if not trained or not settings.steps:
@@ -134,9 +136,10 @@ def tune(
             images=0,
         )
     run = _Run(carrier, chips, corrections, settings, first, trained)
+    run.use(dataset.train.images)
     losses = run.train(dataset.train, progress)
     diverged = not all(map(math.isfinite, losses))
-    validation = _spread(dataset.validation, settings.validation_images)
+    validation = dataset.validation.spread(settings.validation_images)
     kept = (False,) * len(chips) if diverged else run.better(validation)
     after = run.unstacked()
     return TuneResult(
@@ -147,12 +150,6 @@ def tune(
         seconds=(time.perf_counter() - begin) / len(chips),
         images=len(losses) * settings.batch_size,
     )
-
-
-def _spread(split: Split, count: int) -> Split:
-    """Return so many images, evenly spread: archives may be sorted by class."""
-    index = torch.linspace(0, len(split) - 1, min(count, len(split))).round().long()
-    return Split(split.images[index], split.labels[index])
 
 
 class _Run:
@@ -177,6 +174,22 @@ class _Run:
         self.trained = list(trained)
         self.noisy = [n for n in in_cells(corrections, self.first) if n in trained]
         self.source = torch.Generator().manual_seed(settings.seed)
+        self.compiled: CompiledLoss | None = None
+
+    def use(self, images: Tensor) -> None:
+        """Choose how losses are worked out: compiled for all chips at once where that is faster.
+
+        Args:
+            images: of the shape to come.
+        """
+        channels, height, width = images.shape[1:]
+        weights = sum(w.numel() for w in mapped_weights(self.model).values())
+        if images.device.type != "cpu" or weights > COMPILED_WEIGHTS:
+            return
+        try:
+            self.compiled = CompiledLoss(self.model, (channels, height, width))
+        except NetworkError:
+            self.compiled = None  # not a plain chain: one chip after the other in PyTorch
 
     def train(self, train: Split, progress: Progress | None) -> list[float]:
         """Return the mean loss of every step; it ends after one that is not finite."""
@@ -225,6 +238,8 @@ class _Run:
     def losses(self, parameters: Parameters, images: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of each chip."""
         tensors = self.corrected(parameters)
+        if self.compiled is not None:
+            return self.compiled(self.model, tensors, images, labels)
         count = len(next(iter(tensors.values())))
         found = []
         for chip in range(count):

@@ -42,7 +42,7 @@ BACKENDS = ("auto", "loop", "batched", "compiled")
 _IMAGES_AT_ONCE = {"loop": 100, "batched": 100, "compiled": 5000}
 #: Largest network that ``auto`` compiles: with 16 instances its weights fill a cache of 20 MB, and
 #: the loop has caught up (LeNet-3 with 128 and 256 channels, 420 000 weights: 1.1 times its speed).
-_COMPILED_WEIGHTS = 300_000
+COMPILED_WEIGHTS = 300_000
 #: Chips between two looks at the interval: one vector of the compiled back end.
 _CHIPS_PER_LOOK = LANES
 
@@ -105,9 +105,9 @@ def choose_backend(
         if images.device.type != "cpu" or images.dtype != torch.float32:
             raise NetworkError("the compiled back end is for float32 on a CPU")
         network = CompiledNetwork(model, _shape(images))
-        if backend == "auto" and network.weight_count > _COMPILED_WEIGHTS:
+        if backend == "auto" and network.weight_count > COMPILED_WEIGHTS:
             raise NetworkError(
-                f"{network.weight_count} weights: above {_COMPILED_WEIGHTS} the compiled back end "
+                f"{network.weight_count} weights: above {COMPILED_WEIGHTS} the compiled back end "
                 "is no faster"
             )
         return Chosen("compiled", network, "")
