@@ -19,7 +19,8 @@ from torch.autograd.function import once_differentiable
 from archsim.errors import DataError, NetworkError
 from tsb.monte_carlo.chain import read_chain
 from tsb.monte_carlo.compiled import fold, lane_last, lay_out
-from tsb.monte_carlo.gradient_kernels import build, mask_count
+from tsb.monte_carlo.gradient_kernels import mask_count
+from tsb.monte_carlo.gradient_network import build
 from tsb.monte_carlo.kernels import IMAGE_TILE, LANES, Layout, Stage
 from tsb.monte_carlo.scores import SHARED_IMAGE_DIMS, Images, Instances, check_instances
 

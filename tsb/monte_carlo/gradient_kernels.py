@@ -8,22 +8,10 @@ pixels (or weights) by them before it multiplies: a choice costs less than a pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable
 
 from tsb.monte_carlo import linear_kernels
-from tsb.monte_carlo.kernels import (
-    IMAGE_TILE,
-    LANES,
-    Layout,
-    Stage,
-    compile_text,
-    compile_vectors,
-    fill_source,
-    stage_source,
-    sums,
-)
+from tsb.monte_carlo.kernels import IMAGE_TILE, LANES, Stage, stage_source, sums
 from tsb.monte_carlo.linear_kernels import is_linear
 
 #: Gradients of weights that are summed in registers at once.
@@ -55,7 +43,13 @@ def _mask(stage: Stage) -> str:
     return f"2 * ((o * {rows} + i) * {columns} + j)"
 
 
-def _indented(lines: Iterable[str], depth: int) -> list[str]:
+def indented(lines: Iterable[str], depth: int) -> list[str]:
+    """Return lines with more space before them.
+
+    Args:
+        lines: of a text.
+        depth: number of spaces.
+    """
     return [" " * depth + line for line in lines]
 
 
@@ -114,7 +108,7 @@ def prepare_source(stage: Stage) -> str:
         f"      for j in range({columns}):",
         f"        at = {start} + i * {row} + j * {column}",
         f"        v = {value}",
-        *_indented(keep, 8),
+        *indented(keep, 8),
         "        total = multiply_add(v, one, total)",
         f"    store(d, o * {LANES}, total)",
     ]
@@ -208,7 +202,7 @@ def weights_source(stage: Stage) -> str:
             *(f"      {s} = load(d, filters + {tap * LANES})" for s, tap in tapped),
             f"      for i in range({stage.height // stage.tile[0]}):",
             f"        for j in range({stage.width // stage.tile[1]}):",
-            *_indented([*_places(stage), *_gradients(stage), *products], 10),
+            *indented([*_places(stage), *_gradients(stage), *products], 10),
         ]
         lines += [f"      store(d, filters + {tap * LANES}, {s})" for s, tap in tapped]
     return "\n".join(lines)
@@ -257,13 +251,13 @@ def inputs_source(stage: Stage) -> str:
         "  zero = broadcast(float32(0))",
         f"  for i in range({stage.height // stage.tile[0]}):",
         f"    for j in range({stage.width // stage.tile[1]}):",
-        *_indented(_places(stage), 6),
+        *indented(_places(stage), 6),
         f"      for c in range({stage.channels_in}):",
         f"        at = origin + c * {stage.source[0]}",
         *(f"        {s} = load(d, at + {place})" for s, place in pixels),
         f"        for o in range({stage.channels_out}):",
         f"          filters = (o * {stage.channels_in} + c) * {per_filter}",
-        *_indented([*_gradients(stage), *_pixel_products(stage)], 10),
+        *indented([*_gradients(stage), *_pixel_products(stage)], 10),
         *(f"        store(d, at + {place}, {s})" for s, place in pixels),
     ]
     return "\n".join(lines)
@@ -304,119 +298,3 @@ def loss_source(classes: int) -> str:
       g[label * {tile} + at] -= float32(1) / count
       total[lane] += log(whole) - (scores[label * {tile} + at] - most)
       correct[lane] += best == label"""
-
-
-def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> str:
-    """Return the text of the whole: forward and backward, one tile of images after the other.
-
-    ``network(images, labels, count, weights, biases, maps, masks, slopes, by_weight, by_bias,
-    wanted, lowest, total, correct)``: ``maps`` are the buffers between the stages, of all images of
-    a tile, ``slopes`` the gradients by them, ``masks`` those of a tile. ``wanted`` tells for each
-    stage whether gradients by its weights are; below stage ``lowest`` nothing is.
-
-    Args:
-        layouts: buffers 0 to n.
-        stages: layers 0 to n - 1, from buffer k to k + 1.
-    """
-    split = next(k for k, layout in enumerate(layouts) if layout.images > 1)
-    last = len(stages) - 1
-
-    def own(index: int) -> str:
-        """The part of a buffer that belongs to one image of the tile."""
-        size = layouts[index].size
-        return f"maps[{index}]" + (
-            "" if index >= split else f"[member * {size} : (member + 1) * {size}]"
-        )
-
-    def masks(index: int) -> str:
-        size = mask_count(stages[index])
-        return f"masks[{index}][member * {size} : (member + 1) * {size}]"
-
-    def base(index: int) -> str:
-        return f"member * {LANES}" if index == split else "0"
-
-    def forward(k: int) -> str:
-        tensors = f"{own(k)}, weights[{k}], biases[{k}], {own(k + 1)}"
-        return f"stage{k}({tensors}, {masks(k)}, {base(k + 1) if k < split else '0'})"
-
-    def backward(k: int) -> list[str]:
-        at = base(k + 1) if k < split else "0"
-        rest = f"slopes[{k + 1}], {masks(k)}"
-        lines = [
-            f"if {k} >= lowest:",
-            f"  prepare{k}({own(k + 1)}, slopes[{k + 1}], by_bias[{k}], {at})",
-            f"if wanted[{k}]:",
-            f"  weights{k}({own(k)}, {rest}, by_weight[{k}], {at})",
-        ]
-        if k:
-            lines += [
-                f"if {k} > lowest:",
-                f"  slopes[{k}][:] = 0",
-                f"  inputs{k}(weights[{k}], {rest}, slopes[{k}], {at})",
-            ]
-        return lines
-
-    each = f"    for member in range({IMAGE_TILE}):"
-    lines = [
-        "def network(images, labels, count, weights, biases, maps, masks, slopes, by_weight,"
-        " by_bias, wanted, lowest, total, correct):",
-        f"  for block in range((count + {IMAGE_TILE - 1}) // {IMAGE_TILE}):",
-        each,
-        f"      image = min(block * {IMAGE_TILE} + member, count - 1)",
-        f"      fill(images, image, {own(0)}, {base(0)})",
-        *_indented((forward(k) for k in range(split)), 6),
-        "    member = 0",
-        *_indented((forward(k) for k in range(split, last + 1)), 4),
-        f"    loss(maps[{last + 1}], labels, block * {IMAGE_TILE}, count, slopes[{last + 1}],"
-        " total, correct)",
-    ]
-    for k in range(last, split - 1, -1):
-        lines += _indented(backward(k), 4)
-    if split:
-        lines.append(each)
-        for k in range(split - 1, -1, -1):
-            lines += _indented(backward(k), 6)
-    return "\n".join(lines)
-
-
-@lru_cache(maxsize=16)
-def build(
-    layouts: tuple[Layout, ...], stages: tuple[Stage, ...], shared: bool
-) -> Callable[..., None]:
-    """Compile a network; needs numba, takes some seconds per stage at the first call.
-
-    Args:
-        layouts: see :func:`network_source`.
-        stages: see :func:`network_source`.
-        shared: whether all instances see the same images.
-    """
-    names: dict[str, Any] = {
-        "fill": compile_vectors(fill_source(layouts[0], shared)),
-        "loss": _compiled_loss(layouts[-1].channels),
-    }
-    for index, stage in enumerate(stages):
-        names |= _compiled_stage(stage, index)
-    network: Callable[..., None] = compile_text(network_source(layouts, stages), names)
-    return network
-
-
-@lru_cache(maxsize=16)
-def _compiled_loss(classes: int) -> Any:
-    import math
-
-    import numba
-
-    names = {"exp": math.exp, "log": math.log, "float32": numba.float32}
-    return compile_text(loss_source(classes), names)
-
-
-def _compiled_stage(stage: Stage, index: int) -> dict[str, Any]:
-    """Return the functions of a stage by name; the first one needs no gradients by its inputs."""
-    texts = {
-        "stage": forward_source(stage),
-        "prepare": prepare_source(stage),
-        "weights": weights_source(stage),
-    }
-    if index:
-        texts["inputs"] = inputs_source(stage)
-    return {f"{name}{index}": compile_vectors(text) for name, text in texts.items()}
