@@ -17,17 +17,24 @@ check_shadowing()
 import torch  # noqa: E402
 
 from archsim.arch.design import DesignBatch  # noqa: E402
+from archsim.checks import seed_of, whole_number  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
 from archsim.cost.off_chip import chips as chips_of  # noqa: E402
-from archsim.errors import ConfigError  # noqa: E402
+from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.network import from_graph  # noqa: E402
 from archsim.network.load import load_module, load_network  # noqa: E402
+from archsim.program_arguments import (  # noqa: E402
+    check_arguments,
+    check_overrides,
+    check_unused,
+)
 from archsim.programmed import ProgramResult  # noqa: E402
 from mapping.compile import compile_plan  # noqa: E402
-from tsb.checkpoint import load_checkpoint  # noqa: E402
+from tsb.checkpoint import load_checkpoint, tensors_hash  # noqa: E402
 from tsb.data import load_dataset  # noqa: E402
 from tsb.program_accuracy import Evidence  # noqa: E402
-from tsb.program_network import NEED_DATA, Choice, program_network  # noqa: E402
+from tsb.program_choice import NEED_DATA, Choice  # noqa: E402
+from tsb.program_network import program_network  # noqa: E402
 from tsb.quantize import mapped_weights, quantised_weights  # noqa: E402
 from tsb.sensitivity import fisher_scores, swim_scores  # noqa: E402
 from tsb.shared_block import group_count  # noqa: E402
@@ -51,9 +58,9 @@ def program(
     design: str = "none",
     data: str | None = None,
     data_root: str | Path | None = None,
-    score_images: int = 2000,
+    score_images: int | None = None,
     test_images: int | None = None,
-    chips: int = 20,
+    chips: int | None = None,
     read_after_s: float | None = None,
     seed: int = 0,
     chip: str = DEFAULT_CHIP,
@@ -67,9 +74,9 @@ def program(
     Args:
         network: zoo name or ``package.module:function``.
         checkpoint: safetensors file; without one the initial weights are programmed.
-        policy: one of :data:`tsb.program_network.POLICIES`.
+        policy: one of :data:`tsb.program_choice.POLICIES`.
         fraction: of the weights, for policies by score.
-        last_layers: how many, for ``last-layers``.
+        last_layers: how many, for ``last-layers``, at most all.
         granularity: weight, row or subarray, for policies by score.
         encoding: one of :data:`archsim.device.ENCODINGS`; None takes ``magnitude`` (the noise
             convention of the literature) where the chip stores an offset code, else the chip's.
@@ -77,17 +84,19 @@ def program(
         data: data set for scores and accuracy; None takes the network's usual one.
         data_root: where it lies; without it and ``data``, data are loaded only for policies that
             need them.
-        score_images: training images behind the scores.
-        test_images: test images behind the accuracy; None takes all.
-        chips: programmed chips whose accuracy is averaged; 0 measures none.
+        score_images: training images behind scores and expected loss, at most all; None takes
+            2000.
+        test_images: test images behind the accuracy, at most all; None takes all.
+        chips: programmed chips whose accuracy is averaged; 0 measures none; None takes 20.
         read_after_s: time from programming to the reads of the accuracy, s: cells drift; None
             reads right after programming.
-        seed: of all randomness.
+        seed: of all randomness, 0 to 2^63 - 1.
         chip: chip preset or YAML path.
         technology: replaces the chip's technology.
         device: replaces the chip's device.
         tsb: preset of the shared block.
-        overrides: ``path=value`` settings.
+        overrides: ``path=value`` settings; those of ``chip.programming`` that the policy's
+            arguments replace are refused.
 
     Raises:
         ArchsimError: whatever is wrong with the names, settings, files or data.
@@ -95,36 +104,40 @@ def program(
     choice = Choice(
         policy=policy, fraction=fraction, last_layers=last_layers, granularity=granularity
     )
+    settings = tuple(overrides)
+    check_arguments(design, encoding, read_after_s, seed)
+    check_overrides(settings)
     resolved = resolve(
         chip=chip,
         technology=technology,
         device=device,
         tsb=tsb or tsb_preset_for(network),
-        overrides=overrides,
+        overrides=settings,
     )
-    if checkpoint is None and (data is not None or data_root is not None):
+    sizes = {"--score-images": score_images, "--test-images": test_images, "--chips": chips}
+    has_data = data is not None or data_root is not None
+    if checkpoint is None and has_data:
         given = "--data-root" if data is None else "--data"
         raise ConfigError(
             f"{given} '{data_root if data is None else data}' without --checkpoint: an untrained "
             "network has no accuracy to measure; allowed: with --checkpoint"
         )
+    if checkpoint is None and policy in NEED_DATA:
+        raise ConfigError(f"policy '{policy}' needs a trained network: give --checkpoint")
+    needed = checkpoint is not None and (policy in NEED_DATA or has_data)
+    if not needed:
+        check_unused(sizes)
     own = resolved.chip.precision.encoding
     on_cells = encoding or ("magnitude" if own == "offset" else own)
     torch.manual_seed(seed)  # for the initial weights of a network without checkpoint
-    model = load_module(network)
-    if checkpoint is not None:
-        load_checkpoint(checkpoint).load_into(model)
-    elif policy in NEED_DATA:
-        raise ConfigError(f"policy '{policy}' needs a trained network: give --checkpoint")
+    model, trained = _model(network, checkpoint)
     evidence = None
-    if checkpoint is not None and (
-        policy in NEED_DATA or data is not None or data_root is not None
-    ):
+    if needed:
         evidence = Evidence(
             dataset=load_dataset(data or usual_data(network), data_root),
-            score_images=score_images,
+            score_images=2000 if score_images is None else score_images,
             test_images=test_images,
-            chips=chips,
+            chips=20 if chips is None else chips,
         )
     return program_network(
         model,
@@ -136,9 +149,33 @@ def program(
         network_chips=_network_chips(network, resolved, design, on_cells),
         evidence=evidence,
         read_after_s=read_after_s,
-        trained=checkpoint is not None,
+        design=design,
+        checkpoint_hash=trained,
         seed=seed,
     )
+
+
+def _model(network: str, checkpoint: str | Path | None) -> tuple[torch.nn.Module, str | None]:
+    """Load a network and its weights, and return it with the hash of the checkpoint.
+
+    Raises:
+        DataError: a checkpoint of another network.
+    """
+    model = load_module(network)
+    if checkpoint is None:
+        return model, None
+    found = load_checkpoint(checkpoint)
+    try:
+        found.load_into(model)
+    except DataError as error:
+        raise DataError(
+            f"--checkpoint '{checkpoint}' does not fit network '{network}': {error}"
+        ) from error
+    return model, tensors_hash(found.tensors)[:_HASH_DIGITS]
+
+
+#: Hex digits of a checkpoint's hash that are shown, as many as of a configuration's.
+_HASH_DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +202,21 @@ class CurveRequest:
     instances: int = 50
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Check the counts and the seed.
+
+        Raises:
+            ConfigError: not whole numbers, or out of range.
+        """
+        whole_number("instances (--instances)", self.instances, 2)
+        seed_of(self.seed)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WriteVerifyCurve:
-    """The curve as frames: every instance, every point, and what each policy needs."""
+    """The curve as frames: every instance, every point, what each policy needs; and of what."""
 
+    about: str
     runs: pandas.DataFrame
     summary: pandas.DataFrame
     speed_up: pandas.DataFrame
@@ -210,12 +257,14 @@ def write_verify_curve(
     say = progress or (lambda _: None)
     if request.checkpoint is None:
         raise ConfigError("the curve needs a trained network: give --checkpoint")
+    settings = tuple(overrides)
+    check_overrides(settings)
     resolved = resolve(
         chip=chip,
         technology=technology,
         device=device,
         tsb=tsb or tsb_preset_for(request.network),
-        overrides=overrides,
+        overrides=settings,
     )
     precision = resolved.chip.precision
     own = CellModel.from_device(
@@ -223,20 +272,28 @@ def write_verify_curve(
         weight_bits=precision.weight_bits,
         bits_per_cell=precision.bits_per_cell,
     )
+    if not own.verification_helps:
+        raise ConfigError(
+            f"device '{resolved.device.name}': write-verify leaves the error of the first pulse "
+            f"(sigma {own.sigma:g}, tolerance {own.tolerance:g}, pulse limit {own.max_pulses}), so "
+            "that every curve is flat; allowed: device.sigma above 0 and a tighter "
+            "device.write_verify.tolerance"
+        )
     profile = resolve(device=_NON_UNIFORM).device.sigma_profile
     cells = {resolved.device.name: own}
     if own.factor == 1:
         other = own.but(factor=profile.factor.si, profile="weight")
         cells[f"{resolved.device.name}, non-uniform s = {other.factor:g}"] = other
-    model = load_module(request.network)
-    load_checkpoint(request.checkpoint).load_into(model)
+    model, _ = _model(request.network, request.checkpoint)
     evidence = Evidence(
         dataset=load_dataset(request.data or usual_data(request.network), request.data_root),
         score_images=request.score_images,
         test_images=request.test_images,
     )
-    say(f"scores on {request.score_images} training images")
+    for line in evidence.shortages():
+        say(line)
     learn, test = evidence.score_split, evidence.test_split
+    say(f"scores on {len(learn)} training images")
     second = swim_scores(model, learn.images, learn.labels)
     fisher = fisher_scores(model, learn.images, learn.labels)
     weights = quantised_weights(mapped_weights(model), precision.weight_bits)
@@ -257,7 +314,10 @@ def write_verify_curve(
             )
         )
     runs = pd.concat(frames, ignore_index=True)
-    return WriteVerifyCurve(runs=runs, summary=summarise_curve(runs), speed_up=speed_up(runs))
+    about = f"{request.network} on {evidence.dataset.name} ({len(test):,} test images)"
+    return WriteVerifyCurve(
+        about=about, runs=runs, summary=summarise_curve(runs), speed_up=speed_up(runs)
+    )
 
 
 def _blocks(network: str, resolved: Resolved, design: str) -> int:

@@ -56,12 +56,18 @@ class ProgramResult:
 
     Attributes:
         network: name.
+        design: placement of the shared block: none, common or separate.
         policy: who is write-verified.
         fraction: asked for by a policy that takes one, else None.
+        last_layers: asked for by the policy that takes them, else None.
         granularity: weight, row or subarray.
         encoding: of the weights on cells.
         padded_bits: bits of the top cell that are never used.
-        trained: whether the weights come from a checkpoint.
+        checkpoint_hash: SHA-256 of the checkpoint's tensors, 16 hex digits; None without one.
+        data: name of the data set; None without one.
+        score_images: training images behind scores and expected loss; None without data.
+        test_images: test images there for the accuracy; None without data.
+        chips: programmed chips whose accuracy is averaged; None without an accuracy.
         network_chips: chips that the network is spread over; each has its own write drivers.
         weights: weights programmed, those of a shared block included.
         verified_weights: of these, write-verified in at least one cell (rows may cut a weight in
@@ -78,7 +84,9 @@ class ProgramResult:
         residual_sigma: root-mean-square error of all cells, relative to the maximum conductance.
         verified_residual_sigma: that of the verified cells; None without any.
         expected_write_pulses: closed form of ``write_pulses``, stuck cells included.
-        normalised_cycles: expected pulses spent on verified cells over those of verifying all.
+        verify_cycles: expected pulses of verified cells over those of verifying everything.
+        normalised_pulses: ``expected_write_pulses``, the one of each cell that is not verified
+            included, over those of verifying everything.
         expected_loss_change: second-order estimate of the rise of the training loss by programming,
             stuck cells and read noise; None without second derivatives.
         read_after_s: time from programming to the reads of the accuracy, s; None: at once.
@@ -89,12 +97,18 @@ class ProgramResult:
     """
 
     network: str
+    design: str
     policy: str
     fraction: float | None
+    last_layers: int | None
     granularity: str
     encoding: str
     padded_bits: int
-    trained: bool
+    checkpoint_hash: str | None
+    data: str | None
+    score_images: int | None
+    test_images: int | None
+    chips: int | None
     network_chips: int
     weights: int
     verified_weights: int
@@ -110,13 +124,19 @@ class ProgramResult:
     residual_sigma: float
     verified_residual_sigma: float | None
     expected_write_pulses: float
-    normalised_cycles: float
+    verify_cycles: float
+    normalised_pulses: float
     expected_loss_change: float | None
     read_after_s: float | None
     accuracy: MeasuredAccuracy | None
     notes: tuple[str, ...]
     resolved: Resolved
     seed: int
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weights come from a checkpoint."""
+        return self.checkpoint_hash is not None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract of ``archsim program --format json``, in report units."""
@@ -128,11 +148,18 @@ class ProgramResult:
             "chip": self.resolved.chip.name,
             "device": self.resolved.device.name,
             "config_hash": self.resolved.config_hash,
+            "design": self.design,
             "policy": self.policy,
             "fraction": self.fraction,
+            "last_layers": self.last_layers,
             "granularity": self.granularity,
             "encoding": self.encoding,
             "trained": self.trained,
+            "checkpoint_hash": self.checkpoint_hash,
+            "data": self.data,
+            "score_images": self.score_images,
+            "test_images": self.test_images,
+            "chips": self.chips,
             "network_chips": self.network_chips,
             "weights": self.weights,
             "verified_weights": self.verified_weights,
@@ -148,7 +175,8 @@ class ProgramResult:
             "residual_sigma": self.residual_sigma,
             "verified_residual_sigma": self.verified_residual_sigma,
             "expected_write_pulses": self.expected_write_pulses,
-            "normalised_cycles": self.normalised_cycles,
+            "verify_cycles": self.verify_cycles,
+            "normalised_pulses": self.normalised_pulses,
             "expected_loss_change": self.expected_loss_change,
             "read_after_s": self.read_after_s,
             "accuracy": found and {key: getattr(found, key) for key in ACCURACY_KEYS},

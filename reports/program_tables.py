@@ -15,11 +15,16 @@ _COLUMNS = (Column("key", "key"), Column("label", ""), Column("value", ""), Colu
 
 
 def heading(result: ProgramResult) -> str:
-    """One line: network, policy, device and the hash of the whole configuration."""
+    """One line: network, policy with its settings, block, device and the configuration's hash."""
     resolved = result.resolved
-    how = "" if result.fraction is None else f" {100 * result.fraction:g} % by {result.granularity}"
+    how = ""
+    if result.fraction is not None:
+        how = f" {100 * result.fraction:g} % by {result.granularity}"
+    if result.last_layers is not None:
+        how = f" {result.last_layers}"
+    design = "" if result.design == "none" else f", design {result.design}"
     return (
-        f"{result.network}, policy {result.policy}{how}, chip {resolved.chip.name} "
+        f"{result.network}{design}, policy {result.policy}{how}, chip {resolved.chip.name} "
         f"({resolved.device.name}), encoding {result.encoding}, config {resolved.config_hash}"
     )
 
@@ -38,8 +43,10 @@ def effort(result: ProgramResult) -> Table:
     ]
     number, _, prefix = engineering(result.expected_write_pulses).partition(" ")
     rows.append(("expected_write_pulses", "expected pulses", number, prefix))
-    cycles = four_digits(100 * result.normalised_cycles)
-    rows.append(("normalised_cycles", "cycles, of verifying all", cycles, "%"))
+    rows += [
+        ("verify_cycles", "verified cycles*", four_digits(100 * result.verify_cycles), "%"),
+        ("normalised_pulses", "all pulses*", four_digits(100 * result.normalised_pulses), "%"),
+    ]
     if result.network_chips > 1:
         rows.append(_count("network_chips", "chips", result.network_chips))
     return Table("Programming", _COLUMNS, tuple(rows))
@@ -48,11 +55,11 @@ def effort(result: ProgramResult) -> Table:
 def quality(result: ProgramResult) -> Table:
     """Errors of the cells and what they do to the network."""
     rows: list[tuple[Cell, ...]] = [
-        ("residual_sigma", "sigma of all cells", four_digits(100 * result.residual_sigma), "%"),
+        ("residual_sigma", "rms error of all cells", four_digits(100 * result.residual_sigma), "%"),
     ]
     if result.verified_residual_sigma is not None:
         text = four_digits(100 * result.verified_residual_sigma)
-        rows.append(("verified_residual_sigma", "sigma of verified cells", text, "%"))
+        rows.append(("verified_residual_sigma", "rms error of verified cells", text, "%"))
         rows.append(_count("unconverged_cells", "cells not converged", result.unconverged_cells))
     if result.unconverged_stuck_cells:
         stuck = result.unconverged_stuck_cells
@@ -70,12 +77,13 @@ def quality(result: ProgramResult) -> Table:
 
 
 def _accuracy(found: MeasuredAccuracy) -> list[tuple[Cell, ...]]:
-    mean = f"{100 * found.mean:.2f}"
+    mean, label = f"{100 * found.mean:.2f}", "accuracy, 1 chip"
     if found.ci95_low is not None and found.ci95_high is not None:
         mean += f" +- {50 * (found.ci95_high - found.ci95_low):.2f}"
+        label = f"accuracy, {found.chips} chips, 95 %"
     return [
         ("ideal", "accuracy without error", f"{100 * found.ideal:.2f}", "%"),
-        ("mean", f"accuracy, {found.chips} chips", mean, "%"),
+        ("mean", label, mean, "%"),
         ("loss", "accuracy lost", f"{100 * found.loss:.2f}", "points"),
         ("worst", "worst chip", f"{100 * found.worst:.2f}", "%"),
         ("images", f"test images ({found.data})", f"{found.images:,}", ""),
@@ -91,36 +99,61 @@ def _share(key: str, label: str, value: int, whole: int) -> tuple[Cell, ...]:
     return (key, label, four_digits(100 * value / whole), "%")
 
 
+#: What the words of the boxes mean.
+PROGRAM_NOTES = (
+    "rms errors are relative to the highest conductance of a cell; +- is the half of the 95 % "
+    "interval of the mean over chips.",
+    "* Expected, of verifying every cell: of the pulses of verified cells alone (the write cycles "
+    "of SWIM), and of all pulses, the one of each other cell included.",
+)
+
+#: Kinds of effort, and how a table calls them.
+_EFFORTS = {
+    "fraction": "weights",
+    "verify_cycles": "verified\ncycles",
+    "normalised_pulses": "all\npulses",
+}
+
+
 def speed_up(frame: pandas.DataFrame) -> Table:
     """What each policy has to verify to come close to verifying everything.
+
+    Efforts are shown beside those of verifying everything; the pulses both of the verified cells
+    alone and of all cells.
 
     Args:
         frame: from :func:`tsb.speed_up.speed_up`.
     """
-    kinds = {"fraction": "weights", "verify_cycles": "write cycles"}
+    pulses = list(_EFFORTS)[1:]
     columns = (
         Column("device", "device"),
-        Column("drop", "within, points"),
+        Column("drop", "within,\npoints"),
         Column("policy", "policy"),
-        *(Column(f"{key}_needed", f"{label} needed", "text", "%") for key, label in kinds.items()),
-        *(Column(f"{key}_speed_up", f"fewer {label}", "text", "x") for key, label in kinds.items()),
-        Column("verify_cycles_over_all", "all cycles", "text", "x"),
+        *(Column(f"{key}_needed", f"{label},\n%") for key, label in _EFFORTS.items()),
+        *(Column(f"{key}_over_all", f"{_EFFORTS[key]},\nall/needed") for key in pulses),
+        *(Column(f"{key}_speed_up", f"{_EFFORTS[key]},\nrandom/needed") for key in pulses),
     )
     rows = []
     for key, group in frame.groupby(["device", "drop", "policy"], sort=False):
         device, drop, policy = map(str, key)
         by_kind = {str(row["effort"]): row for _, row in group.iterrows()}
         cells: list[Cell] = [device, f"{100 * float(drop):g}", policy]
-        cells += [f"{100 * by_kind[kind]['needed']:.1f}" for kind in kinds]
-        for kind in kinds:
+        cells += [f"{100 * by_kind[kind]['needed']:.1f}" for kind in _EFFORTS]
+        cells += [f"{by_kind[kind]['over_all']:.2g}" for kind in pulses]
+        for kind in pulses:
             row = by_kind[kind]
             cells.append(
                 f"{row['speed_up']:.2g} ({row['speed_up_low']:.2g} to {row['speed_up_high']:.2g})"
             )
-        cells.append(f"{by_kind['verify_cycles']['over_all']:.3g}")
         rows.append(tuple(cells))
-    title = (
-        "Needed to come close to verifying everything; fewer than a random choice, and all cycles "
-        "over those needed"
-    )
-    return Table(title, columns, tuple(rows))
+    return Table("Needed to come close to verifying everything", columns, tuple(rows))
+
+
+#: What the words of :func:`speed_up` mean.
+SPEED_UP_NOTES = (
+    "Verified cycles: pulses of the verified cells, in % of those of verifying everything: the "
+    "write cycles of SWIM.",
+    "All pulses: the same with the one pulse that every cell which is not verified takes too.",
+    "all/needed: verifying everything over what is needed; random/needed: the same beside a random "
+    "choice, with the 95 % interval of a bootstrap over chips.",
+)

@@ -29,6 +29,8 @@ from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import ConfigError
 
 PROFILES = ("level", "weight")
+#: Share of the mean squared error below which a smaller one is not told from rounding of its law.
+_LEAST_GAIN = 2e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,13 @@ class CellModel:
         Stuck cells are in it: those farther from their level than the tolerance take all pulses.
         """
         return cell_laws(self).verified
+
+    @property
+    def verification_helps(self) -> bool:
+        """Whether write-verify leaves a smaller error than one pulse, over all classes of cells."""
+        laws = cell_laws(self)
+        left, once = (laws.verified.residual_sigma**2).sum(), laws.once.sum()
+        return bool(left < (1 - _LEAST_GAIN) * once)
 
     def classes_of(self, codes: Int[Tensor, "*weights"]) -> Int[Tensor, "*weights cell"]:
         """Return the class of each cell, positive side and most significant digit first.

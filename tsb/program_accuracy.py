@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from archsim.checks import whole_number
 from archsim.device import WeightFormat
-from archsim.errors import ConfigError
 from archsim.programmed import MeasuredAccuracy
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import MonteCarloResult, alike_chips, monte_carlo
@@ -35,6 +35,26 @@ class Evidence:
     test_images: int | None = None
     chips: int = 20
 
+    def __post_init__(self) -> None:
+        """Check the counts.
+
+        Raises:
+            ConfigError: not whole numbers, or out of range.
+        """
+        whole_number("score_images (--score-images)", self.score_images, 1)
+        if self.test_images is not None:
+            whole_number("test_images (--test-images)", self.test_images, 1)
+        whole_number("chips (--chips)", self.chips, 0)
+
+    def shortages(self) -> Iterator[str]:
+        """Say where more images were asked for than there are."""
+        for option, asked, split in (
+            ("--score-images", self.score_images, self.dataset.train),
+            ("--test-images", self.test_images, self.dataset.test),
+        ):
+            if asked is not None and asked > len(split):
+                yield f"{option} {asked}: {self.dataset.name} has {len(split):,}; all are used."
+
     @property
     def score_split(self) -> Split:
         """Training images for scores."""
@@ -48,13 +68,7 @@ class Evidence:
 
 
 def _spread(split: Split, count: int) -> Split:
-    """Return ``count`` images evenly spaced over a split: all classes, also where it is sorted.
-
-    Raises:
-        ConfigError: no images.
-    """
-    if count < 1:
-        raise ConfigError(f"number of images = {count}; allowed: 1 or more")
+    """Return ``count`` images evenly spaced over a split: all classes, also where it is sorted."""
     count = min(count, len(split))
     index = torch.arange(count) * len(split) // count
     return Split(split.images[index], split.labels[index])

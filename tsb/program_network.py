@@ -6,18 +6,18 @@ score -> mask -> quantise, slice, pulse, verify, read back -> pulses, time, ener
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from archsim.config.resolve import Resolved
 from archsim.device import ProgrammedWeights, WeightFormat, WriteArray, program_weights
-from archsim.errors import ConfigError, NetworkError, close_matches
+from archsim.errors import ConfigError, NetworkError
 from archsim.programmed import ProgramResult
 from tsb.cell_model import CellModel
 from tsb.program_accuracy import Evidence, measure_accuracy
-from tsb.program_notes import program_notes
+from tsb.program_choice import NEED_DATA, SCORED, Choice
+from tsb.program_notes import choice_notes, program_notes
 from tsb.quantize import mapped_weights
 from tsb.read_out import ReadOut
 from tsb.selective_write import (
@@ -35,50 +35,8 @@ from tsb.sensitivity import expected_loss_change, fisher_scores, swim_scores
 from tsb.weight_cells import WeightCells, noise_std, weight_cells
 from tsb.write_effort import write_effort
 
-#: Policies that take a fraction of the weights by score; the last three need data.
-SCORED = ("magnitude", "random", "swim", "u-swim", "fisher")
-NEED_DATA = ("swim", "u-swim", "fisher")
-POLICIES = ("none", "all", "tsb", "last-layers", *SCORED)
-
 #: Name under which the shared block's layers are programmed.
 BLOCK = "tsb.{index}.weight"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Who is write-verified.
-
-    Attributes:
-        policy: one of :data:`POLICIES`.
-        fraction: of all weights, for the policies by score.
-        last_layers: how many, for ``last-layers``.
-        granularity: weight, row or subarray, for the policies by score.
-    """
-
-    policy: str = "none"
-    fraction: float = 0.1
-    last_layers: int = 1
-    granularity: str = "weight"
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ConfigError: an unknown policy, a fraction outside 0 to 1, or groups for a policy that
-                chooses none.
-        """
-        if self.policy not in POLICIES:
-            raise ConfigError(
-                f"policy = '{self.policy}'; allowed: {', '.join(POLICIES)}."
-                + close_matches(self.policy, POLICIES)
-            )
-        if not 0 <= self.fraction <= 1:
-            raise ConfigError(f"fraction = {self.fraction:g}; allowed: 0 to 1")
-        if self.granularity != "weight" and self.policy not in SCORED:
-            raise ConfigError(
-                f"granularity = '{self.granularity}' with policy '{self.policy}', which chooses by "
-                f"no score; policies with a granularity: {', '.join(SCORED)}"
-            )
 
 
 def program_network(
@@ -92,7 +50,8 @@ def program_network(
     network_chips: int = 1,
     evidence: Evidence | None = None,
     read_after_s: float | None = None,
-    trained: bool = True,
+    design: str = "none",
+    checkpoint_hash: str | None = None,
     seed: int = 0,
 ) -> ProgramResult:
     """Program every weight of a model once.
@@ -109,7 +68,8 @@ def program_network(
         evidence: data, for scores that need it, for the expected loss and for the accuracy.
         read_after_s: time from programming to the reads of the accuracy, s; None reads right after
             programming, before cells drift.
-        trained: whether the weights come from a checkpoint; said in the result.
+        design: placement of the shared block; said in the result.
+        checkpoint_hash: of the tensors of the trained network; None for an untrained one.
         seed: of all randomness.
 
     Raises:
@@ -126,6 +86,7 @@ def program_network(
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
         raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
+    choice.check_layers(network, len(weights))
     block = _block(resolved, blocks)
     everything = {**weights, **block}
     measured = evidence is not None and evidence.chips > 0 and not block
@@ -174,15 +135,21 @@ def program_network(
     if evidence is not None and measured:
         accuracy = measure_accuracy(model, weights, read_out, evidence, generator)
     stuck = _stuck_unconverged(done, everything, resolved, weight_format, masks)
-    tally = done.tally
+    tally, trained = done.tally, checkpoint_hash is not None
     return ProgramResult(
         network=network,
+        design=design,
         policy=choice.policy,
         fraction=choice.fraction if choice.policy in SCORED else None,
+        last_layers=choice.last_layers if choice.policy == "last-layers" else None,
         granularity=choice.granularity,
         encoding=encoding,
         padded_bits=weight_format.padded_bits,
-        trained=trained,
+        checkpoint_hash=checkpoint_hash,
+        data=None if evidence is None else evidence.dataset.name,
+        score_images=None if evidence is None else len(evidence.score_split),
+        test_images=None if evidence is None else len(evidence.test_split),
+        chips=evidence.chips if evidence is not None and measured else None,
         network_chips=network_chips,
         weights=tally.weights,
         verified_weights=tally.verified_weights,
@@ -198,12 +165,13 @@ def program_network(
         residual_sigma=tally.residual_sigma,
         verified_residual_sigma=tally.verified_residual_sigma,
         expected_write_pulses=effort.write_pulses,
-        normalised_cycles=effort.verify_cycles,
+        verify_cycles=effort.verify_cycles,
+        normalised_pulses=effort.normalised_pulses,
         expected_loss_change=None if block else _expected_loss(second, cells, masks),
         read_after_s=read_after_s,
         accuracy=accuracy,
-        notes=tuple(
-            program_notes(
+        notes=(
+            *program_notes(
                 resolved=resolved,
                 weight_format=weight_format,
                 tally=tally,
@@ -216,7 +184,9 @@ def program_network(
                 measured=measured,
                 network_chips=network_chips,
                 no_loss=no_loss,
-            )
+            ),
+            *choice_notes(choice, cell, tally),
+            *(() if evidence is None else evidence.shortages()),
         ),
         resolved=resolved,
         seed=seed,

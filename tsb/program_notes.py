@@ -9,8 +9,12 @@ from torch import Tensor
 from archsim.config.resolve import Resolved
 from archsim.config.schema import DeviceFile
 from archsim.device import WeightFormat, WriteTally
+from tsb.cell_model import CellModel
+from tsb.program_choice import SCORED, Choice
 from tsb.read_out import drifts
 
+#: Share by which whole groups may go beyond the fraction before it is said.
+_BEYOND = 0.05
 #: Share of unconverged cells above which a warning is due.
 _MANY = 0.01
 
@@ -68,6 +72,8 @@ def program_notes(
     yield from _failed(resolved.device, tally, stuck_unconverged)
     if measured:
         yield from _read(resolved.device, read_after_s)
+    elif trained and not block:
+        yield "No accuracy was measured: give --data-root (or --data), and --chips above 0."
     if scattered:
         yield (
             "Single weights are verified; circuits verify rows, which wait for their slowest cell: "
@@ -75,6 +81,34 @@ def program_notes(
         )
     if resolved.device.sigma.si == 0:
         yield "sigma = 0: the first pulse is exact."
+
+
+def choice_notes(choice: Choice, cell: CellModel, tally: WriteTally) -> Iterator[str]:
+    """Say where a choice does something else than one would think.
+
+    Args:
+        choice: who is verified.
+        cell: the device.
+        tally: of the programmed network.
+    """
+    share = tally.verified_weights / tally.weights
+    if choice.policy in SCORED:
+        if not tally.verified_weights:
+            yield (
+                f"A fraction of {choice.fraction:g} of {tally.weights:,} weights is none of them: "
+                "nothing is verified."
+            )
+        if choice.granularity != "weight" and share > (1 + _BEYOND) * choice.fraction:
+            yield (
+                f"Whole {choice.granularity}s are verified: {100 * share:.3g} % of the weights "
+                f"where {100 * choice.fraction:.3g} % were asked for."
+            )
+    if tally.verified_weights and cell.sigma > 0 and not cell.verification_helps:
+        yield (
+            "Write-verify changes next to nothing on this device: its tolerance "
+            f"({cell.tolerance:g}, pulse limit {cell.max_pulses}) accepts what the first pulse "
+            f"leaves (sigma {cell.sigma:g})."
+        )
 
 
 def _format(weight_format: WeightFormat) -> Iterator[str]:

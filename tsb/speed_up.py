@@ -1,6 +1,7 @@
 """How much less has to be verified: effort of each policy beside the random order.
 
-For each policy the effort (share of weights, or of write cycles) from which on the mean accuracy
+For each policy the effort (share of the weights, of the write cycles of verified cells, or of all
+pulses, the one of each unverified cell included; :class:`tsb.write_effort.WriteEffort`) from which on the mean accuracy
 stays within a drop of verifying everything, interpolated linearly between the points of the curve.
 Intervals: percentile bootstrap over instances, the same instances for all policies, which keeps the
 pairing (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 #: Drops in accuracy at which policies are compared: 0.1 and 0.5 points.
 DROPS = (0.001, 0.005)
 #: Columns of the table of runs that measure effort.
-EFFORTS = ("fraction", "verify_cycles")
+EFFORTS = ("fraction", "verify_cycles", "normalised_pulses")
 
 
 def needed_effort(

@@ -32,10 +32,10 @@ class WriteEffort:
         verified_weights: weights of which at least one cell is write-verified.
         write_pulses: pulses of all cells; a cell that is not verified takes one.
         verify_reads: reads; one per pulse of a verified cell.
-        normalised_cycles: ``write_pulses`` over that of verifying everything; not 0 for no
-            verification, since every cell needs a pulse.
         verify_cycles: pulses of the verified cells alone over those of verifying everything: the
             normalised write cycles of SWIM, 0 without verification.
+        normalised_pulses: all ``write_pulses``, the one of each cell that is not verified included,
+            over those of verifying everything; not 0 without verification.
         row_pulses: pulses of all rows of all subarrays, one row after the other, each waiting for
             its slowest verified cell; None without a tiling.
         row_reads: verify reads of all rows, one per pulse of a row with verified cells.
@@ -45,7 +45,7 @@ class WriteEffort:
     verified_weights: int
     write_pulses: float
     verify_reads: float
-    normalised_cycles: float
+    normalised_pulses: float
     verify_cycles: float
     row_pulses: float | None = None
     row_reads: float | None = None
@@ -96,7 +96,7 @@ def write_effort(
         verified_weights=sum(int(mask.any(-1).sum()) for mask in own.values()),
         write_pulses=pulses,
         verify_reads=checked,
-        normalised_cycles=pulses / everything,
+        normalised_pulses=pulses / everything,
         verify_cycles=checked / everything,
         row_pulses=sum(p for p, _ in rows) if tiling else None,
         row_reads=sum(r for _, r in rows) if tiling else None,

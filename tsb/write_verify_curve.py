@@ -104,7 +104,7 @@ def write_verify_runs(
 
     Returns:
         A row per instance: ``device``, ``policy``, ``fraction``, ``instance``,
-        ``verified_fraction``, ``write_pulses``, ``normalised_cycles``, ``verify_cycles``,
+        ``verified_fraction``, ``write_pulses``, ``normalised_pulses``, ``verify_cycles``,
         ``accuracy``, ``images``.
 
     Raises:
@@ -183,7 +183,7 @@ def _choose(
     numbers = {
         "verified_fraction": effort.verified_weights / effort.weights,
         "write_pulses": effort.write_pulses,
-        "normalised_cycles": effort.normalised_cycles,
+        "normalised_pulses": effort.normalised_pulses,
         "verify_cycles": effort.verify_cycles,
     }
     return _Choice(noise_std(cells, masks, read=True), numbers)
@@ -222,7 +222,7 @@ def summarise_curve(runs: pandas.DataFrame) -> pandas.DataFrame:
     for key, group in runs.groupby(keys, sort=False):
         accuracy = torch.tensor(group["accuracy"].to_numpy(), dtype=torch.float64)
         interval = interval95(accuracy) or (None, None)
-        effort = ["verified_fraction", "write_pulses", "normalised_cycles", "verify_cycles"]
+        effort = ["verified_fraction", "write_pulses", "normalised_pulses", "verify_cycles"]
         rows.append(
             dict(zip(keys, key, strict=True))
             | {name: float(group[name].mean()) for name in effort}

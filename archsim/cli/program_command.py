@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Policy(StrEnum):
-    """Who is write-verified: :data:`tsb.program_network.POLICIES`, without its imports."""
+    """Who is write-verified: :data:`tsb.program_choice.POLICIES`, without its imports."""
 
     NONE = "none"
     ALL = "all"
@@ -123,8 +123,7 @@ def program_command(
         int | None,
         typer.Option(
             "--instances",
-            min=2,
-            help="Chips per point of the curve. Default: 50.",
+            help="Chips per point of the curve, 2 or more. Default: 50.",
             show_default=False,
         ),
     ] = None,
@@ -147,13 +146,18 @@ def program_command(
         ),
     ] = None,
     score_images: Annotated[
-        int, typer.Option("--score-images", min=1, rich_help_panel=_DATA, help="For the scores.")
-    ] = 2000,
+        int | None,
+        typer.Option(
+            "--score-images",
+            rich_help_panel=_DATA,
+            help="For the scores. Default: 2000.",
+            show_default=False,
+        ),
+    ] = None,
     test_images: Annotated[
         int | None,
         typer.Option(
             "--test-images",
-            min=1,
             rich_help_panel=_DATA,
             help="For the accuracy. Default: all.",
             show_default=False,
@@ -163,7 +167,6 @@ def program_command(
         int | None,
         typer.Option(
             "--chips",
-            min=0,
             rich_help_panel=_DATA,
             help="Programmed chips whose accuracy is averaged; 0 for none. Default: 20.",
             show_default=False,
@@ -174,14 +177,13 @@ def program_command(
         typer.Option(
             "--read-after",
             metavar="SECONDS",
-            min=0,
             rich_help_panel=_DATA,
             help="Time from programming to the reads of the accuracy: cells drift, uncompensated. "
             "Default: right after programming.",
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of all randomness, 0 to 2^63 - 1.")] = 0,
     chip: options.ChipOption = None,
     technology: options.TechnologyOption = None,
     device: options.DeviceOption = None,
@@ -224,7 +226,7 @@ def program_command(
                 checkpoint=checkpoint,
                 data=data,
                 data_root=data_root,
-                score_images=score_images,
+                score_images=2000 if score_images is None else score_images,
                 test_images=test_images,
                 instances=50 if instances is None else instances,
                 seed=seed,
@@ -246,7 +248,7 @@ def program_command(
         data_root=data_root,
         score_images=score_images,
         test_images=test_images,
-        chips=20 if chips is None else chips,
+        chips=chips,
         read_after_s=read_after,
         seed=seed,
         **settings,
@@ -330,7 +332,8 @@ def _draw(result: ProgramResult, console: Console) -> None:
     boxes = [render.figures(tables.effort(result)), render.figures(tables.quality(result))]
     shown = render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)])
     render.show(console, render.gap(shown))
-    render.show(console, render.gap(render.bullets("Assumed and left out", result.notes)))
+    lines = (*tables.PROGRAM_NOTES, *result.notes)
+    render.show(console, render.gap(render.bullets("Assumed and left out", lines)))
 
 
 def _curve(request: CurveRequest, settings: dict[str, Any], folder: Path) -> None:
@@ -338,26 +341,35 @@ def _curve(request: CurveRequest, settings: dict[str, Any], folder: Path) -> Non
     from archsim import pipeline_program as pipeline
     from archsim.cli import render
     from reports.figures.write_verify_curve import save_write_verify
-    from reports.program_tables import speed_up
+    from reports.program_tables import SPEED_UP_NOTES, speed_up
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise DataError(
+            f"--curve {folder}: not a folder that can be made: {error.strerror or error}"
+        ) from error
     check_writable(folder / _RUNS)
+    names = (_RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)
+    replaced = {name for name in names if (folder / name).exists()}
 
     def say(line: str) -> None:
         typer.echo(line, err=True)
 
+    if replaced:
+        say(f"{folder}: files of an earlier curve will be replaced")
     found = pipeline.write_verify_curve(request, progress=say, **settings)
     write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
     write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())
-    save_write_verify(found.summary, folder / _FIGURE)
-    for name in (_RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv")):
-        say(f"wrote {folder / name}")
-    render.present(
-        lambda console: render.show(console, render.grid(speed_up(found.speed_up))), None
-    )
+    save_write_verify(found.summary, folder / _FIGURE, found.about)
+    for name in names:
+        say(f"{'replaced' if name in replaced else 'wrote'} {folder / name}")
+
+    def draw(console: Console) -> None:
+        render.show(console, render.grid(speed_up(found.speed_up), group_by="device"))
+        render.show(console, render.gap(render.bullets("Notes", SPEED_UP_NOTES)))
+
+    render.present(draw, None)
 
 
 #: Files of ``--curve``: accuracy of every instance, what each policy needs, the figure.

@@ -19,13 +19,14 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: Column of the effort and the label of its axis.
 _EFFORTS = (
     ("verified_fraction", "weights verified, %"),
-    ("verify_cycles", "write cycles spent on verified weights, % of all"),
+    ("verify_cycles", "write cycles of verified weights, % of all verified"),
+    ("normalised_pulses", "all pulses, % of all verified"),
 )
 _COLUMNS = ("device", "policy", "accuracy", "ci95_low", "ci95_high", *(e for e, _ in _EFFORTS))
 
 
 class Curve(NamedTuple):
-    """Accuracy in per cent against two measures of effort in per cent, with its 95 % interval."""
+    """Accuracy in per cent against measures of effort in per cent, with its 95 % interval."""
 
     policy: str
     efforts: dict[str, tuple[float, ...]]
@@ -35,19 +36,21 @@ class Curve(NamedTuple):
 
 
 class WriteVerifyInfo(NamedTuple):
-    """Curves by device, the best accuracy of each device (everything verified), and instances."""
+    """Curves by device, the best accuracy of each device (everything verified), instances, what."""
 
     curves: dict[str, tuple[Curve, ...]]
     goals: dict[str, float]
     instances: int
+    about: str
 
 
-def collect_write_verify(summary: pandas.DataFrame) -> WriteVerifyInfo:
+def collect_write_verify(summary: pandas.DataFrame, about: str = "") -> WriteVerifyInfo:
     """Collect the curves of a table of means.
 
     Args:
         summary: a row per device, policy and point, with the columns of
             ``tsb.write_verify_curve.summarise_curve``.
+        about: network, data set and images, for the title.
 
     Raises:
         DataError: a missing column, or no row.
@@ -70,7 +73,7 @@ def collect_write_verify(summary: pandas.DataFrame) -> WriteVerifyInfo:
         curves[str(device)] = tuple(found)
         goals[str(device)] = max(curve.accuracy[-1] for curve in found)
     instances = int(summary["instances"].min()) if "instances" in summary.columns else 0
-    return WriteVerifyInfo(curves, goals, instances)
+    return WriteVerifyInfo(curves, goals, instances, about)
 
 
 def _per_cent(column: pandas.Series[float]) -> tuple[float, ...]:
@@ -78,8 +81,8 @@ def _per_cent(column: pandas.Series[float]) -> tuple[float, ...]:
 
 
 def draw_write_verify(info: WriteVerifyInfo) -> Figure:
-    """Draw a row of panels per device: over the share of weights, and over write cycles."""
-    figure = new_figure(10.0, 0.7 + 3.3 * len(info.curves))
+    """Draw a row of panels per device: over weights, cycles of verified ones, and all pulses."""
+    figure = new_figure(14.0, 0.7 + 3.3 * len(info.curves))
     panels = figure.subplots(len(info.curves), len(_EFFORTS), squeeze=False, sharey="row")
     for row, (device, curves) in zip(panels, info.curves.items(), strict=True):
         for axes, (effort, label) in zip(row, _EFFORTS, strict=True):
@@ -91,7 +94,8 @@ def draw_write_verify(info: WriteVerifyInfo) -> Figure:
     # Beside the panels: wherever it stood inside, it would cover a curve.
     figure.legend(handles, labels, loc="outside right upper", fontsize=9, frameon=False)
     figure.suptitle(
-        f"Selective write-verify: mean accuracy and 95 % interval, {info.instances} instances",
+        f"Selective write-verify{f' of {info.about}' if info.about else ''}: mean accuracy and "
+        f"95 % interval of {info.instances} chips",
         fontsize=11,
     )
     return figure
@@ -118,13 +122,18 @@ def _draw_panel(axes: Axes, curves: tuple[Curve, ...], effort: str, goal: float)
         axes.spines[side].set_visible(False)
 
 
-def save_write_verify(summary: pandas.DataFrame, path: Path) -> None:
+def save_write_verify(summary: pandas.DataFrame, path: Path, about: str = "") -> None:
     """Collect, draw and write the figure, and beside it the table as CSV.
+
+    Args:
+        summary: see :func:`collect_write_verify`.
+        path: of the figure.
+        about: network, data set and images, for the title.
 
     Raises:
         ConfigError: a wrong ending or a place that cannot be written to.
         DataError: a table without the columns of a curve.
     """
     check_suffix(path)
-    save(draw_write_verify(collect_write_verify(summary)), path)
+    save(draw_write_verify(collect_write_verify(summary, about)), path)
     summary.to_csv(path.with_suffix(".csv"), index=False)

@@ -316,7 +316,10 @@ REFUSED = {
         ["--policy", "all", "--device", "sram", "--set", "chip.precision.bits_per_cell=1"],
         "no write_verify",
     ),
-    "too many layers": (["--policy", "last-layers", "--last-layers", "9"], "allowed: 0 to 3"),
+    "too many layers": (
+        ["--policy", "last-layers", "--last-layers", "9"],
+        "--last-layers 9: network 'lenet3' has 3 layers with weights; allowed: 1 to 3",
+    ),
     "no such file": (["--checkpoint", "nowhere.safetensors"], "nowhere.safetensors"),
     "no data": (
         ["--checkpoint", str(CHECKPOINT), "--data-root", "nowhere", "--policy", "swim"],
@@ -342,7 +345,46 @@ REFUSED = {
     "a read without an accuracy": (["--read-after", "10"], "no accuracy is measured"),
     "a read that never comes": (
         ["--checkpoint", str(CHECKPOINT), "--data-root", str(MNIST), "--read-after", "inf"],
-        "= inf s; allowed: 0 or more",
+        "(--read-after) = inf; allowed: 0 or more",
+    ),
+    "chips without data": (["--checkpoint", str(CHECKPOINT), "--chips", "5"], "--chips 5 without"),
+    "test images without data": (["--test-images", "5"], "--test-images 5 without data"),
+    "score images without data": (["--score-images", "5"], "--score-images 5 without data"),
+    "no layers": (
+        ["--policy", "last-layers", "--last-layers", "0"],
+        "(--last-layers) = 0; allowed",
+    ),
+    "a seed of many bits": (
+        ["--seed", "99999999999999999999999"],
+        "seed = 99999999999999999999999; allowed: a whole number, 0 to 9223372036854775807",
+    ),
+    "a negative seed": (["--seed", "-1"], "seed = -1; allowed: a whole number, 0 to"),
+    "too many pulses": (
+        ["--set", "device.write_verify.max_pulses=1.0e+12"],
+        "device.write_verify.max_pulses: 1e+12; allowed: a whole number from 1 to 10000",
+    ),
+    "negative chips": (
+        ["--checkpoint", str(CHECKPOINT), "--data-root", str(MNIST), "--chips", "-3"],
+        "chips (--chips) = -3; allowed: a whole number, 0 or more",
+    ),
+    "a policy of the chip": (
+        ["--set", "chip.programming.policy=all"],
+        "chip.programming.policy is for archsim map and compare; archsim program takes --policy",
+    ),
+    "layers of the chip": (
+        ["--set", "chip.programming={last_layers: 2}"],
+        "archsim program takes --last-layers",
+    ),
+    "a curve of one chip": (
+        ["--curve", "folder", "--checkpoint", str(CHECKPOINT), "--instances", "1"],
+        "instances (--instances) = 1; allowed: a whole number, 2 or more",
+    ),
+    "a flat curve": (
+        [
+            *("--checkpoint", str(CHECKPOINT), "--data-root", str(MNIST), "--curve", "folder"),
+            *("--set", "device.write_verify.tolerance=5"),
+        ],
+        "write-verify leaves the error of the first pulse (sigma 0.1, tolerance 5",
     ),
     "a curve with stuck cells": (
         [
@@ -374,7 +416,69 @@ def test_wrong_checkpoints_are_refused(run: Run, tmp_path: Path) -> None:
         assert words in done.stderr
     done = run("program", "lenet3-bn", "--checkpoint", CHECKPOINT)
     assert done.exit_code == 2
+    assert f"--checkpoint '{CHECKPOINT}' does not fit network 'lenet3-bn'" in done.stderr
     assert "bn1" in done.stderr
+
+
+def test_a_result_says_all_that_it_depends_on(run: Run, tmp_path: Path) -> None:
+    few = ("--score-images", 100, "--test-images", 50, "--chips", 2)
+    found = program(run, *TRAINED, *few, "--policy", "last-layers", "--last-layers", 2)
+    settings = {
+        "design": "none", "last_layers": 2, "fraction": None, "data": "mnist",
+        "score_images": 100, "test_images": 50, "chips": 2, "seed": 0, "trained": True,
+    }  # fmt: skip
+    assert {key: found[key] for key in settings} == settings
+    digits = str(found["checkpoint_hash"])
+    assert len(digits) == 16
+    tensors = load_file(CHECKPOINT)
+    tensors["fc.bias"][0] += 1
+    save_file(tensors, tmp_path / "other.safetensors")
+    other = program(run, "--checkpoint", tmp_path / "other.safetensors")
+    assert (other["checkpoint_hash"] != digits, other["config_hash"]) == (
+        True,
+        found["config_hash"],
+    )
+    assert "No accuracy was measured: give --data-root" in notes(other)
+    plain = program(run)
+    assert [plain[key] for key in ("checkpoint_hash", "data", "chips")] == [None, None, None]
+    done = run("program", "lenet3", "--policy", "last-layers", "--last-layers", 2)
+    assert "lenet3, policy last-layers 2, chip" in done.stdout
+    done = run("program", "lenet3", "--policy", "tsb", "--design", "common")
+    assert "lenet3, design common, policy tsb, chip" in done.stdout
+
+
+def test_cycles_of_verified_cells_and_all_pulses(run: Run) -> None:
+    """Of 9.85 pulses for a cell that is verified; one for each of the others."""
+    found = program(run, "--policy", "random", "--fraction", 0.2)
+    assert "normalised_cycles" not in found
+    share = number(found, "verified_cells") / CELLS
+    whole = number(program(run, "--policy", "all"), "expected_write_pulses")
+    assert found["verify_cycles"] == pytest.approx(share, rel=1e-6, abs=0)
+    assert found["normalised_pulses"] == pytest.approx(share + (1 - share) * CELLS / whole)
+    assert number(found, "expected_write_pulses") / whole == pytest.approx(
+        number(found, "normalised_pulses")
+    )
+
+
+def test_choices_that_do_something_else_are_said(run: Run) -> None:
+    score = ("--policy", "magnitude", "--fraction")
+    nothing = program(run, *score, 0.00001)
+    assert "is none of them: nothing is verified" in notes(nothing)
+    coarse = program(run, *score, 0.1, "--granularity", "subarray")
+    assert "Whole subarrays are verified: " in notes(coarse)
+    assert "where 10 % were asked for" in notes(coarse)
+    wide = program(run, "--policy", "all", "--set", "device.write_verify.tolerance=1")
+    assert "Write-verify changes next to nothing on this device: its tolerance (1" in notes(wide)
+    usual = notes(program(run, *score, 0.1))
+    for words in ("none of them", "Whole ", "next to nothing"):
+        assert words not in usual
+
+
+def test_more_images_than_there_are_is_said(run: Run) -> None:
+    found = program(run, *TRAINED, "--test-images", 9999, "--score-images", 9999, "--chips", 1)
+    assert "--test-images 9999: mnist has 300; all are used." in notes(found)
+    assert "--score-images 9999: mnist has 634; all are used." in notes(found)
+    assert (found["test_images"], found["score_images"]) == (300, 634)
 
 
 def test_the_curve_in_one_command(run: Run, tmp_path: Path) -> None:
@@ -392,3 +496,10 @@ def test_the_curve_in_one_command(run: Run, tmp_path: Path) -> None:
     for name in ("write_verify_curve.csv", "speed_up.csv"):
         assert (folder / name).is_file()
     assert "Needed to come close" in done.stdout
+    table = list(csv.DictReader((folder / "speed_up.csv").read_text().splitlines()))
+    assert {row["effort"] for row in table} == {"fraction", "verify_cycles", "normalised_pulses"}
+    assert "replaced" not in done.stderr
+    (tmp_path / "file").write_text("in the way")
+    done = run("program", "lenet3", *TRAINED, "--curve", "file")
+    assert done.exit_code == 2
+    assert "--curve file: not a folder that can be made: File exists" in done.stderr

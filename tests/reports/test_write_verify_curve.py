@@ -22,6 +22,7 @@ def summary() -> pd.DataFrame:
             "fraction": fraction,
             "verified_fraction": fraction,
             "verify_cycles": fraction**2,
+            "normalised_pulses": 0.1 + 0.9 * fraction,
             "accuracy": 0.9 + 0.08 * fraction ** (0.5 if policy == "swim" else 1),
             "ci95_low": 0.89,
             "ci95_high": 0.99,
@@ -47,15 +48,17 @@ def test_curves_are_collected_in_order_and_in_per_cent(summary):
     assert info.instances == 50
 
 
-def test_every_curve_is_drawn_on_both_panels(summary):
-    figure = draw_write_verify(collect_write_verify(summary))
-    assert len(figure.axes) == 4
+def test_every_curve_is_drawn_on_all_panels(summary):
+    figure = draw_write_verify(collect_write_verify(summary, "lenet3 on mnist"))
+    assert figure.get_suptitle().startswith("Selective write-verify of lenet3 on mnist: mean")
+    assert len(figure.axes) == 6
     for axes in figure.axes:
         drawn = [line.get_label() for line in axes.get_lines()]
         assert drawn == ["random", "swim", "all verified"]
-    share, cycles = figure.axes[:2]
+    share, cycles, pulses = figure.axes[:3]
     assert list(share.get_lines()[1].get_xdata()) == pytest.approx([0, 50, 100])
     assert list(cycles.get_lines()[1].get_xdata()) == pytest.approx([0, 25, 100])
+    assert list(pulses.get_lines()[1].get_xdata()) == pytest.approx([10, 55, 100])
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

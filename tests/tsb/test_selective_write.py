@@ -327,8 +327,8 @@ def test_effort_of_nothing_and_everything():
     every = write_effort(verify_all(weights), cells, CELL, TILING)
     mean = float(CELL.law().stats().write_pulses[0])
     assert every.write_pulses == pytest.approx(cell_count * mean, rel=1e-12)
-    assert (every.normalised_cycles, every.verify_cycles) == (1.0, 1.0)
-    assert none.normalised_cycles == pytest.approx(1 / mean)
+    assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
+    assert none.normalised_pulses == pytest.approx(1 / mean)
     law = PulseLaw(*(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2)))
     # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
     expected = 18 * (law.slowest_of(16) + law.slowest_of(12))

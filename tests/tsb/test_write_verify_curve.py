@@ -62,9 +62,13 @@ def test_ends_of_the_curve_are_common_to_all_policies(runs):
         assert (end["random"] == end["magnitude"]).all()
     everything = runs[runs["fraction"] == 1.0]
     assert (everything["verify_cycles"] == 1.0).all()
-    assert (everything["normalised_cycles"] == 1.0).all()
+    assert (everything["normalised_pulses"] == 1.0).all()
     nothing = runs[runs["fraction"] == 0.0]
     assert (nothing["verify_cycles"] == 0.0).all()
+    # One pulse for each of four cells per weight, which verified ones take several times.
+    assert (nothing["normalised_pulses"] * everything["write_pulses"].iloc[0]).to_numpy() == (
+        pytest.approx(nothing["write_pulses"].to_numpy())
+    )
 
 
 def test_verifying_more_is_better(runs):
@@ -151,7 +155,7 @@ def test_summary_by_hand():
             "instance": range(4),
             "verified_fraction": 0.5,
             "write_pulses": [1.0, 2.0, 3.0, 4.0],
-            "normalised_cycles": 0.6,
+            "normalised_pulses": 0.6,
             "verify_cycles": 0.5,
             "accuracy": [0.90, 0.92, 0.94, 0.96],
             "images": 10,
@@ -193,6 +197,7 @@ def made_up(policies: dict[str, float], noise: float = 0.0) -> pd.DataFrame:
             "fraction": fraction,
             "instance": instance,
             "verify_cycles": fraction**2,
+            "normalised_pulses": 0.1 + 0.9 * fraction**2,
             "accuracy": 0.8 + 0.1 * min(1.0, fraction / full) + float(shift[instance]),
         }
         for policy, full in policies.items()
@@ -215,6 +220,10 @@ def test_speed_up_of_curves_made_by_hand():
     assert swim["over_all"] == pytest.approx(1 / swim["needed"], rel=1e-12, abs=0)
     assert swim["over_all_low"] <= swim["over_all"] <= swim["over_all_high"]
     assert table.loc[("verify_cycles", "swim"), "speed_up"] == pytest.approx(16, rel=0.03)
+    # 0.8 of the weights against 0.2 of them, and a tenth of all pulses whatever is verified.
+    pulses = table.loc[("normalised_pulses", "swim")]
+    assert pulses["needed"] == pytest.approx(0.1 + 0.9 * 0.2**2, rel=0.02)
+    assert pulses["speed_up"] == pytest.approx((0.1 + 0.9 * 0.8**2) / 0.136, rel=0.02)
 
 
 def test_bootstrap_interval_covers_the_truth():

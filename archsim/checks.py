@@ -1,0 +1,83 @@
+"""Checks of single arguments of Python functions: type and range, with one kind of message."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+from archsim.errors import ConfigError, close_matches
+
+#: Seeds fit a signed 64-bit integer.
+MAX_SEED = 2**63 - 1
+
+
+def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return a whole number of a range.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        low: smallest allowed.
+        high: largest allowed; None for any.
+
+    Raises:
+        ConfigError: not a whole number, or out of range.
+    """
+    is_bool = type(value) is bool
+    given = int(value) if isinstance(value, Integral) and not is_bool else None
+    if given is None or given < low or (high is not None and given > high):
+        bounds = f"{low} or more" if high is None else f"{low} to {high}"
+        raise ConfigError(f"{name} = {value!r}; allowed: a whole number, {bounds}")
+    return given
+
+
+def number(name: str, value: object, low: float, high: float | None = None) -> float:
+    """Return a finite number of a range.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        low: smallest allowed.
+        high: largest allowed; None for any.
+
+    Raises:
+        ConfigError: not a number, not finite, or out of range.
+    """
+    is_bool = type(value) is bool
+    given = float(value) if isinstance(value, Real) and not is_bool else math.nan
+    if not low <= given <= (math.inf if high is None else high) or math.isinf(given):
+        bounds = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
+        raise ConfigError(f"{name} = {value!r}; allowed: {bounds}")
+    return given
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Return a value of a list.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        allowed: the list.
+
+    Raises:
+        ConfigError: not in the list; with the nearest names.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ConfigError(
+            f"{name} = {value!r}; allowed: {', '.join(allowed)}."
+            + close_matches(str(value), allowed)
+        )
+    return value
+
+
+def seed_of(value: object) -> int:
+    """Return a seed.
+
+    Args:
+        value: what was given.
+
+    Raises:
+        ConfigError: not a whole number from 0 to 2^63 - 1.
+    """
+    return whole_number("seed", value, 0, MAX_SEED)
