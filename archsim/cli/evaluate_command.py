@@ -66,6 +66,14 @@ def evaluate_command(
         typer.Option("--test-images", min=1, help="Default: all.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the writing.")] = 0,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw the gap against sigma (a run with several), PNG, SVG or PDF.",
+        ),
+    ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     debug: options.DebugOption = False,
@@ -76,8 +84,10 @@ def evaluate_command(
     """
     check_writable(out)
     if len(run) == 1 and run[0].suffix != ".safetensors":
-        write_run(run[0], method or [], format, out, files=False)
+        write_run(run[0], method or [], format, out, files=False, plot=plot)
         return
+    if plot is not None:
+        raise ConfigError("--plot is for the folder of a run")
     from archsim import pipeline_study as pipeline
     from archsim.pipeline_program import usual_data
 
@@ -109,7 +119,13 @@ def evaluate_command(
 
 
 def write_run(
-    folder: Path, methods: list[str], format: Format, out: Path | None, *, files: bool
+    folder: Path,
+    methods: list[str],
+    format: Format,
+    out: Path | None,
+    *,
+    files: bool,
+    plot: Path | None = None,
 ) -> None:
     """Write the table of a run, and with ``files`` its CSV and figures into its folder."""
     from archsim import pipeline_study as pipeline
@@ -126,6 +142,10 @@ def write_run(
         _figures(folder, frame)
     if methods:
         frame = frame[frame["method"].isin(methods)]
+    if plot is not None:
+        from reports.figures.gap import save_gap
+
+        save_gap(frame, plot)
     if format is Format.JSON:
         deliver(json_text(_json(frame)), out)
     elif format is Format.CSV:

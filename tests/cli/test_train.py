@@ -71,6 +71,10 @@ def test_train_and_evaluate(run: Run, study: Path, tmp_path: Path) -> None:
     assert found["methods"][0]["accuracy"]["std_run"] is None  # one run: not computed, never 0
     one = json.loads(run("evaluate", folder, "--method", "TSB", "--format", "json").stdout)
     assert {entry["method"] for entry in one["methods"]} == {"TSB"}
+    drawn = run("evaluate", folder, "--method", "TSB", "--plot", tmp_path / "tsb.svg")
+    assert drawn.exit_code == 0, drawn.stderr
+    assert "TSB" in (tmp_path / "tsb.svg").read_text()
+    refused(run("evaluate", folder, "--plot", tmp_path / "tsb.bmp"), "ending '.bmp'")
     # a second call has nothing to do
     again = run("train", study, "--data-root", MNIST, "--format", "csv")
     assert "backbones" not in again.stderr
