@@ -139,7 +139,7 @@ def speed_up(frame: pandas.DataFrame) -> Table:
         by_kind = {str(row["effort"]): row for _, row in group.iterrows()}
         cells: list[Cell] = [device, f"{100 * float(drop):g}", policy]
         cells += [f"{100 * by_kind[kind]['needed']:.1f}" for kind in _EFFORTS]
-        cells += [f"{by_kind[kind]['over_all']:.2g}" for kind in pulses]
+        cells += [f"{by_kind[kind]['over_all']:.3g}" for kind in pulses]
         for kind in pulses:
             row = by_kind[kind]
             cells.append(
