@@ -1,10 +1,11 @@
 """How much less has to be verified: effort of each policy beside the random order.
 
 For each policy the effort (share of the weights, of the write cycles of verified cells, or of all
-pulses, the one of each unverified cell included; :class:`tsb.write_effort.WriteEffort`) from which on the mean accuracy
-stays within a drop of verifying everything, interpolated linearly between the points of the curve.
-Intervals: percentile bootstrap over instances, the same instances for all policies, which keeps the
-pairing (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+pulses, the one of each unverified cell included; :class:`tsb.write_effort.WriteEffort`) from which
+on the mean accuracy stays within a drop of verifying everything, interpolated linearly between the
+points of the curve. Intervals: percentile bootstrap over instances, the same instances for all
+policies, which keeps the pairing (Efron & Tibshirani, An Introduction to the Bootstrap, 1993,
+chapter 13).
 """
 
 from __future__ import annotations
