@@ -88,7 +88,12 @@ def test_interrupt_ends_quietly(tmp_path: Path) -> None:
         "    pathlib.Path('started').touch()\n"
         "    time.sleep(120)\n"
     )
-    process = _start("map", "slow:network", cwd=tmp_path)
+    # In a background job SIGINT is ignored, which a child inherits; a handler it does not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = _start("map", "slow:network", cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     for _ in range(600):
         if (tmp_path / "started").exists():
             break
