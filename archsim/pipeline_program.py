@@ -16,20 +16,17 @@ check_shadowing()
 
 import torch  # noqa: E402
 
-from archsim.arch.design import DesignBatch  # noqa: E402
 from archsim.checks import seed_of, whole_number  # noqa: E402
-from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
-from archsim.cost.off_chip import chips as chips_of  # noqa: E402
+from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
-from archsim.network import from_graph  # noqa: E402
-from archsim.network.load import load_module, load_network  # noqa: E402
+from archsim.network.load import load_module  # noqa: E402
 from archsim.program_arguments import (  # noqa: E402
     check_arguments,
     check_overrides,
     check_unused,
 )
+from archsim.program_placement import network_placement  # noqa: E402
 from archsim.programmed import ProgramResult  # noqa: E402
-from mapping.compile import compile_plan  # noqa: E402
 from tsb.checkpoint import load_checkpoint, tensors_hash  # noqa: E402
 from tsb.data import load_dataset  # noqa: E402
 from tsb.program_accuracy import Evidence  # noqa: E402
@@ -37,7 +34,6 @@ from tsb.program_choice import NEED_DATA, Choice  # noqa: E402
 from tsb.program_network import program_network  # noqa: E402
 from tsb.quantize import mapped_weights, quantised_weights  # noqa: E402
 from tsb.sensitivity import fisher_scores, swim_scores  # noqa: E402
-from tsb.shared_block import group_count  # noqa: E402
 from tsb.speed_up import speed_up  # noqa: E402
 from tsb.weight_cells import CellModel  # noqa: E402
 from tsb.write_verify_curve import policy_scores, summarise_curve, write_verify_runs  # noqa: E402
@@ -145,8 +141,9 @@ def program(
         resolved=resolved,
         choice=choice,
         encoding=on_cells,
-        blocks=_blocks(network, resolved, design),
-        network_chips=_network_chips(network, resolved, design, on_cells),
+        placement=network_placement(
+            model, network=network, resolved=resolved, design=design, encoding=on_cells
+        ),
         evidence=evidence,
         read_after_s=read_after_s,
         design=design,
@@ -318,30 +315,6 @@ def write_verify_curve(
     return WriteVerifyCurve(
         about=about, runs=runs, summary=summarise_curve(runs), speed_up=speed_up(runs)
     )
-
-
-def _blocks(network: str, resolved: Resolved, design: str) -> int:
-    """Shared blocks on the chip: one, or one per layer (and channel group)."""
-    if design != "separate":
-        return int(design == "common")
-    tsb = resolved.tsb
-    points = load_network(network).insertion_points(tsb.insertion)
-    if not tsb.per_group:
-        return len(points)
-    return sum(group_count(point.channels, tsb.channels) for point in points)
-
-
-def _network_chips(network: str, resolved: Resolved, design: str, encoding: str) -> int:
-    """Chips that the network is spread over, as ``archsim map`` counts them."""
-    if resolved.chip.off_chip.when_full != "multi-chip":
-        return 1
-    pairs = encoding in ("differential", "separate-sign")
-    batch = DesignBatch.from_resolved(resolved, design)
-    batch = batch.replace(is_differential=torch.tensor(pairs))
-    graph = load_network(network)
-    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
-    plan = compile_plan(design=batch, table=from_graph(graph), points=points)
-    return int(chips_of(design=batch, plan=plan))
 
 
 #: Data set on which the TSB paper uses a network, by the start of the network's name.

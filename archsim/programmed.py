@@ -76,6 +76,7 @@ class ProgramResult:
         verified_cells: of these, write-verified.
         write_pulses: pulses of all cells.
         verify_reads: reads of verified cells.
+        subarrays: that hold weights, each layer once.
         time_s: rows in sequence, subarrays in parallel as the chips allow, s.
         energy_J: pulses and reads, J.
         unconverged_cells: verified cells outside the tolerance at the pulse limit.
@@ -116,6 +117,7 @@ class ProgramResult:
     verified_cells: int
     write_pulses: int
     verify_reads: int
+    subarrays: int
     time_s: float
     energy_J: float
     unconverged_cells: int
@@ -167,6 +169,7 @@ class ProgramResult:
             "verified_cells": self.verified_cells,
             "write_pulses": self.write_pulses,
             "verify_reads": self.verify_reads,
+            "subarrays": self.subarrays,
             "time_ms": from_si(self.time_s, "ms"),
             "energy_uJ": from_si(self.energy_J, "uJ"),
             "unconverged_cells": self.unconverged_cells,

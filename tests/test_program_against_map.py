@@ -2,7 +2,8 @@
 
 Two ways to the same totals: cells drawn one by one, over several chips, and laws of cells, rows and
 crossbars. Where the spread depends on the weight the closed form knows a share only, so the weights
-are drawn with that share; what it is off by for trained ones is tested by itself.
+are drawn with that share; what it is off by for trained ones is tested by itself. Which crossbars
+there are is compared for larger networks too, without drawing a cell.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ import pytest
 import torch
 from torch import nn
 
-from archsim.device import WeightFormat
+from archsim.config.resolve import resolve
+from archsim.device import WeightFormat, WriteArray
 from archsim.device.variation import NEFT_MIDDLE, NEFT_MIDDLE_SHARE
+from archsim.device.write_array import crossbar_times_s
+from archsim.errors import NetworkError
 from archsim.network.load import load_module
 from archsim.pipeline import map_network
 from archsim.pipeline_program import program
+from archsim.program_placement import network_placement
 from archsim.programmed import ProgramResult
 from archsim.results import ProgrammingCost
 from tests.designs import near
 from tests.house.helpers import ROOT
 from tsb.checkpoint import load_checkpoint
 from tsb.quantize import mapped_weights
+from tsb.selective_write import Tiling
 
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 #: Chips programmed, and standard errors of their mean that it may be off by.
@@ -171,3 +177,104 @@ def test_trained_weights_lie_less_often_in_the_middle(monkeypatch: pytest.Monkey
     own = mapped("rram4", "chip.programming.policy=all")
     # One chip of 21 580 cells, whose pulses spread about twice as much as their mean.
     assert found.write_pulses == near(float(own.write_pulses), rel=0.06)
+
+
+#: Settings of chips, and the layers whose kernel pixels have PEs of their own.
+GEOMETRIES = {
+    "kernels": (),
+    "unrolled": ("chip.hierarchy.kernel_per_pe=false",),
+    "small": ("chip.crossbar.rows=32", "chip.crossbar.cols=32"),
+    "differential": ("chip.precision.encoding=differential",),
+}
+KERNEL_LAYERS = {
+    "lenet3": {"small": 1},
+    "vgg8": {"kernels": 5, "small": 5, "differential": 5},
+    "resnet18-cifar": {"kernels": 16, "small": 16, "differential": 16},
+}
+
+
+@pytest.mark.parametrize("chip", GEOMETRIES)
+@pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet18-cifar"])
+def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) -> None:
+    """One pulse for each row; with a driver for every crossbar the time is that of the longest."""
+    settings = ("chip.hierarchy.duplication=none", *GEOMETRIES[chip])
+    resolved = resolve(overrides=settings)
+    crossbar, model = resolved.chip.crossbar, load_module(network)
+    own = resolved.chip.precision.encoding
+    form = WeightFormat(encoding="magnitude" if own == "offset" else own)
+    kernel_layers = network_placement(
+        model, network=network, resolved=resolved, design="none", encoding=form.encoding
+    ).kernel_layers
+    assert len(kernel_layers) == KERNEL_LAYERS[network].get(chip, 0)
+    tiling = Tiling.of(form, rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)
+    array = WriteArray(rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)
+    plan = map_network(network, overrides=settings).plan
+    times = []
+    for index, (name, weight) in enumerate(mapped_weights(model).items()):
+        shape, rows = weight.shape, weight.shape[1:].numel()
+        strips = -(-shape[0] * form.cells_per_weight // array.cols)
+        subarrays = int(tiling.groups(shape, "subarray", name=name).max()) + 1
+        assert subarrays == float(plan.subarrays_used[index]), name
+        assert int(tiling.groups(shape, "row", name=name).max()) + 1 == rows * strips
+        assert rows == float(plan.layers.rows[index]), name
+        written = crossbar_times_s(
+            torch.zeros(1, strips, rows),
+            rows=array.rows,
+            pulse_width_s=resolved.device.pulse_width.si,
+            verify_read_time_s=resolved.device.verify_read_time.si,
+            pixels=array.pixels(name, shape),
+        )
+        assert len(written) == subarrays, name
+        times.append(written)
+    everything = torch.cat(times)
+    for drivers, seconds in ((1, everything.sum()), (len(everything), everything.max())):
+        several = f"chip.programming.parallel_subarrays={drivers}"
+        found = map_network(network, overrides=(*settings, several)).cost.programming
+        assert float(found.time_s) == near(float(seconds)), drivers
+
+
+def two_kernels() -> nn.Module:
+    """Convolutions of which two fill the rows of a crossbar."""
+    return nn.Sequential(nn.Conv2d(3, 40, 3), nn.Conv2d(40, 20, 3), nn.Conv2d(20, 70, 3))
+
+
+def shaped() -> nn.Module:
+    """The same, with the shape of its input: it can be mapped."""
+    model = two_kernels()
+    model.input_shape = (3, 9, 9)  # type: ignore[assignment]
+    return model
+
+
+@pytest.mark.parametrize(
+    ("chip", "expected"), [("kernels", 2 + 9 + 9 * 3), ("unrolled", 2 + 3 + 2 * 3)]
+)
+def test_programmed_crossbars_are_those_of_the_plan(chip: str, expected: int) -> None:
+    """Strips of 32 outputs; 360 and 180 inputs, or nine times 40 and 20."""
+    network, settings = f"{__name__}:shaped", GEOMETRIES[chip]
+    found = program(network, overrides=settings)
+    plan = map_network(network, overrides=("chip.hierarchy.duplication=none", *settings)).plan
+    assert found.subarrays == expected
+    assert float(plan.layers.over_layers(plan.subarrays_used)) == expected
+    rows = 27 * 2 + 360 + 180 * 3
+    assert found.time_s == near(rows * found.resolved.device.pulse_width.si)
+    # One driver for each crossbar waits for the longest: the 40 channels of a pixel, or 128 rows.
+    most = program(
+        network, overrides=(*settings, f"chip.programming.parallel_subarrays={expected}")
+    )
+    longest = {"kernels": 40, "unrolled": 128}[chip]
+    assert most.time_s == near(longest * found.resolved.device.pulse_width.si)
+
+
+def test_whole_crossbars_of_one_pixel_are_verified() -> None:
+    """A choice of subarrays verifies the channels of one kernel pixel, not 128 unrolled inputs."""
+    network = f"{__name__}:shaped"
+    found = program(network, policy="random", fraction=0.001, granularity="subarray")
+    assert found.verified_weights in (27 * 32, 27 * 8, 40 * 20, 20 * 32, 20 * 6)
+
+
+def test_a_network_that_cannot_be_mapped_is_unrolled_and_says_so() -> None:
+    found = program(f"{__name__}:two_kernels")
+    assert found.subarrays == 2 + 3 + 2 * 3
+    assert any("All layers are unrolled" in note for note in found.notes)
+    with pytest.raises(NetworkError, match="input_shape"):
+        program(f"{__name__}:two_kernels", design="common")

@@ -6,6 +6,7 @@ score -> mask -> quantise, slice, pulse, verify, read back -> pulses, time, ener
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,25 @@ from tsb.write_effort import write_effort
 BLOCK = "tsb.{index}.weight"
 
 
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlacement:
+    """What programming needs of the mapping of a network.
+
+    Attributes:
+        blocks: shared blocks to program too: 1 for a common one, one per layer and channel group
+            for separate ones (untrained: the identity).
+        chips: how many the network is spread over; each has its own write drivers.
+        kernel_layers: names of the weights whose kernel pixels have PEs of their own; all others
+            are unrolled (im2col).
+        untraced: why the mapping is not known, so that all layers are unrolled; "" if it is.
+    """
+
+    blocks: int = 0
+    chips: int = 1
+    kernel_layers: frozenset[str] = frozenset()
+    untraced: str = ""
+
+
 def program_network(
     model: nn.Module,
     *,
@@ -46,8 +66,7 @@ def program_network(
     resolved: Resolved,
     choice: Choice,
     encoding: str = "magnitude",
-    blocks: int = 0,
-    network_chips: int = 1,
+    placement: NetworkPlacement | None = None,
     evidence: Evidence | None = None,
     read_after_s: float | None = None,
     design: str = "none",
@@ -62,9 +81,7 @@ def program_network(
         resolved: chip, device and shared block.
         choice: who is write-verified.
         encoding: one of :data:`archsim.device.ENCODINGS`.
-        blocks: shared blocks to program too: 1 for a common one, one per layer and channel group
-            for separate ones (untrained: the identity).
-        network_chips: chips that the network is spread over; each has its own write drivers.
+        placement: of the network; None unrolls all layers onto one chip, without shared blocks.
         evidence: data, for scores that need it, for the expected loss and for the accuracy.
         read_after_s: time from programming to the reads of the accuracy, s; None reads right after
             programming, before cells drift.
@@ -77,6 +94,7 @@ def program_network(
             reading without an accuracy to measure.
         DataError: weights that are not finite.
     """
+    placement = placement or NetworkPlacement()
     precision, crossbar = resolved.chip.precision, resolved.chip.crossbar
     weight_format = WeightFormat(
         weight_bits=precision.weight_bits,
@@ -87,7 +105,7 @@ def program_network(
     if not weights:
         raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
     choice.check_layers(network, len(weights))
-    block = _block(resolved, blocks)
+    block = _block(resolved, placement.blocks)
     everything = {**weights, **block}
     measured = evidence is not None and evidence.chips > 0 and not block
     if read_after_s is not None and not measured:
@@ -109,7 +127,12 @@ def program_network(
     )
     cells = weight_cells(everything, cell)
     second, no_loss = _second_derivative(model, choice, evidence)
-    tiling = Tiling.of(weight_format, rows=crossbar.rows, cols=crossbar.cols)
+    tiling = Tiling.of(
+        weight_format,
+        rows=crossbar.rows,
+        cols=crossbar.cols,
+        kernel_layers=placement.kernel_layers,
+    )
     masks = _masks(model, weights, block, cells, choice, tiling, evidence, second, seed)
     generator = torch.Generator().manual_seed(seed)
     done = program_weights(
@@ -121,7 +144,8 @@ def program_network(
         array=WriteArray(
             rows=crossbar.rows,
             cols=crossbar.cols,
-            parallel_subarrays=resolved.chip.programming.parallel_subarrays * network_chips,
+            parallel_subarrays=resolved.chip.programming.parallel_subarrays * placement.chips,
+            kernel_layers=placement.kernel_layers,
         ),
     )
     effort = write_effort(masks, cells, cell)
@@ -150,13 +174,14 @@ def program_network(
         score_images=None if evidence is None else len(evidence.score_split),
         test_images=None if evidence is None else len(evidence.test_split),
         chips=evidence.chips if evidence is not None and measured else None,
-        network_chips=network_chips,
+        network_chips=placement.chips,
         weights=tally.weights,
         verified_weights=tally.verified_weights,
         cells=tally.cells,
         verified_cells=tally.verified_cells,
         write_pulses=tally.write_pulses,
         verify_reads=tally.verify_reads,
+        subarrays=done.subarrays,
         time_s=done.time_s or 0.0,
         energy_J=done.energy_J,
         unconverged_cells=tally.unconverged_cells,
@@ -182,7 +207,8 @@ def program_network(
                 scattered=choice.policy in SCORED and choice.granularity == "weight",
                 read_after_s=read_after_s if measured else None,
                 measured=measured,
-                network_chips=network_chips,
+                network_chips=placement.chips,
+                untraced=placement.untraced,
                 no_loss=no_loss,
             ),
             *choice_notes(choice, cell, tally),

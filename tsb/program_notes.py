@@ -32,6 +32,7 @@ def program_notes(
     measured: bool,
     read_after_s: float | None,
     network_chips: int,
+    untraced: str,
     no_loss: str,
 ) -> Iterator[str]:
     """Say what the numbers rest on, and what went wrong, one sentence each.
@@ -48,14 +49,11 @@ def program_notes(
         measured: whether the accuracy was.
         read_after_s: time from programming to the reads of the accuracy, s; None if not given.
         network_chips: chips that the network is spread over.
+        untraced: why the mapping of the network is not known; "" if it is.
         no_loss: why the expected loss is missing although there are data; "" if it is not.
     """
     yield "Every layer is programmed once; archsim map also counts the copies of a layer."
-    if network_chips > 1:
-        yield (
-            f"The network is spread over {network_chips} chips (chip.off_chip.when_full); each has "
-            "write drivers of its own."
-        )
+    yield from _placed(network_chips, untraced)
     yield from _format(weight_format)
     if not trained:
         yield "The weights are the untrained initial ones: give --checkpoint for a trained network."
@@ -109,6 +107,17 @@ def choice_notes(choice: Choice, cell: CellModel, tally: WriteTally) -> Iterator
             f"({cell.tolerance:g}, pulse limit {cell.max_pulses}) accepts what the first pulse "
             f"leaves (sigma {cell.sigma:g})."
         )
+
+
+def _placed(network_chips: int, untraced: str) -> Iterator[str]:
+    """Say where the weights are, if not on one chip as mapped."""
+    if network_chips > 1:
+        yield (
+            f"The network is spread over {network_chips} chips (chip.off_chip.when_full); each has "
+            "write drivers of its own."
+        )
+    if untraced:
+        yield f"All layers are unrolled onto subarrays, whatever the chip's mapping: {untraced}."
 
 
 def _format(weight_format: WeightFormat) -> Iterator[str]:

@@ -36,7 +36,8 @@ class Tiling:
 
     The matrix has a row per input (``Cin kh kw``) and ``slices`` neighbouring columns per output,
     and is cut into ``rows x cols`` subarrays; a weight may be cut in two. Layers do not share
-    subarrays. A grouped convolution counts as one matrix with all its outputs side by side.
+    subarrays, and neither do the kernel pixels of layers that have a PE for each. A grouped
+    convolution counts as one matrix with all its outputs side by side.
 
     Attributes:
         rows: word lines per crossbar.
@@ -46,6 +47,8 @@ class Tiling:
             rows of the two make one group, since a weight needs both.
         shares: part of a weight's noise that each of its columns has, adding up to 1; empty for
             equal parts. It divides the score of a weight that is cut in two.
+        kernel_layers: names of the tensors whose kernel pixels have subarrays of their own, with
+            the input channels of one pixel in their rows; all others are unrolled (im2col).
     """
 
     rows: int
@@ -53,6 +56,7 @@ class Tiling:
     slices: int
     sides: int = 1
     shares: tuple[float, ...] = ()
+    kernel_layers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Check the sizes.
@@ -69,7 +73,14 @@ class Tiling:
             )
 
     @classmethod
-    def of(cls, weight_format: WeightFormat, *, rows: int, cols: int) -> Tiling:
+    def of(
+        cls,
+        weight_format: WeightFormat,
+        *,
+        rows: int,
+        cols: int,
+        kernel_layers: frozenset[str] = frozenset(),
+    ) -> Tiling:
         """Return the tiling of weights in a format.
 
         Args:
@@ -77,6 +88,7 @@ class Tiling:
                 half as long as those of ``differential``.
             rows: word lines per crossbar.
             cols: bit lines per crossbar.
+            kernel_layers: names of the tensors whose kernel pixels have subarrays of their own.
         """
         apart = weight_format.encoding == "separate-sign"
         digits = digit_significances(
@@ -90,6 +102,7 @@ class Tiling:
             slices=len(columns),
             sides=weight_format.sides if apart else 1,
             shares=tuple(digit**2 / whole for digit in columns),
+            kernel_layers=kernel_layers,
         )
 
     @property
@@ -98,12 +111,15 @@ class Tiling:
         shares = torch.tensor(self.shares or [1 / self.slices] * self.slices, dtype=torch.float64)
         return shares.repeat(self.sides) / self.sides
 
-    def groups(self, shape: torch.Size, granularity: str) -> Int[Tensor, "*groups"]:
+    def groups(
+        self, shape: torch.Size, granularity: str, *, name: str = ""
+    ) -> Int[Tensor, "*groups"]:
         """Number the groups of a weight tensor from 0 on.
 
         Args:
             shape: of the weights, outputs first.
             granularity: one of :data:`GRANULARITIES`.
+            name: of the tensor, which says whether its kernel pixels have subarrays of their own.
 
         Returns:
             The group of each weight; or, of rows and subarrays whose borders may cut a weight in
@@ -115,7 +131,11 @@ class Tiling:
         _check_granularity(granularity)
         if granularity == "weight":
             return torch.arange(shape.numel()).view(shape)
-        columns = self._columns(shape, 1 if granularity == "row" else self.rows)
+        if granularity == "row":
+            columns = self._columns(shape, 1)
+        else:
+            pixels = shape[2:].numel() if name in self.kernel_layers else 1
+            columns = self._columns(shape, self.rows, pixels)
         if self.cols % self.slices == 0:
             return columns[..., 0]
         return columns.repeat(*(1 for _ in shape), self.sides)
@@ -130,13 +150,20 @@ class Tiling:
         count = int(columns.max()) + 1 if columns.numel() else 0
         return torch.cat([columns + side * count for side in range(self.sides)], dim=-1)
 
-    def _columns(self, shape: torch.Size, rows: int) -> Int[Tensor, "*weights column"]:
-        """Number blocks of ``rows`` rows in one side's strips of columns, for each column."""
-        outputs, inputs = shape[0], shape[1:].numel()
-        strip = torch.arange(outputs * self.slices).view(outputs, 1, self.slices) // self.cols
-        lines = -(-inputs // rows)
-        line = (torch.arange(inputs) // rows).view(1, inputs, 1)
-        return (strip * lines + line).view(*shape, self.slices)
+    def _columns(
+        self, shape: torch.Size, rows: int, pixels: int = 1
+    ) -> Int[Tensor, "*weights column"]:
+        """Number blocks of ``rows`` rows in one side's strips of columns, for each column.
+
+        Of inputs that are channels times ``pixels``, a block holds channels of one pixel.
+        """
+        outputs, channels = shape[0], shape[1:].numel() // pixels
+        strip = torch.arange(outputs * self.slices).view(outputs, 1, 1, self.slices) // self.cols
+        blocks = -(-channels // rows)
+        channel = torch.arange(channels).view(1, channels, 1, 1)
+        pixel = torch.arange(pixels).view(1, 1, pixels, 1)
+        line = (strip * pixels + pixel) * blocks + channel // rows
+        return line.view(*shape, self.slices)
 
 
 def verify_none(weights: Weights) -> Masks:
@@ -332,7 +359,7 @@ def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None)
     for name, score in scores.items():
         if bool(score.isnan().any()):
             raise ConfigError(f"scores of '{name}' are not all numbers")
-        own = tiling.groups(score.shape, granularity) + start
+        own = tiling.groups(score.shape, granularity, name=name) + start
         groups[name], start = own, int(own.max()) + 1
         part = score.detach().double().cpu()
         if own.dim() > score.dim():

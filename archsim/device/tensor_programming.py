@@ -125,6 +125,7 @@ def program_tensor(
             rows=array.rows,
             pulse_width_s=device.pulse_width.si,
             verify_read_time_s=device.verify_read_time.si,
+            pixels=array.pixels(name, shape),
         )
     return ProgrammedTensor(
         weights=achieved.reshape(shape),

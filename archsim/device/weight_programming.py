@@ -34,6 +34,7 @@ class ProgrammedWeights:
         tensors: by name.
         tally: of all tensors.
         energy_J: of all tensors, J.
+        subarrays: written crossbars; 0 without an array.
         time_s: from the first to the last pulse, s; None without an array.
         chip_seed: give it again to program the same chip again.
     """
@@ -41,6 +42,7 @@ class ProgrammedWeights:
     tensors: dict[str, ProgrammedTensor]
     tally: WriteTally
     energy_J: float
+    subarrays: int
     time_s: float | None
     chip_seed: int
 
@@ -109,14 +111,15 @@ def program_weights(
         for name, weight in weights.items()
     }
     tallies = [tensor.tally for tensor in tensors.values()]
+    times = [t.crossbar_times_s for t in tensors.values() if t.crossbar_times_s is not None]
     time_s = None
     if array is not None:
-        times = [t.crossbar_times_s for t in tensors.values() if t.crossbar_times_s is not None]
         time_s = schedule_s(torch.cat(times), parallel=array.parallel_subarrays)
     return ProgrammedWeights(
         tensors=tensors,
         tally=sum(tallies[1:], start=tallies[0]),
         energy_J=sum(tensor.energy_J for tensor in tensors.values()),
+        subarrays=sum(len(own) for own in times),
         time_s=time_s,
         chip_seed=chip_seed,
     )

@@ -1,10 +1,11 @@
 """Writing crossbars row by row: the time that follows from the pulses of every cell.
 
 A weight tensor is a matrix with a row per input and neighbouring columns per output, its cells, cut
-into crossbars of ``rows x cols`` (a weight may be cut in two, as in the mapping). The cells of a
-row in one crossbar are written in parallel, and the row waits for its slowest cell; rows follow one
-another; crossbars are written in parallel as far as the drivers go round. The average of this,
-without the crossbars' own spread, is in :mod:`archsim.device.programming`.
+into crossbars of ``rows x cols`` (a weight may be cut in two, as in the mapping). Where the mapping
+gives every kernel pixel a PE of its own, the rows of a crossbar hold the input channels of one
+pixel. The cells of a row in one crossbar are written in parallel, and the row waits for its slowest
+cell; rows follow one another; crossbars are written in parallel as far as the drivers go round. The
+average of this, without the crossbars' own spread, is in :mod:`archsim.device.programming`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ class WriteArray:
         rows: word lines per crossbar.
         cols: bit lines per crossbar, all written in parallel.
         parallel_subarrays: crossbars that are written at the same time (power of the drivers).
+        kernel_layers: names of the tensors whose kernel pixels have crossbars of their own; all
+            others are unrolled (im2col).
     """
 
     rows: int
     cols: int
     parallel_subarrays: int = 1
+    kernel_layers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Check the sizes.
@@ -42,6 +46,15 @@ class WriteArray:
         for key in ("rows", "cols", "parallel_subarrays"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} = {getattr(self, key)}; allowed: 1 or more")
+
+    def pixels(self, name: str, shape: torch.Size) -> int:
+        """Return how many kernel pixels of a tensor have crossbars of their own: all, or 1.
+
+        Args:
+            name: of the tensor.
+            shape: outputs, inputs and kernel.
+        """
+        return shape[2:].numel() if name in self.kernel_layers else 1
 
 
 def raise_row_reads(
@@ -78,20 +91,25 @@ def crossbar_times_s(
     rows: int,
     pulse_width_s: float,
     verify_read_time_s: float,
+    pixels: int = 1,
 ) -> Float[Tensor, " crossbar"]:
     """Return the time to write each crossbar, s.
 
     A row takes one pulse, or as many pulses and reads as the slowest of its verified cells.
 
     Args:
-        row_reads: most verify reads of a cell in the row; 0 for a row without verified cells.
+        row_reads: most verify reads of a cell in the row; 0 for a row without verified cells. Its
+            inputs are channels, and the pixels of a kernel within each.
         rows: word lines per crossbar.
         pulse_width_s: duration of a write pulse, s.
         verify_read_time_s: duration of the verify read of a row, s.
+        pixels: kernel pixels that have crossbars of their own, see :meth:`WriteArray.pixels`.
     """
     reads = row_reads.double()
     per_row = reads.clamp_min(1) * pulse_width_s + reads * verify_read_time_s
-    return torch.cat([part.sum(-1).flatten() for part in per_row.split(rows, dim=-1)])
+    channels = per_row.shape[-1] // pixels
+    placed = per_row.reshape(*per_row.shape[:-1], channels, pixels).transpose(-1, -2)
+    return torch.cat([part.sum(-1).flatten() for part in placed.split(rows, dim=-1)])
 
 
 def schedule_s(times_s: Float[Tensor, " crossbar"], *, parallel: int) -> float:

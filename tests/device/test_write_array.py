@@ -36,6 +36,21 @@ def test_time_of_crossbars_by_hand():
     assert times.tolist() == [3 * 11 + 10, 5 * 11]
 
 
+def test_kernel_pixels_have_crossbars_of_their_own():
+    """Three channels of two pixels, 10 to 15 reads: channels 0 and 1 of a pixel, then channel 2."""
+    times = crossbar_times_s(
+        torch.arange(10.0, 16.0).view(1, 1, 6),
+        rows=2,
+        pulse_width_s=1.0,
+        verify_read_time_s=0.0,
+        pixels=2,
+    )
+    assert times.tolist() == [10 + 12, 11 + 13, 14, 15]
+    array = WriteArray(rows=2, cols=8, kernel_layers=frozenset({"conv"}))
+    shape = torch.Size((4, 3, 5, 2))
+    assert (array.pixels("conv", shape), array.pixels("other", shape)) == (10, 1)
+
+
 @pytest.mark.parametrize(("parallel", "time"), [(1, 14.0), (2, 9.0), (3, 8.0), (4, 7.0), (9, 7.0)])
 def test_schedule_by_hand(parallel, time):
     """Two drivers: 2 then 7, and 1 then 4; three: 2, 1 then 7, and 4."""

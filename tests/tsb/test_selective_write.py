@@ -188,6 +188,43 @@ def test_groups_are_rows_of_cells_for_every_format(name, cols, granularity):
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("cols", [16, 2])
+def test_subarrays_of_a_kernel_layer_hold_the_channels_of_one_pixel(name, cols):
+    form, shape = FORMATS[name], (13, 5, 2, 3)
+    tiling = Tiling.of(form, rows=3, cols=cols, kernel_layers=frozenset({"conv"}))
+    expected: dict[tuple[int, ...], set[tuple[int, int]]] = {}
+    for (_, strip, row), held in laid_out(13, 30, tiling).items():
+        channel, pixel = divmod(row, 6)
+        expected.setdefault((strip, pixel, channel // 3), set()).update(held)
+    groups = tiling.groups(torch.Size(shape), "subarray", name="conv")
+    if groups.dim() == len(shape):
+        groups = groups.unsqueeze(-1).expand(*shape, form.cells_per_weight)
+    flat = groups.reshape(13 * 30, -1)
+    found = [
+        {(int(w), int(c)) for w, c in (flat == g).nonzero()} for g in range(int(flat.max()) + 1)
+    ]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
+    unrolled = Tiling.of(form, rows=3, cols=cols)
+    other = tiling.groups(torch.Size(shape), "subarray", name="other")
+    assert torch.equal(other, unrolled.groups(torch.Size(shape), "subarray"))
+    for granularity in ("row", "weight"):
+        rows = tiling.groups(torch.Size(shape), granularity, name="conv")
+        assert torch.equal(rows, unrolled.groups(torch.Size(shape), granularity))
+
+
+def test_a_choice_of_subarrays_knows_the_layers_by_name():
+    """The best pixel of one layer, and the best three unrolled inputs of the other."""
+    tiling = Tiling(rows=3, cols=16, slices=4, kernel_layers=frozenset({"conv"}))
+    scores = {name: torch.zeros(4, 3, 1, 2) for name in ("conv", "other")}
+    for name, best in (("conv", 2.0), ("other", 1.0)):
+        scores[name][:, 1, 0, 1] = best
+    masks = verify_fraction(scores, 0.5, granularity="subarray", tiling=tiling)
+    assert bool(masks["conv"][..., 1].all())
+    assert not bool(masks["conv"][..., 0].any())
+    assert masks["other"][0].flatten().tolist() == [False] * 3 + [True] * 3
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_strips_are_those_of_the_mapping_compiler(name):
     """As many rows of crossbars as the plan has, for a matrix of 43 outputs."""
     form = FORMATS[name]
