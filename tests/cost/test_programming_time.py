@@ -50,10 +50,10 @@ def placed(network: str, chip: str) -> tuple[DesignBatch, MappingPlan, Tensor]:
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20", "resnet18-tiny"])
 def test_no_schedule_is_shorter_and_none_much_longer(network: str, chip: str) -> None:
-    """A schedule in the order of the layers takes one longest subarray more at most (Graham 1966).
+    """The longest first takes 3/2 of the closed form at most, and one longest subarray more.
 
-    The worst is ResNet-20 with 64 drivers for 90 subarrays, the longest of them last: the closed
-    form is 33 % below. With ten subarrays for each driver it is 8.3 % below at most.
+    The worst is ResNet-20 with 64 drivers for 90 subarrays: the closed form is 22 % below. With ten
+    subarrays for each driver it is 4 % below at most.
     """
     design, plan, times = placed(network, chip)
     for drivers in DRIVERS:
@@ -64,7 +64,8 @@ def test_no_schedule_is_shorter_and_none_much_longer(network: str, chip: str) ->
         assert closed <= scheduled * (1 + 1e-9), drivers
         one_more = (1 - 1 / drivers) * float(times.max())
         assert scheduled <= (closed + one_more) * (1 + 1e-9), drivers
-        assert closed >= (0.9 if len(times) >= 10 * drivers else 0.65) * scheduled, drivers
+        assert scheduled <= 1.5 * closed * (1 + 1e-9), drivers
+        assert closed >= (0.95 if len(times) >= 10 * drivers else 0.75) * scheduled, drivers
         if drivers == 1 or drivers >= len(times):
             assert closed == near(scheduled), drivers
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archsim.device import WriteArray, programming_time_s
 from archsim.device.write_array import crossbar_times_s, raise_row_reads, schedule_s
@@ -51,10 +55,34 @@ def test_kernel_pixels_have_crossbars_of_their_own():
     assert (array.pixels("conv", shape), array.pixels("other", shape)) == (10, 1)
 
 
-@pytest.mark.parametrize(("parallel", "time"), [(1, 14.0), (2, 9.0), (3, 8.0), (4, 7.0), (9, 7.0)])
+@pytest.mark.parametrize(("parallel", "time"), [(1, 20.0), (2, 11.0), (3, 7.0), (4, 6.0), (9, 6.0)])
 def test_schedule_by_hand(parallel, time):
-    """Two drivers: 2 then 7, and 1 then 4; three: 2, 1 then 7, and 4."""
-    assert schedule_s(torch.tensor([2.0, 1.0, 4.0, 7.0]), parallel=parallel) == time
+    """Two drivers: 6, 3, 2 and 5, 4, though 10 would do; three: 6, and 5 then 2, and 4 then 3.
+
+    In the order given, with the longest last, two drivers would take 12.
+    """
+    times = torch.tensor([2.0, 3.0, 4.0, 5.0, 6.0])
+    assert schedule_s(times, parallel=parallel) == time
+
+
+@pytest.mark.parametrize("parallel", [2, 3, 4])
+def test_worst_schedule_of_the_longest_first(parallel):
+    """Two crossbars of each of 2 m - 1 down to m + 1 and three of m: 4 m - 1, best is 3 m."""
+    sizes = [n for n in range(2 * parallel - 1, parallel, -1) for _ in range(2)] + [parallel] * 3
+    times = torch.tensor(sizes, dtype=torch.float64)
+    assert schedule_s(times, parallel=parallel) == 4 * parallel - 1
+    assert schedule_s(times.flip(0), parallel=parallel) == 4 * parallel - 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=7), st.integers(1, 4))
+def test_no_schedule_is_more_than_a_third_shorter(sizes, parallel):
+    found = schedule_s(torch.tensor(sizes, dtype=torch.float64), parallel=parallel)
+    best = min(
+        max(sum(s for s, p in zip(sizes, place, strict=True) if p == d) for d in range(parallel))
+        for place in itertools.product(range(parallel), repeat=len(sizes))
+    )
+    assert best <= found <= (4 / 3 - 1 / (3 * parallel)) * best * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("parallel", [1, 3, 10, 64])
