@@ -52,6 +52,21 @@ def number(name: str, value: object, low: float, high: float | None = None) -> f
     return given
 
 
+def switch(name: str, value: object) -> bool:
+    """Return a truth value.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+
+    Raises:
+        ConfigError: neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} = {value!r}; allowed: True or False")
+    return value
+
+
 def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
     """Return a value of a list.
 

@@ -58,6 +58,7 @@ def program(
     test_images: int | None = None,
     chips: int | None = None,
     read_after_s: float | None = None,
+    clip_at_zero: bool = False,
     seed: int = 0,
     chip: str = DEFAULT_CHIP,
     technology: str | None = None,
@@ -86,6 +87,8 @@ def program(
         chips: programmed chips whose accuracy is averaged; 0 measures none; None takes 20.
         read_after_s: time from programming to the reads of the accuracy, s: cells drift; None
             reads right after programming.
+        clip_at_zero: cells whose conductance would fall below zero stay at zero; the closed forms
+            (``expected_*``) know nothing of it.
         seed: of all randomness, 0 to 2^63 - 1.
         chip: chip preset or YAML path.
         technology: replaces the chip's technology.
@@ -101,7 +104,7 @@ def program(
         policy=policy, fraction=fraction, last_layers=last_layers, granularity=granularity
     )
     settings = tuple(overrides)
-    check_arguments(design, encoding, read_after_s, seed)
+    check_arguments(design, encoding, read_after_s, clip_at_zero, seed)
     check_overrides(settings)
     resolved = resolve(
         chip=chip,
@@ -146,6 +149,7 @@ def program(
         ),
         evidence=evidence,
         read_after_s=read_after_s,
+        clip_at_zero=clip_at_zero,
         design=design,
         checkpoint_hash=trained,
         seed=seed,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archsim.arch.design import DESIGNS
-from archsim.checks import number, one_of, seed_of
+from archsim.checks import number, one_of, seed_of, switch
 from archsim.config.load import parse_override
 from archsim.device import ENCODINGS
 from archsim.errors import ConfigError
 
 
 def check_arguments(
-    design: str, encoding: str | None, read_after_s: float | None, seed: int
+    design: str, encoding: str | None, read_after_s: float | None, clip_at_zero: bool, seed: int
 ) -> None:
     """Check what the configuration does not.
 
@@ -20,6 +20,7 @@ def check_arguments(
         design: placement of the shared block.
         encoding: of weights on cells; None takes the usual one.
         read_after_s: time from programming to the reads, s; None reads at once.
+        clip_at_zero: whether cells stop at zero conductance.
         seed: of all randomness.
 
     Raises:
@@ -30,6 +31,7 @@ def check_arguments(
         one_of("encoding", encoding, ENCODINGS)
     if read_after_s is not None:
         number("read_after_s (--read-after)", read_after_s, 0.0)
+    switch("clip_at_zero (--clip-at-zero)", clip_at_zero)
     seed_of(seed)
 
 

@@ -62,6 +62,7 @@ class ProgramResult:
         last_layers: asked for by the policy that takes them, else None.
         granularity: weight, row or subarray.
         encoding: of the weights on cells.
+        clip_at_zero: whether cells stop at zero conductance; ``expected_*`` are without it.
         padded_bits: bits of the top cell that are never used.
         checkpoint_hash: SHA-256 of the checkpoint's tensors, 16 hex digits; None without one.
         data: name of the data set; None without one.
@@ -104,6 +105,7 @@ class ProgramResult:
     last_layers: int | None
     granularity: str
     encoding: str
+    clip_at_zero: bool
     padded_bits: int
     checkpoint_hash: str | None
     data: str | None
@@ -156,6 +158,7 @@ class ProgramResult:
             "last_layers": self.last_layers,
             "granularity": self.granularity,
             "encoding": self.encoding,
+            "clip_at_zero": self.clip_at_zero,
             "trained": self.trained,
             "checkpoint_hash": self.checkpoint_hash,
             "data": self.data,

@@ -22,10 +22,11 @@ def heading(result: ProgramResult) -> str:
         how = f" {100 * result.fraction:g} % by {result.granularity}"
     if result.last_layers is not None:
         how = f" {result.last_layers}"
+    encoding = result.encoding + (", clipped at zero" if result.clip_at_zero else "")
     design = "" if result.design == "none" else f", design {result.design}"
     return (
         f"{result.network}{design}, policy {result.policy}{how}, chip {resolved.chip.name} "
-        f"({resolved.device.name}), encoding {result.encoding}, config {resolved.config_hash}"
+        f"({resolved.device.name}), encoding {encoding}, config {resolved.config_hash}"
     )
 
 

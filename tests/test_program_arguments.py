@@ -47,7 +47,7 @@ import archsim
 
 for arguments in (
     {"fraction": "x"}, {"last_layers": 2.0}, {"seed": 1.5}, {"seed": True}, {"policy": 3},
-    {"design": None}, {"read_after_s": "soon"}, {"granularity": 1},
+    {"design": None}, {"read_after_s": "soon"}, {"granularity": 1}, {"clip_at_zero": "no"},
 ):
     try:
         archsim.program("lenet3", **arguments)
@@ -68,6 +68,7 @@ def test_wrong_types_are_refused(tmp_path: Path) -> None:
         "design = None",
         "read_after_s (--read-after) = 'soon'",
         "granularity = 1",
+        "clip_at_zero (--clip-at-zero) = 'no'",
     ]
 
 

@@ -69,6 +69,7 @@ def program_network(
     placement: NetworkPlacement | None = None,
     evidence: Evidence | None = None,
     read_after_s: float | None = None,
+    clip_at_zero: bool = False,
     design: str = "none",
     checkpoint_hash: str | None = None,
     seed: int = 0,
@@ -85,6 +86,8 @@ def program_network(
         evidence: data, for scores that need it, for the expected loss and for the accuracy.
         read_after_s: time from programming to the reads of the accuracy, s; None reads right after
             programming, before cells drift.
+        clip_at_zero: cells whose conductance would fall below zero stay at zero, in the programmed
+            chip and in those of the accuracy.
         design: placement of the shared block; said in the result.
         checkpoint_hash: of the tensors of the trained network; None for an untrained one.
         seed: of all randomness.
@@ -147,6 +150,7 @@ def program_network(
             parallel_subarrays=resolved.chip.programming.parallel_subarrays * placement.chips,
             kernel_layers=placement.kernel_layers,
         ),
+        clip_at_zero=clip_at_zero,
     )
     effort = write_effort(masks, cells, cell)
     read_out = ReadOut(
@@ -154,6 +158,7 @@ def program_network(
         weight_format=weight_format,
         verify=masks,
         time_s=read_after_s or 0.0,
+        clip_at_zero=clip_at_zero,
     )
     accuracy = None
     if evidence is not None and measured:
@@ -168,6 +173,7 @@ def program_network(
         last_layers=choice.last_layers if choice.policy == "last-layers" else None,
         granularity=choice.granularity,
         encoding=encoding,
+        clip_at_zero=clip_at_zero,
         padded_bits=weight_format.padded_bits,
         checkpoint_hash=checkpoint_hash,
         data=None if evidence is None else evidence.dataset.name,
@@ -209,6 +215,7 @@ def program_network(
                 measured=measured,
                 network_chips=placement.chips,
                 untraced=placement.untraced,
+                clip_at_zero=clip_at_zero,
                 no_loss=no_loss,
             ),
             *choice_notes(choice, cell, tally),

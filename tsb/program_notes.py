@@ -33,6 +33,7 @@ def program_notes(
     read_after_s: float | None,
     network_chips: int,
     untraced: str,
+    clip_at_zero: bool,
     no_loss: str,
 ) -> Iterator[str]:
     """Say what the numbers rest on, and what went wrong, one sentence each.
@@ -50,11 +51,12 @@ def program_notes(
         read_after_s: time from programming to the reads of the accuracy, s; None if not given.
         network_chips: chips that the network is spread over.
         untraced: why the mapping of the network is not known; "" if it is.
+        clip_at_zero: whether cells stop at zero conductance.
         no_loss: why the expected loss is missing although there are data; "" if it is not.
     """
     yield "Every layer is programmed once; archsim map also counts the copies of a layer."
     yield from _placed(network_chips, untraced)
-    yield from _format(weight_format)
+    yield from _format(weight_format, clip_at_zero)
     if not trained:
         yield "The weights are the untrained initial ones: give --checkpoint for a trained network."
     zero = [name for name, weight in weights.items() if not bool(weight.any())]
@@ -120,8 +122,13 @@ def _placed(network_chips: int, untraced: str) -> Iterator[str]:
         yield f"All layers are unrolled onto subarrays, whatever the chip's mapping: {untraced}."
 
 
-def _format(weight_format: WeightFormat) -> Iterator[str]:
+def _format(weight_format: WeightFormat, clip_at_zero: bool) -> Iterator[str]:
     """Say what the cells of a weight stand for."""
+    if clip_at_zero:
+        yield (
+            "Cells stop at zero conductance (--clip-at-zero); the expected rise of the loss is for "
+            "cells that do not."
+        )
     if weight_format.encoding == "magnitude":
         yield (
             "Encoding magnitude, the convention of the literature: the sign is held apart, without "

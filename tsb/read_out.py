@@ -35,12 +35,15 @@ class ReadOut:
         verify: masks by name, a flag per weight or per cell.
         time_s: time from programming to the read, s; up to the device's ``drift_start`` nothing
             drifts.
+        clip_at_zero: cells whose conductance would fall below zero stay at zero; they are read
+            with noise all the same.
     """
 
     device: DeviceFile
     weight_format: WeightFormat
     verify: Mapping[str, Tensor]
     time_s: float = 0.0
+    clip_at_zero: bool = False
 
     def __post_init__(self) -> None:
         """Check the time, and that the device says from when on it drifts.
@@ -92,6 +95,7 @@ class ReadOut:
             chip_seed=chip_seed,
             weight_format=self.weight_format,
             verify=self.verify.get(name, False),
+            clip_at_zero=self.clip_at_zero,
             keep_cells=self.drifts,
         )
         held = done.weights

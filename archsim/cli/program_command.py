@@ -183,6 +183,14 @@ def program_command(
             show_default=False,
         ),
     ] = None,
+    clip_at_zero: Annotated[
+        bool,
+        typer.Option(
+            "--clip-at-zero",
+            help="Cells whose conductance would fall below zero stay at zero. Default: they do "
+            "not, which is the literature's convention.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of all randomness, 0 to 2^63 - 1.")] = 0,
     chip: options.ChipOption = None,
     technology: options.TechnologyOption = None,
@@ -211,6 +219,7 @@ def program_command(
         "--encoding": encoding is not None,
         "--chips": chips is not None,
         "--read-after": read_after is not None,
+        "--clip-at-zero": clip_at_zero,
         "--format": format is not Format.TABLE,
         "--out": out is not None,
         "--design": design is not Design.NONE,
@@ -250,6 +259,7 @@ def program_command(
         test_images=test_images,
         chips=chips,
         read_after_s=read_after,
+        clip_at_zero=clip_at_zero,
         seed=seed,
         **settings,
     )

@@ -4,8 +4,9 @@ A weight tensor is a matrix with a row per input and neighbouring columns per ou
 into crossbars of ``rows x cols`` (a weight may be cut in two, as in the mapping). Where the mapping
 gives every kernel pixel a PE of its own, the rows of a crossbar hold the input channels of one
 pixel. The cells of a row in one crossbar are written in parallel, and the row waits for its slowest
-cell; rows follow one another; crossbars are written in parallel as far as the drivers go round, longest first. The
-average of this, without the crossbars' own spread, is in :mod:`archsim.device.programming`.
+cell; rows follow one another; crossbars are written in parallel as far as the drivers go round,
+longest first. The average of this, without the crossbars' own spread, is in
+:mod:`archsim.device.programming`.
 """
 
 from __future__ import annotations
@@ -115,8 +116,8 @@ def crossbar_times_s(
 def schedule_s(times_s: Float[Tensor, " crossbar"], *, parallel: int) -> float:
     """Return when the last crossbar is written, s: longest first, each by the first free driver.
 
-    No schedule is shorter than by ``1 / (4/3 - 1 / (3 parallel))`` (Graham, SIAM Journal on Applied
-    Mathematics 17, 1969, theorem 2).
+    This is at most ``4/3 - 1 / (3 parallel)`` times the shortest schedule (Graham, SIAM Journal on
+    Applied Mathematics 17, 1969, theorem 2).
 
     Args:
         times_s: time of each crossbar, in any order, s.

@@ -114,15 +114,16 @@ def test_separate_blocks_are_those_of_the_plan(run: Run) -> None:
 
 
 def test_the_curve_refuses_what_it_does_not_use(run: Run) -> None:
-    for option, value in (
+    for option, *value in (
         ("--policy", "swim"),
         ("--out", "x.json"),
         ("--format", "csv"),
         ("--encoding", "offset"),
         ("--chips", "5"),
         ("--read-after", "5"),
+        ("--clip-at-zero",),
     ):
-        done = run("program", "lenet3", "--curve", "folder", option, value)
+        done = run("program", "lenet3", "--curve", "folder", option, *value)
         assert done.exit_code == 2
         assert option in done.stderr
 
@@ -260,6 +261,23 @@ def test_read_noise_and_drift_are_in_the_accuracy(run: Run) -> None:
     assert found["write_pulses"] == silent["write_pulses"]
 
 
+def test_clipping_at_zero_is_in_the_accuracy(run: Run) -> None:
+    """A third of the range, unverified, in pairs of cells of which one is at level 0."""
+    common = (
+        *(*TRAINED, "--score-images", 100, "--chips", 10, "--encoding", "differential"),
+        *("--set", "device.sigma=0.3"),
+    )
+    plain, clipped = program(run, *common), program(run, *common, "--clip-at-zero")
+    lost = [number(dict(found["accuracy"]), "loss") for found in (plain, clipped)]  # type: ignore[call-overload]
+    assert lost[1] < lost[0] - 0.05
+    assert (plain["clip_at_zero"], clipped["clip_at_zero"]) == (False, True)
+    assert number(clipped, "residual_sigma") < 0.9 * number(plain, "residual_sigma")
+    same = ("write_pulses", "time_ms", "expected_loss_change", "expected_write_pulses")
+    assert [clipped[key] for key in same] == [plain[key] for key in same]
+    assert "Cells stop at zero conductance" in notes(clipped)
+    assert "Cells stop at zero conductance" not in notes(plain)
+
+
 def test_a_device_that_does_not_drift_says_so(run: Run) -> None:
     few = (*FEW, "--chips", 3)
     found = program(run, *TRAINED, *few, "--read-after", "1e9")
@@ -315,6 +333,10 @@ REFUSED = {
     "no write-verify": (
         ["--policy", "all", "--device", "sram", "--set", "chip.precision.bits_per_cell=1"],
         "no write_verify",
+    ),
+    "no resistances": (
+        ["--clip-at-zero", "--device", "sram", "--set", "chip.precision.bits_per_cell=1"],
+        "clip_at_zero: device 'sram' has no r_on and r_off",
     ),
     "too many layers": (
         ["--policy", "last-layers", "--last-layers", "9"],

@@ -44,6 +44,38 @@ def test_at_once_and_without_noise_it_is_the_sampler(encoding, time_s):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("time_s", [0.0, DAY_S])
+def test_clipped_cells_hold_no_less_than_nothing(encoding, time_s):
+    """The same pulses: only weights with a cell below zero conductance are read otherwise.
+
+    By hand: a cell at level 0 of an error below ``-g_off / (g_on - g_off)`` stops there.
+    """
+    chip = device("sigma=0.3", "read_noise_sigma=0", "drift_nu_sigma=0")
+    form = WeightFormat(encoding=encoding)
+    found, done = {}, {}
+    for clip in (False, True):
+        read = ReadOut(device=chip, weight_format=form, verify={}, time_s=time_s, clip_at_zero=clip)
+        found[clip] = read.draw(WEIGHTS, seeded(6))["a"].double()
+        done[clip] = program_weights(
+            WEIGHTS, device=chip, generator=seeded(6), weight_format=form, keep_cells=True,
+            clip_at_zero=clip,
+        ).tensors["a"]  # fmt: skip
+    codes, scale = form.quantise(WEIGHTS["a"])
+    on, off = 1 / 40e3, 1 / 1e6
+    levels = form.encode(codes).flatten(-2) + 3 * done[False].cell_errors.double()
+    below = (levels < -3 * off / (on - off)).any(-1)
+    assert 0.05 < float(below.double().mean()) < 0.99
+    assert torch.equal(found[True] != found[False], below)
+    stopped = levels.clamp_min(-3 * off / (on - off)).view(*codes.shape, form.sides, form.slices)
+    left = float(drift_factor(time_s=time_s, start_s=20.0, drift_nu=0.049)) if time_s else 1.0
+    later = left * stopped - (1 - left) * 3 * off / (on - off)
+    by_hand = form.decode(later, codes) * scale
+    torch.testing.assert_close(found[True], by_hand, rtol=1e-4, atol=1e-4 * scale * 255)
+    if not time_s:
+        assert torch.equal(found[True], done[True].weights.double())
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
 def test_one_read_has_the_noise_of_its_cells(encoding):
     chip, form = device("sigma=0", "read_noise_sigma=0.02"), WeightFormat(encoding=encoding)
     weight = {"w": torch.linspace(-1, 1, 10).expand(4000, 10)}
