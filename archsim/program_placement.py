@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
 from archsim.cost.off_chip import chips
+from archsim.cost.verify_read import verify_read
 from archsim.errors import NetworkError
 from archsim.network import LayerGraph, from_graph, load_network
 from archsim.plan import MappingPlan
@@ -35,20 +38,27 @@ def network_placement(
     """
     several = resolved.chip.off_chip.when_full == "multi-chip"
     needed = several or design != "none"
+    pairs = encoding in ("differential", "separate-sign")
+    batch = DesignBatch.from_resolved(resolved, design)
+    batch = batch.replace(is_differential=torch.tensor(pairs))
+    read = verify_read(design=batch)
+    circuit = NetworkPlacement(
+        drivers=int(batch.write_drivers),
+        row_read_s=float(read.row_s),
+        cell_read_J=float(read.cell_J),
+    )
     if not (needed or resolved.chip.hierarchy.kernel_per_pe):
-        return NetworkPlacement()
+        return circuit
     try:
         graph = load_network(model, name=network)
     except NetworkError as error:
         if needed:
             raise
-        return NetworkPlacement(untraced=str(error))
-    pairs = encoding in ("differential", "separate-sign")
-    batch = DesignBatch.from_resolved(resolved, design)
-    batch = batch.replace(is_differential=torch.tensor(pairs))
+        return replace(circuit, untraced=str(error))
     points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
     plan = compile_plan(design=batch, table=from_graph(graph), points=points)
-    return NetworkPlacement(
+    return replace(
+        circuit,
         blocks=_blocks(graph, resolved, design),
         chips=int(chips(design=batch, plan=plan)) if several else 1,
         kernel_layers=_kernel_layers(plan),

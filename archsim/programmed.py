@@ -83,7 +83,7 @@ class ProgramResult:
         unconverged_cells: verified cells outside the tolerance at the pulse limit.
         unconverged_stuck_cells: of these, those that no pulse moves.
         stuck_cells: cells that no pulse moves, verified or not.
-        residual_sigma: root-mean-square error of all cells, relative to the maximum conductance.
+        residual_sigma: root-mean-square error of all cells, relative to the range g_on - g_off.
         verified_residual_sigma: that of the verified cells; None without any.
         expected_write_pulses: closed form of ``write_pulses``, stuck cells included.
         verify_cycles: expected pulses of verified cells over those of verifying everything.

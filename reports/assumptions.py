@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from archsim.units import from_si
+
 if TYPE_CHECKING:
     from archsim.config.schema import DeviceFile, Programming
+    from archsim.config.sourced import Quantity
     from archsim.results import MapResult
 
 
@@ -63,6 +66,8 @@ def _some(names: Sequence[str], most: int = 6) -> str:
 def _about_programming(result: MapResult) -> list[str]:
     chip, device = result.resolved.chip, result.resolved.device
     drivers = f"{chip.programming.parallel_subarrays} subarray(s) at a time"
+    if chip.programming.max_power is not None:
+        drivers += f", fewer where their pulses would take more than {_watts(chip.programming)}"
     if device.write_verify is None:
         return [
             f"Programming: device {device.name} has no write_verify, so no cell is verified under "
@@ -72,12 +77,18 @@ def _about_programming(result: MapResult) -> list[str]:
     lines = [f"Programming: {_who_is_verified(result)} (policy {policy}), {drivers}."]
     if device.sigma_profile.kind != "uniform" and policy != "none":
         taken = {
-            "weight": "NeFT's share of the weights, 0.4, lies there",
+            "weight": f"{100 * chip.programming.middle_share:.3g} % of the weights lie there "
+            "(chip.programming.middle_share)",
             "level": "all levels of a cell are equally likely",
         }
         lines.append(
             f"Programming: {device.name} spreads most in the middle of its range, and pulses are "
             f"those if {taken[device.sigma_profile.kind]}; archsim program counts your weights."
+        )
+    if (_positive(device.stuck_on_rate) or _positive(device.stuck_off_rate)) and policy != "none":
+        lines.append(
+            f"Programming: cells of {device.name} that are stuck take pulses in vain, as many as "
+            "if all levels were equally likely; archsim program counts those of your weights."
         )
     return lines + _unused_programming(chip.programming) + _left_out_of_programming(device)
 
@@ -111,18 +122,24 @@ def _unused_programming(programming: Programming) -> list[str]:
     return [f"Without influence under policy {programming.policy}: {', '.join(unused)}."]
 
 
+def _positive(value: Quantity | None) -> bool:
+    """Whether a device has some of this."""
+    return value is not None and value.si > 0
+
+
+def _watts(programming: Programming) -> str:
+    """The power limit with its unit."""
+    limit = programming.max_power
+    return "" if limit is None else f"{from_si(limit.si, 'mW'):.4g} mW"
+
+
 def _left_out_of_programming(device: DeviceFile) -> list[str]:
     """Errors of cells that no pulse of the programming can know."""
     errors = {
         "drift": (device.drift_nu, device.drift_nu_sigma),
-        "read noise": (device.read_noise_sigma,),
-        "stuck cells": (device.stuck_on_rate, device.stuck_off_rate),
+        "read noise in operation": (device.read_noise_sigma,),
     }
-    here = [
-        name
-        for name, values in errors.items()
-        if any(value is not None and value.si > 0 for value in values)
-    ]
+    here = [name for name, values in errors.items() if any(map(_positive, values))]
     if not here:
         return []
     return [

@@ -25,6 +25,7 @@ from torch import Tensor
 from archsim.config.schema import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device import PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
+from archsim.device.stuck import with_stuck
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import ConfigError
 
@@ -38,7 +39,7 @@ class CellModel:
     """Spread and write-verify of a cell, and how weights are cut into cells.
 
     Attributes:
-        sigma: spread of one pulse, relative to the maximum conductance, 0 to 1; with a profile, see
+        sigma: spread of one pulse, relative to the range g_on - g_off, 0 to 1; with a profile, see
             :meth:`class_sigmas`.
         factor: sigma of the middle over that of the ends of the range; 1 is uniform.
         profile: whose place in the range ``factor`` is about: ``level`` or ``weight``.
@@ -46,14 +47,15 @@ class CellModel:
         bits_per_cell: K.
         encoding: one of :data:`archsim.device.ENCODINGS`.
         write_model: ``redraw`` or ``incremental``.
-        tolerance: accepted error, relative to the maximum conductance.
+        tolerance: accepted error, relative to the range g_on - g_off.
         max_pulses: pulse limit.
         step_gain: incremental: share of the error that a further pulse removes.
         step_sigma: incremental: spread that a further pulse adds.
         device_share: share of ``sigma^2`` that all pulses of a cell have in common, 0 to 1.
         stuck_on_rate: share of the cells that are stuck at the highest level.
         stuck_off_rate: share of the cells that are stuck at the lowest level.
-        read_noise_sigma: spread of one read of a cell, relative to the maximum conductance.
+        read_noise_sigma: spread of one read of a cell, relative to the range g_on - g_off.
+        verify_noise_sigma: the same of a verify read.
     """
 
     sigma: float
@@ -71,6 +73,7 @@ class CellModel:
     stuck_on_rate: float = 0.0
     stuck_off_rate: float = 0.0
     read_noise_sigma: float = 0.0
+    verify_noise_sigma: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -81,7 +84,7 @@ class CellModel:
         """
         if not 0 <= self.sigma <= 1:
             raise ConfigError(
-                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the maximum conductance"
+                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
             )
         if self.profile not in PROFILES:
             raise ConfigError(f"profile = '{self.profile}'; allowed: {', '.join(PROFILES)}")
@@ -93,8 +96,9 @@ class CellModel:
                 f"stuck_on_rate = {on:g} and stuck_off_rate = {off:g}; allowed: both >= 0 with a "
                 "sum of at most 1"
             )
-        if self.read_noise_sigma < 0:
-            raise ConfigError(f"read_noise_sigma = {self.read_noise_sigma:g}; allowed: 0 or more")
+        for name in ("read_noise_sigma", "verify_noise_sigma"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} = {getattr(self, name):g}; allowed: 0 or more")
         _ = self.weight_format
 
     @classmethod
@@ -125,21 +129,24 @@ class CellModel:
                 f"device '{device.name}' has no write_verify; choose a non-volatile one"
             )
         return cls(
-            sigma=device.sigma.si,
+            sigma=device.of_range(device.sigma),
             factor=device.sigma_profile.factor.si,
             profile="weight" if device.sigma_profile.kind == "weight" else "level",
             weight_bits=weight_bits,
             bits_per_cell=bits_per_cell,
             encoding=encoding,
             write_model="redraw" if write is None else write.model,
-            tolerance=math.inf if write is None else write.tolerance.si,
+            tolerance=math.inf if write is None else device.of_range(write.tolerance),
             max_pulses=1 if write is None else int(write.max_pulses.si),
             step_gain=None if write is None or write.step_gain is None else write.step_gain.si,
-            step_sigma=None if write is None or write.step_sigma is None else write.step_sigma.si,
+            step_sigma=None
+            if write is None or write.step_sigma is None
+            else device.of_range(write.step_sigma),
             device_share=_number(device.device_to_device_share),
             stuck_on_rate=_number(device.stuck_on_rate),
             stuck_off_rate=_number(device.stuck_off_rate),
-            read_noise_sigma=_number(device.read_noise_sigma),
+            read_noise_sigma=device.of_range(device.read_noise_sigma),
+            verify_noise_sigma=device.verify_noise_of_range,
         )
 
     def but(self, **changes: object) -> CellModel:
@@ -166,7 +173,7 @@ class CellModel:
     def class_sigmas(self) -> Float[Tensor, " kind"]:
         """Return the sigma of one pulse of each class of cells that work.
 
-        Relative to the maximum conductance. A class per level; with the profile ``weight`` those of
+        Relative to the range g_on - g_off. A class per level; with the profile ``weight`` those of
         outer weights, then those of middle ones. The ends have ``sigma / sqrt(0.4 s^2 + 0.6)``, s
         the factor, the middle s times that: NeFT's normalisation, in which ``sigma`` is the root
         mean square where 0.4 of the weights lie in the middle. It is kept for the profile
@@ -216,7 +223,7 @@ def _number(quantity: Quantity | None) -> float:
 
 @dataclass(frozen=True, eq=False)
 class CellLaws:
-    """Laws of the classes of cells, ``kind``, errors relative to the maximum conductance.
+    """Laws of the classes of cells, ``kind``, errors relative to the range g_on - g_off.
 
     Attributes:
         verified: write-verify.
@@ -250,23 +257,26 @@ def cell_laws(cell: CellModel) -> CellLaws:
         step_gain=cell.step_gain,
         step_sigma=cell.step_sigma,
         device_share=cell.device_share,
+        read_noise=cell.verify_noise_sigma,
     )
     level = torch.arange(len(sigmas), dtype=torch.float64) % cell.levels
     top = cell.levels - 1
+    rates = torch.tensor([cell.stuck_on_rate, cell.stuck_off_rate], dtype=torch.float64)
+    working = PulseLaw(
+        law.survival[place], law.residual_sigma[place], law.unconverged_fraction[place]
+    )
     # Errors of a cell that is stuck at the highest, and at the lowest level.
-    errors = torch.stack([top - level, -level]) / top
-    rates = torch.tensor([[cell.stuck_on_rate], [cell.stuck_off_rate]], dtype=torch.float64)
-    lost = (rates * (errors.abs() > cell.tolerance)).sum(0)
-    done = rates.sum() - lost
-    squares = (rates * errors**2).sum(0)
-    works = 1 - rates.sum()
-    first = torch.arange(law.survival.shape[-1]) == 0
+    errors = torch.stack([(top - level) / top, -level / top], dim=-1)
+    squares = (rates * errors**2).sum(-1)
     return CellLaws(
-        verified=PulseLaw(
-            survival=works * law.survival[place] + lost.unsqueeze(-1) + done.unsqueeze(-1) * first,
-            residual_sigma=torch.sqrt(works * law.residual_sigma[place] ** 2 + squares),
-            unconverged_fraction=works * law.unconverged_fraction[place] + lost,
+        verified=with_stuck(
+            working,
+            errors=errors,
+            rates=rates.expand_as(errors),
+            tolerance=cell.tolerance,
+            max_pulses=cell.max_pulses,
+            read_noise=cell.verify_noise_sigma,
         ),
-        mean=(rates * errors).sum(0),
-        once=works * sigmas**2 + squares,
+        mean=(rates * errors).sum(-1),
+        once=(1 - rates.sum()) * sigmas**2 + squares,
     )

@@ -26,7 +26,7 @@ class WeightNoise:
     """How weights are stored, and what storing does to them.
 
     Attributes:
-        sigma: root-mean-square spread of a cell relative to its maximum conductance, 0 to 1.
+        sigma: root-mean-square spread of a cell relative to its range g_on - g_off, 0 to 1.
         factor: NeFT's profile (arXiv 2305.14561): sigma of weights in the middle of the range over
             that of the others; 1 is uniform.
         weight_bits: M.
@@ -51,7 +51,7 @@ class WeightNoise:
         """
         if not 0 <= self.sigma <= 1:
             raise ConfigError(
-                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the maximum conductance"
+                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
             )
         if not 0 < self.factor < float("inf"):
             raise ConfigError(f"factor = {self.factor:g}; allowed: above 0, and finite")

@@ -50,12 +50,18 @@ class NetworkPlacement:
         chips: how many the network is spread over; each has its own write drivers.
         kernel_layers: names of the weights whose kernel pixels have PEs of their own; all others
             are unrolled (im2col).
+        drivers: subarrays that a chip writes at a time; None: ``chip.programming``'s.
+        row_read_s: duration of the verify read of a row, s; None: that of the device.
+        cell_read_J: energy of the verify read of a cell, J; None: that of the device.
         untraced: why the mapping is not known, so that all layers are unrolled; "" if it is.
     """
 
     blocks: int = 0
     chips: int = 1
     kernel_layers: frozenset[str] = frozenset()
+    drivers: int | None = None
+    row_read_s: float | None = None
+    cell_read_J: float | None = None
     untraced: str = ""
 
 
@@ -138,6 +144,7 @@ def program_network(
     )
     masks = _masks(model, weights, block, cells, choice, tiling, evidence, second, seed)
     generator = torch.Generator().manual_seed(seed)
+    drivers = placement.drivers or resolved.chip.programming.parallel_subarrays
     done = program_weights(
         everything,
         device=resolved.device,
@@ -147,8 +154,10 @@ def program_network(
         array=WriteArray(
             rows=crossbar.rows,
             cols=crossbar.cols,
-            parallel_subarrays=resolved.chip.programming.parallel_subarrays * placement.chips,
+            parallel_subarrays=drivers * placement.chips,
             kernel_layers=placement.kernel_layers,
+            row_read_s=placement.row_read_s,
+            cell_read_J=placement.cell_read_J,
         ),
         clip_at_zero=clip_at_zero,
     )

@@ -113,7 +113,7 @@ class ReadOut:
         form = self.weight_format
         return float(
             code_noise_std(
-                sigma=_si(self.device.read_noise_sigma),
+                sigma=self.device.of_range(self.device.read_noise_sigma),
                 weight_bits=form.weight_bits,
                 bits_per_cell=form.bits_per_cell,
                 differential=form.sides > 1,

@@ -35,6 +35,8 @@ MAX_LAST_LAYERS = 4
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = ("refuse", "reload", "multi-chip")
 WRITE_MODELS = ("redraw", "incremental")
+#: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
+NO_POWER_LIMIT_W = 1e12
 SIGMA_PROFILES = ("uniform", "weight", "level")
 
 
@@ -91,6 +93,7 @@ class DesignBatch:
     write_energy_J: Tensor = _parameter("device.write_energy")
     verify_read_time_s: Tensor = _parameter("device.verify_read_time")
     verify_read_energy_J: Tensor = _parameter("device.verify_read_energy")
+    spread_of_maximum: Tensor = _parameter("device.spread_reference", "flag", ("range", "maximum"))
     sigma: Tensor = _parameter("device.sigma")
     sigma_profile: Tensor = _parameter("device.sigma_profile.kind", "choice", SIGMA_PROFILES)
     sigma_factor: Tensor = _parameter("device.sigma_profile.factor", default=1.0)
@@ -100,11 +103,16 @@ class DesignBatch:
     max_pulses: Tensor = _parameter("device.write_verify.max_pulses", "integer", default=1.0)
     step_gain: Tensor = _parameter("device.write_verify.step_gain", default=1.0)
     step_sigma: Tensor = _parameter("device.write_verify.step_sigma")
+    verify_noise: Tensor = _parameter("device.verify_noise_sigma")
+    stuck_on_rate: Tensor = _parameter("device.stuck_on_rate")
+    stuck_off_rate: Tensor = _parameter("device.stuck_off_rate")
     write_policy: Tensor = _parameter("chip.programming.policy", "choice", POLICIES)
     last_layers: Tensor = _parameter("chip.programming.last_layers", "integer")
     verified_fraction: Tensor = _parameter("chip.programming.fraction")
     whole_rows: Tensor = _parameter("chip.programming.granularity", "flag", ("weight", "row"))
     parallel_subarrays: Tensor = _parameter("chip.programming.parallel_subarrays", "integer")
+    write_power_W: Tensor = _parameter("chip.programming.max_power", default=NO_POWER_LIMIT_W)
+    middle_share: Tensor = _parameter("chip.programming.middle_share")
     # hierarchy
     kernel_per_pe: Tensor = _parameter("chip.hierarchy.kernel_per_pe", "flag")
     duplication: Tensor = _parameter(
@@ -213,6 +221,9 @@ class DesignBatch:
             values[name] = _to_tensor(value, parameter)
         if resolved.device.write_verify is None:  # nothing to verify, whoever should be
             values["write_policy"] = _to_tensor("none", cls.parameters()["write_policy"])
+        if resolved.device.verify_noise_sigma is None:
+            noise = resolved.device.read_noise_sigma
+            values["verify_noise"] = _to_tensor(noise, cls.parameters()["verify_noise"])
         if resolved.chip.read.voltage is None:
             values["v_read_V"] = technology.v_read_V
         return cls(technology=technology, **values)
@@ -284,6 +295,22 @@ class DesignBatch:
     def weight_slices(self) -> Tensor:
         """Cells per weight code, ceil(M / K)."""
         return torch.ceil(self.weight_bits / self.cell_bits)
+
+    @property
+    def range_factor(self) -> Tensor:
+        """What turns a spread as configured into one relative to ``g_on - g_off``."""
+        of_range = 1 / (1 - self.r_on_ohm / self.r_off_ohm)
+        return torch.where(self.spread_of_maximum & ~self.is_sram, of_range, 1.0)
+
+    @property
+    def write_drivers(self) -> Tensor:
+        """Subarrays that a chip writes at a time: as many as power allows, but one.
+
+        A row of one subarray takes ``cols x write_energy / pulse_width``.
+        """
+        row_W = self.cols * self.write_energy_J / self.pulse_width_s.clamp_min(1e-15)
+        allowed = torch.floor(self.write_power_W / row_W.clamp_min(1e-30)).clamp_min(1.0)
+        return torch.minimum(self.parallel_subarrays, allowed)
 
     @property
     def columns_per_weight(self) -> Tensor:

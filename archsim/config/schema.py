@@ -259,7 +259,20 @@ class Programming(_Model):
         default="weight",
         description="policy fraction: single weights anywhere, or whole rows of a crossbar",
     )
-    parallel_subarrays: Count = Field(description="subarrays programmed at the same time")
+    parallel_subarrays: Count = Field(
+        description="subarrays programmed at the same time, at most; see max_power"
+    )
+    max_power: quantity("W") | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="power of all write pulses at the same time, per chip; null: as much as "
+        "parallel_subarrays take",
+    )
+    middle_share: Fraction = Field(
+        default=0.4,
+        description="share of the weights in the middle of their range, for devices that spread "
+        "more there (sigma_profile weight); 0.4 is NeFT's; archsim program counts those of a "
+        "network, and archsim map knows no weights",
+    )
 
 
 class OffChip(_Model):
@@ -476,16 +489,19 @@ class WriteVerify(_Model):
     model: Literal["redraw", "incremental"]
     tolerance: quantity("1")  # type: ignore[valid-type]
     max_pulses: quantity("1", minimum=1.0)  # type: ignore[valid-type]
-    step_gain: quantity("1") | None = None  # type: ignore[valid-type]
-    step_sigma: quantity("1") | None = None  # type: ignore[valid-type]
+    step_gain: quantity("1", maximum=2.0) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="incremental: share of the error that a further pulse removes; above 2 the "
+        "error would grow",
+    )
+    step_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
 
     @field_validator("tolerance")
     @classmethod
     def _reachable(cls, tolerance: Quantity) -> Quantity:
         if tolerance.si <= 0:
             raise ValueError(
-                f"{tolerance.si:g}: no cell is ever exactly at its level; allowed: above 0, of the "
-                "maximum conductance"
+                f"{tolerance.si:g}: no cell is ever exactly at its level; allowed: above 0"
             )
         return tolerance
 
@@ -515,7 +531,12 @@ class DeviceFile(_Model):
     write_energy: quantity("J")  # type: ignore[valid-type]
     verify_read_time: quantity("s")  # type: ignore[valid-type]
     verify_read_energy: quantity("J")  # type: ignore[valid-type]
-    sigma: quantity("1")  # type: ignore[valid-type]
+    spread_reference: Literal["range", "maximum"] = Field(
+        default="range",
+        description="what sigma, tolerance, step_sigma and read_noise_sigma are relative to: "
+        "(and verify_noise_sigma): g_on - g_off, which is what a weight spans, or g_on",
+    )
+    sigma: quantity("1", maximum=1.0)  # type: ignore[valid-type]
     sigma_profile: SigmaProfile
     device_to_device_share: quantity("1") | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -528,9 +549,37 @@ class DeviceFile(_Model):
     drift_start: quantity("s") | None = None  # type: ignore[valid-type]
     drift_nu: quantity("1") | None = None  # type: ignore[valid-type]
     drift_nu_sigma: quantity("1") | None = None  # type: ignore[valid-type]
-    read_noise_sigma: quantity("1") | None = None  # type: ignore[valid-type]
+    read_noise_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    verify_noise_sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="noise of one verify read, soon after its pulse; null: read_noise_sigma",
+    )
     retention_time: quantity("s") | None = None  # type: ignore[valid-type]
     endurance_cycles: quantity("1") | None = None  # type: ignore[valid-type]
+
+    @property
+    def range_factor(self) -> float:
+        """What turns a spread of :attr:`spread_reference` into one of ``g_on - g_off``.
+
+        ``g_on / (g_on - g_off) = 1 / (1 - r_on / r_off)`` for ``maximum``, else 1.
+        """
+        if self.spread_reference == "range" or self.r_on is None or self.r_off is None:
+            return 1.0
+        return float(1 / (1 - self.r_on.si / self.r_off.si))
+
+    def of_range(self, spread: Quantity | None) -> float:
+        """Return a spread relative to ``g_on - g_off``; 0 for what the device does not have.
+
+        Args:
+            spread: sigma, tolerance, step_sigma or read_noise_sigma of this device.
+        """
+        return 0.0 if spread is None else spread.si * self.range_factor
+
+    @property
+    def verify_noise_of_range(self) -> float:
+        """Spread of one verify read, relative to ``g_on - g_off``."""
+        own = self.verify_noise_sigma
+        return self.of_range(self.read_noise_sigma if own is None else own)
 
     @model_validator(mode="after")
     def _shares_at_most_one(self) -> DeviceFile:
@@ -551,6 +600,16 @@ class DeviceFile(_Model):
         if self.r_on.si >= self.r_off.si:
             raise ValueError(
                 f"r_on = {self.r_on.si:g} ohm is not below r_off = {self.r_off.si:g} ohm"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _spread_within_the_range(self) -> DeviceFile:
+        if self.of_range(self.sigma) > 1:
+            raise ValueError(
+                f"sigma = {self.sigma.si:g} of the maximum conductance is "
+                f"{self.of_range(self.sigma):.3g} of the range g_on - g_off; allowed: 0 to "
+                f"{1 / self.range_factor:.3g} at this r_on and r_off"
             )
         return self
 

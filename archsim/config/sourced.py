@@ -92,10 +92,12 @@ def _allow_unit(value: Any) -> Any:
 
 
 class _Checked:
-    """Validator of one quantity: unit family, lower bound and number of entries."""
+    """Validator of one quantity: unit family, bounds and number of entries."""
 
-    def __init__(self, unit: str, minimum: float | None, length: int) -> None:
-        self.unit, self.minimum, self.length = unit, minimum, length
+    def __init__(
+        self, unit: str, minimum: float | None, maximum: float | None, length: int
+    ) -> None:
+        self.unit, self.minimum, self.maximum, self.length = unit, minimum, maximum, length
 
     def __call__(self, quantity: Quantity) -> Quantity:
         allowed = compatible_units(self.unit)
@@ -108,17 +110,28 @@ class _Checked:
             raise ValueError(
                 f"{quantity.value} {quantity.unit} is too small; allowed: >= {self.minimum:g}"
             )
+        if self.maximum is not None and max(entries) > self.maximum:
+            low = "" if self.minimum is None else f"{self.minimum:g} to "
+            raise ValueError(
+                f"{quantity.value} {quantity.unit} is too large; allowed: "
+                f"{low or 'at most '}{self.maximum:g}"
+            )
         return quantity
 
 
-def quantity(unit: str, *, minimum: float | None = 0.0, length: int = 1) -> Any:
+def quantity(
+    unit: str, *, minimum: float | None = 0.0, maximum: float | None = None, length: int = 1
+) -> Any:
     """Build the annotated type of a sourced constant.
 
     Args:
         unit: canonical unit; any compatible unit may be written in YAML.
         minimum: smallest SI value allowed, ``None`` for any sign.
+        maximum: largest SI value allowed, ``None`` for any.
         length: how many numbers the constant has.
     """
     return Annotated[
-        Quantity, BeforeValidator(_allow_unit), AfterValidator(_Checked(unit, minimum, length))
+        Quantity,
+        BeforeValidator(_allow_unit),
+        AfterValidator(_Checked(unit, minimum, maximum, length)),
     ]

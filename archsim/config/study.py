@@ -133,7 +133,7 @@ class Study(_Model):
     bits_per_cell: Annotated[int, Field(strict=True, ge=1, le=8)] = 2
     weight_bits: Annotated[int, Field(strict=True, ge=1, le=16)] = 8
     sigma: Annotated[list[Sigma], Field(min_length=1)] = Field(
-        default=[0.1], description="spread of one pulse, relative to the maximum conductance"
+        default=[0.1], description="spread of one pulse, relative to the range g_on - g_off"
     )
     seeds: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(min_length=1)] = Field(
         default=[0], description="of backbone and chips: every seed is trained anew"

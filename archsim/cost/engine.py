@@ -25,6 +25,7 @@ from archsim.cost.programming import programming_cost
 from archsim.cost.subarray import Subarray, subarray
 from archsim.cost.tile import Parts
 from archsim.cost.traffic import layer_traffic
+from archsim.cost.verify_read import verify_read
 from archsim.plan import Constraint, MappingPlan
 from archsim.results import CostBreakdown
 
@@ -95,7 +96,9 @@ def _roll_up(
     layer_latency = cycles.total * clock
     over_layers = plan.layers.over_layers
     latency = over_layers(layer_latency)
-    programming = programming_cost(design=design, plan=plan)
+    programming = programming_cost(
+        design=design, plan=plan, read=verify_read(design=design, array=array)
+    )
     period = torch.where(design.pipeline, _slowest_stage(design, plan, layer_latency), latency)
     outside = off_chip(
         design=design, plan=plan, programming=programming, latency_s=latency, period_s=period

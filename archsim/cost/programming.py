@@ -3,10 +3,13 @@
 The pulses of a cell come from :mod:`archsim.device`, the same object that decides its residual
 spread. Cells outside the write-verify policy get one pulse and are not read back.
 
+A verify read goes through the subarray's own mux: one ADC reads its ``mux_ratio`` columns one after
+the other, and each cell that is read costs the cell's read pulse and a conversion.
+
 The engine knows no weights. Where the spread of a weight depends on its place in the range, it
-takes NeFT's share of weights to be in the middle (0.4, that of the profile's normalisation), and
-where it depends on the level, all levels to be equally likely; ``archsim program`` counts those of
-a network.
+takes ``chip.programming.middle_share`` of the weights to be in the middle, and where it depends on
+the level, or cells are stuck at one, all levels to be equally likely, in a differential pair with
+one cell of the two at level 0; ``archsim program`` counts those of a network.
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ from torch import Tensor
 
 from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
 from archsim.cost.off_chip import chips
+from archsim.cost.verify_read import VerifyRead
+from archsim.device.cell import real
 from archsim.device.programming import row_pulses
-from archsim.device.variation import NEFT_MIDDLE_SHARE, middle_level_share, profile_sigmas
+from archsim.device.stuck import stuck_errors, with_stuck
+from archsim.device.variation import middle_level_share, profile_sigmas
 from archsim.device.write_verify import (
     PulseLaw,
     WeightMixture,
@@ -43,16 +49,19 @@ class _Verified:
     row_pulses: Tensor
 
 
-def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCost:
+def programming_cost(
+    *, design: DesignBatch, plan: MappingPlan, read: VerifyRead
+) -> ProgrammingCost:
     """Price the writing of all cells, copies included.
 
     The cells of a row are written in parallel, a row with verified cells until the slowest of
-    these is done; rows follow one another, and ``parallel_subarrays`` subarrays are written at a
+    these is done; rows follow one another, and ``design.write_drivers`` subarrays are written at a
     time: see :func:`_shortest_s`.
 
     Args:
         design: ``*batch``.
         plan: cells to write and cells to verify, ``*batch layer``.
+        read: time and energy of a verify read, ``*batch``.
     """
     layers = plan.layers
     cols = design.cols.unsqueeze(-1)
@@ -72,9 +81,9 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
     once = cells - checked
     pulses = once + checked * verified.pulses
     reads = checked * verified.reads
-    pulse, read = design.pulse_width_s.unsqueeze(-1), design.verify_read_time_s.unsqueeze(-1)
+    pulse, row_read = design.pulse_width_s.unsqueeze(-1), read.row_s.unsqueeze(-1)
     # A row in which nothing happens to be chosen takes the one pulse of its other cells.
-    checked_row = (verified.row_pulses + row.untouched) * pulse + verified.row_pulses * read
+    checked_row = (verified.row_pulses + row.untouched) * pulse + verified.row_pulses * row_read
     checked_rows = _twice(torch.where(whole, share, 1.0))
     per_row = checked_rows * checked_row + (1 - checked_rows) * pulse
     full_s, last_s = per_row.chunk(2, dim=-1)
@@ -82,7 +91,7 @@ def programming_cost(*, design: DesignBatch, plan: MappingPlan) -> ProgrammingCo
         write_pulses=pulses,
         verify_reads=reads,
         time_s=_time_s(design, plan, _Strips(full=strips - 1, full_s=full_s, last_s=last_s)),
-        energy_J=pulses * design.write_energy_J + reads * design.verify_read_energy_J,
+        energy_J=pulses * design.write_energy_J + reads * read.cell_J,
         cells=cells,
         verified_cells=checked,
         residual_sigma=verified.residual_sigma + torch.zeros_like(cells),
@@ -113,7 +122,7 @@ def _time_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor:
     busy = layers.over_layers(layers.rows * plan.copies * layers.owned * per_row)
     # Every chip of several has its own drivers; parts that are reloaded follow one another.
     count = chips(design=design, plan=plan)
-    drivers = design.parallel_subarrays * count
+    drivers = design.write_drivers * count
     if bool((drivers == 1).all()):
         return busy
     return torch.maximum(busy / drivers, _shortest_s(design, plan, strips, drivers, count))
@@ -201,32 +210,41 @@ def _verified(design: DesignBatch, row: _Row) -> _Verified:
             residual_sigma=torch.where(mine, here.residual_sigma, result.residual_sigma),
             row_pulses=torch.where(mine.unsqueeze(-1), here.row_pulses, result.row_pulses),
         )
-    return result or _averages(one_shot_law(sigma=design.sigma), row)
+    return result or _averages(one_shot_law(sigma=design.sigma * design.range_factor), row)
 
 
 def _law(design: DesignBatch, model: str, profile: str) -> PulseLaw | WeightMixture:
     """Pulse law of a model, of cells that are all alike or of two kinds."""
+    sigma = design.sigma * design.range_factor
     if profile == "uniform":
-        return _cell_law(design, model, design.sigma)
+        return _cell_law(design, model, sigma)
     outer, middle = (
-        _cell_law(design, model, sigma)
-        for sigma in profile_sigmas(sigma=design.sigma, factor=design.sigma_factor)
+        _cell_law(design, model, spread)
+        for spread in profile_sigmas(sigma=sigma, factor=design.sigma_factor)
     )
     if profile == "level":
-        return mix_cells(outer, middle, middle_level_share(design.cell_bits))
-    return WeightMixture(outer, middle, design.sigma.new_tensor(NEFT_MIDDLE_SHARE))
+        # The other cell of a differential pair is at level 0.
+        among = torch.where(design.is_differential, 0.5, 1.0)
+        return mix_cells(outer, middle, among * middle_level_share(design.cell_bits))
+    return WeightMixture(outer, middle, design.middle_share)
 
 
 def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
     """Pulse law of cells of one spread; remembered while its numbers are the same for all."""
+    factor = design.range_factor
     numbers = (
         sigma,
-        design.write_tolerance,
+        design.write_tolerance * factor,
         design.max_pulses,
         design.step_gain,
-        design.step_sigma,
+        design.step_sigma * factor,
         # Incremental pulses correct an error that belongs to the cell like any other.
         design.device_share if model == "redraw" else torch.zeros_like(design.sigma),
+        design.verify_noise * factor,
+        design.stuck_on_rate,
+        design.stuck_off_rate,
+        design.cell_bits,
+        design.is_differential,
     )
     if any(number.dim() or number.requires_grad for number in numbers):
         return _fresh_law(model, *numbers)
@@ -242,8 +260,13 @@ def _fresh_law(
     step_gain: Tensor | float,
     step_sigma: Tensor | float,
     device_share: Tensor | float,
+    read_noise: Tensor | float,
+    stuck_on_rate: Tensor | float,
+    stuck_off_rate: Tensor | float,
+    cell_bits: Tensor | float,
+    is_differential: Tensor | float,
 ) -> PulseLaw:
-    return pulse_law(
+    law = pulse_law(
         model=model,
         sigma=sigma,
         tolerance=tolerance,
@@ -251,6 +274,21 @@ def _fresh_law(
         step_gain=step_gain,
         step_sigma=step_sigma,
         device_share=device_share,
+        read_noise=read_noise,
+    )
+    on, off = real(stuck_on_rate), real(stuck_off_rate)
+    if not on.requires_grad and not off.requires_grad and not bool(((on > 0) | (off > 0)).any()):
+        return law
+    errors, rates = stuck_errors(
+        cell_bits=cell_bits, pair=is_differential, stuck_on_rate=on, stuck_off_rate=off
+    )
+    return with_stuck(
+        law,
+        errors=errors,
+        rates=rates,
+        tolerance=tolerance,
+        max_pulses=max_pulses,
+        read_noise=read_noise,
     )
 
 

@@ -13,6 +13,7 @@ from archsim.config.schema import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device.cell import Real, zero_conductance_level
 from archsim.device.disturbance import stuck_levels
+from archsim.device.stuck import stuck_pulses
 from archsim.device.variation import level_sigmas, profile_sigma
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_sampler import verify_cells
@@ -92,7 +93,7 @@ class CellProgrammer:
             codes: signed codes of the weights.
             digits: levels that their cells are meant to hold.
         """
-        sigma, profile = self.device.sigma.si, self.device.sigma_profile
+        sigma, profile = self.device.of_range(self.device.sigma), self.device.sigma_profile
         factor = profile.factor.si
         if factor == 1:
             return float(sigma)
@@ -143,9 +144,16 @@ class CellProgrammer:
             works = stuck.isnan()
             stuck_cells = int((~works).sum())
             error = torch.where(works, error, (stuck - digits) / top)
-            hopeless = ~works & (error.abs() > self._tolerance)
-            pulses = torch.where(works, pulses, torch.where(hopeless, self.max_pulses, 1.0))
-            converged = torch.where(works, converged, ~hopeless)
+            if verified is not None:
+                taken, done = stuck_pulses(
+                    error=torch.where(works, 0.0, error),
+                    tolerance=self._tolerance,
+                    max_pulses=self.max_pulses,
+                    read_noise=self.device.verify_noise_of_range,
+                    generator=generator,
+                )
+                pulses = torch.where(works, pulses, taken)
+                converged = torch.where(works, converged, done)
         levels = digits + top * error
         if self.clip_at_zero:
             levels = levels.clamp_min(self._lowest_level)
@@ -170,11 +178,12 @@ class CellProgrammer:
             model=loop.model,
             error=error,
             sigma=cycle,
-            tolerance=loop.tolerance.si,
+            tolerance=self._tolerance,
             max_pulses=self.max_pulses,
             generator=generator,
             step_gain=None if loop.step_gain is None else loop.step_gain.si,
-            step_sigma=None if loop.step_sigma is None else loop.step_sigma.si,
+            step_sigma=None if loop.step_sigma is None else self.device.of_range(loop.step_sigma),
+            read_noise=self.device.verify_noise_of_range,
             device_error=fixed,
             verified=verified,
         )
@@ -183,7 +192,7 @@ class CellProgrammer:
     @property
     def _tolerance(self) -> float:
         loop = self.device.write_verify
-        return math.inf if loop is None else loop.tolerance.si
+        return math.inf if loop is None else self.device.of_range(loop.tolerance)
 
     @property
     def _lowest_level(self) -> float:

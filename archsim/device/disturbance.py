@@ -152,7 +152,7 @@ def read_cells(
     Args:
         levels: programmed levels.
         level_count: levels per cell.
-        read_noise_sigma: standard deviation relative to the maximum conductance.
+        read_noise_sigma: standard deviation relative to the range g_on - g_off.
         generator: source of all randomness.
     """
     noise = torch.randn(levels.shape, generator=generator, dtype=levels.dtype, device=levels.device)

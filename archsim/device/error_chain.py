@@ -12,11 +12,17 @@ The error of the grid falls with the square of the bin width, so two grids, one 
 extrapolated (Richardson). Accuracy against a fine grid (tests/device/test_error_chain.py): where
 ``step_sigma >= 0.05 sigma``, mean pulses to 2e-5, residual sigma to 1e-3 (both relative) and the
 unconverged fraction to 2e-5; without step noise to 3e-3. Gradients are those of the grid.
+
+A noisy verify read sees ``e + read_noise xi`` in place of the error, and only decides whether to go
+on: the pulse acts on the error itself. Then every bin absorbs with its mean chance of acceptance,
+``Phi((t - e) / r) - Phi((-t - e) / r)``, those inside the tolerance not surely, those outside it
+not never.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -41,64 +47,99 @@ def incremental_law(
     max_pulses: Real,
     step_gain: Real,
     step_sigma: Real,
+    read_noise: Real = 0.0,
     refine: int = 1,
 ) -> tuple[Float[Tensor, "*batch pulse"], Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     """Propagate the error of a cell through its pulses.
 
     Args:
-        sigma: spread of the first pulse, relative to the maximum conductance, ``*batch``.
+        sigma: spread of the first pulse, relative to the range g_on - g_off, ``*batch``.
         tolerance: accepted ``|error|``, ``*batch``.
         max_pulses: pulse limit, at least 1, ``*batch``.
         step_gain: share of the error that a further pulse removes, 0 to 2, ``*batch``.
         step_sigma: spread that a further pulse adds, ``*batch``.
+        read_noise: spread of one verify read, ``*batch``.
         refine: multiplies the bins of both grids.
 
     Returns:
         Probability that a cell needs more than k pulses (k = 0 to the largest limit - 1), the
-        variance of the final error, and the fraction of cells outside the tolerance at the end.
+        variance of the final error, and the fraction of cells whose last read was outside the
+        tolerance.
     """
-    values = torch.stack(broadcast(sigma, tolerance, max_pulses, step_gain, step_sigma))
+    values = torch.stack(broadcast(sigma, tolerance, max_pulses, step_gain, step_sigma, read_noise))
     batch = values.shape[1:]
-    values = values.reshape(5, -1)
+    values = values.reshape(6, -1)
+    noisy = torch.as_tensor(read_noise)
+    sees_all = not noisy.requires_grad and not bool((noisy > 0).any())
     pulses = int(values[2].max().item()) if values.numel() else 1
     starts = range(0, max(values.shape[1], 1), _CHUNK)
-    parts = [_extrapolate(values[:, at : at + _CHUNK], pulses, refine) for at in starts]
+    parts = [
+        _extrapolate(values[:, at : at + _CHUNK], pulses, refine, sees_all=sees_all)
+        for at in starts
+    ]
     survival, variance, outside = (torch.cat(column) for column in zip(*parts, strict=True))
     return survival.reshape(*batch, pulses), variance.reshape(batch), outside.reshape(batch)
 
 
-def _extrapolate(parameters: Tensor, pulses: int, refine: int) -> tuple[Tensor, ...]:
-    """Return survival, variance and outside fraction, extrapolated to bins of no width."""
-    sigma, tolerance, max_pulses, step_gain, step_sigma = parameters.unbind()
-    keep = (1 - step_gain).abs()
-    reach = _reach(sigma, keep, step_sigma, max_pulses, pulses)
-    coarse, fine = (
-        _propagate(sigma, _edges(tolerance, reach, bins), max_pulses, keep, step_sigma, pulses)
-        for bins in (refine, 2 * refine)
-    )
+def _extrapolate(
+    parameters: Tensor, pulses: int, refine: int, *, sees_all: bool
+) -> tuple[Tensor, ...]:
+    """Return survival, variance and outside fraction, extrapolated to bins of no width.
+
+    Args:
+        parameters: of the chains, ``parameter design``.
+        pulses: of the longest.
+        refine: multiplies the bins.
+        sees_all: reads are without noise.
+    """
+    sigma, tolerance, max_pulses, step_gain, step_sigma, noise = parameters.unbind()
+    chain = _Chain(sigma, max_pulses, (1 - step_gain).abs(), step_sigma, pulses)
+    reach = chain.reach()
+    grids = [_edges(tolerance, reach, bins) for bins in (refine, 2 * refine)]
+    if sees_all:
+        coarse, fine = (_propagate(chain, edges) for edges in grids)
+    else:
+        coarse, fine = (
+            _propagate_noisy(chain, edges, _accepted(edges, tolerance, noise)) for edges in grids
+        )
     pairs = zip(coarse, fine, strict=True)
     return tuple(((4 * second - first) / 3).clamp_min(0) for first, second in pairs)
 
 
-def _propagate(
-    sigma: Tensor,
-    edges: Tensor,
-    max_pulses: Tensor,
-    keep: Tensor,
-    step_sigma: Tensor,
-    pulses: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True)
+class _Chain:
+    """Chains of several designs: their parameters, ``design``, and the pulses of the longest."""
+
+    sigma: Tensor
+    max_pulses: Tensor
+    keep: Tensor
+    step_sigma: Tensor
+    pulses: int
+
+    def reach(self) -> Tensor:
+        """Return six times the largest standard deviation of the chain that never stops."""
+        variance = largest = self.sigma**2
+        for pulse in range(1, self.pulses):
+            after = self.keep**2 * variance + self.step_sigma**2
+            variance = torch.where(pulse < self.max_pulses, after, variance)
+            largest = torch.maximum(largest, variance)
+        positive = largest > 0
+        deviation = torch.sqrt(torch.where(positive, largest, 1.0))
+        return _REACH * torch.where(positive, deviation, 0.0)
+
+
+def _propagate(chain: _Chain, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return survival, variance and outside fraction on one grid."""
-    square = (edges[:, :-1] ** 2 + edges[:, :-1] * edges[:, 1:] + edges[:, 1:] ** 2) / 3
-    mass = _first_pulse(sigma, edges)
+    square = _mean_square(edges)
+    mass = _first_pulse(chain.sigma, edges)
     inner = _inner_bins(edges)
-    step = _transition(edges, keep, step_sigma)
+    step = _transition(edges, chain, sources=edges[:, inner:])
     variance = (mass[:, :inner] * square[:, :inner]).sum(-1)
     outside = mass[:, inner:]
     # Nobody stops before the first pulse.
-    survival = [torch.ones_like(sigma)]
-    for pulse in range(1, pulses):
-        active = (pulse < max_pulses).unsqueeze(-1)
+    survival = [torch.ones_like(chain.sigma)]
+    for pulse in range(1, chain.pulses):
+        active = (pulse < chain.max_pulses).unsqueeze(-1)
         survival.append(torch.where(active[:, 0], outside.sum(-1), 0.0))
         landed = torch.bmm(outside.unsqueeze(1), step).squeeze(1)
         absorbed = (landed[:, :inner] * square[:, :inner]).sum(-1)
@@ -108,17 +149,51 @@ def _propagate(
     return torch.stack(survival, dim=-1), variance, outside.sum(-1)
 
 
-def _reach(
-    sigma: Tensor, keep: Tensor, step_sigma: Tensor, max_pulses: Tensor, pulses: int
-) -> Tensor:
-    """Return six times the largest standard deviation of the chain that never stops."""
-    variance = largest = sigma**2
-    for pulse in range(1, pulses):
-        variance = torch.where(pulse < max_pulses, keep**2 * variance + step_sigma**2, variance)
-        largest = torch.maximum(largest, variance)
-    positive = largest > 0
-    deviation = torch.sqrt(torch.where(positive, largest, 1.0))
-    return _REACH * torch.where(positive, deviation, 0.0)
+def _propagate_noisy(
+    chain: _Chain, edges: Tensor, accepted: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return survival, variance and rejected fraction where each bin stops with some chance.
+
+    Args:
+        chain: parameters.
+        edges: of the bins.
+        accepted: chance that a read accepts a cell of each bin.
+    """
+    square = _mean_square(edges)
+    step = _transition(edges, chain, sources=edges)
+    mass = _first_pulse(chain.sigma, edges)
+    variance = (accepted * mass * square).sum(-1)
+    going = (1 - accepted) * mass
+    survival = [torch.ones_like(chain.sigma)]
+    for pulse in range(1, chain.pulses):
+        active = (pulse < chain.max_pulses).unsqueeze(-1)
+        survival.append(torch.where(active[:, 0], going.sum(-1), 0.0))
+        landed = torch.bmm(going.unsqueeze(1), step).squeeze(1)
+        stopped = (accepted * landed * square).sum(-1)
+        variance = variance + torch.where(active[:, 0], stopped, 0.0)
+        going = torch.where(active, (1 - accepted) * landed, going)
+    variance = variance + (going * square).sum(-1)
+    return torch.stack(survival, dim=-1), variance, going.sum(-1)
+
+
+def _mean_square(edges: Tensor) -> Tensor:
+    """Return the mean squared error of each bin, its mass spread evenly."""
+    low, high = edges[:, :-1], edges[:, 1:]
+    return (low**2 + low * high + high**2) / 3
+
+
+def _accepted(edges: Tensor, tolerance: Tensor, read_noise: Tensor) -> Tensor:
+    """Return the chance that a noisy read accepts a cell, averaged over each bin."""
+    bound, spread = tolerance.unsqueeze(-1), read_noise.clamp_min(_MIN_STEP).unsqueeze(-1)
+    # The antiderivative of Phi((t - e) / r) - Phi((-t - e) / r) in e.
+    whole = _integrated_cdf(-bound - edges, spread) - _integrated_cdf(bound - edges, spread)
+    return (whole.diff(dim=-1) / _width(edges)).clamp(0, 1)
+
+
+def _width(edges: Tensor) -> Tensor:
+    """Return the widths of bins; 1 for those of no width, which hold nothing (tolerance 0)."""
+    width = edges.diff(dim=-1)
+    return torch.where(width > 0, width, 1.0)
 
 
 def _edges(tolerance: Tensor, reach: Tensor, refine: int) -> Tensor:
@@ -143,21 +218,25 @@ def _first_pulse(sigma: Tensor, edges: Tensor) -> Tensor:
     return tail[:, :-1] - torch.cat([tail[:, 1:-1], ends], dim=-1)
 
 
-def _transition(edges: Tensor, keep: Tensor, step_sigma: Tensor) -> Tensor:
-    """Return the probability of moving from each outer bin to every bin, per design.
+def _transition(edges: Tensor, chain: _Chain, *, sources: Tensor) -> Tensor:
+    """Return the probability of moving from each source bin to every bin, per design.
 
     ``P(|e'| <= b | e) = Phi((b - a e) / s) + Phi((b + a e) / s) - 1``, averaged over a bin of e
     with the antiderivative ``H(y) = y Phi(y / s) + s phi(y / s)``.
+
+    Args:
+        edges: of all bins.
+        chain: parameters.
+        sources: edges of the bins that cells leave.
     """
-    spread = step_sigma.clamp_min(_MIN_STEP)[:, None, None]
-    factor = keep.clamp_min(_MIN_KEEP)[:, None]
-    sources = edges[:, _inner_bins(edges) :]
+    spread = chain.step_sigma.clamp_min(_MIN_STEP)[:, None, None]
+    factor = chain.keep.clamp_min(_MIN_KEEP)[:, None]
     shift = (factor * sources).unsqueeze(-1)
     target = edges[:, None, 1:-1]
     antiderivative = _integrated_cdf(target + shift, spread) - _integrated_cdf(
         target - shift, spread
     )
-    width = (factor * (sources[:, 1:] - sources[:, :-1])).unsqueeze(-1)
+    width = (factor * _width(sources)).unsqueeze(-1)
     within = ((antiderivative[:, 1:] - antiderivative[:, :-1]) / width - 1).clamp(0, 1)
     none, all_of_it = torch.zeros_like(within[..., :1]), torch.ones_like(within[..., :1])
     return torch.cat([within, all_of_it], -1) - torch.cat([none, within], -1)

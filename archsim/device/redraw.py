@@ -15,6 +15,11 @@ average over ``|d|`` is a Gauss-Legendre sum on four panels whose borders lie ab
 where q rises from 0 to 1 within a few c: probabilities to 1e-6 and the variance to 1e-5 of itself
 (tests/device/test_redraw.py), also where nothing of the spread is new in a cycle (s = 1: a cell
 that fails once fails always).
+
+A noisy verify read sees ``m = e + r N(0, 1)`` in place of the error ``e``, and only decides whether
+to go on. Then q is that of m, whose spread about d is ``sqrt(c^2 + r^2)``, and A follows from
+``e | m ~ N(d + rho (m - d), c^2 (1 - rho))`` with ``rho = c^2 / (c^2 + r^2)``: m and e are jointly
+normal.
 """
 
 from __future__ import annotations
@@ -39,7 +44,12 @@ _EDGE = 6.0
 
 
 def redraw_law(
-    *, sigma: Real, tolerance: Real, max_pulses: Real, device_share: Real = 0.0
+    *,
+    sigma: Real,
+    tolerance: Real,
+    max_pulses: Real,
+    device_share: Real = 0.0,
+    read_noise: Real = 0.0,
 ) -> tuple[Float[Tensor, "*batch pulse"], Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     """Return the law of the pulses of a cell, averaged over cells.
 
@@ -47,21 +57,26 @@ def redraw_law(
     out the part that appears there (at 1 the true slope is infinite).
 
     Args:
-        sigma: spread of a pulse, relative to the maximum conductance, ``*batch``.
+        sigma: spread of a pulse, relative to the range g_on - g_off, ``*batch``.
         tolerance: accepted ``|error|``, ``*batch``.
         max_pulses: pulse limit, at least 1, ``*batch``.
         device_share: share of ``sigma^2`` that all pulses of a cell have in common, 0 to 1,
             ``*batch``.
+        read_noise: spread of one verify read, ``*batch``.
 
     Returns:
         Probability that a cell needs more than k pulses (k = 0 to the largest limit - 1), the
-        variance of the final error, and the fraction of cells outside the tolerance at the end.
+        variance of the final error, and the fraction of cells whose last read was outside the
+        tolerance.
     """
-    sigma, tolerance, limit, share = broadcast(sigma, tolerance, max_pulses, device_share)
+    sigma, tolerance, limit, share, noise = broadcast(
+        sigma, tolerance, max_pulses, device_share, read_noise
+    )
     cycle, device = sigma * _root(1 - share), sigma * _root(share)
-    error, weight = _device_errors(tolerance, cycle, device)
+    seen = torch.where(noise > 0, _root(cycle**2 + noise**2), cycle)
+    error, weight = _device_errors(tolerance, seen, device)
     limit, cycle, bound = limit.unsqueeze(-1), cycle.unsqueeze(-1), tolerance.unsqueeze(-1)
-    fails, inside = _one_pulse(error, cycle, bound)
+    fails, inside = _one_pulse(error, cycle, seen.unsqueeze(-1), bound)
     longest = int(limit.max().item()) if limit.numel() else 1
     reached, pulses = torch.ones_like(fails), torch.ones_like(fails)
     # Every cell takes the first pulse.
@@ -86,20 +101,27 @@ def _root(value: Tensor) -> Tensor:
     return torch.where(positive, torch.sqrt(torch.where(positive, value, 1.0)), 0.0)
 
 
-def _one_pulse(error: Tensor, cycle: Tensor, tolerance: Tensor) -> tuple[Tensor, Tensor]:
+def _one_pulse(
+    error: Tensor, cycle: Tensor, seen: Tensor, tolerance: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the chance that a pulse fails, and the second moment of those that do not.
 
     Args:
         error: device error, at least 0.
         cycle: spread of a pulse about it.
-        tolerance: accepted ``|error|``.
+        seen: spread of what a read sees of the pulse, ``cycle`` or more.
+        tolerance: accepted ``|reading|``.
     """
-    above, below = _signed(tolerance - error, cycle), _signed(tolerance + error, cycle)
+    above, below = _signed(tolerance - error, seen), _signed(tolerance + error, seen)
     fails: Tensor = torch.special.ndtr(-above) + torch.special.ndtr(-below)
     hits = (torch.erf(above / math.sqrt(2)) + torch.erf(below / math.sqrt(2))) / 2
     high, low = _density(above), _density(below)
-    own = hits - above * high - below * low
-    inside = error**2 * hits + 2 * error * cycle * (low - high) + cycle**2 * own
+    # Moments of the accepted readings about the device error.
+    first, second = seen * (low - high), seen**2 * (hits - above * high - below * low)
+    noisy = seen > cycle
+    known = torch.where(noisy, cycle**2 / torch.where(noisy, seen**2, 1.0), 1.0)
+    about = known**2 * second + cycle**2 * (1 - known) * hits
+    inside = error**2 * hits + 2 * error * known * first + about
     return fails, inside.clamp_min(0)
 
 
@@ -113,13 +135,13 @@ def _density(z: Tensor) -> Tensor:
     return torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 
 
-def _device_errors(tolerance: Tensor, cycle: Tensor, device: Tensor) -> tuple[Tensor, Tensor]:
+def _device_errors(tolerance: Tensor, seen: Tensor, device: Tensor) -> tuple[Tensor, Tensor]:
     """Return points and weights of the average over the size of the device error."""
     if not device.requires_grad and not bool((device > 0).any()):
         return torch.zeros_like(device).unsqueeze(-1), torch.ones_like(device).unsqueeze(-1)
     # All in standard deviations of the device error.
     inner = [
-        scaled((tolerance + step * cycle).clamp_min(0), device).clamp_max(_REACH)
+        scaled((tolerance + step * seen).clamp_min(0), device).clamp_max(_REACH)
         for step in (-_EDGE, 0.0, _EDGE)
     ]
     ends = torch.zeros_like(device), torch.full_like(device, _REACH)

@@ -40,7 +40,7 @@ class ProgrammedTensor:
         crossbar_times_s: time to write each crossbar, s; None without an array.
         cell_pulses: pulses of each cell, positive side and most significant digit first; None
             unless asked for.
-        cell_errors: final errors, relative to the maximum conductance; likewise.
+        cell_errors: final errors, relative to the range g_on - g_off; likewise.
     """
 
     weights: Tensor
@@ -111,12 +111,13 @@ def program_tensor(
         if keep_cells:
             cell_pulses[place] = block.pulses.flatten(-2).int()
             cell_errors[place] = block.error.flatten(-2)
+    row_read_s, cell_read_J = _read_costs(device, array)
     energy = programming_energy_J(
         cells=1,
         write_pulses=tally.write_pulses,
         verify_reads=tally.verify_reads,
         write_energy_J=device.write_energy.si,
-        verify_read_energy_J=device.verify_read_energy.si,
+        verify_read_energy_J=cell_read_J,
     )
     times = None
     if array is not None and row_reads is not None:
@@ -124,7 +125,7 @@ def program_tensor(
             row_reads,
             rows=array.rows,
             pulse_width_s=device.pulse_width.si,
-            verify_read_time_s=device.verify_read_time.si,
+            verify_read_time_s=row_read_s,
             pixels=array.pixels(name, shape),
         )
     return ProgrammedTensor(
@@ -135,6 +136,15 @@ def program_tensor(
         crossbar_times_s=times,
         cell_pulses=cell_pulses.reshape(*shape, -1) if keep_cells else None,
         cell_errors=cell_errors.reshape(*shape, -1) if keep_cells else None,
+    )
+
+
+def _read_costs(device: DeviceFile, array: WriteArray | None) -> tuple[float, float]:
+    """Return seconds per verify read of a row, and joules per cell."""
+    row_s, cell_J = (None, None) if array is None else (array.row_read_s, array.cell_read_J)
+    return (
+        device.verify_read_time.si if row_s is None else row_s,
+        device.verify_read_energy.si if cell_J is None else cell_J,
     )
 
 

@@ -44,7 +44,7 @@ def profile_sigma(
 
     Args:
         position: 0 (off) to 1 (on), of a level or of a weight.
-        sigma: root-mean-square sigma, relative to the maximum conductance.
+        sigma: root-mean-square sigma, relative to the range g_on - g_off.
         factor: sigma of the middle over that of the ends; 1 is uniform.
         middle_share: assumed share of cells in the middle.
     """
@@ -60,7 +60,7 @@ def profile_sigmas(
     """Return the sigma of the outer positions and that of the middle ones: :func:`profile_sigma`.
 
     Args:
-        sigma: root-mean-square sigma, relative to the maximum conductance, ``*batch``.
+        sigma: root-mean-square sigma, relative to the range g_on - g_off, ``*batch``.
         factor: sigma of the middle over that of the ends, ``*batch``; 1 is uniform.
         middle_share: assumed share of cells in the middle.
     """
@@ -92,7 +92,7 @@ def level_sigmas(
     factor: Real = 1.0,
     middle_share: Real = NEFT_MIDDLE_SHARE,
 ) -> Float[Tensor, "*batch level"]:
-    """Return the sigma of each level, relative to the maximum conductance.
+    """Return the sigma of each level, relative to the range g_on - g_off.
 
     Args:
         sigma: root-mean-square sigma, ``*batch``.
@@ -126,7 +126,7 @@ def code_noise_std(
     ``sigma (2^K - 1) sqrt(sum_j 4^(jK))`` with the geometric sum in closed form.
 
     Args:
-        sigma: relative to the maximum conductance, ``*batch``.
+        sigma: relative to the range g_on - g_off, ``*batch``.
         weight_bits: M, ``*batch``.
         bits_per_cell: K, ``*batch``.
         differential: a pair of cells per digit (x sqrt 2).
@@ -151,7 +151,7 @@ def weight_noise_std(
 
     Args:
         max_weight: the weight of code ``2^M - 1``, ``*batch``.
-        sigma: relative to the maximum conductance, ``*batch``.
+        sigma: relative to the range g_on - g_off, ``*batch``.
         weight_bits: M, ``*batch``.
         bits_per_cell: K, ``*batch``.
         differential: a pair of cells per digit (x sqrt 2).
@@ -197,7 +197,7 @@ def weight_noise_std_by_level(
 
     Args:
         max_weight: the weight of code ``2^M - 1``, ``*batch``.
-        level_sigma: sigma of each level, relative to the maximum conductance.
+        level_sigma: sigma of each level, relative to the range g_on - g_off.
         level_probability: share of weights whose digit j (most significant first) is at level l.
         weight_bits: M.
         bits_per_cell: K.
@@ -224,7 +224,7 @@ def code_noise_std_of(
 
     Args:
         codes: unsigned, or signed for ``differential``.
-        level_sigma: sigma of each level, relative to the maximum conductance.
+        level_sigma: sigma of each level, relative to the range g_on - g_off.
         weight_bits: M.
         bits_per_cell: K.
         differential: a pair of cells per digit.
@@ -252,7 +252,7 @@ def sample_levels(
 
     Args:
         digits: target levels.
-        level_sigma: sigma of each level, relative to the maximum conductance; its dtype and device
+        level_sigma: sigma of each level, relative to the range g_on - g_off; its dtype and device
             are those of the result.
         generator: source of all randomness, on the device of ``level_sigma``.
         lowest_level: clip below it, for example at
@@ -285,7 +285,7 @@ def sample_codes(
 
     Args:
         codes: unsigned, 0 to ``2^M - 1``; for ``differential`` signed, the sign choosing the cell.
-        level_sigma: sigma of each level, relative to the maximum conductance.
+        level_sigma: sigma of each level, relative to the range g_on - g_off.
         weight_bits: M.
         bits_per_cell: K.
         samples: Monte Carlo draws.

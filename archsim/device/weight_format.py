@@ -222,7 +222,7 @@ class WeightFormat:
 
         Args:
             codes: signed.
-            level_sigma: sigma of each level, relative to the maximum conductance.
+            level_sigma: sigma of each level, relative to the range g_on - g_off.
         """
         single = code_noise_std_of(
             codes=self.stored_codes(codes),

@@ -31,12 +31,18 @@ class WriteArray:
         parallel_subarrays: crossbars that are written at the same time (power of the drivers).
         kernel_layers: names of the tensors whose kernel pixels have crossbars of their own; all
             others are unrolled (im2col).
+        row_read_s: duration of the verify read of a row through the crossbar's mux, s; None: the
+            device's ``verify_read_time``, all columns at once.
+        cell_read_J: energy of the verify read of a cell with its conversion, J; None: the device's
+            ``verify_read_energy``.
     """
 
     rows: int
     cols: int
     parallel_subarrays: int = 1
     kernel_layers: frozenset[str] = frozenset()
+    row_read_s: float | None = None
+    cell_read_J: float | None = None
 
     def __post_init__(self) -> None:
         """Check the sizes.

@@ -5,6 +5,9 @@ first pulse may be split: a *device error* that belongs to the cell and comes ba
 programmed, and a part drawn anew in every cycle. ``redraw`` meets the device error at every pulse,
 so a cell whose device error lies beyond the tolerance may never converge; ``incremental`` corrects
 it like any other error.
+
+A noisy verify read sees the error plus ``N(0, read_noise^2)``, new at every read, and only decides
+whether to go on. A cell has converged when its last read was within the tolerance.
 """
 
 from __future__ import annotations
@@ -51,6 +54,7 @@ def sample_write_verify(
     generator: torch.Generator,
     step_gain: Real | None = None,
     step_sigma: Real | None = None,
+    read_noise: float = 0.0,
     dtype: torch.dtype = torch.float64,
 ) -> ProgrammedCells:
     """Program cells one pulse at a time.
@@ -64,6 +68,7 @@ def sample_write_verify(
         generator: source of all randomness; results live on its device.
         step_gain: incremental: share of the error that a further pulse removes.
         step_sigma: incremental: spread that a further pulse adds.
+        read_noise: spread of one verify read.
         dtype: of the result; float32 samples the same law five times as fast.
 
     Raises:
@@ -80,6 +85,7 @@ def sample_write_verify(
         generator=generator,
         step_gain=step_gain,
         step_sigma=step_sigma,
+        read_noise=read_noise,
     )
 
 
@@ -93,6 +99,7 @@ def verify_cells(
     generator: torch.Generator,
     step_gain: Real | None = None,
     step_sigma: Real | None = None,
+    read_noise: float = 0.0,
     device_error: Tensor | None = None,
     verified: Bool[Tensor, "*cells"] | None = None,
 ) -> ProgrammedCells:
@@ -108,6 +115,7 @@ def verify_cells(
         generator: source of all randomness, on the device of ``error``.
         step_gain: incremental: share of the error that a further pulse removes.
         step_sigma: incremental: spread that a further pulse adds.
+        read_noise: spread of one verify read, relative like the error.
         device_error: ``redraw``: error that each pulse has in common with the one before.
         verified: cells to read; the others keep their first error. ``None`` reads all.
 
@@ -117,11 +125,14 @@ def verify_cells(
     gain, spread = write_step(model=model, sigma=sigma, step_gain=step_gain, step_sigma=step_sigma)
     allowed = _operand(tolerance, error)
     final, pulses = error.flatten().clone(), error.new_ones(error.numel())
-    todo = final.abs() > allowed
+    read = _Reader(read_noise, generator)
+    todo = read.outside(final, allowed)
     if verified is not None:
         todo &= verified.flatten()
+    converged = ~todo if verified is None else _converged(final, allowed, todo, verified.flatten())
     cells = todo.nonzero().squeeze(1)
     now, count = final[cells], pulses[cells]
+    going = torch.ones_like(cells, dtype=torch.bool)
     # Per-cell operands shrink with the cells; the others stay numbers.
     pull = _operand(device_error if model == "redraw" and device_error is not None else 0.0, error)
     operands = [_take(_operand(value, error), cells) for value in (gain, spread)]
@@ -130,22 +141,45 @@ def verify_cells(
         if not cells.numel():
             break
         gains, spreads, pulls, limits = operands
-        active = (now.abs() > limits).to(now.dtype)
+        active = going.to(now.dtype)
         noise = torch.randn(now.shape, generator=generator, dtype=now.dtype, device=now.device)
         step = noise.mul_(spreads).add_(gains * (pulls - now))
         now.addcmul_(step, active)
         count += active
+        going &= read.outside(now, limits)
         if pulse % _COMPACT_EVERY == 0:
-            final[cells], pulses[cells] = now, count
-            keep = (now.abs() > limits).nonzero().squeeze(1)
-            cells, now, count = cells[keep], now[keep], count[keep]
+            final[cells], pulses[cells], converged[cells] = now, count, ~going
+            keep = going.nonzero().squeeze(1)
+            cells, now, count, going = cells[keep], now[keep], count[keep], going[keep]
             operands = [_take(value, keep) for value in operands]
-    final[cells], pulses[cells] = now, count
+    final[cells], pulses[cells], converged[cells] = now, count, ~going
     return ProgrammedCells(
         error=final.view(error.shape),
         pulses=pulses.view(error.shape),
-        converged=(final.abs() <= allowed).view(error.shape),
+        converged=converged.view(error.shape),
     )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Verify reads of cells."""
+
+    noise: float
+    generator: torch.Generator
+
+    def outside(self, error: Tensor, allowed: Tensor) -> Tensor:
+        """Return which cells a read finds outside the tolerance."""
+        if self.noise == 0:
+            return error.abs() > allowed
+        normal = torch.randn(
+            error.shape, generator=self.generator, dtype=error.dtype, device=error.device
+        )
+        return torch.addcmul(error, normal, normal.new_tensor(self.noise)).abs() > allowed
+
+
+def _converged(error: Tensor, allowed: Tensor, todo: Tensor, verified: Tensor) -> Tensor:
+    """Return which cells are done; those that nobody reads are judged by their error."""
+    return torch.where(verified, ~todo, error.abs() <= allowed)
 
 
 def _operand(value: Real, like: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Write-verify: pulse, read, stop within the tolerance or at the pulse limit.
 
-Two models of what a pulse does; all sigmas and tolerances are relative to the maximum conductance.
+Two models of what a pulse does; all sigmas and tolerances are relative to the range g_on - g_off.
 
 ``redraw``
     Every pulse lands at ``N(target, sigma^2)``; a share of the variance belongs to the cell, all
@@ -13,7 +13,8 @@ Two models of what a pulse does; all sigmas and tolerances are relative to the m
     the cell like any other error.
 
 ``redraw`` without such a share is ``incremental`` with ``step_gain = 1`` and ``step_sigma =
-sigma``: a batch that mixes the models can use that. Every pulse is followed by one verify read.
+sigma``: a batch that mixes the models can use that. Every pulse is followed by one verify read,
+whose noise decides with the error whether the cell goes on.
 The closed form here and the sampler, :mod:`archsim.device.write_sampler`, are each other's test.
 """
 
@@ -39,8 +40,8 @@ WRITE_MODELS = ("redraw", "incremental")
 class WriteVerifyStats:
     """Programming of one cell on average, ``*batch``.
 
-    ``unconverged_fraction`` of the cells end outside the tolerance; their error is part of
-    ``residual_sigma``, the root-mean-square final error.
+    The last read of ``unconverged_fraction`` of the cells is outside the tolerance; their error is
+    part of ``residual_sigma``, the root-mean-square final error.
     """
 
     write_pulses: Tensor
@@ -259,6 +260,7 @@ def pulse_law(
     step_gain: Real | None = None,
     step_sigma: Real | None = None,
     device_share: Real = 0.0,
+    read_noise: Real = 0.0,
 ) -> PulseLaw:
     """Return the law of write-verify, differentiable in all but ``max_pulses``.
 
@@ -271,6 +273,7 @@ def pulse_law(
         step_sigma: incremental: spread that a further pulse adds.
         device_share: redraw: share of ``sigma^2`` that all pulses of a cell have in common, 0 to
             1, ``*batch``.
+        read_noise: spread of one verify read, ``*batch``.
 
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
@@ -278,7 +281,11 @@ def pulse_law(
     gain, spread = write_step(model=model, sigma=sigma, step_gain=step_gain, step_sigma=step_sigma)
     if model == "redraw":
         survival, variance, outside = redraw_law(
-            sigma=sigma, tolerance=tolerance, max_pulses=max_pulses, device_share=device_share
+            sigma=sigma,
+            tolerance=tolerance,
+            max_pulses=max_pulses,
+            device_share=device_share,
+            read_noise=read_noise,
         )
     else:
         survival, variance, outside = incremental_law(
@@ -287,6 +294,7 @@ def pulse_law(
             max_pulses=max_pulses,
             step_gain=gain,
             step_sigma=spread,
+            read_noise=read_noise,
         )
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
@@ -302,6 +310,7 @@ def write_verify_closed_form(
     step_gain: Real | None = None,
     step_sigma: Real | None = None,
     device_share: Real = 0.0,
+    read_noise: Real = 0.0,
 ) -> WriteVerifyStats:
     """Return the averages of write-verify per cell: :func:`pulse_law` summed up.
 
@@ -314,6 +323,7 @@ def write_verify_closed_form(
         step_sigma: incremental: spread that a further pulse adds.
         device_share: redraw: share of ``sigma^2`` that all pulses of a cell have in common, 0 to
             1, ``*batch``.
+        read_noise: spread of one verify read, ``*batch``.
 
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
@@ -326,4 +336,5 @@ def write_verify_closed_form(
         step_gain=step_gain,
         step_sigma=step_sigma,
         device_share=device_share,
+        read_noise=read_noise,
     ).stats()

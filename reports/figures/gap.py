@@ -84,7 +84,7 @@ def draw_gap(lines: tuple[Line, ...]) -> Figure:
     sigmas = sorted({value for line in lines for value in line.sigma})
     axes.set_xticks(sigmas, [f"{value:g}" for value in sigmas])
     axes.minorticks_off()
-    axes.set_xlabel("sigma of one pulse, relative to the maximum conductance")
+    axes.set_xlabel("sigma of one pulse, relative to the range g_on - g_off")
     axes.set_ylabel("gap to the noise-free network, points")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.grid(color="#dddddd", linewidth=0.6)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost.engine import ENERGY_COMPONENTS, TIME_COMPONENTS
+from archsim.cost.verify_read import verify_read
 from tests.cost.random_designs import Network
 from tests.designs import Conv, make_design, make_table, near, points_after, price, tensors_of
 
@@ -122,10 +123,8 @@ def test_programming_adds_up(mixed: list[DesignBatch], small_net: Network) -> No
     written = cost.programming
     close(written.cells, plan.write_cells.sum(-1), "cells")
     close(written.verified_cells, plan.verified_cells.sum(-1), "verified cells")
-    energy = (
-        written.write_pulses * design.write_energy_J
-        + written.verify_reads * design.verify_read_energy_J
-    )
+    read = verify_read(design=design)
+    energy = written.write_pulses * design.write_energy_J + written.verify_reads * read.cell_J
     close(written.energy_J, energy, "programming energy")
     assert bool((written.write_pulses >= written.cells * (1 - 1e-12)).all())
     assert bool((written.verified_cells <= written.cells).all())

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
+from archsim.cost.verify_read import verify_read
 from archsim.device import PulseLaw, WeightMixture, mix_cells, profile_sigmas, pulse_law
 from archsim.device.variation import NEFT_MIDDLE_SHARE
 from archsim.results import CostBreakdown
@@ -60,7 +61,7 @@ def test_weights_in_the_middle_are_neft_s_share(device: str, settings: tuple[str
         float(law.slowest_of_chosen(weights=weights, fraction=1.0, cells_per_weight=4))
         for weights in (32, 16)
     )
-    both = float(design.pulse_width_s + design.verify_read_time_s)
+    both = float(design.pulse_width_s + verify_read(design=design).row_s)
     assert float(found.time_s) == near(200 * rows * both)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost.programming import programming_cost
+from archsim.cost.verify_read import verify_read
 from archsim.device import pulse_law
 from archsim.device.write_array import schedule_s
 from archsim.explore.batch import evaluate_totals
@@ -43,8 +44,9 @@ def placed(network: str, chip: str) -> tuple[DesignBatch, MappingPlan, Tensor]:
         torch.as_tensor(columns[f"{axis}_stop"] - columns[f"{axis}_start"]).double()
         for axis in ("row", "col")
     )
-    # 10 ns per pulse and 5 ns per read.
-    return design, plan, rows * law.slowest_of(cells) * 15e-9
+    # 10 ns per pulse and 5 ns per read of each of the 8 columns of an ADC.
+    assert float(design.mux_ratio) == 8
+    return design, plan, rows * law.slowest_of(cells) * 50e-9
 
 
 @pytest.mark.parametrize("chip", CHIPS)
@@ -58,7 +60,11 @@ def test_no_schedule_is_shorter_and_none_much_longer(network: str, chip: str) ->
     design, plan, times = placed(network, chip)
     for drivers in DRIVERS:
         closed = float(
-            programming_cost(design=design.replace(parallel_subarrays=drivers), plan=plan).time_s
+            programming_cost(
+                design=design.replace(parallel_subarrays=drivers),
+                plan=plan,
+                read=verify_read(design=design),
+            ).time_s
         )
         scheduled = schedule_s(times, parallel=drivers)
         assert closed <= scheduled * (1 + 1e-9), drivers
@@ -99,7 +105,9 @@ def test_the_last_strip_waits_for_fewer_cells() -> None:
 def test_merged_layers_take_the_same_time(drivers: int) -> None:
     design, plan, _ = placed("resnet20", "kernels")
     changed = design.replace(parallel_subarrays=drivers)
-    alone = float(programming_cost(design=changed, plan=plan).time_s)
+    alone = float(
+        programming_cost(design=changed, plan=plan, read=verify_read(design=design)).time_s
+    )
     merged = evaluate_totals(
         design=changed.replace(rows=changed.rows.reshape(1)),
         table=from_graph(load_network("resnet20")),

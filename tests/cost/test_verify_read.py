@@ -1,0 +1,106 @@
+"""Verify reads: through the subarray's own mux and ADCs; write drivers under a power limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from archsim.config.resolve import resolve
+from archsim.cost.component.adc_models import published
+from archsim.cost.subarray import subarray
+from archsim.cost.verify_read import conversion_energy_J, verify_read
+from archsim.errors import ConfigError
+from archsim.network.load import load_module
+from archsim.program_placement import network_placement
+from tests.designs import Conv, make_design, make_table, near, price
+
+ALL = ("chip.programming.policy=all", "chip.hierarchy.duplication=none")
+TABLE = make_table(Conv(size=1, inputs=512, outputs=128))
+
+
+def conversion(design):
+    return float(conversion_energy_J(design=design, adc=subarray(design=design).adc))
+
+
+@pytest.mark.parametrize("mux", [4, 8, 16])
+def test_a_row_is_read_column_by_column(mux):
+    """5 ns for each column of an ADC: longer than the clock of 1.7 ns."""
+    design = make_design(f"chip.crossbar.mux_ratio={mux}")
+    assert float(verify_read(design=design).row_s) == near(mux * 5e-9)
+
+
+def test_a_converter_slower_than_the_read_pulse_sets_the_pace():
+    design = make_design("chip.adc.model=andrulis2024")
+    clock_s = float(subarray(design=design).clock_s)
+    assert clock_s > 10e-9
+    assert float(verify_read(design=design).row_s) == near(8 * clock_s)
+
+
+@pytest.mark.parametrize("model", ["andrulis2024", "zigzag-imc"])
+def test_a_published_converter_takes_its_own_energy(model):
+    design = make_design(f"chip.adc.model={model}", "chip.calibration.adc_energy=1")
+    assert conversion(design) == near(float(published(design=design).energy_J))
+
+
+def test_a_sar_conversion_by_hand():
+    """Fixed power, and what goes with the cell's mean conductance, (bits + 1) ns long."""
+    design = make_design("chip.adc.kind=sar", "chip.calibration.adc_energy=1")
+    technology, bits = design.technology, float(design.adc_bits)
+    mean_S = (1 / 1e5 + 1 / 1.7e6) / 2
+    scaled_S = mean_S * float(design.v_read_V) / 0.5
+    power_W = (
+        float(technology.sar_power_per_bit_W) * bits
+        + float(technology.sar_power_base_W)
+        + float(technology.sar_power_inverse_W) * scaled_S ** float(technology.sar_power_exponent)
+    )
+    assert conversion(design) == near(power_W * (bits + 1) * 1e-9)
+
+
+def test_a_conversion_of_one_cell_takes_less_than_one_of_a_column():
+    """A cell of 100 kohm pulls less than 128 of them; the difference is the static power."""
+    low, high = (make_design(f"device.r_on={ohm}", "device.r_off=2000") for ohm in (10, 100))
+    assert conversion(low) > conversion(high) > 0
+
+
+def test_sram_converts_nothing():
+    assert conversion(make_design(device="sram")) == 0
+
+
+@pytest.mark.parametrize(
+    ("milliwatts", "drivers"), [(500, 64), (461, 60), (460, 59), (16, 2), (15, 1), (0.1, 1)]
+)
+def test_drivers_that_the_power_allows(milliwatts, drivers):
+    """A row of 128 cells at 0.6 pJ per 10 ns takes 7.68 mW; 60 take 460.8 mW, and 64 are there."""
+    limit = f"chip.programming.max_power={{value: {milliwatts}, unit: mW, source: assumed}}"
+    design = make_design(limit, *ALL, "chip.programming.parallel_subarrays=64")
+    assert float(design.write_drivers) == drivers
+
+
+def test_a_power_limit_makes_programming_longer():
+    def time_s(*more):
+        design = make_design(*ALL, "chip.programming.parallel_subarrays=16", *more)
+        return float(price(design, TABLE)[1].programming.time_s)
+
+    limit = "chip.programming.max_power={value: 31, unit: mW, source: assumed}"
+    assert time_s(limit) == near(4 * time_s())
+
+
+def test_no_power_at_all_is_refused():
+    limit = "chip.programming.max_power={value: -1, unit: mW, source: assumed}"
+    with pytest.raises(ConfigError, match="max_power"):
+        resolve(overrides=[limit])
+
+
+def test_program_and_map_read_alike():
+    overrides = ("chip.programming.parallel_subarrays=7", "chip.crossbar.mux_ratio=16")
+    resolved = resolve(overrides=list(overrides))
+    placed = network_placement(
+        load_module("lenet3"),
+        network="lenet3",
+        resolved=resolved,
+        design="none",
+        encoding="magnitude",
+    )
+    read = verify_read(design=make_design(*overrides))
+    assert placed.drivers == 7
+    assert placed.row_read_s == near(float(read.row_s))
+    assert placed.cell_read_J == near(float(read.cell_J))
