@@ -8,8 +8,8 @@ from numbers import Integral, Real
 
 from archsim.errors import ConfigError, close_matches
 
-#: Seeds fit a signed 64-bit integer.
-MAX_SEED = 2**63 - 1
+#: PyTorch's generator on the CPU takes the low 32 bits of a seed: beyond, seeds repeat each other.
+MAX_SEED = 2**32 - 1
 
 
 def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
@@ -86,6 +86,26 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
     return value
 
 
+def last_seed_of(first: object, count: int, *, what: str) -> int:
+    """Return the last of seeds that count up from a first one.
+
+    Args:
+        first: what was given.
+        count: how many, 1 or more.
+        what: they are for, for the message.
+
+    Raises:
+        ConfigError: the first or the last is not a whole number from 0 to 2^32 - 1.
+    """
+    seed = seed_of(first)
+    last = seed + count - 1
+    if last > MAX_SEED:
+        raise ConfigError(
+            f"seed = {seed}: the {count} {what} have seeds up to {last}; allowed: up to {MAX_SEED}"
+        )
+    return last
+
+
 def seed_of(value: object) -> int:
     """Return a seed.
 
@@ -93,6 +113,6 @@ def seed_of(value: object) -> int:
         value: what was given.
 
     Raises:
-        ConfigError: not a whole number from 0 to 2^63 - 1.
+        ConfigError: not a whole number from 0 to 2^32 - 1.
     """
     return whole_number("seed", value, 0, MAX_SEED)

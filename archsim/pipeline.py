@@ -17,6 +17,7 @@ check_shadowing()
 import torch  # noqa: E402
 
 from archsim.arch.design import DESIGNS, DesignBatch  # noqa: E402
+from archsim.checks import seed_of  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for  # noqa: E402
 from archsim.cost.engine import evaluate  # noqa: E402
 from archsim.errors import ConfigError  # noqa: E402
@@ -121,7 +122,16 @@ def sensitivities(result: MapResult) -> tuple[Elasticity, ...]:
 
 
 def intervals(result: MapResult, *, samples: int = 500, seed: int = 0) -> tuple[Interval, ...]:
-    """Return intervals of the totals from the uncertainty of the constants."""
+    """Return intervals of the totals from the uncertainty of the constants.
+
+    Args:
+        result: of :func:`map_network`.
+        samples: draws.
+        seed: of the draws, 0 to 2^32 - 1.
+
+    Raises:
+        ConfigError: a seed out of range.
+    """
     table, points = _matrices(result.graph, result.resolved, result.design)
     return uncertainty.intervals(
         resolved=result.resolved,
@@ -129,7 +139,7 @@ def intervals(result: MapResult, *, samples: int = 500, seed: int = 0) -> tuple[
         table=table,
         points=points,
         samples=samples,
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(seed_of(seed)),
     )
 
 

@@ -89,7 +89,7 @@ def program(
             reads right after programming.
         clip_at_zero: cells whose conductance would fall below zero stay at zero; the closed forms
             (``expected_*``) know nothing of it.
-        seed: of all randomness, 0 to 2^63 - 1.
+        seed: of all randomness, 0 to 2^32 - 1.
         chip: chip preset or YAML path.
         technology: replaces the chip's technology.
         device: replaces the chip's device.

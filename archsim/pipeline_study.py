@@ -17,6 +17,7 @@ check_shadowing()
 
 import torch  # noqa: E402
 
+from archsim.checks import last_seed_of, seed_of  # noqa: E402
 from archsim.config.resolve import resolve, tsb_preset_for  # noqa: E402
 from archsim.config.study import Study, load_study  # noqa: E402
 from archsim.errors import ConfigError, DataError, close_matches  # noqa: E402
@@ -184,7 +185,7 @@ def deploy_chips(
         checkpoint: trained weights.
         out: folder, made if it is not there.
         chips: how many; their seeds count up from ``seed``.
-        seed: of the first chip.
+        seed: of the first chip; that of the last is at most 2^32 - 1.
         device: preset.
         sigma: replaces the device's spread.
         bits_per_cell: K.
@@ -196,6 +197,7 @@ def deploy_chips(
     """
     if chips < 1:
         raise ConfigError(f"chips = {chips}; allowed: 1 or more")
+    last_seed_of(seed, chips, what="chips")
     own = resolve(
         device=device, overrides=(f"chip.precision.bits_per_cell={bits_per_cell}",)
     ).device
@@ -238,12 +240,13 @@ def tune_chips(
         steps: of Adam.
         learning_rate: of the first step.
         sigma: noise of what lies in cells during training; None is that of its writing.
-        seed: of images and noise.
+        seed: of images and noise, 0 to 2^32 - 1.
         progress: told of every step.
 
     Raises:
         ArchsimError: whatever is wrong with names, numbers or files.
     """
+    seed_of(seed)
     if not method.strip():
         raise ConfigError("--method is empty; give corrections, for example tsb+biases")
     opened, carrier, corrections = _open_chips(chips, method)
@@ -302,11 +305,12 @@ def evaluate_chips(
         data_root: where it lies.
         runs: how often corrections are written; without any in cells a chip is measured once.
         test_images: None takes all.
-        seed: of the writing.
+        seed: of the writing, 0 to 2^32 - 1.
 
     Raises:
         ArchsimError: whatever is wrong with names, numbers or files.
     """
+    seed_of(seed)
     if corrections and len(corrections) != len(chips):
         raise ConfigError(
             f"{len(corrections)} corrections for {len(chips)} chips; allowed: none, or one per chip"

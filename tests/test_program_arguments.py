@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import archsim
-from archsim.checks import MAX_SEED, number, one_of, seed_of, whole_number
+from archsim.checks import MAX_SEED, last_seed_of, number, one_of, seed_of, whole_number
 from archsim.errors import ArchsimError, ConfigError
 from archsim.pipeline_program import CurveRequest
 from tests.house.helpers import ROOT, run_python
@@ -28,8 +29,8 @@ TRAINED = {
         ({"granularity": "tile"}, "granularity = 'tile'; allowed: weight, row, subarray"),
         ({"fraction": float("nan")}, "fraction = nan; allowed: 0 to 1"),
         ({"last_layers": 0}, r"last_layers \(--last-layers\) = 0; allowed: a whole number, 1 or"),
-        ({"seed": -1}, "seed = -1; allowed: a whole number, 0 to 9223372036854775807"),
-        ({"seed": 2**63}, "seed = 9223372036854775808; allowed"),
+        ({"seed": -1}, "seed = -1; allowed: a whole number, 0 to 4294967295"),
+        ({"seed": 2**32}, "seed = 4294967296; allowed"),
         ({"chips": -3, **TRAINED}, r"chips \(--chips\) = -3; allowed: a whole number, 0 or more"),
         ({"test_images": 0, **TRAINED}, r"test_images \(--test-images\) = 0; allowed"),
         ({"read_after_s": -1.0, **TRAINED}, r"read_after_s \(--read-after\) = -1.0; allowed: 0 or"),
@@ -77,15 +78,28 @@ def test_other_settings_of_programming_are_used() -> None:
     assert found.resolved.chip.programming.parallel_subarrays == 1
 
 
-@pytest.mark.parametrize("wrong", [{"instances": 1}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"instances": 1}, {"seed": -1}, {"seed": 2**32}])
 def test_curves_check_their_numbers(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(ConfigError, match=f"{name}.* = {wrong[name]}; allowed: a whole number"):
         CurveRequest(network="lenet3", checkpoint="weights.safetensors", **wrong)
 
 
+def test_seeds_of_the_range_differ_and_those_beyond_would_repeat_them() -> None:
+    """Why there is a largest seed."""
+    source = torch.Generator()
+    first, last, beyond = (
+        torch.rand(8, generator=source.manual_seed(seed)) for seed in (0, MAX_SEED, MAX_SEED + 1)
+    )
+    assert not torch.equal(first, last)
+    assert torch.equal(first, beyond)
+
+
 def test_what_is_allowed_is_returned() -> None:
-    assert seed_of(MAX_SEED) == 2**63 - 1
+    assert seed_of(MAX_SEED) == 2**32 - 1
+    assert last_seed_of(MAX_SEED - 7, 8, what="chips") == MAX_SEED
+    with pytest.raises(ConfigError, match="the 9 chips have seeds up to 4294967296; allowed: up"):
+        last_seed_of(MAX_SEED - 7, 9, what="chips")
     assert whole_number("n", 3, 1, 3) == 3
     assert number("x", 1, 0.0, 1.0) == 1.0
     assert one_of("x", "a", ("a", "b")) == "a"

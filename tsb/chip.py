@@ -13,13 +13,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from archsim.checks import seed_of
 from archsim.errors import ConfigError, DataError, close_matches
 from tsb.checkpoint import check_finite, check_fits, read_tensors, tensors_hash, write_tensors
 from tsb.quantize import SCALINGS, mapped_weights, quantise, weight_range
 from tsb.selective_write import Masks, verify_none
-from tsb.weight_cells import CellModel, gaussian_instance, noise_std, weight_cells
+from tsb.weight_cells import (
+    CellModel,
+    defective_instance,
+    gaussian_instance,
+    noise_std,
+    weight_cells,
+)
 
 _KIND = "chip"
+#: Tells the seed of the defects from that of the spread.
+_DEFECTS = 0x5EED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +97,8 @@ class Placement:
     ) -> dict[str, Tensor]:
         """Program weights and read them back: one normal number per weight, in order of the names.
 
+        Stuck cells are drawn one by one, from a seed that the generator had at first.
+
         Args:
             weights: what is wanted, by name.
             verified: masks by name.
@@ -102,8 +113,28 @@ class Placement:
                     f"copies of '{name}': there is no such weight.{close_matches(name, weights)}"
                 )
         targets = self.targets(weights)
-        stored = gaussian_instance(targets, self.std(targets, verified), generator)
+        if self.cell.stuck_on_rate or self.cell.stuck_off_rate:
+            stored = self._with_defects(targets, verified, generator)
+        else:
+            stored = gaussian_instance(targets, self.std(targets, verified), generator)
         return {name: own * _scale(weights[name], self.scaling) for name, own in stored.items()}
+
+    def _with_defects(
+        self, targets: Mapping[str, Tensor], verified: Masks, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Average the copies of each target; every copy has defects of its own."""
+        defects = torch.Generator().manual_seed(generator.initial_seed() ^ _DEFECTS)
+        stored: dict[str, Tensor] = {}
+        for name, target in targets.items():
+            count = self.copies.get(name, 1)
+            draws = [
+                defective_instance(
+                    {name: target}, self.cell, {name: verified[name]}, generator, defects
+                )[name]
+                for _ in range(count)
+            ]
+            stored[name] = torch.stack(draws).mean(0)
+        return stored
 
 
 def _scale(weight: Tensor, scaling: str) -> Tensor:
@@ -240,16 +271,15 @@ def deploy(
     Args:
         model: trained; not changed.
         placement: how its weights are put on cells.
-        seed: of the programming errors; 0 or more.
+        seed: of the programming errors, 0 to 2^32 - 1.
         network: name of the model, kept with the chip.
         verified: masks of the weights that are write-verified; None verifies none.
 
     Raises:
-        ConfigError: a negative seed, or copies of a weight that the model has not.
+        ConfigError: a seed out of range, or copies of a weight that the model has not.
         DataError: weights that are not finite.
     """
-    if seed < 0:
-        raise ConfigError(f"seed = {seed}; allowed: 0 or more")
+    seed_of(seed)
     tensors = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
     check_finite(tensors, network or type(model).__name__)
     weights = {name: tensors[name] for name in mapped_weights(model)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 
+from archsim.checks import seed_of
 from archsim.errors import ConfigError, close_matches
 from tsb.noise import WeightNoise
 
@@ -73,8 +74,7 @@ class TrainSettings:
             raise ConfigError(f"clip = {self.clip:g}; allowed: 1 or more, in rms weights")
         if not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay = {self.weight_decay:g}; allowed: 0 or more")
-        if self.seed < 0:
-            raise ConfigError(f"seed = {self.seed}; allowed: 0 or more")
+        seed_of(self.seed)
 
     @property
     def last_epoch(self) -> int:

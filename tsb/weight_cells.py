@@ -119,16 +119,20 @@ def _noise(
     cell: CellModel, classes: Tensor, scale: float, verified: Bool[Tensor, "*cells"]
 ) -> Float[Tensor, "*weights"]:
     """Return the root-mean-square error of weights, some of whose cells are verified."""
-    laws, form = cell_laws(cell), cell.weight_format
-    digits = digit_significances(weight_bits=cell.weight_bits, bits_per_cell=cell.bits_per_cell)
-    # A cell of the negative side counts against the weight.
-    value = (cell.levels - 1) * torch.cat([digits, -digits][: form.sides])
+    laws, value = cell_laws(cell), _cell_values(cell)
     squares = laws.squares(verified, classes)
     if not bool(laws.mean.any()):
         return scale * torch.sqrt((squares * value**2).sum(-1))
     mean = laws.mean[classes]
     variance = ((squares - mean**2) * value**2).sum(-1)
     return scale * torch.sqrt(variance + (mean * value).sum(-1) ** 2)
+
+
+def _cell_values(cell: CellModel) -> Float[Tensor, " cell"]:
+    """Return what the range of each cell is worth, in steps of the weight's code."""
+    digits = digit_significances(weight_bits=cell.weight_bits, bits_per_cell=cell.bits_per_cell)
+    # A cell of the negative side counts against the weight.
+    return (cell.levels - 1) * torch.cat([digits, -digits][: cell.weight_format.sides])
 
 
 def gaussian_instance(
@@ -154,6 +158,46 @@ def gaussian_instance(
             weight.shape, generator=generator, dtype=weight.dtype, device=weight.device
         )
         instance[name] = weight.detach() + std[name].to(weight.dtype) * normal
+    return instance
+
+
+def defective_instance(
+    weights: Weights,
+    cell: CellModel,
+    verified: Mapping[str, Tensor],
+    generator: torch.Generator,
+    defects: torch.Generator,
+) -> dict[str, Tensor]:
+    """Draw one instance with stuck cells: each cell is stuck or not, the others are normal.
+
+    As :func:`gaussian_instance` draws a normal number for every weight, and from a source of its
+    own which cells are stuck, so that chips with and without defects have the same other errors.
+
+    Args:
+        weights: targets by name.
+        cell: the device.
+        verified: masks by name, a flag per weight or per cell.
+        generator: of the spread.
+        defects: of the places of stuck cells.
+    """
+    working = cell.but(stuck_on_rate=0.0, stuck_off_rate=0.0)
+    laws, top, instance = cell_laws(working), cell.levels - 1, {}
+    value = _cell_values(working)
+    for name, own in weight_cells(weights, working).items():
+        drawn = torch.rand(own.classes.shape, generator=defects, dtype=torch.float64)
+        on = drawn < cell.stuck_on_rate
+        stuck = drawn < cell.stuck_on_rate + cell.stuck_off_rate
+        level = (own.classes % cell.levels).double()
+        error = torch.where(on, top - level, -level) / top
+        squares = laws.squares(own.verified_cells(verified[name]), own.classes)
+        std = (torch.where(stuck, 0.0, squares) * value**2).sum(-1).sqrt()
+        shift = (torch.where(stuck, error, 0.0) * value).sum(-1)
+        weight = weights[name].detach()
+        normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+        # Cells of a magnitude know no sign; it is given to what they hold.
+        negative = (weight < 0) & (cell.encoding == "magnitude")
+        error = std * normal + torch.where(negative, -shift, shift)
+        instance[name] = weight + (own.scale * error).to(weight.dtype)
     return instance
 
 

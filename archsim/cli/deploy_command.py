@@ -24,7 +24,8 @@ def deploy_command(
     ] = Path("chips"),
     chips: Annotated[int, typer.Option("--chips", min=1, help="How many.")] = 8,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of the first chip; the others count up.")
+        int,
+        typer.Option("--seed", help="Of the first chip, 0 to 2^32 - 1; the others count up."),
     ] = 0,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME|FILE", help="archsim list devices")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archsim.checks import seed_of
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
@@ -65,7 +66,7 @@ def evaluate_command(
         int | None,
         typer.Option("--test-images", min=1, help="Default: all.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the writing.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the writing, 0 to 2^32 - 1.")] = 0,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -82,6 +83,7 @@ def evaluate_command(
 
     Accuracies are those of the test images; every choice was made on the validation images.
     """
+    seed_of(seed)
     check_writable(out)
     if len(run) == 1 and run[0].suffix != ".safetensors":
         write_run(run[0], method or [], format, out, files=False, plot=plot)

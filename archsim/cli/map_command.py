@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from archsim.checks import seed_of
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Design, Format
@@ -60,7 +61,7 @@ def map_command(
         typer.Option("--uncertainty", help="Intervals of the totals: the constants' uncertainty."),
     ] = False,
     samples: Annotated[int, typer.Option("--samples", min=2, help="Draws of --uncertainty.")] = 500,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed of --uncertainty.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of --uncertainty, 0 to 2^32 - 1.")] = 0,
     resolved: Annotated[
         Path | None,
         typer.Option(
@@ -79,6 +80,7 @@ def map_command(
     if asked for. An infeasible design says what is short and what to change, and ends with exit
     code 1.
     """
+    seed_of(seed)
     _check_files(out, plot, resolved)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides

@@ -191,7 +191,7 @@ def program_command(
             "not, which is the literature's convention.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of all randomness, 0 to 2^63 - 1.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of all randomness, 0 to 2^32 - 1.")] = 0,
     chip: options.ChipOption = None,
     technology: options.TechnologyOption = None,
     device: options.DeviceOption = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from archsim.checks import seed_of
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.study_options import DataOption, DataRootOption
@@ -48,7 +49,7 @@ def tune_command(
     ] = None,
     data: DataOption = None,
     data_root: DataRootOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of images and noise.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of images and noise, 0 to 2^32 - 1.")] = 0,
     debug: options.DebugOption = False,
 ) -> None:
     """Train corrections for programmed chips, each against its own errors.
@@ -56,6 +57,7 @@ def tune_command(
     Inserts the shared block as the identity, trains only what the method names, and keeps it where
     the validation images do not get worse.
     """
+    seed_of(seed)
     from rich.console import Console
     from rich.progress import Progress
 

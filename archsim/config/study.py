@@ -11,9 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from archsim.checks import MAX_SEED
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import validate_model
 from archsim.config.schema import Count, _Model
+
+#: Chips of neighbouring seeds of a study have different seeds of their own.
+CHIPS_PER_SEED = 100_000
 
 Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -167,10 +171,20 @@ class Study(_Model):
                 )
         if self.baseline is not None and self.baseline not in names:
             raise ValueError(f"baseline = '{self.baseline}'; allowed: {', '.join(names)}")
+        self._check_seeds()
         for values, key in ((self.sigma, "sigma"), (self.seeds, "seeds")):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} = {values}: a value is given twice")
         return self
+
+    def _check_seeds(self) -> None:
+        last = max(self.seeds) * CHIPS_PER_SEED + self.chips - 1
+        if last > MAX_SEED:
+            most = (MAX_SEED - self.chips + 1) // CHIPS_PER_SEED
+            raise ValueError(
+                f"seeds = {self.seeds}: every seed has chips of its own, of seeds up to {last}; "
+                f"allowed with {self.chips} chips: 0 to {most}"
+            )
 
     def backbone_of(self, method: Method) -> str:
         """Return the name of a method's backbone.

@@ -252,3 +252,40 @@ def test_warnings_are_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     done = run("map", "lenet3")
     assert done.exit_code == 0
     assert done.stderr == "warning: the model was traced in another way\n"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**63])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("map", "lenet3", "--uncertainty"),
+        ("map", "lenet3"),
+        ("program", "lenet3"),
+        ("program", "lenet3", "--checkpoint", "none.safetensors", "--curve", "folder"),
+        ("deploy", "lenet3", "--checkpoint", "none.safetensors"),
+        ("tune", "none.safetensors", "--method", "tsb"),
+        ("evaluate", "none.safetensors"),
+        ("evaluate", "folder"),
+    ],
+)
+def test_seeds_out_of_range(run: Run, arguments: tuple[str, ...], seed: int) -> None:
+    """Refused before anything is read; beyond 2^32 - 1 seeds would repeat each other."""
+    done = run(*arguments, "--seed", seed)
+    _assert_refused(done, f"seed = {seed}; allowed: a whole number, 0 to 4294967295")
+
+
+def test_the_last_seed_of_several_chips(run: Run) -> None:
+    several = ("deploy", "lenet3", "--checkpoint", "none.safetensors", "--chips", 3)
+    done = run(*several, "--seed", 2**32 - 2)
+    _assert_refused(done, "the 3 chips have seeds up to 4294967296; allowed: up to 4294967295")
+    done = run(*several, "--seed", 2**32 - 3)
+    _assert_refused(done, "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("seed", "words"),
+    [(-1, "seeds.0 = -1"), (42_950, "chips of its own, of seeds up to 4295000007; allowed with 8")],
+)
+def test_seeds_of_studies(run: Run, seed: int, words: str) -> None:
+    done = run("train", "tsb-lenet3", "--set", f"study.seeds=[{seed}]", "--set", "study.chips=8")
+    _assert_refused(done, words)

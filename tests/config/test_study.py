@@ -12,6 +12,7 @@ from archsim.config.study import Study, load_study
 from archsim.errors import ConfigError
 from tsb.correction import parse_corrections
 from tsb.data.sources import dataset_names
+from tsb.study.units import chip_seeds
 
 SMALL: dict[str, Any] = {
     "name": "x",
@@ -37,6 +38,11 @@ def test_overrides() -> None:
     assert (study.chips, study.sigma) == (2, [0.3])
 
 
+def test_largest_seed_of_a_study() -> None:
+    settings = ["study.seeds=[42949]", "study.chips=67296"]
+    assert chip_seeds(load_study("tsb-lenet3", settings), 42949)[-1] == 2**32 - 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -54,6 +60,8 @@ def test_overrides() -> None:
         ({"methods": [{"name": "a", "write": "swim"}]}, "write = swim, fraction = None"),
         ({"methods": [{"name": "a", "fraction": 0.1}]}, "write = none, fraction = 0.1"),
         ({"methods": [{"name": "a", "colour": "red"}]}, "unknown key 'colour'"),
+        ({"seeds": [-1]}, "study.seeds.0 = -1"),
+        ({"seeds": [0, 42949], "chips": 67297}, "allowed with 67297 chips: 0 to 42948"),
         ({"baseline": "b"}, "baseline = 'b'; allowed: plain"),
         ({"tsb": {"channels": 0}}, "study.tsb.channels = 0"),
         ({"tsb": {"channels": 5, "depth": 5}}, "study.tsb.depth = 5"),

@@ -120,8 +120,9 @@ def test_copies_of_what_is_not_there(model: nn.Module) -> None:
 
 
 def test_bad_seed_and_bad_weights(model: nn.Module) -> None:
-    with pytest.raises(ConfigError, match="seed = -1"):
-        deploy(model, PLACED, seed=-1)
+    for seed in (-1, 2**32):
+        with pytest.raises(ConfigError, match=f"seed = {seed}; allowed: .*0 to 4294967295"):
+            deploy(model, PLACED, seed=seed)
     with torch.no_grad():
         model.get_parameter("fc.weight")[0, 0] = float("nan")
     with pytest.raises(DataError, match=r"'fc.weight' has 1 of 4900"):
@@ -148,3 +149,23 @@ def test_not_a_chip(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="not a whole safetensors file"):
         Chip.load(path)
+
+
+def test_stuck_cells_are_frozen_with_the_chip(model: nn.Module) -> None:
+    """One cell in a hundred, stuck off: a chip keeps its own, copies have each their own."""
+    stuck = CELL.but(stuck_off_rate=0.01)
+    one, same = (deploy(model, Placement(cell=stuck), seed=3).tensors for _ in range(2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    sound = deploy(model, PLACED, seed=3).tensors
+    changed = ~torch.isclose(one["fc.weight"], sound["fc.weight"], rtol=1e-5, atol=1e-8)
+    share = float(changed.double().mean())
+    # Four cells per weight, most of them not at the lowest level already.
+    assert 0.01 < share < 0.045
+    pair = Placement(cell=stuck, copies={"fc.weight": 2})
+    both = deploy(model, pair, seed=3).tensors["fc.weight"]
+    assert float((both - sound["fc.weight"]).abs().max()) > 0
+    with_one = deploy(model, Placement(cell=stuck), seed=3)
+    wanted = with_one.wanted["fc.weight"]
+    assert float((both - wanted).square().mean()) < 0.6 * float(
+        (with_one.stored["fc.weight"] - wanted).square().mean()
+    )

@@ -337,6 +337,7 @@ def change(**values: float) -> Callable[[], TuneSettings]:
     ("make", "message"),
     [
         (change(steps=-1), "steps = -1"),
+        (change(seed=2**32), "seed = 4294967296"),
         (change(batch_size=0), "batch_size = 0; allowed: 1 or more"),
         (change(learning_rate=0.0), "learning_rate = 0; allowed: above 0"),
     ],

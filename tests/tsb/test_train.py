@@ -320,7 +320,8 @@ def test_noisy_accuracy_against_a_loop(few):
         ({"learning_rate": -1.0}, "learning_rate = -1"),
         ({"learning_rate": math.nan}, "learning_rate = nan"),
         ({"weight_decay": -1.0}, "weight_decay = -1"),
-        ({"seed": -1}, "seed = -1"),
+        ({"seed": -1}, "seed = -1; allowed: a whole number, 0 to 4294967295"),
+        ({"seed": 2**32}, "seed = 4294967296"),
     ],
 )
 def test_bad_settings(values, message):

@@ -18,7 +18,13 @@ from archsim.device import (
 )
 from archsim.errors import ConfigError, DataError
 from tsb.selective_write import verify_all, verify_none
-from tsb.weight_cells import CellModel, gaussian_instance, noise_std, weight_cells
+from tsb.weight_cells import (
+    CellModel,
+    defective_instance,
+    gaussian_instance,
+    noise_std,
+    weight_cells,
+)
 from tsb.write_effort import write_effort
 
 RRAM = CellModel.from_device(resolve().device)
@@ -243,3 +249,54 @@ def test_weights_that_are_not_finite_are_refused(bad):
 def test_impossible_devices_are_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         RRAM.but(**changes)
+
+
+@pytest.mark.parametrize("encoding", ["magnitude", "offset", "differential", "separate-sign"])
+def test_chips_with_stuck_cells_have_the_law_of_single_cells(encoding):
+    """Mean error, mean square and tail of weights, against cells that are programmed one by one."""
+    changes = ["device.stuck_on_rate=0.02", "device.stuck_off_rate=0.06"]
+    device = resolve(device="rram", overrides=changes).device
+    cell = CellModel.from_device(device, encoding=encoding)
+    weights = {"w": torch.linspace(-1, 1, 40_000, dtype=torch.float64)}
+    half = torch.arange(40_000) % 2 == 0
+    found = defective_instance(weights, cell, {"w": half}, seeded(1), seeded(2))["w"]
+    done = program_weights(
+        weights,
+        device=device,
+        generator=seeded(3),
+        weight_format=cell.weight_format,
+        verify={"w": half},
+    )
+    error, exact = found - weights["w"], done.tensors["w"].weights - weights["w"]
+    for part in (half, ~half):
+        mine, theirs = error[part], exact[part]
+        apart = torch.hypot(mine.std(), theirs.std()) / len(mine) ** 0.5
+        assert float((mine.mean() - theirs.mean()).abs()) < 5 * float(apart)
+        squares = torch.hypot(mine.square().std(), theirs.square().std()) / len(mine) ** 0.5
+        assert float((mine.square().mean() - theirs.square().mean()).abs()) < 5 * float(squares)
+        # A normal law of this variance has 4.6 % beyond twice its deviation, and no second hump.
+        for bound in (0.2, 0.4, 0.8):
+            shares = [float((each.abs() > bound).double().mean()) for each in (mine, theirs)]
+            spread = (2 * shares[1] * (1 - shares[1]) / len(mine)) ** 0.5
+            assert abs(shares[0] - shares[1]) < 5 * spread + 1e-12, bound
+    closed = weight_cells(weights, cell)["w"]
+    expected = torch.where(half, closed.residual, closed.spread).square()
+    limit = 5 * float(error.square().std()) / 200
+    assert float(error.square().mean()) == pytest.approx(float(expected.mean()), abs=limit, rel=0)
+
+
+def test_defects_leave_the_other_errors_alone():
+    """Cells that are not stuck have the errors of a chip without defects."""
+    cell = CellModel.from_device(resolve(device="rram").device)
+    weights = {"w": torch.linspace(-1, 1, 1000, dtype=torch.float64)}
+    none = {"w": torch.zeros(1000, dtype=torch.bool)}
+    few = cell.but(stuck_off_rate=0.01)
+    plain = gaussian_instance(weights, {"w": weight_cells(weights, cell)["w"].spread}, seeded(1))[
+        "w"
+    ]
+    found = defective_instance(weights, few, none, seeded(1), seeded(2))["w"]
+    same = torch.isclose(plain, found, rtol=1e-12, atol=1e-15)
+    # Four cells per weight.
+    assert float(same.double().mean()) == pytest.approx(
+        0.99**4, abs=5 * (0.04 * 0.96 / 1000) ** 0.5
+    )

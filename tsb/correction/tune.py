@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from archsim.checks import seed_of
 from archsim.errors import ConfigError, NetworkError
 from tsb.chip import Chip
 from tsb.correction.base import Carrier, Correction
@@ -62,8 +63,9 @@ class TuneSettings:
         for name in ("batch_size", "calibration_images", "validation_images"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}; allowed: 1 or more")
-        if min(self.steps, self.seed) < 0:
-            raise ConfigError(f"steps = {self.steps}, seed = {self.seed}; allowed: 0 or more")
+        if self.steps < 0:
+            raise ConfigError(f"steps = {self.steps}; allowed: 0 or more")
+        seed_of(self.seed)
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate = {self.learning_rate:g}; allowed: above 0")
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from archsim.config.study import Backbone, Method, Study
+from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import ConfigError
 from tsb.correction import TuneSettings
 from tsb.noise import WeightNoise
@@ -15,8 +15,6 @@ from tsb.train_settings import TrainSettings
 
 #: Name of the backbone that is trained without noise, for the accuracy of an ideal chip.
 IDEAL = "noise-free"
-#: Chips of neighbouring seeds of a study have different seeds of their own.
-_CHIPS_PER_SEED = 100_000
 
 
 def slug(text: str) -> str:
@@ -212,7 +210,7 @@ def chip_seeds(study: Study, seed: int) -> list[int]:
         study: which.
         seed: of the study.
     """
-    return [seed * _CHIPS_PER_SEED + index for index in range(study.chips)]
+    return [seed * CHIPS_PER_SEED + index for index in range(study.chips)]
 
 
 def backbone_settings(study: Study, unit: BackboneUnit) -> dict[str, Any]:
