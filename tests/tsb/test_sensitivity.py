@@ -271,8 +271,8 @@ def test_order_of_the_weights_of_a_trained_network(trained, digits):
     found, exact = swim_scores(trained, images, labels), exact_gauss_newton(trained, images)
     assert torch.allclose(found["fc.weight"], exact["fc.weight"], rtol=1e-6, atol=1e-12)
     agreement = compare_scores(found, exact)
-    assert agreement.rank_correlation > 0.9
-    assert agreement.top_overlap > 0.7
+    assert agreement.rank_correlation > 0.98
+    assert agreement.top_overlap > 0.9
 
 
 def test_fisher_is_the_mean_of_squared_gradients_and_not_swim(trained, digits):
@@ -287,12 +287,15 @@ def test_fisher_is_the_mean_of_squared_gradients_and_not_swim(trained, digits):
     for name, scores in found.items():
         assert torch.allclose(scores, expected[name], rtol=1e-9)
     agreement = compare_scores(found, swim_scores(trained, images, labels))
-    assert 0.5 < agreement.rank_correlation < 0.999
-    assert agreement.top_overlap < 1
+    assert 0.85 < agreement.rank_correlation < 0.97
+    assert 0.5 < agreement.top_overlap < 0.8
 
 
 def test_expected_loss_change_against_drawn_noise(trained, digits):
-    """Small noise on all weights: the estimate is within a factor of 2 of what is measured."""
+    """Small noise on all weights: the exact diagonal is what is measured, SWIM's is below it.
+
+    It is the same in the last layer, and smaller in those before, the more so the earlier.
+    """
     images, labels = digits.train.images[:300].double(), digits.train.labels[:300]
     weights = {name: w.detach() for name, w in mapped_weights(trained).items()}
     std = {name: torch.full_like(w, 0.01 * float(w.abs().max())) for name, w in weights.items()}
@@ -309,7 +312,10 @@ def test_expected_loss_change_against_drawn_noise(trained, digits):
     measured = torch.stack(changes)
     spread = 4 * float(measured.std()) / 10
     assert abs(float(measured.mean()) - sum(exact.values())) < spread + 0.2 * sum(exact.values())
-    assert 0.5 < sum(found.values()) / sum(exact.values()) < 2
+    assert found["fc.weight"] == pytest.approx(exact["fc.weight"], rel=1e-6)
+    first, second = (found[name] / exact[name] for name in ("conv1.weight", "conv2.weight"))
+    assert 0.2 < first < second < 0.9
+    assert 0.7 < sum(found.values()) / sum(exact.values()) < 1
 
 
 def test_expected_loss_change_by_hand():
