@@ -157,7 +157,7 @@ def test_time_with_several_drivers(drivers: int) -> None:
     assert 0.85 * mean - error < closed < mean + error
 
 
-def test_trained_weights_lie_less_often_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trained_weights_lie_less_often_in_the_middle() -> None:
     """The closed form is that of NeFT's share; with the network's own it has its pulses."""
     model = load_module("lenet3")
     load_checkpoint(CHECKPOINT).load_into(model)
@@ -173,8 +173,8 @@ def test_trained_weights_lie_less_often_in_the_middle(monkeypatch: pytest.Monkey
     assert share < 0.5 * NEFT_MIDDLE_SHARE
     closed = mapped("rram4", "chip.programming.policy=all")
     assert 1.5 < float(closed.write_pulses) / found.write_pulses < 2.5
-    monkeypatch.setattr("archsim.cost.programming.NEFT_MIDDLE_SHARE", share)
-    own = mapped("rram4", "chip.programming.policy=all")
+    settings = ("chip.programming.policy=all", f"chip.programming.middle_share={share}")
+    own = mapped("rram4", *settings)
     # One chip of 21 580 cells, whose pulses spread about twice as much as their mean.
     assert found.write_pulses == near(float(own.write_pulses), rel=0.06)
 

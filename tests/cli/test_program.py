@@ -383,7 +383,7 @@ REFUSED = {
     ),
     "a seed of many bits": (
         ["--seed", "99999999999999999999999"],
-        "seed = 99999999999999999999999; allowed: a whole number, 0 to 9223372036854775807",
+        "seed = 99999999999999999999999; allowed: a whole number, 0 to 4294967295",
     ),
     "a negative seed": (["--seed", "-1"], "seed = -1; allowed: a whole number, 0 to"),
     "too many pulses": (
