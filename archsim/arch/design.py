@@ -37,6 +37,9 @@ WHEN_FULL = ("refuse", "reload", "multi-chip")
 WRITE_MODELS = ("redraw", "incremental")
 #: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
 NO_POWER_LIMIT_W = 1e12
+#: Digital corrections after the analog sums, and the layers that have them.
+CORRECTIONS = ("none", "bias", "scale-and-bias")
+CORRECTED_LAYERS = ("linear", "all")
 SIGMA_PROFILES = ("uniform", "weight", "level")
 
 
@@ -176,6 +179,10 @@ class DesignBatch:
     adc_area: Tensor = _parameter("chip.calibration.adc_area")
     adc_time: Tensor = _parameter("chip.calibration.adc_time")
     io_device_shifters: Tensor = _parameter("chip.calibration.io_device_shifters", "flag")
+    # digital corrections
+    correction: Tensor = _parameter("chip.correction.kind", "choice", CORRECTIONS)
+    corrected_layers: Tensor = _parameter("chip.correction.layers", "choice", CORRECTED_LAYERS)
+    correction_bits: Tensor = _parameter("chip.correction.bits", "integer")
     # workload statistics
     first_input: Tensor = _parameter(
         "chip.activity.first_layer", "choice", ("uniform", "relu", "dense")

@@ -297,6 +297,22 @@ class OffChip(_Model):
     )
 
 
+class Correction(_Model):
+    """Numbers of each output channel that a chip keeps in digital registers."""
+
+    kind: Literal["none", "bias", "scale-and-bias"] = Field(
+        default="none",
+        description="what is applied to every sum before the activation: nothing, a bias, or a "
+        "scale and a bias (corrections `biases`, `scales`, `output-match` of a study)",
+    )
+    layers: Literal["linear", "all"] = Field(
+        default="linear", description="which layers have it; never the shared block"
+    )
+    bits: int = Field(
+        default=8, strict=True, ge=2, le=16, description="of each number in its register"
+    )
+
+
 class Chip(_Model):
     """One accelerator, from cells to chip."""
 
@@ -318,6 +334,7 @@ class Chip(_Model):
     activity: Activity
     programming: Programming
     off_chip: OffChip = OffChip()
+    correction: Correction = Correction()
 
     @model_validator(mode="after")
     def _weight_fits(self) -> Chip:

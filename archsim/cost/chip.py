@@ -12,6 +12,7 @@ from archsim.cost.component.adder import adder_tree
 from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.max_pool import MaxPool, max_pool
 from archsim.cost.component.wire import HTree, Repeater, h_tree
+from archsim.cost.correction import Correction, correction
 from archsim.cost.tile import Parts, Tile, build_tile
 from archsim.plan import Floorplan, MappingPlan
 
@@ -41,6 +42,7 @@ class Chip:
     sum_inputs: Tensor
     pool: MaxPool
     pool_units: Tensor
+    correction: Correction
     areas_m2: dict[str, Tensor]
     leakage_W: Tensor
 
@@ -94,10 +96,19 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
     straight = bus_bit / design.fold * (wire.width_m * grid_height + wire.height_m * grid_width)
     # A chip for a network with residual adds has an adder and one more register bit per unit.
     residual = (plan.layers.added > 0).any(-1).to(torch.float64)
+    corrected = correction(
+        design=design,
+        plan=plan,
+        adder=parts.adder,
+        register=parts.register,
+        units=result_units,
+        sum_bit=sum_bit,
+    )
     digital = (
         parts.register.area_m2 * result_units * (design.input_bits + residual)
         + parts.adder.bit_area_m2 * result_units * design.input_bits * residual
         + pool.area_m2 * pool_units
+        + corrected.area_m2
     )
     adders = result_units * global_tree.bit_adders
     areas = {
@@ -120,6 +131,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         + adders * parts.adder.bit_leakage_W
         + parts.register.leakage_W * result_units * (design.input_bits + residual)
         + parts.adder.bit_leakage_W * result_units * design.input_bits * residual
+        + corrected.leakage_W
     )
     return Chip(
         kernel_tile=kernel,
@@ -141,6 +153,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         sum_inputs=sum_inputs,
         pool=pool,
         pool_units=pool_units,
+        correction=corrected,
         areas_m2=areas,
         leakage_W=leakage,
     )

@@ -160,6 +160,9 @@ def layer_cycles(
     # Residual adds go through the units of the activations, one value each per adder delay.
     add_delay = adder.delay_s(design.input_bits.unsqueeze(-1))
     adding = torch.ceil(layers.added / units) * torch.ceil(rate * add_delay - 1e-9)
+    # So do the corrections, of every output.
+    correct_delay = chip.correction.delay_s.unsqueeze(-1)
+    correcting = chip.correction.layers * relu * torch.ceil(rate * correct_delay - 1e-9)
     on = layers.active
     return LayerCycles(
         array=on * reads * array.adc_cycles.unsqueeze(-1) / divided,
@@ -167,7 +170,7 @@ def layer_cycles(
         adder_tree=on * (pe_sum + tile_sum + global_sum),
         buffer=on * _buffer_cycles(chip, tile, traffic, split),
         interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, split, rate),
-        digital=on * (relu + pooling + adding),
+        digital=on * (relu + pooling + adding + correcting),
     )
 
 

@@ -300,7 +300,7 @@ def _wires(
 
 
 def _digital(design: DesignBatch, parts: Parts, chip: Chip, plan: MappingPlan) -> Tensor:
-    """ReLU registers, max-pool units and residual adds (an adder and the reading of its inputs)."""
+    """ReLU registers, max-pool units, residual adds (with the reading of inputs), corrections."""
     layers = plan.layers
     outputs = layers.weights_wide * layers.vectors
     units, pools = chip.layer_units.unsqueeze(-1), chip.pool_units.unsqueeze(-1)
@@ -320,4 +320,5 @@ def _digital(design: DesignBatch, parts: Parts, chip: Chip, plan: MappingPlan) -
     fetched = 2 * bits * chip.buffer.read_J_per_bit.unsqueeze(-1)
     stored = (bits + 1) * parts.register.energy_J.unsqueeze(-1)
     add = layers.added * (parts.adder.per_layer().energy_J(bits) + fetched + stored)
-    return relu + pool + add
+    corrected = chip.correction.layers * outputs * chip.correction.energy_J.unsqueeze(-1)
+    return relu + pool + add + corrected

@@ -166,8 +166,12 @@ def test_settings_of_other_policies_are_said() -> None:
 
 
 def test_what_the_programming_numbers_leave_out_is_said() -> None:
-    assert "Not in the programming numbers: drift, read noise of pcm" in said(device="pcm")
-    assert "Not in the programming numbers: stuck cells of rram" in said("device.stuck_on_rate=0.1")
+    assert "Not in the programming numbers: drift, read noise in operation of pcm" in said(
+        device="pcm"
+    )
+    stuck = ("device.stuck_on_rate=0.1", "chip.programming.policy=all")
+    assert "stuck take pulses in vain, as many as if all levels were equally" in said(*stuck)
+    assert "in vain" not in said(stuck[0], "chip.programming.policy=none")
     assert "Not in the programming" not in said()
 
 

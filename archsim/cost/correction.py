@@ -1,0 +1,85 @@
+"""Digital corrections: a scale and a bias for every output channel, after the analog sums.
+
+What a chip of its own numbers needs in logic: a register for each number of each channel, and in
+each result unit an adder (bias) and an array multiplier (scale). The multiplier is a row of
+full adders of the width of a sum for every bit of the scale, through which carries ripple; its AND
+gates are left out. Both work in turn on every value, before the activation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import CORRECTED_LAYERS, CORRECTIONS, DesignBatch
+from archsim.cost.component.adder import Adder
+from archsim.cost.component.flip_flop import FlipFlop
+from archsim.plan import MappingPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """Logic of the digital corrections.
+
+    ``area_m2`` and ``leakage_W`` are of the chip, ``*batch``; ``energy_J`` and ``delay_s`` of one
+    corrected value, ``*batch``, 0 without corrections; ``layers`` is 1 for layers that have them,
+    ``*batch layer``.
+    """
+
+    area_m2: Tensor
+    leakage_W: Tensor
+    energy_J: Tensor
+    delay_s: Tensor
+    layers: Tensor
+
+
+def correction(
+    *,
+    design: DesignBatch,
+    plan: MappingPlan,
+    adder: Adder,
+    register: FlipFlop,
+    units: Tensor,
+    sum_bit: Tensor,
+) -> Correction:
+    """Price the digital corrections of a chip.
+
+    Args:
+        design: ``*batch``.
+        plan: layers and their channels.
+        adder: a full-adder bit.
+        register: a bit of register.
+        units: results taken per step by the chip, ``*batch``.
+        sum_bit: width of a sum, ``*batch``.
+    """
+    bits, kind = design.correction_bits, design.correction
+    biased = (kind > CORRECTIONS.index("none")).double()
+    scaled = (kind == CORRECTIONS.index("scale-and-bias")).double()
+    numbers = biased + scaled
+    covered = _layers(design, plan) * biased.unsqueeze(-1)
+    channels = plan.layers.over_layers(covered * plan.layers.weights_wide)
+    stored_bit = channels * numbers * bits
+    adders = units * sum_bit * (biased + scaled * bits)
+    add_J = adder.energy_J(sum_bit)
+    wide = sum_bit + bits
+    return Correction(
+        area_m2=stored_bit * register.area_m2 + adders * adder.bit_area_m2,
+        leakage_W=stored_bit * register.leakage_W + adders * adder.bit_leakage_W,
+        energy_J=biased * add_J + scaled * bits * add_J + numbers * bits * register.energy_J,
+        delay_s=biased * adder.delay_s(sum_bit) + scaled * adder.delay_s(wide),
+        layers=covered,
+    )
+
+
+def _layers(design: DesignBatch, plan: MappingPlan) -> Tensor:
+    """1 for layers that are corrected if any are, ``*batch layer``: all, or the linear ones."""
+    everywhere = design.corrected_layers == CORRECTED_LAYERS.index("all")
+    where = design.rows.device
+
+    def flags(kinds: tuple[str, ...]) -> Tensor:
+        return torch.tensor([kind in kinds for kind in plan.kinds], device=where)
+
+    own = torch.where(everywhere.unsqueeze(-1), ~flags(("tsb",)), flags(("linear",)))
+    return own.double()
