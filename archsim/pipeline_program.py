@@ -57,6 +57,8 @@ def program(
     score_images: int | None = None,
     test_images: int | None = None,
     chips: int | None = None,
+    images_per_chip: int | None = None,
+    half_width: float | None = None,
     read_after_s: float | None = None,
     clip_at_zero: bool = False,
     seed: int = 0,
@@ -85,6 +87,9 @@ def program(
             2000.
         test_images: test images behind the accuracy, at most all; None takes all.
         chips: programmed chips whose accuracy is averaged; 0 measures none; None takes 20.
+        images_per_chip: test images of each chip, drawn anew; None takes all for every chip.
+        half_width: of the 95 % interval of the mean accuracy, a fraction: where it is reached
+            before ``chips`` are programmed, no more are.
         read_after_s: time from programming to the reads of the accuracy, s: cells drift; None
             reads right after programming.
         clip_at_zero: cells whose conductance would fall below zero stay at zero; the closed forms
@@ -113,7 +118,13 @@ def program(
         tsb=tsb or tsb_preset_for(network),
         overrides=settings,
     )
-    sizes = {"--score-images": score_images, "--test-images": test_images, "--chips": chips}
+    sizes: dict[str, float | None] = {
+        "--score-images": score_images,
+        "--test-images": test_images,
+        "--chips": chips,
+        "--images-per-chip": images_per_chip,
+        "--half-width": half_width,
+    }
     has_data = data is not None or data_root is not None
     if checkpoint is None and has_data:
         given = "--data-root" if data is None else "--data"
@@ -137,6 +148,8 @@ def program(
             score_images=2000 if score_images is None else score_images,
             test_images=test_images,
             chips=20 if chips is None else chips,
+            images_per_chip=images_per_chip,
+            half_width=half_width,
         )
     return program_network(
         model,

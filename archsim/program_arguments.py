@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from archsim.arch.design import DESIGNS
 from archsim.checks import number, one_of, seed_of, switch
@@ -35,7 +35,7 @@ def check_arguments(
     seed_of(seed)
 
 
-def check_unused(sizes: dict[str, int | None]) -> None:
+def check_unused(sizes: Mapping[str, float | None]) -> None:
     """Refuse sizes of images and chips where there are no data.
 
     Args:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from archsim.checks import whole_number
+from archsim.checks import number, whole_number
 from archsim.device import WeightFormat
+from archsim.errors import ConfigError
 from archsim.programmed import MeasuredAccuracy
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import MonteCarloResult, alike_chips, monte_carlo
@@ -28,12 +29,17 @@ class Evidence:
         score_images: training images behind second derivatives and gradients.
         test_images: test images behind the accuracy; None takes all.
         chips: programmed chips whose accuracy is averaged; 0 measures none.
+        images_per_chip: test images of each chip, drawn anew for each; None takes all for all.
+        half_width: of the 95 % interval of the mean, as a fraction; no further chips are programmed
+            once it is that narrow (looked at after every 16). None programs all.
     """
 
     dataset: Dataset
     score_images: int = 2000
     test_images: int | None = None
     chips: int = 20
+    images_per_chip: int | None = None
+    half_width: float | None = None
 
     def __post_init__(self) -> None:
         """Check the counts.
@@ -45,6 +51,16 @@ class Evidence:
         if self.test_images is not None:
             whole_number("test_images (--test-images)", self.test_images, 1)
         whole_number("chips (--chips)", self.chips, 0)
+        if self.images_per_chip is not None:
+            most = len(self.test_split)
+            whole_number("images_per_chip (--images-per-chip)", self.images_per_chip, 1)
+            if self.images_per_chip > most:
+                raise ConfigError(
+                    f"images_per_chip (--images-per-chip) = {self.images_per_chip}; allowed: 1 to "
+                    f"{most}, the test images"
+                )
+        if self.half_width is not None:
+            number("half_width (--half-width, points / 100)", self.half_width, 0.0)
 
     def shortages(self) -> Iterator[str]:
         """Say where more images were asked for than there are."""
@@ -97,7 +113,10 @@ def measure_accuracy(
     split = evidence.test_split
 
     def measure(
-        one: Callable[[torch.Generator], Mapping[str, Tensor]], chips: int
+        one: Callable[[torch.Generator], Mapping[str, Tensor]],
+        chips: int,
+        images_per_instance: int | None = None,
+        half_width: float | None = None,
     ) -> MonteCarloResult:
         return monte_carlo(
             model,
@@ -107,19 +126,26 @@ def measure_accuracy(
             chips=chips,
             generator=generator,
             images_at_once=_IMAGES_AT_ONCE,
+            images_per_instance=images_per_instance,
+            half_width=half_width,
         )
 
     form = read_out.weight_format
     ideal = {name: rounded(weight, form) for name, weight in weights.items()}
     clean = measure(lambda _: ideal, 1).stats
-    noisy = measure(lambda source: read_out.draw(weights, source), evidence.chips).stats
+    noisy = measure(
+        lambda source: read_out.draw(weights, source),
+        evidence.chips,
+        evidence.images_per_chip,
+        evidence.half_width,
+    ).stats
     return MeasuredAccuracy(
         ideal=clean.mean,
         mean=noisy.mean,
         ci95_low=noisy.ci95_low,
         ci95_high=noisy.ci95_high,
         worst=noisy.worst,
-        chips=evidence.chips,
+        chips=noisy.chips,
         images=noisy.images,
         data=evidence.dataset.name,
     )

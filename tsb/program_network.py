@@ -188,7 +188,7 @@ def program_network(
         data=None if evidence is None else evidence.dataset.name,
         score_images=None if evidence is None else len(evidence.score_split),
         test_images=None if evidence is None else len(evidence.test_split),
-        chips=evidence.chips if evidence is not None and measured else None,
+        chips=None if accuracy is None else accuracy.chips,
         network_chips=placement.chips,
         weights=tally.weights,
         verified_weights=tally.verified_weights,

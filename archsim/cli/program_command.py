@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Design, Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
-from archsim.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from archsim.pipeline_program import CurveRequest
-    from archsim.programmed import ProgramResult
+from archsim.cli.output import check_writable
+from archsim.cli.program_output import show_curve, show_programmed
+from archsim.errors import ConfigError
 
 
 class Policy(StrEnum):
@@ -172,6 +166,26 @@ def program_command(
             show_default=False,
         ),
     ] = None,
+    images_per_chip: Annotated[
+        int | None,
+        typer.Option(
+            "--images-per-chip",
+            rich_help_panel=_DATA,
+            help="Test images of each chip, drawn anew for each. Default: all, for every chip.",
+            show_default=False,
+        ),
+    ] = None,
+    half_width: Annotated[
+        float | None,
+        typer.Option(
+            "--half-width",
+            metavar="POINTS",
+            rich_help_panel=_DATA,
+            help="Program no more chips once the 95 % interval of the mean is that narrow, e.g. "
+            "0.1 percentage points. Default: all of --chips.",
+            show_default=False,
+        ),
+    ] = None,
     read_after: Annotated[
         float | None,
         typer.Option(
@@ -218,6 +232,8 @@ def program_command(
         "--granularity": granularity is not None,
         "--encoding": encoding is not None,
         "--chips": chips is not None,
+        "--images-per-chip": images_per_chip is not None,
+        "--half-width": half_width is not None,
         "--read-after": read_after is not None,
         "--clip-at-zero": clip_at_zero,
         "--format": format is not Format.TABLE,
@@ -229,7 +245,7 @@ def program_command(
     from archsim import pipeline_program as pipeline
 
     if curve is not None:
-        _curve(
+        show_curve(
             pipeline.CurveRequest(
                 network=network,
                 checkpoint=checkpoint,
@@ -258,12 +274,14 @@ def program_command(
         score_images=score_images,
         test_images=test_images,
         chips=chips,
+        images_per_chip=images_per_chip,
+        half_width=None if half_width is None else half_width / 100,
         read_after_s=read_after,
         clip_at_zero=clip_at_zero,
         seed=seed,
         **settings,
     )
-    _write(result, format, out)
+    show_programmed(result, format, out)
 
 
 _SCORED = (Policy.MAGNITUDE, Policy.RANDOM, Policy.SWIM, Policy.U_SWIM, Policy.FISHER)
@@ -314,73 +332,3 @@ def _check_curve(curve: Path | None, unused: dict[str, bool], instances: int | N
             raise ConfigError(
                 f"{option} is not used with --curve, which has policies, chips and files of its own"
             )
-
-
-def _write(result: ProgramResult, format: Format, out: Path | None) -> None:
-    from archsim.programmed import ACCURACY_KEYS
-
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        row = result.to_dict()
-        accuracy = row.pop("accuracy") or {}
-        row |= {f"accuracy_{key}": accuracy.get(key) for key in ACCURACY_KEYS}
-        deliver(csv_text(list(row), [row]), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
-
-
-def _draw(result: ProgramResult, console: Console) -> None:
-    from rich.text import Text
-
-    from archsim.cli import render
-    from reports import program_tables as tables
-
-    render.show(console, Text(tables.heading(result), style="bold"))
-    boxes = [render.figures(tables.effort(result)), render.figures(tables.quality(result))]
-    shown = render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)])
-    render.show(console, render.gap(shown))
-    lines = (*tables.PROGRAM_NOTES, *result.notes)
-    render.show(console, render.gap(render.bullets("Assumed and left out", lines)))
-
-
-def _curve(request: CurveRequest, settings: dict[str, Any], folder: Path) -> None:
-    """Measure the curve, write it, and show the speed-up."""
-    from archsim import pipeline_program as pipeline
-    from archsim.cli import render
-    from reports.figures.write_verify_curve import save_write_verify
-    from reports.program_tables import SPEED_UP_NOTES, speed_up
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"--curve {folder}: not a folder that can be made: {error.strerror or error}"
-        ) from error
-    check_writable(folder / _RUNS)
-    names = (_RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)
-    replaced = {name for name in names if (folder / name).exists()}
-
-    def say(line: str) -> None:
-        typer.echo(line, err=True)
-
-    if replaced:
-        say(f"{folder}: files of an earlier curve will be replaced")
-    found = pipeline.write_verify_curve(request, progress=say, **settings)
-    write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
-    write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())
-    save_write_verify(found.summary, folder / _FIGURE, found.about)
-    for name in names:
-        say(f"{'replaced' if name in replaced else 'wrote'} {folder / name}")
-
-    def draw(console: Console) -> None:
-        render.show(console, render.grid(speed_up(found.speed_up), group_by="device"))
-        render.show(console, render.gap(render.bullets("Notes", SPEED_UP_NOTES)))
-
-    render.present(draw, None)
-
-
-#: Files of ``--curve``: accuracy of every instance, what each policy needs, the figure.
-_RUNS, _SPEED, _FIGURE = "runs.csv", "speed_up.csv", "write_verify_curve.png"

@@ -146,6 +146,11 @@ class Study(_Model):
     runs: Count = Field(default=25, description="how often the corrections are written per chip")
     train_images: Count | None = Field(default=None, description="null: all")
     test_images: Count | None = Field(default=None, description="null: all")
+    images_per_run: Count | None = Field(
+        default=None,
+        description="every run sees so many test images of its own, drawn anew: a tenth of them "
+        "for a hundred runs costs a tenth and widens the interval little; null: all",
+    )
     score_images: Count = Field(default=2000, description="behind swim and u-swim")
     tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")
     insertion: Literal["default", "convolution", "residual_block"] = "default"

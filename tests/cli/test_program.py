@@ -530,3 +530,17 @@ def test_the_curve_in_one_command(run: Run, tmp_path: Path) -> None:
     done = run("program", "lenet3", *TRAINED, "--curve", "file")
     assert done.exit_code == 2
     assert "--curve file: not a folder that can be made: File exists" in done.stderr
+
+
+def test_chips_on_images_of_their_own_until_the_mean_is_known(run: Run) -> None:
+    """Looked at after every 16 chips; a wide interval is reached at the first look."""
+    few = (*TRAINED, "--data-root", MNIST, "--score-images", 20, "--images-per-chip", 100)
+    wide = program(run, *few, "--chips", 64, "--half-width", 20)["accuracy"]
+    narrow = program(run, *few, "--chips", 32, "--half-width", 0.001)["accuracy"]
+    assert isinstance(wide, dict)
+    assert isinstance(narrow, dict)
+    assert (wide["chips"], wide["images"]) == (16, 100)
+    assert narrow["chips"] == 32
+    refused = run("program", "lenet3", *few, "--images-per-chip", 10**6)
+    assert refused.exit_code == 2
+    assert "(--images-per-chip) = 1000000; allowed: 1 to" in refused.stderr

@@ -365,6 +365,7 @@ def _evaluate(
         chips=len(corrected),
         runs=study.runs if again else 1,
         generator=torch.Generator().manual_seed(unit.seed),
+        images_per_instance=study.images_per_run,
     )
     return [[float(value) for value in row] for row in found.accuracy]
 

@@ -1,0 +1,104 @@
+"""What ``archsim program`` shows and writes: numbers of one programming, and the curve."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from archsim.cli.options import Format
+from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
+from archsim.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from archsim.pipeline_program import CurveRequest
+    from archsim.programmed import ProgramResult
+
+#: Files of ``--curve``: accuracy of every instance, what each policy needs, the figure.
+_RUNS, _SPEED, _FIGURE = "runs.csv", "speed_up.csv", "write_verify_curve.png"
+
+
+def show_programmed(result: ProgramResult, format: Format, out: Path | None) -> None:
+    """Write what programming took.
+
+    Args:
+        result: of :func:`archsim.pipeline_program.program`.
+        format: table, JSON or CSV.
+        out: file; None prints.
+    """
+    from archsim.programmed import ACCURACY_KEYS
+
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        row = result.to_dict()
+        accuracy = row.pop("accuracy") or {}
+        row |= {f"accuracy_{key}": accuracy.get(key) for key in ACCURACY_KEYS}
+        deliver(csv_text(list(row), [row]), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw, result), out)
+
+
+def _draw(result: ProgramResult, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
+    from reports import program_tables as tables
+
+    render.show(console, Text(tables.heading(result), style="bold"))
+    boxes = [render.figures(tables.effort(result)), render.figures(tables.quality(result))]
+    shown = render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)])
+    render.show(console, render.gap(shown))
+    lines = (*tables.PROGRAM_NOTES, *result.notes)
+    render.show(console, render.gap(render.bullets("Assumed and left out", lines)))
+
+
+def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) -> None:
+    """Measure the curve, write it, and show the speed-up.
+
+    Args:
+        request: network, data and sizes.
+        settings: chip and overrides.
+        folder: for the files; made if it is not there.
+
+    Raises:
+        ArchsimError: a folder that cannot be made, or whatever is wrong with the request.
+    """
+    from archsim import pipeline_program as pipeline
+    from archsim.cli import render
+    from reports.figures.write_verify_curve import save_write_verify
+    from reports.program_tables import SPEED_UP_NOTES, speed_up
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"--curve {folder}: not a folder that can be made: {error.strerror or error}"
+        ) from error
+    check_writable(folder / _RUNS)
+    names = (_RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)
+    replaced = {name for name in names if (folder / name).exists()}
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    if replaced:
+        say(f"{folder}: files of an earlier curve will be replaced")
+    found = pipeline.write_verify_curve(request, progress=say, **settings)
+    write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
+    write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())
+    save_write_verify(found.summary, folder / _FIGURE, found.about)
+    for name in names:
+        say(f"{'replaced' if name in replaced else 'wrote'} {folder / name}")
+
+    def draw(console: Console) -> None:
+        render.show(console, render.grid(speed_up(found.speed_up), group_by="device"))
+        render.show(console, render.gap(render.bullets("Notes", SPEED_UP_NOTES)))
+
+    render.present(draw, None)
