@@ -13,7 +13,12 @@ from tsb.monte_carlo import compiled as compiled_module
 from tsb.monte_carlo.chain import block_matrix
 from tsb.monte_carlo.compiled import CompiledNetwork
 from tsb.monte_carlo.evaluate import one_thread
-from tsb.monte_carlo.scores import batched_scores, check_instances, loop_scores
+from tsb.monte_carlo.scores import (
+    batched_bf16_scores,
+    batched_scores,
+    check_instances,
+    loop_scores,
+)
 from tsb.shared_block import SharedBlock
 from tsb.weight_cells import gaussian_instance
 
@@ -83,6 +88,23 @@ def test_back_ends_agree(name, own_images):
     torch.testing.assert_close(batched_scores(model, weights, images), expected)
     compiled = CompiledNetwork(model, shape)(model, weights, images)
     torch.testing.assert_close(compiled, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("own_images", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_is_near(name, own_images):
+    make, shape = MODELS[name]
+    model = randomised(make())
+    weights = instances(model, 6)
+    images = torch.randn(*((6,) if own_images else ()), 40, *shape, generator=seeded(2))
+    exact, found = (back(model, weights, images) for back in (loop_scores, batched_bf16_scores))
+    assert found.dtype == torch.float32
+    assert not torch.allclose(exact, found, rtol=1e-5, atol=1e-6)
+    size = exact.std()
+    assert float((found - exact).square().mean().sqrt() / size) < 0.01
+    # Only a class that is as near to the best as the rounding changes places with it.
+    best = exact.gather(-1, found.argmax(-1, keepdim=True)).squeeze(-1)
+    assert float((exact.amax(-1) - best).max() / size) < 0.05
 
 
 def test_compiled_with_some_tensors_programmed_and_buffers():

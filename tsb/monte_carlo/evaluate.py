@@ -25,6 +25,7 @@ from tsb.monte_carlo.scores import (
     Images,
     Instances,
     Scores,
+    batched_bf16_scores,
     batched_scores,
     check_instances,
     loop_scores,
@@ -37,9 +38,9 @@ Draw = Callable[[torch.Generator], Mapping[str, Tensor]]
 DrawChip = Callable[[torch.Generator], Draw]
 Backend = Callable[[nn.Module, Instances, Images], Scores]
 
-BACKENDS = ("auto", "loop", "batched", "compiled")
+BACKENDS = ("auto", "loop", "batched", "batched-bf16", "compiled")
 #: Images per call: what is fastest (loop, batched), or does not matter (compiled).
-_IMAGES_AT_ONCE = {"loop": 100, "batched": 100, "compiled": 5000}
+_IMAGES_AT_ONCE = {"loop": 100, "batched": 100, "batched-bf16": 100, "compiled": 5000}
 #: Largest network that ``auto`` compiles: with 16 instances its weights fill a cache of 20 MB, and
 #: the loop has caught up (LeNet-3 with 128 and 256 channels, 420 000 weights: 1.1 times its speed).
 COMPILED_WEIGHTS = 300_000
@@ -84,6 +85,8 @@ def choose_backend(
 ) -> Chosen:
     """Return a back end; ``auto``: compiled where it is faster, else a loop, batched on a GPU.
 
+    ``batched-bf16`` is for GPUs with tensor cores: scores are near those of the others, not equal.
+
     Args:
         model: the network.
         images: a batch of the images to come.
@@ -98,7 +101,11 @@ def choose_backend(
             f"backend = '{backend}'; allowed: {', '.join(BACKENDS)}."
             + close_matches(backend, BACKENDS)
         )
-    general: dict[str, Backend] = {"loop": loop_scores, "batched": batched_scores}
+    general: dict[str, Backend] = {
+        "loop": loop_scores,
+        "batched": batched_scores,
+        "batched-bf16": batched_bf16_scores,
+    }
     if backend in general:
         return Chosen(backend, general[backend], "")
     try:

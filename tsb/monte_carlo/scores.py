@@ -98,3 +98,21 @@ def batched_scores(model: nn.Module, weights: Instances, images: Images) -> Scor
         dict(weights), images
     )
     return scores
+
+
+def batched_bf16_scores(model: nn.Module, weights: Instances, images: Images) -> Scores:
+    """Evaluate all instances at once, products in bfloat16 (8 bits of mantissa), sums in float32.
+
+    Scores differ from those of the other back ends by about 1 % of their size; a class changes
+    only where two are that close.
+
+    Args:
+        model: the network, in evaluation mode.
+        weights: see :data:`Instances`.
+        images: shared, or one set per instance.
+
+    Raises:
+        DataError: names or shapes that are not those of the model.
+    """
+    with torch.autocast(images.device.type, dtype=torch.bfloat16):
+        return batched_scores(model, weights, images).float()

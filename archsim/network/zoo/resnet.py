@@ -192,11 +192,12 @@ def resnet18(
     num_classes: int = 1000,
     stem: str = "imagenet",
     downsample: str = "conv",
+    widths: Sequence[int] = (64, 128, 256, 512),
 ) -> ResNet:
     """ResNet-18: four stages of two basic blocks; arguments as in :class:`ResNet`."""
     return ResNet(
         depths=(2, 2, 2, 2),
-        widths=(64, 128, 256, 512),
+        widths=widths,
         stem=stem,
         downsample=downsample,
         input_size=input_size,
