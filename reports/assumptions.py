@@ -143,8 +143,8 @@ def _left_out_of_programming(device: DeviceFile) -> list[str]:
     if not here:
         return []
     return [
-        f"Not in the programming numbers: {', '.join(here)} of {device.name}; archsim program and "
-        "archsim evaluate say what they do to the accuracy."
+        f"Not in the programming numbers: {', '.join(here)} of {device.name}; archsim program "
+        "says what they do to the accuracy."
     ]
 
 

@@ -102,8 +102,8 @@ def _share(key: str, label: str, value: int, whole: int) -> tuple[Cell, ...]:
 
 #: What the words of the boxes mean.
 PROGRAM_NOTES = (
-    "rms errors are relative to the highest conductance of a cell; +- is the half of the 95 % "
-    "interval of the mean over chips.",
+    "rms errors are relative to the range of a cell's conductance, g_on - g_off; +- is the half of "
+    "the 95 % interval of the mean over chips.",
     "* Expected, of verifying every cell: of the pulses of verified cells alone (the write cycles "
     "of SWIM), and of all pulses, the one of each other cell included.",
 )

@@ -163,7 +163,7 @@ def _louder(noise: WeightNoise, extra: float) -> WeightNoise:
     if noise.sigma + extra > 1:
         raise ConfigError(
             f"extra_sigmas: {extra:g} on top of sigma = {noise.sigma:g}; allowed: 1 together, the "
-            "maximum conductance"
+            "whole range"
         )
     return replace(noise, sigma=noise.sigma + extra)
 

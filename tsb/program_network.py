@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.config.resolve import Resolved
-from archsim.device import ProgrammedWeights, WeightFormat, WriteArray, program_weights
+from archsim.device import WeightFormat, WriteArray, program_weights
 from archsim.errors import ConfigError, NetworkError
 from archsim.programmed import ProgramResult
 from tsb.cell_model import CellModel
@@ -172,7 +172,6 @@ def program_network(
     accuracy = None
     if evidence is not None and measured:
         accuracy = measure_accuracy(model, weights, read_out, evidence, generator)
-    stuck = _stuck_unconverged(done, everything, resolved, weight_format, masks)
     tally, trained = done.tally, checkpoint_hash is not None
     return ProgramResult(
         network=network,
@@ -200,7 +199,7 @@ def program_network(
         time_s=done.time_s or 0.0,
         energy_J=done.energy_J,
         unconverged_cells=tally.unconverged_cells,
-        unconverged_stuck_cells=stuck,
+        unconverged_stuck_cells=tally.unconverged_stuck_cells,
         stuck_cells=tally.stuck_cells,
         residual_sigma=tally.residual_sigma,
         verified_residual_sigma=tally.verified_residual_sigma,
@@ -215,7 +214,6 @@ def program_network(
                 resolved=resolved,
                 weight_format=weight_format,
                 tally=tally,
-                stuck_unconverged=stuck,
                 weights=everything,
                 trained=trained,
                 block=bool(block),
@@ -245,31 +243,6 @@ def _expected_loss(
         return None
     noise = noise_std({name: cells[name] for name in second}, masks, read=True)
     return sum(expected_loss_change(second, noise).values())
-
-
-def _stuck_unconverged(
-    done: ProgrammedWeights,
-    weights: Mapping[str, Tensor],
-    resolved: Resolved,
-    weight_format: WeightFormat,
-    masks: Masks,
-) -> int:
-    """Count the verified cells that are outside the tolerance because they are stuck.
-
-    The same chip without spread: all other cells are where they should be after one pulse.
-    """
-    if not done.tally.stuck_cells or not done.tally.unconverged_cells:
-        return 0
-    device = resolved.device
-    exact = device.sigma.model_copy(update={"value": 0.0})
-    return program_weights(
-        weights,
-        device=device.model_copy(update={"sigma": exact}),
-        generator=torch.Generator().manual_seed(0),
-        weight_format=weight_format,
-        verify=masks,
-        chip_seed=done.chip_seed,
-    ).tally.unconverged_cells
 
 
 def _block(resolved: Resolved, count: int) -> dict[str, Tensor]:

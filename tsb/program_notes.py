@@ -24,7 +24,6 @@ def program_notes(
     resolved: Resolved,
     weight_format: WeightFormat,
     tally: WriteTally,
-    stuck_unconverged: int,
     weights: Mapping[str, Tensor],
     trained: bool,
     block: bool,
@@ -42,7 +41,6 @@ def program_notes(
         resolved: the chip's configuration.
         weight_format: bits and encoding.
         tally: of the programmed network.
-        stuck_unconverged: verified cells outside the tolerance that are stuck.
         weights: what was to be programmed, by name.
         trained: whether the weights come from a checkpoint.
         block: whether a shared block is among them.
@@ -69,7 +67,7 @@ def program_notes(
         )
     if no_loss:
         yield f"No expected rise of the loss: {no_loss}."
-    yield from _failed(resolved.device, tally, stuck_unconverged)
+    yield from _failed(resolved.device, tally)
     if measured:
         yield from _read(resolved.device, read_after_s)
     elif trained and not block:
@@ -104,11 +102,15 @@ def choice_notes(choice: Choice, cell: CellModel, tally: WriteTally) -> Iterator
                 f"where {100 * choice.fraction:.3g} % were asked for."
             )
     if tally.verified_weights and cell.sigma > 0 and not cell.verification_helps:
-        yield (
-            "Write-verify changes next to nothing on this device: its tolerance "
-            f"({cell.tolerance:g}, pulse limit {cell.max_pulses}) accepts what the first pulse "
-            f"leaves (sigma {cell.sigma:g})."
+        own = cell.write_model == "redraw" and cell.device_share == 1
+        why = (
+            "all of its spread belongs to the cells and comes back with every pulse "
+            "(device_to_device_share = 1)"
+            if own
+            else f"its tolerance ({cell.tolerance:g} of the range, pulse limit {cell.max_pulses}) "
+            f"accepts what the first pulse leaves (sigma {cell.sigma:g} of the range)"
         )
+        yield f"Write-verify changes next to nothing on this device: {why}."
 
 
 def _placed(network_chips: int, untraced: str) -> Iterator[str]:
@@ -142,16 +144,16 @@ def _format(weight_format: WeightFormat, clip_at_zero: bool) -> Iterator[str]:
         )
 
 
-def _failed(device: DeviceFile, tally: WriteTally, stuck_unconverged: int) -> Iterator[str]:
+def _failed(device: DeviceFile, tally: WriteTally) -> Iterator[str]:
     """Say which cells are not where they should be, and why."""
     if tally.stuck_cells:
         share = tally.stuck_cells / tally.cells
         yield (
             f"{tally.stuck_cells:,} cells ({100 * share:.3g} %) are stuck: no pulse moves them. Of "
-            f"the verified ones {stuck_unconverged:,} are outside the tolerance and take all "
-            "pulses in vain."
+            f"the verified ones {tally.unconverged_stuck_cells:,} are outside the tolerance, and "
+            "take pulses in vain."
         )
-    wandering = tally.unconverged_cells - stuck_unconverged
+    wandering = tally.unconverged_cells - tally.unconverged_stuck_cells
     if tally.verified_cells and wandering > _MANY * tally.verified_cells:
         loop = device.write_verify
         limit = "" if loop is None else f" of {loop.max_pulses.si:g}"
@@ -166,9 +168,10 @@ def _read(device: DeviceFile, read_after_s: float | None) -> Iterator[str]:
     """Say when and how the cells behind the accuracy are read."""
     noise = device.read_noise_sigma
     if noise is not None and noise.si > 0:
+        share = 100 * device.of_range(noise)
         yield (
-            f"Read noise ({100 * noise.si:.3g} % of the range per cell) is drawn once per chip, "
-            "and stays for all of its images; a real chip draws it anew for each product."
+            f"Read noise ({share:.3g} % of the range per cell) is drawn once per chip, and stays "
+            "for all of its images; a real chip draws it anew for each product."
         )
     if not drifts(device):
         if read_after_s:

@@ -233,7 +233,9 @@ class DesignBatch:
             values["verify_noise"] = _to_tensor(noise, cls.parameters()["verify_noise"])
         if resolved.chip.read.voltage is None:
             values["v_read_V"] = technology.v_read_V
-        return cls(technology=technology, **values)
+        batch = cls(technology=technology, **values)
+        _check_write_power(batch)
+        return batch
 
     @classmethod
     def stack(cls, designs: Sequence[DesignBatch]) -> DesignBatch:
@@ -313,16 +315,35 @@ class DesignBatch:
     def write_drivers(self) -> Tensor:
         """Subarrays that a chip writes at a time: as many as power allows, but one.
 
-        A row of one subarray takes ``cols x write_energy / pulse_width``.
+        Power is that of the pulses, :attr:`row_write_W`; verify reads take less.
         """
-        row_W = self.cols * self.write_energy_J / self.pulse_width_s.clamp_min(1e-15)
-        allowed = torch.floor(self.write_power_W / row_W.clamp_min(1e-30)).clamp_min(1.0)
-        return torch.minimum(self.parallel_subarrays, allowed)
+        allowed = torch.floor(self.write_power_W / self.row_write_W.clamp_min(1e-30) + 1e-9)
+        return torch.minimum(self.parallel_subarrays, allowed.clamp_min(1.0))
+
+    @property
+    def row_write_W(self) -> Tensor:
+        """Power of the pulses of one row of a subarray, W."""
+        return self.cols * self.write_energy_J / self.pulse_width_s.clamp_min(1e-15)
 
     @property
     def columns_per_weight(self) -> Tensor:
         """Adjacent columns per weight: the slices, twice for the differential encoding."""
         return self.weight_slices * torch.where(self.is_differential, 2.0, 1.0)
+
+
+def _check_write_power(design: DesignBatch) -> None:
+    """Refuse a power limit below what a single row takes.
+
+    Raises:
+        ConfigError: says how much that is.
+    """
+    limit_W, row_W = float(design.write_power_W), float(design.row_write_W)
+    if limit_W < row_W * (1 - 1e-9):
+        raise ConfigError(
+            f"chip.programming.max_power = {limit_W * 1e3:.4g} mW: one row of "
+            f"{float(design.cols):g} cells takes {row_W * 1e3:.4g} mW; allowed: that or more, or "
+            "null"
+        )
 
 
 def _join(tensors: Sequence[Tensor]) -> Tensor:

@@ -189,6 +189,11 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
         node: Any = result
         for depth, key in enumerate(keys):
             here = ".".join(keys[:depth]) or "the configuration"
+            if node is None:
+                raise ConfigError(
+                    f"override '{text}': {here} is null; give it whole, e.g. "
+                    f"{here}={{value: 1, unit: '...', source: mine}}"
+                )
             if not isinstance(node, dict):
                 raise ConfigError(f"override '{text}': {here} holds a value and has no keys")
             # A last key that the preset leaves to its default is for the schema to judge.

@@ -550,8 +550,8 @@ class DeviceFile(_Model):
     verify_read_energy: quantity("J")  # type: ignore[valid-type]
     spread_reference: Literal["range", "maximum"] = Field(
         default="range",
-        description="what sigma, tolerance, step_sigma and read_noise_sigma are relative to: "
-        "(and verify_noise_sigma): g_on - g_off, which is what a weight spans, or g_on",
+        description="what sigma, tolerance, step_sigma and the read noises are relative to: "
+        "g_on - g_off, which is what a weight spans, or g_on",
     )
     sigma: quantity("1", maximum=1.0)  # type: ignore[valid-type]
     sigma_profile: SigmaProfile

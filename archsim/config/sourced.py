@@ -85,7 +85,12 @@ def _factor(unit: str) -> float:
 
 
 def _allow_unit(value: Any) -> Any:
-    """YAML reads ``unit: 1`` as a number; everything else is left to pydantic."""
+    """YAML reads ``unit: 1`` as a number; a bare number has no unit; pydantic judges the rest."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(
+            "a number without unit and source; allowed: {value: "
+            f"{value:g}, unit: ..., source: ...}}"
+        )
     if isinstance(value, dict) and isinstance(value.get("unit"), int):
         return {**value, "unit": str(value["unit"])}
     return value

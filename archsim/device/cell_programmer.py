@@ -27,14 +27,15 @@ SAMPLE_DTYPE = torch.float32
 class Block:
     """Cells after programming: where they landed, and what it took.
 
-    ``pulses`` and ``converged`` tell something of the verified cells only.
+    ``pulses`` and ``converged`` tell something of the verified cells only; ``stuck`` is None where
+    no cell can be.
     """
 
     levels: Float[Tensor, "*weights side digit"]
     error: Float[Tensor, "*weights side digit"]
     pulses: Float[Tensor, "*weights side digit"]
     converged: Bool[Tensor, "*weights side digit"]
-    stuck_cells: int
+    stuck: Bool[Tensor, "*weights side digit"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +140,8 @@ class CellProgrammer:
         if verified is not None:
             error, pulses, converged = self._verify(error, cycle, fixed, verified, generator)
         stuck = self._stuck(digits, chip.defects)
-        stuck_cells = 0
         if stuck is not None:
             works = stuck.isnan()
-            stuck_cells = int((~works).sum())
             error = torch.where(works, error, (stuck - digits) / top)
             if verified is not None:
                 taken, done = stuck_pulses(
@@ -158,7 +157,13 @@ class CellProgrammer:
         if self.clip_at_zero:
             levels = levels.clamp_min(self._lowest_level)
             error = (levels - digits) / top
-        return Block(levels, error, pulses.to(SAMPLE_DTYPE), converged, stuck_cells)
+        return Block(
+            levels,
+            error,
+            pulses.to(SAMPLE_DTYPE),
+            converged,
+            None if stuck is None else ~stuck.isnan(),
+        )
 
     def _verify(
         self,

@@ -208,7 +208,7 @@ def _count(block: Block, verified: Tensor | None, max_pulses: int) -> WriteTally
     squares = block.error.square()
     cells, weights = block.error.numel(), block.error.shape[:-2].numel()
     pulses = torch.zeros(max_pulses + 1, dtype=torch.int64)
-    verified_cells = verified_weights = unconverged = 0
+    verified_cells = verified_weights = unconverged = hopeless = 0
     verified_squares = 0.0
     if verified is not None:
         all_cells = bool(verified.all())
@@ -216,7 +216,9 @@ def _count(block: Block, verified: Tensor | None, max_pulses: int) -> WriteTally
         pulses = torch.bincount(taken.int(), minlength=max_pulses + 1).cpu()
         verified_cells = taken.numel()
         verified_weights = int(verified.flatten(-2).any(-1).sum())
-        unconverged = int((verified & ~block.converged).sum())
+        failed = verified & ~block.converged
+        unconverged = int(failed.sum())
+        hopeless = 0 if block.stuck is None else int((failed & block.stuck).sum())
         verified_squares = float((squares * verified).sum(dtype=torch.float64))
     return WriteTally(
         weights=weights,
@@ -224,7 +226,8 @@ def _count(block: Block, verified: Tensor | None, max_pulses: int) -> WriteTally
         cells=cells,
         verified_cells=verified_cells,
         unconverged_cells=unconverged,
-        stuck_cells=block.stuck_cells,
+        stuck_cells=0 if block.stuck is None else int(block.stuck.sum()),
+        unconverged_stuck_cells=hopeless,
         verified_by_pulses=pulses,
         squared_error=float(squares.sum(dtype=torch.float64)),
         verified_squared_error=verified_squares,

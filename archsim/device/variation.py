@@ -2,7 +2,7 @@
 
 With ``w = max_weight / (2^M - 1) * sum_j 2^(jK) g_j`` and ``g_j`` in ``[0, 2^K - 1]``, each cell
 programs to ``g_j + dg``, ``dg ~ N(0, (sigma (2^K - 1))^2)``: sigma is the standard deviation of a
-conductance relative to the device's maximum (the convention of Qin et al., ICCAD 2024,
+conductance relative to its range, g_on - g_off (the convention of Qin et al., ICCAD 2024,
 arXiv 2406.06544, and of the public code of NeFT, arXiv 2305.14561). The closed forms and the
 sampler are each other's test.
 

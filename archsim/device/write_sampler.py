@@ -107,8 +107,8 @@ def verify_cells(
 
     Args:
         model: ``redraw`` or ``incremental``.
-        error: error after the first pulse, device error included, relative to the maximum
-            conductance.
+        error: error after the first pulse, device error included, relative to the range
+            g_on - g_off.
         sigma: ``redraw``: spread of every pulse about the device error; may differ between cells.
         tolerance: accepted ``|error|``; may differ between cells.
         max_pulses: pulse limit, the first pulse included.

@@ -21,9 +21,10 @@ class WriteTally:
         verified_cells: cells that are read after each pulse.
         unconverged_cells: verified cells that end outside the tolerance.
         stuck_cells: cells that no pulse moves.
+        unconverged_stuck_cells: those of the unconverged cells that are stuck.
         verified_by_pulses: verified cells by the pulses that they took, index 0 to the limit.
-        squared_error: sum of the squared final errors of all cells (relative to the maximum
-            conductance).
+        squared_error: sum of the squared final errors of all cells (relative to the range
+            g_on - g_off).
         verified_squared_error: the same over the verified cells.
     """
 
@@ -33,6 +34,7 @@ class WriteTally:
     verified_cells: int
     unconverged_cells: int
     stuck_cells: int
+    unconverged_stuck_cells: int
     verified_by_pulses: Int[Tensor, " pulse"]
     squared_error: float
     verified_squared_error: float

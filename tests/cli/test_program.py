@@ -211,6 +211,19 @@ def test_stuck_cells_are_expected_counted_and_said(run: Run) -> None:
     assert number(found, "expected_loss_change") > 3 * number(working, "expected_loss_change")
 
 
+def test_noisy_reads_make_no_cell_stuck(run: Run) -> None:
+    """Thousands of working cells are rejected to the last; stuck ones are counted apart."""
+    noisy = (
+        *("--set", "device.read_noise_sigma=0.02", "--set", "device.write_verify.tolerance=0.005"),
+        *("--set", "device.write_verify.max_pulses=20", "--set", "device.stuck_on_rate=0.001"),
+    )
+    found = program(run, "--checkpoint", CHECKPOINT, "--policy", "all", *noisy)
+    stuck, hopeless = number(found, "stuck_cells"), number(found, "unconverged_stuck_cells")
+    assert 0 < hopeless <= stuck < 60
+    assert number(found, "unconverged_cells") > 1000
+    assert f"{int(hopeless)} are outside the tolerance" in notes(found)
+
+
 def test_a_tight_tolerance_is_blamed_beside_stuck_cells(run: Run) -> None:
     found = program(
         run, "--policy", "all", "--set", "device.stuck_on_rate=0.02",

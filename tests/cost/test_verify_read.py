@@ -66,7 +66,7 @@ def test_sram_converts_nothing():
 
 
 @pytest.mark.parametrize(
-    ("milliwatts", "drivers"), [(500, 64), (461, 60), (460, 59), (16, 2), (15, 1), (0.1, 1)]
+    ("milliwatts", "drivers"), [(500, 64), (461, 60), (460, 59), (16, 2), (15, 1), (7.68, 1)]
 )
 def test_drivers_that_the_power_allows(milliwatts, drivers):
     """A row of 128 cells at 0.6 pJ per 10 ns takes 7.68 mW; 60 take 460.8 mW, and 64 are there."""
@@ -84,10 +84,23 @@ def test_a_power_limit_makes_programming_longer():
     assert time_s(limit) == near(4 * time_s())
 
 
-def test_no_power_at_all_is_refused():
-    limit = "chip.programming.max_power={value: -1, unit: mW, source: assumed}"
-    with pytest.raises(ConfigError, match="max_power"):
-        resolve(overrides=[limit])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("{value: -1, unit: mW, source: assumed}", "max_power"),
+        ("{value: 0, unit: mW, source: assumed}", r"= 0 mW: one row of 128 cells takes 7\.68 mW"),
+        ("{value: 7, unit: mW, source: assumed}", r"allowed: that or more, or null"),
+        ("0.08", r"a number without unit and source; allowed: \{value: 0\.08, unit"),
+    ],
+)
+def test_too_little_power_is_refused(value, says):
+    with pytest.raises(ConfigError, match=says):
+        make_design(f"chip.programming.max_power={value}")
+
+
+def test_a_part_of_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r"max_power is null; give it whole, e\.g\. chip"):
+        resolve(overrides=["chip.programming.max_power.value=0.08"])
 
 
 def test_program_and_map_read_alike():
