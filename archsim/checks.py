@@ -47,7 +47,7 @@ def number(name: str, value: object, low: float, high: float | None = None) -> f
     is_bool = type(value) is bool
     given = float(value) if isinstance(value, Real) and not is_bool else math.nan
     if not low <= given <= (math.inf if high is None else high) or math.isinf(given):
-        bounds = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
+        bounds = f"{low:g} or more, finite" if high is None else f"{low:g} to {high:g}"
         raise ConfigError(f"{name} = {value!r}; allowed: {bounds}")
     return given
 

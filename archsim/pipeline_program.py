@@ -16,6 +16,7 @@ check_shadowing()
 
 import torch  # noqa: E402
 
+from archsim import __version__  # noqa: E402
 from archsim.checks import seed_of, whole_number  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
@@ -118,7 +119,7 @@ def program(
         tsb=tsb or tsb_preset_for(network),
         overrides=settings,
     )
-    sizes: dict[str, float | None] = {
+    sizes: dict[str, int | float | None] = {
         "--score-images": score_images,
         "--test-images": test_images,
         "--chips": chips,
@@ -151,6 +152,7 @@ def program(
             images_per_chip=images_per_chip,
             half_width=half_width,
         )
+        evidence.check_fits(model, network)
     return program_network(
         model,
         network=network,
@@ -182,9 +184,7 @@ def _model(network: str, checkpoint: str | Path | None) -> tuple[torch.nn.Module
     try:
         found.load_into(model)
     except DataError as error:
-        raise DataError(
-            f"--checkpoint '{checkpoint}' does not fit network '{network}': {error}"
-        ) from error
+        raise DataError(f"--checkpoint '{checkpoint}', network '{network}': {error}") from error
     return model, tensors_hash(found.tensors)[:_HASH_DIGITS]
 
 
@@ -228,9 +228,13 @@ class CurveRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteVerifyCurve:
-    """The curve as frames: every instance, every point, what each policy needs; and of what."""
+    """The curve as frames: every instance, every point, what each policy needs; and of what.
+
+    ``provenance`` has everything that the numbers depend on.
+    """
 
     about: str
+    provenance: dict[str, object]
     runs: pandas.DataFrame
     summary: pandas.DataFrame
     speed_up: pandas.DataFrame
@@ -298,12 +302,13 @@ def write_verify_curve(
     if own.factor == 1:
         other = own.but(factor=profile.factor.si, profile="weight")
         cells[f"{resolved.device.name}, non-uniform s = {other.factor:g}"] = other
-    model, _ = _model(request.network, request.checkpoint)
+    model, trained = _model(request.network, request.checkpoint)
     evidence = Evidence(
         dataset=load_dataset(request.data or usual_data(request.network), request.data_root),
         score_images=request.score_images,
         test_images=request.test_images,
     )
+    evidence.check_fits(model, request.network)
     for line in evidence.shortages():
         say(line)
     learn, test = evidence.score_split, evidence.test_split
@@ -330,7 +335,24 @@ def write_verify_curve(
     runs = pd.concat(frames, ignore_index=True)
     about = f"{request.network} on {evidence.dataset.name} ({len(test):,} test images)"
     return WriteVerifyCurve(
-        about=about, runs=runs, summary=summarise_curve(runs), speed_up=speed_up(runs)
+        about=about,
+        provenance={
+            "archsim": __version__,
+            "network": request.network,
+            "checkpoint_hash": trained,
+            "config_hash": resolved.config_hash,
+            "chip": resolved.chip.name,
+            "device": resolved.device.name,
+            "encoding": own.encoding,
+            "data": evidence.dataset.name,
+            "score_images": len(learn),
+            "test_images": len(test),
+            "instances": request.instances,
+            "seed": request.seed,
+        },
+        runs=runs,
+        summary=summarise_curve(runs),
+        speed_up=speed_up(runs),
     )
 
 

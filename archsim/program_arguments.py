@@ -35,7 +35,7 @@ def check_arguments(
     seed_of(seed)
 
 
-def check_unused(sizes: Mapping[str, float | None]) -> None:
+def check_unused(sizes: Mapping[str, int | float | None]) -> None:
     """Refuse sizes of images and chips where there are no data.
 
     Args:

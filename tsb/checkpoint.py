@@ -164,6 +164,14 @@ def check_fits(tensors: Mapping[str, Tensor], model: nn.Module) -> None:
             differences.append(f"'{name}' is {have.dtype}; the model has {need.dtype}")
     if differences:
         more = len(differences) - _LISTED
+        prefixes = {name.split(".", 1)[0] for name in tensors}
+        bare = {name.split(".", 1)[-1] for name in tensors}
+        if len(prefixes) == 1 and bare == set(wanted):
+            prefix = prefixes.pop()
+            raise DataError(
+                f"the checkpoint does not fit the model: its names begin with '{prefix}.', those "
+                "of the model do not; take that off (DataParallel and compiled models add it)"
+            )
         raise DataError(
             "the checkpoint does not fit the model: "
             + "; ".join(differences[:_LISTED])

@@ -52,7 +52,10 @@ def program_notes(
         clip_at_zero: whether cells stop at zero conductance.
         no_loss: why the expected loss is missing although there are data; "" if it is not.
     """
-    yield "Every layer is programmed once; archsim map also counts the copies of a layer."
+    yield (
+        "Every layer is programmed once; archsim map also counts the copies of a layer (none with "
+        "--set chip.hierarchy.duplication=none)."
+    )
     yield from _placed(network_chips, untraced)
     yield from _format(weight_format, clip_at_zero)
     if not trained:
@@ -157,10 +160,17 @@ def _failed(device: DeviceFile, tally: WriteTally) -> Iterator[str]:
     if tally.verified_cells and wandering > _MANY * tally.verified_cells:
         loop = device.write_verify
         limit = "" if loop is None else f" of {loop.max_pulses.si:g}"
+        own = device.device_to_device_share
+        if loop is not None and loop.model == "redraw" and own is not None and own.si > 0:
+            why = (
+                f"{100 * own.si:.3g} % of the variance belongs to the cell and comes back with "
+                "every pulse (device.device_to_device_share)."
+            )
+        else:
+            why = "the tolerance (device.write_verify.tolerance) is tighter than it reaches."
         yield (
             f"{100 * wandering / tally.verified_cells:.3g} % of the verified cells work but never "
-            f"converged within the pulse limit{limit}: the tolerance "
-            "(device.write_verify.tolerance) is tighter than this device reaches."
+            f"converged within the pulse limit{limit}: {why}"
         )
 
 
@@ -171,11 +181,16 @@ def _read(device: DeviceFile, read_after_s: float | None) -> Iterator[str]:
         share = 100 * device.of_range(noise)
         yield (
             f"Read noise ({share:.3g} % of the range per cell) is drawn once per chip, and stays "
-            "for all of its images; a real chip draws it anew for each product."
+            "for all of its images, however late they come; a real chip draws it for each product."
         )
     if not drifts(device):
         if read_after_s:
             yield f"Device {device.name} does not drift (device.drift_nu = 0)."
+    elif read_after_s and device.drift_start and read_after_s <= device.drift_start.si:
+        yield (
+            f"{read_after_s:g} s is not after device.drift_start = {device.drift_start.si:g} s: "
+            "no cell has drifted yet."
+        )
     elif read_after_s:
         yield (
             f"Cells have drifted for {read_after_s:g} s, without compensation: no output is "

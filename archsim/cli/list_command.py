@@ -36,7 +36,18 @@ class Kind(StrEnum):
 #: Folder below configs/, and keys shown beside name and description.
 _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.CHIPS: ("chip", ("technology", "device")),
-    Kind.DEVICES: ("device", ("memory",)),
+    Kind.DEVICES: (
+        "device",
+        (
+            "memory",
+            "max_bits_per_cell",
+            "r_on",
+            "r_off",
+            "sigma",
+            "spread_reference",
+            "write_verify",
+        ),
+    ),
     Kind.TECHNOLOGIES: ("technology", ("transistor",)),
     Kind.OFF_CHIP: ("off-chip", ()),
     Kind.TSB: ("tsb", ("channels", "depth")),
@@ -93,14 +104,34 @@ def _presets(kind: Kind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     items = []
     for name in preset_names(folder):
         document = load_preset(folder, name)
-        items.append({**{key: document.get(key) for key in keys}, "name": name})
+        items.append({**{key: _short(document.get(key)) for key in keys}, "name": name})
     return keys, items
+
+
+def _short(value: Any) -> Any:
+    """A constant as value and unit, write-verify by its model; anything else as it is."""
+    if isinstance(value, dict) and "value" in value:
+        bare = value["unit"] in ("1", 1, "bit")
+        return value["value"] if bare else f"{value['value']:g} {value['unit']}"
+    return value["model"] if isinstance(value, dict) and "model" in value else value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+#: Heads of columns that are not their key.
+_HEADS = {
+    "max_bits_per_cell": "bits",
+    "spread_reference": "of",
+    "write_verify": "verify",
+}
 
 
 def _draw(kind: Kind, keys: tuple[str, ...], items: list[dict[str, Any]], console: Console) -> None:
     from archsim.cli import render
     from reports.tables import Column, Table
 
-    columns = tuple(Column(key, key, wraps=key in _LONG) for key in keys)
-    rows = tuple(tuple(str(item[key] or "") for key in keys) for item in items)
+    columns = tuple(Column(key, _HEADS.get(key, key), wraps=key in _LONG) for key in keys)
+    rows = tuple(tuple(_text(item[key]) for key in keys) for item in items)
     render.show(console, render.grid(Table(kind.value, columns, rows)))

@@ -224,7 +224,6 @@ def program_command(
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
-    _check_policy(policy, fraction, last_layers, granularity)
     unused = {
         "--policy": policy is not Policy.NONE,
         "--fraction": fraction is not None,
@@ -241,6 +240,7 @@ def program_command(
         "--design": design is not Design.NONE,
     }
     _check_curve(curve, unused, instances)
+    _check_policy(policy, fraction, last_layers, granularity)
 
     from archsim import pipeline_program as pipeline
 
@@ -330,5 +330,6 @@ def _check_curve(curve: Path | None, unused: dict[str, bool], instances: int | N
     for option, given in unused.items():
         if given:
             raise ConfigError(
-                f"{option} is not used with --curve, which has policies, chips and files of its own"
+                f"{option} is not used with --curve, which has policies, fractions, chips, files "
+                "and the encoding (magnitude) of its own"
             )

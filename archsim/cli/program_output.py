@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 #: Files of ``--curve``: accuracy of every instance, what each policy needs, the figure.
 _RUNS, _SPEED, _FIGURE = "runs.csv", "speed_up.csv", "write_verify_curve.png"
+#: What they are of: network, checkpoint, configuration, data, seed.
+_ABOUT = "about.json"
+
+
+#: Chips below which an interval of the mean says little.
+_FEW_CHIPS = 10
 
 
 def show_programmed(result: ProgramResult, format: Format, out: Path | None) -> None:
@@ -82,7 +88,7 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
             f"--curve {folder}: not a folder that can be made: {error.strerror or error}"
         ) from error
     check_writable(folder / _RUNS)
-    names = (_RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)
+    names = (_ABOUT, _RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)
     replaced = {name for name in names if (folder / name).exists()}
 
     def say(line: str) -> None:
@@ -91,14 +97,22 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
     if replaced:
         say(f"{folder}: files of an earlier curve will be replaced")
     found = pipeline.write_verify_curve(request, progress=say, **settings)
+    write_file(folder / _ABOUT, json_text(found.provenance).encode())
     write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
     write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())
     save_write_verify(found.summary, folder / _FIGURE, found.about)
     for name in names:
         say(f"{'replaced' if name in replaced else 'wrote'} {folder / name}")
 
+    notes = list(SPEED_UP_NOTES)
+    if request.instances < _FEW_CHIPS:
+        notes.append(
+            f"{request.instances} chips per point tell little: intervals and speed-ups need "
+            f"{_FEW_CHIPS} or more (--instances)."
+        )
+
     def draw(console: Console) -> None:
         render.show(console, render.grid(speed_up(found.speed_up), group_by="device"))
-        render.show(console, render.gap(render.bullets("Notes", SPEED_UP_NOTES)))
+        render.show(console, render.gap(render.bullets("Notes", notes)))
 
     render.present(draw, None)

@@ -150,7 +150,8 @@ def _check_together(resolved: Resolved) -> None:
     if bits > most:
         raise ConfigError(
             f"chip.precision.bits_per_cell = {bits}: device '{resolved.device.name}' holds at "
-            f"most {most} per cell; allowed: 1 to {most}"
+            f"most {most} per cell; allowed: 1 to {most}, "
+            f"e.g. --set chip.precision.bits_per_cell={most}"
         )
 
 

@@ -111,16 +111,12 @@ class _Checked:
         entries = quantity.si_values
         if len(entries) != self.length:
             raise ValueError(f"{len(entries)} values given; allowed: exactly {self.length}")
+        given = f"{quantity.value}" + ("" if quantity.unit == "1" else f" {quantity.unit}")
         if self.minimum is not None and min(entries) < self.minimum:
-            raise ValueError(
-                f"{quantity.value} {quantity.unit} is too small; allowed: >= {self.minimum:g}"
-            )
+            raise ValueError(f"{given} is too small; allowed: >= {self.minimum:g}")
         if self.maximum is not None and max(entries) > self.maximum:
             low = "" if self.minimum is None else f"{self.minimum:g} to "
-            raise ValueError(
-                f"{quantity.value} {quantity.unit} is too large; allowed: "
-                f"{low or 'at most '}{self.maximum:g}"
-            )
+            raise ValueError(f"{given} is too large; allowed: {low or 'at most '}{self.maximum:g}")
         return quantity
 
 

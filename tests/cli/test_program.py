@@ -270,7 +270,7 @@ def test_read_noise_and_drift_are_in_the_accuracy(run: Run) -> None:
     assert noisy > quiet + 0.005
     change = "expected_loss_change"
     assert number(loud, change) > 2 * number(silent, change)
-    assert "Read noise (15 %" in notes(loud)
+    assert "Read noise (15.6 %" in notes(loud)  # 0.15 of the maximum
     assert "see --read-after" in notes(silent)
     later, found = lost("--set", "device.read_noise_sigma=0", "--read-after", "1e7")
     assert later > quiet + 0.005
@@ -456,7 +456,9 @@ def test_wrong_checkpoints_are_refused(run: Run, tmp_path: Path) -> None:
         assert words in done.stderr
     done = run("program", "lenet3-bn", "--checkpoint", CHECKPOINT)
     assert done.exit_code == 2
-    assert f"--checkpoint '{CHECKPOINT}' does not fit network 'lenet3-bn'" in done.stderr
+    assert (
+        f"--checkpoint '{CHECKPOINT}', network 'lenet3-bn': the checkpoint does not" in done.stderr
+    )
     assert "bn1" in done.stderr
 
 
@@ -557,3 +559,40 @@ def test_chips_on_images_of_their_own_until_the_mean_is_known(run: Run) -> None:
     refused = run("program", "lenet3", *few, "--images-per-chip", 10**6)
     assert refused.exit_code == 2
     assert "(--images-per-chip) = 1000000; allowed: 1 to" in refused.stderr
+
+
+def test_data_that_the_network_cannot_take(run: Run) -> None:
+    images = run("program", "lenet3-bn", "--data", "mnist-part", "--policy", "none")
+    assert images.exit_code == 2  # untrained: nothing to measure
+    done = run(
+        "program", "lenet3", "--checkpoint", CHECKPOINT, "--data", "cifar10",
+        "--data-root", ROOT / "tests" / "data" / "cifar10",
+    )  # fmt: skip
+    assert done.exit_code == 2
+    assert "internal error" not in done.stderr
+
+
+def test_names_with_a_prefix_are_explained(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "parallel.safetensors"
+    save_file({f"module.{k}": t for k, t in load_file(CHECKPOINT).items()}, path)
+    done = run("program", "lenet3", "--checkpoint", path)
+    assert done.exit_code == 2
+    assert "its names begin with 'module.', those of the model do not" in done.stderr
+
+
+def test_a_curve_says_what_it_is_of(run: Run, tmp_path: Path) -> None:
+    done = run(
+        "program", "lenet3", "--checkpoint", CHECKPOINT, "--data-root", MNIST, "--curve", tmp_path,
+        "--instances", 2, "--score-images", 20, "--test-images", 20, "--seed", 7,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    about = json.loads((tmp_path / "about.json").read_text(encoding="utf-8"))
+    assert (about["network"], about["seed"], about["encoding"]) == ("lenet3", 7, "magnitude")
+    assert len(about["checkpoint_hash"]) == 16
+    assert "2 chips per point tell little" in done.stdout
+
+
+def test_drift_that_has_not_begun_is_said(run: Run) -> None:
+    few = (*TRAINED, *FEW, "--chips", 2, "--device", "pcm", "--read-after")
+    assert "20 s: no cell has drifted yet" in notes(program(run, *few, 1))
+    assert "Cells have drifted for 100 s" in notes(program(run, *few, 100))
