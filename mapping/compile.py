@@ -48,7 +48,8 @@ def compile_plan(
     counts = count_tiles(design=design, layers=layers)
     subarrays = _subarrays_used(design, layers, counts)
     # Cells off the block diagonal of grouped layers are never switched on, so never written.
-    per_copy = layers.macs * design.columns_per_weight.unsqueeze(-1)
+    again = _linear_copies(design, table, len(points))
+    per_copy = layers.macs * again * design.columns_per_weight.unsqueeze(-1)
     cells = per_copy * _copies(counts) * layers.owned
     return MappingPlan(
         names=table.names + tuple(f"tsb@{point.name}" for point in points),
@@ -122,7 +123,8 @@ def _groups(
         input_group.append(inputs.setdefault(key, len(inputs)))
         from_end = len(table) - index
         place = from_end if from_end <= MAX_LAST_LAYERS else 0
-        whole = (window, place, *(float(shape[index]) for shape in shapes))
+        kind = str(table.kinds[index])
+        whole = (kind, window, place, *(float(shape[index]) for shape in shapes))
         matrix_group.append(matrices.setdefault(whole, len(matrices)))
     for point in points:
         input_group.append(inputs.setdefault((0.0,), len(inputs)))
@@ -162,6 +164,8 @@ def _matrix_layers(
     input_group, matrix_group = _groups(table, tuple(points))
     backbone = backbone_matrices(design=design, table=table)
     ones = torch.ones_like(backbone.rows)
+    # Copies that are averaged lie one below the other, as a matrix with that many times the rows.
+    again = _linear_copies(design, table, 0)
 
     def join(first: Tensor, second: Tensor) -> Tensor:
         shape = torch.broadcast_shapes(first.shape[:-1], second.shape[:-1])
@@ -176,7 +180,7 @@ def _matrix_layers(
         input_group=input_group,
         matrix_group=matrix_group,
         repeats=torch.tensor(repeats, dtype=torch.float64, device=design.rows.device),
-        rows=join(backbone.rows, tsb.channels),
+        rows=join(again * backbone.rows, tsb.channels),
         weights_wide=join(backbone.weights_wide, tsb.channels),
         columns=join(backbone.columns, tsb_columns),
         fill=join(backbone.fill, one),
@@ -184,7 +188,7 @@ def _matrix_layers(
         channels=join(table.in_channels, tsb.channels),
         kernel_area=join(table.kernel_h * table.kernel_w, one),
         kernel_height=join(table.kernel_h, one),
-        input_rows=join(backbone.input_rows, tsb.channels),
+        input_rows=join(again * backbone.input_rows, tsb.channels),
         vectors=join(backbone.vectors, tsb.vectors),
         map_height=join(table.in_height, tsb.map_height),
         map_elements=join(table.in_height * table.in_width * table.in_channels, tsb.map_elements),
@@ -197,6 +201,14 @@ def _matrix_layers(
         owned=join(ones, tsb.owned),
         active=join(ones, tsb.active),
         shared=join(torch.zeros_like(ones), tsb.shared),
+    )
+
+
+def _linear_copies(design: DesignBatch, table: LayerTable, insertions: int) -> Tensor:
+    """How often the cells of each row are written for their average, ``*batch layer``."""
+    linear = [kind == "linear" for kind in table.kinds] + [False] * insertions
+    return torch.where(
+        torch.tensor(linear, device=design.rows.device), design.linear_copies.unsqueeze(-1), 1.0
     )
 
 

@@ -123,6 +123,7 @@ class DesignBatch:
     )
     speed_up_degree: Tensor = _parameter("chip.hierarchy.speed_up_degree", "integer")
     copies: Tensor = _parameter("chip.hierarchy.copies", "integer")
+    linear_copies: Tensor = _parameter("chip.hierarchy.linear_copies", "integer", default=1.0)
     max_tiles: Tensor = _parameter("chip.hierarchy.max_tiles", "integer", default=1e12)
     when_full: Tensor = _parameter("chip.off_chip.when_full", "choice", WHEN_FULL)
     images_per_reload: Tensor = _parameter("chip.off_chip.images_per_reload", "integer")

@@ -108,6 +108,11 @@ class Hierarchy(_Model):
     )
     speed_up_degree: Count = Field(description="most copies per axis that `balance` may ask for")
     copies: Count = Field(default=1, description="multiplies the tiles of every backbone layer")
+    linear_copies: Literal[1, 2, 4, 8] = Field(
+        default=1,
+        description="how often the cells of linear layers are written, one below the other; all "
+        "work on the same inputs, and the average of their outputs has less noise",
+    )
     max_tiles: Count | None = Field(
         default=None, description="tiles that fit on the chip; null for as many as needed"
     )

@@ -42,6 +42,7 @@ _DOUBLING = frozenset(
         "bits_per_cell",
         "speed_up_degree",
         "copies",
+        "linear_copies",
         "tsb_channels",
         "tsb_copies",
         "parallel_subarrays",
