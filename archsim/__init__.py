@@ -20,6 +20,9 @@ _HOMES = {
     "ProgramResult": "archsim.programmed",
     "Resolved": "archsim.config.resolve",
     "compare": "archsim.pipeline",
+    "deploy_chips": "archsim.pipeline_study",
+    "evaluate": "archsim.pipeline_study",
+    "evaluate_chips": "archsim.pipeline_study",
     "intervals": "archsim.pipeline",
     "load_network": "archsim.network",
     "map_network": "archsim.pipeline",
@@ -27,6 +30,8 @@ _HOMES = {
     "program": "archsim.pipeline_program",
     "resolve": "archsim.config.resolve",
     "sensitivities": "archsim.pipeline",
+    "train": "archsim.pipeline_study",
+    "tune_chips": "archsim.pipeline_study",
 }
 
 __all__ = ["__version__"]

@@ -10,6 +10,11 @@ from archsim.pipeline import map_network as map_network
 from archsim.pipeline import placement as placement
 from archsim.pipeline import sensitivities as sensitivities
 from archsim.pipeline_program import program as program
+from archsim.pipeline_study import deploy_chips as deploy_chips
+from archsim.pipeline_study import evaluate as evaluate
+from archsim.pipeline_study import evaluate_chips as evaluate_chips
+from archsim.pipeline_study import train as train
+from archsim.pipeline_study import tune_chips as tune_chips
 from archsim.plan import Placement as Placement
 from archsim.programmed import ProgramResult as ProgramResult
 from archsim.results import CompareResult as CompareResult

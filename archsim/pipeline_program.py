@@ -152,7 +152,7 @@ def program(
             images_per_chip=images_per_chip,
             half_width=half_width,
         )
-        evidence.check_fits(model, network)
+        evidence.dataset.check_fits(model, network)
     return program_network(
         model,
         network=network,
@@ -308,7 +308,7 @@ def write_verify_curve(
         score_images=request.score_images,
         test_images=request.test_images,
     )
-    evidence.check_fits(model, request.network)
+    evidence.dataset.check_fits(model, request.network)
     for line in evidence.shortages():
         say(line)
     learn, test = evidence.score_split, evidence.test_split

@@ -250,6 +250,8 @@ def tune_chips(
     if not method.strip():
         raise ConfigError("--method is empty; give corrections, for example tsb+biases")
     opened, carrier, corrections = _open_chips(chips, method)
+    images = load_dataset(data, data_root)
+    images.check_fits(carrier.model, opened[0].network)
     placement = opened[0].placement
     settings = TuneSettings(
         steps=steps,
@@ -262,9 +264,7 @@ def tune_chips(
         ),
         seed=seed,
     )
-    found = tune(
-        carrier, opened, corrections, load_dataset(data, data_root), settings, progress=progress
-    )
+    found = tune(carrier, opened, corrections, images, settings, progress=progress)
     if found.diverged:
         raise ConfigError(
             f"learning_rate = {learning_rate:g}: the loss became infinite; nothing was saved. "
@@ -317,7 +317,9 @@ def evaluate_chips(
         )
     method, verify = saved_method(corrections[0]) if corrections else ("", False)
     opened, carrier, parsed = _open_chips(chips, method)
-    test = load_dataset(data, data_root).test
+    dataset = load_dataset(data, data_root)
+    dataset.check_fits(carrier.model, opened[0].network)
+    test = dataset.test
     test = test if test_images is None else test.spread(test_images)
     repaired = [
         CorrectedChip(

@@ -51,14 +51,16 @@ def accuracy(frame: pandas.DataFrame) -> Table:
         Column("sigma", "sigma"),
         Column("method", "method"),
         Column("accuracy", "accuracy", unit="%", kind="number"),
-        Column("half_width", "+-", unit="95 %", kind="number"),
+        Column("half_width", "+- chips", unit="95 %", kind="number"),
+        Column("backbone_half_width", "+- seeds", unit="95 %", kind="number"),
         Column("std_chip", "chips", unit="std", kind="number"),
         Column("std_run", "runs", unit="std", kind="number"),
         Column("worst", "worst", unit="%", kind="number"),
         Column("gain", "gain", unit="points", kind="number"),
-        Column("gain_half_width", "+-", unit="95 %", kind="number"),
+        Column("gain_half_width", "+- chips", unit="95 %", kind="number"),
         Column("gap", "gap", unit="points", kind="number"),
         Column("gap_closed", "closed", unit="%", kind="number"),
+        Column("gap_closed_half_width", "+- seeds", unit="95 %", kind="number"),
         Column("gap_shrink", "shrunk", unit="times", kind="number"),
     ]
     published = "published_accuracy" in frame and bool(frame["published_accuracy"].notna().any())
@@ -75,6 +77,7 @@ def _accuracy_row(row: dict[Any, Any], published: bool) -> list[Cell]:
         str(row["method"]),
         _points(row["accuracy"]),
         _points(_half(row["ci95_low"], row["ci95_high"])),
+        _points(_half(row["ci95_backbone_low"], row["ci95_backbone_high"])),
         _points(row["std_chip"]),
         _points(row["std_run"]),
         _points(row["worst"]),
@@ -82,6 +85,7 @@ def _accuracy_row(row: dict[Any, Any], published: bool) -> list[Cell]:
         _points(_half(row["gain_low"], row["gain_high"])),
         _points(row["gap"]),
         _points(row["gap_closed"], 0),
+        _points(_half(row["gap_closed_low"], row["gap_closed_high"]), 0),
         None if shrink is None else f"{shrink:.1f}",
     ]
     return [*cells, _points(row["published_accuracy"])] if published else cells
@@ -102,7 +106,9 @@ def effort(frame: pandas.DataFrame) -> Table:
         Column("digital_parameters", "digital", unit="numbers", kind="count"),
         Column("digital_products", "digital", unit="mults/image", kind="count"),
         Column("tune_seconds", "training", unit="s per chip", kind="number"),
-        Column("tune_macs_share", "training", unit="% of backbone MACs", kind="number"),
+        Column("kept_share", "kept", unit="% of chips", kind="number"),
+        Column("backbone_macs_share", "backbone", unit="% of MACs", kind="number"),
+        Column("tune_macs_share", "training", unit="% of MACs", kind="number"),
     )
     rows = tuple(
         (
@@ -114,6 +120,8 @@ def effort(frame: pandas.DataFrame) -> Table:
             int(row["digital_parameters"]),
             int(row["digital_products"]),
             f"{row['tune_seconds']:.2f}",
+            _points(row["kept_share"], 0),
+            _points(row["backbone_macs_share"], 0),
             _points(row["tune_macs_share"], 1),
         )
         for row in frame.to_dict("records")
@@ -129,21 +137,34 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
     """
     ideal = frame["ideal_accuracy"].dropna()
     lines = [
-        "The interval is Student's t over chips; 'chips' and 'runs' are the standard deviations "
-        "between chips and between writings of the corrections on one chip.",
+        "Intervals are Student's t: '+- chips' over the chips of these backbones, '+- seeds' over "
+        "backbones, each trained anew with its chips: two or three seeds say little.",
+        "Standard deviations: 'chips' between the chips of one backbone, 'runs' between writings "
+        "of the corrections on one chip.",
         "Gain: the difference to the baseline on the same chips, with the interval of the pairs.",
         "Gap: noise-free accuracy minus accuracy, in points; closed and shrunk compare it with the "
         "baseline's, and are unreliable where the gap is as small as its interval.",
-        "All chips see the same test images: how lucky these are is not in the interval.",
+        "Every run has its own test images, the same for all methods: their luck is in the "
+        "intervals and in the standard deviations."
+        if bool(frame["own_images"].any())
+        else "All chips see the same test images: how lucky these are is not in the interval.",
         "Corrections are written anew in every run; digital numbers are not written to cells and "
         "have no noise.",
-        "Training MACs: three times the forward ones, over those of the backbone's whole schedule.",
+        "MACs: three times the forward ones, over those of the whole schedule of the baseline's "
+        "backbone; kept: chips on which what was trained beat what it started from, on validation "
+        "images.",
     ]
     if len(ideal):
         lines.insert(0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %.")
     diverged = int(frame["diverged"].sum())
     if diverged:
         lines.append(f"{diverged} trainings of corrections diverged and were taken back.")
+    lost = int(frame["diverged_backbones"].sum())
+    if lost:
+        lines.append(
+            f"{lost} backbones stopped because their loss was not finite: their best epoch before "
+            "that is used."
+        )
     return tuple(lines)
 
 

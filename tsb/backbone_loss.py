@@ -375,6 +375,18 @@ def make_objective(
     return made
 
 
+def forward_passes(name: str) -> int:
+    """Return the passes of every image through the network in a training step.
+
+    ``neft-ovf`` adds one for each of its louder outputs; the heads of ``neft-irs``, which are not
+    of the network, are not counted.
+
+    Args:
+        name: one of :data:`tsb.train_settings.OBJECTIVES`.
+    """
+    return 1 + len(NeftOvf().extra_sigmas) if name == "neft-ovf" else 1
+
+
 def _check_not_negative(name: str, value: float) -> None:
     if not 0 <= value < math.inf:
         raise ConfigError(f"{name} = {value:g}; allowed: 0 or more, and finite")

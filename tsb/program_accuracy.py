@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from archsim.checks import number, whole_number
 from archsim.device import WeightFormat
-from archsim.errors import ConfigError, DataError
+from archsim.errors import ConfigError
 from archsim.programmed import MeasuredAccuracy
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import MonteCarloResult, alike_chips, monte_carlo
@@ -61,33 +61,6 @@ class Evidence:
                 )
         if self.half_width is not None:
             number("half_width (--half-width, points / 100)", self.half_width, 0.0)
-
-    def check_fits(self, model: nn.Module, network: str) -> None:
-        """Check that a network takes these images and tells their classes apart.
-
-        Args:
-            model: in evaluation mode.
-            network: its name, for the message.
-
-        Raises:
-            DataError: it does not.
-        """
-        images = self.dataset.test.images[:1]
-        has = "x".join(map(str, images.shape[1:]))
-        own = getattr(model, "input_shape", None)
-        takes = "x".join(map(str, own)) if isinstance(own, tuple) else "others"
-        try:
-            with torch.no_grad():
-                scores = model(images)
-        except RuntimeError as error:
-            raise DataError(
-                f"data '{self.dataset.name}' has images of {has}; network '{network}' takes {takes}"
-            ) from error
-        if scores.shape[-1] < self.dataset.num_classes:
-            raise DataError(
-                f"data '{self.dataset.name}' has {self.dataset.num_classes} classes; network "
-                f"'{network}' tells {scores.shape[-1]} apart"
-            )
 
     def shortages(self) -> Iterator[str]:
         """Say where more images were asked for than there are."""

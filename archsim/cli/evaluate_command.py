@@ -85,7 +85,20 @@ def evaluate_command(
     """
     seed_of(seed)
     check_writable(out)
+    folders = [path for path in run if path.is_dir()]
+    if folders and len(run) > 1:
+        raise ConfigError(
+            f"{folders[0]} is a folder; allowed: one run at a time, or files of chips"
+        )
     if len(run) == 1 and run[0].suffix != ".safetensors":
+        _check_unused(
+            {
+                "--correction": correction,
+                "--data": data,
+                "--data-root": data_root,
+                "--test-images": test_images,
+            }
+        )
         write_run(run[0], method or [], format, out, files=False, plot=plot)
         return
     if plot is not None:
@@ -118,6 +131,19 @@ def evaluate_command(
 
         table = chip_accuracy(found.network, found.method, found.stats.to_dict())
         render.present(lambda console: render.show(console, render.figures(table)), out)
+
+
+def _check_unused(given: dict[str, object]) -> None:
+    """Refuse options of chips beside the folder of a run.
+
+    Raises:
+        ConfigError: names the option.
+    """
+    for option, value in given.items():
+        if value:
+            raise ConfigError(
+                f"{option} is for files of chips; a run has its own data and corrections"
+            )
 
 
 def write_run(

@@ -67,16 +67,20 @@ def train_command(
     check_writable(out)
     from archsim import pipeline_study as pipeline
 
-    with _Bars() as bars:
-        done = pipeline.train(
-            study or pipeline.DEFAULT_STUDY,
-            out=run,
-            methods=method or (),
-            overrides=overrides or (),
-            data_root=data_root,
-            jobs=jobs,
-            news=bars.news,
-        )
+    try:
+        with _Bars() as bars:
+            done = pipeline.train(
+                study or pipeline.DEFAULT_STUDY,
+                out=run,
+                methods=method or (),
+                overrides=overrides or (),
+                data_root=data_root,
+                jobs=jobs,
+                news=bars.news,
+            )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise
     write_run(done.folder, [], format, out, files=True)
 
 

@@ -85,6 +85,8 @@ def test_one_method_keeps_the_baseline(run: Run, study: Path, tmp_path: Path) ->
     setting = "study.sigma=[0.1]"
     done = run("train", study, "--data-root", MNIST, "--method", "TSB", "--set", setting)
     assert done.exit_code == 0, done.stderr
+    assert "plain" in done.stdout
+    assert "TSB" in done.stdout
     refused(run("train", study, "--method", "TBS"), "--method 'TBS'", "Did you mean 'TSB'")
 
 

@@ -22,7 +22,10 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "method": method, "sigma": sigma, "accuracy": accuracy, "ci95_low": accuracy - 0.004,
         "ci95_high": accuracy + 0.004, "std_chip": 0.01, "std_run": None, "worst": accuracy - 0.02,
         "ideal_accuracy": 0.98, "gap": 0.98 - accuracy, "gap_closed": 0.5, "gap_shrink": 2.0,
-        "gain": 0.01, "gain_low": 0.008, "gain_high": 0.012,
+        "gain": 0.01, "gain_low": 0.008, "gain_high": 0.012, "gap_closed_low": 0.4,
+        "gap_closed_high": 0.6, "ci95_backbone_low": accuracy - 0.01,
+        "ci95_backbone_high": accuracy + 0.01, "kept_share": 0.75, "backbone_macs_share": 0.5,
+        "diverged_backbones": 0, "own_images": False,
         "seeds": 3, "chips": 8, "runs": 1, "images": 1000, "extra_weights": 25,
         "verified_weights": 25, "verified_share": 0.00463,
         "digital_parameters": 0, "digital_products": 0,
@@ -45,6 +48,8 @@ def test_accuracies_are_in_per_cent_with_their_interval() -> None:
     found = tables.accuracy(FRAME).records()
     assert [own["accuracy"] for own in found] == ["96.00", "97.00", "90.00", "98.50"]
     assert {own["half_width"] for own in found} == {"0.40"}
+    assert {own["backbone_half_width"] for own in found} == {"1.00"}
+    assert {own["gap_closed_half_width"] for own in found} == {"10"}
     assert [own["published_accuracy"] for own in found] == [None, "97.50", None, None]
     assert found[3]["gap_shrink"] is None
     assert found[0]["std_run"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError, NetworkError
-from tsb.study import StudyRun, open_run, run_study, summarise
+from tsb.chip import Chip, deploy
+from tsb.study import StudyRun, open_run, results, run_study, summarise, work
 from tsb.study.run import Step
 from tsb.study.units import backbone_units, chip_seeds, method_units
 from tsb.study.work import cell_model
@@ -123,6 +125,8 @@ def test_gain_is_paired(done: StudyRun) -> None:
 
 def test_training_effort_counts_multiply_adds(done: StudyRun) -> None:
     table = summarise(done.study, done.folder).set_index("method")
+    assert table.loc["plain", "backbone_macs_share"] == 1
+    assert table.loc["TSB", "macs_share"] == pytest.approx(1 + 20 / (12 * 12))
     # 20 steps of 50 images, of 12 epochs of 12 steps of 50: 634 training images
     assert table.loc["TSB", "tune_macs_share"] == pytest.approx(20 / (12 * 12))
     assert table.loc["plain", "tune_macs_share"] == 0
@@ -140,6 +144,56 @@ def test_a_study_may_grow(done: StudyRun) -> None:
     run_study(open_run(done.folder, more), data_root=str(DATA), news=steps.append)
     assert [(step.stage, step.total) for step in steps] == [("methods", 1)]
     assert "biases" in set(summarise(more, done.folder)["method"])
+
+
+def test_a_run_keeps_what_it_has(done: StudyRun, tmp_path: Path) -> None:
+    """One method of the study alone: the others stay in the table, and the baseline too."""
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    before = set(summarise(open_run(folder).study, folder)["method"])
+    few = study(methods=[BASE["methods"][0], {"name": "scales", "corrections": "scales"}])
+    run_study(open_run(folder, few), data_root=str(DATA))
+    after = summarise(open_run(folder).study, folder)
+    assert set(after["method"]) == before | {"scales"}
+    assert open_run(folder).study.baseline_name == "plain"
+
+
+def test_another_device_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    device = tmp_path / "mine.yaml"
+    device.write_text("extends: rram\nname: mine\n", encoding="utf-8")
+    quick = study(
+        device=str(device),
+        backbones={"noise": {"epochs": 1, "batch_size": 50}},
+        methods=BASE["methods"][:1],
+    )
+    run_study(open_run(tmp_path / "run", quick), data_root=str(DATA))
+    open_run(tmp_path / "run", quick)
+    text = "extends: rram\nname: mine\ndescription: other\n"
+    device.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"device_hash: .* there, .* given.*another --run"):
+        open_run(tmp_path / "run", quick)
+
+
+def test_methods_share_the_images_of_their_runs(tmp_path: Path) -> None:
+    """Two names for the same method, one of them behind a method that draws more numbers."""
+    own = study(
+        sigma=[0.02],
+        images_per_run=25,
+        runs=6,
+        backbones={"noise": {"epochs": 1, "batch_size": 50}},
+        methods=[{"name": "plain"}, {"name": "none", "corrections": "tsb", "steps": 0}],
+    )
+    run_study(open_run(tmp_path, own), data_root=str(DATA))
+    plain, none = (
+        json.loads((tmp_path / "methods" / f"{name}-sigma0.02-seed0" / "result.json").read_text())
+        for name in ("plain", "none")
+    )
+    assert plain["images"] == none["images"] == 25
+    table, other = (torch.tensor(found["accuracy"]) for found in (plain, none))
+    assert table.shape == other.shape == (3, 6)
+    # A block that is not trained is the identity but for its small writing error: the same answers
+    # to nearly all of the same images. Other images would differ as those of other runs do.
+    assert float(table.std(1).mean()) > 0.03
+    assert float((table - other).abs().mean()) < 0.02
 
 
 def test_other_settings_are_refused(done: StudyRun) -> None:
@@ -163,14 +217,63 @@ def test_processes_do_not_change_numbers(done: StudyRun, tmp_path: Path) -> None
         assert one == two
 
 
-def test_methods_share_their_chips(done: StudyRun) -> None:
-    """The same errors, in units of their spread: what verifying all leaves is less of the same."""
-    found = [
-        json.loads((done.folder / "methods" / f"{name}-sigma0.2-seed0" / "result.json").read_text())
-        for name in ("plain", "verified")
+def test_methods_share_their_chips(
+    done: StudyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a method does not verify has the same errors as without it; the rest smaller ones."""
+    chips: list[Chip] = []
+
+    def record(*arguments: Any, **more: Any) -> Chip:
+        chips.append(deploy(*arguments, **more))
+        masks.append(more["verified"])
+        return chips[-1]
+
+    masks: list[Any] = []
+    monkeypatch.setattr(work, "deploy", record)
+    copy = shutil.copytree(done.folder, tmp_path / "copy")
+    for name in ("plain", "a tenth"):
+        (unit,) = (u for u in method_units(done.study) if u.method == name)
+        work.method_unit(done.study, unit, copy, str(DATA))
+    plain, tenth = chips[:3], chips[3:]
+    for one, other, mask in zip(plain, tenth, masks[3:], strict=True):
+        assert one.seed == other.seed
+        for weight, own in mask.items():
+            wanted = one.wanted[weight]
+            errors = [chip.stored[weight] - wanted for chip in (one, other)]
+            assert torch.equal(errors[0][~own], errors[1][~own])
+            ratio = errors[1][own] / errors[0][own]
+            # The same normal number, times the residual instead of the spread.
+            assert float(ratio.min()) > 0
+            assert float(ratio.max()) < 0.5
+    assert sum(int(own.sum()) for own in masks[3].values()) == 540
+
+
+def test_intervals_of_chips_and_of_backbones() -> None:
+    """By hand: two backbones of three chips, 0.90 0.91 0.92 and 0.96 0.97 0.98; t4 and t1."""
+    rows = [
+        {
+            "seed": seed,
+            "accuracy": [[base], [base + 0.01], [base + 0.02]],
+            "ideal_accuracy": 0.99,
+            "images": 100,
+        }
+        for seed, base in enumerate((0.90, 0.96))
     ]
-    assert found[0]["backbone"] == found[1]["backbone"]
-    assert found[0]["accuracy"] != found[1]["accuracy"]
+    chips = results._chip_means(rows)
+    low, high = results._within(chips)
+    assert (low + high) / 2 == pytest.approx(0.94)
+    # Student's t of 4 degrees of freedom at 97.5 %: 2.7764; each variance of a mean 1e-4 / 3.
+    assert (high - low) / 2 == pytest.approx(2.7764 * (2 * 1e-4 / 3 / 4) ** 0.5, rel=1e-4)
+    baseline = [{**row, "accuracy": [[0.89 + 0.03 * i]] * 3} for i, row in enumerate(rows)]
+    found = results._against(rows, baseline)
+    closed = [1 - 0.08 / 0.10, 1 - 0.02 / 0.07]
+    middle = (found["gap_closed_low"] + found["gap_closed_high"]) / 2
+    assert middle == pytest.approx(sum(closed) / 2)
+    half = (found["gap_closed_high"] - found["gap_closed_low"]) / 2
+    # t of one degree of freedom: 12.706
+    assert half == pytest.approx(12.706 * abs(closed[1] - closed[0]) / 2, rel=1e-3)
+    assert found["gain"] == pytest.approx(0.035)
+    assert results._against(rows[:1], baseline[:1])["gain_backbone_low"] is None
 
 
 def test_cells_are_those_of_the_device() -> None:
@@ -200,6 +303,27 @@ def test_cells_are_those_of_the_device() -> None:
             ConfigError,
             "backbone 'noise-free' is the name of",
         ),
+        ({"tuning": {"batch_size": 99999}}, ConfigError, r"tuning\.batch_size = 99999; allowed: 1"),
+        ({"images_per_run": 5000}, ConfigError, "images_per_run = 5000; allowed: 1 to 200"),
+        (
+            {"methods": [{"name": "x", "copies": {"fc.weigth": 2}}]},
+            ConfigError,
+            "no such weight; allowed: .*Did you mean 'fc.weight'",
+        ),
+        (
+            {"methods": [{"name": "x", "write": "last-layers", "last_layers": 9}]},
+            ConfigError,
+            "last_layers = 9 in 'x'; allowed: 1 to 3",
+        ),
+        (
+            {
+                "sigma": [0.9],
+                "backbones": {"o": {"objective": "neft-ovf"}},
+                "methods": [{"name": "x"}],
+            },
+            ConfigError,
+            "neft-ovf adds up to 0.15 to sigma = 0.9",
+        ),
         ({"data": "mnits"}, ConfigError, "data set 'mnits'.*Did you mean 'mnist'"),
     ],
 )
@@ -219,6 +343,9 @@ def test_a_first_epoch_that_diverges_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"not finite in the first epoch.*learning_rate"):
         run_study(open_run(tmp_path, wild), data_root=str(DATA))
+    tame = study(backbones={"noise": {"epochs": 1, "batch_size": 50}}, methods=BASE["methods"][:1])
+    run_study(open_run(tmp_path, tame), data_root=str(DATA))
+    assert len(summarise(tame, tmp_path)) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from archsim.errors import DataError
 
@@ -73,6 +73,33 @@ class Dataset:
     test: Split
     num_classes: int
     note: str = ""
+
+    def check_fits(self, model: nn.Module, network: str) -> None:
+        """Check that a network takes these images and tells their classes apart.
+
+        Args:
+            model: in evaluation mode.
+            network: its name, for the message.
+
+        Raises:
+            DataError: it does not.
+        """
+        images = self.test.images[:1]
+        has = "x".join(map(str, images.shape[1:]))
+        own = getattr(model, "input_shape", None)
+        takes = "x".join(map(str, own)) if isinstance(own, tuple) else "others"
+        try:
+            with torch.no_grad():
+                scores = model(images)
+        except RuntimeError as error:
+            raise DataError(
+                f"data '{self.name}' has images of {has}; network '{network}' takes {takes}"
+            ) from error
+        if scores.shape[-1] < self.num_classes:
+            raise DataError(
+                f"data '{self.name}' has {self.num_classes} classes; network '{network}' tells "
+                f"{scores.shape[-1]} apart"
+            )
 
 
 def validation_mask(labels: Int[Tensor, " image"]) -> Tensor:

@@ -186,6 +186,7 @@ def monte_carlo(
     generator: torch.Generator,
     backend: str = "auto",
     images_per_instance: int | None = None,
+    image_generator: torch.Generator | None = None,
     half_width: float | None = None,
     instances_at_once: int = LANES,
     images_at_once: int | None = None,
@@ -208,6 +209,8 @@ def monte_carlo(
         backend: one of :data:`BACKENDS`.
         images_per_instance: give each instance its own random images, without repetition; the
             spread then contains that of the images.
+        image_generator: source of these images, so that they do not depend on what is drawn for the
+            cells; None takes ``generator``.
         half_width: stop, after a multiple of 16 chips, when the 95 % interval is that narrow (a
             fraction; looking repeatedly makes the coverage slightly less than 95 %).
         instances_at_once: instances per chunk.
@@ -221,7 +224,9 @@ def monte_carlo(
     count = images.shape[0]
     _check(model, chips, runs, instances_at_once, images_per_instance, images)
     chosen = choose_backend(model, images, backend)
-    stream = _instances(draw_chip, runs, generator, count, images_per_instance)
+    stream = _instances(
+        draw_chip, runs, generator, count, images_per_instance, image_generator or generator
+    )
     correct: list[Tensor] = []
     while len(correct) < chips * runs:
         look = min(_CHIPS_PER_LOOK if half_width else chips, chips - len(correct) // runs)
@@ -249,7 +254,12 @@ def monte_carlo(
 
 
 def _instances(
-    draw_chip: DrawChip, runs: int, generator: torch.Generator, images: int, own_images: int | None
+    draw_chip: DrawChip,
+    runs: int,
+    generator: torch.Generator,
+    images: int,
+    own_images: int | None,
+    chooser: torch.Generator,
 ) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
     """Yield programmed tensors and image numbers, chip by chip, without end."""
     while True:
@@ -261,7 +271,7 @@ def _instances(
                 raise DataError(f"programmed '{bad[0]}' has entries that are not finite")
             order = torch.empty(0)
             if own_images:
-                order = torch.randperm(images, generator=generator, device=generator.device)
+                order = torch.randperm(images, generator=chooser, device=chooser.device)
             yield instance, order[:own_images]
 
 

@@ -11,9 +11,10 @@ import torch
 
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError
-from tsb.monte_carlo.statistics import accuracy_stats, interval95
+from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.units import (
     IDEAL,
+    RECORDED_LATER,
     BackboneUnit,
     MethodUnit,
     backbone_settings,
@@ -102,10 +103,12 @@ def check_same_settings(study: Study, run: Path) -> None:
     ]
     for place, wanted in places:
         before = (read_result(place) or {}).get("settings", wanted)
+        # Results of before a setting was recorded do not have it.
+        wanted = {k: v for k, v in wanted.items() if k in before or k not in RECORDED_LATER}
         if before != wanted:
             raise ConfigError(
                 f"{place} was made with other settings ({'; '.join(_differences(before, wanted))});"
-                " give another --out, or another name to what you changed"
+                " give another --run, or another name to what you changed"
             )
 
 
@@ -151,6 +154,7 @@ def method_rows(study: Study, run: Path) -> list[Json]:
                 "ideal_accuracy": ideal.get("clean_accuracy"),
                 "clean_accuracy": training.get("clean_accuracy"),
                 "backbone_seconds": training.get("seconds"),
+                "backbone_stopped": training.get("stopped"),
                 "backbone_macs": training.get("training_macs"),
                 "full_schedule_macs": _full_schedule(training),
             }
@@ -169,11 +173,15 @@ def _full_schedule(training: Json) -> float | None:
 def summarise(study: Study, run: Path) -> pandas.DataFrame:
     """Return one row per method and sigma, seeds pooled; accuracies are fractions.
 
-    The interval is Student's t over the chips' means (a chip counts once, whatever its number of
-    runs) within seeds; ``std_seed`` is the spread of the seeds' means. ``gap_shrink`` is the
-    baseline's gap to the noise-free accuracy over the method's, ``gap_closed`` one minus its
-    inverse; both are ill-conditioned where the gap nears zero, so look at the points too. ``gain``
-    is the difference to the baseline on the same chips, with the 95 % interval of the pairs.
+    A chip counts once, whatever its number of runs. There are two intervals of every mean, by
+    Student's t: ``ci95_low`` to ``ci95_high`` is that of chips of *these* backbones (strata: the
+    variance within backbones), ``ci95_backbone_low`` to ``..._high`` that of all backbones that
+    could have been trained (over the means of the seeds; None for one seed). ``std_seed`` is the
+    spread of the seeds' means. ``gap_shrink`` is the baseline's gap to the noise-free accuracy over
+    the method's, ``gap_closed`` one minus its inverse, with its interval over seeds; both are
+    ill-conditioned where the gap nears zero, so look at the points too. ``gain`` is the difference
+    to the baseline on the same chips, with both intervals of the pairs. Shares of multiply-adds are
+    those of the whole schedule of the baseline's backbone.
 
     Args:
         study: which.
@@ -192,9 +200,8 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
             if own:
                 baseline = found.get((study.baseline_name, sigma), [])
                 products = digital_products(study, method)
-                summary.append(
-                    {**_pooled(own), **_against(own, baseline), "digital_products": products}
-                )
+                more = {"digital_products": products, "own_images": bool(study.images_per_run)}
+                summary.append({**_pooled(own), **_against(own, baseline), **more})
     for row in summary:
         published = [
             p.accuracy
@@ -214,15 +221,18 @@ def _pooled(rows: list[Json]) -> Json:
     tables = [torch.tensor(row["accuracy"], dtype=torch.float64) for row in rows]
     stats = [accuracy_stats(table, images=rows[0]["images"]) for table in tables]
     chips = _chip_means(rows)
-    interval = interval95(chips) or (None, None)
+    interval = _possible(_within(chips))
+    seeds = torch.stack([own.mean() for own in chips])
+    backbones = _possible(interval95(seeds))
     first = rows[0]
-    seeds = torch.tensor([own.mean for own in stats], dtype=torch.float64)
     return {
         "method": first["method"],
         "sigma": first["sigma"],
-        "accuracy": float(chips.mean()),
+        "accuracy": float(seeds.mean()),
         "ci95_low": interval[0],
         "ci95_high": interval[1],
+        "ci95_backbone_low": backbones[0],
+        "ci95_backbone_high": backbones[1],
         "std_chip": _root_mean_square([own.std_chip for own in stats]),
         "std_run": _root_mean_square([own.std_run for own in stats]),
         "std_seed": float(seeds.std()) if len(rows) > 1 else None,
@@ -242,16 +252,33 @@ def _pooled(rows: list[Json]) -> Json:
         "copied_weights": first["copied_weights"],
         "backbone_seconds": _mean(rows, "backbone_seconds"),
         "tune_seconds": _mean(rows, "tune_seconds"),
-        "tune_macs_share": _macs_share(rows),
+        "kept_share": _kept(rows),
+        "validation_accuracy": _mean(rows, "validation_accuracy"),
         "diverged": sum(bool(row["diverged"]) for row in rows),
+        "diverged_backbones": sum(row.get("backbone_stopped") == "diverged" for row in rows),
     }
 
 
-def _macs_share(rows: list[Json]) -> float | None:
-    """Return the multiply-adds of tuning one chip over those of the backbone's whole schedule."""
-    whole = _mean(rows, "full_schedule_macs")
-    spent = _mean(rows, "tune_macs")
-    return spent / whole if whole and spent is not None else None
+def _kept(rows: list[Json]) -> float | None:
+    """Return the share of chips on which what was trained was kept; None if nothing was trained."""
+    kept = [own for row in rows if row["tune_macs"] for own in row.get("kept", ())]
+    return sum(kept) / len(kept) if kept else None
+
+
+def _shares(rows: list[Json], baseline: list[Json]) -> Json:
+    """Return multiply-adds over those of the whole schedule of the baseline's backbone.
+
+    Of the backbone as far as it was trained, of tuning one chip, and of both.
+    """
+    whole = _mean(baseline, "full_schedule_macs")
+    backbone, tune = _mean(rows, "backbone_macs"), _mean(rows, "tune_macs")
+    if not whole or backbone is None or tune is None:
+        return dict.fromkeys(("backbone_macs_share", "tune_macs_share", "macs_share"))
+    return {
+        "backbone_macs_share": backbone / whole,
+        "tune_macs_share": tune / whole,
+        "macs_share": (backbone + tune) / whole,
+    }
 
 
 def _root_mean_square(values: list[float | None]) -> float | None:
@@ -265,8 +292,9 @@ def _against(rows: list[Json], baseline: list[Json]) -> Json:
     other = [row for row in baseline if row["seed"] in seeds]
     ideal = _mean(rows, "ideal_accuracy")
     gap = None if ideal is None else ideal - _mean_accuracy(rows)
-    found: Json = dict.fromkeys(("gap_shrink", "gap_closed", "gain", "gain_low", "gain_high"))
+    found: Json = dict.fromkeys(_COMPARED)
     found["gap"] = gap
+    found |= _shares(rows, baseline)
     if gap is None or ideal is None or len(other) != len(rows):
         return found
     whole = ideal - _mean_accuracy(other)
@@ -274,16 +302,60 @@ def _against(rows: list[Json], baseline: list[Json]) -> Json:
         found["gap_shrink"] = whole / gap
     if whole > 0:
         found["gap_closed"] = 1 - gap / whole
-    gains = _chip_means(rows) - _chip_means(other)
-    found["gain"] = float(gains.mean())
-    found["gain_low"], found["gain_high"] = interval95(gains) or (None, None)
+    found |= _closed_by_seed(rows, other)
+    pairs = zip(_chip_means(rows), _chip_means(other), strict=True)
+    gains: list[torch.Tensor] = [mine - theirs for mine, theirs in pairs]
+    gain_of = torch.stack([own.mean() for own in gains])
+    found["gain"] = float(gain_of.mean())
+    found["gain_low"], found["gain_high"] = _within(gains) or (None, None)
+    found["gain_backbone_low"], found["gain_backbone_high"] = interval95(gain_of) or (None, None)
     return found
 
 
-def _chip_means(rows: list[Json]) -> torch.Tensor:
-    """Return the mean accuracy of every chip, seed by seed."""
-    return torch.cat([torch.tensor(row["accuracy"], dtype=torch.float64).mean(1) for row in rows])
+#: Columns that compare a method with the baseline.
+_COMPARED = (
+    *("gap_shrink", "gap_closed", "gap_closed_low", "gap_closed_high"),
+    *("gain", "gain_low", "gain_high", "gain_backbone_low", "gain_backbone_high"),
+)
+
+
+def _closed_by_seed(rows: list[Json], baseline: list[Json]) -> Json:
+    """Return the 95 % interval of the closed share over seeds, each against its own baseline."""
+    closed = []
+    for row, other in zip(rows, baseline, strict=True):
+        ideal = row["ideal_accuracy"]
+        whole = None if ideal is None else ideal - _mean_accuracy([other])
+        if whole is None or whole <= 0:
+            return {}
+        closed.append(1 - (ideal - _mean_accuracy([row])) / whole)
+    ends = interval95(torch.tensor(closed, dtype=torch.float64)) or (None, None)
+    return {"gap_closed_low": ends[0], "gap_closed_high": ends[1]}
+
+
+def _possible(interval: tuple[float, float] | None) -> tuple[float | None, float | None]:
+    """Return the part of an interval that an accuracy can have, 0 to 1."""
+    return (None, None) if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
+
+
+def _within(chips: list[torch.Tensor]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean over strata, each of several chips.
+
+    The variance of the mean of S strata is ``sum_s var_s / n_s / S^2``, with ``sum_s (n_s - 1)``
+    degrees of freedom (strata of equal variance; Cochran, Sampling Techniques, 1977, chapter 5).
+    """
+    degrees = sum(len(own) - 1 for own in chips)
+    if degrees < 1 or any(len(own) < 2 for own in chips):
+        return None
+    variance = sum(float(own.var()) / len(own) for own in chips) / len(chips) ** 2
+    reach = student_t_quantile(0.975, degrees) * math.sqrt(variance)
+    mean = float(torch.stack([own.mean() for own in chips]).mean())
+    return mean - reach, mean + reach
+
+
+def _chip_means(rows: list[Json]) -> list[torch.Tensor]:
+    """Return the mean accuracy of every chip of each seed."""
+    return [torch.tensor(row["accuracy"], dtype=torch.float64).mean(1) for row in rows]
 
 
 def _mean_accuracy(rows: list[Json]) -> float:
-    return float(_chip_means(rows).mean())
+    return float(torch.stack([own.mean() for own in _chip_means(rows)]).mean())

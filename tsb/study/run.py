@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,12 @@ from pathlib import Path
 import torch
 
 from archsim import __version__
-from archsim.config.study import Study
-from archsim.errors import ConfigError, DataError
+from archsim.config.study import Method, Study
+from archsim.errors import ConfigError, DataError, close_matches
+from tsb.backbone_loss import NeftOvf
 from tsb.checkpoint import write_atomically
+from tsb.data import Dataset
+from tsb.quantize import mapped_weights
 from tsb.study.results import check_same_settings, missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
 from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
@@ -85,8 +89,30 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
         raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
     run = StudyRun(study, place)
     check_same_settings(study, place)
-    write_atomically(path, (study.model_dump_json(indent=1) + "\n").encode())
+    known = _grown(_read_study(path), study) if path.is_file() else study
+    write_atomically(path, (known.model_dump_json(indent=1) + "\n").encode())
     return run
+
+
+def _grown(before: Study, now: Study) -> Study:
+    """Return the study of a folder after another call: what it had stays, with what is new.
+
+    Methods and backbones of the same name are those of now (their results, if there are any, have
+    the same settings: that is checked).
+    """
+    names = {method.name for method in now.methods}
+    methods = [method for method in before.methods if method.name not in names]
+    order = {method.name: place for place, method in enumerate(before.methods)}
+    methods = sorted([*methods, *now.methods], key=lambda own: order.get(own.name, len(order)))
+    return now.model_copy(
+        update={
+            "methods": methods,
+            "backbones": {**before.backbones, **now.backbones},
+            "sigma": list(dict.fromkeys([*before.sigma, *now.sigma])),
+            "seeds": list(dict.fromkeys([*before.seeds, *now.seeds])),
+            "baseline": before.baseline_name,
+        }
+    )
 
 
 def _read_study(path: Path) -> Study:
@@ -158,9 +184,45 @@ def _check(study: Study, data_root: str | None) -> None:
             f"'{study.network}' {classes}; set study.options.num_classes"
         )
     cell_model(study, study.sigma[0])
+    _check_sizes(study, data)
+    layers = mapped_weights(model)
     for method in study.methods:
+        _check_layers(study, method, tuple(layers))
         corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
         attach_all(corrections, make_carrier(model, graph, rule=study.insertion))
+
+
+def _check_sizes(study: Study, data: Dataset) -> None:
+    """Find batches and subsets that the data cannot fill, and noise beyond the range."""
+    sizes = {"tuning.batch_size": (study.tuning.batch_size, len(data.train))}
+    for name, backbone in study.backbones.items():
+        sizes[f"backbones.{name}.batch_size"] = (backbone.batch_size, len(data.train))
+        for sigma in study.sigma if backbone.sigma is None else [backbone.sigma]:
+            if backbone.objective == "neft-ovf" and sigma + max(NeftOvf().extra_sigmas) > 1:
+                raise ConfigError(
+                    f"study.backbones.{name}: neft-ovf adds up to {max(NeftOvf().extra_sigmas):g} "
+                    f"to sigma = {sigma:g}; allowed: 1 together, the whole range"
+                )
+    if study.images_per_run is not None:
+        sizes["images_per_run"] = (study.images_per_run, len(data.test))
+    for key, (asked, there) in sizes.items():
+        if asked > there:
+            raise ConfigError(f"study.{key} = {asked}; allowed: 1 to {there}, the images there are")
+
+
+def _check_layers(study: Study, method: Method, names: tuple[str, ...]) -> None:
+    """Find layers of a method that the network has not."""
+    for name in method.copies:
+        if name not in names:
+            raise ConfigError(
+                f"study.methods: copies of '{name}' in '{method.name}': '{study.network}' has no "
+                f"such weight; allowed: {', '.join(names)}.{close_matches(name, names)}"
+            )
+    if method.write == "last-layers" and method.last_layers > len(names):
+        raise ConfigError(
+            f"study.methods: last_layers = {method.last_layers} in '{method.name}'; allowed: 1 to "
+            f"{len(names)}, the layers of '{study.network}'"
+        )
 
 
 def _one_by_one(
@@ -212,13 +274,16 @@ def _in_processes(
                     future.result()
                     told(_finished(stage, waiting[future], done + 1, len(units)))
         except BaseException:
+            processes = list((getattr(pool, "_processes", None) or {}).values())
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(getattr(pool, "_processes", {}).values()):
+            for process in processes:
                 process.terminate()
             raise
 
 
 def _one_thread() -> None:
+    # The parent stops its workers; Ctrl-C would make each of them print a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

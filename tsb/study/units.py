@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from archsim.config.load import load_preset
 from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import ConfigError
 from tsb.correction import TuneSettings
@@ -227,8 +229,26 @@ def backbone_settings(study: Study, unit: BackboneUnit) -> dict[str, Any]:
             "data": study.data,
             "train_images": study.train_images,
             "train": train_settings(study, unit).as_json(),
+            "device_hash": device_hash(study.device),
         }
     )
+
+
+#: Settings that results of older versions do not name.
+RECORDED_LATER = ("device_hash",)
+
+
+def device_hash(device: str) -> str:
+    """Return a hash of what a device's file says, whatever its name: 16 hexadecimal digits.
+
+    Args:
+        device: preset name or YAML path.
+
+    Raises:
+        ConfigError: no such device.
+    """
+    text = json.dumps(load_preset("device", device), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:

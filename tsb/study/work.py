@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -18,6 +20,7 @@ from archsim.errors import ConfigError
 from archsim.network import zoo
 from archsim.network.graph import LayerGraph
 from archsim.network.load import load_module, load_network
+from tsb.backbone_loss import forward_passes
 from tsb.checkpoint import load_checkpoint, write_atomically
 from tsb.chip import Chip, Placement, deploy
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
@@ -148,6 +151,8 @@ def train_unit(
         model, data, settings, network=study.network, run_folder=place, progress=progress
     )
     if not result.best_epoch:
+        # Nothing in it is worth going on with: other settings may use the folder.
+        shutil.rmtree(place, ignore_errors=True)
         raise ConfigError(
             f"backbone '{unit.folder}': the loss was not finite in the first epoch; allowed: a "
             f"smaller learning_rate than {settings.learning_rate:g}"
@@ -175,7 +180,10 @@ def train_unit(
             "of_epochs": settings.epochs,
             "stopped": result.stopped,
             "seconds": time.perf_counter() - begin,
-            "training_macs": _STEP_OVER_FORWARD * images * _macs(study),
+            "training_macs": _STEP_OVER_FORWARD
+            * forward_passes(settings.objective)
+            * images
+            * _macs(study),
             "test_images": len(data.test),
             "settings": backbone_settings(study, unit),
         },
@@ -266,7 +274,8 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
             "seed": unit.seed,
             "backbone": training.folder,
             "accuracy": accuracy,
-            "images": len(data.test),
+            "images": study.images_per_run or len(data.test),
+            "validation_accuracy": _validated(study, unit, corrected, data),
             **_effort(study, corrected[0], tuned),
             "settings": method_settings(study, unit),
         },
@@ -351,23 +360,46 @@ def _evaluate(
 ) -> list[list[float]]:
     """Return the accuracy of every chip and run; one run where nothing is written again."""
     again = bool(corrected[0].written)
+    found = monte_carlo(
+        corrected[0].carrier.model,
+        _in_turn(corrected),
+        data.test.images,
+        data.test.labels,
+        chips=len(corrected),
+        runs=study.runs if again or study.images_per_run else 1,
+        generator=torch.Generator().manual_seed(unit.seed),
+        images_per_instance=study.images_per_run,
+        # The same images for the same run of the same chip, whatever the method writes.
+        image_generator=torch.Generator().manual_seed(unit.seed),
+    )
+    return [[float(value) for value in row] for row in found.accuracy]
+
+
+def _validated(
+    study: Study, unit: MethodUnit, corrected: list[CorrectedChip], data: Dataset
+) -> float:
+    """Return the mean accuracy of the chips on validation images: what methods may be chosen by."""
+    split = data.validation.spread(study.tuning.validation_images)
+    found = monte_carlo(
+        corrected[0].carrier.model,
+        _in_turn(corrected),
+        split.images,
+        split.labels,
+        chips=len(corrected),
+        generator=torch.Generator().manual_seed(unit.seed),
+    )
+    return float(found.accuracy.mean())
+
+
+def _in_turn(corrected: list[CorrectedChip]) -> Callable[[torch.Generator], Draw]:
+    """Return what gives one chip after the other."""
     following = count()
 
     def next_chip(generator: torch.Generator) -> Draw:
         del generator
         return corrected[next(following)].draw
 
-    found = monte_carlo(
-        corrected[0].carrier.model,
-        next_chip,
-        data.test.images,
-        data.test.labels,
-        chips=len(corrected),
-        runs=study.runs if again else 1,
-        generator=torch.Generator().manual_seed(unit.seed),
-        images_per_instance=study.images_per_run,
-    )
-    return [[float(value) for value in row] for row in found.accuracy]
+    return next_chip
 
 
 def digital_products(study: Study, method: Method) -> int:
