@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.errors import ArchsimError, ConfigError, DataError, NetworkError
+from archsim.network import zoo
 from archsim.network.load import load_module, load_network
 from tsb.checkpoint import load_checkpoint
 from tsb.chip import Chip, Placement, deploy
@@ -354,3 +355,15 @@ def test_nothing_to_train_on(mnist: Dataset) -> None:
         tune(carrier, nothing, corrections, mnist, QUICK)
     with pytest.raises(ConfigError, match="batch_size = 5000, 634 training images"):
         tune(carrier, some_chips(carrier, 1), corrections, mnist, TuneSettings(batch_size=5000))
+
+
+def test_a_block_between_residual_blocks_has_no_scales_of_its_own() -> None:
+    """There the block is a module of the network; the other corrections are not about it."""
+    model = zoo.build("resnet18-cifar", widths=(4, 4, 8, 8)).eval()
+    graph = load_network(model, name="resnet18-cifar")
+    carrier = make_carrier(model, graph)
+    corrections = parse_corrections("tsb:channels=4+scales", {})
+    attach_all(corrections, carrier)
+    assert carrier.weights() == tuple(f"{layer.name}.weight" for layer in graph.layers)
+    outputs = sum(x.out_channels * x.out_height * x.out_width for x in graph.layers)
+    assert corrections[1].digital_products(carrier) == outputs

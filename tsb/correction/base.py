@@ -58,8 +58,9 @@ class Carrier:
         return layer.out_channels * layer.out_height * layer.out_width
 
     def weights(self) -> tuple[str, ...]:
-        """Names of the weights on crossbars, in order of definition."""
-        return tuple(mapped_weights(self.model))
+        """Names of the network's weights on crossbars, in order; those of a block are not in it."""
+        own = {f"{layer.name}.weight" for layer in self.layers.layers}
+        return tuple(name for name in mapped_weights(self.model) if name in own)
 
 
 def make_carrier(model: nn.Module, layers: LayerGraph, *, rule: str = "default") -> Carrier:

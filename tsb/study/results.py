@@ -104,10 +104,10 @@ def check_same_settings(study: Study, run: Path) -> None:
     for place, wanted in places:
         before = (read_result(place) or {}).get("settings", wanted)
         # Results of before a setting was recorded do not have it.
-        wanted = {k: v for k, v in wanted.items() if k in before or k not in RECORDED_LATER}
-        if before != wanted:
+        now = {k: v for k, v in wanted.items() if k in before or k not in RECORDED_LATER}
+        if before != now:
             raise ConfigError(
-                f"{place} was made with other settings ({'; '.join(_differences(before, wanted))});"
+                f"{place} was made with other settings ({'; '.join(_differences(before, now))});"
                 " give another --run, or another name to what you changed"
             )
 

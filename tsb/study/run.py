@@ -108,8 +108,8 @@ def _grown(before: Study, now: Study) -> Study:
         update={
             "methods": methods,
             "backbones": {**before.backbones, **now.backbones},
-            "sigma": list(dict.fromkeys([*before.sigma, *now.sigma])),
-            "seeds": list(dict.fromkeys([*before.seeds, *now.seeds])),
+            "sigma": sorted({*before.sigma, *now.sigma}),
+            "seeds": sorted({*before.seeds, *now.seeds}),
             "baseline": before.baseline_name,
         }
     )
