@@ -21,6 +21,7 @@ def assumptions(result: MapResult) -> tuple[str, ...]:
         *_about_tsb(result),
         *_about_off_chip(result),
         *_about_programming(result),
+        *_about_correction(result),
         *_about_statistics(result),
     ]
     left_out = Counter(str(op.kind) for op in result.graph.digital if op.kind not in _PRICED)
@@ -56,6 +57,26 @@ def _about_tsb(result: MapResult) -> list[str]:
             f"TSB: the last group is zero-padded to {tsb.channels} channels after {_some(padded)}."
         )
     return lines
+
+
+def _about_correction(result: MapResult) -> list[str]:
+    """Digital numbers of the output channels."""
+    correction = result.resolved.chip.correction
+    if correction.kind == "none":
+        return []
+    layers = result.plan.layers
+    channels = sum(
+        float(width) * float(times)
+        for kind, width, times in zip(
+            result.plan.kinds, layers.weights_wide.flatten(), layers.repeats, strict=True
+        )
+        if kind == "linear" or (correction.layers == "all" and kind != "tsb")
+    )
+    each, what = (1, "a bias") if correction.kind == "bias" else (2, "a scale and a bias")
+    return [
+        f"Digital correction: {what} for each output channel of {correction.layers} layers, "
+        f"{each * channels:,.0f} numbers of {correction.bits} bit in registers (chip.correction)."
+    ]
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.tables import Cell, Column, Table, four_digits
+from reports.tables import Cell, Column, Table
 
 if TYPE_CHECKING:
     import pandas
@@ -185,7 +185,9 @@ def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:
         "worst": "worst",
     }
     rows: list[tuple[Cell, ...]] = [
-        (key, label, _points(stats[key]) or "-", "%") for key, label in labels.items()
+        (key, label, _points(stats[key]), "%")
+        for key, label in labels.items()
+        if stats[key] is not None
     ]
-    rows += [(key, key, four_digits(stats[key]), "") for key in ("chips", "runs", "images")]
+    rows += [(key, key, f"{int(stats[key]):,}", "") for key in ("chips", "runs", "images")]
     return Table(f"{network}, {method or 'no correction'}", _VALUES, tuple(rows))

@@ -151,6 +151,13 @@ def said(*overrides: str, device: str = "rram") -> str:
     return " ".join(assumptions(map_network("lenet3", device=device, overrides=overrides)))
 
 
+def test_digital_corrections_are_said() -> None:
+    assert "Digital correction" not in said()
+    both = said("chip.correction.kind=scale-and-bias", "chip.correction.layers=all")
+    assert "a scale and a bias for each output channel of all layers, 50 numbers of 8 bit" in both
+    assert "linear layers, 10 numbers" in said("chip.correction.kind=bias")
+
+
 def test_settings_of_other_policies_are_said() -> None:
     mine, share, layers = (
         f"chip.programming.{key}" for key in ("granularity=row", "fraction=0.3", "last_layers=2")

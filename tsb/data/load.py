@@ -87,6 +87,11 @@ def _find(which: Source, root: Path) -> Path:
     if place is None:
         looked_for = ", ".join(f"'{folder}'" for folder in which.folders)
         files = ", ".join(download.file for download in which.downloads)
+        if not files:
+            raise DataError(
+                f"--data-root '{root}': {which.name} is not there; it comes with archsim, so leave "
+                "--data-root out"
+            )
         raise DataError(
             f"--data-root '{root}': {which.name} is not there. Looked for {looked_for} and for its "
             f"files in the folder itself. Official files: {files}"
