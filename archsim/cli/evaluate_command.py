@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: Version of the JSON of this command.
 _SCHEMA = 1
 _RESULTS, _CURVES, _GAPS = "results.csv", "learning-curves.png", "gap.png"
+_METHODS = "methods.png"
 #: Keys of ``accuracy`` in JSON, and the columns that they come from.
 _ACCURACY = {
     "mean": "accuracy",
@@ -172,8 +173,12 @@ def write_run(
         frame = frame[frame["method"].isin(methods)]
     if plot is not None:
         from reports.figures.gap import save_gap
+        from reports.figures.methods import save_methods
 
-        save_gap(frame, plot)
+        several = frame["sigma"].nunique() > 1
+        (save_gap if several else save_methods)(frame, plot)
+        for path in (plot, plot.with_suffix(".csv")):
+            typer.echo(f"wrote {path}", err=True)
     if format is Format.JSON:
         deliver(json_text(_json(frame)), out)
     elif format is Format.CSV:
@@ -188,9 +193,12 @@ def _figures(folder: Path, frame: pandas.DataFrame) -> None:
     from archsim import pipeline_study as pipeline
     from reports.figures.gap import save_gap
     from reports.figures.learning_curve import save_learning_curves
+    from reports.figures.methods import collect_methods, draw_methods
+    from reports.style import save
 
     save_learning_curves(pipeline.learning_curves(folder), folder / _CURVES)
-    written = [folder / _RESULTS, folder / _CURVES]
+    save(draw_methods(collect_methods(frame)), folder / _METHODS)
+    written = [folder / _RESULTS, folder / _CURVES, folder / _METHODS]
     if frame["sigma"].nunique() > 1:
         save_gap(frame, folder / _GAPS)
         written.append(folder / _GAPS)

@@ -15,6 +15,7 @@ from reports.figures.learning_curve import (
     draw_learning_curves,
     save_learning_curves,
 )
+from reports.figures.methods import collect_methods, draw_methods, save_methods
 
 
 def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[str, object]:
@@ -123,3 +124,31 @@ def test_learning_curves(tmp_path: Path) -> None:
     assert (tmp_path / "curves.csv").is_file()
     with pytest.raises(DataError, match="0 epochs"):
         collect_learning_curves(EPOCHS[:0])
+
+
+def test_methods_with_both_intervals() -> None:
+    first, second = collect_methods(FRAME)
+    assert (first.sigma, second.sigma) == (0.1, 0.2)
+    assert first.ideal == pytest.approx(98)
+    plain, block = first.dots
+    assert (plain.method, plain.accuracy, plain.published) == ("plain", pytest.approx(96), None)
+    assert plain.chips == pytest.approx((95.6, 96.4))
+    assert plain.backbones == pytest.approx((95, 97))
+    assert block.published == pytest.approx(97.5)
+    alone = FRAME.assign(ci95_backbone_low=None, ci95_backbone_high=None)
+    assert all(dot.backbones is None for panel in collect_methods(alone) for dot in panel.dots)
+
+
+def test_methods_figure(tmp_path: Path) -> None:
+    figure = draw_methods(collect_methods(FRAME))
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["plain", "TSB"]
+    # What was published lies outside of the intervals: the range is that of ours and the ideal.
+    low, high = figure.axes[1].get_xlim()
+    assert low < 89.6
+    assert high > 98.9
+    save_methods(FRAME, tmp_path / "methods.png")
+    assert (tmp_path / "methods.png").stat().st_size > 5000
+    assert len(pd.read_csv(tmp_path / "methods.csv")) == 4
+    with pytest.raises(DataError, match="missing columns"):
+        collect_methods(FRAME.drop(columns="published_accuracy"))
