@@ -71,7 +71,7 @@ class CellProgrammer:
         if bits > most:
             raise ConfigError(
                 f"bits_per_cell = {bits}: device '{self.device.name}' holds at most {most} per "
-                f"cell; allowed: {most}{' or less' if most > 1 else ''}"
+                f"cell; allowed: 1 to {most}"
             )
         if self.clip_at_zero and (self.device.r_on is None or self.device.r_off is None):
             raise ConfigError(

@@ -268,6 +268,17 @@ def contexts() -> Iterator[tuple[str, DesignBatch]]:
     yield "two spreads", make_design(verify, device="rram4")
     one_bit = "chip.precision.bits_per_cell=1"
     yield "redraw", make_design(verify, one_bit, "device.sigma=0.35", device="stt-mram")
+    # Two rows at a time, and numbers for every channel.
+    limit = "chip.programming.max_power={value: 16, unit: mW, source: assumed}"
+    yield (
+        "limited",
+        make_design(
+            limit,
+            "chip.programming.parallel_subarrays=8",
+            "chip.correction.kind=scale-and-bias",
+            "chip.correction.layers=all",
+        ),
+    )
     for when in ("reload", "multi-chip"):
         yield (
             when,
