@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: File endings that figures are written to.
@@ -39,6 +42,35 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def tidy(axes: Axes, *, grid: Literal["both", "x", "y"] = "both") -> None:
+    """Draw a light grid behind the data, and no frame above and beside it.
+
+    Args:
+        axes: to tidy up.
+        grid: its lines.
+    """
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def check_columns(what: str, frame: pandas.DataFrame, columns: Sequence[str]) -> None:
+    """Check that a table has rows and the columns that a figure needs.
+
+    Args:
+        what: the figure, for the message.
+        frame: the table.
+        columns: that it needs.
+
+    Raises:
+        DataError: no row, or names the missing columns.
+    """
+    lacks = [name for name in columns if name not in frame.columns]
+    if lacks or frame.empty:
+        raise DataError(f"{what}: {len(frame)} rows, missing columns: {lacks}")
 
 
 def save(figure: Figure, path: Path) -> None:

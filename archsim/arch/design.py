@@ -308,7 +308,13 @@ class DesignBatch:
 
     @property
     def range_factor(self) -> Tensor:
-        """What turns a spread as configured into one relative to ``g_on - g_off``."""
+        """What turns a spread as configured into one relative to ``g_on - g_off``.
+
+        A number where no design of the batch needs it: resistances that vary are then no reason to
+        work out every design's law of its own.
+        """
+        if not bool(self.spread_of_maximum.any()):
+            return self.sigma.new_ones(())
         of_range = 1 / (1 - self.r_on_ohm / self.r_off_ohm)
         return torch.where(self.spread_of_maximum & ~self.is_sram, of_range, 1.0)
 

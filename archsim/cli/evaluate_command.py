@@ -73,7 +73,7 @@ def evaluate_command(
         typer.Option(
             "--plot",
             metavar="FILE",
-            help="Draw the gap against sigma (a run with several), PNG, SVG or PDF.",
+            help="Draw the gap against sigma (a run with several) or the methods; PNG, SVG or PDF.",
         ),
     ] = None,
     format: options.FormatOption = Format.TABLE,

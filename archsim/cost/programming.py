@@ -232,6 +232,10 @@ def _law(design: DesignBatch, model: str, profile: str) -> PulseLaw | WeightMixt
 def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
     """Pulse law of cells of one spread; remembered while its numbers are the same for all."""
     factor = design.range_factor
+    # Where no cell is stuck the law knows nothing of levels.
+    stuck = bool(((design.stuck_on_rate > 0) | (design.stuck_off_rate > 0)).any())
+    none = torch.zeros_like(design.sigma).detach()
+    levels = (design.cell_bits, design.is_differential) if stuck else (none, none)
     numbers = (
         sigma,
         design.write_tolerance * factor,
@@ -243,8 +247,7 @@ def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
         design.verify_noise * factor,
         design.stuck_on_rate,
         design.stuck_off_rate,
-        design.cell_bits,
-        design.is_differential,
+        *levels,
     )
     if any(number.dim() or number.requires_grad for number in numbers):
         return _fresh_law(model, *numbers)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import DataError
-from reports.style import COLOURS, check_suffix, new_figure, save
+from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -37,9 +37,9 @@ def collect_gap(frame: pandas.DataFrame) -> tuple[Line, ...]:
     Raises:
         DataError: a missing column, or no row with a noise-free accuracy.
     """
-    lacks = [name for name in _COLUMNS if name not in frame.columns]
-    if lacks or frame["ideal_accuracy"].notna().sum() == 0:
-        raise DataError(f"gap: {len(frame)} rows, missing columns: {lacks}")
+    check_columns("gap", frame, _COLUMNS)
+    if not frame["ideal_accuracy"].notna().any():
+        raise DataError("gap: no row has a noise-free accuracy")
     lines = []
     for method, own in frame.groupby("method", sort=False):
         rows = own.sort_values("sigma")
@@ -87,10 +87,7 @@ def draw_gap(lines: tuple[Line, ...]) -> Figure:
     axes.set_xlabel("sigma of one pulse, relative to the range g_on - g_off")
     axes.set_ylabel("gap to the noise-free network, points")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     return figure
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.errors import DataError
-from reports.style import COLOURS, check_suffix, new_figure, save
+from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -34,9 +33,7 @@ def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[Curve, 
     Raises:
         DataError: a missing column, or no row.
     """
-    lacks = [name for name in _COLUMNS if name not in epochs.columns]
-    if lacks or epochs.empty:
-        raise DataError(f"learning curves: {len(epochs)} epochs, missing columns: {lacks}")
+    check_columns("learning curves", epochs, _COLUMNS)
     panels: dict[str, tuple[Curve, ...]] = {}
     for (backbone, sigma), own in epochs.groupby(["backbone", "sigma"], sort=False):
         curves = []
@@ -73,10 +70,8 @@ def draw_learning_curves(panels: dict[str, tuple[Curve, ...]]) -> Figure:
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation, %")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(color="#dddddd", linewidth=0.6)
+        tidy(axes)
         axes.legend(fontsize=7, frameon=False, loc="lower right")
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
     return figure
 
 

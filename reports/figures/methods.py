@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.errors import DataError
-from reports.style import COLOURS, check_suffix, new_figure, save
+from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -46,9 +45,7 @@ def collect_methods(frame: pandas.DataFrame) -> tuple[Panel, ...]:
     Raises:
         DataError: a missing column, or no row.
     """
-    lacks = [name for name in _COLUMNS if name not in frame.columns]
-    if lacks or frame.empty:
-        raise DataError(f"methods: {len(frame)} rows, missing columns: {lacks}")
+    check_columns("methods", frame, _COLUMNS)
     panels = []
     for sigma, own in frame.groupby("sigma"):
         dots = tuple(
@@ -120,10 +117,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_xlim(min(shown) - margin, max(shown) + margin)
     axes.set_title(f"sigma {panel.sigma:g}", fontsize=10, loc="left")
     axes.set_xlabel("accuracy, %")
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes, grid="x")
 
 
 def save_methods(frame: pandas.DataFrame, path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import DataError
-from reports.style import COLOURS, check_suffix, new_figure, save
+from reports.style import COLOURS, check_suffix, new_figure, save, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -116,10 +116,7 @@ def _draw_panel(axes: Axes, curves: tuple[Curve, ...], effort: str, goal: float)
             label=curve.policy,
         )
     axes.axhline(goal, color="#444444", linewidth=0.8, linestyle=":", label="all verified")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
 
 
 def save_write_verify(summary: pandas.DataFrame, path: Path, about: str = "") -> None:

@@ -191,3 +191,36 @@ def test_a_loss_that_diverges_saves_nothing(run: Run, tmp_path: Path) -> None:
     )  # fmt: skip
     refused(done, "learning_rate = 1e+30", "nothing was saved")
     assert not (tmp_path / "corrections").exists()
+
+
+def test_options_of_chips_are_refused_for_a_run(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    refused(run("evaluate", folder, "--correction", "x"), "--correction is for files of chips")
+    refused(run("evaluate", folder, "--data-root", "/nowhere"), "--data-root is for files of chips")
+    refused(run("evaluate", folder, folder), "is a folder; allowed: one run at a time")
+
+
+def test_stopped_with_several_processes(study: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends workers and parent: one line, no traceback, and the run can go on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = [sys.executable, "-m", "archsim", "train", str(study), "--data-root", str(MNIST)]
+    try:
+        stopped = subprocess.Popen(
+            [*command, "--run", str(tmp_path / "run"), "--jobs", "2"],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped.stderr is not None
+    assert "backbones 1/" in stopped.stderr.readline()
+    stopped.send_signal(signal.SIGINT)
+    rest = stopped.stderr.read()
+    stopped.stderr.close()
+    assert stopped.wait() == 130
+    assert "stopped; the same command goes on" in rest
+    assert "Traceback" not in rest
+    assert "internal error" not in rest

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
+from archsim.cost import programming
 from archsim.cost.verify_read import verify_read
 from archsim.device import PulseLaw, WeightMixture, mix_cells, profile_sigmas, pulse_law
 from archsim.device.variation import NEFT_MIDDLE_SHARE
@@ -154,3 +155,25 @@ def test_gradients_of_factor_and_share_are_those_of_differences() -> None:
         with torch.no_grad():
             difference = (seconds(*up) - seconds(*down)) / (2 * step)
         assert float(slope) == near(float(difference), rel=1e-4)
+
+
+@pytest.mark.parametrize("profile", SIGMA_PROFILES)
+@pytest.mark.parametrize("name", ["r_on_ohm", "bits_per_cell", "is_differential"])
+def test_designs_whose_cells_are_alike_share_a_law(name: str, profile: str) -> None:
+    """Resistances, bits and encodings that vary in a sweep are no reason for a law per design."""
+    varied = {
+        "r_on_ohm": torch.tensor([5e4, 1e5, 2e5], dtype=torch.float64),
+        "bits_per_cell": torch.tensor([1, 2, 4], dtype=torch.float64),
+        "is_differential": torch.tensor([False, True, False]),
+    }
+    design = designed(device="rram").replace(**{name: varied[name]})
+    assert programming._cell_law(design, "incremental", design.sigma * design.range_factor) is (
+        programming._cell_law(design, "incremental", design.sigma * design.range_factor)
+    )
+    law = programming._law(design, "incremental", profile)
+    inner = law.outer if isinstance(law, WeightMixture) else law
+    if profile != "level":
+        assert inner.survival.dim() == 1
+    of_maximum = design.replace(spread_of_maximum=torch.tensor(True))
+    survival = programming._law(of_maximum, "incremental", "uniform").survival
+    assert survival.dim() == (2 if name == "r_on_ohm" else 1)

@@ -122,7 +122,7 @@ def test_learning_curves(tmp_path: Path) -> None:
     assert len(draw_learning_curves(panels).axes[0].lines) == 4
     save_learning_curves(EPOCHS, tmp_path / "curves.png")
     assert (tmp_path / "curves.csv").is_file()
-    with pytest.raises(DataError, match="0 epochs"):
+    with pytest.raises(DataError, match="0 rows"):
         collect_learning_curves(EPOCHS[:0])
 
 

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from archsim.errors import ConfigError, DataError
+from archsim.network import zoo
 from tsb.augment import flip_and_crop
 from tsb.data import load_dataset
 from tsb.data.cifar import decode_python
@@ -445,3 +446,12 @@ def test_flip_and_crop_against_a_loop():
         seen.add(matches[0])
     assert {m for *_, m in seen} == {False, True}
     assert {t for t, *_ in seen} == {left for _, left, _ in seen} == set(range(5))
+
+
+def test_data_that_a_network_cannot_take() -> None:
+    data = load_dataset("mnist-part")
+    data.check_fits(zoo.build("lenet3").eval(), "lenet3")
+    with pytest.raises(DataError, match=r"images of 1x28x28; network 'vgg8' takes 3x32x32"):
+        data.check_fits(zoo.build("vgg8", widths=(4, 4, 4), hidden=8).eval(), "vgg8")
+    with pytest.raises(DataError, match=r"has 10 classes; network 'lenet3' tells 7 apart"):
+        data.check_fits(zoo.build("lenet3", num_classes=7).eval(), "lenet3")
