@@ -319,7 +319,8 @@ def orthogonality(weight: Float[Tensor, "outputs ..."], bound: float) -> Float[T
     """
     matrix = weight.flatten(1)
     small = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    gram = small @ small.T
+    with torch.autocast(small.device.type, enabled=False):
+        gram = small @ small.T
     wanted = bound**2 * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     return (gram - wanted).square().sum()
 

@@ -207,6 +207,7 @@ def _train_epoch(
     steps = len(train) // settings.batch_size
     total, rate = torch.zeros((), device=device), settings.learning_rate
     weights = mapped_weights(model)
+    half = settings.precision == "bfloat16"
     with torch.random.fork_rng(devices=[]):  # dropout, if there is any
         torch.manual_seed(host.initial_seed())
         for step in range(steps):
@@ -219,9 +220,10 @@ def _train_epoch(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad()
-            loss = objective.loss(
-                model, weights, settings.noise, noise_source, images, train.labels[batch]
-            )
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                loss = objective.loss(
+                    model, weights, settings.noise, noise_source, images, train.labels[batch]
+                )
             if not bool(torch.isfinite(loss)):
                 return math.nan, rate
             loss.backward()

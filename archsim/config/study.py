@@ -50,6 +50,9 @@ class Backbone(_Model):
         default="tensor", description="what shares a full-scale conductance"
     )
     validation_instances: Count = 4
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the passes of training; weights stay float32"
+    )
 
 
 class Tuning(_Model):
@@ -145,6 +148,7 @@ class Study(_Model):
     chips: Count = Field(default=8, description="programmed chips per backbone")
     runs: Count = Field(default=25, description="how often the corrections are written per chip")
     train_images: Count | None = Field(default=None, description="null: all")
+    validation_images: Count | None = Field(default=None, description="null: all")
     test_images: Count | None = Field(default=None, description="null: all")
     images_per_run: Count | None = Field(
         default=None,

@@ -272,6 +272,22 @@ def test_every_objective_trains_a_backbone(few):
         assert result.curve[-1].noisy_accuracy > 0.3
 
 
+def test_passes_in_bfloat16_learn_nearly_the_same(few):
+    """Weights stay float32; the passes' rounding shows, and does little."""
+    models = [lenet() for _ in range(2)]
+    for model, precision in zip(models, ("float32", "bfloat16"), strict=True):
+        train_backbone(model, few, replace(QUICK, precision=precision))
+    weights = [torch.cat([w.detach().flatten() for w in mapped_weights(m).values()]) for m in models]
+    assert weights[1].dtype == torch.float32
+    distance = float((weights[0] - weights[1]).norm() / weights[0].norm())
+    assert 1e-5 < distance < 0.1
+
+
+def test_runs_of_float32_are_those_of_before_there_was_a_choice():
+    assert "precision" not in QUICK.as_json()
+    assert replace(QUICK, precision="bfloat16").as_json()["precision"] == "bfloat16"
+
+
 def test_patience(few):
     """With a vanishing step nothing gets better after the first epoch."""
     settings = replace(QUICK, epochs=10, patience=2, learning_rate=1e-12)
@@ -320,6 +336,7 @@ def test_noisy_accuracy_against_a_loop(few):
         ({"learning_rate": -1.0}, "learning_rate = -1"),
         ({"learning_rate": math.nan}, "learning_rate = nan"),
         ({"weight_decay": -1.0}, "weight_decay = -1"),
+        ({"precision": "float16"}, "precision = 'float16'; allowed: float32, bfloat16"),
         ({"seed": -1}, "seed = -1; allowed: a whole number, 0 to 4294967295"),
         ({"seed": 2**32}, "seed = 4294967296"),
     ],

@@ -171,6 +171,7 @@ def train_settings(study: Study, unit: BackboneUnit) -> TrainSettings:
         augment=own.augment,
         clip=own.clip,
         validation_instances=own.validation_instances,
+        precision=own.precision,
         seed=unit.seed,
     )
 
@@ -222,12 +223,14 @@ def backbone_settings(study: Study, unit: BackboneUnit) -> dict[str, Any]:
         study: which.
         unit: one of its trainings.
     """
+    given = {"validation_images": study.validation_images}
     return _json(
         {
             "network": study.network,
             "options": study.options,
             "data": study.data,
             "train_images": study.train_images,
+            **{key: value for key, value in given.items() if value is not None},
             "train": train_settings(study, unit).as_json(),
             "device_hash": device_hash(study.device),
         }

@@ -115,7 +115,7 @@ def dataset_of(study: Study, data_root: str | None) -> Dataset:
     return Dataset(
         name=data.name,
         train=part(data.train, study.train_images),
-        validation=data.validation,
+        validation=part(data.validation, study.validation_images),
         test=part(data.test, study.test_images),
         num_classes=data.num_classes,
         note=data.note,
