@@ -277,7 +277,10 @@ def test_passes_in_bfloat16_learn_nearly_the_same(few):
     models = [lenet() for _ in range(2)]
     for model, precision in zip(models, ("float32", "bfloat16"), strict=True):
         train_backbone(model, few, replace(QUICK, precision=precision))
-    weights = [torch.cat([w.detach().flatten() for w in mapped_weights(m).values()]) for m in models]
+    weights = [
+        torch.cat([weight.detach().flatten() for weight in mapped_weights(own).values()])
+        for own in models
+    ]
     assert weights[1].dtype == torch.float32
     distance = float((weights[0] - weights[1]).norm() / weights[0].norm())
     assert 1e-5 < distance < 0.1
