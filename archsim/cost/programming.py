@@ -14,9 +14,11 @@ one cell of the two at level 0; ``archsim program`` counts those of a network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -249,9 +251,10 @@ def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
         design.stuck_off_rate,
         *levels,
     )
-    if any(number.dim() or number.requires_grad for number in numbers):
+    many = sum(number.numel() for number in numbers) > _MOST_REMEMBERED
+    if many or any(number.requires_grad for number in numbers):
         return _fresh_law(model, *numbers)
-    values = (float(number) for number in numbers)
+    values = ((tuple(number.shape), *number.flatten().tolist()) for number in numbers)
     return _remembered_law(model, design.sigma.device, *values)
 
 
@@ -295,10 +298,24 @@ def _fresh_law(
     )
 
 
+#: Numbers behind laws that are remembered: a handful of devices, say.
+_MOST_REMEMBERED = 256
+
+
 @lru_cache(maxsize=64)
-def _remembered_law(model: str, device: torch.device, *numbers: float) -> PulseLaw:
+def _remembered_law(model: str, device: torch.device, *numbers: tuple[Any, ...]) -> PulseLaw:
     with device:
-        return _fresh_law(model, *numbers)
+        return _fresh_law(
+            model,
+            *(
+                torch.tensor(values, dtype=torch.float64).reshape(shape).to(_kind(values))
+                for shape, *values in numbers
+            ),
+        )
+
+
+def _kind(values: Sequence[object]) -> torch.dtype:
+    return torch.bool if isinstance(values[0], bool) else torch.float64
 
 
 def _averages(law: PulseLaw | WeightMixture, row: _Row) -> _Verified:
@@ -322,32 +339,62 @@ def _slowest_in_row(law: PulseLaw | WeightMixture, row: _Row) -> Tensor:
     return _by_kind(
         law,
         [row.weights, fraction, row.cells_per_weight],
-        lambda weights, share, cells: law.slowest_of_chosen(
-            weights=weights, fraction=share, cells_per_weight=cells
+        lambda own, kinds: own.slowest_of_chosen(
+            weights=kinds[0], fraction=kinds[1], cells_per_weight=kinds[2]
         ),
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Laws:
+    """The laws of a batch in one row, and which of them each design has."""
+
+    flat: PulseLaw
+    which: Tensor
+
+    @classmethod
+    def of(cls, law: PulseLaw) -> _Laws:
+        """Take the laws apart: ``(law, 1, pulse)`` from ``*batch 1 pulse``, and ``*batch 1``."""
+        shape = law.survival.shape[:-2]
+        flat = PulseLaw(
+            survival=law.survival.flatten(0, -2).unsqueeze(-2),
+            residual_sigma=law.residual_sigma.expand(*shape, 1).reshape(-1, 1),
+            unconverged_fraction=law.unconverged_fraction.expand(*shape, 1).reshape(-1, 1),
+            verified=law.verified,
+        )
+        count = len(flat.survival)
+        which = torch.arange(count, device=law.survival.device).reshape(*shape, 1)
+        return cls(flat, which)
+
+    def pays(self, kinds: int, place: Tensor) -> bool:
+        """Whether every law for every kind is less work than every design by itself."""
+        designs = math.prod(torch.broadcast_shapes(self.which.shape, place.shape))
+        return len(self.flat.survival) * kinds < designs or self.which.numel() == 1
+
+
 def _by_length(law: PulseLaw, cells: Tensor) -> Tensor:
-    """Pulses of rows of whole numbers of cells; a law of all designs is tabulated by length."""
-    if law.survival.dim() > 2:
-        return row_pulses(law=law, cells_per_row=cells)
+    """Pulses of rows of whole numbers of cells; few laws are tabulated by length."""
+    laws = _Laws.of(law)
     lengths = torch.arange(int(cells.max().item()) + 1, device=cells.device)
-    if len(lengths) < cells.numel():
-        return row_pulses(law=law, cells_per_row=lengths)[cells.long()]
+    if len(lengths) < cells.numel() and laws.pays(len(lengths), cells):
+        return row_pulses(law=laws.flat, cells_per_row=lengths)[laws.which, cells.long()]
     own, place = cells.detach().unique(return_inverse=True)
-    return row_pulses(law=law, cells_per_row=own)[place]
+    if not laws.pays(len(own), place):
+        return row_pulses(law=law, cells_per_row=cells)
+    return row_pulses(law=laws.flat, cells_per_row=own)[laws.which, place]
 
 
 def _by_kind(
     law: PulseLaw | WeightMixture,
     rows: Sequence[Tensor],
-    pulses: Callable[..., Tensor],
+    pulses: Callable[[PulseLaw | WeightMixture, Sequence[Tensor]], Tensor],
 ) -> Tensor:
-    """Evaluate what describes rows, once for each kind where all designs have the same law."""
+    """Evaluate what describes rows, once for each kind where there are few laws."""
     rows = torch.broadcast_tensors(*rows)
-    if law.survival.dim() > 2 or any(values.requires_grad for values in rows):
-        return pulses(*rows)
+    if isinstance(law, WeightMixture) and law.survival.dim() > 2:
+        return pulses(law, rows)
+    if any(values.requires_grad for values in rows):
+        return pulses(law, rows)
     code = torch.zeros_like(rows[0], dtype=torch.int64)
     tables: list[Tensor] = []
     for values in rows:
@@ -359,4 +406,9 @@ def _by_kind(
     for table in reversed(tables):
         columns.insert(0, table[kinds % len(table)])
         kinds = torch.div(kinds, len(table), rounding_mode="floor")
-    return pulses(*columns)[place]
+    if isinstance(law, WeightMixture):
+        return pulses(law, columns)[place]
+    laws = _Laws.of(law)
+    if not laws.pays(len(kinds), place):
+        return pulses(law, rows)
+    return pulses(laws.flat, columns)[laws.which, place]

@@ -1,0 +1,278 @@
+"""What a sweep file may say: a base design, axes that vary it, and what is asked of the points.
+
+Every axis is a setting by its dotted path, as with ``--set``; its values are a list, a range, or
+another axis's. Values are checked against the schema of what they set before anything runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from archsim.checks import MAX_SEED
+from archsim.config.load import apply_overrides, load_preset
+from archsim.config.resolve import DEFAULT_CHIP, validate_model
+from archsim.config.schema import Count, _Model
+from archsim.errors import ConfigError
+
+#: One value of an axis.
+Scalar = bool | int | float | str | None
+
+#: Most values of a single axis.
+MAX_VALUES = 1_000_000
+
+
+def _same_kind(values: Any) -> Any:
+    """Refuse what is no list of plain values, in one line."""
+    if not isinstance(values, list) or not values:
+        raise ValueError("not a list of values; allowed: one value or more, e.g. [1, 2, 4]")
+    for value in values:
+        if not isinstance(value, bool | int | float | str | None):
+            raise ValueError(f"{value!r}: allowed: numbers, texts, true, false or null")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{value!r}: allowed: finite numbers")
+    marked = [(type(value) is bool, value) for value in values]
+    twice = [value for place, (_, value) in enumerate(marked) if marked[place] in marked[:place]]
+    if len(values) <= MAX_VALUES and len(set(marked)) < len(marked):
+        raise ValueError(f"{twice[0]!r} is given twice")
+    return values
+
+
+Values = Annotated[list[Any], BeforeValidator(_same_kind)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Axis(_Model):
+    """The values of one setting; give ``values``, a range, or ``same_as``.
+
+    A range runs from ``from`` to ``to``, both included where a step meets them: in steps that are
+    added (``step``) or multiplied (``factor``), or as so many ``points``, evenly spaced in the
+    values or (``scale: log``) in their logarithms.
+    """
+
+    values: Values | None = None
+    start: Number | None = Field(default=None, alias="from")
+    to: Number | None = None
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None
+    points: Annotated[int, Field(strict=True, ge=2, le=MAX_VALUES)] | None = None
+    scale: Literal["linear", "log"] = "linear"
+    same_as: str | None = Field(default=None, description="another axis, whose values it takes")
+    when: str | None = Field(
+        default=None,
+        description="condition on other axes, e.g. 'design != none'; where it does not hold the "
+        "setting keeps the base's value, and there is one point instead of one per value",
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Axis:
+        forms = {
+            "values": self.values is not None,
+            "from/to": self.start is not None or self.to is not None,
+            "same_as": self.same_as is not None,
+        }
+        given = [name for name, is_given in forms.items() if is_given]
+        if len(given) != 1:
+            raise ValueError(
+                f"{' and '.join(given) or 'nothing'} given; allowed: exactly one of values, "
+                "from/to, same_as"
+            )
+        spacing = [name for name in ("step", "factor", "points") if getattr(self, name) is not None]
+        if given == ["from/to"]:
+            self._check_range(spacing)
+        elif spacing or self.scale != "linear":
+            raise ValueError(
+                f"{given[0]} with {' and '.join(spacing or ['scale'])}: those are "
+                "for a range from/to"
+            )
+        if self.same_as is not None and self.when is not None:
+            raise ValueError("same_as with when: it follows the other axis, its condition too")
+        return self
+
+    def _check_range(self, spacing: list[str]) -> None:
+        if self.start is None or self.to is None:
+            raise ValueError("a range needs both from and to")
+        if self.to <= self.start:
+            raise ValueError(f"from = {self.start:g} is not below to = {self.to:g}")
+        if len(spacing) != 1:
+            raise ValueError(
+                f"{' and '.join(spacing) or 'no spacing'} given; allowed: exactly one of step, "
+                "factor, points"
+            )
+        if (self.factor is not None or self.scale == "log") and self.start <= 0:
+            raise ValueError(f"from = {self.start:g} on a log scale; allowed: above 0")
+        if self.scale == "log" and self.points is None:
+            raise ValueError("scale = log goes with points; a factor is on that scale by itself")
+        if self.step is not None and (self.to - self.start) / self.step > MAX_VALUES:
+            raise ValueError(f"step = {self.step:g} gives more than {MAX_VALUES} values")
+
+    def numbers(self) -> list[float]:
+        """Return the values of a range, ascending.
+
+        Raises:
+            ValueError: it is not a range.
+        """
+        if self.start is None or self.to is None:
+            raise ValueError("not a range")
+        slack = 1e-9  # a last step that rounding puts beyond the end still counts
+        if self.step is not None:
+            count = math.floor((self.to - self.start) / self.step + slack) + 1
+            return [self.start + index * self.step for index in range(count)]
+        if self.factor is not None:
+            span = math.log(self.to / self.start) / math.log(self.factor)
+            return [self.start * self.factor**i for i in range(math.floor(span + slack) + 1)]
+        last = (self.points or 2) - 1
+        if self.scale == "log":
+            ratio = self.to / self.start
+            inner = [self.start * ratio ** (index / last) for index in range(1, last)]
+        else:
+            inner = [self.start + (self.to - self.start) * i / last for i in range(1, last)]
+        return [self.start, *inner, self.to]
+
+
+def _as_axis(given: Any) -> Any:
+    """A list is short for its values; an axis that was made before stays."""
+    return {"values": given} if isinstance(given, list) else given
+
+
+class AccuracyOfPoints(_Model):
+    """Which study says how accurate a point is: see archsim/explore/accuracy.py."""
+
+    study: str = Field(description="preset or YAML file: data, training, chips, methods")
+    method: str = Field(description="of the study, for points with a shared block")
+    base: str | None = Field(
+        default=None, description="of the study, for points without; null: the study's baseline"
+    )
+    max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="no evaluation is begun after so long; null: all are done"
+    )
+
+
+class Strategy(_Model):
+    """How the space is looked at."""
+
+    kind: Literal["exhaustive", "optuna", "gradient"] = "exhaustive"
+    sampler: Literal["nsga2", "nsga3", "tpe", "random"] = Field(
+        default="nsga2", description="optuna: which of its samplers"
+    )
+    trials: Count = Field(default=1000, description="optuna: points that are evaluated")
+    population: Count = Field(default=50, description="optuna: points per generation or batch")
+    storage: str | None = Field(
+        default=None, description="optuna: any of its storage URLs; null: SQLite in the folder"
+    )
+    steps: Count = Field(default=100, description="gradient: of Adam, from every start")
+    starts: Count = Field(default=8, description="gradient: points of the front to begin with")
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=0.03, description="gradient: of Adam, on the logarithms of the parameters"
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)] = 0
+
+
+class Sweep(_Model):
+    """A base design, the axes that vary it, and what is wanted of the points."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    network: str = Field(default="vgg8", description="zoo name or package.module:function")
+    input_shape: list[Count] | None = Field(
+        default=None, description="channels, height, width, where the network does not say"
+    )
+    chip: str = DEFAULT_CHIP
+    technology: str | None = Field(default=None, description="replaces the chip's")
+    device: str | None = Field(default=None, description="replaces the chip's")
+    tsb: str | None = Field(default=None, description="null: the paper's block for the network")
+    design: Literal["none", "common", "separate"] = "none"
+    settings: list[str] = Field(
+        default_factory=list, alias="set", description="path=value, as --set of archsim map"
+    )
+    axes: dict[str, Annotated[Axis, BeforeValidator(_as_axis)]] = Field(
+        description="setting by dotted path, or network, design, chip, technology, device"
+    )
+    where: list[str] = Field(
+        default_factory=list,
+        description="conditions on the axes, e.g. 'chip.crossbar.cols >= chip.crossbar.rows': "
+        "other points are left out",
+    )
+    constraints: list[str] = Field(
+        default_factory=list, description="on results, e.g. 'area_mm2 < 50'"
+    )
+    objectives: list[str] = Field(
+        default_factory=lambda: ["edp", "area"], description="e.g. edp, area, max:accuracy"
+    )
+    fidelity: Literal["hardware", "accuracy"] = Field(
+        default="hardware", description="hardware only, or with the accuracy of every point"
+    )
+    accuracy: AccuracyOfPoints | None = None
+    strategy: Strategy = Strategy()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Sweep:
+        if not self.axes:
+            raise ValueError("axes: none given; allowed: one or more")
+        for path, axis in self.axes.items():
+            other = axis.same_as
+            if other is None:
+                continue
+            if other not in self.axes or self.axes[other].same_as is not None:
+                known = [name for name, own in self.axes.items() if own.same_as is None]
+                raise ValueError(
+                    f"axes: {path} is same_as '{other}'; allowed: {', '.join(known) or 'nothing'}"
+                )
+        if self.fidelity == "accuracy" and self.accuracy is None:
+            raise ValueError(
+                "fidelity = accuracy needs the key accuracy: which study, which method"
+            )
+        return self
+
+
+def load_sweep(
+    name: str, overrides: Iterable[str] = (), axes: Iterable[str] = (), **changes: object
+) -> Sweep:
+    """Read a sweep.
+
+    Args:
+        name: preset name (``archsim list sweeps``) or YAML path.
+        overrides: ``path=value`` settings of the base design, added to those of the file; below
+            ``sweep`` they change the file, e.g. ``sweep.strategy.trials=200``.
+        axes: ``path=[values]`` or ``path={from: 1, to: 8, step: 1}``; a new axis, or other values
+            of one of the file.
+        **changes: keys of the file to replace, where they are not None.
+
+    Raises:
+        ConfigError: with the dotted path, the value and what is allowed.
+    """
+    document: dict[str, Any] = {"sweep": load_preset("sweep", name)}
+    settings = list(overrides)
+    own = [text for text in settings if text.startswith("sweep.")]
+    content = apply_overrides(document, own)["sweep"]
+    content.update({key: value for key, value in changes.items() if value is not None})
+    base = [text for text in settings if text not in own]
+    if base:
+        content["set"] = [*content.get("set", []), *base]
+    for text in axes:
+        path, values = parse_axis(text)
+        content.setdefault("axes", {})[path] = values
+    return validate_model(Sweep, content, "sweep")
+
+
+def parse_axis(text: str) -> tuple[str, Any]:
+    """Parse ``chip.adc.bits=[4, 5, 6]`` into its path and its values.
+
+    Args:
+        text: path, ``=``, a YAML list or mapping.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    from archsim.config.load import parse_override
+
+    keys, values = parse_override(text)
+    if not isinstance(values, list | dict):
+        raise ConfigError(
+            f"--axis {text}: allowed: a list or a range, e.g. {'.'.join(keys)}=[1, 2] or "
+            f"{'.'.join(keys)}={{from: 1, to: 8, step: 1}}"
+        )
+    return ".".join(keys), values

@@ -1,0 +1,156 @@
+"""Who works out the parts of a sweep: this process, several, or a Dask cluster.
+
+All of them run the same function on the same description of the sweep, so that their rows are the
+same, bit for bit. Only this process writes to the folder where the work is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from archsim.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+#: A task: description of the sweep and number of a part in, whatever it gives out.
+Task = Callable[[str, int], Any]
+#: Parts that wait in each worker, so that it never waits for us.
+_AHEAD = 2
+#: A scheduler answers within this time, or is not there, s.
+CONNECT_TIMEOUT_S = 10.0
+
+
+def in_this_process(task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
+    """Work out parts one after the other.
+
+    Args:
+        task: what to do.
+        sweep: its description.
+        parts: numbers.
+    """
+    for number in parts:
+        yield task(sweep, number)
+
+
+def in_processes(task: Task, sweep: str, parts: Iterable[int], jobs: int) -> Iterator[Any]:
+    """Work out parts in several processes of one thread each, in whatever order they end.
+
+    Args:
+        task: what to do; importable in a fresh process.
+        sweep: its description.
+        parts: numbers.
+        jobs: processes.
+
+    Raises:
+        DataError: a process was killed, for example for its memory.
+    """
+    # Fresh processes: a forked one would share the locks of PyTorch's threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=quiet_worker) as pool:
+        waiting: set[Future[Any]] = set()
+        left = iter(parts)
+        try:
+            while True:
+                for number in islice(left, _AHEAD * jobs - len(waiting)):
+                    waiting.add(pool.submit(task, sweep, number))
+                if not waiting:
+                    return
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a process of the sweep was killed (out of memory?); what was done before is "
+                "kept, --resume goes on"
+            ) from error
+        except BaseException:
+            processes = list((getattr(pool, "_processes", None) or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            raise
+
+
+def quiet_worker() -> None:
+    """One thread, and no traceback on Ctrl-C: the parent stops its workers."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def connect(address: str) -> Client:
+    """Connect to the scheduler of a Dask cluster.
+
+    Args:
+        address: for example ``tcp://10.0.0.1:8786``.
+
+    Raises:
+        ConfigError: dask.distributed is not installed, or nobody answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ConfigError(
+            "--scheduler needs dask.distributed; install it with: pip install 'archsim[cluster]'"
+        ) from error
+    try:
+        return Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(
+            f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
+            f"({error}); allowed: an address such as tcp://10.0.0.1:8786, as dask scheduler "
+            "prints it"
+        ) from error
+
+
+def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
+    """Work out parts on the workers of a cluster; those of a lost worker are done by others.
+
+    Args:
+        client: see :func:`connect`.
+        task: what to do; archsim is installed on the workers.
+        sweep: its description.
+        parts: numbers.
+
+    Raises:
+        ConfigError: there is no worker.
+        DataError: a part was lost with several workers in turn.
+    """
+    from distributed import as_completed
+    from distributed.scheduler import KilledWorker
+
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    threads = sum(int(own["nthreads"]) for own in workers.values())
+    if not threads:
+        raise ConfigError("the scheduler has no workers; start some with: dask worker ADDRESS")
+    left = iter(parts)
+    running: dict[Any, int] = {}
+
+    def submit(count: int) -> list[Any]:
+        made = {client.submit(task, sweep, n, pure=False): n for n in islice(left, count)}
+        running.update(made)
+        return list(made)
+
+    queue = as_completed(submit(_AHEAD * threads))
+    try:
+        for future in queue:
+            found = future.result()
+            del running[future]
+            for following in submit(1):
+                queue.add(following)
+            yield found
+    except KilledWorker as error:
+        raise DataError(
+            f"a part was lost with several workers in turn: {error}; what was done before is "
+            "kept, --resume goes on"
+        ) from error
+    finally:
+        client.cancel(list(running))

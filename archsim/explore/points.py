@@ -1,0 +1,342 @@
+"""From the digits of a box of points to designs, and from designs to their rows.
+
+Settings that change layers or technology are resolved for each of their combinations. All others
+are resolved once per value: what a value changes in the design is a table along its own axis, and
+a box of points is the outer product of such tables. The engine broadcasts: what depends on two of
+eight axes is worked out for the pairs of their values only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch, quantity_at
+from archsim.arch.technology import Technology
+from archsim.config.resolve import Resolved, resolve, tsb_preset_for
+from archsim.config.sweep import Scalar, Sweep
+from archsim.errors import ConfigError
+from archsim.explore.axes import Box, Dimension, Grid, grid_of
+from archsim.explore.rules import Limits
+from archsim.network import LayerGraph, LayerTable, from_graph, load_network
+from archsim.network.insertion import InsertionPoint
+
+#: Settings that are arguments of :func:`archsim.config.resolve.resolve`.
+_FILES = ("chip", "technology", "device", "tsb")
+Settings = dict[str, Scalar]
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """What a combination of the outer axes resolves to.
+
+    Attributes:
+        graph: the network.
+        table: its layers.
+        points: places of the shared block.
+        resolved: configuration.
+        design: of that configuration, shape ``()``.
+        limits: of that configuration.
+        tables: what each value of every other axis changes, by axis path and field:
+            ``(values,)`` tensors.
+    """
+
+    graph: LayerGraph
+    table: LayerTable
+    points: tuple[InsertionPoint, ...]
+    resolved: Resolved
+    design: DesignBatch
+    limits: Limits
+    tables: dict[str, dict[str, Tensor]]
+
+
+@lru_cache(maxsize=16)
+def load_graph(network: str, input_shape: tuple[int, ...] | None) -> LayerGraph:
+    """Trace a network once per process.
+
+    Args:
+        network: zoo name or ``package.module:function``.
+        input_shape: where it does not say.
+
+    Raises:
+        NetworkError: it cannot be found or traced.
+    """
+    return load_network(network, input_shape=input_shape)
+
+
+class Space:
+    """All points of a sweep: their numbers, their settings and their designs."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        """Read the axes.
+
+        Args:
+            sweep: which.
+
+        Raises:
+            ConfigError: an unknown setting or a value that nothing allows.
+        """
+        self.sweep = sweep
+        self.grid: Grid = grid_of(sweep)
+        self.outer = tuple(axis for axis in self.grid.axes if axis.is_outer)
+        self.inner = tuple(axis for axis in self.grid.axes if not axis.is_outer)
+        self._bases: dict[tuple[int, ...], Base] = {}
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Name of each setting's column: its path, with its unit where it has one."""
+        base = self.base((0,) * len(self.outer))
+        names = {}
+        for axis in self.grid.axes:
+            for path in axis.members:
+                unit = _unit(base.resolved, path)
+                names[path] = f"{path}_{unit.replace('/', '_per_')}" if unit else path
+        return names
+
+    def settings(self, point: int) -> Settings:
+        """Return what the axes set at a point, by path; conditional ones where they apply.
+
+        Args:
+            point: its number.
+        """
+        digits = self.grid.digits(point)
+        values = [axis.values[digit] for axis, digit in zip(self.grid.axes, digits, strict=True)]
+        found: Settings = {}
+        for axis, value in zip(self.grid.axes, values, strict=True):
+            found |= dict.fromkeys(axis.members, value)
+        tables = {name: _one(value) for name, value in found.items()}
+        for axis in self.grid.axes:
+            if axis.when is not None and not bool(axis.when.mask(tables).all()):
+                for name in axis.members:
+                    del found[name]
+        return found
+
+    def resolve(self, settings: Mapping[str, Scalar]) -> tuple[Resolved, str, LayerGraph]:
+        """Resolve settings on top of the sweep's base: configuration, placement and network.
+
+        Args:
+            settings: by path.
+
+        Raises:
+            ArchsimError: what no configuration allows.
+        """
+        sweep = self.sweep
+        shape = None if sweep.input_shape is None else tuple(sweep.input_shape)
+        graph = load_graph(str(settings.get("network", sweep.network)), shape)
+        files: dict[str, Any] = {name: settings.get(name, getattr(sweep, name)) for name in _FILES}
+        files["tsb"] = files["tsb"] or tsb_preset_for(graph.name)
+        dotted = [f"{path}={_yaml(value)}" for path, value in settings.items() if "." in path]
+        resolved = resolve(**files, overrides=[*sweep.settings, *dotted])
+        return resolved, str(settings.get("design", sweep.design)), graph
+
+    def base(self, digits: tuple[int, ...]) -> Base:
+        """Return what a combination of the outer axes resolves to; worked out once.
+
+        Args:
+            digits: index into each outer axis.
+
+        Raises:
+            ArchsimError: a value that is not allowed with any value of the others.
+        """
+        if digits not in self._bases:
+            self._bases[digits] = self._make_base(digits)
+        return self._bases[digits]
+
+    def design(self, box: Box) -> tuple[Base, DesignBatch, Limits]:
+        """Return the designs of a box: every field has the full number of axes, broadcastable.
+
+        Args:
+            box: one value of every outer axis.
+        """
+        digits = tuple(
+            own.start for own, axis in zip(box.slices, self.grid.axes, strict=True) if axis.is_outer
+        )
+        base = self.base(digits)
+        active = self.grid.active(self.grid.tables(box))
+        fields: dict[str, Tensor] = {}
+        for place, axis in enumerate(self.grid.axes):
+            for name, values in base.tables.get(axis.path, {}).items():
+                shape = [1] * len(self.grid.axes)
+                shape[place] = -1
+                column = values[box.slices[place]].reshape(shape)
+                if axis.path in active:
+                    before = fields.get(name, _field(base, name))
+                    column = torch.where(torch.from_numpy(active[axis.path]), column, before)
+                fields[name] = column
+        limits = {name: fields.pop(name) for name in _LIMITS if name in fields}
+        return base, base.design.replace(**fields), dataclasses.replace(base.limits, **limits)
+
+    def _make_base(self, digits: tuple[int, ...]) -> Base:
+        outer: Settings = {}
+        for axis, digit in zip(self.outer, digits, strict=True):
+            outer |= dict.fromkeys(axis.members, axis.values[digit])
+        resolved, design, graph = self._allowed(outer, ())
+        batch = DesignBatch.from_resolved(resolved, design)
+        limits = Limits.of(resolved)
+        tables = {}
+        ordered = sorted(self.inner, key=lambda axis: axis.path not in ("device", "chip"))
+        for axis in ordered:
+            tables[axis.path] = self._table(axis, outer, batch, limits)
+        _exact_paths_win(tables)
+        insertion = resolved.tsb.insertion
+        return Base(
+            graph=graph,
+            table=from_graph(graph),
+            points=tuple(graph.insertion_points(insertion)) if self._has_block(design) else (),
+            resolved=resolved,
+            design=batch,
+            limits=limits,
+            tables=tables,
+        )
+
+    def _has_block(self, design: str) -> bool:
+        placements = [axis.values for axis in self.inner if "design" in axis.members]
+        return any(value != "none" for value in (placements[0] if placements else (design,)))
+
+    def _allowed(
+        self, settings: Settings, own: tuple[str, ...]
+    ) -> tuple[Resolved, str, LayerGraph]:
+        """Resolve settings, with a value of another axis where they need one.
+
+        Whether a value goes with the base's values of other settings is not the question here: the
+        combinations that are not allowed are left out point by point.
+        """
+        try:
+            return self.resolve(settings)
+        except ConfigError as error:
+            first = error
+        for axis in self.inner:
+            if axis.path in settings or axis.path in own:
+                continue
+            for value in axis.values:
+                try:
+                    return self.resolve({**settings, **dict.fromkeys(axis.members, value)})
+                except ConfigError:
+                    continue
+        raise first
+
+    def _table(
+        self, axis: Dimension, outer: Settings, base: DesignBatch, limits: Limits
+    ) -> dict[str, Tensor]:
+        """Return the fields that an axis changes, with one entry per value."""
+        rows = []
+        for value in axis.values:
+            settings = {**outer, **dict.fromkeys(axis.members, value)}
+            resolved, design, _ = self._allowed(settings, axis.members)
+            batch = DesignBatch.from_resolved(resolved, design)
+            rows.append((batch, Limits.of(resolved), resolved))
+        helped = self._helpers(axis)
+        found = {}
+        for name in (*DesignBatch.parameters(), *_LIMITS):
+            if name in helped:
+                continue
+            column = torch.stack([_get(batch, own, name) for batch, own, _ in rows])
+            if bool((column != _get(base, limits, name)).any()):
+                found[name] = column
+        if not found and len(axis) > 1 and axis.path not in ("device", "tsb"):
+            raise ConfigError(
+                f"sweep.axes.{axis.path}: changes nothing that a cost depends on; leave it out"
+            )
+        return found
+
+    def _helpers(self, axis: Dimension) -> set[str]:
+        """Fields that belong to other axes by their path, whatever a value was resolved with."""
+        others = {path for own in self.inner if own is not axis for path in own.members}
+        return {name for name, own in DesignBatch.parameters().items() if own.path in others} - {
+            name for name, own in DesignBatch.parameters().items() if own.path in axis.members
+        }
+
+
+_LIMITS = tuple(entry.name for entry in dataclasses.fields(Limits))
+
+
+def _get(batch: DesignBatch, limits: Limits, name: str) -> Tensor:
+    value: Tensor = getattr(limits if name in _LIMITS else batch, name)
+    return value
+
+
+def _field(base: Base, name: str) -> Tensor:
+    return _get(base.design, base.limits, name)
+
+
+def _exact_paths_win(tables: dict[str, dict[str, Tensor]]) -> None:
+    """A field that an axis sets by its own path is not set by another one (``device``)."""
+    owners = {own.path: name for name, own in DesignBatch.parameters().items()}
+    for path, fields in tables.items():
+        for other in tables:
+            name = owners.get(other)
+            if other != path and name in fields and name is not None:
+                del fields[name]
+
+
+def _one(value: Scalar) -> np.ndarray:
+    array = np.empty(1, dtype=object) if isinstance(value, str | None) else np.empty(1)
+    array[:] = [value]
+    return array.astype(bool) if isinstance(value, bool) else array
+
+
+def _yaml(value: Scalar) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return text.removesuffix("...\n").strip()
+
+
+def _unit(resolved: Resolved, path: str) -> str:
+    if path.split(".", maxsplit=1)[0] not in Resolved.model_fields:
+        return ""
+    try:
+        quantity = quantity_at(resolved, path)
+    except AttributeError:
+        return ""
+    return "" if quantity is None or quantity.unit == "1" else quantity.unit
+
+
+def differences(one: DesignBatch, other: DesignBatch) -> list[str]:
+    """Return the names of the fields in which two designs of shape ``()`` differ.
+
+    Args:
+        one: a design.
+        other: another.
+    """
+    names = [
+        name
+        for name in DesignBatch.parameters()
+        if not torch.equal(getattr(one, name).reshape(()), getattr(other, name).reshape(()))
+    ]
+    return names + [
+        f"technology.{entry.name}"
+        for entry in dataclasses.fields(Technology)
+        if not torch.equal(
+            getattr(one.technology, entry.name), getattr(other.technology, entry.name)
+        )
+    ]
+
+
+def check_against_resolve(space: Space, points: Sequence[int]) -> None:
+    """Resolve points one by one and compare with what the tables give.
+
+    Args:
+        space: of the points.
+        points: numbers of points that are allowed.
+
+    Raises:
+        ConfigError: two axes act on each other in a way that tables cannot hold.
+    """
+    for point in points:
+        settings = space.settings(point)
+        resolved, design, _ = space.resolve(settings)
+        digits = space.grid.digits(point)
+        _, batch, _ = space.design(Box(tuple(slice(digit, digit + 1) for digit in digits)))
+        wrong = differences(DesignBatch.from_resolved(resolved, design), batch)
+        if wrong:
+            raise ConfigError(
+                f"sweep.axes: at {settings} the axes act on each other: {', '.join(wrong)} "
+                "depends on more than one of them; sweep one of them in a sweep of its own"
+            )

@@ -1,0 +1,188 @@
+"""Rows of a box of points: settings, whether they can be built, and what they cost."""
+
+from __future__ import annotations
+
+import math
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch
+from archsim.cost.engine import evaluate
+from archsim.explore.axes import Box, column_array
+from archsim.explore.batch import TOTALS
+from archsim.explore.points import Base, Space
+from archsim.explore.rules import broken
+from archsim.plan import Constraint, MappingPlan
+from archsim.results import CostBreakdown
+from mapping.compile import compile_plan
+
+#: Results of a point, SI; empty (null) where it is infeasible.
+RESULTS: dict[str, Callable[[CostBreakdown], Tensor]] = {
+    name: get for name, get in TOTALS.items() if name != "feasible"
+}
+RESULTS = {"energy_J": lambda cost: cost.energy_J, **RESULTS}
+#: Results that come from the plan.
+COUNTS: dict[str, Callable[[MappingPlan, DesignBatch], Tensor]] = {
+    "subarrays_used": lambda plan, design: plan.layers.over_layers(plan.subarrays_used),
+    "tiles": lambda plan, design: plan.floorplan.tiles,
+}
+#: Columns beside settings and results.
+POINT, FEASIBLE, REASON, KEY = "point", "feasible", "infeasible_because", "accuracy_key"
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of one box, with what was left out of it.
+
+    Attributes:
+        table: one row per point.
+        combinations: points of the box, those left out counted too.
+        forbidden: combinations that no configuration may have, by the rule that they break.
+    """
+
+    table: pa.Table
+    combinations: int
+    forbidden: dict[str, int]
+
+
+def schema_of(space: Space, with_accuracy: bool = False) -> pa.Schema:
+    """Return the columns of a sweep: the same for all parts.
+
+    Args:
+        space: of the sweep.
+        with_accuracy: whether rows name their accuracy.
+    """
+    fields = [pa.field(POINT, pa.int64())]
+    names = space.columns
+    for axis in space.grid.axes:
+        kind = _arrow_type(axis.values)
+        fields += [pa.field(names[path], kind) for path in axis.members]
+    fields += [pa.field(FEASIBLE, pa.bool_()), pa.field(REASON, _text())]
+    fields += [pa.field(name, pa.float64()) for name in (*RESULTS, *COUNTS)]
+    if with_accuracy:
+        fields.append(pa.field(KEY, _text()))
+    return pa.schema(fields)
+
+
+def _text() -> pa.DataType:
+    return pa.dictionary(pa.int32(), pa.string())
+
+
+def _arrow_type(values: tuple[object, ...]) -> pa.DataType:
+    kind = column_array(values).dtype.kind  # type: ignore[arg-type]
+    return {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64()}.get(kind, _text())
+
+
+def box_rows(
+    space: Space, box: Box, keys: Callable[[Space, Box], np.ndarray] | None = None
+) -> Rows:
+    """Evaluate a box.
+
+    Args:
+        space: of the sweep.
+        box: which points.
+        keys: gives the accuracy key of every point in the box's full shape; None without.
+
+    Raises:
+        ArchsimError: a setting that is not allowed at all.
+    """
+    combinations = math.prod(box.shape)
+    box = space.grid.narrowed(box)
+    tables = space.grid.tables(box)
+    kept = space.grid.kept(box, tables)
+    schema = schema_of(space, with_accuracy=keys is not None)
+    if not kept.any():
+        return Rows(schema.empty_table(), combinations, {})
+    base, design, limits = space.design(box)
+    wrong = broken(design, limits, len(base.table))
+    forbidden = {}
+    for name, mask in wrong.items():
+        hit = kept & np.broadcast_to(mask.numpy(), box.shape)
+        forbidden[name] = int(hit.sum())
+        kept &= ~hit
+    rows = kept.reshape(-1)
+    columns = _settings(space, box, tables, rows)
+    columns |= _results(base, design, box, rows)
+    if keys is not None:
+        columns[KEY] = _encoded(keys(space, box).reshape(-1)[rows])
+    table = pa.table([columns[name] for name in schema.names], schema=schema)
+    return Rows(table, combinations, {name: count for name, count in forbidden.items() if count})
+
+
+def _settings(
+    space: Space, box: Box, tables: dict[str, np.ndarray], rows: np.ndarray
+) -> dict[str, pa.Array]:
+    names = space.columns
+    active = space.grid.active(tables)
+    found = {POINT: pa.array(space.grid.points(box).reshape(-1)[rows])}
+    for place, axis in enumerate(space.grid.axes):
+        gone = None
+        if axis.path in active:
+            gone = ~np.broadcast_to(active[axis.path], box.shape).reshape(-1)[rows]
+        digits = np.arange(len(axis))[box.slices[place]]
+        shape = [1] * len(box.shape)
+        shape[place] = len(digits)
+        index = np.broadcast_to(digits.reshape(shape), box.shape).reshape(-1)[rows]
+        values = column_array(axis.values)
+        if values.dtype == object:
+            column = _dictionary(index, values, gone)
+        else:
+            column = pa.array(values[index], mask=gone)
+        for path in axis.members:
+            found[names[path]] = column
+    return found
+
+
+def _dictionary(index: np.ndarray, values: np.ndarray, gone: np.ndarray | None) -> pa.Array:
+    texts = [None if value is None else str(value) for value in values]
+    known = list(dict.fromkeys(text for text in texts if text is not None))
+    codes = np.asarray([-1 if text is None else known.index(text) for text in texts])[index]
+    missing = codes < 0 if gone is None else (codes < 0) | gone
+    indices = pa.array(codes.astype(np.int32), mask=missing)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(known, pa.string()))
+
+
+def _encoded(values: np.ndarray) -> pa.Array:
+    """Return texts as a dictionary column, in order of first appearance; None is null."""
+    return pa.array(list(values), pa.string()).dictionary_encode()
+
+
+def _results(base: Base, design: DesignBatch, box: Box, rows: np.ndarray) -> dict[str, pa.Array]:
+    with torch.no_grad():
+        plan = compile_plan(design=design, table=base.table, points=base.points, merge_alike=True)
+        cost = evaluate(design=design, plan=plan)
+
+    def flat(values: Tensor) -> np.ndarray:
+        # Fields of a box have its number of axes; a result may still lack the front ones.
+        whole: np.ndarray = values.expand(box.shape).reshape(-1).numpy()[rows]
+        return whole
+
+    feasible = flat(cost.feasible)
+    found = {FEASIBLE: pa.array(feasible), REASON: _reasons(cost.constraints, flat)}
+    for name, get in RESULTS.items():
+        found[name] = pa.array(flat(get(cost).double()), mask=~feasible)
+    for name, count in COUNTS.items():
+        found[name] = pa.array(flat(count(plan, design).double()), mask=~feasible)
+    return found
+
+
+def _reasons(constraints: tuple[Constraint, ...], flat: Callable[[Tensor], np.ndarray]) -> pa.Array:
+    """Return the name of the first bound that each point breaks; null if it breaks none."""
+    known, codes = [], None
+    for constraint in constraints:
+        violated = flat(constraint.violated)
+        if codes is None:
+            codes = np.full(len(violated), -1, dtype=np.int32)
+        if not violated.any():
+            continue
+        codes[(codes < 0) & violated] = len(known)
+        known.append(constraint.name)
+    codes = np.zeros(0, dtype=np.int32) if codes is None else codes
+    indices = pa.array(codes, mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(known, pa.string()))

@@ -1,0 +1,360 @@
+"""The folder of a sweep: what it is, and its rows as Parquet parts that appear whole or not at all.
+
+``sweep.json`` says what the rows are of; ``parts/part-0000000.parquet`` and so on are the rows. A
+part that exists is done: it was written under another name, flushed to the disk and renamed. So a
+sweep that was killed goes on with what is missing. Any reader of Parquet opens the folder ``parts``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archsim.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Version of the layout of the folder and of the meaning of its columns.
+STORE_VERSION = 1
+_ABOUT = "sweep.json"
+_PARTS = "parts"
+_NAME = re.compile(r"^part-(\d{7,})\.parquet$")
+_TEMPORARY = re.compile(r"^\.part-\d{7,}\.[0-9a-f]{8}\.tmp$")
+#: Key of the provenance in a part's metadata.
+_META = b"archsim"
+
+
+def identity_hash(identity: Mapping[str, Any]) -> str:
+    """Return sixteen hex digits of SHA-256 over canonical JSON.
+
+    Args:
+        identity: everything that the rows depend on.
+    """
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of a sweep.
+
+    Attributes:
+        folder: where it is.
+        identity: everything that its rows depend on, as JSON values.
+        parts: how many there are when all are done; None while a search may add more.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    parts: int | None
+
+    @property
+    def hash(self) -> str:
+        """Of the identity."""
+        return identity_hash(self.identity)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path | str,
+        identity: Mapping[str, Any],
+        parts: int | None,
+        *,
+        resume: bool,
+        about: Mapping[str, Any] | None = None,
+    ) -> Store:
+        """Make the folder of a sweep, or open that of the same sweep.
+
+        Args:
+            folder: made if it is not there.
+            identity: of the sweep to run.
+            parts: how many it has.
+            resume: whether parts that are there are kept and taken as done.
+            about: what else ``sweep.json`` shall say.
+
+        Raises:
+            DataError: another sweep's folder (with what differs), parts without ``resume``, or a
+                folder that cannot be made or written.
+        """
+        store = cls(Path(folder), dict(json.loads(json.dumps(identity))), parts)
+        path = store.folder / _ABOUT
+        if path.exists():
+            store._check_same(_read_json(path))
+            done = store.done()
+            if done and not resume:
+                of = "" if parts is None else f" of {parts}"
+                raise DataError(
+                    f"{store.folder}: holds {len(done)}{of} parts of this sweep; --resume goes on "
+                    "with what is missing, another --out begins anew"
+                )
+        elif store.folder.is_dir() and any(store.folder.iterdir()):
+            raise DataError(f"{store.folder}: is not empty, and not the folder of a sweep")
+        try:
+            (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
+            store._remove_temporary()
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        content = {
+            "store": STORE_VERSION,
+            "hash": store.hash,
+            "parts": parts,
+            **(about or {}),
+            "identity": store.identity,
+        }
+        write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+        return store
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Store:
+        """Open the folder of a sweep to read it.
+
+        Args:
+            folder: of ``archsim sweep --out``.
+
+        Raises:
+            DataError: not such a folder, damaged, or of another version of archsim.
+        """
+        place = Path(folder)
+        path = place / _ABOUT
+        if not path.is_file():
+            raise DataError(f"{place}: not the folder of a sweep (no {_ABOUT})")
+        content = _read_json(path)
+        _check_version(place, content)
+        return cls(place, content["identity"], content.get("parts"))
+
+    def about(self) -> dict[str, Any]:
+        """Return what ``sweep.json`` says.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        return _read_json(self.folder / _ABOUT)
+
+    def done(self) -> set[int]:
+        """Return the numbers of the parts that are there."""
+        place = self.folder / _PARTS
+        if not place.is_dir():
+            return set()
+        names = (_NAME.match(path.name) for path in place.iterdir())
+        return {int(match.group(1)) for match in names if match}
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the parts that are not there, ascending; parts must be known."""
+        done = self.done()
+        return [number for number in range(self.parts or 0) if number not in done]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all parts are there."""
+        return self.parts is not None and len(self.done()) >= self.parts
+
+    def path(self, number: int) -> Path:
+        """Return the file of a part.
+
+        Args:
+            number: of the part.
+        """
+        return self.folder / _PARTS / f"part-{number:07d}.parquet"
+
+    def write(self, number: int, table: pa.Table, counts: Mapping[str, Any]) -> None:
+        """Write a part: the file appears when all of it is on the disk.
+
+        Args:
+            number: of the part.
+            table: its rows.
+            counts: combinations and those left out, for the totals.
+
+        Raises:
+            DataError: the disk is full or the folder is gone; nothing is left of the part.
+        """
+        write_whole(self.path(number), part_bytes(table, self.hash, number, counts))
+
+    def counts(self) -> dict[str, Any]:
+        """Return rows, combinations and those that were forbidden, over all parts that are there.
+
+        Raises:
+            DataError: a part is damaged.
+        """
+        rows = combinations = 0
+        forbidden: dict[str, int] = {}
+        for number in sorted(self.done()):
+            meta, count = self._meta(number)
+            rows += count
+            combinations += meta["combinations"]
+            for name, hits in meta["forbidden"].items():
+                forbidden[name] = forbidden.get(name, 0) + hits
+        return {"rows": rows, "combinations": combinations, "forbidden": forbidden}
+
+    def verify(self) -> list[int]:
+        """Remove parts that cannot be read or are not this sweep's; return their numbers.
+
+        A file that was renamed was whole; but a disk may lose it afterwards.
+        """
+        wrong = []
+        for number in sorted(self.done()):
+            try:
+                meta, _ = self._meta(number)
+                good = meta["hash"] == self.hash and meta["part"] == number
+            except DataError:
+                good = False
+            if not good:
+                self.path(number).unlink(missing_ok=True)
+                wrong.append(number)
+        return wrong
+
+    def _meta(self, number: int) -> tuple[dict[str, Any], int]:
+        path = self.path(number)
+        try:
+            found = pq.read_metadata(path)
+            meta: dict[str, Any] = json.loads((found.metadata or {})[_META])
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
+        return meta, found.num_rows
+
+    def table(self, columns: Iterable[str] | None = None) -> pa.Table:
+        """Return all rows that are there, in order of the points' numbers.
+
+        Args:
+            columns: which; None takes all.
+
+        Raises:
+            DataError: no part is there, a part is damaged, or a column is not there.
+        """
+        numbers = sorted(self.done())
+        if not numbers:
+            raise DataError(f"{self.folder}: no part is done yet")
+        wanted = None if columns is None else list(columns)
+        try:
+            pieces = [pq.read_table(self.path(number), columns=wanted) for number in numbers]
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
+        return pa.concat_tables(pieces).replace_schema_metadata(None)
+
+    def frame(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return all rows that are there as a table of pandas.
+
+        Args:
+            columns: which; None takes all.
+
+        Raises:
+            DataError: as :meth:`table`.
+        """
+        frame: pd.DataFrame = self.table(columns).unify_dictionaries().to_pandas()
+        return frame
+
+    def _remove_temporary(self) -> None:
+        for path in (self.folder / _PARTS).iterdir():
+            if _TEMPORARY.match(path.name):
+                path.unlink(missing_ok=True)
+
+    def _check_same(self, content: dict[str, Any]) -> None:
+        _check_version(self.folder, content)
+        before = content["identity"]
+        if before == self.identity:
+            return
+        differ = _differences(before, self.identity)
+        raise DataError(
+            f"{self.folder}: holds another sweep; it differs in " + "; ".join(differ[:5])
+            + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
+            + ". Choose another --out"
+        )
+
+
+def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:
+    """Return the file of a part: the same bytes for the same rows, wherever they were worked out.
+
+    Args:
+        table: its rows.
+        sweep_hash: of the store.
+        number: of the part.
+        counts: combinations and those left out.
+    """
+    from archsim import __version__
+
+    meta = {"archsim": __version__, "hash": sweep_hash, "part": number, **counts}
+    texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a loss of power.
+
+    Args:
+        path: of the file; what was there is replaced.
+        content: of the file.
+
+    Raises:
+        DataError: it cannot be written; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}; what was done before is kept, "
+            "--resume goes on"
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content["identity"], dict):
+            raise ValueError("not what archsim wrote")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: damaged: {error}") from error
+    return content
+
+
+def _check_version(folder: Path, content: dict[str, Any]) -> None:
+    version = content.get("store")
+    if version != STORE_VERSION:
+        raise DataError(
+            f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
+        )
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """Say where two JSON values differ, by dotted path."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found = []
+        for key in sorted({*before, *now}):
+            here = f"{path}.{key}" if path else str(key)
+            found += _differences(before.get(key), now.get(key), here)
+        return found
+    if before == now:
+        return []
+    return [f"{path} ({_short(before)} there, {_short(now)} here)"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
