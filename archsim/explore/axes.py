@@ -11,7 +11,7 @@ from archsim.arch.design import DESIGNS, DesignBatch
 from archsim.config.load import preset_names
 from archsim.config.sweep import Axis, Scalar, Sweep
 from archsim.errors import ConfigError, close_matches
-from archsim.explore.constraint import Constraint, parse_constraint
+from archsim.explore.condition import Condition, parse_condition
 
 #: Settings of a sweep that are no dotted path: whole files, the network, the placement.
 NAMES = ("network", "chip", "technology", "device", "tsb", "design")
@@ -34,7 +34,7 @@ class Dimension:
     path: str
     values: tuple[Scalar, ...]
     followers: tuple[str, ...] = ()
-    when: Constraint | None = None
+    when: Condition | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -69,7 +69,7 @@ def dimensions(sweep: Sweep) -> tuple[Dimension, ...]:
         if axis.same_as is not None:
             continue
         followers = tuple(name for name, own in sweep.axes.items() if own.same_as == path)
-        when = None if axis.when is None else parse_constraint(axis.when)
+        when = None if axis.when is None else parse_condition(axis.when)
         found.append(Dimension(path, _values(path, axis), followers, when))
     _check_conditions(found)
     kinds = {own.path: own.kind for own in DesignBatch.parameters().values()}
@@ -113,7 +113,7 @@ def _values(path: str, axis: Axis) -> tuple[Scalar, ...]:
 
 
 def _check_names(path: str, values: tuple[Scalar, ...]) -> None:
-    known = {"design": DESIGNS}.get(path)
+    known: tuple[str, ...] | None = DESIGNS if path == "design" else None
     if path in ("chip", "technology", "device", "tsb"):
         known = preset_names(path)
     for value in values:
@@ -169,7 +169,7 @@ class Grid:
     """
 
     axes: tuple[Dimension, ...]
-    where: tuple[Constraint, ...] = ()
+    where: tuple[Condition, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -356,7 +356,7 @@ def grid_of(sweep: Sweep) -> Grid:
     """
     axes = dimensions(sweep)
     names = [name for axis in axes for name in axis.members]
-    where = tuple(parse_constraint(text) for text in sweep.where)
+    where = tuple(parse_condition(text) for text in sweep.where)
     for condition in where:
         for name in condition.names:
             if name not in names:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -174,7 +173,8 @@ def _results(base: Base, design: DesignBatch, box: Box, rows: np.ndarray) -> dic
 
 def _reasons(constraints: tuple[Constraint, ...], flat: Callable[[Tensor], np.ndarray]) -> pa.Array:
     """Return the name of the first bound that each point breaks; null if it breaks none."""
-    known, codes = [], None
+    known: list[str] = []
+    codes = None
     for constraint in constraints:
         violated = flat(constraint.violated)
         if codes is None:

@@ -1,7 +1,7 @@
 """Combinations of settings that no configuration may have, for whole boxes of designs at once.
 
-Each rule says the same as a check of the schema (archsim/config/schema.py, archsim/config/resolve.py,
-archsim/arch/design.py), which looks at one configuration at a time. A property test ties them.
+Each rule says the same as a check of one configuration (archsim/config/schema.py and resolve.py,
+archsim/arch/design.py). A property test ties them.
 """
 
 from __future__ import annotations

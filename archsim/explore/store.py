@@ -2,7 +2,7 @@
 
 ``sweep.json`` says what the rows are of; ``parts/part-0000000.parquet`` and so on are the rows. A
 part that exists is done: it was written under another name, flushed to the disk and renamed. So a
-sweep that was killed goes on with what is missing. Any reader of Parquet opens the folder ``parts``.
+sweep that was killed goes on with what is missing. Any reader of Parquet opens ``parts``.
 """
 
 from __future__ import annotations
@@ -265,7 +265,8 @@ class Store:
             return
         differ = _differences(before, self.identity)
         raise DataError(
-            f"{self.folder}: holds another sweep; it differs in " + "; ".join(differ[:5])
+            f"{self.folder}: holds another sweep; it differs in "
+            + "; ".join(differ[:5])
             + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
             + ". Choose another --out"
         )

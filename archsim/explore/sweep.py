@@ -207,7 +207,8 @@ class Job:
         return rows, time.perf_counter() - begin
 
     def _count(self) -> tuple[int, dict[str, int]]:
-        points, forbidden = 0, {}
+        points = 0
+        forbidden: dict[str, int] = {}
         for index in range(len(self.cut)):
             box = self.cut.box(index)
             kept = self.space.grid.kept(box, self.space.grid.tables(box))

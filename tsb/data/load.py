@@ -46,7 +46,7 @@ def load_dataset(
         DataError: missing, truncated, damaged, or another data set; or no network.
     """
     which = source(name)
-    cache = Path(cache_dir) if cache_dir is not None else _user_cache()
+    cache = Path(cache_dir) if cache_dir is not None else user_cache()
     place = _find(which, Path(data_root)) if data_root is not None else _find_or_fetch(which, cache)
     train, test, note = _read(which, place, cache)
     return assemble(
@@ -60,7 +60,8 @@ def load_dataset(
     )
 
 
-def _user_cache() -> Path:
+def user_cache() -> Path:
+    """Return the user's cache folder of archsim."""
     import pooch  # type: ignore[import-untyped]
 
     return Path(pooch.os_cache("archsim"))
