@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -171,6 +172,52 @@ def test_another_device_under_the_same_name_is_refused(tmp_path: Path) -> None:
     device.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"device_hash: .* there, .* given.*another --run"):
         open_run(tmp_path / "run", quick)
+
+
+def other_digits(folder: Path) -> Path:
+    """The same data set but for one pixel of its last test image."""
+    shutil.copytree(DATA, folder)
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[-1] ^= 1
+    path.write_bytes(gzip.compress(bytes(raw)))
+    return folder
+
+
+QUICK: dict[str, Any] = {
+    "backbones": {"noise": {"epochs": 1, "batch_size": 50}},
+    "methods": BASE["methods"][:1],
+    "test_images": None,
+}
+
+
+def test_other_images_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    other = other_digits(tmp_path / "other")
+    run = open_run(tmp_path / "run", study(**QUICK))
+    run_study(run, data_root=str(DATA))
+    run_study(open_run(run.folder, study(**QUICK)), data_root=str(DATA))
+    steps: list[Step] = []
+    message = r"noise.* other images \(data_hash\.test: .* there, .* given\).*--data-root of then"
+    # Also for a seed of which the folder has nothing yet.
+    for seeds in ([0], [1]):
+        grown = open_run(run.folder, study(**QUICK, seeds=seeds))
+        with pytest.raises(ConfigError, match=message):
+            run_study(grown, data_root=str(other), news=steps.append)
+    assert steps == []
+
+
+def test_results_of_before_the_images_were_recorded_are_kept(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", study(**QUICK))
+    run_study(run, data_root=str(DATA))
+    for path in run.folder.glob("*/*/result.json"):
+        found = json.loads(path.read_text())
+        del found["settings"]["data_hash"]
+        path.write_text(json.dumps(found))
+    more = study(**{**QUICK, "methods": BASE["methods"][:2]})
+    run_study(open_run(run.folder, more), data_root=str(DATA))
+    assert len(summarise(more, run.folder)) == 2
+    with pytest.raises(ConfigError, match=r"TSB.* other images"):
+        run_study(open_run(run.folder, more), data_root=str(other_digits(tmp_path / "other")))
 
 
 def test_methods_share_the_images_of_their_runs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.units import (
+    DATA_HASH,
     IDEAL,
     RECORDED_LATER,
     BackboneUnit,
@@ -102,13 +104,37 @@ def check_same_settings(study: Study, run: Path) -> None:
         (method_folder(run, unit), method_settings(study, unit)) for unit in method_units(study)
     ]
     for place, wanted in places:
-        before = (read_result(place) or {}).get("settings", wanted)
+        before = dict((read_result(place) or {}).get("settings", wanted))
+        before.pop(DATA_HASH, None)  # compared once the data are read: check_same_data
         # Results of before a setting was recorded do not have it.
         now = {k: v for k, v in wanted.items() if k in before or k not in RECORDED_LATER}
         if before != now:
             raise ConfigError(
                 f"{place} was made with other settings ({'; '.join(_differences(before, now))});"
                 " give another --run, or another name to what you changed"
+            )
+
+
+def check_same_data(run: Path, given: Mapping[str, str]) -> None:
+    """Check that all results in a folder come from the same images.
+
+    Results of before the images' hashes were recorded pass.
+
+    Args:
+        run: folder of the run.
+        given: hashes of the splits by name: see :attr:`tsb.data.Dataset.content_hashes`.
+
+    Raises:
+        ConfigError: names the first unit with other images, and which splits differ.
+    """
+    for path in sorted(run.glob(f"*/*/{RESULT}")):
+        settings = (read_result(path.parent) or {}).get("settings", {})
+        before = settings.get(DATA_HASH, given)
+        if before != given:
+            raise ConfigError(
+                f"{path.parent} was made with other images "
+                f"({'; '.join(_differences({DATA_HASH: before}, {DATA_HASH: dict(given)}))}); "
+                "give the --data-root of then, or another --run"
             )
 
 

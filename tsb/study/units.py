@@ -237,8 +237,10 @@ def backbone_settings(study: Study, unit: BackboneUnit) -> dict[str, Any]:
     )
 
 
+#: Hashes of the splits: known once the data are read, so not from the study alone.
+DATA_HASH = "data_hash"
 #: Settings that results of older versions do not name.
-RECORDED_LATER = ("device_hash",)
+RECORDED_LATER = ("device_hash", DATA_HASH)
 
 
 def device_hash(device: str) -> str:

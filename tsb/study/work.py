@@ -42,6 +42,7 @@ from tsb.selective_write import (
 )
 from tsb.sensitivity import swim_scores
 from tsb.study.units import (
+    DATA_HASH,
     BackboneUnit,
     MethodUnit,
     backbone_settings,
@@ -98,7 +99,7 @@ def _dataset(name: str, data_root: str | None) -> Dataset:
 
 
 def dataset_of(study: Study, data_root: str | None) -> Dataset:
-    """Return the data of a study, cut to its numbers of images; read once per process.
+    """Return the data of a study, cut to its numbers of images; read and cut once per process.
 
     Args:
         study: which.
@@ -107,16 +108,25 @@ def dataset_of(study: Study, data_root: str | None) -> Dataset:
     Raises:
         DataError: they are missing, damaged or of another data set.
     """
-    data = _dataset(study.data, data_root)
+    counts = (study.train_images, study.validation_images, study.test_images)
+    return _cut(study.data, data_root, counts)
+
+
+@lru_cache(maxsize=2)
+def _cut(
+    name: str, data_root: str | None, counts: tuple[int | None, int | None, int | None]
+) -> Dataset:
+    data = _dataset(name, data_root)
 
     def part(split: Split, most: int | None) -> Split:
         return split if most is None else split.spread(most)
 
+    train, validation, test = counts
     return Dataset(
         name=data.name,
-        train=part(data.train, study.train_images),
-        validation=part(data.validation, study.validation_images),
-        test=part(data.test, study.test_images),
+        train=part(data.train, train),
+        validation=part(data.validation, validation),
+        test=part(data.test, test),
         num_classes=data.num_classes,
         note=data.note,
     )
@@ -185,9 +195,14 @@ def train_unit(
             * images
             * _macs(study),
             "test_images": len(data.test),
-            "settings": backbone_settings(study, unit),
+            "settings": backbone_settings(study, unit) | _content(data),
         },
     )
+
+
+def _content(data: Dataset) -> dict[str, Any]:
+    """Return what a result says of the images behind it, whatever the name of their data set."""
+    return {DATA_HASH: data.content_hashes}
 
 
 def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Tensor]:
@@ -277,7 +292,7 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
             "images": study.images_per_run or len(data.test),
             "validation_accuracy": _validated(study, unit, corrected, data),
             **_effort(study, corrected[0], tuned),
-            "settings": method_settings(study, unit),
+            "settings": method_settings(study, unit) | _content(data),
         },
     )
 
