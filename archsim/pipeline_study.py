@@ -244,7 +244,8 @@ def tune_chips(
         progress: told of every step.
 
     Raises:
-        ArchsimError: whatever is wrong with names, numbers or files.
+        ArchsimError: whatever is wrong with names, numbers or files; chips on which the loss became
+            infinite, after the corrections of the others are saved.
     """
     seed_of(seed)
     if not method.strip():
@@ -265,13 +266,10 @@ def tune_chips(
         seed=seed,
     )
     found = tune(carrier, opened, corrections, images, settings, progress=progress)
-    if found.diverged:
-        raise ConfigError(
-            f"learning_rate = {learning_rate:g}: the loss became infinite; nothing was saved. "
-            "Allowed: a smaller one"
-        )
-    folder, paths = _made(Path(out)), []
-    for chip, parameters in zip(opened, found.parameters, strict=True):
+    folder, paths = Path(out), []
+    for chip, parameters, diverged in zip(opened, found.parameters, found.diverged, strict=True):
+        if diverged:
+            continue
         corrected = CorrectedChip(
             chip=chip,
             corrections=tuple(corrections),
@@ -280,10 +278,28 @@ def tune_chips(
             placement=placement,
             verify=verify,
         )
-        path = folder / f"correction-{chip.seed}.safetensors"
+        path = _made(folder) / f"correction-{chip.seed}.safetensors"
         corrected.save(path, method=method)
         paths.append(path)
+    _check_none_diverged(opened, found.diverged, learning_rate)
     return paths
+
+
+def _check_none_diverged(
+    chips: Sequence[Chip], diverged: Sequence[bool], learning_rate: float
+) -> None:
+    """Name the chips for which nothing was saved.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    lost = [str(chip.seed) for chip, own in zip(chips, diverged, strict=True) if own]
+    if lost:
+        saved = "nothing was saved" if len(lost) == len(chips) else "only the others were saved"
+        raise ConfigError(
+            f"learning_rate = {learning_rate:g}: the loss became infinite on the chips of the "
+            f"seeds {', '.join(lost)}; {saved}. Allowed: a smaller one"
+        )
 
 
 def evaluate_chips(

@@ -158,7 +158,10 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
         lines.insert(0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %.")
     diverged = int(frame["diverged"].sum())
     if diverged:
-        lines.append(f"{diverged} trainings of corrections diverged and were taken back.")
+        lines.append(
+            f"On {diverged} chip{_s(diverged)} the training of corrections diverged and was taken "
+            "back."
+        )
     lost = int(frame["diverged_backbones"].sum())
     if lost:
         lines.append(

@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import Result
 
 from tests.cli.conftest import Run
 from tests.house.helpers import ROOT
+from tsb.chip import Chip
 
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"
@@ -191,6 +193,19 @@ def test_a_loss_that_diverges_saves_nothing(run: Run, tmp_path: Path) -> None:
     )  # fmt: skip
     refused(done, "learning_rate = 1e+30", "nothing was saved")
     assert not (tmp_path / "corrections").exists()
+
+
+def test_a_chip_that_diverges_leaves_the_others_their_files(run: Run, tmp_path: Path) -> None:
+    run("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--chips", 2)
+    good, bad = (tmp_path / "chips" / f"chip-{seed}.safetensors" for seed in (0, 1))
+    chip = Chip.load(bad)
+    huge = {n: 1e30 * t if n.endswith("weight") else t for n, t in chip.tensors.items()}
+    replace(chip, tensors=huge).save(bad)
+    done = run(
+        "tune", good, bad, "--method", "scales", "--steps", 5, "--data-root", MNIST
+    )  # fmt: skip
+    refused(done, "infinite on the chips of the seeds 1; only the others were saved")
+    assert [p.name for p in (tmp_path / "corrections").iterdir()] == ["correction-0.safetensors"]
 
 
 def test_options_of_chips_are_refused_for_a_run(run: Run, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_heading_and_notes() -> None:
     notes = tables.notes(FRAME)
     assert notes[0] == "Noise-free network, 8-bit weights: 98.00 %."
     assert not any("diverged" in note for note in notes)
-    assert "4 trainings" in tables.notes(FRAME.assign(diverged=1))[-1]
+    assert "On 4 chips the training" in tables.notes(FRAME.assign(diverged=1))[-1]
 
 
 def test_gap_lines() -> None:

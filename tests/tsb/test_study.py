@@ -295,6 +295,14 @@ def test_methods_share_their_chips(
     assert sum(int(own.sum()) for own in masks[3].values()) == 540
 
 
+def test_chips_that_diverged_are_counted() -> None:
+    """Recorded chip by chip; older results have one flag for all chips of a unit."""
+    accuracy = [[0.9], [0.8], [0.7]]
+    recorded = ([False, True, False], True, False)
+    rows = [{"accuracy": accuracy, "diverged": own} for own in recorded]
+    assert [results._diverged(row) for row in rows] == [1, 3, 0]
+
+
 def test_intervals_of_chips_and_of_backbones() -> None:
     """By hand: two backbones of three chips, 0.90 0.91 0.92 and 0.96 0.97 0.98; t4 and t1."""
     rows = [

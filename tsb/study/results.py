@@ -280,9 +280,15 @@ def _pooled(rows: list[Json]) -> Json:
         "tune_seconds": _mean(rows, "tune_seconds"),
         "kept_share": _kept(rows),
         "validation_accuracy": _mean(rows, "validation_accuracy"),
-        "diverged": sum(bool(row["diverged"]) for row in rows),
+        "diverged": sum(_diverged(row) for row in rows),
         "diverged_backbones": sum(row.get("backbone_stopped") == "diverged" for row in rows),
     }
+
+
+def _diverged(row: Json) -> int:
+    """Return on how many chips training diverged; older results say it of all of them at once."""
+    found = row["diverged"]
+    return sum(found) if isinstance(found, list) else bool(found) * len(row["accuracy"])
 
 
 def _kept(rows: list[Json]) -> float | None:

@@ -451,5 +451,5 @@ def _effort(study: Study, corrected: CorrectedChip, tuned: TuneResult) -> dict[s
         "tune_seconds": tuned.seconds,
         "tune_macs": _STEP_OVER_FORWARD * tuned.images * _macs(study),
         "kept": list(tuned.kept),
-        "diverged": tuned.diverged,
+        "diverged": list(tuned.diverged),
     }
