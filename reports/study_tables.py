@@ -154,6 +154,7 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
         "backbone; kept: chips on which what was trained beat what it started from, on validation "
         "images.",
     ]
+    lines += _conditions(frame)
     if len(ideal):
         lines.insert(0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %.")
     diverged = int(frame["diverged"].sum())
@@ -169,6 +170,23 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
             "that is used."
         )
     return tuple(lines)
+
+
+def _conditions(frame: pandas.DataFrame) -> list[str]:
+    """When and how the cells behind the accuracies were read, where that is not at once."""
+    found = []
+    if bool(frame["read_noise"].any()):
+        found.append(
+            "Every run reads all cells with the device's read noise, drawn once per run: it is in "
+            "the standard deviation of runs."
+        )
+    time_s = float(frame["read_after_s"].max())
+    if time_s:
+        found.append(
+            f"Cells are read {time_s:g} s after they were written; corrections were measured and "
+            "trained before they drifted, and no output is rescaled."
+        )
+    return found
 
 
 def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:

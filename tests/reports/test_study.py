@@ -26,7 +26,7 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "gain": 0.01, "gain_low": 0.008, "gain_high": 0.012, "gap_closed_low": 0.4,
         "gap_closed_high": 0.6, "ci95_backbone_low": accuracy - 0.01,
         "ci95_backbone_high": accuracy + 0.01, "kept_share": 0.75, "backbone_macs_share": 0.5,
-        "diverged_backbones": 0, "own_images": False,
+        "diverged_backbones": 0, "own_images": False, "read_noise": False, "read_after_s": 0.0,
         "seeds": 3, "chips": 8, "runs": 1, "images": 1000, "extra_weights": 25,
         "verified_weights": 25, "verified_share": 0.00463,
         "digital_parameters": 0, "digital_products": 0,
@@ -74,6 +74,9 @@ def test_heading_and_notes() -> None:
     assert "1 backbone per point, 1 chip each" in tables.heading(
         "x", FRAME.assign(seeds=1, chips=1)
     )
+    later = tables.notes(FRAME.assign(read_noise=True, read_after_s=3600.0))
+    assert "read noise" in later[-2]
+    assert "3600 s after" in later[-1]
     notes = tables.notes(FRAME)
     assert notes[0] == "Noise-free network, 8-bit weights: 98.00 %."
     assert not any("diverged" in note for note in notes)

@@ -17,7 +17,7 @@ from archsim.errors import ConfigError, DataError, NetworkError
 from tsb.chip import Chip, deploy
 from tsb.study import StudyRun, open_run, results, run_study, summarise, work
 from tsb.study.run import Step
-from tsb.study.units import backbone_units, chip_seeds, method_units
+from tsb.study.units import backbone_units, chip_seeds, method_settings, method_units
 from tsb.study.work import cell_model
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
@@ -303,6 +303,57 @@ def test_chips_that_diverged_are_counted() -> None:
     assert [results._diverged(row) for row in rows] == [1, 3, 0]
 
 
+def test_what_is_off_is_not_part_of_a_result() -> None:
+    """Runs of before read noise and drift existed go on; those with them are others."""
+    (unit,) = method_units(study(methods=BASE["methods"][:1]))
+    off = method_settings(study(methods=BASE["methods"][:1]), unit)
+    assert not {"read_noise", "read_after_s"} & off.keys()
+    on = study(methods=BASE["methods"][:1], device="pcm", read_noise=True, read_after_s=3600)
+    assert method_settings(on, unit).items() >= {"read_noise": True, "read_after_s": 3600}.items()
+
+
+def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(tmp_path: Path) -> None:
+    """The same chips and corrections; drifted for a month they are worse, read noise adds runs."""
+    common: dict[str, Any] = {
+        "device": "pcm",
+        "sigma": [0.05],
+        "runs": 4,
+        "methods": [{"name": "plain"}, {"name": "scales", "corrections": "scales+biases"}],
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for name, more in (("now", {}), ("later", {"read_noise": True, "read_after_s": 2.6e6})):
+        own = study(**common, **more)
+        folder = (
+            shutil.copytree(found["now"]["folder"], tmp_path / name) if found else tmp_path / "now"
+        )
+        if found:
+            shutil.rmtree(folder / "methods")
+        run_study(open_run(folder, own), data_root=str(DATA))
+        table = summarise(own, folder).set_index("method")
+        results_of = {
+            method: json.loads(
+                (folder / "methods" / f"{method}-sigma0.05-seed0" / "result.json").read_text()
+            )
+            for method in ("plain", "scales")
+        }
+        files = sorted((folder / "methods" / "scales-sigma0.05-seed0").glob("*.safetensors"))
+        found[name] = {"folder": folder, "table": table, "files": files, **results_of}
+    now, later = found["now"], found["later"]
+    assert [file.read_bytes() for file in now["files"]] == [
+        file.read_bytes() for file in later["files"]
+    ]
+    assert len(now["files"]) == 3
+    assert (now["table"]["runs"] == 1).all()
+    assert (later["table"]["runs"] == 4).all()
+    assert now["table"].loc["plain", "std_run"] is None
+    assert later["table"].loc["plain", "std_run"] > 0
+    assert (later["table"]["accuracy"] < now["table"]["accuracy"] - 0.02).all()
+    for method in ("plain", "scales"):
+        assert later[method]["validation_accuracy"] < now[method]["validation_accuracy"]
+    with pytest.raises(ConfigError, match=r"read_after_s: null there, 2600000\.0 given"):
+        open_run(now["folder"], study(**common, read_after_s=2.6e6))
+
+
 def test_intervals_of_chips_and_of_backbones() -> None:
     """By hand: two backbones of three chips, 0.90 0.91 0.92 and 0.96 0.97 0.98; t4 and t1."""
     rows = [
@@ -378,6 +429,16 @@ def test_cells_are_those_of_the_device() -> None:
             },
             ConfigError,
             "neft-ovf adds up to 0.15 to sigma = 0.9",
+        ),
+        (
+            {"read_after_s": 3600},
+            ConfigError,
+            "read_after_s = 3600: device 'rram' does not drift .*such as pcm",
+        ),
+        (
+            {"read_noise": True},
+            ConfigError,
+            r"study\.read_noise = true: device 'rram' has no read noise .*such as pcm",
         ),
         ({"data": "mnits"}, ConfigError, "data set 'mnits'.*Did you mean 'mnist'"),
     ],

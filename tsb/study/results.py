@@ -226,8 +226,16 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
             if own:
                 baseline = found.get((study.baseline_name, sigma), [])
                 products = digital_products(study, method)
-                more = {"digital_products": products, "own_images": bool(study.images_per_run)}
-                summary.append({**_pooled(own), **_against(own, baseline), **more})
+                summary.append(
+                    {
+                        **_pooled(own),
+                        **_against(own, baseline),
+                        "digital_products": products,
+                        "own_images": bool(study.images_per_run),
+                        "read_noise": study.read_noise,
+                        "read_after_s": study.read_after_s,
+                    }
+                )
     for row in summary:
         published = [
             p.accuracy

@@ -27,7 +27,7 @@ from tsb.data import Dataset
 from tsb.quantize import mapped_weights
 from tsb.study.results import check_same_data, check_same_settings, missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
-from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
+from tsb.study.work import cell_model, conditions_of, dataset_of, graph_of, method_unit, train_unit
 from tsb.train_settings import EpochRecord
 
 _STUDY = "study.json"
@@ -186,6 +186,7 @@ def _check(study: Study, data_root: str | None) -> None:
             f"'{study.network}' {classes}; set study.options.num_classes"
         )
     cell_model(study, study.sigma[0])
+    conditions_of(study)
     _check_sizes(study, data)
     layers = mapped_weights(model)
     for method in study.methods:

@@ -266,11 +266,12 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
     method = next(own for own in study.methods if own.name == unit.method)
     training = backbone_unit(study, method, unit.sigma, unit.seed)
     keys = ("device", "chips", "runs", "test_images", "score_images", "insertion")
-    subset = {} if study.images_per_run is None else {"images_per_run": study.images_per_run}
+    # What is off is not named: results of before it existed are the same.
+    given = {key: getattr(study, key) for key in ("images_per_run", "read_noise", "read_after_s")}
     return _json(
         {
             **backbone_settings(study, training),
-            **subset,
+            **{key: value for key, value in given.items() if value},
             **{key: getattr(study, key) for key in keys},
             "tsb": study.tsb.options(),
             "tuning": study.tuning.model_dump(mode="json"),

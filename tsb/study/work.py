@@ -23,10 +23,12 @@ from archsim.network.load import load_module, load_network
 from tsb.backbone_loss import forward_passes
 from tsb.checkpoint import load_checkpoint, write_atomically
 from tsb.chip import Chip, Placement, deploy
+from tsb.chip_read import Conditions, Drift
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all
 from tsb.correction.tune import TuneResult
+from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw
@@ -238,6 +240,27 @@ def cell_model(study: Study, sigma: float) -> CellModel:
     ).but(sigma=sigma)
 
 
+def conditions_of(study: Study) -> Conditions:
+    """Return when and how the cells of a study's chips are read.
+
+    Args:
+        study: which.
+
+    Raises:
+        ConfigError: drift or read noise of a device that has none.
+    """
+    device = resolve(
+        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
+    ).device
+    if study.read_noise and not device.of_range(device.read_noise_sigma):
+        raise ConfigError(
+            f"study.read_noise = true: device '{device.name}' has no read noise (read_noise_sigma "
+            "= 0); allowed: false, or a device that has some, such as pcm"
+        )
+    drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
+    return Conditions(drift=drift, noisy=study.read_noise)
+
+
 def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | None) -> None:
     """Program the chips of a backbone, train the method's corrections, evaluate, write the result.
 
@@ -280,7 +303,11 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
     for chip, own in zip(chips, corrected, strict=True):
         if own.parameters:
             own.save(place / f"correction-{chip.seed}.safetensors", method=method.corrections)
-    accuracy = _evaluate(study, unit, corrected, data)
+    used = [
+        ChipInUse(corrected=own, verified=masks, conditions=conditions_of(study))
+        for own in corrected
+    ]
+    accuracy = _evaluate(study, unit, used, data)
     _write_json(
         place / RESULT,
         {
@@ -290,7 +317,7 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
             "backbone": training.folder,
             "accuracy": accuracy,
             "images": study.images_per_run or len(data.test),
-            "validation_accuracy": _validated(study, unit, corrected, data),
+            "validation_accuracy": _validated(study, unit, used, data),
             **_effort(study, corrected[0], tuned),
             "settings": method_settings(study, unit) | _content(data),
         },
@@ -371,16 +398,16 @@ def _corrected(
 
 
 def _evaluate(
-    study: Study, unit: MethodUnit, corrected: list[CorrectedChip], data: Dataset
+    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset
 ) -> list[list[float]]:
-    """Return the accuracy of every chip and run; one run where nothing is written again."""
-    again = bool(corrected[0].written)
+    """Return the accuracy of every chip and run; one run where nothing is drawn again."""
+    again = bool(used[0].corrected.written) or study.read_noise
     found = monte_carlo(
-        corrected[0].carrier.model,
-        _in_turn(corrected),
+        used[0].corrected.carrier.model,
+        _in_turn(used),
         data.test.images,
         data.test.labels,
-        chips=len(corrected),
+        chips=len(used),
         runs=study.runs if again or study.images_per_run else 1,
         generator=torch.Generator().manual_seed(unit.seed),
         images_per_instance=study.images_per_run,
@@ -390,29 +417,27 @@ def _evaluate(
     return [[float(value) for value in row] for row in found.accuracy]
 
 
-def _validated(
-    study: Study, unit: MethodUnit, corrected: list[CorrectedChip], data: Dataset
-) -> float:
+def _validated(study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset) -> float:
     """Return the mean accuracy of the chips on validation images: what methods may be chosen by."""
     split = data.validation.spread(study.tuning.validation_images)
     found = monte_carlo(
-        corrected[0].carrier.model,
-        _in_turn(corrected),
+        used[0].corrected.carrier.model,
+        _in_turn(used),
         split.images,
         split.labels,
-        chips=len(corrected),
+        chips=len(used),
         generator=torch.Generator().manual_seed(unit.seed),
     )
     return float(found.accuracy.mean())
 
 
-def _in_turn(corrected: list[CorrectedChip]) -> Callable[[torch.Generator], Draw]:
+def _in_turn(used: list[ChipInUse]) -> Callable[[torch.Generator], Draw]:
     """Return what gives one chip after the other."""
     following = count()
 
     def next_chip(generator: torch.Generator) -> Draw:
         del generator
-        return corrected[next(following)].draw
+        return used[next(following)].runs()
 
     return next_chip
 
