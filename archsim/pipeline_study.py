@@ -36,7 +36,7 @@ from tsb.correction.corrected import attach_all, load_parameters, saved_method  
 from tsb.data import load_dataset  # noqa: E402
 from tsb.monte_carlo import AccuracyStats, monte_carlo  # noqa: E402
 from tsb.noise import WeightNoise  # noqa: E402
-from tsb.study import StudyRun, open_run, run_study, summarise  # noqa: E402
+from tsb.study import StudyRun, open_run, run_study, summarise, with_choice  # noqa: E402
 from tsb.study.run import News  # noqa: E402
 from tsb.study.units import backbone_units  # noqa: E402
 from tsb.weight_cells import CellModel  # noqa: E402
@@ -106,20 +106,36 @@ def train(
     return run
 
 
-def evaluate(run: str | Path) -> pandas.DataFrame:
+def evaluate(
+    run: str | Path, *, methods: Sequence[str] = (), max_verified: int | float | None = None
+) -> pandas.DataFrame:
     """Return the table of a run: one row per method and sigma; accuracies are fractions.
+
+    The column ``chosen`` marks, for each sigma, the method of the highest validation accuracy.
 
     Args:
         run: its folder.
+        methods: only these; none for all.
+        max_verified: choose among methods that write-verify at most this share of the network's
+            weights, 0 to 1; None for no bound.
 
     Raises:
+        ConfigError: a method that the run has not, or a share that no method keeps to.
         DataError: not a run, damaged, or nothing in it is finished.
     """
     opened = open_run(run)
     frame = summarise(opened.study, opened.folder)
     if frame.empty:
         raise DataError(f"{run}: no method is finished yet; archsim train goes on with it")
-    return frame
+    known = list(dict.fromkeys(frame["method"]))
+    for name in methods:
+        if name not in known:
+            raise ConfigError(
+                f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
+            )
+    if methods:
+        frame = frame[frame["method"].isin(methods)]
+    return with_choice(frame, max_verified)
 
 
 def learning_curves(run: str | Path) -> pandas.DataFrame:

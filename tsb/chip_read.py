@@ -53,7 +53,7 @@ class Drift:
     off: float
 
     @classmethod
-    def of_device(cls, device: DeviceFile, time_s: float) -> Drift:
+    def of_device(cls, device: DeviceFile, time_s: int | float) -> Drift:
         """Take the constants of a device.
 
         Args:
@@ -81,7 +81,7 @@ class Drift:
                 f"{known['drift_start']:g} s (drift_start): allowed: 0 (no drift), or above that"
             )
         return cls(
-            time_s=time_s,
+            time_s=float(time_s),
             start_s=known["drift_start"],
             nu=_si(device.drift_nu),
             nu_sigma=_si(device.drift_nu_sigma),

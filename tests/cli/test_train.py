@@ -68,7 +68,31 @@ def test_train_and_evaluate(run: Run, study: Path, tmp_path: Path) -> None:
     assert set(found["accuracy"]) >= {
         *("mean", "std_chip", "std_run", "ci95_low", "ci95_high", "chips", "runs", "images"),
     }
-    assert found["best"] in ("plain", "TSB")
+    assert found["schema"] == 2
+    best = {
+        sigma: max(
+            (entry for entry in found["methods"] if entry["sigma"] == sigma),
+            key=lambda entry: (entry["validation_accuracy"], -entry["verified_share"]),
+        )
+        for sigma in (0.1, 0.2)
+    }
+    assert [(own["sigma"], own["method"]) for own in found["chosen"]] == [
+        (sigma, own["method"]) for sigma, own in best.items()
+    ]
+    assert found["accuracy"] == best[0.1]["accuracy"]
+    named = {"method": best[0.1]["method"], "sigma": 0.1, "highest": "validation_accuracy"}
+    assert found["accuracy_of"] == named
+    assert [entry["chosen"] for entry in found["methods"]] == [
+        entry is best[entry["sigma"]] for entry in found["methods"]
+    ]
+    cheap = json.loads(run("evaluate", folder, "--max-verified", 0.004, "--format", "json").stdout)
+    assert (cheap["accuracy_of"]["method"], cheap["max_verified"]) == ("plain", 0.004)
+    table = run("evaluate", folder, "--max-verified", 0.004).stdout
+    assert "Chosen by validation accuracy, at most 0.4 % verified" in table
+    assert "sigma 0.2: plain (" in table
+    refused(run("evaluate", folder, "--max-verified", 2), "--max-verified", "allowed: 0 to 1")
+    few = run("evaluate", folder, "--method", "TSB", "--max-verified", 0)
+    refused(few, "allowed: no less than what 'TSB' verifies, about 0.004634")
     assert [entry["method"] for entry in found["methods"]] == ["plain", "TSB"] * 2
     assert found["methods"][0]["accuracy"]["std_run"] is None  # one run: not computed, never 0
     one = json.loads(run("evaluate", folder, "--method", "TSB", "--format", "json").stdout)
@@ -145,6 +169,7 @@ def test_deploy_tune_evaluate(run: Run, tmp_path: Path) -> None:
     crossed = [item for path in reversed(corrections) for item in ("--correction", path)]
     swapped = run("evaluate", *chips, *crossed, "--data-root", MNIST)
     refused(swapped, "trained for another chip")
+    refused(run("evaluate", *chips, "--max-verified", 1), "--max-verified is for the folder of a")
     refused(run("evaluate", *chips, *given[:2], "--data-root", MNIST), "1 corrections for 2 chips")
     table = run("evaluate", chips[0], "--data-root", MNIST).stdout
     assert "lenet3, no correction" in table

@@ -31,7 +31,7 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "verified_weights": 25, "verified_share": 0.00463,
         "digital_parameters": 0, "digital_products": 0,
         "tune_seconds": 1.234, "tune_macs_share": 0.119, "diverged": 0,
-        "published_accuracy": None, **changes,
+        "published_accuracy": None, "validation_accuracy": None, "chosen": False, **changes,
     }  # fmt: skip
 
 
@@ -60,6 +60,19 @@ def test_accuracies_are_in_per_cent_with_their_interval() -> None:
 def test_no_published_column_without_published_values() -> None:
     frame = FRAME.assign(published_accuracy=None)
     assert "published_accuracy" not in tables.accuracy(frame).records()[0]
+
+
+def test_choice_is_said_and_validation_shown_where_it_is_known() -> None:
+    assert "validation_accuracy" not in tables.accuracy(FRAME).records()[0]
+    assert tables.choice(FRAME, None)[1] == ()
+    frame = FRAME.assign(validation_accuracy=[0.95, 0.96, 0.91, 0.92])
+    frame["chosen"] = [False, True, False, True]
+    shown = [own["validation_accuracy"] for own in tables.accuracy(frame).records()]
+    assert shown == ["95.00", "96.00", "91.00", "92.00"]
+    title, lines = tables.choice(frame, 0.01)
+    assert title == "Chosen by validation accuracy, at most 1 % verified"
+    assert lines[0].startswith("sigma 0.1: TSB (96.00 % of the validation images, 97.00 %")
+    assert len(lines) == 2
 
 
 def test_effort() -> None:
