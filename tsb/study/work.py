@@ -23,7 +23,6 @@ from archsim.network.load import load_module, load_network
 from tsb.backbone_loss import forward_passes
 from tsb.checkpoint import load_checkpoint, write_atomically
 from tsb.chip import Chip, Placement, deploy
-from tsb.chip_read import Conditions, Drift
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all
@@ -43,6 +42,7 @@ from tsb.selective_write import (
     verify_none,
 )
 from tsb.sensitivity import swim_scores
+from tsb.study.conditions import conditions_of
 from tsb.study.units import (
     DATA_HASH,
     BackboneUnit,
@@ -238,27 +238,6 @@ def cell_model(study: Study, sigma: float) -> CellModel:
     return CellModel.from_device(
         device, weight_bits=study.weight_bits, bits_per_cell=study.bits_per_cell
     ).but(sigma=sigma)
-
-
-def conditions_of(study: Study) -> Conditions:
-    """Return when and how the cells of a study's chips are read.
-
-    Args:
-        study: which.
-
-    Raises:
-        ConfigError: drift or read noise of a device that has none.
-    """
-    device = resolve(
-        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
-    ).device
-    if study.read_noise and not device.of_range(device.read_noise_sigma):
-        raise ConfigError(
-            f"study.read_noise = true: device '{device.name}' has no read noise (read_noise_sigma "
-            "= 0); allowed: false, or a device that has some, such as pcm"
-        )
-    drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
-    return Conditions(drift=drift, noisy=study.read_noise)
 
 
 def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | None) -> None:
