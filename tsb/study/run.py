@@ -25,8 +25,9 @@ from tsb.backbone_loss import NeftOvf
 from tsb.checkpoint import write_atomically
 from tsb.data import Dataset
 from tsb.quantize import mapped_weights
+from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.conditions import conditions_of
-from tsb.study.results import check_same_data, check_same_settings, missing
+from tsb.study.results import missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
 from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
 from tsb.train_settings import EpochRecord
