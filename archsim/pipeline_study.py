@@ -36,7 +36,7 @@ from tsb.correction.corrected import attach_all, load_parameters, saved_method  
 from tsb.data import load_dataset  # noqa: E402
 from tsb.monte_carlo import AccuracyStats, monte_carlo  # noqa: E402
 from tsb.noise import WeightNoise  # noqa: E402
-from tsb.study import StudyRun, open_run, run_study, summarise  # noqa: E402
+from tsb.study import StudyRun, open_run, run_study, summarise, with_choice  # noqa: E402
 from tsb.study.run import News  # noqa: E402
 from tsb.study.units import backbone_units  # noqa: E402
 from tsb.weight_cells import CellModel  # noqa: E402
@@ -106,20 +106,36 @@ def train(
     return run
 
 
-def evaluate(run: str | Path) -> pandas.DataFrame:
+def evaluate(
+    run: str | Path, *, methods: Sequence[str] = (), max_verified: int | float | None = None
+) -> pandas.DataFrame:
     """Return the table of a run: one row per method and sigma; accuracies are fractions.
+
+    The column ``chosen`` marks, for each sigma, the method of the highest validation accuracy.
 
     Args:
         run: its folder.
+        methods: only these; none for all.
+        max_verified: choose among methods that write-verify at most this share of the network's
+            weights, 0 to 1; None for no bound.
 
     Raises:
+        ConfigError: a method that the run has not, or a share that no method keeps to.
         DataError: not a run, damaged, or nothing in it is finished.
     """
     opened = open_run(run)
     frame = summarise(opened.study, opened.folder)
     if frame.empty:
         raise DataError(f"{run}: no method is finished yet; archsim train goes on with it")
-    return frame
+    known = list(dict.fromkeys(frame["method"]))
+    for name in methods:
+        if name not in known:
+            raise ConfigError(
+                f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
+            )
+    if methods:
+        frame = frame[frame["method"].isin(methods)]
+    return with_choice(frame, max_verified)
 
 
 def learning_curves(run: str | Path) -> pandas.DataFrame:
@@ -244,7 +260,8 @@ def tune_chips(
         progress: told of every step.
 
     Raises:
-        ArchsimError: whatever is wrong with names, numbers or files.
+        ArchsimError: whatever is wrong with names, numbers or files; chips on which the loss became
+            infinite, after the corrections of the others are saved.
     """
     seed_of(seed)
     if not method.strip():
@@ -265,13 +282,10 @@ def tune_chips(
         seed=seed,
     )
     found = tune(carrier, opened, corrections, images, settings, progress=progress)
-    if found.diverged:
-        raise ConfigError(
-            f"learning_rate = {learning_rate:g}: the loss became infinite; nothing was saved. "
-            "Allowed: a smaller one"
-        )
-    folder, paths = _made(Path(out)), []
-    for chip, parameters in zip(opened, found.parameters, strict=True):
+    folder, paths = Path(out), []
+    for chip, parameters, diverged in zip(opened, found.parameters, found.diverged, strict=True):
+        if diverged:
+            continue
         corrected = CorrectedChip(
             chip=chip,
             corrections=tuple(corrections),
@@ -280,10 +294,28 @@ def tune_chips(
             placement=placement,
             verify=verify,
         )
-        path = folder / f"correction-{chip.seed}.safetensors"
+        path = _made(folder) / f"correction-{chip.seed}.safetensors"
         corrected.save(path, method=method)
         paths.append(path)
+    _check_none_diverged(opened, found.diverged, learning_rate)
     return paths
+
+
+def _check_none_diverged(
+    chips: Sequence[Chip], diverged: Sequence[bool], learning_rate: float
+) -> None:
+    """Name the chips for which nothing was saved.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    lost = [str(chip.seed) for chip, own in zip(chips, diverged, strict=True) if own]
+    if lost:
+        saved = "nothing was saved" if len(lost) == len(chips) else "only the others were saved"
+        raise ConfigError(
+            f"learning_rate = {learning_rate:g}: the loss became infinite on the chips of the "
+            f"seeds {', '.join(lost)}; {saved}. Allowed: a smaller one"
+        )
 
 
 def evaluate_chips(

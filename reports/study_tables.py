@@ -63,32 +63,53 @@ def accuracy(frame: pandas.DataFrame) -> Table:
         Column("gap_closed_half_width", "+- seeds", unit="95 %", kind="number"),
         Column("gap_shrink", "shrunk", unit="times", kind="number"),
     ]
+    if bool(frame["validation_accuracy"].notna().any()):
+        columns.insert(3, Column("validation_accuracy", "validation", unit="%", kind="number"))
     published = "published_accuracy" in frame and bool(frame["published_accuracy"].notna().any())
     if published:
         columns.append(Column("published_accuracy", "published", unit="%", kind="number"))
-    rows = [tuple(_accuracy_row(row, published)) for row in frame.to_dict("records")]
-    return Table("Accuracy on the test images", tuple(columns), tuple(rows))
+    rows = [_accuracy_row(row) for row in frame.to_dict("records")]
+    cells = tuple(tuple(row[column.key] for column in columns) for row in rows)
+    return Table("Accuracy on the test images", tuple(columns), cells)
 
 
-def _accuracy_row(row: dict[Any, Any], published: bool) -> list[Cell]:
+def _accuracy_row(row: dict[Any, Any]) -> dict[str, Cell]:
     shrink = _value(row["gap_shrink"])
-    cells: list[Cell] = [
-        f"{row['sigma']:g}",
-        str(row["method"]),
-        _points(row["accuracy"]),
-        _points(_half(row["ci95_low"], row["ci95_high"])),
-        _points(_half(row["ci95_backbone_low"], row["ci95_backbone_high"])),
-        _points(row["std_chip"]),
-        _points(row["std_run"]),
-        _points(row["worst"]),
-        _points(row["gain"]),
-        _points(_half(row["gain_low"], row["gain_high"])),
-        _points(row["gap"]),
-        _points(row["gap_closed"], 0),
-        _points(_half(row["gap_closed_low"], row["gap_closed_high"]), 0),
-        None if shrink is None else f"{shrink:.1f}",
-    ]
-    return [*cells, _points(row["published_accuracy"])] if published else cells
+    return {
+        "sigma": f"{row['sigma']:g}",
+        "method": str(row["method"]),
+        "accuracy": _points(row["accuracy"]),
+        "validation_accuracy": _points(row["validation_accuracy"]),
+        "half_width": _points(_half(row["ci95_low"], row["ci95_high"])),
+        "backbone_half_width": _points(_half(row["ci95_backbone_low"], row["ci95_backbone_high"])),
+        "std_chip": _points(row["std_chip"]),
+        "std_run": _points(row["std_run"]),
+        "worst": _points(row["worst"]),
+        "gain": _points(row["gain"]),
+        "gain_half_width": _points(_half(row["gain_low"], row["gain_high"])),
+        "gap": _points(row["gap"]),
+        "gap_closed": _points(row["gap_closed"], 0),
+        "gap_closed_half_width": _points(_half(row["gap_closed_low"], row["gap_closed_high"]), 0),
+        "gap_shrink": None if shrink is None else f"{shrink:.1f}",
+        "published_accuracy": _points(row.get("published_accuracy")),
+    }
+
+
+def choice(frame: pandas.DataFrame, max_verified: float | None) -> tuple[str, tuple[str, ...]]:
+    """Say which method is chosen for each sigma: a title and a line each, none without a choice.
+
+    Args:
+        frame: of ``archsim.pipeline_study.evaluate``.
+        max_verified: bound of the choice, a share of the weights; None for none.
+    """
+    bound = "" if max_verified is None else f", at most {100 * max_verified:g} % verified"
+    lines = tuple(
+        f"sigma {row['sigma']:g}: {row['method']} ({_points(row['validation_accuracy'])} % of the "
+        f"validation images, {_points(row['accuracy'])} % of the test images; "
+        f"{_points(row['verified_share'])} % of the weights verified)"
+        for row in frame[frame["chosen"]].to_dict("records")
+    )
+    return f"Chosen by validation accuracy{bound}", lines
 
 
 def effort(frame: pandas.DataFrame) -> Table:
@@ -154,11 +175,15 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
         "backbone; kept: chips on which what was trained beat what it started from, on validation "
         "images.",
     ]
+    lines += _conditions(frame)
     if len(ideal):
         lines.insert(0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %.")
     diverged = int(frame["diverged"].sum())
     if diverged:
-        lines.append(f"{diverged} trainings of corrections diverged and were taken back.")
+        lines.append(
+            f"On {diverged} chip{_s(diverged)} the training of corrections diverged and was taken "
+            "back."
+        )
     lost = int(frame["diverged_backbones"].sum())
     if lost:
         lines.append(
@@ -166,6 +191,23 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
             "that is used."
         )
     return tuple(lines)
+
+
+def _conditions(frame: pandas.DataFrame) -> list[str]:
+    """When and how the cells behind the accuracies were read, where that is not at once."""
+    found = []
+    if bool(frame["read_noise"].any()):
+        found.append(
+            "Every run reads all cells with the device's read noise, drawn once per run: it is in "
+            "the standard deviation of runs."
+        )
+    time_s = float(frame["read_after_s"].max())
+    if time_s:
+        found.append(
+            f"Cells are read {time_s:g} s after they were written; corrections were measured and "
+            "trained before they drifted, and no output is rescaled."
+        )
+    return found
 
 
 def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:

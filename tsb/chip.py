@@ -66,7 +66,7 @@ class Placement:
         """
         bits = self.cell.weight_bits
         return {
-            name: quantise(weight, bits, self.scaling) / _scale(weight, self.scaling)
+            name: quantise(weight, bits, self.scaling) / full_scale(weight, self.scaling)
             for name, weight in weights.items()
         }
 
@@ -88,7 +88,7 @@ class Placement:
         """
         targets = self.targets(weights)
         return {
-            name: own * _scale(weights[name], self.scaling)
+            name: own * full_scale(weights[name], self.scaling)
             for name, own in self.std(targets, verify_none(targets)).items()
         }
 
@@ -117,7 +117,7 @@ class Placement:
             stored = self._with_defects(targets, verified, generator)
         else:
             stored = gaussian_instance(targets, self.std(targets, verified), generator)
-        return {name: own * _scale(weights[name], self.scaling) for name, own in stored.items()}
+        return {name: own * full_scale(weights[name], self.scaling) for name, own in stored.items()}
 
     def _with_defects(
         self, targets: Mapping[str, Tensor], verified: Masks, generator: torch.Generator
@@ -137,7 +137,7 @@ class Placement:
         return stored
 
 
-def _scale(weight: Tensor, scaling: str) -> Tensor:
+def full_scale(weight: Tensor, scaling: str) -> Tensor:
     """Return the weight that full scale stands for; 1 where all weights are 0."""
     largest = weight_range(weight, scaling)
     return torch.where(largest > 0, largest, torch.ones_like(largest))

@@ -24,7 +24,7 @@ from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.noise import WeightNoise, noisy_weights
 from tsb.quantize import mapped_weights
 from tsb.train_settings import EpochRecord, TrainResult, TrainSettings
-from tsb.train_state import RunFolder, TrainState
+from tsb.train_state import DATA_HASH, RunFolder, TrainState
 
 #: Epoch number whose seed draws the instances of every validation: the same ones each time.
 _VALIDATION_EPOCH = 0
@@ -73,6 +73,7 @@ def train_backbone(
     folder = None if run_folder is None else RunFolder(Path(run_folder))
     about: dict[str, object] = {"network": network, "dataset": dataset.name, "images": len(train)}
     about |= settings.as_json()
+    about[DATA_HASH] = [dataset.content_hashes[name] for name in ("train", "validation")]
     with _threads(settings.threads):
         objective = make_objective(
             settings.objective, model, train.images.shape[1:], seed=settings.seed

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError, DataError
 from tsb.checkpoint import check_fits, read_tensors, write_atomically, write_tensors
 
+#: What a state calls the hashes of its training and validation images.
+DATA_HASH = "data_hash"
 _MODEL, _BEST, _ADAM, _EXTRA = "model.", "best.", "adam.", "auxiliary."
 
 
@@ -205,6 +207,8 @@ class RunFolder:
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    if DATA_HASH not in before:  # a state of before the images were recorded
+        now = {key: value for key, value in now.items() if key != DATA_HASH}
     differ = [
         f"{key}: {before.get(key)} before, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())

@@ -119,7 +119,7 @@ def _noise(
     cell: CellModel, classes: Tensor, scale: float, verified: Bool[Tensor, "*cells"]
 ) -> Float[Tensor, "*weights"]:
     """Return the root-mean-square error of weights, some of whose cells are verified."""
-    laws, value = cell_laws(cell), _cell_values(cell)
+    laws, value = cell_laws(cell), cell_values(cell)
     squares = laws.squares(verified, classes)
     if not bool(laws.mean.any()):
         return scale * torch.sqrt((squares * value**2).sum(-1))
@@ -128,7 +128,7 @@ def _noise(
     return scale * torch.sqrt(variance + (mean * value).sum(-1) ** 2)
 
 
-def _cell_values(cell: CellModel) -> Float[Tensor, " cell"]:
+def cell_values(cell: CellModel) -> Float[Tensor, " cell"]:
     """Return what the range of each cell is worth, in steps of the weight's code."""
     digits = digit_significances(weight_bits=cell.weight_bits, bits_per_cell=cell.bits_per_cell)
     # A cell of the negative side counts against the weight.
@@ -182,7 +182,7 @@ def defective_instance(
     """
     working = cell.but(stuck_on_rate=0.0, stuck_off_rate=0.0)
     laws, top, instance = cell_laws(working), cell.levels - 1, {}
-    value = _cell_values(working)
+    value = cell_values(working)
     for name, own in weight_cells(weights, working).items():
         drawn = torch.rand(own.classes.shape, generator=defects, dtype=torch.float64)
         on = drawn < cell.stuck_on_rate

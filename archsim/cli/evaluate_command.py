@@ -15,14 +15,15 @@ from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
 from archsim.cli.study_options import DataOption, DataRootOption
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
-#: Version of the JSON of this command.
-_SCHEMA = 1
+#: Version of the JSON of chips, and of that of a run: 2 has ``accuracy_of``, ``chosen`` and
+#: ``max_verified`` in place of ``best``, and ``accuracy`` is of the method chosen on validation.
+_CHIP_SCHEMA, _RUN_SCHEMA = 1, 2
 _RESULTS, _CURVES, _GAPS = "results.csv", "learning-curves.png", "gap.png"
 _METHODS = "methods.png"
 #: Keys of ``accuracy`` in JSON, and the columns that they come from.
@@ -39,6 +40,8 @@ _ACCURACY = {
     "runs": "runs",
     "images": "images",
 }
+#: What is said of the chosen method of each sigma.
+_CHOSEN_KEYS = ("sigma", "method", "validation_accuracy", "verified_share")
 _NAMED = (*_ACCURACY.values(), "method", "sigma")
 
 
@@ -53,6 +56,16 @@ def evaluate_command(
     method: Annotated[
         list[str] | None,
         typer.Option("--method", help="Only this method of the run. Repeatable."),
+    ] = None,
+    max_verified: Annotated[
+        float | None,
+        typer.Option(
+            "--max-verified",
+            metavar="SHARE",
+            help="Choose among methods that write-verify at most this share of the network's "
+            "weights, e.g. 0.004.",
+            show_default=False,
+        ),
     ] = None,
     correction: Annotated[
         list[Path] | None,
@@ -82,10 +95,13 @@ def evaluate_command(
 ) -> None:
     """Show the accuracies of a run with their intervals, or measure single chips.
 
-    Accuracies are those of the test images; every choice was made on the validation images.
+    Accuracies are those of the test images; every choice is made on the validation images: for each
+    sigma of a run, the method of the highest validation accuracy, within --max-verified.
     """
     seed_of(seed)
     check_writable(out)
+    from archsim import pipeline_study as pipeline
+
     folders = [path for path in run if path.is_dir()]
     if folders and len(run) > 1:
         raise ConfigError(
@@ -100,11 +116,12 @@ def evaluate_command(
                 "--test-images": test_images,
             }
         )
-        write_run(run[0], method or [], format, out, files=False, plot=plot)
+        frame = pipeline.evaluate(run[0], methods=method or (), max_verified=max_verified)
+        _write_frame(run[0], frame, format, out, plot=plot, max_verified=max_verified)
         return
-    if plot is not None:
-        raise ConfigError("--plot is for the folder of a run")
-    from archsim import pipeline_study as pipeline
+    for option, value in (("--plot", plot), ("--max-verified", max_verified)):
+        if value is not None:
+            raise ConfigError(f"{option} is for the folder of a run")
     from archsim.pipeline_program import usual_data
 
     if method:
@@ -122,7 +139,7 @@ def evaluate_command(
     stats = found.stats.to_dict()
     row = {"network": found.network, "method": found.method, **stats}
     if format is Format.JSON:
-        top = {"schema": _SCHEMA, "network": found.network, "method": found.method}
+        top = {"schema": _CHIP_SCHEMA, "network": found.network, "method": found.method}
         deliver(json_text({**top, "accuracy": stats}), out)
     elif format is Format.CSV:
         deliver(csv_text(list(row), [row]), out)
@@ -147,30 +164,26 @@ def _check_unused(given: dict[str, object]) -> None:
             )
 
 
-def write_run(
-    folder: Path,
-    methods: list[str],
-    format: Format,
-    out: Path | None,
-    *,
-    files: bool,
-    plot: Path | None = None,
-) -> None:
-    """Write the table of a run, and with ``files`` its CSV and figures into its folder."""
+def write_run(folder: Path, format: Format, out: Path | None) -> None:
+    """Write the table of a run, and its CSV and figures into its folder."""
     from archsim import pipeline_study as pipeline
 
     frame = pipeline.evaluate(folder)
-    known = list(dict.fromkeys(frame["method"]))
-    for name in methods:
-        if name not in known:
-            raise ConfigError(
-                f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
-            )
-    if files:
-        write_file(folder / _RESULTS, frame.to_csv(index=False).encode())
-        _figures(folder, frame)
-    if methods:
-        frame = frame[frame["method"].isin(methods)]
+    write_file(folder / _RESULTS, frame.to_csv(index=False).encode())
+    _figures(folder, frame)
+    _write_frame(folder, frame, format, out)
+
+
+def _write_frame(
+    folder: Path,
+    frame: pandas.DataFrame,
+    format: Format,
+    out: Path | None,
+    *,
+    plot: Path | None = None,
+    max_verified: float | None = None,
+) -> None:
+    """Write the table of a run."""
     if plot is not None:
         from reports.figures.gap import save_gap
         from reports.figures.methods import save_methods
@@ -180,13 +193,13 @@ def write_run(
         for path in (plot, plot.with_suffix(".csv")):
             typer.echo(f"wrote {path}", err=True)
     if format is Format.JSON:
-        deliver(json_text(_json(frame)), out)
+        deliver(json_text(_json(frame, max_verified)), out)
     elif format is Format.CSV:
         deliver(frame.to_csv(index=False), out)
     else:
         from archsim.cli import render
 
-        render.present(functools.partial(_draw, folder, frame), out)
+        render.present(functools.partial(_draw, folder, frame, max_verified), out)
 
 
 def _figures(folder: Path, frame: pandas.DataFrame) -> None:
@@ -206,7 +219,7 @@ def _figures(folder: Path, frame: pandas.DataFrame) -> None:
         typer.echo(f"wrote {path}", err=True)
 
 
-def _json(frame: pandas.DataFrame) -> dict[str, Any]:
+def _json(frame: pandas.DataFrame, max_verified: float | None) -> dict[str, Any]:
     rows = [
         {key: None if value != value else value for key, value in row.items()}
         for row in frame.astype(object).to_dict("records")
@@ -215,25 +228,40 @@ def _json(frame: pandas.DataFrame) -> dict[str, Any]:
         {
             "method": row["method"],
             "sigma": row["sigma"],
-            "accuracy": {key: row[column] for key, column in _ACCURACY.items()},
+            "accuracy": _accuracy(row),
             **{str(key): value for key, value in row.items() if key not in _NAMED},
         }
         for row in rows
     ]
-    best = max((row for row in rows if row["sigma"] == rows[0]["sigma"]), key=_mean_accuracy)
+    chosen = [row for row in rows if row["chosen"]]
+    # Results of before validation accuracies were recorded have nothing else to go by.
+    alike = chosen or [row for row in rows if row["sigma"] == rows[0]["sigma"]]
+    shown = alike[0] if chosen else max(alike, key=_mean_accuracy)
     return {
-        "schema": _SCHEMA,
-        "best": best["method"],
-        "accuracy": {key: best[column] for key, column in _ACCURACY.items()},
+        "schema": _RUN_SCHEMA,
+        "accuracy": _accuracy(shown),
+        "accuracy_of": {
+            "method": shown["method"],
+            "sigma": shown["sigma"],
+            "highest": "validation_accuracy" if chosen else "accuracy",
+        },
+        "chosen": [{key: row[key] for key in _CHOSEN_KEYS} for row in chosen],
+        "max_verified": max_verified,
         "methods": entries,
     }
+
+
+def _accuracy(row: dict[Hashable, Any]) -> dict[str, Any]:
+    return {key: row[column] for key, column in _ACCURACY.items()}
 
 
 def _mean_accuracy(row: dict[Hashable, Any]) -> float:
     return float(row["accuracy"])
 
 
-def _draw(folder: Path, frame: pandas.DataFrame, console: Console) -> None:
+def _draw(
+    folder: Path, frame: pandas.DataFrame, max_verified: float | None, console: Console
+) -> None:
     from rich.text import Text
 
     from archsim.cli import render
@@ -242,4 +270,7 @@ def _draw(folder: Path, frame: pandas.DataFrame, console: Console) -> None:
     render.show(console, Text(tables.heading(folder.name, frame), style="bold"))
     for table in (tables.accuracy(frame), tables.effort(frame)):
         render.show(console, render.gap(render.grid(table, group_by="sigma")))
+    title, lines = tables.choice(frame, max_verified)
+    if lines:
+        render.show(console, render.gap(render.bullets(title, lines)))
     render.show(console, render.gap(render.bullets("How to read it", tables.notes(frame))))

@@ -81,7 +81,7 @@ def train_command(
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)
         raise
-    write_run(done.folder, [], format, out, files=True)
+    write_run(done.folder, format, out)
 
 
 class _Bars:

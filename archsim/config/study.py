@@ -20,6 +20,7 @@ from archsim.config.schema import Count, _Model
 CHIPS_PER_SEED = 100_000
 
 Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -154,6 +155,15 @@ class Study(_Model):
         default=None,
         description="every run sees so many test images of its own, drawn anew: a tenth of them "
         "for a hundred runs costs a tenth and widens the interval little; null: all",
+    )
+    read_noise: bool = Field(
+        default=False,
+        description="every run reads all cells with the device's read noise, drawn once per run",
+    )
+    read_after_s: Seconds = Field(
+        default=0.0,
+        description="time between writing and use, s: cells drift once per chip, after tuning; 0: "
+        "no drift",
     )
     score_images: Count = Field(default=2000, description="behind swim and u-swim")
     tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")

@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import Result
 
 from tests.cli.conftest import Run
 from tests.house.helpers import ROOT
+from tsb.chip import Chip
 
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"
@@ -66,7 +68,31 @@ def test_train_and_evaluate(run: Run, study: Path, tmp_path: Path) -> None:
     assert set(found["accuracy"]) >= {
         *("mean", "std_chip", "std_run", "ci95_low", "ci95_high", "chips", "runs", "images"),
     }
-    assert found["best"] in ("plain", "TSB")
+    assert found["schema"] == 2
+    best = {
+        sigma: max(
+            (entry for entry in found["methods"] if entry["sigma"] == sigma),
+            key=lambda entry: (entry["validation_accuracy"], -entry["verified_share"]),
+        )
+        for sigma in (0.1, 0.2)
+    }
+    assert [(own["sigma"], own["method"]) for own in found["chosen"]] == [
+        (sigma, own["method"]) for sigma, own in best.items()
+    ]
+    assert found["accuracy"] == best[0.1]["accuracy"]
+    named = {"method": best[0.1]["method"], "sigma": 0.1, "highest": "validation_accuracy"}
+    assert found["accuracy_of"] == named
+    assert [entry["chosen"] for entry in found["methods"]] == [
+        entry is best[entry["sigma"]] for entry in found["methods"]
+    ]
+    cheap = json.loads(run("evaluate", folder, "--max-verified", 0.004, "--format", "json").stdout)
+    assert (cheap["accuracy_of"]["method"], cheap["max_verified"]) == ("plain", 0.004)
+    table = run("evaluate", folder, "--max-verified", 0.004).stdout
+    assert "Chosen by validation accuracy, at most 0.4 % verified" in table
+    assert "sigma 0.2: plain (" in table
+    refused(run("evaluate", folder, "--max-verified", 2), "--max-verified", "allowed: 0 to 1")
+    few = run("evaluate", folder, "--method", "TSB", "--max-verified", 0)
+    refused(few, "allowed: no less than what 'TSB' verifies, about 0.004634")
     assert [entry["method"] for entry in found["methods"]] == ["plain", "TSB"] * 2
     assert found["methods"][0]["accuracy"]["std_run"] is None  # one run: not computed, never 0
     one = json.loads(run("evaluate", folder, "--method", "TSB", "--format", "json").stdout)
@@ -143,6 +169,7 @@ def test_deploy_tune_evaluate(run: Run, tmp_path: Path) -> None:
     crossed = [item for path in reversed(corrections) for item in ("--correction", path)]
     swapped = run("evaluate", *chips, *crossed, "--data-root", MNIST)
     refused(swapped, "trained for another chip")
+    refused(run("evaluate", *chips, "--max-verified", 1), "--max-verified is for the folder of a")
     refused(run("evaluate", *chips, *given[:2], "--data-root", MNIST), "1 corrections for 2 chips")
     table = run("evaluate", chips[0], "--data-root", MNIST).stdout
     assert "lenet3, no correction" in table
@@ -191,6 +218,19 @@ def test_a_loss_that_diverges_saves_nothing(run: Run, tmp_path: Path) -> None:
     )  # fmt: skip
     refused(done, "learning_rate = 1e+30", "nothing was saved")
     assert not (tmp_path / "corrections").exists()
+
+
+def test_a_chip_that_diverges_leaves_the_others_their_files(run: Run, tmp_path: Path) -> None:
+    run("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--chips", 2)
+    good, bad = (tmp_path / "chips" / f"chip-{seed}.safetensors" for seed in (0, 1))
+    chip = Chip.load(bad)
+    huge = {n: 1e30 * t if n.endswith("weight") else t for n, t in chip.tensors.items()}
+    replace(chip, tensors=huge).save(bad)
+    done = run(
+        "tune", good, bad, "--method", "scales", "--steps", 5, "--data-root", MNIST
+    )  # fmt: skip
+    refused(done, "infinite on the chips of the seeds 1; only the others were saved")
+    assert [p.name for p in (tmp_path / "corrections").iterdir()] == ["correction-0.safetensors"]
 
 
 def test_options_of_chips_are_refused_for_a_run(run: Run, tmp_path: Path) -> None:

@@ -26,12 +26,12 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "gain": 0.01, "gain_low": 0.008, "gain_high": 0.012, "gap_closed_low": 0.4,
         "gap_closed_high": 0.6, "ci95_backbone_low": accuracy - 0.01,
         "ci95_backbone_high": accuracy + 0.01, "kept_share": 0.75, "backbone_macs_share": 0.5,
-        "diverged_backbones": 0, "own_images": False,
+        "diverged_backbones": 0, "own_images": False, "read_noise": False, "read_after_s": 0.0,
         "seeds": 3, "chips": 8, "runs": 1, "images": 1000, "extra_weights": 25,
         "verified_weights": 25, "verified_share": 0.00463,
         "digital_parameters": 0, "digital_products": 0,
         "tune_seconds": 1.234, "tune_macs_share": 0.119, "diverged": 0,
-        "published_accuracy": None, **changes,
+        "published_accuracy": None, "validation_accuracy": None, "chosen": False, **changes,
     }  # fmt: skip
 
 
@@ -62,6 +62,19 @@ def test_no_published_column_without_published_values() -> None:
     assert "published_accuracy" not in tables.accuracy(frame).records()[0]
 
 
+def test_choice_is_said_and_validation_shown_where_it_is_known() -> None:
+    assert "validation_accuracy" not in tables.accuracy(FRAME).records()[0]
+    assert tables.choice(FRAME, None)[1] == ()
+    frame = FRAME.assign(validation_accuracy=[0.95, 0.96, 0.91, 0.92])
+    frame["chosen"] = [False, True, False, True]
+    shown = [own["validation_accuracy"] for own in tables.accuracy(frame).records()]
+    assert shown == ["95.00", "96.00", "91.00", "92.00"]
+    title, lines = tables.choice(frame, 0.01)
+    assert title == "Chosen by validation accuracy, at most 1 % verified"
+    assert lines[0].startswith("sigma 0.1: TSB (96.00 % of the validation images, 97.00 %")
+    assert len(lines) == 2
+
+
 def test_effort() -> None:
     found = tables.effort(FRAME).records()[0]
     assert (found["verified_share"], found["tune_macs_share"]) == ("0.46", "11.9")
@@ -74,10 +87,13 @@ def test_heading_and_notes() -> None:
     assert "1 backbone per point, 1 chip each" in tables.heading(
         "x", FRAME.assign(seeds=1, chips=1)
     )
+    later = tables.notes(FRAME.assign(read_noise=True, read_after_s=3600.0))
+    assert "read noise" in later[-2]
+    assert "3600 s after" in later[-1]
     notes = tables.notes(FRAME)
     assert notes[0] == "Noise-free network, 8-bit weights: 98.00 %."
     assert not any("diverged" in note for note in notes)
-    assert "4 trainings" in tables.notes(FRAME.assign(diverged=1))[-1]
+    assert "On 4 chips the training" in tables.notes(FRAME.assign(diverged=1))[-1]
 
 
 def test_gap_lines() -> None:

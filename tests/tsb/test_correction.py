@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +36,8 @@ from tsb.noise import WeightNoise
 from tsb.shared_block import SharedBlock
 from tsb.weight_cells import CellModel
 
+#: The module, which the function of its name hides.
+TUNE = importlib.import_module("tsb.correction.tune")
 DATA = Path(__file__).parents[1] / "data"
 CELL = CellModel(
     sigma=0.2,
@@ -187,7 +193,7 @@ def test_training_repairs_the_chips_it_saw(method: str, mnist: Dataset) -> None:
     carrier, corrections = prepared(method)
     chips = some_chips(carrier, 3)
     result = tune(carrier, chips, corrections, mnist, QUICK)
-    assert not result.diverged
+    assert not any(result.diverged)
     assert len(result.losses) == QUICK.steps
     before = [accuracy(chip.tensors, carrier, mnist) for chip in chips]
     after = [
@@ -211,8 +217,52 @@ def test_a_loss_that_is_not_finite_gives_back_the_first_parameters(mnist: Datase
     chips = some_chips(carrier, 1)
     wild = TuneSettings(steps=50, batch_size=64, learning_rate=1e30)
     result = tune(carrier, chips, corrections, mnist, wild)
-    assert result.diverged
+    assert result.diverged == (True,)
     assert result.kept == (False,)
+    assert all(bool((p == 1).all()) for p in result.parameters[0].values())
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("method", ["scales+biases", "tsb"])
+def test_one_chip_that_diverges_leaves_the_others_alone(
+    method: str, compiled: bool, mnist: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chip whose weights overflow: the others are trained as they are without it."""
+    if not compiled:
+        monkeypatch.setattr(TUNE, "COMPILED_WEIGHTS", 0)
+    carrier, corrections = prepared(method)
+    chips = some_chips(carrier, 3)
+    huge = {n: 1e30 * t if n.endswith("weight") else t for n, t in chips[1].tensors.items()}
+    broken = [chips[0], replace(chips[1], tensors=huge), chips[2]]
+    result = tune(carrier, broken, corrections, mnist, QUICK)
+    assert result.diverged == (False, True, False)
+    assert result.kept == (True, False, True)
+    assert len(result.losses) == QUICK.steps
+    assert all(map(math.isfinite, result.losses))
+    first = start_all(corrections, carrier, chips[1], mnist.train.images)
+    assert all(torch.equal(result.parameters[1][n], p) for n, p in first.items())
+    without = tune(carrier, [chips[0], chips[2]], corrections, mnist, QUICK)
+    for one, other in zip(result.parameters[::2], without.parameters, strict=True):
+        for name in one:
+            torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_chip_may_diverge_in_the_middle(mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At step 20 alone its loss is infinite: what it had learnt until then is not kept."""
+    carrier, corrections = prepared("scales")
+    chips = some_chips(carrier, 2)
+    real, calls = TUNE._Run.losses, []
+
+    def losses(*arguments: Any) -> Tensor:
+        calls.append(len(calls))
+        burst = torch.tensor([len(calls) == 20, False])
+        return torch.where(burst, torch.inf, real(*arguments))
+
+    monkeypatch.setattr(TUNE._Run, "losses", losses)
+    result = tune(carrier, chips, corrections, mnist, QUICK)
+    assert result.diverged == (True, False)
+    assert result.kept == (False, True)
+    assert len(result.losses) == QUICK.steps
     assert all(bool((p == 1).all()) for p in result.parameters[0].values())
 
 

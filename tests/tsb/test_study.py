@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from archsim.errors import ConfigError, DataError, NetworkError
 from tsb.chip import Chip, deploy
 from tsb.study import StudyRun, open_run, results, run_study, summarise, work
 from tsb.study.run import Step
-from tsb.study.units import backbone_units, chip_seeds, method_units
+from tsb.study.units import backbone_units, chip_seeds, method_settings, method_units
 from tsb.study.work import cell_model
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
@@ -173,6 +174,52 @@ def test_another_device_under_the_same_name_is_refused(tmp_path: Path) -> None:
         open_run(tmp_path / "run", quick)
 
 
+def other_digits(folder: Path) -> Path:
+    """The same data set but for one pixel of its last test image."""
+    shutil.copytree(DATA, folder)
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[-1] ^= 1
+    path.write_bytes(gzip.compress(bytes(raw)))
+    return folder
+
+
+QUICK: dict[str, Any] = {
+    "backbones": {"noise": {"epochs": 1, "batch_size": 50}},
+    "methods": BASE["methods"][:1],
+    "test_images": None,
+}
+
+
+def test_other_images_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    other = other_digits(tmp_path / "other")
+    run = open_run(tmp_path / "run", study(**QUICK))
+    run_study(run, data_root=str(DATA))
+    run_study(open_run(run.folder, study(**QUICK)), data_root=str(DATA))
+    steps: list[Step] = []
+    message = r"noise.* other images \(data_hash\.test: .* there, .* given\).*--data-root of then"
+    # Also for a seed of which the folder has nothing yet.
+    for seeds in ([0], [1]):
+        grown = open_run(run.folder, study(**QUICK, seeds=seeds))
+        with pytest.raises(ConfigError, match=message):
+            run_study(grown, data_root=str(other), news=steps.append)
+    assert steps == []
+
+
+def test_results_of_before_the_images_were_recorded_are_kept(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", study(**QUICK))
+    run_study(run, data_root=str(DATA))
+    for path in run.folder.glob("*/*/result.json"):
+        found = json.loads(path.read_text())
+        del found["settings"]["data_hash"]
+        path.write_text(json.dumps(found))
+    more = study(**{**QUICK, "methods": BASE["methods"][:2]})
+    run_study(open_run(run.folder, more), data_root=str(DATA))
+    assert len(summarise(more, run.folder)) == 2
+    with pytest.raises(ConfigError, match=r"TSB.* other images"):
+        run_study(open_run(run.folder, more), data_root=str(other_digits(tmp_path / "other")))
+
+
 def test_methods_share_the_images_of_their_runs(tmp_path: Path) -> None:
     """Two names for the same method, one of them behind a method that draws more numbers."""
     own = study(
@@ -246,6 +293,65 @@ def test_methods_share_their_chips(
             assert float(ratio.min()) > 0
             assert float(ratio.max()) < 0.5
     assert sum(int(own.sum()) for own in masks[3].values()) == 540
+
+
+def test_chips_that_diverged_are_counted() -> None:
+    """Recorded chip by chip; older results have one flag for all chips of a unit."""
+    accuracy = [[0.9], [0.8], [0.7]]
+    recorded = ([False, True, False], True, False)
+    rows = [{"accuracy": accuracy, "diverged": own} for own in recorded]
+    assert [results._diverged(row) for row in rows] == [1, 3, 0]
+
+
+def test_what_is_off_is_not_part_of_a_result() -> None:
+    """Runs of before read noise and drift existed go on; those with them are others."""
+    (unit,) = method_units(study(methods=BASE["methods"][:1]))
+    off = method_settings(study(methods=BASE["methods"][:1]), unit)
+    assert not {"read_noise", "read_after_s"} & off.keys()
+    on = study(methods=BASE["methods"][:1], device="pcm", read_noise=True, read_after_s=3600)
+    assert method_settings(on, unit).items() >= {"read_noise": True, "read_after_s": 3600}.items()
+
+
+def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(tmp_path: Path) -> None:
+    """The same chips and corrections; drifted for a month they are worse, read noise adds runs."""
+    common: dict[str, Any] = {
+        "device": "pcm",
+        "sigma": [0.05],
+        "runs": 4,
+        "methods": [{"name": "plain"}, {"name": "scales", "corrections": "scales+biases"}],
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for name, more in (("now", {}), ("later", {"read_noise": True, "read_after_s": 2.6e6})):
+        own = study(**common, **more)
+        folder = (
+            shutil.copytree(found["now"]["folder"], tmp_path / name) if found else tmp_path / "now"
+        )
+        if found:
+            shutil.rmtree(folder / "methods")
+        run_study(open_run(folder, own), data_root=str(DATA))
+        table = summarise(own, folder).set_index("method")
+        results_of = {
+            method: json.loads(
+                (folder / "methods" / f"{method}-sigma0.05-seed0" / "result.json").read_text()
+            )
+            for method in ("plain", "scales")
+        }
+        files = sorted((folder / "methods" / "scales-sigma0.05-seed0").glob("*.safetensors"))
+        found[name] = {"folder": folder, "table": table, "files": files, **results_of}
+    now, later = found["now"], found["later"]
+    assert [file.read_bytes() for file in now["files"]] == [
+        file.read_bytes() for file in later["files"]
+    ]
+    assert len(now["files"]) == 3
+    assert (now["table"]["runs"] == 1).all()
+    assert (later["table"]["runs"] == 4).all()
+    assert now["table"].loc["plain", "std_run"] is None
+    assert later["table"].loc["plain", "std_run"] > 0
+    assert (later["table"]["accuracy"] < now["table"]["accuracy"] - 0.02).all()
+    for method in ("plain", "scales"):
+        assert later[method]["validation_accuracy"] < now[method]["validation_accuracy"]
+    with pytest.raises(ConfigError, match=r"read_after_s: null there, 2600000\.0 given"):
+        open_run(now["folder"], study(**common, read_after_s=2.6e6))
 
 
 def test_intervals_of_chips_and_of_backbones() -> None:
@@ -323,6 +429,16 @@ def test_cells_are_those_of_the_device() -> None:
             },
             ConfigError,
             "neft-ovf adds up to 0.15 to sigma = 0.9",
+        ),
+        (
+            {"read_after_s": 3600},
+            ConfigError,
+            "read_after_s = 3600: device 'rram' does not drift .*such as pcm",
+        ),
+        (
+            {"read_noise": True},
+            ConfigError,
+            r"study\.read_noise = true: device 'rram' has no read noise .*such as pcm",
         ),
         ({"data": "mnits"}, ConfigError, "data set 'mnits'.*Did you mean 'mnist'"),
     ],

@@ -194,6 +194,10 @@ def test_a_folder_of_another_run_is_refused(few, tmp_path):
     train_backbone(lenet(), few, QUICK, run_folder=tmp_path)
     with pytest.raises(ConfigError, match=r"other settings \(batch_size: 50 before, 40 now\)"):
         train_backbone(lenet(), few, replace(QUICK, batch_size=40), run_folder=tmp_path)
+    test = few.test
+    train_backbone(lenet(), replace(few, test=test.head(9)), QUICK, run_folder=tmp_path)
+    with pytest.raises(ConfigError, match=r"other settings \(data_hash: .* before, .* now\)"):
+        train_backbone(lenet(), replace(few, validation=test), QUICK, run_folder=tmp_path)
     with pytest.raises(DataError, match="does not fit the model"):
         train_backbone(lenet("lenet3-bn"), few, QUICK, run_folder=tmp_path)
     (tmp_path / "state.safetensors").write_bytes(b"not this")

@@ -15,7 +15,7 @@ from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tenso
 from tsb.chip import Chip, Placement
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.monte_carlo.evaluate import Draw
-from tsb.selective_write import verify_all, verify_none
+from tsb.selective_write import Masks, verify_all, verify_none
 
 _KIND = "correction"
 #: Parameters of all corrections by ``index.name``.
@@ -137,11 +137,31 @@ class CorrectedChip:
         Args:
             generator: source of the new errors; the backbone's stay.
         """
-        parameters = dict(self.parameters)
-        if self.written:
-            masks = (verify_all if self.verify else verify_none)(self.written)
-            parameters |= self.placement.write(self.written, masks, generator)
-        corrected = apply_all(self.corrections, self.chip.tensors, parameters)
+        return self.repaired(self.chip.tensors, self.write(generator))
+
+    @property
+    def masks(self) -> Masks:
+        """Which of the parameters in cells are write-verified."""
+        return (verify_all if self.verify else verify_none)(self.written)
+
+    def write(self, generator: torch.Generator) -> Parameters:
+        """Write the parameters in cells once and return them as the cells hold them.
+
+        Args:
+            generator: source of the errors.
+        """
+        written = self.written
+        return self.placement.write(written, self.masks, generator) if written else {}
+
+    def repaired(self, tensors: Tensors, written: Tensors) -> dict[str, Tensor]:
+        """Return the tensors of the network.
+
+        Args:
+            tensors: of the backbone.
+            written: the parameters in cells, by ``index.name``.
+        """
+        parameters = {**self.parameters, **written}
+        corrected = apply_all(self.corrections, tensors, parameters)
         return {name: t.detach() for name, t in corrected.items() if t.is_floating_point()}
 
     def runs(self) -> Draw:

@@ -3,7 +3,8 @@
 Adam on all trained parameters, learning rate on a cosine; parameters that lie in cells get the
 noise of their own writing at every step (gradient at the noisy values, update of the clean ones).
 Every chip has its own parameters; images and noise are the same for all, so that a chip's result
-does not depend on which others are trained with it (but for rounding).
+does not depend on which others are trained with it (but for rounding). A chip whose loss is no
+longer finite gets its first parameters back and takes no further part; the others go on.
 """
 
 from __future__ import annotations
@@ -80,10 +81,11 @@ class TuneResult:
 
     Attributes:
         parameters: of each chip, by ``index.name``.
-        losses: mean over the chips, of every step.
+        losses: of every step, the mean over the chips whose loss is finite; NaN where none is.
         kept: for each chip, whether the trained parameters were kept (on the validation images
             they were not worse than the first ones).
-        diverged: whether a loss was not finite; all chips then have their first parameters.
+        diverged: for each chip, whether a loss of it was not finite, in training or on the
+            validation images; it has its first parameters then.
         seconds: wall time per chip, calibration included.
         images: training images that each chip has seen (with repetition).
     """
@@ -91,7 +93,7 @@ class TuneResult:
     parameters: tuple[Parameters, ...]
     losses: tuple[float, ...]
     kept: tuple[bool, ...]
-    diverged: bool
+    diverged: tuple[bool, ...]
     seconds: float
     images: int
 
@@ -133,22 +135,20 @@ def tune(
             parameters=tuple(first),
             losses=(),
             kept=(False,) * len(chips),
-            diverged=False,
+            diverged=(False,) * len(chips),
             seconds=seconds,
             images=0,
         )
     run = _Run(carrier, chips, corrections, settings, first, trained)
     run.use(dataset.train.images)
     losses = run.train(dataset.train, progress)
-    diverged = not all(map(math.isfinite, losses))
-    validation = dataset.validation.spread(settings.validation_images)
-    kept = (False,) * len(chips) if diverged else run.better(validation)
+    kept = run.better(dataset.validation.spread(settings.validation_images))
     after = run.unstacked()
     return TuneResult(
         parameters=tuple(a if keep else f for a, f, keep in zip(after, first, kept, strict=True)),
         losses=tuple(losses),
         kept=kept,
-        diverged=diverged,
+        diverged=tuple((~run.finite).tolist()),
         seconds=(time.perf_counter() - begin) / len(chips),
         images=len(losses) * settings.batch_size,
     )
@@ -176,6 +176,8 @@ class _Run:
         self.trained = list(trained)
         self.noisy = [n for n in in_cells(corrections, self.first) if n in trained]
         self.source = torch.Generator().manual_seed(settings.seed)
+        #: Chips of which every loss so far is finite.
+        self.finite = torch.ones(len(chips), dtype=torch.bool)
         self.compiled: CompiledLoss | None = None
 
     def use(self, images: Tensor) -> None:
@@ -194,7 +196,7 @@ class _Run:
             self.compiled = None  # not a plain chain: one chip after the other in PyTorch
 
     def train(self, train: Split, progress: Progress | None) -> list[float]:
-        """Return the mean loss of every step; it ends after one that is not finite."""
+        """Return the mean loss of every step; it ends when no chip's is finite."""
         settings = self.settings
         optimiser = torch.optim.Adam([self.now[n] for n in self.trained], lr=1.0)
         losses: list[float] = []
@@ -207,14 +209,23 @@ class _Run:
             optimiser.param_groups[0]["lr"] = rate
             optimiser.zero_grad()
             loss = self.losses(self.programmed(self.now), train.images[batch], train.labels[batch])
-            losses.append(float(loss.detach().mean()))
-            if not math.isfinite(losses[-1]):
+            self.finite &= torch.isfinite(loss.detach()).cpu()
+            losses.append(float(loss.detach()[self.finite].mean()))
+            if not self.finite.any():
                 break
-            loss.sum().backward()
+            loss[self.finite].sum().backward()
             optimiser.step()
+            self.take_back()
             if progress is not None:
                 progress(step + 1, losses[-1])
         return losses
+
+    @torch.no_grad()
+    def take_back(self) -> None:
+        """Give chips whose loss was not finite their first parameters, whatever Adam did."""
+        if not self.finite.all():
+            for name in self.trained:
+                self.now[name][~self.finite] = self.first[name][~self.finite]
 
     def programmed(self, parameters: Parameters) -> Parameters:
         """Return parameters with the noise of one writing, the same for all chips."""
@@ -252,13 +263,17 @@ class _Run:
 
     @torch.no_grad()
     def better(self, split: Split) -> tuple[bool, ...]:
-        """Tell for each chip whether the trained parameters lose no more than the first ones."""
+        """Tell for each chip whether the trained parameters lose no more than the first ones.
+
+        Those of a chip whose loss is not finite do not.
+        """
         state = self.source.get_state()
         found = []
         for parameters in (self.first, self.now):
             self.source.set_state(state)  # the same noise for both
             found.append(self.losses(self.programmed(parameters), split.images, split.labels))
-        return tuple((found[1] <= found[0]).tolist())
+        self.finite &= torch.isfinite(found[1]).cpu()
+        return tuple((self.finite & (found[1] <= found[0]).cpu()).tolist())
 
     def unstacked(self) -> list[Parameters]:
         """Return the parameters of each chip."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -10,11 +11,14 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from archsim.errors import DataError
+from tsb.checkpoint import tensors_hash
 
 #: One training image in this many becomes a validation image: 6000 of MNIST, 5000 of CIFAR-10.
 VALIDATION_DIVISOR = 10
 
 _BYTE_MAX = 255
+#: Hexadecimal digits of a split's hash.
+_HASH_DIGITS = 16
 
 
 class RawImages(NamedTuple):
@@ -73,6 +77,15 @@ class Dataset:
     test: Split
     num_classes: int
     note: str = ""
+
+    @cached_property
+    def content_hashes(self) -> dict[str, str]:
+        """Hash of the images and labels of each split, by its name; worked out once."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {
+            name: tensors_hash({"images": own.images, "labels": own.labels})[:_HASH_DIGITS]
+            for name, own in splits.items()
+        }
 
     def check_fits(self, model: nn.Module, network: str) -> None:
         """Check that a network takes these images and tells their classes apart.

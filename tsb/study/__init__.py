@@ -1,5 +1,6 @@
 """A study of methods on chips: train backbones, program chips, repair them, evaluate."""
 
+from tsb.study.choice import with_choice as with_choice
 from tsb.study.results import method_rows as method_rows
 from tsb.study.results import summarise as summarise
 from tsb.study.run import StudyRun as StudyRun

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from archsim.config.study import Study
-from archsim.errors import ConfigError, DataError
+from archsim.errors import DataError
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.units import (
     IDEAL,
-    RECORDED_LATER,
     BackboneUnit,
     MethodUnit,
-    backbone_settings,
     backbone_units,
-    method_settings,
     method_units,
 )
 from tsb.study.work import RESULT, digital_products
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     import pandas
 
 Json = dict[str, Any]
-#: Letters of a value in an error message.
-_SHOWN = 60
 
 
 def read_result(folder: Path) -> Json | None:
@@ -82,56 +77,6 @@ def missing(study: Study, run: Path) -> tuple[list[BackboneUnit], list[MethodUni
         [u for u in backbone_units(study) if read_result(backbone_folder(run, u)) is None],
         [u for u in method_units(study) if read_result(method_folder(run, u)) is None],
     )
-
-
-def check_same_settings(study: Study, run: Path) -> None:
-    """Check that results in a folder were made with the settings that a study has now.
-
-    Args:
-        study: which.
-        run: its folder.
-
-    Raises:
-        ConfigError: names the first unit that differs, and how.
-    """
-    places: list[tuple[Path, Json]] = [
-        (backbone_folder(run, unit), backbone_settings(study, unit))
-        for unit in backbone_units(study)
-    ]
-    places += [
-        (method_folder(run, unit), method_settings(study, unit)) for unit in method_units(study)
-    ]
-    for place, wanted in places:
-        before = (read_result(place) or {}).get("settings", wanted)
-        # Results of before a setting was recorded do not have it.
-        now = {k: v for k, v in wanted.items() if k in before or k not in RECORDED_LATER}
-        if before != now:
-            raise ConfigError(
-                f"{place} was made with other settings ({'; '.join(_differences(before, now))});"
-                " give another --run, or another name to what you changed"
-            )
-
-
-def _differences(before: Json, now: Json) -> list[str]:
-    def short(value: object) -> str:
-        text = json.dumps(value)
-        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-
-    there, given = _flat(before), _flat(now)
-    return [
-        f"{key}: {short(there.get(key))} there, {short(given.get(key))} given"
-        for key in sorted(there.keys() | given.keys())
-        if there.get(key) != given.get(key)
-    ]
-
-
-def _flat(values: Json, prefix: str = "") -> Json:
-    found: Json = {}
-    for key, value in values.items():
-        found |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return found
 
 
 def method_rows(study: Study, run: Path) -> list[Json]:
@@ -200,8 +145,16 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
             if own:
                 baseline = found.get((study.baseline_name, sigma), [])
                 products = digital_products(study, method)
-                more = {"digital_products": products, "own_images": bool(study.images_per_run)}
-                summary.append({**_pooled(own), **_against(own, baseline), **more})
+                summary.append(
+                    {
+                        **_pooled(own),
+                        **_against(own, baseline),
+                        "digital_products": products,
+                        "own_images": bool(study.images_per_run),
+                        "read_noise": study.read_noise,
+                        "read_after_s": study.read_after_s,
+                    }
+                )
     for row in summary:
         published = [
             p.accuracy
@@ -225,6 +178,8 @@ def _pooled(rows: list[Json]) -> Json:
     seeds = torch.stack([own.mean() for own in chips])
     backbones = _possible(interval95(seeds))
     first = rows[0]
+    # The mean over some of the seeds compares with nothing.
+    validated = all(row.get("validation_accuracy") is not None for row in rows)
     return {
         "method": first["method"],
         "sigma": first["sigma"],
@@ -253,10 +208,16 @@ def _pooled(rows: list[Json]) -> Json:
         "backbone_seconds": _mean(rows, "backbone_seconds"),
         "tune_seconds": _mean(rows, "tune_seconds"),
         "kept_share": _kept(rows),
-        "validation_accuracy": _mean(rows, "validation_accuracy"),
-        "diverged": sum(bool(row["diverged"]) for row in rows),
+        "validation_accuracy": _mean(rows, "validation_accuracy") if validated else None,
+        "diverged": sum(_diverged(row) for row in rows),
         "diverged_backbones": sum(row.get("backbone_stopped") == "diverged" for row in rows),
     }
+
+
+def _diverged(row: Json) -> int:
+    """Return on how many chips training diverged; older results say it of all of them at once."""
+    found = row["diverged"]
+    return sum(found) if isinstance(found, list) else bool(found) * len(row["accuracy"])
 
 
 def _kept(rows: list[Json]) -> float | None:

@@ -25,7 +25,9 @@ from tsb.backbone_loss import NeftOvf
 from tsb.checkpoint import write_atomically
 from tsb.data import Dataset
 from tsb.quantize import mapped_weights
-from tsb.study.results import check_same_settings, missing
+from tsb.study.checks import check_same_data, check_same_settings
+from tsb.study.conditions import conditions_of
+from tsb.study.results import missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
 from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
 from tsb.train_settings import EpochRecord
@@ -138,12 +140,14 @@ def run_study(
         news: told of every epoch and unit.
 
     Raises:
-        ArchsimError: whatever is wrong with network, data or settings, before anything is trained.
+        ArchsimError: whatever is wrong with network, data or settings, before anything is trained;
+            also images that are not those of the folder's results.
     """
     if jobs < 1:
         raise ConfigError(f"jobs = {jobs}; allowed: 1 or more")
     study = run.study
     _check(study, data_root)
+    check_same_data(run.folder, dataset_of(study, data_root).content_hashes)
     backbones, methods = missing(study, run.folder)
     if not backbones and not methods:
         return
@@ -184,6 +188,7 @@ def _check(study: Study, data_root: str | None) -> None:
             f"'{study.network}' {classes}; set study.options.num_classes"
         )
     cell_model(study, study.sigma[0])
+    conditions_of(study)
     _check_sizes(study, data)
     layers = mapped_weights(model)
     for method in study.methods:

@@ -237,8 +237,10 @@ def backbone_settings(study: Study, unit: BackboneUnit) -> dict[str, Any]:
     )
 
 
+#: Hashes of the splits: known once the data are read, so not from the study alone.
+DATA_HASH = "data_hash"
 #: Settings that results of older versions do not name.
-RECORDED_LATER = ("device_hash",)
+RECORDED_LATER = ("device_hash", DATA_HASH)
 
 
 def device_hash(device: str) -> str:
@@ -264,11 +266,12 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
     method = next(own for own in study.methods if own.name == unit.method)
     training = backbone_unit(study, method, unit.sigma, unit.seed)
     keys = ("device", "chips", "runs", "test_images", "score_images", "insertion")
-    subset = {} if study.images_per_run is None else {"images_per_run": study.images_per_run}
+    # What is off is not named: results of before it existed are the same.
+    given = {key: getattr(study, key) for key in ("images_per_run", "read_noise", "read_after_s")}
     return _json(
         {
             **backbone_settings(study, training),
-            **subset,
+            **{key: value for key, value in given.items() if value},
             **{key: getattr(study, key) for key in keys},
             "tsb": study.tsb.options(),
             "tuning": study.tuning.model_dump(mode="json"),

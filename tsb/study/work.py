@@ -27,6 +27,7 @@ from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all
 from tsb.correction.tune import TuneResult
+from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw
@@ -41,7 +42,9 @@ from tsb.selective_write import (
     verify_none,
 )
 from tsb.sensitivity import swim_scores
+from tsb.study.conditions import conditions_of
 from tsb.study.units import (
+    DATA_HASH,
     BackboneUnit,
     MethodUnit,
     backbone_settings,
@@ -98,7 +101,7 @@ def _dataset(name: str, data_root: str | None) -> Dataset:
 
 
 def dataset_of(study: Study, data_root: str | None) -> Dataset:
-    """Return the data of a study, cut to its numbers of images; read once per process.
+    """Return the data of a study, cut to its numbers of images; read and cut once per process.
 
     Args:
         study: which.
@@ -107,16 +110,25 @@ def dataset_of(study: Study, data_root: str | None) -> Dataset:
     Raises:
         DataError: they are missing, damaged or of another data set.
     """
-    data = _dataset(study.data, data_root)
+    counts = (study.train_images, study.validation_images, study.test_images)
+    return _cut(study.data, data_root, counts)
+
+
+@lru_cache(maxsize=2)
+def _cut(
+    name: str, data_root: str | None, counts: tuple[int | None, int | None, int | None]
+) -> Dataset:
+    data = _dataset(name, data_root)
 
     def part(split: Split, most: int | None) -> Split:
         return split if most is None else split.spread(most)
 
+    train, validation, test = counts
     return Dataset(
         name=data.name,
-        train=part(data.train, study.train_images),
-        validation=part(data.validation, study.validation_images),
-        test=part(data.test, study.test_images),
+        train=part(data.train, train),
+        validation=part(data.validation, validation),
+        test=part(data.test, test),
         num_classes=data.num_classes,
         note=data.note,
     )
@@ -185,9 +197,14 @@ def train_unit(
             * images
             * _macs(study),
             "test_images": len(data.test),
-            "settings": backbone_settings(study, unit),
+            "settings": backbone_settings(study, unit) | _content(data),
         },
     )
+
+
+def _content(data: Dataset) -> dict[str, Any]:
+    """Return what a result says of the images behind it, whatever the name of their data set."""
+    return {DATA_HASH: data.content_hashes}
 
 
 def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Tensor]:
@@ -265,7 +282,11 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
     for chip, own in zip(chips, corrected, strict=True):
         if own.parameters:
             own.save(place / f"correction-{chip.seed}.safetensors", method=method.corrections)
-    accuracy = _evaluate(study, unit, corrected, data)
+    used = [
+        ChipInUse(corrected=own, verified=masks, conditions=conditions_of(study))
+        for own in corrected
+    ]
+    accuracy = _evaluate(study, unit, used, data)
     _write_json(
         place / RESULT,
         {
@@ -275,9 +296,9 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
             "backbone": training.folder,
             "accuracy": accuracy,
             "images": study.images_per_run or len(data.test),
-            "validation_accuracy": _validated(study, unit, corrected, data),
+            "validation_accuracy": _validated(study, unit, used, data),
             **_effort(study, corrected[0], tuned),
-            "settings": method_settings(study, unit),
+            "settings": method_settings(study, unit) | _content(data),
         },
     )
 
@@ -356,16 +377,16 @@ def _corrected(
 
 
 def _evaluate(
-    study: Study, unit: MethodUnit, corrected: list[CorrectedChip], data: Dataset
+    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset
 ) -> list[list[float]]:
-    """Return the accuracy of every chip and run; one run where nothing is written again."""
-    again = bool(corrected[0].written)
+    """Return the accuracy of every chip and run; one run where nothing is drawn again."""
+    again = bool(used[0].corrected.written) or study.read_noise
     found = monte_carlo(
-        corrected[0].carrier.model,
-        _in_turn(corrected),
+        used[0].corrected.carrier.model,
+        _in_turn(used),
         data.test.images,
         data.test.labels,
-        chips=len(corrected),
+        chips=len(used),
         runs=study.runs if again or study.images_per_run else 1,
         generator=torch.Generator().manual_seed(unit.seed),
         images_per_instance=study.images_per_run,
@@ -375,29 +396,27 @@ def _evaluate(
     return [[float(value) for value in row] for row in found.accuracy]
 
 
-def _validated(
-    study: Study, unit: MethodUnit, corrected: list[CorrectedChip], data: Dataset
-) -> float:
+def _validated(study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset) -> float:
     """Return the mean accuracy of the chips on validation images: what methods may be chosen by."""
     split = data.validation.spread(study.tuning.validation_images)
     found = monte_carlo(
-        corrected[0].carrier.model,
-        _in_turn(corrected),
+        used[0].corrected.carrier.model,
+        _in_turn(used),
         split.images,
         split.labels,
-        chips=len(corrected),
+        chips=len(used),
         generator=torch.Generator().manual_seed(unit.seed),
     )
     return float(found.accuracy.mean())
 
 
-def _in_turn(corrected: list[CorrectedChip]) -> Callable[[torch.Generator], Draw]:
+def _in_turn(used: list[ChipInUse]) -> Callable[[torch.Generator], Draw]:
     """Return what gives one chip after the other."""
     following = count()
 
     def next_chip(generator: torch.Generator) -> Draw:
         del generator
-        return corrected[next(following)].draw
+        return used[next(following)].runs()
 
     return next_chip
 
@@ -436,5 +455,5 @@ def _effort(study: Study, corrected: CorrectedChip, tuned: TuneResult) -> dict[s
         "tune_seconds": tuned.seconds,
         "tune_macs": _STEP_OVER_FORWARD * tuned.images * _macs(study),
         "kept": list(tuned.kept),
-        "diverged": tuned.diverged,
+        "diverged": list(tuned.diverged),
     }

@@ -1,0 +1,64 @@
+"""A corrected chip in use: its cells have drifted, and every run reads them with noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tsb.chip_read import Conditions
+from tsb.correction.base import Tensors
+from tsb.correction.corrected import CorrectedChip
+from tsb.monte_carlo.evaluate import Draw
+from tsb.selective_write import Masks
+
+#: Tells the seeds of exponents and of reads from that of the programming errors.
+_DRIFT, _READS = 0xD21F7, 0x4EAD5
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChipInUse:
+    """A corrected chip under conditions of use.
+
+    Corrections were measured and trained on the chip as it was programmed. Then it drifts, once,
+    its corrections in cells with it; digital numbers stay. All randomness of the backbone follows
+    from the chip's seed, so that methods are compared on the same reads of the same cells; that of
+    the corrections comes with their writing.
+
+    Attributes:
+        corrected: the chip.
+        verified: masks of the backbone's write-verified weights.
+        conditions: when and how it is read.
+    """
+
+    corrected: CorrectedChip
+    verified: Masks
+    conditions: Conditions
+
+    def runs(self) -> Draw:
+        """Return what draws one run: see :func:`tsb.monte_carlo.monte_carlo`."""
+        if self.conditions.ideal:
+            return self.corrected.draw
+        chip = self.corrected.chip
+        exponents = torch.Generator().manual_seed(chip.seed ^ _DRIFT)
+        held = self.conditions.later(
+            chip.stored, chip.wanted, self.verified, chip.placement, exponents
+        )
+        reads = torch.Generator().manual_seed(chip.seed ^ _READS)
+
+        def draw(generator: torch.Generator) -> dict[str, Tensor]:
+            seen = self.conditions.read(held, chip.wanted, chip.placement, reads)
+            return self.corrected.repaired({**chip.tensors, **seen}, self._written(generator))
+
+        return draw
+
+    def _written(self, generator: torch.Generator) -> Tensors:
+        """Write the corrections in cells, let them drift, and read them."""
+        own, conditions = self.corrected, self.conditions
+        wanted = own.written
+        if not wanted:
+            return {}
+        stored = own.write(generator)
+        held = conditions.later(stored, wanted, own.masks, own.placement, generator)
+        return conditions.read(held, wanted, own.placement, generator)
