@@ -16,6 +16,7 @@ from archsim.cli.list_command import list_command
 from archsim.cli.map_command import map_command
 from archsim.cli.program_command import program_command
 from archsim.cli.schema_command import schema_command
+from archsim.cli.sweep_command import sweep_app
 from archsim.cli.train_command import train_command
 from archsim.cli.tune_command import tune_command
 from archsim.cli.validate_command import validate_command
@@ -68,3 +69,8 @@ for _name, _command in {
     "schema": schema_command,
 }.items():
     app.command(_name, help=_help(_command))(_command)
+app.add_typer(
+    sweep_app(_help),
+    name="sweep",
+    help="A design space: run it (archsim sweep FILE), then ask (archsim sweep show FOLDER).",
+)

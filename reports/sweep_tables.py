@@ -1,0 +1,174 @@
+"""Points of a sweep, and answers about them, as plain tables in the units that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsim.columns import Scale, is_result, label_of, scale_of
+from reports.tables import Cell, Column, Kind, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from archsim.explore.answers import Cheapest, Difference, MainEffects
+
+#: Results that the table of points shows beside the objectives.
+_ALWAYS = ("area_m2", "energy_J", "latency_s")
+_COUNTS = ("write_pulses", "subarrays_used", "tiles", "verified_weights")
+_NOT_SHOWN = ("accuracy_key", "infeasible_because", "feasible")
+
+
+def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int | None) -> Table:
+    """Return points with their parameters and results.
+
+    Args:
+        rows: of a sweep; those to show.
+        objectives: columns of results, shown first.
+        title: of the table.
+        knee: number of the point to mark; None marks none.
+    """
+    results = list(dict.fromkeys([*objectives, *(c for c in _ALWAYS if c in rows.columns)]))
+    parameters = [
+        str(name)
+        for name in rows.columns
+        if not is_result(str(name)) and name not in (*_NOT_SHOWN, *results, "point")
+        and str(name) not in _COUNTS
+    ]
+    scales = {name: _scale(rows, name) for name in results}
+    columns = [
+        Column("point", "point", "text"),
+        *(Column(name, _title(name), _kind_of(rows, name)) for name in parameters),
+        *(_result_column(name, scale) for name, scale in scales.items()),
+    ]
+    found: list[tuple[Cell, ...]] = []
+    for _, row in rows.iterrows():
+        number = str(int(row["point"]))
+        mark = f"{number} knee" if knee is not None and int(row["point"]) == knee else number
+        found.append(
+            (
+                mark,
+                *(_cell(row[name]) for name in parameters),
+                *(_shown(row[name], scale) for name, scale in scales.items()),
+            )
+        )
+    return Table(title, tuple(columns), tuple(found))
+
+
+def _title(name: str) -> str:
+    return label_of(name)
+
+
+def _kind_of(rows: pd.DataFrame, name: str) -> Kind:
+    kind = rows[name].dtype.kind
+    if kind in "iu":
+        return "count"
+    if kind != "f":
+        return "text"
+    values = rows[name].dropna()
+    return "count" if bool((values == values.round()).all()) else "number"
+
+
+def _scale(rows: pd.DataFrame, name: str) -> Scale:
+    return scale_of(name, rows[name].to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _result_column(name: str, scale: Scale) -> Column:
+    unit = scale.unit.replace("*", " ")
+    return Column(name, scale.label, "number", unit)
+
+
+def _shown(value: object, scale: Scale) -> Cell:
+    cell = _cell(value)
+    return cell / scale.factor if isinstance(cell, int | float) else cell
+
+
+def _cell(value: object) -> Cell:
+    if value is None or value != value:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, np.generic):
+        return _cell(value.item())
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def changes(found: Difference, before: int, after: int) -> Table:
+    """Return what changed between two points.
+
+    Args:
+        found: the differences.
+        before: number of a point.
+        after: of the other.
+    """
+    columns = (
+        Column("column", "setting or result", wraps=True),
+        Column("unit", "unit"),
+        Column("before", f"point {before}", "number"),
+        Column("after", f"point {after}", "number"),
+        Column("ratio", "ratio", "ratio"),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (_title(own.column), "", _cell(own.before), _cell(own.after), None)
+        for own in found.parameters
+        if own.column not in ("point", "accuracy_key")
+    ]
+    for own in found.results:
+        ends = [value for value in (own.before, own.after) if isinstance(value, int | float)]
+        scale = scale_of(own.column, np.asarray(ends, dtype=np.float64))
+        before_, after_ = _shown(own.before, scale), _shown(own.after, scale)
+        unit = scale.unit.replace("*", " ")
+        rows.append((scale.label, unit, before_, after_, own.ratio))
+    return Table("What changed", columns, tuple(rows))
+
+
+def effects(found: MainEffects) -> Table:
+    """Return how much each parameter moves a result by itself.
+
+    Args:
+        found: the effects.
+    """
+    columns = (
+        Column("parameter", "parameter", wraps=True),
+        Column("share", "share of the variance", "percent", "%"),
+        Column("level", "level"),
+        Column("designs", "designs", "count"),
+        Column("mean", "mean", "number"),
+    )
+    means = np.asarray([level.mean for own in found.effects for level in own.levels])
+    scale = scale_of(found.column, means)
+    rows: list[tuple[Cell, ...]] = []
+    for own in found.effects:
+        for place, level in enumerate(own.levels):
+            share = own.eta_squared if place == 0 else None
+            name = _title(own.parameter) if place == 0 else ""
+            rows.append((name, share, level.name, level.designs, level.mean / scale.factor))
+    unit = f", {scale.unit.replace('*', ' ')}" if scale.unit else ""
+    mean = "geometric means" if found.scale == "log" else "means"
+    title = f"What moves {scale.label}: {mean}{unit}, of {found.designs:,} designs"
+    return Table(title, columns, tuple(rows))
+
+
+def answer(found: Cheapest, text: str) -> str:
+    """Return one sentence: the cheapest design, or why there is none.
+
+    Args:
+        found: the answer.
+        text: conditions, as they were written.
+    """
+    asked = f" with {text}" if text else ""
+    if found.design is None:
+        each = "; ".join(f"{name}: {count:,} designs" for name, count in found.meets.items())
+        unknown = f"; {found.not_evaluated:,} are not evaluated" if found.not_evaluated else ""
+        return f"No feasible design{asked} ({each or 'none is feasible'}{unknown})."
+    value = float(found.design[found.column])
+    scale = scale_of(found.column, np.asarray([value]))
+    unit = scale.unit.replace("*", " ")
+    return (
+        f"Least {scale.label}{asked}: {value / scale.factor:.4g} {unit} at point "
+        f"{int(found.design['point'])}, of {found.qualified:,} designs."
+    )
+
+
