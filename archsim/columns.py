@@ -31,7 +31,9 @@ _LABELS = {
     "edp_period": "EDP (period)",
     "accuracy_mean": "accuracy",
     "tops_per_W": "efficiency, TOPS/W",
-    "design": "block",
+    "design": "shared block",
+    "device.r_on": "device on-resistance",
+    "device.r_off": "device off-resistance",
 }
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.units import short_number
+
 if TYPE_CHECKING:
     import pandas
 
@@ -53,7 +55,12 @@ def _of_numbers(numbers: NDArray[np.float64], most: int) -> Levels:
     codes, values = pd.factorize(numbers, sort=True)
     codes = codes.astype(np.int64)
     if len(values) <= most:
-        return Levels(codes, tuple(f"{value:g}" for value in values), tuple(values.tolist()), False)
+        return Levels(
+            codes,
+            tuple(short_number(value, digits=6) for value in values.tolist()),
+            tuple(values.tolist()),
+            False,
+        )
     # Quantiles of the rows; equal ones fall together, so that an interval is never empty.
     shares = np.linspace(0, 1, INTERVALS + 1)[1:-1]
     ends = np.unique(np.quantile(numbers[codes >= 0], shares, method="lower"))
@@ -68,4 +75,5 @@ def _of_numbers(numbers: NDArray[np.float64], most: int) -> Levels:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    ends = dict.fromkeys(short_number(end, digits=3) for end in (low, high))
+    return " to ".join(ends)

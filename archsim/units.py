@@ -57,7 +57,9 @@ TO_SI: dict[str, float] = {
     "K": 1.0,
     "J*s": 1.0,
     "mJ*ms": 1e-6,
+    "uJ*ms": 1e-9,
     "uJ*us": 1e-12,
+    "nJ*us": 1e-15,
     "nJ*ns": 1e-18,
     "1/s": 1.0,
     "TOPS/W": 1e12,
@@ -69,7 +71,7 @@ DIMENSIONS: tuple[tuple[str, ...], ...] = (
     ("m", "mm", "um", "nm"),
     ("s", "ms", "us", "ns", "ps"),
     ("J", "mJ", "uJ", "nJ", "pJ", "fJ"),
-    ("J*s", "mJ*ms", "uJ*us", "nJ*ns"),
+    ("J*s", "mJ*ms", "uJ*ms", "uJ*us", "nJ*us", "nJ*ns"),
     ("W", "mW", "uW"),
     ("V", "mV"),
     ("1/s",),
@@ -100,3 +102,11 @@ def engineering(value: float, unit: str = "", digits: int = 4) -> str:
         return f"{value:g} {unit}".strip()
     exponent = min(max(3 * math.floor(math.log10(abs(value)) / 3), -15), 12)
     return f"{value / 10.0**exponent:.{digits}g} {_PREFIXES[exponent]}{unit}".strip()
+
+
+def short_number(value: float, digits: int = 4) -> str:
+    """Format a number without exponent: ``"128"``, ``"62.7 k"``; beyond the prefixes, with one."""
+    size = abs(value)
+    if value == 0 or 1e-2 <= size < 1e4:
+        return f"{value:.{digits}g}" if size < 10**digits else f"{value:.0f}"
+    return engineering(value, digits=digits) if 1e-15 <= size < 1e15 else f"{value:.{digits}g}"

@@ -103,7 +103,7 @@ def test_what_is_better():
 def test_scales_fit_the_middle_of_the_values():
     assert scale_of("area_m2", np.array([2e-5, 5e-5, np.nan])).unit == "mm2"
     assert scale_of("latency_s", np.array([2e-3])).title == "latency, ms"
-    assert scale_of("edp_Js", np.array([2e-8])).title == "EDP, uJ us"
+    assert scale_of("edp_Js", np.array([2e-11])).title == "EDP, uJ us"
     # A column that is not in SI: factors are relative to its own unit.
     own = scale_of("area_mm2", np.array([0.002]))
     assert (own.unit, own.factor) == ("um2", pytest.approx(1e-6, rel=1e-12, abs=0))
@@ -136,8 +136,18 @@ def test_levels_in_order():
     assert numbers.names == ("64", "128")
     assert numbers.values == (64, 128)
     assert levels_of(pd.Series([True, False])).names == ("false", "true")
-    text = levels_of(pd.Series(["b", None, "a"]))
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "category", "string[pyarrow]"])
+def test_levels_of_text(dtype):
+    text = levels_of(pd.Series(["b", None, "a"], dtype=dtype))
     assert (text.codes.tolist(), text.names) == ([1, -1, 0], ("a", "b"))
+
+
+@pytest.mark.parametrize("dtype", ["object", "boolean", "bool[pyarrow]", "category"])
+def test_levels_of_switches(dtype):
+    switch = levels_of(pd.Series([True, None, False], dtype=dtype))
+    assert (switch.codes.tolist(), switch.names) == ([1, -1, 0], ("false", "true"))
 
 
 def test_many_numbers_are_cut_into_intervals():

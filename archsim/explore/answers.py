@@ -123,7 +123,7 @@ def difference(before: pandas.Series, after: pandas.Series) -> Difference:
             f"difference: two designs of different columns ({', '.join(only) or 'in other order'});"
             " allowed: two rows of one table"
         )
-    changes = [Change(name, before[name], after[name], None) for name in names]
+    changes = [Change(name, _plain(before[name]), _plain(after[name]), None) for name in names]
     return Difference(
         parameters=tuple(
             change for change in changes if not is_result(change.column) and not _equal(change)
@@ -136,6 +136,10 @@ def difference(before: pandas.Series, after: pandas.Series) -> Difference:
     )
 
 
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _equal(change: Change) -> bool:
     import pandas as pd
 
@@ -145,7 +149,7 @@ def _equal(change: Change) -> bool:
 
 def _ratio(before: object, after: object) -> float | None:
     for value in (before, after):
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
     ends = np.array([before, after], dtype=np.float64)
     if not np.isfinite(ends).all() or ends[0] == 0:

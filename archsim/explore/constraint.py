@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.columns import find_column, numbers_of, split_unit, units_like
+from archsim.columns import find_column, numbers_of, scale_of, split_unit, units_like
 from archsim.errors import ConfigError
 from archsim.units import NAME_UNITS, TO_SI
 
@@ -115,8 +115,8 @@ def satisfied(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.boo
     values = frame[found.column]
     kind = kind_of(values)
     if kind == "number":
-        wanted = _in_column_unit(constraint, found.column, found.factor)
         numbers = numbers_of(frame, found.column)
+        wanted = _in_column_unit(constraint, found.column, found.factor, numbers)
         return np.logical_and(_ORDER[constraint.operator](numbers, wanted), ~np.isnan(numbers))
     if constraint.operator not in ("==", "!="):
         raise ConfigError(
@@ -162,8 +162,10 @@ def _wrong_kind(constraint: Constraint, column: str, kind: str) -> ConfigError:
     )
 
 
-def _in_column_unit(constraint: Constraint, column: str, factor: int | float | None) -> float:
-    """Convert the value of a constraint to the unit of a column of numbers."""
+def _in_column_unit(
+    constraint: Constraint, column: str, factor: int | float | None, numbers: NDArray[np.float64]
+) -> float:
+    """Convert the value of a constraint to the unit of a column of these numbers."""
     if isinstance(constraint.value, (bool, str)):
         raise _wrong_kind(constraint, column, "number")
     _, own = split_unit(column)
@@ -177,9 +179,10 @@ def _in_column_unit(constraint: Constraint, column: str, factor: int | float | N
         scale = TO_SI[constraint.unit] / TO_SI[own] if own else _PER_CENT
         return constraint.value * scale
     if factor is None and constraint.value != 0:
+        usual = scale_of(column, numbers).unit
         raise ConfigError(
             f"constraint {constraint.text!r}: '{constraint.name}' says no unit; write for example "
-            f"'{constraint.name} {constraint.operator} {constraint.word} {fitting[-1]}' "
+            f"'{constraint.name} {constraint.operator} {constraint.word} {usual}' "
             f"(known: {', '.join(fitting)}), or the column '{column}'"
         )
     return constraint.value * (1.0 if factor is None else factor)

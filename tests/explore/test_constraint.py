@@ -93,7 +93,7 @@ def test_other_kinds_of_columns(dtype):
     ("text", "words"),
     [
         ("aera < 5", "Did you mean 'area'"),
-        ("area < 50", "'area' says no unit; write for example 'area < 50 um2'"),
+        ("area < 50", "'area' says no unit; write for example 'area < 50 mm2'"),
         ("area_m2 < 5 us", "not in us; allowed: m2, mm2, um2"),
         ("area_m2 < common", "holds number, not 'common'; allowed: a number"),
         ("area_m2 < true", "allowed: a number"),
