@@ -128,7 +128,9 @@ def draw_heat_map(info: HeatMapInfo) -> Figure:
     from matplotlib.colors import LogNorm, Normalize
 
     height, width = info.values.shape
-    figure = new_figure(2.9 + 0.75 * max(width, 3), 1.5 + 0.5 * max(height, 3))
+    has_texts = max(width, height) <= _MOST_TEXTS
+    across, up = (0.75, 0.5) if has_texts else (0.22, 0.22)
+    figure = new_figure(2.9 + max(across * width, 2.2), 1.5 + max(up * height, 1.5))
     axes = figure.add_subplot()
     known = info.values[info.states == VALUE]
     low, high = (float(known.min()), float(known.max())) if known.size else (1.0, 1.0)
@@ -139,7 +141,7 @@ def draw_heat_map(info: HeatMapInfo) -> Figure:
     colour_map = "viridis" if not info.axis.maximise else "viridis_r"
     image = axes.imshow(info.values, origin="lower", aspect="auto", cmap=colour_map, norm=norm)
     _draw_states(figure, axes, info)
-    if max(width, height) <= _MOST_TEXTS:
+    if has_texts:
         for row, column in np.argwhere(info.states == VALUE).tolist():
             value = float(info.values[row, column])
             share = float(norm(value))
