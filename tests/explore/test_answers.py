@@ -143,6 +143,14 @@ def test_grids_with_holes_are_said_to_be_unbalanced():
     assert (found.designs, found.not_evaluated, found.is_balanced) == (5, 1, False)
 
 
+def test_a_design_more_unbalances_a_grid():
+    frame = pd.concat([two_by_three(), two_by_three()], ignore_index=True)
+    assert main_effects(frame, "accuracy").is_balanced
+    found = main_effects(frame.iloc[:-1], "accuracy")
+    assert not found.is_balanced
+    assert found.interactions is None
+
+
 def test_continuous_parameters_are_cut_and_unbalanced():
     generator = np.random.default_rng(0)
     r_on = generator.random(2000)
