@@ -55,9 +55,32 @@ TO_SI: dict[str, float] = {
     "fF/um": 1e-9,
     "ohm*m": 1.0,
     "K": 1.0,
+    "J*s": 1.0,
+    "mJ*ms": 1e-6,
+    "uJ*ms": 1e-9,
     "uJ*us": 1e-12,
+    "nJ*us": 1e-15,
+    "nJ*ns": 1e-18,
     "1/s": 1.0,
     "TOPS/W": 1e12,
+}
+
+#: Units of one dimension each, largest first; results are in the first (SI).
+DIMENSIONS: tuple[tuple[str, ...], ...] = (
+    ("m2", "mm2", "um2"),
+    ("m", "mm", "um", "nm"),
+    ("s", "ms", "us", "ns", "ps"),
+    ("J", "mJ", "uJ", "nJ", "pJ", "fJ"),
+    ("J*s", "mJ*ms", "uJ*ms", "uJ*us", "nJ*us", "nJ*ns"),
+    ("W", "mW", "uW"),
+    ("V", "mV"),
+    ("1/s",),
+)
+#: What a name ends in, and its unit: ``edp_uJ_us`` is in ``uJ*us``, ``rate_per_s`` in ``1/s``.
+NAME_UNITS: dict[str, str] = {
+    unit.replace("1/", "per_").replace("J*s", "Js").replace("*", "_"): unit
+    for units in DIMENSIONS
+    for unit in units
 }
 
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
@@ -79,3 +102,11 @@ def engineering(value: float, unit: str = "", digits: int = 4) -> str:
         return f"{value:g} {unit}".strip()
     exponent = min(max(3 * math.floor(math.log10(abs(value)) / 3), -15), 12)
     return f"{value / 10.0**exponent:.{digits}g} {_PREFIXES[exponent]}{unit}".strip()
+
+
+def short_number(value: float, digits: int = 4) -> str:
+    """Format a number without exponent: ``"128"``, ``"62.7 k"``; beyond the prefixes, with one."""
+    size = abs(value)
+    if value == 0 or 1e-2 <= size < 1e4:
+        return f"{value:.{digits}g}" if size < 10**digits else f"{value:.0f}"
+    return engineering(value, digits=digits) if 1e-15 <= size < 1e15 else f"{value:.{digits}g}"

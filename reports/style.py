@@ -57,6 +57,23 @@ def tidy(axes: Axes, *, grid: Literal["both", "x", "y"] = "both") -> None:
         axes.spines[side].set_visible(False)
 
 
+def level_colours(count: int, *, ordered: bool) -> tuple[str, ...]:
+    """Return a colour per level: from dark to light if the levels have an order.
+
+    Args:
+        count: of levels; at most ``len(COLOURS)`` unless ordered.
+        ordered: numbers, not names.
+    """
+    if not ordered:
+        return COLOURS[:count]
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    # Not to the lightest end, which is hard to see on white.
+    shares = [0.9 * index / max(count - 1, 1) for index in range(count)]
+    return tuple(to_hex(colormaps["viridis"](share)) for share in shares)
+
+
 def check_columns(what: str, frame: pandas.DataFrame, columns: Sequence[str]) -> None:
     """Check that a table has rows and the columns that a figure needs.
 

@@ -9,6 +9,20 @@ import pytest
 from tests.house.helpers import ROOT, run_python
 
 
+def test_pareto_measures_and_compares(tmp_path: Path) -> None:
+    script = str(ROOT / "benchmarks" / "pareto.py")
+    done = run_python(script, "--sizes", "2000", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("uniform", "correlated", "opposed", "ties", "duplicates")
+    ]
+    assert all(" x" in line for line in lines)
+    done = run_python(script, "--sizes", "0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--sizes: '0'; allowed: a whole number from 1 on" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -1,0 +1,194 @@
+"""Columns of a table of designs: what they are called, and in which unit people read them.
+
+A table has one row per design. Parameters are named by their dotted path
+(``chip.crossbar.rows``), results with the SI unit at the end (``edp_Js``). ``feasible`` says
+whether the design exists at all, and NaN in ``accuracy_mean`` that it was not evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.errors import ConfigError, close_matches
+from archsim.units import DIMENSIONS, NAME_UNITS, TO_SI
+
+if TYPE_CHECKING:
+    import pandas
+
+FEASIBLE = "feasible"
+#: Results without a unit in their name; all that start with ``accuracy`` are results too.
+_RESULTS = frozenset(
+    {FEASIBLE, "write_pulses", "verify_reads", "tiles", "subarrays", "utilisation", "tops_per_W"}
+)
+#: Results of which more is better, without their unit; all that start with ``accuracy`` too.
+_MORE_IS_BETTER = frozenset({"throughput", "tops_per_W", "utilisation"})
+_LABELS = {
+    "edp": "EDP",
+    "edp_period": "EDP (period)",
+    "accuracy_mean": "accuracy",
+    "tops_per_W": "efficiency, TOPS/W",
+    "design": "shared block",
+    "device.r_on": "device on-resistance",
+    "device.r_off": "device off-resistance",
+}
+
+
+class Objective(NamedTuple):
+    """A column, and whether more of it is better."""
+
+    column: str
+    maximise: bool = False
+
+
+class Found(NamedTuple):
+    """A column, and the factor from the unit that was said to the column's; None: none was said."""
+
+    column: str
+    factor: int | float | None
+
+
+class Scale(NamedTuple):
+    """How a column is shown: its name, the unit ("" for none), and the unit in the column's."""
+
+    label: str
+    unit: str
+    factor: int | float
+
+    @property
+    def title(self) -> str:
+        """Name and unit."""
+        return f"{self.label}, {self.unit.replace('*', ' ')}" if self.unit else self.label
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """Return a name without its unit, and the unit (a key of ``TO_SI``, or "").
+
+    Parameters (dotted paths) say no unit: ``split_unit("edp_uJ_us") == ("edp", "uJ*us")``.
+    """
+    if "." in name:
+        return name, ""
+    for ending in sorted(NAME_UNITS, key=len, reverse=True):
+        stem = name.removesuffix(f"_{ending}")
+        # The second condition: tops_per_W is not in watts.
+        if stem != name and stem and not stem.endswith("_per"):
+            return stem, NAME_UNITS[ending]
+    return name, ""
+
+
+def units_like(unit: str) -> tuple[str, ...]:
+    """Return all units of the same dimension, largest first; ``("%",)`` for no unit."""
+    return next((units for units in DIMENSIONS if unit in units), ("%",))
+
+
+def is_result(name: str) -> bool:
+    """Say whether a column is a result; all others are parameters."""
+    if "." in name:
+        return False
+    return name in _RESULTS or name.startswith("accuracy") or split_unit(name)[1] != ""
+
+
+def more_is_better(column: str) -> bool:
+    """Say whether a result is to be maximised, unless somebody says otherwise."""
+    stem, _ = split_unit(column)
+    return stem in _MORE_IS_BETTER or stem.startswith("accuracy")
+
+
+def find_column(name: str, columns: Iterable[str]) -> Found:
+    """Find the column that a name means.
+
+    Args:
+        name: of the column (``edp_Js``), the same in another unit (``edp_uJ_us``), without unit
+            (``edp``; ``accuracy`` for ``accuracy_mean``), or the end of a path (``rows``).
+        columns: of the table.
+
+    Raises:
+        ConfigError: no such column, with the nearest names, or more than one.
+    """
+    known = list(columns)
+    if name in known:
+        return Found(name, 1.0)
+    stem, unit = split_unit(name)
+    if unit:
+        same = [c for c in known if split_unit(c)[0] == stem and _same(unit, split_unit(c)[1])]
+        if len(same) == 1:
+            return Found(same[0], TO_SI[unit] / TO_SI[split_unit(same[0])[1]])
+    short = [column for column in known if name in _short_names(column)]
+    if len(short) == 1:
+        return Found(short[0], None if split_unit(short[0])[1] else 1.0)
+    if short:
+        raise ConfigError(f"column '{name}' can mean {' or '.join(short)}; say which")
+    names = {each: None for column in known for each in (*_short_names(column), column)}
+    raise ConfigError(
+        f"unknown column '{name}'; known: {', '.join(known)}." + close_matches(name, names)
+    )
+
+
+def _same(unit: str, other: str) -> bool:
+    return other != "" and unit in units_like(other)
+
+
+def _short_names(column: str) -> tuple[str, ...]:
+    """What a column is called besides its name: without unit or ``_mean``, or the path's end."""
+    stem, _ = split_unit(column)
+    if "." in column:
+        parts = column.split(".")
+        return tuple(".".join(parts[start:]) for start in range(1, len(parts)))
+    return (stem, stem.removesuffix("_mean"))
+
+
+def label_of(column: str) -> str:
+    """Return what people call a column: ``chip.crossbar.rows`` is "crossbar rows"."""
+    stem, _ = split_unit(column)
+    words = stem.removeprefix("chip.").replace(".", " ").replace("_", " ")
+    return _LABELS.get(stem, words)
+
+
+def scale_of(column: str, values: NDArray[np.float64]) -> Scale:
+    """Choose the unit in which the middle of the values is at least 1.
+
+    Args:
+        column: its name.
+        values: of the column, any shape; those that are not finite do not count.
+    """
+    _, unit = split_unit(column)
+    if column.startswith("accuracy") and not unit:
+        return Scale(label_of(column), "%", 0.01)
+    if not unit:
+        return Scale(label_of(column), "", 1.0)
+    finite = np.abs(values[np.isfinite(values)])
+    middle = float(np.median(finite)) if finite.size else 0.0
+    factors = {each: TO_SI[each] / TO_SI[unit] for each in units_like(unit)}
+    chosen = next((each for each, factor in factors.items() if middle >= factor), unit)
+    return Scale(label_of(column), chosen, factors[chosen])
+
+
+def numbers_of(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:
+    """Return a column as float64, ``(n,)``; what is missing is NaN.
+
+    Raises:
+        ConfigError: a column that does not exist or does not hold numbers.
+    """
+    import pandas as pd
+
+    values = frame[find_column(column, frame.columns).column]
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        raise ConfigError(f"column '{column}' holds {values.dtype}; allowed: a column of numbers")
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def feasible_rows(frame: pandas.DataFrame) -> NDArray[np.bool_]:
+    """Return which designs are feasible, ``(n,)``: all, where the table does not say.
+
+    Raises:
+        ConfigError: a column ``feasible`` that is not true or false.
+    """
+    if FEASIBLE not in frame.columns:
+        return np.ones(len(frame), dtype=bool)
+    values = frame[FEASIBLE]
+    if str(values.dtype) not in ("bool", "boolean", "bool[pyarrow]"):
+        raise ConfigError(f"column '{FEASIBLE}' holds {values.dtype}; allowed: true or false")
+    return values.to_numpy(dtype=bool, na_value=False)
