@@ -30,6 +30,7 @@ from archsim.explore.answers import (  # noqa: E402
 )
 from archsim.explore.constraint import parse_constraint, satisfied  # noqa: E402
 from archsim.explore.points import Space  # noqa: E402
+from archsim.explore.store import Store  # noqa: E402
 from archsim.explore.sweep import (  # noqa: E402
     MANY_POINTS,
     Job,
@@ -39,7 +40,6 @@ from archsim.explore.sweep import (  # noqa: E402
     open_store,
     run_exhaustive,
 )
-from archsim.explore.store import Store  # noqa: E402
 
 if TYPE_CHECKING:
     import pandas as pd

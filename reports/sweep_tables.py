@@ -34,7 +34,8 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
     parameters = [
         str(name)
         for name in rows.columns
-        if not is_result(str(name)) and name not in (*_NOT_SHOWN, *results, "point")
+        if not is_result(str(name))
+        and name not in (*_NOT_SHOWN, *results, "point")
         and str(name) not in _COUNTS
     ]
     scales = {name: _scale(rows, name) for name in results}
@@ -170,5 +171,3 @@ def answer(found: Cheapest, text: str) -> str:
         f"Least {scale.label}{asked}: {value / scale.factor:.4g} {unit} at point "
         f"{int(found.design['point'])}, of {found.qualified:,} designs."
     )
-
-

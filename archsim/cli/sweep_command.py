@@ -45,7 +45,9 @@ def run_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FOLDER", help="Folder of the results. Default: sweeps/NAME.",
+            "--out",
+            metavar="FOLDER",
+            help="Folder of the results. Default: sweeps/NAME.",
             show_default=False,
         ),
     ] = None,
@@ -55,14 +57,17 @@ def run_command(
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", min=1, help="Processes. Default: all cores where there is much to do.",
+            "--jobs",
+            min=1,
+            help="Processes. Default: all cores where there is much to do.",
             show_default=False,
         ),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
-            "--scheduler", metavar="ADDRESS",
+            "--scheduler",
+            metavar="ADDRESS",
             help="Run on a Dask cluster, e.g. tcp://10.0.0.1:8786, in place of processes here.",
         ),
     ] = None,
@@ -72,14 +77,16 @@ def run_command(
     axes: Annotated[
         list[str] | None,
         typer.Option(
-            "--axis", metavar="PATH=VALUES",
+            "--axis",
+            metavar="PATH=VALUES",
             help="Add or replace an axis, e.g. chip.adc.bits=[4,5,6]. Repeatable.",
         ),
     ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="PATH=VALUE",
+            "--set",
+            metavar="PATH=VALUE",
             help="Override a setting of the base design, or one of the sweep "
             "(sweep.fidelity=hardware). Repeatable.",
         ),
@@ -94,7 +101,8 @@ def run_command(
     accuracy_cache: Annotated[
         Path | None,
         typer.Option(
-            "--accuracy-cache", metavar="FOLDER",
+            "--accuracy-cache",
+            metavar="FOLDER",
             help="Where accuracies are kept and looked for. Default: the user's cache.",
             show_default=False,
         ),
@@ -254,56 +262,84 @@ def show_command(
     pareto: Annotated[
         str | None,
         typer.Option(
-            "--pareto", metavar="OBJECTIVES",
+            "--pareto",
+            metavar="OBJECTIVES",
             help="Front of these, e.g. edp,area,accuracy or min:edp,max:accuracy_mean. Default: "
-            "the sweep's objectives.", show_default=False, rich_help_panel=_SHOW,
+            "the sweep's objectives.",
+            show_default=False,
+            rich_help_panel=_SHOW,
         ),
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            "--where", metavar="CONDITION",
+            "--where",
+            metavar="CONDITION",
             help="Only such points, e.g. 'area_mm2 < 50'. Replaces the sweep's constraints. "
-            "Repeatable.", rich_help_panel=_SHOW,
+            "Repeatable.",
+            rich_help_panel=_SHOW,
         ),
     ] = None,
     cheapest: Annotated[
         str | None,
-        typer.Option("--cheapest", metavar="RESULT", help="Point with the least of a result.",
-                     rich_help_panel=_SHOW),
+        typer.Option(
+            "--cheapest",
+            metavar="RESULT",
+            help="Point with the least of a result.",
+            rich_help_panel=_SHOW,
+        ),
     ] = None,
     effects: Annotated[
         str | None,
-        typer.Option("--effects", metavar="RESULT", help="What each parameter does to a result.",
-                     rich_help_panel=_SHOW),
+        typer.Option(
+            "--effects",
+            metavar="RESULT",
+            help="What each parameter does to a result.",
+            rich_help_panel=_SHOW,
+        ),
     ] = None,
     compare: Annotated[
         str | None,
-        typer.Option("--compare", metavar="POINT,POINT", help="What changed between two points.",
-                     rich_help_panel=_SHOW),
+        typer.Option(
+            "--compare",
+            metavar="POINT,POINT",
+            help="What changed between two points.",
+            rich_help_panel=_SHOW,
+        ),
     ] = None,
     point: Annotated[
         int | None,
-        typer.Option("--point", help="One point, and the command that maps it by itself.",
-                     rich_help_panel=_SHOW),
+        typer.Option(
+            "--point",
+            help="One point, and the command that maps it by itself.",
+            rich_help_panel=_SHOW,
+        ),
     ] = None,
     most: Annotated[
         int, typer.Option("--top", min=1, help="Points shown in a table on the terminal.")
     ] = 20,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw it (.png, .pdf or .svg).",
-                     rich_help_panel="Output"),
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw it (.png, .pdf or .svg).", rich_help_panel="Output"
+        ),
     ] = None,
     figure: Annotated[
         str,
-        typer.Option("--figure", help="pareto, parallel, or X,Y: a heat map of two parameters.",
-                     rich_help_panel="Output"),
+        typer.Option(
+            "--figure",
+            help="pareto, parallel, or X,Y: a heat map of two parameters.",
+            rich_help_panel="Output",
+        ),
     ] = "pareto",
     colour: Annotated[
         str | None,
-        typer.Option("--colour", metavar="PARAMETER", help="Colours of the Pareto figure.",
-                     rich_help_panel="Output"),
+        typer.Option(
+            "--colour",
+            metavar="PARAMETER",
+            help="Colours of the Pareto figure.",
+            rich_help_panel="Output",
+        ),
     ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,

@@ -61,7 +61,8 @@ class Question:
 
             title = (
                 f"Front of {', '.join(columns)}: {len(best):,} of {len(rows):,} points"
-                f"{_left_out(found)}" + (f", the first {self.most}" if len(best) > self.most else "")
+                f"{_left_out(found)}"
+                + (f", the first {self.most}" if len(best) > self.most else "")
             )
             self._table(points(best.head(self.most), columns, title, knee))
             return
@@ -211,9 +212,7 @@ class Question:
                 "e.g. tsb.channels,chip.precision.bits_per_cell"
             )
 
-    def _plot_front(
-        self, rows: pd.DataFrame, found: Front, path: Path, colour: str | None
-    ) -> None:
+    def _plot_front(self, rows: pd.DataFrame, found: Front, path: Path, colour: str | None) -> None:
         from reports.figures.pareto import collect_pareto, save_pareto
 
         if len(found.objectives) < 2:
