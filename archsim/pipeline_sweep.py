@@ -129,7 +129,7 @@ class SweepResult:
         """
         rows = self.frame(where)
         space = Space(self.sweep)
-        return main_effects(rows, column, [name for name in space.columns.values()])
+        return main_effects(rows, column, list(space.columns.values()))
 
     def map_command(self, point: int) -> str:
         """Return the command that maps a point by itself.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import Context
+from typer import Context
 from typer.core import TyperGroup
 
 from archsim.cli import options

@@ -59,11 +59,10 @@ class Question:
         if self.format is Format.TABLE:
             from reports.sweep_tables import points
 
-            title = (
-                f"Front of {', '.join(columns)}: {len(best):,} of {len(rows):,} points"
-                f"{_left_out(found)}"
-                + (f", the first {self.most}" if len(best) > self.most else "")
-            )
+            title = f"Front of {', '.join(columns)}: {len(best):,} of {len(rows):,} points"
+            title += _left_out(found)
+            if len(best) > self.most:
+                title += f", the first {self.most}"
             self._table(points(best.head(self.most), columns, title, knee))
             return
         top = {
@@ -80,17 +79,15 @@ class Question:
     def cheapest(self, result: str) -> None:
         """Write the point with the least of a result."""
         found = self.result.cheapest(result, self.conditions)
+        rows = None if found.design is None else found.design.to_frame().T.infer_objects()
         if self.format is Format.TABLE:
             from reports.sweep_tables import answer, points
 
             deliver(answer(found, " and ".join(self.conditions)) + "\n", self.out)
-            if found.design is not None:
-                rows = found.design.to_frame().T.infer_objects()
+            if rows is not None:
                 self._table(points(rows, [found.column], "The design", None))
-                number = int(found.design["point"])
-                typer.echo(self.result.map_command(number))
+                typer.echo(self.result.map_command(int(rows["point"].iloc[0])))
         else:
-            rows = None if found.design is None else found.design.to_frame().T.infer_objects()
             top = {"minimise": found.column, "where": self.conditions, "meets": dict(found.meets)}
             self._rows(top, rows)
         if found.design is None:
