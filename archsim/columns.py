@@ -1,8 +1,9 @@
 """Columns of a table of designs: what they are called, and in which unit people read them.
 
 A table has one row per design. Parameters are named by their dotted path
-(``chip.crossbar.rows``), results with the SI unit at the end (``edp_Js``). ``feasible`` says
-whether the design exists at all, and NaN in ``accuracy_mean`` that it was not evaluated.
+(``chip.crossbar.rows``), with the unit at the end where they have one (``device.r_on_kohm``),
+results with their SI unit (``edp_Js``). ``feasible`` says whether the design exists at all, and NaN
+in ``accuracy_mean`` that it was not evaluated.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     import pandas
 
 FEASIBLE = "feasible"
-#: Results without a unit in their name; all that start with ``accuracy`` are results too.
-_RESULTS = frozenset(
-    {FEASIBLE, "write_pulses", "verify_reads", "tiles", "subarrays", "utilisation", "tops_per_W"}
+#: Columns about the row itself: neither parameter nor result.
+_ABOUT = frozenset({"point", "infeasible_because", "accuracy_key"})
+#: Results that are whole numbers.
+COUNTS = frozenset(
+    {"write_pulses", "verify_reads", "tiles", "subarrays", "subarrays_used", "accuracy_chips"}
 )
-#: Results of which more is better, without their unit; all that start with ``accuracy`` too.
+#: Other results without a unit in their name; all that start with ``accuracy`` are results too.
+_RESULTS = frozenset({FEASIBLE, "utilisation", "tops_per_W"})
+#: Results of which more is better, without their unit; accuracies too.
 _MORE_IS_BETTER = frozenset({"throughput", "tops_per_W", "utilisation"})
 _LABELS = {
     "edp": "EDP",
@@ -67,10 +72,8 @@ class Scale(NamedTuple):
 def split_unit(name: str) -> tuple[str, str]:
     """Return a name without its unit, and the unit (a key of ``TO_SI``, or "").
 
-    Parameters (dotted paths) say no unit: ``split_unit("edp_uJ_us") == ("edp", "uJ*us")``.
+    ``split_unit("edp_uJ_us") == ("edp", "uJ*us")``.
     """
-    if "." in name:
-        return name, ""
     for ending in sorted(NAME_UNITS, key=len, reverse=True):
         stem = name.removesuffix(f"_{ending}")
         # The second condition: tops_per_W is not in watts.
@@ -85,16 +88,27 @@ def units_like(unit: str) -> tuple[str, ...]:
 
 
 def is_result(name: str) -> bool:
-    """Say whether a column is a result; all others are parameters."""
-    if "." in name:
+    """Say whether a column is a result."""
+    if "." in name or name in _ABOUT:
         return False
-    return name in _RESULTS or name.startswith("accuracy") or split_unit(name)[1] != ""
+    is_named = name in _RESULTS or name in COUNTS or name.startswith("accuracy")
+    return is_named or split_unit(name)[1] != ""
+
+
+def is_parameter(name: str) -> bool:
+    """Say whether a column is a parameter: no result, and not about the row itself."""
+    return name not in _ABOUT and not is_result(name)
 
 
 def more_is_better(column: str) -> bool:
     """Say whether a result is to be maximised, unless somebody says otherwise."""
     stem, _ = split_unit(column)
-    return stem in _MORE_IS_BETTER or stem.startswith("accuracy")
+    return stem in _MORE_IS_BETTER or (_is_share(column) and "_std" not in column)
+
+
+def _is_share(column: str) -> bool:
+    """Say whether a column is an accuracy, or an interval or spread of one."""
+    return column.startswith("accuracy") and is_result(column) and column not in COUNTS
 
 
 def find_column(name: str, columns: Iterable[str]) -> Found:
@@ -112,31 +126,34 @@ def find_column(name: str, columns: Iterable[str]) -> Found:
     if name in known:
         return Found(name, 1.0)
     stem, unit = split_unit(name)
-    if unit:
-        same = [c for c in known if split_unit(c)[0] == stem and _same(unit, split_unit(c)[1])]
-        if len(same) == 1:
-            return Found(same[0], TO_SI[unit] / TO_SI[split_unit(same[0])[1]])
-    short = [column for column in known if name in _short_names(column)]
-    if len(short) == 1:
-        return Found(short[0], None if split_unit(short[0])[1] else 1.0)
-    if short:
-        raise ConfigError(f"column '{name}' can mean {' or '.join(short)}; say which")
-    names = {each: None for column in known for each in (*_short_names(column), column)}
+    fits = [column for column in known if stem in _stems(column) and _fits(unit, column)]
+    whole = [column for column in fits if split_unit(column)[0] == stem]
+    fits = whole or fits
+    if len(fits) == 1:
+        own = split_unit(fits[0])[1]
+        if unit:
+            return Found(fits[0], TO_SI[unit] / TO_SI[own])
+        return Found(fits[0], None if own else 1.0)
+    if fits:
+        raise ConfigError(f"column '{name}' can mean {' or '.join(fits)}; say which")
+    names = {each: None for column in known for each in (*_stems(column), column)}
     raise ConfigError(
         f"unknown column '{name}'; known: {', '.join(known)}." + close_matches(name, names)
     )
 
 
-def _same(unit: str, other: str) -> bool:
-    return other != "" and unit in units_like(other)
+def _fits(unit: str, column: str) -> bool:
+    """Say whether a unit that was written (or none, "") can be meant for a column."""
+    own = split_unit(column)[1]
+    return unit == "" or (own != "" and unit in units_like(own))
 
 
-def _short_names(column: str) -> tuple[str, ...]:
-    """What a column is called besides its name: without unit or ``_mean``, or the path's end."""
+def _stems(column: str) -> tuple[str, ...]:
+    """What a column is called, without its unit: also without ``_mean``, or the path's end."""
     stem, _ = split_unit(column)
-    if "." in column:
-        parts = column.split(".")
-        return tuple(".".join(parts[start:]) for start in range(1, len(parts)))
+    if "." in stem:
+        parts = stem.split(".")
+        return tuple(".".join(parts[start:]) for start in range(len(parts)))
     return (stem, stem.removesuffix("_mean"))
 
 
@@ -147,6 +164,12 @@ def label_of(column: str) -> str:
     return _LABELS.get(stem, words)
 
 
+def title_of(column: str) -> str:
+    """Return what people call a column, and its unit: "device on-resistance, kohm"."""
+    _, unit = split_unit(column)
+    return Scale(label_of(column), unit, 1.0).title
+
+
 def scale_of(column: str, values: NDArray[np.float64]) -> Scale:
     """Choose the unit in which the middle of the values is at least 1.
 
@@ -155,7 +178,7 @@ def scale_of(column: str, values: NDArray[np.float64]) -> Scale:
         values: of the column, any shape; those that are not finite do not count.
     """
     _, unit = split_unit(column)
-    if column.startswith("accuracy") and not unit:
+    if _is_share(column):
         return Scale(label_of(column), "%", 0.01)
     if not unit:
         return Scale(label_of(column), "", 1.0)

@@ -65,7 +65,7 @@ TO_SI: dict[str, float] = {
     "TOPS/W": 1e12,
 }
 
-#: Units of one dimension each, largest first; results are in the first (SI).
+#: Units of one dimension each, largest first.
 DIMENSIONS: tuple[tuple[str, ...], ...] = (
     ("m2", "mm2", "um2"),
     ("m", "mm", "um", "nm"),
@@ -74,11 +74,19 @@ DIMENSIONS: tuple[tuple[str, ...], ...] = (
     ("J*s", "mJ*ms", "uJ*ms", "uJ*us", "nJ*us", "nJ*ns"),
     ("W", "mW", "uW"),
     ("V", "mV"),
+    ("kohm", "ohm"),
+    ("S", "uS"),
+    ("F", "fF", "aF"),
+    ("GHz", "Hz"),
+    ("bit",),
+    ("J/bit", "pJ/bit"),
+    ("Gbit/s", "bit/s"),
+    ("K",),
     ("1/s",),
 )
 #: What a name ends in, and its unit: ``edp_uJ_us`` is in ``uJ*us``, ``rate_per_s`` in ``1/s``.
 NAME_UNITS: dict[str, str] = {
-    unit.replace("1/", "per_").replace("J*s", "Js").replace("*", "_"): unit
+    unit.replace("1/", "per_").replace("/", "_per_").replace("J*s", "Js").replace("*", "_"): unit
     for units in DIMENSIONS
     for unit in units
 }

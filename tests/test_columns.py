@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from archsim.arch.design import DesignBatch
 from archsim.columns import (
     feasible_rows,
     find_column,
+    is_parameter,
     is_result,
     label_of,
     more_is_better,
     numbers_of,
     scale_of,
     split_unit,
+    title_of,
 )
 from archsim.errors import ConfigError
 from archsim.explore.batch import TOTALS
@@ -22,7 +25,7 @@ from archsim.levels import INTERVALS, levels_of
 
 COLUMNS = (
     *("design", "chip.crossbar.rows", "chip.adc.bits", "chip.precision.weight_bits"),
-    *("tsb.bits", "accuracy_mean", *TOTALS),
+    *("tsb.bits", "device.r_on_kohm", "accuracy_mean", *TOTALS),
 )
 
 
@@ -36,7 +39,9 @@ COLUMNS = (
         ("throughput_per_s", ("throughput", "1/s")),
         ("tops_per_W", ("tops_per_W", "")),
         ("write_pulses", ("write_pulses", "")),
-        ("chip.clock_s", ("chip.clock_s", "")),
+        ("device.r_on_kohm", ("device.r_on", "kohm")),
+        ("memory.energy_per_bit_pJ_per_bit", ("memory.energy_per_bit", "pJ/bit")),
+        ("link.bandwidth_Gbit_per_s", ("link.bandwidth", "Gbit/s")),
         ("_s", ("_s", "")),
         ("design", ("design", "")),
     ],
@@ -59,6 +64,11 @@ def test_unit_of_a_name(name, expected):
         ("rows", "chip.crossbar.rows", 1),
         ("adc.bits", "chip.adc.bits", 1),
         ("design", "design", 1),
+        ("device.r_on_kohm", "device.r_on_kohm", 1),
+        ("device.r_on_ohm", "device.r_on_kohm", 1e-3),
+        ("r_on_ohm", "device.r_on_kohm", 1e-3),
+        ("r_on_kohm", "device.r_on_kohm", 1),
+        ("r_on", "device.r_on_kohm", None),
     ],
 )
 def test_names_find_their_column(name, column, factor):
@@ -91,13 +101,24 @@ def test_unknown_and_ambiguous_names(name, words):
 def test_all_totals_are_results_and_parameters_are_not():
     assert all(is_result(name) for name in TOTALS)
     assert is_result("accuracy_mean")
-    assert not any(is_result(name) for name in ("design", "device", "chip.adc.bits", "network"))
+    for name in ("design", "device", "chip.adc.bits", "network", "device.r_on_kohm"):
+        assert is_parameter(name)
+        assert not is_result(name)
+    for name in ("point", "infeasible_because", "accuracy_key"):
+        assert not is_parameter(name)
+        assert not is_result(name)
+
+
+def test_no_parameter_ends_in_a_unit_by_chance():
+    for parameter in DesignBatch.parameters().values():
+        assert split_unit(parameter.path)[1] == "", parameter.path
 
 
 def test_what_is_better():
     assert more_is_better("accuracy_mean")
     assert more_is_better("throughput_per_s")
-    assert not any(more_is_better(name) for name in TOTALS)
+    others = ("accuracy_std_chip", "accuracy_chips", "design")
+    assert not any(more_is_better(name) for name in (*others, *TOTALS))
 
 
 def test_scales_fit_the_middle_of_the_values():
@@ -108,6 +129,9 @@ def test_scales_fit_the_middle_of_the_values():
     own = scale_of("area_mm2", np.array([0.002]))
     assert (own.unit, own.factor) == ("um2", pytest.approx(1e-6, rel=1e-12, abs=0))
     assert scale_of("accuracy_mean", np.array([0.9])).title == "accuracy, %"
+    assert scale_of("accuracy_std_chip", np.array([0.01])).unit == "%"
+    assert scale_of("accuracy_chips", np.array([8.0])).unit == ""
+    assert title_of("device.r_on_kohm") == "device on-resistance, kohm"
     assert scale_of("latency_s", np.array([0.0])).unit == "s"
     assert scale_of("write_pulses", np.array([])).title == "write pulses"
     assert label_of("chip.crossbar.mux_ratio") == "crossbar mux ratio"

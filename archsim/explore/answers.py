@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.columns import (
+    COUNTS,
     feasible_rows,
     find_column,
+    is_parameter,
     is_result,
     numbers_of,
     split_unit,
@@ -126,7 +128,7 @@ def difference(before: pandas.Series, after: pandas.Series) -> Difference:
     changes = [Change(name, _plain(before[name]), _plain(after[name]), None) for name in names]
     return Difference(
         parameters=tuple(
-            change for change in changes if not is_result(change.column) and not _equal(change)
+            change for change in changes if is_parameter(change.column) and not _equal(change)
         ),
         results=tuple(
             change._replace(ratio=_ratio(change.before, change.after))
@@ -168,6 +170,7 @@ class Level(NamedTuple):
 class Effect(NamedTuple):
     """A parameter's levels, and the share of the result's variance that lies between them.
 
+    Designs that do not have the parameter (an empty cell) do not count here.
     ``is_cut``: the parameter has so many values that its levels are intervals.
     """
 
@@ -253,7 +256,7 @@ def main_effects(
 
 
 def _wants_log(column: str) -> bool:
-    return split_unit(column)[1] != "" or column in ("write_pulses", "verify_reads")
+    return split_unit(column)[1] != "" or column in COUNTS
 
 
 def _varies(levels: Levels) -> bool:
@@ -265,7 +268,7 @@ def _varies(levels: Levels) -> bool:
 def _parameters(frame: pandas.DataFrame, wanted: Sequence[str] | None) -> list[str]:
     if wanted is not None:
         return [find_column(name, frame.columns).column for name in wanted]
-    return [str(name) for name in frame.columns if not is_result(str(name))]
+    return [str(name) for name in frame.columns if is_parameter(str(name))]
 
 
 def _effect(name: str, levels: Levels, values: NDArray[np.float64], is_log: bool) -> Effect:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.checks import one_of
-from archsim.columns import Objective, feasible_rows, find_column, label_of, numbers_of
+from archsim.columns import Objective, feasible_rows, find_column, numbers_of, title_of
 from archsim.errors import ConfigError, DataError
 from archsim.levels import levels_of
 from archsim.units import short_number
@@ -93,8 +93,8 @@ def collect_heat_map(
     used = evaluated & (cell >= 0)
     table = _statistic(cell[used], values[used] / axis.factor, shape, axis, statistic)
     return HeatMapInfo(
-        x=label_of(columns[0]),
-        y=label_of(columns[1]),
+        x=title_of(columns[0]),
+        y=title_of(columns[1]),
         x_names=across.names,
         y_names=up.names,
         axis=axis,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from archsim.columns import (
     Objective,
     find_column,
-    is_result,
-    label_of,
+    is_parameter,
     numbers_of,
+    title_of,
 )
 from archsim.errors import ConfigError, DataError
 from archsim.levels import Levels, levels_of
@@ -32,6 +32,8 @@ _FAN = 0.5
 #: Number of lines above which they are drawn as pixels in vector formats.
 _MOST_LINES = 2000
 _TICKS = 5
+#: Level of designs that do not have a parameter.
+_MISSING = "-"
 
 
 class Spine(NamedTuple):
@@ -114,7 +116,7 @@ def _line_of(knee: int | None, rows: NDArray[np.int64]) -> int | None:
 
 
 def _varying(frame: pandas.DataFrame) -> list[str]:
-    names = [str(name) for name in frame.columns if not is_result(str(name))]
+    names = [str(name) for name in frame.columns if is_parameter(str(name))]
     return [name for name in names if frame[name].nunique() > 1]
 
 
@@ -122,14 +124,22 @@ def _of_parameter(
     column: pandas.Series, rows: NDArray[np.int64], order: NDArray[np.float64]
 ) -> Spine:
     """Place designs at their levels, all of the table; a number with many values on a scale."""
-    title = label_of(str(column.name)).replace(" ", "\n", 1)
+    name = str(column.name)
     levels = levels_of(column)
     if levels.is_cut:
-        values = numbers_of(column.to_frame(), str(column.name))
-        axis = axis_of(str(column.name), values)
-        heights, _, ticks = _heights(values[rows], axis, values)
-        return Spine(title, heights, ticks)
-    return _of_levels(title, levels, levels.codes[rows], order)
+        values = numbers_of(column.to_frame(), name)
+        axis = axis_of(name, values)
+        heights, _, ticks = _heights(values[rows] / axis.factor, axis, values / axis.factor)
+        return Spine(_two_lines(axis.title), heights, ticks)
+    codes = levels.codes[rows]
+    if (levels.codes < 0).any():
+        levels = levels._replace(names=(_MISSING, *levels.names))
+        codes = codes + 1
+    return _of_levels(_two_lines(title_of(name)), levels, codes, order)
+
+
+def _two_lines(title: str) -> str:
+    return title.replace(" ", "\n", 1)
 
 
 def _of_levels(

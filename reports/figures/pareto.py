@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.columns import Objective, feasible_rows, find_column, label_of, numbers_of
+from archsim.columns import Objective, feasible_rows, find_column, numbers_of, title_of
 from archsim.errors import ConfigError, DataError
 from archsim.levels import Levels, levels_of
 from reports.axis import Axis, axis_of, plain_ticks
@@ -120,7 +120,7 @@ def _colours(frame: pandas.DataFrame, parameter: str | None) -> tuple[str, Level
         raise ConfigError(
             f"colour '{column}': {len(levels.names)} values; allowed: at most {len(COLOURS)}"
         )
-    return label_of(column), levels
+    return title_of(column), levels
 
 
 def _is_line(front: NDArray[np.float64], falls: bool) -> bool:

@@ -170,3 +170,31 @@ def test_constant_results_and_empty_tables():
     assert found.interactions is None
     empty = main_effects(two_by_three().iloc[:0], "accuracy")
     assert (empty.effects, empty.designs) == ((), 0)
+
+
+def test_tables_of_sweeps():
+    """As `archsim.explore.rows` writes them: units in paths, and what does not apply is empty."""
+    frame = pd.DataFrame(
+        {
+            "point": range(6),
+            "design": pd.Categorical(["none", "none", "common", "common", "common", "common"]),
+            "device.r_on_kohm": [50, 100, 50, 100, 50, 100],
+            "tsb.channels": [np.nan, np.nan, 16, 16, 32, 32],
+            "feasible": True,
+            "infeasible_because": pd.Categorical([None] * 6, categories=["tiles"]),
+            "area_m2": [1e-6, 2e-6, 3e-6, 4e-6, 5e-6, 6e-6],
+        }
+    )
+    found = cheapest(frame, minimise="area", where=["r_on > 60 kohm", "channels > 8"])
+    assert found.position == 3
+    assert found.not_evaluated == 2  # of what has no block the number of channels is unknown
+    changes = difference(frame.iloc[2], frame.iloc[5])
+    assert [change.column for change in changes.parameters] == ["device.r_on_kohm", "tsb.channels"]
+    assert [change.column for change in changes.results] == ["feasible", "area_m2"]
+    effects = main_effects(frame, "area")
+    assert {effect.parameter for effect in effects.effects} == {
+        *("design", "device.r_on_kohm", "tsb.channels")
+    }
+    channels = next(each for each in effects.effects if each.parameter == "tsb.channels")
+    assert [level.designs for level in channels.levels] == [2, 2]
+    assert not effects.is_balanced

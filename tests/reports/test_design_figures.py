@@ -190,13 +190,24 @@ def test_parallel_draws_a_line_per_design(frame, tmp_path):
 
 def test_parallel_of_one_design_and_many_values(frame):
     wide = pd.concat([frame] * 5, ignore_index=True)
-    wide["device.r_on"] = np.linspace(1e4, 2e4, len(wide))
+    wide["device.r_on_ohm"] = np.linspace(1e4, 2e4, len(wide))
     front = np.arange(len(wide)) == 1
     info = collect_parallel(wide, objectives=[AREA], front=front, parameters=["r_on"])
     scale, result = info.spines
     assert scale.heights == pytest.approx([1 / 29])
-    assert scale.ticks[0] == (0, "10 k")
+    assert scale.title == "device\non-resistance, kohm"
+    assert scale.ticks[0] == (0, "10")
     assert result.ticks == ((0.5, "20"),)
+    draw_parallel(info)
+
+
+def test_parameters_that_a_design_does_not_have_are_a_level_of_their_own(frame):
+    frame["tsb.channels"] = [np.nan, 16, 16, 32, np.nan, np.nan]
+    front = pareto_front(frame, [AREA, LATENCY]).mask
+    info = collect_parallel(frame, objectives=[AREA], front=front, parameters=["channels"])
+    channels = info.spines[0]
+    assert [text for _, text in channels.ticks] == ["-", "16", "32"]
+    assert channels.heights == pytest.approx([1 / 6, 3 / 6, 5 / 6])
     draw_parallel(info)
 
 
