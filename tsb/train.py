@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError
 from tsb.augment import flip_and_crop
 from tsb.backbone_loss import Objective, make_objective
+from tsb.compute_device import generator_on
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.noise import WeightNoise, noisy_weights
@@ -144,7 +145,7 @@ def _generator(settings: TrainSettings, epoch: int, device: torch.device) -> tor
     """Return the generator of an epoch: neighbouring seeds and epochs share nothing."""
     mixed = torch.Generator().manual_seed(settings.seed)
     seeds = torch.randint(1 << 62, (epoch + 1,), generator=mixed)
-    return torch.Generator(device).manual_seed(int(seeds[epoch]))
+    return generator_on(device, int(seeds[epoch]))
 
 
 def _run_epoch(
@@ -174,7 +175,7 @@ def _run_epoch(
         validation,
         replace(settings.noise, sigma=0.0),
         instances=1,
-        generator=torch.Generator(device),
+        generator=_generator(settings, _VALIDATION_EPOCH, device),
     )
     mean = float(noisy.mean())
     record = EpochRecord(
