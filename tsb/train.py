@@ -2,7 +2,8 @@
 
 ``sigma = 0`` is plain training. Weights are kept by the accuracy of *noisy* instances on the
 validation split; the test split is never looked at. All randomness of an epoch follows from the
-seed and the number of the epoch, so that a killed run resumes to the bitwise same result.
+seed and the number of the epoch, so that a killed run resumes to the bitwise same result (on a GPU,
+whose sums may change their order: to the same but for rounding).
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def train_unit(
 
 
 def _content(data: Dataset) -> dict[str, Any]:
-    """Return what a result says of the images behind it, whatever the name of their data set."""
+    # What a result says of the images behind it, whatever the name of their data set.
     return {DATA_HASH: data.content_hashes}
 
 
@@ -209,7 +209,6 @@ def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Te
 
 
 def _macs(study: Study) -> int:
-    """Return the multiply-adds of one image through the network."""
     return sum(layer.macs for layer in graph_of(study).layers)
 
 
