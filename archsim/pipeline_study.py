@@ -24,6 +24,7 @@ from archsim.errors import ConfigError, DataError, close_matches  # noqa: E402
 from archsim.network.load import load_module, load_network  # noqa: E402
 from tsb.checkpoint import load_checkpoint  # noqa: E402
 from tsb.chip import Chip, Placement, deploy  # noqa: E402
+from tsb.compute_device import compute_device  # noqa: E402
 from tsb.correction import (  # noqa: E402
     CorrectedChip,
     TuneSettings,
@@ -83,6 +84,7 @@ def train(
     overrides: Iterable[str] = (),
     data_root: str | Path | None = None,
     jobs: int = 1,
+    device: str = "cpu",
     news: News | None = None,
 ) -> StudyRun:
     """Train, program, repair and evaluate everything in a study that its folder lacks.
@@ -93,16 +95,20 @@ def train(
         methods: restrict the study to these (and its baseline).
         overrides: ``path=value`` settings, e.g. ``study.chips=4``.
         data_root: where the data lie; None looks in the usual places and then downloads.
-        jobs: processes.
+        jobs: processes; 1 on a GPU.
+        device: where to compute: ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for a GPU if there is
+            one. Not the device of the cells, which the study names.
         news: told of every epoch and unit.
 
     Raises:
         ArchsimError: whatever is wrong with study, data or folder.
     """
+    compute_device(device, jobs=jobs)
     loaded = study if isinstance(study, Study) else load_study(study, overrides)
     chosen = select_methods(loaded, methods)
     run = open_run(out or Path("runs") / chosen.name, chosen)
-    run_study(run, data_root=None if data_root is None else str(data_root), jobs=jobs, news=news)
+    root = None if data_root is None else str(data_root)
+    run_study(run, data_root=root, jobs=jobs, device=device, news=news)
     return run
 
 

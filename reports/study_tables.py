@@ -177,7 +177,11 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
     ]
     lines += _conditions(frame)
     if len(ideal):
-        lines.insert(0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %.")
+        known = frame["published_ideal"].dropna()
+        published = f" (published: {100 * known.iloc[0]:.2f} %)" if len(known) else ""
+        lines.insert(
+            0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %{published}."
+        )
     diverged = int(frame["diverged"].sum())
     if diverged:
         lines.append(

@@ -6,8 +6,8 @@ a :class:`Chip` can be saved, loaded on another machine, and gives the same accu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -107,17 +107,38 @@ class Placement:
         Raises:
             ConfigError: copies of a weight that is not there.
         """
+        return self.writer(weights, verified)(generator)
+
+    def writer(
+        self, weights: Mapping[str, Tensor], verified: Masks
+    ) -> Callable[[torch.Generator], dict[str, Tensor]]:
+        """Return what does as :meth:`write`, again and again: what repeats is worked out once.
+
+        Args:
+            weights: what is wanted, by name.
+            verified: masks by name.
+
+        Raises:
+            ConfigError: copies of a weight that is not there.
+        """
         for name in self.copies:
             if name not in weights:
                 raise ConfigError(
                     f"copies of '{name}': there is no such weight.{close_matches(name, weights)}"
                 )
         targets = self.targets(weights)
-        if self.cell.stuck_on_rate or self.cell.stuck_off_rate:
-            stored = self._with_defects(targets, verified, generator)
-        else:
-            stored = gaussian_instance(targets, self.std(targets, verified), generator)
-        return {name: own * full_scale(weights[name], self.scaling) for name, own in stored.items()}
+        scale = {name: full_scale(weight, self.scaling) for name, weight in weights.items()}
+        defects = bool(self.cell.stuck_on_rate or self.cell.stuck_off_rate)
+        std = {} if defects else self.std(targets, verified)
+
+        def write(generator: torch.Generator) -> dict[str, Tensor]:
+            if defects:
+                stored = self._with_defects(targets, verified, generator)
+            else:
+                stored = gaussian_instance(targets, std, generator)
+            return {name: own * scale[name] for name, own in stored.items()}
+
+        return write
 
     def _with_defects(
         self, targets: Mapping[str, Tensor], verified: Masks, generator: torch.Generator
@@ -175,6 +196,18 @@ class Chip:
     def weights(self) -> int:
         """Number of weights, each counted once however many copies it has."""
         return sum(weight.numel() for weight in self.wanted.values())
+
+    def to(self, device: torch.device | str) -> Chip:
+        """Return the chip with its tensors on a device.
+
+        Args:
+            device: of PyTorch.
+        """
+        parts = {
+            name: {key: tensor.to(device) for key, tensor in own.items()}
+            for name, own in (("tensors", self.tensors), ("wanted", self.wanted))
+        }
+        return replace(self, tensors=parts["tensors"], wanted=parts["wanted"])
 
     def load_into(self, model: nn.Module) -> None:
         """Give a model the weights of this chip, and put it in evaluation mode.
@@ -279,22 +312,52 @@ def deploy(
         ConfigError: a seed out of range, or copies of a weight that the model has not.
         DataError: weights that are not finite.
     """
-    seed_of(seed)
+    return deploy_all(model, placement, [seed], network=network, verified=verified)[0]
+
+
+def deploy_all(
+    model: nn.Module,
+    placement: Placement,
+    seeds: Sequence[int],
+    *,
+    network: str = "",
+    verified: Masks | None = None,
+) -> list[Chip]:
+    """Program a backbone onto several chips, each as :func:`deploy` does, in less time.
+
+    Args:
+        model: trained; not changed.
+        placement: how its weights are put on cells.
+        seeds: of the programming errors of each chip, 0 to 2^32 - 1.
+        network: name of the model, kept with the chips.
+        verified: masks of the weights that are write-verified; None verifies none.
+
+    Raises:
+        ConfigError: a seed out of range, or copies of a weight that the model has not.
+        DataError: weights that are not finite.
+    """
+    for seed in seeds:
+        seed_of(seed)
     tensors = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
     check_finite(tensors, network or type(model).__name__)
     weights = {name: tensors[name] for name in mapped_weights(model)}
     masks = verify_none(weights) if verified is None else verified
-    source = torch.Generator().manual_seed(seed)
     wanted = {
         name: quantise(weight, placement.cell.weight_bits, placement.scaling)
         for name, weight in weights.items()
     }
-    return Chip(
-        network=network,
-        backbone=tensors_hash(tensors),
-        seed=seed,
-        placement=placement,
-        tensors=tensors | placement.write(weights, masks, source),
-        wanted=wanted,
-        verified_weights=sum(int(mask.sum()) for mask in masks.values()),
-    )
+    write = placement.writer(weights, masks)
+    backbone = tensors_hash(tensors)
+    verified_weights = sum(int(mask.sum()) for mask in masks.values())
+    return [
+        Chip(
+            network=network,
+            backbone=backbone,
+            seed=seed,
+            placement=placement,
+            tensors=tensors | write(torch.Generator().manual_seed(seed)),
+            wanted=wanted,
+            verified_weights=verified_weights,
+        )
+        for seed in seeds
+    ]

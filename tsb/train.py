@@ -2,7 +2,8 @@
 
 ``sigma = 0`` is plain training. Weights are kept by the accuracy of *noisy* instances on the
 validation split; the test split is never looked at. All randomness of an epoch follows from the
-seed and the number of the epoch, so that a killed run resumes to the bitwise same result.
+seed and the number of the epoch, so that a killed run resumes to the bitwise same result (on a GPU,
+whose sums may change their order: to the same but for rounding).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError
 from tsb.augment import flip_and_crop
 from tsb.backbone_loss import Objective, make_objective
+from tsb.compute_device import generator_on
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.noise import WeightNoise, noisy_weights
@@ -144,7 +146,7 @@ def _generator(settings: TrainSettings, epoch: int, device: torch.device) -> tor
     """Return the generator of an epoch: neighbouring seeds and epochs share nothing."""
     mixed = torch.Generator().manual_seed(settings.seed)
     seeds = torch.randint(1 << 62, (epoch + 1,), generator=mixed)
-    return torch.Generator(device).manual_seed(int(seeds[epoch]))
+    return generator_on(device, int(seeds[epoch]))
 
 
 def _run_epoch(
@@ -174,7 +176,7 @@ def _run_epoch(
         validation,
         replace(settings.noise, sigma=0.0),
         instances=1,
-        generator=torch.Generator(device),
+        generator=_generator(settings, _VALIDATION_EPOCH, device),
     )
     mean = float(noisy.mean())
     record = EpochRecord(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer import Context
 from typer.core import TyperGroup
 
 from archsim.cli import options
@@ -18,6 +17,8 @@ from archsim.cli.study_options import DataRootOption
 from archsim.errors import ConfigError
 
 if TYPE_CHECKING:
+    from typer._click.core import Context
+
     from archsim.explore.accuracy import Evaluated
     from archsim.explore.sweep import Progress
     from archsim.pipeline_sweep import Announcement, SweepResult

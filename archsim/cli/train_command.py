@@ -46,6 +46,15 @@ def train_command(
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, help="Processes, each with one thread.")
     ] = 1,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            metavar="WHERE",
+            help="Where to compute: cpu, cuda, cuda:N, or auto (a GPU if there is one). The "
+            "device of the cells is study.device.",
+        ),
+    ] = "cpu",
     data_root: DataRootOption = None,
     overrides: Annotated[
         list[str] | None,
@@ -76,6 +85,7 @@ def train_command(
                 overrides=overrides or (),
                 data_root=data_root,
                 jobs=jobs,
+                device=device,
                 news=bars.news,
             )
     except KeyboardInterrupt:

@@ -121,7 +121,7 @@ class Block(_Model):
 class Published(_Model):
     """A published number that a study's table shows beside ours."""
 
-    method: str
+    method: str = Field(description="of the study; noise-free (with sigma 0): the ideal network")
     sigma: Sigma
     accuracy: Annotated[float, Field(ge=0, le=1)]
     source: str = Field(min_length=1)

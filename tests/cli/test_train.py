@@ -50,6 +50,21 @@ def study(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--device", "rram"], ("device = 'rram'", "allowed: cpu, cuda, cuda:N, auto")),
+        (["--device", "cuda:9999"], ("device = 'cuda:9999'", "allowed: c")),
+    ],
+)
+def test_a_device_that_is_not_there(
+    run: Run, study: Path, tmp_path: Path, options: list[str], words: tuple[str, ...]
+) -> None:
+    """Refused before anything is read or written."""
+    refused(run("train", study, "--data-root", tmp_path / "none", *options), *words)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_train_and_evaluate(run: Run, study: Path, tmp_path: Path) -> None:
     done = run("train", study, "--data-root", MNIST)
     assert done.exit_code == 0, done.stderr
@@ -101,6 +116,7 @@ def test_train_and_evaluate(run: Run, study: Path, tmp_path: Path) -> None:
     assert drawn.exit_code == 0, drawn.stderr
     assert "TSB" in (tmp_path / "tsb.svg").read_text()
     refused(run("evaluate", folder, "--plot", tmp_path / "tsb.bmp"), "ending '.bmp'")
+    assert json.loads((folder / "run.json").read_text())["computed_on"] == "cpu"
     # a second call has nothing to do
     again = run("train", study, "--data-root", MNIST, "--format", "csv")
     assert "backbones" not in again.stderr

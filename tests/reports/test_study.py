@@ -31,7 +31,8 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "verified_weights": 25, "verified_share": 0.00463,
         "digital_parameters": 0, "digital_products": 0,
         "tune_seconds": 1.234, "tune_macs_share": 0.119, "diverged": 0,
-        "published_accuracy": None, "validation_accuracy": None, "chosen": False, **changes,
+        "published_accuracy": None, "published_ideal": None, "validation_accuracy": None,
+        "chosen": False, **changes,
     }  # fmt: skip
 
 
@@ -92,6 +93,8 @@ def test_heading_and_notes() -> None:
     assert "3600 s after" in later[-1]
     notes = tables.notes(FRAME)
     assert notes[0] == "Noise-free network, 8-bit weights: 98.00 %."
+    shown = tables.notes(FRAME.assign(published_ideal=0.9297))[0]
+    assert shown == "Noise-free network, 8-bit weights: 98.00 % (published: 92.97 %)."
     assert not any("diverged" in note for note in notes)
     assert "On 4 chips the training" in tables.notes(FRAME.assign(diverged=1))[-1]
 

@@ -14,11 +14,13 @@ import torch
 
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError, NetworkError
-from tsb.chip import Chip, deploy
+from tsb.chip import Chip, deploy_all
 from tsb.study import StudyRun, open_run, results, run_study, summarise, work
+from tsb.study import run as run_module
+from tsb.study.estimate import backbone_passes, method_passes, multiply_adds
+from tsb.study.programming import cell_model
 from tsb.study.run import Step
 from tsb.study.units import backbone_units, chip_seeds, method_settings, method_units
-from tsb.study.work import cell_model
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 BASE: dict[str, Any] = {
@@ -131,6 +133,30 @@ def test_training_effort_counts_multiply_adds(done: StudyRun) -> None:
     # 20 steps of 50 images, of 12 epochs of 12 steps of 50: 634 training images
     assert table.loc["TSB", "tune_macs_share"] == pytest.approx(20 / (12 * 12))
     assert table.loc["plain", "tune_macs_share"] == 0
+
+
+def test_work_is_known_beforehand(done: StudyRun) -> None:
+    """By hand: 634 training, 66 validation, 200 test images; 12 steps of 50 an epoch."""
+    whole, data = study(), work.dataset_of(study(), str(DATA))
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [634, 66, 200]
+    free, noise, _ = backbone_units(whole)
+    assert backbone_passes(whole, free, data) == 12 * (3 * 600 + 2 * 66) + 200
+    assert backbone_passes(whole, noise, data) == 12 * (3 * 600 + 3 * 66) + 200
+    passes = {unit.method: method_passes(whole, unit, data) for unit in method_units(whole)}
+    assert passes["plain"] == passes["verified"] == 3 * (200 + 66)
+    assert passes["TSB"] == 3 * (2 * 200 + 66 + 3 * 20 * 50)
+    assert passes["bounded"] == 3 * (200 + 66 + 3 * 20 * 50 + 634)
+    told = json.loads((done.folder / "backbones" / noise.folder / "result.json").read_text())
+    macs = sum(layer.macs for layer in work.graph_of(whole).layers)
+    assert told["training_macs"] == 12 * 3 * 600 * macs
+    assert multiply_adds(whole, [noise], data, macs) == backbone_passes(whole, noise, data) * macs
+
+
+def test_long_work_on_a_cpu_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "_LONG_h", 0)
+    monkeypatch.setattr(run_module, "_one_by_one", lambda *arguments: None)
+    with pytest.warns(UserWarning, match="study 'small': .* multiply-adds are left.*--device cuda"):
+        run_study(open_run(tmp_path, study()), data_root=str(DATA))
 
 
 def test_nothing_is_done_twice(done: StudyRun) -> None:
@@ -270,13 +296,14 @@ def test_methods_share_their_chips(
     """What a method does not verify has the same errors as without it; the rest smaller ones."""
     chips: list[Chip] = []
 
-    def record(*arguments: Any, **more: Any) -> Chip:
-        chips.append(deploy(*arguments, **more))
-        masks.append(more["verified"])
-        return chips[-1]
+    def record(*arguments: Any, **more: Any) -> list[Chip]:
+        made = deploy_all(*arguments, **more)
+        chips.extend(made)
+        masks.extend([more["verified"]] * len(made))
+        return made
 
     masks: list[Any] = []
-    monkeypatch.setattr(work, "deploy", record)
+    monkeypatch.setattr(work, "deploy_all", record)
     copy = shutil.copytree(done.folder, tmp_path / "copy")
     for name in ("plain", "a tenth"):
         (unit,) = (u for u in method_units(done.study) if u.method == name)

@@ -131,6 +131,15 @@ class Correction(ABC):
         return ()
 
 
+def device_of(tensors: Tensors) -> torch.device:
+    """Return where the tensors of a network or correction are.
+
+    Args:
+        tensors: at least one, all on one device.
+    """
+    return next(iter(tensors.values())).device
+
+
 def spread_over(vector: Tensor, weight: Tensor) -> Tensor:
     """Return one number per output channel so that it multiplies a weight.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from archsim.errors import ConfigError, NetworkError
 from archsim.network.insertion import InsertionPoint
-from tsb.correction.base import Carrier, Correction, Tensors, matrix_times
+from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.shared_block import SharedBlock
 
 _MODULE = "shared_block"
@@ -97,7 +97,8 @@ class SharedBlocks(Correction):
 
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
-        block = SharedBlock(self.channels, self.depth)
+        device = next(carrier.model.parameters()).device
+        block = SharedBlock(self.channels, self.depth).to(device)
         for point in self.places(carrier):
             module = carrier.model.get_submodule(point.name)
             if isinstance(module, nn.Conv2d):
@@ -112,8 +113,9 @@ class SharedBlocks(Correction):
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
     ) -> dict[str, Tensor]:
         """Return the identity; see :meth:`Correction.start`."""
-        del carrier, tensors, wanted, images
-        return {f"layers.{i}.weight": torch.eye(self.channels) for i in range(self.depth)}
+        del carrier, wanted, images
+        identity = torch.eye(self.channels, device=device_of(tensors))
+        return {f"layers.{i}.weight": identity.clone() for i in range(self.depth)}
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""
@@ -150,8 +152,9 @@ class OwnBlocks(Correction):
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
     ) -> dict[str, Tensor]:
         """Return identities; see :meth:`Correction.start`."""
-        del carrier, tensors, wanted, images
-        return {name: torch.eye(size) for name, size in self.sizes.items()}
+        del carrier, wanted, images
+        device = device_of(tensors)
+        return {name: torch.eye(size, device=device) for name, size in self.sizes.items()}
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""
@@ -196,8 +199,8 @@ class LinearBlock(Correction):
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
     ) -> dict[str, Tensor]:
         """Return the identity; see :meth:`Correction.start`."""
-        del carrier, tensors, wanted, images
-        return {"weight": torch.eye(self.channels)}
+        del carrier, wanted, images
+        return {"weight": torch.eye(self.channels, device=device_of(tensors))}
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""
@@ -245,7 +248,7 @@ class LowRank(Correction):
         for name in self.names:
             missing = (wanted[name] - tensors[name]).double()
             _, _, right = torch.linalg.svd(missing, full_matrices=False)
-            first[f"{name}.u"] = torch.zeros(missing.shape[0], self.rank)
+            first[f"{name}.u"] = torch.zeros(missing.shape[0], self.rank, device=missing.device)
             first[f"{name}.v"] = right[: self.rank].float()
         return first
 

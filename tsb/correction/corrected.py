@@ -13,7 +13,7 @@ from torch import Tensor
 from archsim.errors import DataError
 from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
 from tsb.chip import Chip, Placement
-from tsb.correction.base import Carrier, Correction, Tensors
+from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.monte_carlo.evaluate import Draw
 from tsb.selective_write import Masks, verify_all, verify_none
 
@@ -116,9 +116,9 @@ class CorrectedChip:
 
     @property
     def written(self) -> dict[str, Tensor]:
-        """Parameters that are written onto crossbars."""
+        """Parameters that are written onto crossbars, on the CPU."""
         names = in_cells(self.corrections, self.parameters)
-        return {name: self.parameters[name] for name in names}
+        return {name: self.parameters[name].cpu() for name in names}
 
     @property
     def written_weights(self) -> int:
@@ -134,8 +134,10 @@ class CorrectedChip:
     def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Write the parameters in cells once and return the tensors of the network.
 
+        Writing is worked out on the CPU, as programming is; the tensors are where the chip's are.
+
         Args:
-            generator: source of the new errors; the backbone's stay.
+            generator: source of the new errors, on the CPU; the backbone's stay.
         """
         return self.repaired(self.chip.tensors, self.write(generator))
 
@@ -145,23 +147,25 @@ class CorrectedChip:
         return (verify_all if self.verify else verify_none)(self.written)
 
     def write(self, generator: torch.Generator) -> Parameters:
-        """Write the parameters in cells once and return them as the cells hold them.
+        """Write the parameters in cells once and return them as the cells hold them, on the CPU.
 
         Args:
-            generator: source of the errors.
+            generator: source of the errors, on the CPU.
         """
         written = self.written
         return self.placement.write(written, self.masks, generator) if written else {}
 
     def repaired(self, tensors: Tensors, written: Tensors) -> dict[str, Tensor]:
-        """Return the tensors of the network.
+        """Return the tensors of the network, where the chip's are.
 
         Args:
-            tensors: of the backbone.
-            written: the parameters in cells, by ``index.name``.
+            tensors: of the backbone, anywhere.
+            written: the parameters in cells, by ``index.name``, anywhere.
         """
-        parameters = {**self.parameters, **written}
-        corrected = apply_all(self.corrections, tensors, parameters)
+        device = device_of(self.chip.tensors)
+        parameters = {n: t.to(device) for n, t in {**self.parameters, **written}.items()}
+        here = {name: tensor.to(device) for name, tensor in tensors.items()}
+        corrected = apply_all(self.corrections, here, parameters)
         return {name: t.detach() for name, t in corrected.items() if t.is_floating_point()}
 
     def runs(self) -> Draw:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from archsim.errors import NetworkError
-from tsb.correction.base import Carrier, Correction, Tensors, spread_over
+from tsb.correction.base import Carrier, Correction, Tensors, device_of, spread_over
 
 #: Images per forward pass of the recalibration; their statistics are averaged.
 _CALIBRATION_BATCH = 500
@@ -65,7 +65,8 @@ class Scales(Correction):
     ) -> dict[str, Tensor]:
         """Return ones; see :meth:`Correction.start`."""
         del carrier, wanted, images
-        return {name: torch.ones(tensors[name].shape[0]) for name in self.names}
+        device = device_of(tensors)
+        return {name: torch.ones(tensors[name].shape[0], device=device) for name in self.names}
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""

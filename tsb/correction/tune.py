@@ -111,9 +111,9 @@ def tune(
 
     Args:
         carrier: the network, with the corrections attached.
-        chips: of the same network.
+        chips: of the same network, on its device.
         corrections: in order; none gives empty parameters.
-        dataset: ``train`` and ``validation`` are used.
+        dataset: ``train`` and ``validation`` are used; on the same device.
         settings: how.
         progress: told of every step.
 
@@ -234,7 +234,8 @@ class _Run:
             value = parameters[name]
             clean = value.detach()
             stored = torch.func.vmap(lambda w: quantise(w, noise.weight_bits, noise.scaling))(clean)
-            normal = torch.randn(clean.shape[1:], generator=self.source)
+            # Drawn on the CPU: the same noise on every machine.
+            normal = torch.randn(clean.shape[1:], generator=self.source).to(clean.device)
             stored = stored + torch.func.vmap(noise.std)(stored) * normal
             found[name] = stored + (value - clean)
         return found

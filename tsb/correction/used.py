@@ -24,7 +24,7 @@ class ChipInUse:
     Corrections were measured and trained on the chip as it was programmed. Then it drifts, once,
     its corrections in cells with it; digital numbers stay. All randomness of the backbone follows
     from the chip's seed, so that methods are compared on the same reads of the same cells; that of
-    the corrections comes with their writing.
+    the corrections comes with their writing. Cells are worked out on the CPU.
 
     Attributes:
         corrected: the chip.
@@ -40,7 +40,7 @@ class ChipInUse:
         """Return what draws one run: see :func:`tsb.monte_carlo.monte_carlo`."""
         if self.conditions.ideal:
             return self.corrected.draw
-        chip = self.corrected.chip
+        chip = self.corrected.chip.to("cpu")
         exponents = torch.Generator().manual_seed(chip.seed ^ _DRIFT)
         held = self.conditions.later(
             chip.stored, chip.wanted, self.verified, chip.placement, exponents
@@ -49,7 +49,8 @@ class ChipInUse:
 
         def draw(generator: torch.Generator) -> dict[str, Tensor]:
             seen = self.conditions.read(held, chip.wanted, chip.placement, reads)
-            return self.corrected.repaired({**chip.tensors, **seen}, self._written(generator))
+            tensors = {**self.corrected.chip.tensors, **seen}
+            return self.corrected.repaired(tensors, self._written(generator))
 
         return draw
 

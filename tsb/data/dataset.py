@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -86,6 +86,15 @@ class Dataset:
             name: tensors_hash({"images": own.images, "labels": own.labels})[:_HASH_DIGITS]
             for name, own in splits.items()
         }
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """Return the data set on a device."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            test=self.test.to(device),
+        )
 
     def check_fits(self, model: nn.Module, network: str) -> None:
         """Check that a network takes these images and tells their classes apart.

@@ -155,13 +155,10 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
                         "read_after_s": study.read_after_s,
                     }
                 )
+    published = {(p.method, p.sigma): p.accuracy for p in study.published}
     for row in summary:
-        published = [
-            p.accuracy
-            for p in study.published
-            if (p.method, p.sigma) == (row["method"], row["sigma"])
-        ]
-        row["published_accuracy"] = published[0] if published else None
+        row["published_accuracy"] = published.get((row["method"], row["sigma"]))
+        row["published_ideal"] = published.get((IDEAL, 0.0))
     return pd.DataFrame(summary)
 
 

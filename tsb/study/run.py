@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -23,17 +25,23 @@ from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
 from tsb.backbone_loss import NeftOvf
 from tsb.checkpoint import write_atomically
+from tsb.compute_device import CPU, compute_device, describe
 from tsb.data import Dataset
 from tsb.quantize import mapped_weights
 from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.conditions import conditions_of
+from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
+from tsb.study.programming import cell_model
 from tsb.study.results import missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
-from tsb.study.work import cell_model, dataset_of, graph_of, method_unit, train_unit
+from tsb.study.work import dataset_of, graph_of, method_unit, train_unit
 from tsb.train_settings import EpochRecord
 
 _STUDY = "study.json"
 _ABOUT = "run.json"
+_S_PER_h = 3600
+#: From how many hours on a CPU a run says so before it begins.
+_LONG_h = 1.0
 
 
 @dataclass(frozen=True)
@@ -129,28 +137,36 @@ def _read_study(path: Path) -> Study:
 
 
 def run_study(
-    run: StudyRun, *, data_root: str | None = None, jobs: int = 1, news: News | None = None
+    run: StudyRun,
+    *,
+    data_root: str | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+    news: News | None = None,
 ) -> None:
     """Work out whatever is missing.
 
     Args:
         run: study and folder.
         data_root: where the data are; None looks in the usual places and then downloads.
-        jobs: processes; each uses one thread.
+        jobs: processes; each uses one thread. One, if they compute on a GPU.
+        device: where to compute: see :func:`tsb.compute_device.compute_device`. No part of what a
+            result is known by: a run may go on elsewhere, and every result says where it was made.
         news: told of every epoch and unit.
 
     Raises:
         ArchsimError: whatever is wrong with network, data or settings, before anything is trained;
             also images that are not those of the folder's results.
     """
-    if jobs < 1:
-        raise ConfigError(f"jobs = {jobs}; allowed: 1 or more")
+    place = compute_device(device, jobs=jobs)
     study = run.study
     _check(study, data_root)
     check_same_data(run.folder, dataset_of(study, data_root).content_hashes)
     backbones, methods = missing(study, run.folder)
     if not backbones and not methods:
         return
+    if place.type == "cpu":
+        _warn_if_long(study, [*backbones, *methods], dataset_of(study, data_root), jobs)
     begin = time.time()
     told = news or (lambda _: None)
     stages: dict[str, Sequence[BackboneUnit | MethodUnit]] = {
@@ -159,10 +175,26 @@ def run_study(
     }
     if jobs == 1:
         for stage, units in stages.items():
-            _one_by_one(run, stage, units, data_root, told)
+            _one_by_one(run, stage, units, data_root, told, place)
     else:
         _in_processes(run, stages, data_root, jobs, told)
-    _write_about(run, begin, dataset_of(study, data_root).note, jobs)
+    _write_about(run, begin, dataset_of(study, data_root).note, jobs, describe(place))
+
+
+def _warn_if_long(
+    study: Study, units: Sequence[BackboneUnit | MethodUnit], data: Dataset, jobs: int
+) -> None:
+    """Say roughly how long a large network takes on a CPU."""
+    work = multiply_adds(study, units, data, sum(layer.macs for layer in graph_of(study).layers))
+    busy = min(jobs, os.cpu_count() or 1)
+    hours = work / (CPU_MACS_PER_S * busy) / _S_PER_h
+    if hours >= _LONG_h:
+        warnings.warn(
+            f"study '{study.name}': {work:.1e} multiply-adds are left, roughly {hours:.0f} hours "
+            f"on a CPU with {busy} of {CPU_MACS_PER_S:.1e} a second. A GPU takes them with "
+            "--device cuda; what is stopped goes on where it was",
+            stacklevel=3,
+        )
 
 
 def _check(study: Study, data_root: str | None) -> None:
@@ -236,6 +268,7 @@ def _one_by_one(
     units: Sequence[BackboneUnit | MethodUnit],
     data_root: str | None,
     told: News,
+    device: torch.device,
 ) -> None:
     for done, unit in enumerate(units):
 
@@ -251,7 +284,7 @@ def _one_by_one(
                 )
             )
 
-        _work(run.study, unit, run.folder, data_root, progress)
+        _work(run.study, unit, run.folder, data_root, progress, device)
         told(_finished(stage, unit.folder, done + 1, len(units)))
 
 
@@ -298,14 +331,15 @@ def _work(
     folder: Path,
     data_root: str | None,
     progress: Callable[[EpochRecord], None] | None = None,
+    device: torch.device = CPU,
 ) -> None:
     if isinstance(unit, BackboneUnit):
-        train_unit(study, unit, folder, data_root, progress)
+        train_unit(study, unit, folder, data_root, progress, device=device)
     else:
-        method_unit(study, unit, folder, data_root)
+        method_unit(study, unit, folder, data_root, device=device)
 
 
-def _write_about(run: StudyRun, begin: float, note: str, jobs: int) -> None:
+def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on: str) -> None:
     about = {
         "archsim": __version__,
         "torch": torch.__version__,
@@ -313,6 +347,7 @@ def _write_about(run: StudyRun, begin: float, note: str, jobs: int) -> None:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds_of_last_call": time.time() - begin,
         "jobs": jobs,
+        "computed_on": computed_on,
         "data_note": note,
     }
     write_atomically(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())

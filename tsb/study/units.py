@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from archsim.config.load import load_preset
 from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import ConfigError
@@ -144,6 +146,18 @@ def backbone_of(study: Study, unit: BackboneUnit) -> Backbone:
         unit: one of its trainings.
     """
     return ideal_settings(study) if unit.backbone == IDEAL else study.backbones[unit.backbone]
+
+
+def backend_of(study: Study, backbone: str, device: torch.device) -> str:
+    """Return how accuracies are worked out: on a GPU in bfloat16, if the training was.
+
+    Args:
+        study: which.
+        backbone: name of the backbone that is measured.
+        device: where.
+    """
+    own = study.backbones.get(backbone, next(iter(study.backbones.values())))
+    return "batched-bf16" if device.type != "cpu" and own.precision == "bfloat16" else "auto"
 
 
 def train_settings(study: Study, unit: BackboneUnit) -> TrainSettings:

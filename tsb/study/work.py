@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from archsim.config.resolve import resolve
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError
 from archsim.network import zoo
@@ -22,7 +21,8 @@ from archsim.network.graph import LayerGraph
 from archsim.network.load import load_module, load_network
 from tsb.backbone_loss import forward_passes
 from tsb.checkpoint import load_checkpoint, write_atomically
-from tsb.chip import Chip, Placement, deploy
+from tsb.chip import Chip, Placement, deploy_all
+from tsb.compute_device import CPU, describe
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all
@@ -30,36 +30,25 @@ from tsb.correction.tune import TuneResult
 from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
-from tsb.monte_carlo.evaluate import Draw
+from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
 from tsb.quantize import mapped_weights, quantised_weights
-from tsb.selective_write import (
-    Masks,
-    magnitude_scores,
-    random_scores,
-    verify_all,
-    verify_fraction,
-    verify_last_layers,
-    verify_none,
-)
-from tsb.sensitivity import swim_scores
 from tsb.study.conditions import conditions_of
+from tsb.study.estimate import STEP_OVER_FORWARD
+from tsb.study.programming import cell_model, write_masks
 from tsb.study.units import (
     DATA_HASH,
     BackboneUnit,
     MethodUnit,
     backbone_settings,
     backbone_unit,
+    backend_of,
     chip_seeds,
     method_settings,
     train_settings,
     tune_settings,
 )
 from tsb.train import Progress, train_backbone
-from tsb.weight_cells import CellModel
 
-#: Gradient work of a training step over its forward pass: one product for the outputs' gradient
-#: and one for the weights' beside the forward one (Kaplan et al., arXiv 2001.08361, section 2.1).
-_STEP_OVER_FORWARD = 3
 RESULT = "result.json"
 
 
@@ -140,6 +129,8 @@ def train_unit(
     folder: Path,
     data_root: str | None,
     progress: Progress | None = None,
+    *,
+    device: torch.device = CPU,
 ) -> None:
     """Train a backbone, or go on with it, and write its ``result.json``.
 
@@ -149,14 +140,16 @@ def train_unit(
         folder: of the run.
         data_root: where the data are.
         progress: told of every epoch.
+        device: where to train; the initial weights are the same everywhere.
 
     Raises:
         ConfigError: the training diverged before its first epoch was over.
     """
     place = folder / "backbones" / unit.folder
-    data = dataset_of(study, data_root)
+    stored = dataset_of(study, data_root)
+    data = stored.to(device)
     torch.manual_seed(unit.seed)
-    model = module_of(study)
+    model = module_of(study).to(device)
     settings = train_settings(study, unit)
     begin = time.perf_counter()
     result = train_backbone(
@@ -176,6 +169,7 @@ def train_unit(
         data.test.labels,
         chips=1,
         generator=torch.Generator(),
+        backend=backend_of(study, unit.backbone, device),
     )
     epochs = len(result.curve)
     images = epochs * (len(data.train) // settings.batch_size) * settings.batch_size
@@ -192,18 +186,20 @@ def train_unit(
             "of_epochs": settings.epochs,
             "stopped": result.stopped,
             "seconds": time.perf_counter() - begin,
-            "training_macs": _STEP_OVER_FORWARD
+            "training_macs": STEP_OVER_FORWARD
             * forward_passes(settings.objective)
             * images
             * _macs(study),
             "test_images": len(data.test),
-            "settings": backbone_settings(study, unit) | _content(data),
+            "computed_on": describe(device),
+            "backend": clean.backend,
+            "settings": backbone_settings(study, unit) | _content(stored),
         },
     )
 
 
 def _content(data: Dataset) -> dict[str, Any]:
-    """Return what a result says of the images behind it, whatever the name of their data set."""
+    # What a result says of the images behind it, whatever the name of their data set.
     return {DATA_HASH: data.content_hashes}
 
 
@@ -213,7 +209,6 @@ def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Te
 
 
 def _macs(study: Study) -> int:
-    """Return the multiply-adds of one image through the network."""
     return sum(layer.macs for layer in graph_of(study).layers)
 
 
@@ -222,48 +217,40 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def cell_model(study: Study, sigma: float) -> CellModel:
-    """Return device and cells of a study at one sigma.
-
-    Args:
-        study: which.
-        sigma: spread of one pulse.
-
-    Raises:
-        ConfigError: a device without write-verify, or with too few levels per cell.
-    """
-    device = resolve(
-        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
-    ).device
-    return CellModel.from_device(
-        device, weight_bits=study.weight_bits, bits_per_cell=study.bits_per_cell
-    ).but(sigma=sigma)
-
-
-def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | None) -> None:
+def method_unit(
+    study: Study,
+    unit: MethodUnit,
+    folder: Path,
+    data_root: str | None,
+    *,
+    device: torch.device = CPU,
+) -> None:
     """Program the chips of a backbone, train the method's corrections, evaluate, write the result.
+
+    The chips are programmed on the CPU: the same ones whatever the device.
 
     Args:
         study: which.
         unit: which method.
         folder: of the run; the backbone has been trained.
         data_root: where the data are.
+        device: where chips are tuned and evaluated.
     """
     method = next(own for own in study.methods if own.name == unit.method)
     training = backbone_unit(study, method, unit.sigma, unit.seed)
-    data = dataset_of(study, data_root)
+    stored = dataset_of(study, data_root)
+    data = stored.to(device)
     model = module_of(study)
     load_checkpoint(folder / "backbones" / training.folder / "best.safetensors").load_into(model)
     cell = cell_model(study, unit.sigma)
     placement = Placement(
         cell=cell, scaling=study.backbones[training.backbone].scaling, copies=method.copies
     )
-    masks = write_masks(study, method, model, placement, data, unit.seed)
-    chips = [
-        deploy(model, placement, seed=seed, network=study.network, verified=masks)
-        for seed in chip_seeds(study, unit.seed)
-    ]
-    carrier = make_carrier(model, graph_of(study), rule=study.insertion)
+    masks = write_masks(study, method, model, placement, data, unit.seed, device=device)
+    seeds = chip_seeds(study, unit.seed)
+    programmed = deploy_all(model, placement, seeds, network=study.network, verified=masks)
+    chips = [chip.to(device) for chip in programmed]
+    carrier = make_carrier(model.to(device), graph_of(study), rule=study.insertion)
     corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
     attach_all(corrections, carrier)
     law = cell.law()
@@ -286,7 +273,8 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
         ChipInUse(corrected=own, verified=masks, conditions=conditions_of(study))
         for own in corrected
     ]
-    accuracy = _evaluate(study, unit, used, data)
+    backend = backend_of(study, training.backbone, device)
+    measured = _evaluate(study, unit, used, data, backend)
     _write_json(
         place / RESULT,
         {
@@ -294,64 +282,15 @@ def method_unit(study: Study, unit: MethodUnit, folder: Path, data_root: str | N
             "sigma": unit.sigma,
             "seed": unit.seed,
             "backbone": training.folder,
-            "accuracy": accuracy,
+            "accuracy": measured.accuracy.tolist(),
             "images": study.images_per_run or len(data.test),
-            "validation_accuracy": _validated(study, unit, used, data),
+            "validation_accuracy": _validated(study, unit, used, data, backend),
             **_effort(study, corrected[0], tuned),
-            "settings": method_settings(study, unit) | _content(data),
+            "computed_on": describe(device),
+            "backend": measured.backend,
+            "settings": method_settings(study, unit) | _content(stored),
         },
     )
-
-
-def write_masks(
-    study: Study,
-    method: Method,
-    model: nn.Module,
-    placement: Placement,
-    data: Dataset,
-    seed: int,
-) -> Masks:
-    """Return which backbone weights a method write-verifies.
-
-    Args:
-        study: which.
-        method: one of its methods.
-        model: the trained backbone.
-        placement: how its weights are put on cells.
-        data: whose training images give the second derivatives.
-        seed: of the random order.
-    """
-    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
-    if method.write == "none":
-        return verify_none(weights)
-    if method.write == "all":
-        return verify_all(weights)
-    if method.write == "last-layers":
-        return verify_last_layers(weights, method.last_layers)
-    scores = _scores(study, method, model, placement, data, seed)
-    return verify_fraction(scores, method.fraction or 0.0)
-
-
-def _scores(
-    study: Study,
-    method: Method,
-    model: nn.Module,
-    placement: Placement,
-    data: Dataset,
-    seed: int,
-) -> dict[str, torch.Tensor]:
-    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
-    if method.write == "random":
-        return random_scores(weights, torch.Generator().manual_seed(seed))
-    if method.write == "magnitude":
-        return magnitude_scores(weights)
-    learn = data.train.spread(study.score_images)
-    second = swim_scores(model, learn.images, learn.labels)
-    if method.write == "swim":
-        return second
-    # The variance in units of the weights, where full scale may differ from column to column.
-    in_weights = placement.std_of(weights)
-    return {name: second[name] * in_weights[name].double().square() for name in second}
 
 
 def _corrected(
@@ -377,11 +316,11 @@ def _corrected(
 
 
 def _evaluate(
-    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset
-) -> list[list[float]]:
-    """Return the accuracy of every chip and run; one run where nothing is drawn again."""
+    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset, backend: str
+) -> MonteCarloResult:
+    """Measure every chip and run; one run where nothing is drawn again."""
     again = bool(used[0].corrected.written) or study.read_noise
-    found = monte_carlo(
+    return monte_carlo(
         used[0].corrected.carrier.model,
         _in_turn(used),
         data.test.images,
@@ -392,11 +331,13 @@ def _evaluate(
         images_per_instance=study.images_per_run,
         # The same images for the same run of the same chip, whatever the method writes.
         image_generator=torch.Generator().manual_seed(unit.seed),
+        backend=backend,
     )
-    return [[float(value) for value in row] for row in found.accuracy]
 
 
-def _validated(study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset) -> float:
+def _validated(
+    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset, backend: str
+) -> float:
     """Return the mean accuracy of the chips on validation images: what methods may be chosen by."""
     split = data.validation.spread(study.tuning.validation_images)
     found = monte_carlo(
@@ -406,6 +347,7 @@ def _validated(study: Study, unit: MethodUnit, used: list[ChipInUse], data: Data
         split.labels,
         chips=len(used),
         generator=torch.Generator().manual_seed(unit.seed),
+        backend=backend,
     )
     return float(found.accuracy.mean())
 
@@ -453,7 +395,7 @@ def _effort(study: Study, corrected: CorrectedChip, tuned: TuneResult) -> dict[s
             for name, copies in chip.placement.copies.items()
         ),
         "tune_seconds": tuned.seconds,
-        "tune_macs": _STEP_OVER_FORWARD * tuned.images * _macs(study),
+        "tune_macs": STEP_OVER_FORWARD * tuned.images * _macs(study),
         "kept": list(tuned.kept),
         "diverged": list(tuned.diverged),
     }

@@ -1,0 +1,100 @@
+"""How a study programs its chips: their cells, and which weights are write-verified."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from archsim.config.resolve import resolve
+from archsim.config.study import Method, Study
+from tsb.chip import Placement
+from tsb.compute_device import CPU
+from tsb.data import Dataset
+from tsb.quantize import mapped_weights
+from tsb.selective_write import (
+    Masks,
+    magnitude_scores,
+    random_scores,
+    verify_all,
+    verify_fraction,
+    verify_last_layers,
+    verify_none,
+)
+from tsb.sensitivity import swim_scores
+from tsb.weight_cells import CellModel
+
+
+def cell_model(study: Study, sigma: float) -> CellModel:
+    """Return device and cells of a study at one sigma.
+
+    Args:
+        study: which.
+        sigma: spread of one pulse.
+
+    Raises:
+        ConfigError: a device without write-verify, or with too few levels per cell.
+    """
+    device = resolve(
+        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
+    ).device
+    return CellModel.from_device(
+        device, weight_bits=study.weight_bits, bits_per_cell=study.bits_per_cell
+    ).but(sigma=sigma)
+
+
+def write_masks(
+    study: Study,
+    method: Method,
+    model: nn.Module,
+    placement: Placement,
+    data: Dataset,
+    seed: int,
+    *,
+    device: torch.device = CPU,
+) -> Masks:
+    """Return which backbone weights a method write-verifies, on the CPU.
+
+    Args:
+        study: which.
+        method: one of its methods.
+        model: the trained backbone, on the CPU.
+        placement: how its weights are put on cells.
+        data: whose training images give the second derivatives.
+        seed: of the random order.
+        device: where second derivatives are worked out.
+    """
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    if method.write == "none":
+        return verify_none(weights)
+    if method.write == "all":
+        return verify_all(weights)
+    if method.write == "last-layers":
+        return verify_last_layers(weights, method.last_layers)
+    scores = _scores(study, method, model, placement, data, seed, device)
+    return verify_fraction(scores, method.fraction or 0.0)
+
+
+def _scores(
+    study: Study,
+    method: Method,
+    model: nn.Module,
+    placement: Placement,
+    data: Dataset,
+    seed: int,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    if method.write == "random":
+        return random_scores(weights, torch.Generator().manual_seed(seed))
+    if method.write == "magnitude":
+        return magnitude_scores(weights)
+    learn = data.train.spread(study.score_images).to(device)
+    there = copy.deepcopy(model).to(device)
+    second = {n: s.cpu() for n, s in swim_scores(there, learn.images, learn.labels).items()}
+    if method.write == "swim":
+        return second
+    # The variance in units of the weights, where full scale may differ from column to column.
+    in_weights = placement.std_of(weights)
+    return {name: second[name] * in_weights[name].double().square() for name in second}
