@@ -11,6 +11,7 @@ from archsim._shadow import check_shadowing
 
 check_shadowing()
 
+from archsim.answers import Cheapest, Difference, MainEffects  # noqa: E402
 from archsim.config.sweep import Sweep, load_sweep  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.explore import pareto  # noqa: E402
@@ -20,14 +21,7 @@ from archsim.explore.accuracy import (  # noqa: E402
     evaluate_cases,
     with_accuracy,
 )
-from archsim.explore.answers import (  # noqa: E402
-    Cheapest,
-    Difference,
-    MainEffects,
-    cheapest,
-    difference,
-    main_effects,
-)
+from archsim.explore.answers import cheapest, difference, main_effects  # noqa: E402
 from archsim.explore.constraint import parse_constraint, satisfied  # noqa: E402
 from archsim.explore.points import Space  # noqa: E402
 from archsim.explore.store import Store  # noqa: E402

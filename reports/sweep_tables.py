@@ -13,7 +13,7 @@ from reports.tables import Cell, Column, Kind, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from archsim.explore.answers import Cheapest, Difference, MainEffects
+    from archsim.answers import Cheapest, Difference, MainEffects
 
 #: Results that the table of points shows beside the objectives.
 _ALWAYS = ("area_m2", "energy_J", "latency_s")
