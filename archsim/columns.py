@@ -25,12 +25,17 @@ FEASIBLE = "feasible"
 _ABOUT = frozenset({"point", "infeasible_because", "accuracy_key"})
 #: Results that are whole numbers.
 COUNTS = frozenset(
-    {"write_pulses", "verify_reads", "tiles", "subarrays", "subarrays_used", "accuracy_chips"}
+    {
+        *("write_pulses", "verify_reads", "verified_weights"),
+        *("tiles", "subarrays", "subarrays_used", "accuracy_chips"),
+    }
 )
 #: Other results without a unit in their name; all that start with ``accuracy`` are results too.
 _RESULTS = frozenset({FEASIBLE, "utilisation", "tops_per_W"})
 #: Results of which more is better, without their unit; accuracies too.
 _MORE_IS_BETTER = frozenset({"throughput", "tops_per_W", "utilisation"})
+#: Smallest number that the middle of a column is shown as.
+_LEAST = 0.1
 _LABELS = {
     "edp": "EDP",
     "edp_period": "EDP (period)",
@@ -171,7 +176,7 @@ def title_of(column: str) -> str:
 
 
 def scale_of(column: str, values: NDArray[np.float64]) -> Scale:
-    """Choose the unit in which the middle of the values is at least 1.
+    """Choose the largest unit in which the middle of the values is at least a tenth.
 
     Args:
         column: its name.
@@ -185,7 +190,7 @@ def scale_of(column: str, values: NDArray[np.float64]) -> Scale:
     finite = np.abs(values[np.isfinite(values)])
     middle = float(np.median(finite)) if finite.size else 0.0
     factors = {each: TO_SI[each] / TO_SI[unit] for each in units_like(unit)}
-    chosen = next((each for each, factor in factors.items() if middle >= factor), unit)
+    chosen = next((each for each, factor in factors.items() if middle >= _LEAST * factor), unit)
     return Scale(label_of(column), chosen, factors[chosen])
 
 

@@ -123,6 +123,8 @@ def test_what_is_better():
 
 def test_scales_fit_the_middle_of_the_values():
     assert scale_of("area_m2", np.array([2e-5, 5e-5, np.nan])).unit == "mm2"
+    assert scale_of("area_m2", np.array([7e-7])).unit == "mm2"
+    assert scale_of("area_m2", np.array([7e-8])).unit == "um2"
     assert scale_of("latency_s", np.array([2e-3])).title == "latency, ms"
     assert scale_of("edp_Js", np.array([2e-11])).title == "EDP, uJ us"
     # A column that is not in SI: factors are relative to its own unit.
