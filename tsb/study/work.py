@@ -198,8 +198,7 @@ def train_unit(
     )
 
 
-def _content(data: Dataset) -> dict[str, Any]:
-    # What a result says of the images behind it, whatever the name of their data set.
+def _content(data: Dataset) -> dict[str, Any]:  # the images, whatever the name of their data set
     return {DATA_HASH: data.content_hashes}
 
 
