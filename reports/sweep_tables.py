@@ -38,6 +38,11 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
         and name not in (*_NOT_SHOWN, *results, "point")
         and str(name) not in _COUNTS
     ]
+    alike = {name: rows[name].iloc[0] for name in parameters if _is_alike(rows, name)}
+    parameters = [name for name in parameters if name not in alike]
+    if alike:
+        said = ", ".join(f"{_title(name)} {_said(value)}" for name, value in alike.items())
+        title = f"{title}\nAll of them: {said}"
     scales = {name: _scale(rows, name) for name in results}
     columns = [
         Column("point", "point", "text"),
@@ -56,6 +61,18 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
             )
         )
     return Table(title, tuple(columns), tuple(found))
+
+
+def _is_alike(rows: pd.DataFrame, name: str) -> bool:
+    """Say whether all of several rows have the same value of a parameter."""
+    return len(rows) > 1 and rows[name].nunique(dropna=False) == 1
+
+
+def _said(value: object) -> str:
+    cell = _cell(value)
+    if cell is None:
+        return "-"
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
 def _title(name: str) -> str:
