@@ -15,6 +15,9 @@ from archsim.pipeline_study import evaluate as evaluate
 from archsim.pipeline_study import evaluate_chips as evaluate_chips
 from archsim.pipeline_study import train as train
 from archsim.pipeline_study import tune_chips as tune_chips
+from archsim.pipeline_sweep import SweepResult as SweepResult
+from archsim.pipeline_sweep import open_sweep as open_sweep
+from archsim.pipeline_sweep import sweep as sweep
 from archsim.plan import Placement as Placement
 from archsim.programmed import ProgramResult as ProgramResult
 from archsim.results import CompareResult as CompareResult

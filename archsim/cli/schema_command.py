@@ -20,6 +20,7 @@ class Kind(StrEnum):
     TECHNOLOGY = "technology"
     TSB = "tsb"
     STUDY = "study"
+    SWEEP = "sweep"
 
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,6 +50,7 @@ def file_schema(kind: Kind) -> dict[str, Any]:
 
     from archsim.config import schema
     from archsim.config.study import Study
+    from archsim.config.sweep import Sweep
 
     models: dict[Kind, type[BaseModel]] = {
         Kind.CHIP: schema.Chip,
@@ -56,6 +58,7 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         Kind.TECHNOLOGY: schema.TechnologyFile,
         Kind.TSB: schema.Tsb,
         Kind.STUDY: Study,
+        Kind.SWEEP: Sweep,
     }
     document = models[kind].model_json_schema()
     for name, definition in document.get("$defs", {}).items():
