@@ -30,6 +30,7 @@ from archsim.explore.sweep import (  # noqa: E402
     Job,
     News,
     Plan,
+    cores,
     default_jobs,
     open_store,
     run_exhaustive,
@@ -241,13 +242,13 @@ def sweep(
         )
     cases = check_accuracy(job.space) if asked.fidelity == "accuracy" else 0
     plan = job.plan()
-    jobs = default_jobs(plan.combinations) if jobs is None else jobs
+    processes = default_jobs(plan.combinations) if jobs is None else jobs
     if announce is not None:
-        announce(Announcement(plan, jobs, cases))
+        announce(Announcement(plan, processes, cases))
     store = open_store(job, out, resume=resume)
     if resume:
         store.verify()
-    run_exhaustive(job, store, jobs=jobs, scheduler=scheduler, news=news)
+    run_exhaustive(job, store, jobs=processes, scheduler=scheduler, news=news)
     if cases:
         evaluate_cases(
             job.space,
@@ -255,7 +256,7 @@ def sweep(
             cache=None if accuracy_cache is None else Path(accuracy_cache),
             data_root=None if data_root is None else str(data_root),
             max_minutes=max_minutes,
-            jobs=jobs,
+            jobs=cores() if jobs is None else jobs,
             news=evaluated,
         )
     return SweepResult(store, asked)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -158,7 +159,7 @@ def _relevant(space: Space) -> list[int]:
 
 
 def _case_at(space: Space, axes: list[int], digits: tuple[int, ...]) -> Case | None:
-    known = _CASES.setdefault(id(space), {})
+    known = _CASES.setdefault(space, {})
     if digits not in known:
         chosen = [space.grid.axes[place] for place in axes]
         settings = _settings(chosen, digits)
@@ -166,8 +167,8 @@ def _case_at(space: Space, axes: list[int], digits: tuple[int, ...]) -> Case | N
     return known[digits]
 
 
-#: Cases by digits of the relevant axes, for every space of this process.
-_CASES: dict[int, dict[tuple[int, ...], Case | None]] = {}
+#: Cases by digits of the relevant axes, while a space is in use.
+_CASES: WeakKeyDictionary[Space, dict[tuple[int, ...], Case | None]] = WeakKeyDictionary()
 
 
 def _settings(axes: list[Dimension], digits: tuple[int, ...]) -> dict[str, Scalar]:

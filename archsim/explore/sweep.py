@@ -388,5 +388,11 @@ def default_jobs(combinations: int) -> int:
     Args:
         combinations: to be worked out.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, cores or 1) if combinations > 4 * PART_POINTS else 1
+    return cores() if combinations > 4 * PART_POINTS else 1
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
