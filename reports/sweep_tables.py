@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archsim.answers import Cheapest, Difference, MainEffects
 
 #: Results that the table of points shows beside the objectives.
-_ALWAYS = ("area_m2", "energy_J", "latency_s")
+_ALWAYS = ("accuracy_mean", "area_m2", "energy_J", "latency_s")
 _COUNTS = ("write_pulses", "subarrays_used", "tiles", "verified_weights")
 _NOT_SHOWN = ("accuracy_key", "infeasible_because", "feasible")
 
@@ -134,6 +134,8 @@ def changes(found: Difference, before: int, after: int) -> Table:
         if own.column not in ("point", "accuracy_key")
     ]
     for own in found.results:
+        if isinstance(own.before, bool | np.bool_) and own.before == own.after:
+            continue
         ends = [value for value in (own.before, own.after) if isinstance(value, int | float)]
         scale = scale_of(own.column, np.asarray(ends, dtype=np.float64))
         before_, after_ = _shown(own.before, scale), _shown(own.after, scale)
