@@ -15,6 +15,7 @@ from archsim.cli.evaluate_command import evaluate_command
 from archsim.cli.list_command import list_command
 from archsim.cli.map_command import map_command
 from archsim.cli.program_command import program_command
+from archsim.cli.report_command import report_app
 from archsim.cli.schema_command import schema_command
 from archsim.cli.sweep_command import sweep_app
 from archsim.cli.train_command import train_command
@@ -73,4 +74,9 @@ app.add_typer(
     sweep_app(_help),
     name="sweep",
     help="A design space: run it (archsim sweep FILE), then ask (archsim sweep show FOLDER).",
+)
+app.add_typer(
+    report_app(_help),
+    name="report",
+    help="Accuracy, hardware and programming of the same designs, in one report.",
 )

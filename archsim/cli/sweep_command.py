@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from archsim.cli import options
+from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, deliver, json_text
@@ -17,24 +17,12 @@ from archsim.cli.study_options import DataRootOption
 from archsim.errors import ConfigError
 
 if TYPE_CHECKING:
-    from typer._click.core import Context
-
     from archsim.explore.accuracy import Evaluated
     from archsim.explore.sweep import Progress
     from archsim.pipeline_sweep import Announcement, SweepResult
 
 #: Version of the JSON of these commands.
 SCHEMA = 1
-
-
-class RunByDefault(TyperGroup):
-    """``archsim sweep FILE`` is ``archsim sweep run FILE``."""
-
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Put ``run`` in front of what is no command."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
 
 
 @guarded
@@ -382,7 +370,7 @@ def sweep_app(help_of: Any) -> typer.Typer:
     Args:
         help_of: makes a help text of a command's docstring.
     """
-    group = typer.Typer(cls=RunByDefault, no_args_is_help=True)
+    group = typer.Typer(cls=DefaultCommand.of("run"))
     group.command("run", help=help_of(run_command))(run_command)
     group.command("show", help=help_of(show_command))(show_command)
     return group

@@ -77,7 +77,7 @@ def train_command(
     from archsim import pipeline_study as pipeline
 
     try:
-        with _Bars() as bars:
+        with Bars() as bars:
             done = pipeline.train(
                 study or pipeline.DEFAULT_STUDY,
                 out=run,
@@ -94,10 +94,10 @@ def train_command(
     write_run(done.folder, format, out)
 
 
-class _Bars:
+class Bars:
     """One progress bar per stage on a terminal, a line per unit elsewhere; on standard error."""
 
-    def __enter__(self) -> _Bars:
+    def __enter__(self) -> Bars:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
