@@ -86,7 +86,8 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
 
 
 def _range_factor(study: Study) -> float:
-    return resolve(device=study.device).device.range_factor
+    bits = f"chip.precision.bits_per_cell={study.bits_per_cell}"
+    return resolve(device=study.device, overrides=[bits]).device.range_factor
 
 
 def _policy(method: Method, corrections: list[Correction], notes: list[str]) -> list[str]:
