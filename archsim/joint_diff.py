@@ -28,8 +28,8 @@ class Moved:
 
     design: str
     number: str
-    before: float | None
-    after: float | None
+    before: int | float | None
+    after: int | float | None
     beyond_noise: bool
 
 
@@ -100,7 +100,7 @@ def _compare(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
     return found
 
 
-def _same(before: float | None, after: float | None) -> bool:
+def _same(before: int | float | None, after: int | float | None) -> bool:
     if before is None or after is None:
         return before is after
     return math.isclose(before, after, rel_tol=_ROUNDING, abs_tol=0.0)
