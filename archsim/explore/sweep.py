@@ -20,7 +20,8 @@ from archsim.config.sweep import Sweep
 from archsim.errors import ConfigError
 from archsim.explore import executors
 from archsim.explore.axes import Box, Cut
-from archsim.explore.points import Space, check_against_resolve
+from archsim.explore.check import check_against_resolve, telling_points
+from archsim.explore.points import Space
 from archsim.explore.rows import POINT, Rows, box_rows
 from archsim.explore.rules import broken
 from archsim.explore.store import Store, identity_hash, part_bytes, write_whole
@@ -34,7 +35,7 @@ MANY_POINTS = 10**8
 #: Up to so many combinations are counted exactly before a run.
 _COUNTED = 5_000_000
 #: Points that are resolved one by one, to check the tables.
-_CHECKED = 12
+_CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -180,10 +181,7 @@ class Job:
                 f"left; left out by sweep.where, or because {reasons or 'of it alone'}"
             )
         rows, seconds = self._measure()
-        if rows.table.num_rows:
-            some = rows.table[POINT].to_numpy()
-            step = max(1, len(some) // _CHECKED)
-            check_against_resolve(self.space, some[::step][:_CHECKED].tolist())
+        check_against_resolve(self.space, telling_points(self.space, _CHECKED))
         share = self.space.grid.size / max(1, rows.combinations)
         size = len(part_bytes(rows.table, "", 0, {})) if rows.table.num_rows else 0
         return Plan(
