@@ -23,6 +23,12 @@ Scalar = bool | int | float | str | None
 
 #: Most values of a single axis.
 MAX_VALUES = 1_000_000
+#: Largest number: all whole ones up to it are exact.
+MAX_NUMBER = 9e15
+#: Combinations per part: what a kill can lose per process, and what a part holds in memory.
+PART_POINTS = 65_536
+#: Most of them: a part is worked out and written in one piece.
+MAX_PART_POINTS = 10_000_000
 
 
 def _same_kind(values: Any) -> Any:
@@ -32,12 +38,14 @@ def _same_kind(values: Any) -> Any:
     for value in values:
         if not isinstance(value, bool | int | float | str | None):
             raise ValueError(f"{value!r}: allowed: numbers, texts, true, false or null")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{value!r}: allowed: finite numbers")
-    marked = [(type(value) is bool, value) for value in values]
-    twice = [value for place, (_, value) in enumerate(marked) if marked[place] in marked[:place]]
-    if len(values) <= MAX_VALUES and len(set(marked)) < len(marked):
-        raise ValueError(f"{twice[0]!r} is given twice")
+        if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+            raise ValueError(f"{value!r}: allowed: -{MAX_NUMBER:.0e} to {MAX_NUMBER:.0e}")
+    seen = set()
+    for value in values:
+        marked = (type(value) is bool, value)
+        if marked in seen:
+            raise ValueError(f"{value!r} is given twice")
+        seen.add(marked)
     return values
 
 
@@ -206,6 +214,9 @@ class Sweep(_Model):
         default="hardware", description="hardware only, or with the accuracy of every point"
     )
     accuracy: AccuracyOfPoints | None = None
+    part_points: Annotated[int, Field(strict=True, ge=1, le=MAX_PART_POINTS)] = Field(
+        default=PART_POINTS, description="combinations per file: what a kill loses at most"
+    )
     strategy: Strategy = Strategy()
 
     @model_validator(mode="after")

@@ -132,7 +132,7 @@ class Space:
         graph = load_graph(str(settings.get("network", sweep.network)), shape)
         files: dict[str, Any] = {name: settings.get(name, getattr(sweep, name)) for name in _FILES}
         files["tsb"] = files["tsb"] or tsb_preset_for(graph.name)
-        dotted = [f"{path}={_yaml(value)}" for path, value in settings.items() if "." in path]
+        dotted = [f"{path}={yaml_text(value)}" for path, value in settings.items() if "." in path]
         resolved = resolve(**files, overrides=[*sweep.settings, *dotted])
         return resolved, str(settings.get("design", sweep.design)), graph
 
@@ -185,9 +185,7 @@ class Space:
         # An axis that sets a field by its own path comes after those that set it otherwise.
         owners = _owners()
         ordered = sorted(self.inner, key=lambda axis: axis.path in owners)
-        tables = {
-            axis.path: self._table(axis, {**outer, **helpers}, base) for axis in ordered
-        }
+        tables = {axis.path: self._table(axis, {**outer, **helpers}, base) for axis in ordered}
         _exact_paths_win(tables, {axis.path for axis in self.inner if axis.when is None})
         insertion = resolved.tsb.insertion
         return Base(
@@ -220,7 +218,7 @@ class Space:
             if axis.path in own:
                 continue
             for value in axis.values:
-                helpers = dict.fromkeys(axis.members, value)
+                helpers: Settings = dict.fromkeys(axis.members, value)
                 try:
                     return self.resolve({**settings, **helpers}), helpers
                 except ConfigError:
@@ -333,7 +331,12 @@ def _one(value: Scalar) -> np.ndarray:
     return array.astype(bool) if isinstance(value, bool) else array
 
 
-def _yaml(value: Scalar) -> str:
+def yaml_text(value: Scalar) -> str:
+    """Return a value as a setting's text says it.
+
+    Args:
+        value: of an axis.
+    """
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
     return text.removesuffix("...\n").strip()
 

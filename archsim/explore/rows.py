@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.config.sweep import Scalar
 from archsim.cost.engine import evaluate
 from archsim.explore.axes import Box, column_array
 from archsim.explore.batch import TOTALS
@@ -73,8 +74,10 @@ def _text() -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string())
 
 
-def _arrow_type(values: tuple[object, ...]) -> pa.DataType:
-    kind = column_array(values).dtype.kind  # type: ignore[arg-type]
+def _arrow_type(values: tuple[Scalar, ...]) -> pa.DataType:
+    """Return the type of a column; null is no value of any type."""
+    known = tuple(value for value in values if value is not None)
+    kind = column_array(known).dtype.kind if known else "O"
     return {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64()}.get(kind, _text())
 
 
@@ -128,17 +131,17 @@ def _settings(
         shape = [1] * len(box.shape)
         shape[place] = len(digits)
         index = np.broadcast_to(digits.reshape(shape), box.shape).reshape(-1)[rows]
-        values = column_array(axis.values)
-        if values.dtype == object:
-            column = _dictionary(index, values, gone)
+        kind = _arrow_type(axis.values)
+        if kind == _text():
+            column = _dictionary(index, axis.values, gone)
         else:
-            column = pa.array(values[index], mask=gone)
+            column = pa.array(axis.values, kind).take(pa.array(index, mask=gone))
         for path in axis.members:
             found[names[path]] = column
     return found
 
 
-def _dictionary(index: np.ndarray, values: np.ndarray, gone: np.ndarray | None) -> pa.Array:
+def _dictionary(index: np.ndarray, values: tuple[Scalar, ...], gone: np.ndarray | None) -> pa.Array:
     texts = [None if value is None else str(value) for value in values]
     known = list(dict.fromkeys(text for text in texts if text is not None))
     codes = np.asarray([-1 if text is None else known.index(text) for text in texts])[index]

@@ -30,9 +30,10 @@ STORE_VERSION = 1
 _ABOUT = "sweep.json"
 _PARTS = "parts"
 _NAME = re.compile(r"^part-(\d{7,})\.parquet$")
-_TEMPORARY = re.compile(r"^\.part-\d{7,}\.[0-9a-f]{8}\.tmp$")
+_TEMPORARY = re.compile(r"^\.(part-\d{7,}|sweep)\.[0-9a-f]{8}\.tmp$")
 #: Key of the provenance in a part's metadata.
 _META = b"archsim"
+_META_KEYS = {"hash", "part", "combinations", "forbidden"}
 
 
 def identity_hash(identity: Mapping[str, Any]) -> str:
@@ -89,7 +90,7 @@ class Store:
         """
         store = cls(Path(folder), dict(json.loads(json.dumps(identity))), parts)
         path = store.folder / _ABOUT
-        if path.exists():
+        if path.is_file():
             store._check_same(_read_json(path))
             done = store.done()
             if done and not resume:
@@ -98,9 +99,9 @@ class Store:
                     f"{store.folder}: holds {len(done)}{of} parts of this sweep; --resume goes on "
                     "with what is missing, another --out begins anew"
                 )
-        elif store.folder.is_dir() and any(store.folder.iterdir()):
-            raise DataError(f"{store.folder}: is not empty, and not the folder of a sweep")
         try:
+            if not path.exists() and not store._is_new():
+                raise DataError(f"{store.folder}: is not empty, and not the folder of a sweep")
             (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
             store._remove_temporary()
         except OSError as error:
@@ -157,7 +158,7 @@ class Store:
     @property
     def is_complete(self) -> bool:
         """Whether all parts are there."""
-        return self.parts is not None and len(self.done()) >= self.parts
+        return self.parts is not None and not self.missing()
 
     def path(self, number: int) -> Path:
         """Return the file of a part.
@@ -204,9 +205,10 @@ class Store:
         wrong = []
         for number in sorted(self.done()):
             try:
-                meta, _ = self._meta(number)
+                meta, count = self._meta(number)
                 good = meta["hash"] == self.hash and meta["part"] == number
-            except DataError:
+                good = good and _read(self.path(number)).num_rows == count
+            except (DataError, OSError, pa.ArrowException):
                 good = False
             if not good:
                 self.path(number).unlink(missing_ok=True)
@@ -218,7 +220,9 @@ class Store:
         try:
             found = pq.read_metadata(path)
             meta: dict[str, Any] = json.loads((found.metadata or {})[_META])
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            if not set(meta) >= _META_KEYS:
+                raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
             raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
         return meta, found.num_rows
 
@@ -236,7 +240,7 @@ class Store:
             raise DataError(f"{self.folder}: no part is done yet")
         wanted = None if columns is None else list(columns)
         try:
-            pieces = [pq.read_table(self.path(number), columns=wanted) for number in numbers]
+            pieces = [_read(self.path(number), wanted) for number in numbers]
         except (OSError, pa.ArrowException, ValueError) as error:
             raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
         return pa.concat_tables(pieces).replace_schema_metadata(None)
@@ -253,10 +257,19 @@ class Store:
         frame: pd.DataFrame = self.table(columns).unify_dictionaries().to_pandas()
         return frame
 
+    def _is_new(self) -> bool:
+        """Whether the folder is not there, empty, or what a kill left before ``sweep.json``."""
+        if not self.folder.is_dir():
+            return True
+        parts = self.folder / _PARTS
+        inside = [path for path in self.folder.iterdir() if not _TEMPORARY.match(path.name)]
+        return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
+
     def _remove_temporary(self) -> None:
-        for path in (self.folder / _PARTS).iterdir():
-            if _TEMPORARY.match(path.name):
-                path.unlink(missing_ok=True)
+        for place in (self.folder, self.folder / _PARTS):
+            for path in place.iterdir():
+                if _TEMPORARY.match(path.name):
+                    path.unlink(missing_ok=True)
 
     def _check_same(self, content: dict[str, Any]) -> None:
         _check_version(self.folder, content)
@@ -287,7 +300,7 @@ def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[st
     texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
     sink = pa.BufferOutputStream()
-    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts)
+    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -323,6 +336,11 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path}: cannot be written: {error.strerror or error}; what was done before is kept, "
             "--resume goes on"
         ) from error
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a part; a page that is not what was written is an error, not other numbers."""
+    return pq.read_table(path, columns=columns, page_checksum_verification=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
