@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import WHEN_FULL, DesignBatch
 from archsim.config.sweep import Scalar
 from archsim.cost.engine import evaluate
 from archsim.explore.axes import Box, column_array
@@ -27,10 +27,24 @@ RESULTS: dict[str, Callable[[CostBreakdown], Tensor]] = {
     name: get for name, get in TOTALS.items() if name != "feasible"
 }
 RESULTS = {"energy_J": lambda cost: cost.energy_J, **RESULTS}
-#: Results that come from the plan.
+
+
+def _chips(plan: MappingPlan, design: DesignBatch) -> Tensor:
+    """Chips of a network that is spread over several."""
+    spread = design.when_full == WHEN_FULL.index("multi-chip")
+    return torch.where(spread, plan.floorplan.parts, 1.0)
+
+
+def _subarrays_used(plan: MappingPlan, design: DesignBatch) -> Tensor:
+    """Subarrays that hold weights; those that are loaded part by part count once."""
+    loads = plan.floorplan.parts / _chips(plan, design)
+    return torch.round(plan.layers.over_layers(plan.subarrays_used) / loads)
+
+
+#: Results that come from the plan, of all chips together.
 COUNTS: dict[str, Callable[[MappingPlan, DesignBatch], Tensor]] = {
-    "subarrays_used": lambda plan, design: plan.layers.over_layers(plan.subarrays_used),
-    "tiles": lambda plan, design: plan.floorplan.tiles,
+    "subarrays_used": _subarrays_used,
+    "tiles": lambda plan, design: torch.round(plan.floorplan.tiles) * _chips(plan, design),
 }
 #: Columns beside settings and results.
 POINT, FEASIBLE, REASON, KEY = "point", "feasible", "infeasible_because", "accuracy_key"
