@@ -119,7 +119,7 @@ class Axis(_Model):
         if self._span(self.start, self.to) + 1 > MAX_VALUES:
             raise ValueError(f"{spacing[0]}: gives more than {MAX_VALUES} values")
 
-    def _span(self, start: float, to: float) -> float:
+    def _span(self, start: int | float, to: int | float) -> int | float:
         """Steps from one end of the range to the other."""
         if self.step is not None:
             return (to - start) / self.step

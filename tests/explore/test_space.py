@@ -215,17 +215,16 @@ def test_a_combination_is_left_out_exactly_if_no_configuration_allows_it(
     axes, device, base_settings = drawn
     space = space_of(axes, device=device, set=base_settings)
     alone = {point: resolves(space, point) for point in range(space.grid.size)}
+    base, refused = None, ""
     try:
         base = space.base(())
     except ConfigError as error:
-        if "changes nothing" in str(error):
-            return
-        # Refused as a whole: some value of some axis is allowed nowhere.
+        refused = str(error)
+    if base is None:
+        # As a whole: an axis without effect, or some value of some axis is allowed nowhere.
         allowed = [space.grid.digits(point) for point, one in alone.items() if one is not None]
-        seen = [{digits[place] for digits in allowed} for place in range(len(space.grid.axes))]
-        assert any(len(own) < len(axis) for own, axis in zip(seen, space.grid.axes, strict=True)), (
-            f"{error}"
-        )
+        seen = [len(set(values)) for values in zip(*allowed, strict=True)]
+        assert "changes nothing" in refused or seen != list(space.grid.shape), refused
         return
     for point, one in alone.items():
         _, design, limits = space.design(box_of(space, point))
@@ -311,10 +310,10 @@ def test_telling_points_have_each_pair_of_values() -> None:
 
 
 def test_telling_points_of_long_and_single_axes() -> None:
-    long = space_of({"device.r_on": {"from": 20, "to": 200, "points": 60}, "device.sigma": [0.05]})
+    long = space_of({"device.r_on": {"from": 20, "to": 200, "points": 20}, "device.sigma": [0.05]})
     points = telling_points(long, 64)
     assert len(points) == 8
-    assert {0, 59} <= set(points)
+    assert {0, 19} <= set(points)
     assert telling_points(space_of({"chip.crossbar.rows": [64, 128]}), 64) == [0, 1]
 
 
