@@ -90,7 +90,7 @@ class Store:
         """
         store = cls(Path(folder), dict(json.loads(json.dumps(identity))), parts)
         path = store.folder / _ABOUT
-        if path.is_file():
+        if _is_file(path):
             store._check_same(_read_json(path))
             done = store.done()
             if done and not resume:
@@ -128,7 +128,7 @@ class Store:
         """
         place = Path(folder)
         path = place / _ABOUT
-        if not path.is_file():
+        if not _is_file(path):
             raise DataError(f"{place}: not the folder of a sweep (no {_ABOUT})")
         content = _read_json(path)
         _check_version(place, content)
@@ -204,16 +204,27 @@ class Store:
         """
         wrong = []
         for number in sorted(self.done()):
-            try:
-                meta, count = self._meta(number)
-                good = meta["hash"] == self.hash and meta["part"] == number
-                good = good and _read(self.path(number)).num_rows == count
-            except (DataError, OSError, pa.ArrowException):
-                good = False
-            if not good:
+            if not self._is_whole(number):
                 self.path(number).unlink(missing_ok=True)
                 wrong.append(number)
         return wrong
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether a part is what was written: what is read from it gives the same file again."""
+        path = self.path(number)
+        try:
+            meta, _ = self._meta(number)
+            rows = _read(path)
+            content = path.read_bytes()
+            writer = pq.read_metadata(path).created_by
+        except (DataError, OSError, pa.ArrowException):
+            return False
+        if (meta["hash"], meta["part"]) != (self.hash, number):
+            return False
+        counts = {key: meta[key] for key in ("combinations", "forbidden")}
+        again = part_bytes(rows, self.hash, number, counts)
+        # Another version of Arrow may write the same rows in other bytes.
+        return again == content or pq.read_metadata(pa.BufferReader(again)).created_by != writer
 
     def _meta(self, number: int) -> tuple[dict[str, Any], int]:
         path = self.path(number)
@@ -338,9 +349,19 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from error
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is a file, also where the path is none that could be one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a part; a page that is not what was written is an error, not other numbers."""
-    return pq.read_table(path, columns=columns, page_checksum_verification=True)
+    rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
+    rows.validate(full=True)
+    return rows
 
 
 def _read_json(path: Path) -> dict[str, Any]:
