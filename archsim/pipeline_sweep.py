@@ -26,7 +26,7 @@ from archsim.explore.answers import cheapest, difference, main_effects  # noqa: 
 from archsim.explore.constraint import parse_constraint, satisfied  # noqa: E402
 from archsim.explore.points import Space, yaml_text  # noqa: E402
 from archsim.explore.rows import schema_of  # noqa: E402
-from archsim.explore.store import Store  # noqa: E402
+from archsim.explore.store import Store, check_place  # noqa: E402
 from archsim.explore.sweep import (  # noqa: E402
     MANY_POINTS,
     Job,
@@ -229,6 +229,7 @@ def sweep(
         ArchsimError: bad input, before anything runs; a full disk; a scheduler that is not there.
     """
     asked = name if isinstance(name, Sweep) else load_sweep(name, overrides, axes, network=network)
+    check_place(Path(out))
     job = Job(asked)
     size = job.space.grid.size
     if asked.strategy.kind == "exhaustive" and size > MANY_POINTS and not yes:

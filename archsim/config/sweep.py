@@ -267,6 +267,9 @@ def load_sweep(
     document: dict[str, Any] = {"sweep": load_preset("sweep", name)}
     settings = list(overrides)
     own = [text for text in settings if text.startswith("sweep.")]
+    for key in ("strategy", "accuracy"):  # a file may leave them out
+        if any(text.startswith(f"sweep.{key}.") for text in own):
+            document["sweep"][key] = document["sweep"].get(key) or {}
     content = apply_overrides(document, own)["sweep"]
     content.update({key: value for key, value in changes.items() if value is not None})
     base = [text for text in settings if text not in own]

@@ -100,8 +100,7 @@ class Store:
                     "with what is missing, another --out begins anew"
                 )
         try:
-            if not path.exists() and not store._is_new():
-                raise DataError(f"{store.folder}: is not empty, and not the folder of a sweep")
+            check_place(store.folder)
             (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
             store._remove_temporary()
         except OSError as error:
@@ -268,14 +267,6 @@ class Store:
         frame: pd.DataFrame = self.table(columns).unify_dictionaries().to_pandas()
         return frame
 
-    def _is_new(self) -> bool:
-        """Whether the folder is not there, empty, or what a kill left before ``sweep.json``."""
-        if not self.folder.is_dir():
-            return True
-        parts = self.folder / _PARTS
-        inside = [path for path in self.folder.iterdir() if not _TEMPORARY.match(path.name)]
-        return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
-
     def _remove_temporary(self) -> None:
         for place in (self.folder, self.folder / _PARTS):
             for path in place.iterdir():
@@ -294,6 +285,31 @@ class Store:
             + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
             + ". Choose another --out"
         )
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder that can be no sweep's, before anything is worked out.
+
+    Args:
+        folder: of a sweep, there or to be made.
+
+    Raises:
+        DataError: a file, or a folder with something else in it.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: cannot be made: there is a file of this name")
+        if folder.is_dir() and not (folder / _ABOUT).is_file() and not _is_new(folder):
+            raise DataError(f"{folder}: is not empty, and not the folder of a sweep")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether a folder is empty, or what a kill leaves before ``sweep.json`` is there."""
+    parts = folder / _PARTS
+    inside = [path for path in folder.iterdir() if not _TEMPORARY.match(path.name)]
+    return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
 
 
 def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:

@@ -213,7 +213,7 @@ def test_errors_and_deaths_of_workers() -> None:
 def file_of(asked: Sweep, place: Path) -> Path:
     content = asked.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     path = place / "small.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
 
 
