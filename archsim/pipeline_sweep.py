@@ -15,6 +15,7 @@ from archsim.answers import Cheapest, Difference, MainEffects  # noqa: E402
 from archsim.config.sweep import Sweep, load_sweep  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.explore import pareto  # noqa: E402
+from archsim.explore.accuracy import COLUMNS as ACCURACIES  # noqa: E402
 from archsim.explore.accuracy import (  # noqa: E402
     Evaluated,
     check_accuracy,
@@ -23,8 +24,9 @@ from archsim.explore.accuracy import (  # noqa: E402
 )
 from archsim.explore.answers import cheapest, difference, main_effects  # noqa: E402
 from archsim.explore.constraint import parse_constraint, satisfied  # noqa: E402
-from archsim.explore.points import Space  # noqa: E402
-from archsim.explore.store import Store  # noqa: E402
+from archsim.explore.points import Space, yaml_text  # noqa: E402
+from archsim.explore.rows import schema_of  # noqa: E402
+from archsim.explore.store import Store, check_place  # noqa: E402
 from archsim.explore.sweep import (  # noqa: E402
     MANY_POINTS,
     Job,
@@ -165,16 +167,10 @@ def map_command(space: Space, point: int) -> str:
             words += [f"--{name}", str(value)]
     if sweep.input_shape is not None:
         words += ["--input-shape", ",".join(map(str, sweep.input_shape))]
-    dotted = [f"{path}={_text(value)}" for path, value in settings.items() if "." in path]
+    dotted = [f"{path}={yaml_text(value)}" for path, value in settings.items() if "." in path]
     for text in (*sweep.settings, *dotted):
         words += ["--set", text]
     return shlex.join(words)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True)
@@ -233,6 +229,7 @@ def sweep(
         ArchsimError: bad input, before anything runs; a full disk; a scheduler that is not there.
     """
     asked = name if isinstance(name, Sweep) else load_sweep(name, overrides, axes, network=network)
+    check_place(Path(out))
     job = Job(asked)
     size = job.space.grid.size
     if asked.strategy.kind == "exhaustive" and size > MANY_POINTS and not yes:
@@ -240,6 +237,7 @@ def sweep(
             f"sweep '{asked.name}': {size:.3g} combinations, more than {MANY_POINTS:.0e}; use "
             "strategy: {kind: optuna}, take values out, or say --yes"
         )
+    _check_questions(job)
     cases = check_accuracy(job.space) if asked.fidelity == "accuracy" else 0
     plan = job.plan()
     processes = default_jobs(plan.combinations) if jobs is None else jobs
@@ -260,6 +258,17 @@ def sweep(
             news=evaluated,
         )
     return SweepResult(store, asked)
+
+
+def _check_questions(job: Job) -> None:
+    """Refuse objectives and constraints that the rows cannot answer, before they are worked out."""
+    has_accuracy = job.sweep.fidelity == "accuracy"
+    rows = schema_of(job.space, has_accuracy).empty_table().to_pandas()
+    if has_accuracy:
+        rows = rows.assign(**dict.fromkeys(ACCURACIES, 0.0))
+    pareto.pareto_front(rows, pareto.parse_objectives(",".join(job.sweep.objectives), rows.columns))
+    for text in job.sweep.constraints:
+        satisfied(rows, parse_constraint(text))
 
 
 def open_sweep(folder: str | Path) -> SweepResult:

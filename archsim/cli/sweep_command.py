@@ -111,6 +111,8 @@ def run_command(
     from archsim import pipeline_sweep as pipeline
     from archsim.config.sweep import load_sweep
 
+    if format is Format.CSV:
+        raise ConfigError("--format csv is for archsim sweep show; allowed: table, json")
     asked = load_sweep(sweep, overrides or (), axes or (), network=network)
     place = out or Path("sweeps") / asked.name
     try:
@@ -218,8 +220,6 @@ def _summary(done: SweepResult, format: Format) -> None:
     counts = done.store.counts()
     rows, front = done.pareto()
     if format is not Format.TABLE:
-        if format is Format.CSV:
-            raise ConfigError("--format csv is for archsim sweep show")
         top = {
             "schema": SCHEMA,
             "sweep": done.sweep.name,

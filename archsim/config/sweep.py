@@ -21,8 +21,14 @@ from archsim.errors import ConfigError
 #: One value of an axis.
 Scalar = bool | int | float | str | None
 
-#: Most values of a single axis.
-MAX_VALUES = 1_000_000
+#: Most values of a single axis: each is resolved by itself, in 5 ms or so.
+MAX_VALUES = 10_000
+#: Largest number: all whole ones up to it are exact.
+MAX_NUMBER = 9e15
+#: Combinations per part: what a kill can lose per process, and what a part holds in memory.
+PART_POINTS = 65_536
+#: Most of them: a part is worked out and written in one piece.
+MAX_PART_POINTS = 10_000_000
 
 
 def _same_kind(values: Any) -> Any:
@@ -32,12 +38,16 @@ def _same_kind(values: Any) -> Any:
     for value in values:
         if not isinstance(value, bool | int | float | str | None):
             raise ValueError(f"{value!r}: allowed: numbers, texts, true, false or null")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{value!r}: allowed: finite numbers")
-    marked = [(type(value) is bool, value) for value in values]
-    twice = [value for place, (_, value) in enumerate(marked) if marked[place] in marked[:place]]
-    if len(values) <= MAX_VALUES and len(set(marked)) < len(marked):
-        raise ValueError(f"{twice[0]!r} is given twice")
+        if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+            raise ValueError(f"{value!r}: allowed: -{MAX_NUMBER:.0e} to {MAX_NUMBER:.0e}")
+    if len(values) > MAX_VALUES:
+        raise ValueError(f"{len(values)} values; allowed: at most {MAX_VALUES}")
+    seen = set()
+    for value in values:
+        marked = (type(value) is bool, value)
+        if marked in seen:
+            raise ValueError(f"{value!r} is given twice")
+        seen.add(marked)
     return values
 
 
@@ -106,8 +116,16 @@ class Axis(_Model):
             raise ValueError(f"from = {self.start:g} on a log scale; allowed: above 0")
         if self.scale == "log" and self.points is None:
             raise ValueError("scale = log goes with points; a factor is on that scale by itself")
-        if self.step is not None and (self.to - self.start) / self.step > MAX_VALUES:
-            raise ValueError(f"step = {self.step:g} gives more than {MAX_VALUES} values")
+        if self._span(self.start, self.to) + 1 > MAX_VALUES:
+            raise ValueError(f"{spacing[0]}: gives more than {MAX_VALUES} values")
+
+    def _span(self, start: int | float, to: int | float) -> int | float:
+        """Steps from one end of the range to the other."""
+        if self.step is not None:
+            return (to - start) / self.step
+        if self.factor is not None:
+            return math.log(to / start) / math.log(self.factor)
+        return (self.points or 2) - 1
 
     def numbers(self) -> list[float]:
         """Return the values of a range, ascending.
@@ -118,12 +136,11 @@ class Axis(_Model):
         if self.start is None or self.to is None:
             raise ValueError("not a range")
         slack = 1e-9  # a last step that rounding puts beyond the end still counts
+        count = math.floor(self._span(self.start, self.to) + slack) + 1
         if self.step is not None:
-            count = math.floor((self.to - self.start) / self.step + slack) + 1
             return [self.start + index * self.step for index in range(count)]
         if self.factor is not None:
-            span = math.log(self.to / self.start) / math.log(self.factor)
-            return [self.start * self.factor**i for i in range(math.floor(span + slack) + 1)]
+            return [self.start * self.factor**index for index in range(count)]
         last = (self.points or 2) - 1
         if self.scale == "log":
             ratio = self.to / self.start
@@ -206,6 +223,9 @@ class Sweep(_Model):
         default="hardware", description="hardware only, or with the accuracy of every point"
     )
     accuracy: AccuracyOfPoints | None = None
+    part_points: Annotated[int, Field(strict=True, ge=1, le=MAX_PART_POINTS)] = Field(
+        default=PART_POINTS, description="combinations per file: what a kill loses at most"
+    )
     strategy: Strategy = Strategy()
 
     @model_validator(mode="after")
@@ -247,6 +267,9 @@ def load_sweep(
     document: dict[str, Any] = {"sweep": load_preset("sweep", name)}
     settings = list(overrides)
     own = [text for text in settings if text.startswith("sweep.")]
+    for key in ("strategy", "accuracy"):  # a file may leave them out
+        if any(text.startswith(f"sweep.{key}.") for text in own):
+            document["sweep"][key] = document["sweep"].get(key) or {}
     content = apply_overrides(document, own)["sweep"]
     content.update({key: value for key, value in changes.items() if value is not None})
     base = [text for text in settings if text not in own]

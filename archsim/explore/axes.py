@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from archsim.explore.condition import Condition, parse_condition
 NAMES = ("network", "chip", "technology", "device", "tsb", "design")
 #: Axes that change which layers or constants there are: worked on one value at a time.
 _OUTER = ("network", "chip", "technology", "tsb", "tsb.insertion", "chip.technology")
+#: Most combinations: their numbers are 64-bit integers.
+MAX_COMBINATIONS = 2**62
+#: Settings that have two spellings.
+_SPELLINGS = (("chip.technology", "technology"), ("chip.device", "device"))
 _ROOTS = ("chip", "technology", "device", "memory", "link", "tsb")
 
 
@@ -71,13 +76,19 @@ def dimensions(sweep: Sweep) -> tuple[Dimension, ...]:
         followers = tuple(name for name, own in sweep.axes.items() if own.same_as == path)
         when = None if axis.when is None else parse_condition(axis.when)
         found.append(Dimension(path, _values(path, axis), followers, when))
+    for one, other in _SPELLINGS:
+        if one in sweep.axes and other in sweep.axes:
+            raise ConfigError(f"sweep.axes: {one} and {other} are the same setting; keep one")
     _check_conditions(found)
     kinds = {own.path: own.kind for own in DesignBatch.parameters().values()}
 
     def place(dimension: Dimension) -> int:
         if dimension.is_outer:
             return 0
-        chosen = dimension.path in NAMES or kinds.get(dimension.path) in ("choice", "flag")
+        chosen = dimension.path in (*NAMES, "chip.device") or kinds.get(dimension.path) in (
+            "choice",
+            "flag",
+        )
         return 1 if chosen else 2
 
     return tuple(sorted(found, key=place))
@@ -179,10 +190,7 @@ class Grid:
     @property
     def size(self) -> int:
         """Number of combinations, those that are left out counted too."""
-        total = 1
-        for count in self.shape:
-            total *= count
-        return total
+        return math.prod(self.shape)
 
     def digits(self, point: int) -> tuple[int, ...]:
         """Return the index into every axis of a point.
@@ -223,6 +231,7 @@ class Grid:
         """Return which points of a box there are, in its full shape.
 
         A conditional axis whose condition does not hold leaves one point: that of its first value.
+        What ``where`` says about such an axis is no question there.
 
         Args:
             box: which part.
@@ -236,8 +245,13 @@ class Grid:
             shape = [1] * len(self.axes)
             shape[place] = len(first)
             kept &= axis.when.mask(tables) | first.reshape(shape)
+        active = self.active(tables)
+        owners = {name: axis.path for axis in self.axes for name in axis.members}
         for condition in self.where:
-            kept &= condition.mask(tables)
+            holds = condition.mask(tables)
+            for path in {owners[name] for name in condition.names} & set(active):
+                holds = holds | ~active[path]
+            kept &= holds
         return kept
 
     def narrowed(self, box: Box) -> Box:
@@ -317,11 +331,10 @@ class Cut:
         """Boxes per combination of the outer axes."""
         return -(-self.grid.shape[self.axis] // self.length)
 
-    def __len__(self) -> int:
-        outer = 1
-        for count in self.grid.shape[: self.axis]:
-            outer *= count
-        return outer * self.per_slice
+    @property
+    def count(self) -> int:
+        """Number of boxes."""
+        return math.prod(self.grid.shape[: self.axis]) * self.per_slice
 
     def box(self, index: int) -> Box:
         """Return one box.
@@ -364,4 +377,9 @@ def grid_of(sweep: Sweep) -> Grid:
                     f"sweep.where: '{condition.text}' asks for '{name}'; allowed: axes of the "
                     f"sweep: {', '.join(names)}.{close_matches(name, names)}"
                 )
-    return Grid(axes, where)
+    grid = Grid(axes, where)
+    if grid.size > MAX_COMBINATIONS:
+        raise ConfigError(
+            f"sweep.axes: {grid.size:.3g} combinations; allowed: at most {MAX_COMBINATIONS:.3g}"
+        )
+    return grid

@@ -7,9 +7,11 @@ same, bit for bit. Only this process writes to the folder where the work is done
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -79,11 +81,28 @@ def in_processes(task: Task, sweep: str, parts: Iterable[int], jobs: int) -> Ite
 
 
 def quiet_worker() -> None:
-    """One thread, and no traceback on Ctrl-C: the parent stops its workers."""
+    """One thread, no traceback on Ctrl-C (the parent stops its workers), no life without it."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: a killed one stops no workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _on_worker(task: Task, sweep: str, number: int) -> Any:
+    """Do a task in one thread: a worker of a cluster has as many tasks as threads."""
+    import torch
+
+    torch.set_num_threads(1)
+    return task(sweep, number)
 
 
 def connect(address: str) -> Client:
@@ -122,20 +141,21 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
 
     Raises:
         ConfigError: there is no worker.
-        DataError: a part was lost with several workers in turn.
+        DataError: a part was lost with several workers in turn, or the scheduler is gone.
     """
     from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    threads = sum(int(own["nthreads"]) for own in workers.values())
+    threads = sum(client.nthreads().values())
     if not threads:
         raise ConfigError("the scheduler has no workers; start some with: dask worker ADDRESS")
     left = iter(parts)
     running: dict[Any, int] = {}
 
     def submit(count: int) -> list[Any]:
-        made = {client.submit(task, sweep, n, pure=False): n for n in islice(left, count)}
+        made = {
+            client.submit(_on_worker, task, sweep, n, pure=False): n for n in islice(left, count)
+        }
         running.update(made)
         return list(made)
 
@@ -151,6 +171,10 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
         raise DataError(
             f"a part was lost with several workers in turn: {error}; what was done before is "
             "kept, --resume goes on"
+        ) from error
+    except (CancelledError, OSError) as error:
+        raise DataError(
+            f"the scheduler is gone: {error}; what was done before is kept, --resume goes on"
         ) from error
     finally:
         client.cancel(list(running))

@@ -9,7 +9,7 @@ eight axes is worked out for the pairs of their values only.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,8 +19,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch, quantity_at
-from archsim.arch.technology import Technology
+from archsim.arch.design import POLICIES, DesignBatch, quantity_at
 from archsim.config.resolve import Resolved, resolve, tsb_preset_for
 from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import ConfigError
@@ -133,7 +132,7 @@ class Space:
         graph = load_graph(str(settings.get("network", sweep.network)), shape)
         files: dict[str, Any] = {name: settings.get(name, getattr(sweep, name)) for name in _FILES}
         files["tsb"] = files["tsb"] or tsb_preset_for(graph.name)
-        dotted = [f"{path}={_yaml(value)}" for path, value in settings.items() if "." in path]
+        dotted = [f"{path}={yaml_text(value)}" for path, value in settings.items() if "." in path]
         resolved = resolve(**files, overrides=[*sweep.settings, *dotted])
         return resolved, str(settings.get("design", sweep.design)), graph
 
@@ -156,44 +155,46 @@ class Space:
         Args:
             box: one value of every outer axis.
         """
+        axes = self.grid.axes
         digits = tuple(
-            own.start for own, axis in zip(box.slices, self.grid.axes, strict=True) if axis.is_outer
+            own.start for own, axis in zip(box.slices, axes, strict=True) if axis.is_outer
         )
         base = self.base(digits)
         active = self.grid.active(self.grid.tables(box))
+        places = {axis.path: place for place, axis in enumerate(axes)}
         fields: dict[str, Tensor] = {}
-        for place, axis in enumerate(self.grid.axes):
-            for name, values in base.tables.get(axis.path, {}).items():
-                shape = [1] * len(self.grid.axes)
-                shape[place] = -1
+        for path, table in base.tables.items():
+            place = places[path]
+            shape = [1] * len(axes)
+            shape[place] = -1
+            for name, values in table.items():
                 column = values[box.slices[place]].reshape(shape)
-                if axis.path in active:
+                if path in active:
                     before = fields.get(name, _field(base, name))
-                    column = torch.where(torch.from_numpy(active[axis.path]), column, before)
+                    column = torch.where(torch.from_numpy(active[path]), column, before)
                 fields[name] = column
-        limits = {name: fields.pop(name) for name in _LIMITS if name in fields}
-        return base, base.design.replace(**fields), dataclasses.replace(base.limits, **limits)
+        return base, *finished(base, fields)
 
     def _make_base(self, digits: tuple[int, ...]) -> Base:
         outer: Settings = {}
         for axis, digit in zip(self.outer, digits, strict=True):
             outer |= dict.fromkeys(axis.members, axis.values[digit])
-        resolved, design, graph = self._allowed(outer, ())
-        batch = DesignBatch.from_resolved(resolved, design)
-        limits = Limits.of(resolved)
-        tables = {}
-        ordered = sorted(self.inner, key=lambda axis: axis.path not in ("device", "chip"))
-        for axis in ordered:
-            tables[axis.path] = self._table(axis, outer, batch, limits)
-        _exact_paths_win(tables)
+        found, helpers = self._allowed(outer, ())
+        resolved, design, graph = found
+        base = _design_of(resolved, design)
+        # An axis that sets a field by its own path comes after those that set it otherwise.
+        owners = _owners()
+        ordered = sorted(self.inner, key=lambda axis: axis.path in owners)
+        tables = {axis.path: self._table(axis, {**outer, **helpers}, base) for axis in ordered}
+        _exact_paths_win(tables, {axis.path for axis in self.inner if axis.when is None})
         insertion = resolved.tsb.insertion
         return Base(
             graph=graph,
             table=from_graph(graph),
             points=tuple(graph.insertion_points(insertion)) if self._has_block(design) else (),
             resolved=resolved,
-            design=batch,
-            limits=limits,
+            design=base[0],
+            limits=base[1],
             tables=tables,
         )
 
@@ -203,55 +204,72 @@ class Space:
 
     def _allowed(
         self, settings: Settings, own: tuple[str, ...]
-    ) -> tuple[Resolved, str, LayerGraph]:
-        """Resolve settings, with a value of another axis where they need one.
+    ) -> tuple[tuple[Resolved, str, LayerGraph], Settings]:
+        """Resolve settings, with a value of another axis where they need one; return both.
 
         Whether a value goes with the base's values of other settings is not the question here: the
         combinations that are not allowed are left out point by point.
         """
         try:
-            return self.resolve(settings)
+            return self.resolve(settings), {}
         except ConfigError as error:
             first = error
         for axis in self.inner:
-            if axis.path in settings or axis.path in own:
+            if axis.path in own:
                 continue
             for value in axis.values:
+                helpers: Settings = dict.fromkeys(axis.members, value)
                 try:
-                    return self.resolve({**settings, **dict.fromkeys(axis.members, value)})
+                    return self.resolve({**settings, **helpers}), helpers
                 except ConfigError:
                     continue
         raise first
 
     def _table(
-        self, axis: Dimension, outer: Settings, base: DesignBatch, limits: Limits
+        self, axis: Dimension, start: Settings, base: tuple[DesignBatch, Limits]
     ) -> dict[str, Tensor]:
         """Return the fields that an axis changes, with one entry per value."""
-        rows = []
-        for value in axis.values:
-            settings = {**outer, **dict.fromkeys(axis.members, value)}
-            resolved, design, _ = self._allowed(settings, axis.members)
-            batch = DesignBatch.from_resolved(resolved, design)
-            rows.append((batch, Limits.of(resolved), resolved))
-        helped = self._helpers(axis)
+        rows = [
+            self._changed(axis, {**start, **dict.fromkeys(axis.members, value)}, start, base)
+            for value in axis.values
+        ]
         found = {}
         for name in (*DesignBatch.parameters(), *_LIMITS):
-            if name in helped:
-                continue
-            column = torch.stack([_get(batch, own, name) for batch, own, _ in rows])
-            if bool((column != _get(base, limits, name)).any()):
+            before = _get(*base, name)
+            column = torch.stack([row.get(name, before) for row in rows])
+            if bool((column != before).any()):
                 found[name] = column
-        if not found and len(axis) > 1 and axis.path not in ("device", "tsb"):
+        if not found and len(axis) > 1 and axis.path not in ("device", "chip.device", "tsb"):
             raise ConfigError(
                 f"sweep.axes.{axis.path}: changes nothing that a cost depends on; leave it out"
             )
         return found
 
-    def _helpers(self, axis: Dimension) -> set[str]:
-        """Fields that belong to other axes by their path, whatever a value was resolved with."""
-        others = {path for own in self.inner if own is not axis for path in own.members}
-        return {name for name, own in DesignBatch.parameters().items() if own.path in others} - {
-            name for name, own in DesignBatch.parameters().items() if own.path in axis.members
+    def _changed(
+        self,
+        axis: Dimension,
+        settings: Settings,
+        start: Settings,
+        base: tuple[DesignBatch, Limits],
+    ) -> dict[str, Tensor]:
+        """Return the fields that one value changes.
+
+        Where it needs a value of another axis, what that one changes is taken out again: both
+        sides of the comparison have it.
+        """
+        (resolved, design, _), helpers = self._allowed(settings, axis.members)
+        own = _design_of(resolved, design)
+        other, left_out = base, set[str]()
+        if helpers:
+            try:
+                resolved, design, _ = self.resolve({**start, **helpers})
+                other = _design_of(resolved, design)
+            except ConfigError:
+                left_out = {name for path, name in _owners().items() if path in helpers}
+        return {
+            name: _get(*own, name)
+            for name in (*DesignBatch.parameters(), *_LIMITS)
+            if name not in left_out and bool(_get(*own, name) != _get(*other, name))
         }
 
 
@@ -267,11 +285,41 @@ def _field(base: Base, name: str) -> Tensor:
     return _get(base.design, base.limits, name)
 
 
-def _exact_paths_win(tables: dict[str, dict[str, Tensor]]) -> None:
-    """A field that an axis sets by its own path is not set by another one (``device``)."""
-    owners = {own.path: name for name, own in DesignBatch.parameters().items()}
+def _design_of(resolved: Resolved, design: str) -> tuple[DesignBatch, Limits]:
+    """Return a design with the write policy that is asked for, also if its cells need no verify."""
+    batch = DesignBatch.from_resolved(resolved, design)
+    policy = POLICIES.index(resolved.chip.programming.policy)
+    return batch.replace(write_policy=policy), Limits.of(resolved)
+
+
+def finished(base: Base, fields: dict[str, Tensor]) -> tuple[DesignBatch, Limits]:
+    """Return designs and limits with fields replaced.
+
+    Args:
+        base: of the designs.
+        fields: that axes set, of the designs and of the limits.
+    """
+    limits = dataclasses.replace(
+        base.limits, **{name: fields.pop(name) for name in _LIMITS if name in fields}
+    )
+    design = base.design.replace(**fields)
+    none = torch.full_like(design.write_policy, POLICIES.index("none"))
+    return design.replace(
+        write_policy=torch.where(limits.can_verify, design.write_policy, none)
+    ), limits
+
+
+@lru_cache(maxsize=1)
+def _owners() -> dict[str, str]:
+    """Return the field that each path sets by itself."""
+    return {own.path: name for name, own in DesignBatch.parameters().items()} | Limits.paths()
+
+
+def _exact_paths_win(tables: dict[str, dict[str, Tensor]], always: set[str]) -> None:
+    """A field that an axis always sets by its own path is not set by another one (``device``)."""
+    owners = _owners()
     for path, fields in tables.items():
-        for other in tables:
+        for other in always & set(tables):
             name = owners.get(other)
             if other != path and name in fields and name is not None:
                 del fields[name]
@@ -283,7 +331,12 @@ def _one(value: Scalar) -> np.ndarray:
     return array.astype(bool) if isinstance(value, bool) else array
 
 
-def _yaml(value: Scalar) -> str:
+def yaml_text(value: Scalar) -> str:
+    """Return a value as a setting's text says it.
+
+    Args:
+        value: of an axis.
+    """
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
     return text.removesuffix("...\n").strip()
 
@@ -296,47 +349,3 @@ def _unit(resolved: Resolved, path: str) -> str:
     except AttributeError:
         return ""
     return "" if quantity is None or quantity.unit == "1" else quantity.unit
-
-
-def differences(one: DesignBatch, other: DesignBatch) -> list[str]:
-    """Return the names of the fields in which two designs of shape ``()`` differ.
-
-    Args:
-        one: a design.
-        other: another.
-    """
-    names = [
-        name
-        for name in DesignBatch.parameters()
-        if not torch.equal(getattr(one, name).reshape(()), getattr(other, name).reshape(()))
-    ]
-    return names + [
-        f"technology.{entry.name}"
-        for entry in dataclasses.fields(Technology)
-        if not torch.equal(
-            getattr(one.technology, entry.name), getattr(other.technology, entry.name)
-        )
-    ]
-
-
-def check_against_resolve(space: Space, points: Sequence[int]) -> None:
-    """Resolve points one by one and compare with what the tables give.
-
-    Args:
-        space: of the points.
-        points: numbers of points that are allowed.
-
-    Raises:
-        ConfigError: two axes act on each other in a way that tables cannot hold.
-    """
-    for point in points:
-        settings = space.settings(point)
-        resolved, design, _ = space.resolve(settings)
-        digits = space.grid.digits(point)
-        _, batch, _ = space.design(Box(tuple(slice(digit, digit + 1) for digit in digits)))
-        wrong = differences(DesignBatch.from_resolved(resolved, design), batch)
-        if wrong:
-            raise ConfigError(
-                f"sweep.axes: at {settings} the axes act on each other: {', '.join(wrong)} "
-                "depends on more than one of them; sweep one of them in a sweep of its own"
-            )

@@ -11,7 +11,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import WHEN_FULL, DesignBatch
+from archsim.config.sweep import Scalar
 from archsim.cost.engine import evaluate
 from archsim.explore.axes import Box, column_array
 from archsim.explore.batch import TOTALS
@@ -26,10 +27,24 @@ RESULTS: dict[str, Callable[[CostBreakdown], Tensor]] = {
     name: get for name, get in TOTALS.items() if name != "feasible"
 }
 RESULTS = {"energy_J": lambda cost: cost.energy_J, **RESULTS}
-#: Results that come from the plan.
+
+
+def _chips(plan: MappingPlan, design: DesignBatch) -> Tensor:
+    """Chips of a network that is spread over several."""
+    spread = design.when_full == WHEN_FULL.index("multi-chip")
+    return torch.where(spread, plan.floorplan.parts, 1.0)
+
+
+def _subarrays_used(plan: MappingPlan, design: DesignBatch) -> Tensor:
+    """Subarrays that hold weights; those that are loaded part by part count once."""
+    loads = plan.floorplan.parts / _chips(plan, design)
+    return torch.round(plan.layers.over_layers(plan.subarrays_used) / loads)
+
+
+#: Results that come from the plan, of all chips together.
 COUNTS: dict[str, Callable[[MappingPlan, DesignBatch], Tensor]] = {
-    "subarrays_used": lambda plan, design: plan.layers.over_layers(plan.subarrays_used),
-    "tiles": lambda plan, design: plan.floorplan.tiles,
+    "subarrays_used": _subarrays_used,
+    "tiles": lambda plan, design: torch.round(plan.floorplan.tiles) * _chips(plan, design),
 }
 #: Columns beside settings and results.
 POINT, FEASIBLE, REASON, KEY = "point", "feasible", "infeasible_because", "accuracy_key"
@@ -73,8 +88,10 @@ def _text() -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string())
 
 
-def _arrow_type(values: tuple[object, ...]) -> pa.DataType:
-    kind = column_array(values).dtype.kind  # type: ignore[arg-type]
+def _arrow_type(values: tuple[Scalar, ...]) -> pa.DataType:
+    """Return the type of a column; null is no value of any type."""
+    known = tuple(value for value in values if value is not None)
+    kind = column_array(known).dtype.kind if known else "O"
     return {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64()}.get(kind, _text())
 
 
@@ -128,17 +145,17 @@ def _settings(
         shape = [1] * len(box.shape)
         shape[place] = len(digits)
         index = np.broadcast_to(digits.reshape(shape), box.shape).reshape(-1)[rows]
-        values = column_array(axis.values)
-        if values.dtype == object:
-            column = _dictionary(index, values, gone)
+        kind = _arrow_type(axis.values)
+        if kind == _text():
+            column = _dictionary(index, axis.values, gone)
         else:
-            column = pa.array(values[index], mask=gone)
+            column = pa.array(axis.values, kind).take(pa.array(index, mask=gone))
         for path in axis.members:
             found[names[path]] = column
     return found
 
 
-def _dictionary(index: np.ndarray, values: np.ndarray, gone: np.ndarray | None) -> pa.Array:
+def _dictionary(index: np.ndarray, values: tuple[Scalar, ...], gone: np.ndarray | None) -> pa.Array:
     texts = [None if value is None else str(value) for value in values]
     known = list(dict.fromkeys(text for text in texts if text is not None))
     codes = np.asarray([-1 if text is None else known.index(text) for text in texts])[index]

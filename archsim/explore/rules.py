@@ -27,6 +27,15 @@ class Limits:
 
     max_bits_per_cell: Tensor
     pad_top_slice: Tensor
+    can_verify: Tensor
+
+    @staticmethod
+    def paths() -> dict[str, str]:
+        """Return the field of each setting that is a limit by itself."""
+        return {
+            "device.max_bits_per_cell": "max_bits_per_cell",
+            "chip.precision.pad_top_slice": "pad_top_slice",
+        }
 
     @classmethod
     def of(cls, resolved: Resolved) -> Limits:
@@ -38,6 +47,7 @@ class Limits:
         return cls(
             max_bits_per_cell=torch.tensor(resolved.device.max_bits_per_cell.si),
             pad_top_slice=torch.tensor(resolved.chip.precision.pad_top_slice),
+            can_verify=torch.tensor(resolved.device.write_verify is not None),
         )
 
 

@@ -30,9 +30,10 @@ STORE_VERSION = 1
 _ABOUT = "sweep.json"
 _PARTS = "parts"
 _NAME = re.compile(r"^part-(\d{7,})\.parquet$")
-_TEMPORARY = re.compile(r"^\.part-\d{7,}\.[0-9a-f]{8}\.tmp$")
+_TEMPORARY = re.compile(r"^\.(part-\d{7,}|sweep)\.[0-9a-f]{8}\.tmp$")
 #: Key of the provenance in a part's metadata.
 _META = b"archsim"
+_META_KEYS = {"hash", "part", "combinations", "forbidden"}
 
 
 def identity_hash(identity: Mapping[str, Any]) -> str:
@@ -89,7 +90,7 @@ class Store:
         """
         store = cls(Path(folder), dict(json.loads(json.dumps(identity))), parts)
         path = store.folder / _ABOUT
-        if path.exists():
+        if _is_file(path):
             store._check_same(_read_json(path))
             done = store.done()
             if done and not resume:
@@ -98,9 +99,8 @@ class Store:
                     f"{store.folder}: holds {len(done)}{of} parts of this sweep; --resume goes on "
                     "with what is missing, another --out begins anew"
                 )
-        elif store.folder.is_dir() and any(store.folder.iterdir()):
-            raise DataError(f"{store.folder}: is not empty, and not the folder of a sweep")
         try:
+            check_place(store.folder)
             (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
             store._remove_temporary()
         except OSError as error:
@@ -127,7 +127,7 @@ class Store:
         """
         place = Path(folder)
         path = place / _ABOUT
-        if not path.is_file():
+        if not _is_file(path):
             raise DataError(f"{place}: not the folder of a sweep (no {_ABOUT})")
         content = _read_json(path)
         _check_version(place, content)
@@ -157,7 +157,7 @@ class Store:
     @property
     def is_complete(self) -> bool:
         """Whether all parts are there."""
-        return self.parts is not None and len(self.done()) >= self.parts
+        return self.parts is not None and not self.missing()
 
     def path(self, number: int) -> Path:
         """Return the file of a part.
@@ -203,22 +203,36 @@ class Store:
         """
         wrong = []
         for number in sorted(self.done()):
-            try:
-                meta, _ = self._meta(number)
-                good = meta["hash"] == self.hash and meta["part"] == number
-            except DataError:
-                good = False
-            if not good:
+            if not self._is_whole(number):
                 self.path(number).unlink(missing_ok=True)
                 wrong.append(number)
         return wrong
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether a part is what was written: what is read from it gives the same file again."""
+        path = self.path(number)
+        try:
+            meta, _ = self._meta(number)
+            rows = _read(path)
+            content = path.read_bytes()
+            writer = pq.read_metadata(path).created_by
+        except (DataError, OSError, pa.ArrowException):
+            return False
+        if (meta["hash"], meta["part"]) != (self.hash, number):
+            return False
+        counts = {key: meta[key] for key in ("combinations", "forbidden")}
+        again = part_bytes(rows, self.hash, number, counts)
+        # Another version of Arrow may write the same rows in other bytes.
+        return again == content or pq.read_metadata(pa.BufferReader(again)).created_by != writer
 
     def _meta(self, number: int) -> tuple[dict[str, Any], int]:
         path = self.path(number)
         try:
             found = pq.read_metadata(path)
             meta: dict[str, Any] = json.loads((found.metadata or {})[_META])
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            if not set(meta) >= _META_KEYS:
+                raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
             raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
         return meta, found.num_rows
 
@@ -236,7 +250,7 @@ class Store:
             raise DataError(f"{self.folder}: no part is done yet")
         wanted = None if columns is None else list(columns)
         try:
-            pieces = [pq.read_table(self.path(number), columns=wanted) for number in numbers]
+            pieces = [_read(self.path(number), wanted) for number in numbers]
         except (OSError, pa.ArrowException, ValueError) as error:
             raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
         return pa.concat_tables(pieces).replace_schema_metadata(None)
@@ -254,9 +268,10 @@ class Store:
         return frame
 
     def _remove_temporary(self) -> None:
-        for path in (self.folder / _PARTS).iterdir():
-            if _TEMPORARY.match(path.name):
-                path.unlink(missing_ok=True)
+        for place in (self.folder, self.folder / _PARTS):
+            for path in place.iterdir():
+                if _TEMPORARY.match(path.name):
+                    path.unlink(missing_ok=True)
 
     def _check_same(self, content: dict[str, Any]) -> None:
         _check_version(self.folder, content)
@@ -270,6 +285,31 @@ class Store:
             + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
             + ". Choose another --out"
         )
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder that can be no sweep's, before anything is worked out.
+
+    Args:
+        folder: of a sweep, there or to be made.
+
+    Raises:
+        DataError: a file, or a folder with something else in it.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: cannot be made: there is a file of this name")
+        if folder.is_dir() and not (folder / _ABOUT).is_file() and not _is_new(folder):
+            raise DataError(f"{folder}: is not empty, and not the folder of a sweep")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether a folder is empty, or what a kill leaves before ``sweep.json`` is there."""
+    parts = folder / _PARTS
+    inside = [path for path in folder.iterdir() if not _TEMPORARY.match(path.name)]
+    return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
 
 
 def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:
@@ -287,7 +327,7 @@ def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[st
     texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
     sink = pa.BufferOutputStream()
-    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts)
+    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -323,6 +363,21 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path}: cannot be written: {error.strerror or error}; what was done before is kept, "
             "--resume goes on"
         ) from error
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file, also where the path is none that could be one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a part; a page that is not what was written is an error, not other numbers."""
+    rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
+    rows.validate(full=True)
+    return rows
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +18,25 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from archsim.config.sweep import Sweep
+from archsim.config.sweep import PART_POINTS, Sweep
 from archsim.errors import ConfigError
 from archsim.explore import executors
 from archsim.explore.axes import Box, Cut
-from archsim.explore.points import Space, check_against_resolve
+from archsim.explore.check import check_against_resolve, telling_points
+from archsim.explore.points import Space
 from archsim.explore.rows import POINT, Rows, box_rows
 from archsim.explore.rules import broken
 from archsim.explore.store import Store, identity_hash, part_bytes, write_whole
+from archsim.network import from_graph
 
 #: Points per box: its tensors fit the cache (benchmarks/README.md).
 BOX_POINTS = 8192
-#: Points per part: what a kill can lose per process, and what a part holds in memory.
-PART_POINTS = 65_536
 #: More combinations than this have to be asked for.
 MANY_POINTS = 10**8
 #: Up to so many combinations are counted exactly before a run.
 _COUNTED = 5_000_000
 #: Points that are resolved one by one, to check the tables.
-_CHECKED = 12
+_CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,14 @@ class Job:
         """
         self.sweep = sweep
         self.space = Space(sweep)
-        self.cut = Cut.of(self.space.grid, BOX_POINTS)
-        largest = self.cut.box(0).shape
-        self.boxes_per_part = max(1, PART_POINTS // max(1, int(np.prod(largest))))
+        self.cut = Cut.of(self.space.grid, min(BOX_POINTS, sweep.part_points))
+        largest = math.prod(self.cut.box(0).shape)
+        self.boxes_per_part = max(1, sweep.part_points // largest)
 
     @property
     def parts(self) -> int:
         """Number of parts."""
-        return -(-len(self.cut) // self.boxes_per_part)
+        return -(-self.cut.count // self.boxes_per_part)
 
     def boxes(self, part: int) -> Iterator[Box]:
         """Return the boxes of a part.
@@ -110,7 +112,7 @@ class Job:
             part: its number.
         """
         first = part * self.boxes_per_part
-        for index in range(first, min(first + self.boxes_per_part, len(self.cut))):
+        for index in range(first, min(first + self.boxes_per_part, self.cut.count)):
             yield self.cut.box(index)
 
     def rows(self, part: int) -> Rows:
@@ -145,7 +147,7 @@ class Job:
             "archsim": __version__,
             "sweep": {**found, "accuracy": accuracy},
             "configurations": self._configurations(),
-            "part_points": PART_POINTS,
+            "part_points": self.sweep.part_points,
             "box_points": BOX_POINTS,
         }
 
@@ -163,7 +165,7 @@ class Job:
                     continue
                 said.append(resolved.config_hash)
                 if axis.path == "network":
-                    said.append(graph.name)
+                    said += _table_hashes(from_graph(graph))
         return identity_hash({"said": said})
 
     def plan(self) -> Plan:
@@ -180,10 +182,7 @@ class Job:
                 f"left; left out by sweep.where, or because {reasons or 'of it alone'}"
             )
         rows, seconds = self._measure()
-        if rows.table.num_rows:
-            some = rows.table[POINT].to_numpy()
-            step = max(1, len(some) // _CHECKED)
-            check_against_resolve(self.space, some[::step][:_CHECKED].tolist())
+        check_against_resolve(self.space, telling_points(self.space, _CHECKED))
         share = self.space.grid.size / max(1, rows.combinations)
         size = len(part_bytes(rows.table, "", 0, {})) if rows.table.num_rows else 0
         return Plan(
@@ -197,8 +196,8 @@ class Job:
 
     def _measure(self) -> tuple[Rows, float]:
         """Evaluate a box in the middle with rows, the second time with a clock."""
-        middle = len(self.cut) // 2
-        for index in [*range(middle, len(self.cut)), *range(middle)]:
+        middle, count = self.cut.count // 2, self.cut.count
+        for index in chain(range(middle, count), range(middle)):
             rows = box_rows(self.space, self.cut.box(index), _accuracy_keys(self.sweep))
             if rows.table.num_rows:
                 break
@@ -209,7 +208,7 @@ class Job:
     def _count(self) -> tuple[int, dict[str, int]]:
         points = 0
         forbidden: dict[str, int] = {}
-        for index in range(len(self.cut)):
+        for index in range(self.cut.count):
             box = self.cut.box(index)
             kept = self.space.grid.kept(box, self.space.grid.tables(box))
             if not kept.any():
@@ -368,7 +367,7 @@ def run_exhaustive(
 
 
 def _worked_out(
-    description: str, parts: Iterable[int], jobs: int, scheduler: str | None
+    description: str, parts: Sequence[int], jobs: int, scheduler: str | None
 ) -> Iterator[PartDone]:
     if scheduler is not None:
         client = executors.connect(scheduler)
@@ -379,7 +378,7 @@ def _worked_out(
     elif jobs == 1:
         yield from executors.in_this_process(work_out, description, parts)
     else:
-        yield from executors.in_processes(work_out, description, parts, jobs)
+        yield from executors.in_processes(work_out, description, parts, min(jobs, len(parts)))
 
 
 def default_jobs(combinations: int) -> int:

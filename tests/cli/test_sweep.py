@@ -1,0 +1,280 @@
+"""`archsim sweep` and `archsim sweep show`: what they print, where, and how they refuse."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.cli.conftest import Run
+from tests.explore.sweeps import run_cli
+
+SWEEP = """
+name: small
+network: lenet3
+axes:
+  design: [none, common]
+  chip.crossbar.rows: [64, 128]
+  chip.adc.bits: {from: 4, to: 6, step: 1}
+  tsb.channels: {values: [16, 4], when: design != none}
+objectives: [edp, area]
+part_points: 8
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sweep above: 24 combinations, 18 points."""
+    place = tmp_path_factory.mktemp("cli")
+    (place / "small.yaml").write_text(SWEEP)
+    done = run_cli("sweep", place / "small.yaml", "--out", place / "out", "--jobs", "1")
+    assert done.exit_code == 0, done.stderr
+    return place / "out"
+
+
+def ok(done: Result) -> str:
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def answer(done: Result) -> Any:
+    found = json.loads(ok(done))
+    assert found["schema"] == 1
+    return found
+
+
+def test_run_says_what_comes_and_what_came(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    done = run("sweep", "small.yaml", "--jobs", "1")
+    out = ok(done)
+    assert out.splitlines() == [
+        "sweeps/small: 18 points, 0 of them infeasible; 2 on the front of edp, area",
+        "next: archsim sweep show sweeps/small",
+    ]
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("18 points of 24 combinations, 4 parts; about ")
+    assert " with 1 process, " in lines[0]
+    assert [line.split(",")[0] for line in lines[1:]] == [f"parts {n}/4" for n in range(1, 5)]
+    again = run("sweep", "small.yaml")
+    assert again.exit_code == 2
+    assert "holds 4 of 4 parts of this sweep; --resume goes on" in again.stderr
+    assert ok(run("sweep", "small.yaml", "--resume")) == out
+
+
+def test_run_as_json(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    words = ("--axis", "chip.adc.bits=[5]", "--set", "sweep.where=['tsb.channels > 4']")
+    found = answer(run("sweep", "run", "small.yaml", *words, "--out", "here", "--format", "json"))
+    assert found["folder"] == "here"
+    assert (found["rows"], found["combinations"], found["forbidden"]) == (4, 8, {})
+    assert (found["infeasible"], found["not_evaluated"], found["sweep"]) == (0, 0, "small")
+    assert found["knee"] is not None
+
+
+def test_what_no_configuration_allows_is_counted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    axes = ("chip.crossbar.cols=[128, 100]", "chip.crossbar.mux_ratio=[8, 4]", "chip.adc.bits=[5]")
+    done = run("sweep", "small.yaml", *(word for axis in axes for word in ("--axis", axis)))
+    ok(done)
+    assert "  left out: 6, chip.crossbar.cols is no multiple of chip.crossbar.mux_ratio" in (
+        done.stderr
+    )
+
+
+def test_show_is_the_front(folder: Path) -> None:
+    text = ok(run_cli("sweep", "show", folder))
+    assert text.startswith("Front of edp_Js, area_m2: 2 of 18 points")
+    assert "knee" in text
+    found = answer(run_cli("sweep", "show", folder, "--format", "json"))
+    assert [own["column"] for own in found["objectives"]] == ["edp_Js", "area_m2"]
+    points = found["points"]
+    assert len(points) == 2
+    assert points[0]["edp_Js"] < points[1]["edp_Js"]
+    assert points[0]["area_m2"] > points[1]["area_m2"]
+    assert points[0]["tsb.channels"] is None
+    rows = list(
+        csv.DictReader(io.StringIO(ok(run_cli("sweep", "show", folder, "--format", "csv"))))
+    )
+    assert [float(row["edp_Js"]) for row in rows] == [row["edp_Js"] for row in points]
+
+
+def test_other_objectives_and_conditions(folder: Path) -> None:
+    words = ("--pareto", "max:edp,tiles", "--where", "design == common", "--format", "json")
+    found = answer(run_cli("sweep", "show", folder, *words))
+    assert found["objectives"][0] == {"column": "edp_Js", "maximise": True}
+    assert found["where"] == ["design == common"]
+    assert {row["design"] for row in found["points"]} == {"common"}
+    empty = answer(run_cli("sweep", "show", folder, "--where", "area_mm2 < 0", "--format", "json"))
+    assert (empty["points"], empty["knee"]) == ([], None)
+
+
+def test_cheapest(folder: Path) -> None:
+    text = ok(run_cli("sweep", "show", folder, "--cheapest", "area", "--where", "design == common"))
+    assert text.startswith("Least area with design == common: ")
+    command = next(line for line in text.splitlines() if line.startswith("archsim map "))
+    words = shlex.split(command)[1:]
+    area = json.loads(ok(run_cli(*words, "--format", "json")))["totals"]["area_mm2"]
+    found = answer(
+        run_cli(
+            *("sweep", "show", folder, "--cheapest", "area_mm2", "--where", "design == common"),
+            *("--format", "json"),
+        )
+    )
+    assert found["points"][0]["area_m2"] * 1e6 == pytest.approx(area, rel=1e-12, abs=0)
+    none = run_cli("sweep", "show", folder, "--cheapest", "edp", "--where", "area_mm2 < 0")
+    assert none.exit_code == 1
+    assert none.stdout.startswith("No feasible design with area_mm2 < 0")
+
+
+def test_effects(folder: Path) -> None:
+    found = answer(run_cli("sweep", "show", folder, "--effects", "edp", "--format", "json"))
+    assert found["column"] == "edp_Js"
+    assert "chip.adc.bits" in [own["parameter"] for own in found["effects"]]
+    assert ok(run_cli("sweep", "show", folder, "--effects", "edp")).startswith("What moves EDP")
+    rows = list(
+        csv.DictReader(
+            io.StringIO(ok(run_cli("sweep", "show", folder, "--effects", "edp", "--format", "csv")))
+        )
+    )
+    assert rows
+
+
+def test_compare_and_point(folder: Path) -> None:
+    points = answer(run_cli("sweep", "show", folder, "--format", "json"))["points"]
+    one, other = (row["point"] for row in points)
+    found = answer(
+        run_cli("sweep", "show", folder, "--compare", f"{one},{other}", "--format", "json")
+    )
+    ratios = {own["column"]: own["ratio"] for own in found["results"]}
+    wanted = points[1]["edp_Js"] / points[0]["edp_Js"]
+    assert ratios["edp_Js"] == pytest.approx(wanted, rel=1e-12, abs=0)
+    assert "What changed" in ok(run_cli("sweep", "show", folder, "--compare", f"{one},{other}"))
+    alone = answer(run_cli("sweep", "show", folder, "--point", one, "--format", "json"))
+    assert alone["points"] == [points[0]]
+    assert alone["command"] in ok(run_cli("sweep", "show", folder, "--point", one))
+
+
+@pytest.mark.parametrize("figure", ["pareto", "parallel", "chip.crossbar.rows,chip.adc.bits"])
+def test_plots(folder: Path, tmp_path: Path, figure: str) -> None:
+    file = tmp_path / "front.svg"
+    done = run_cli("sweep", "show", folder, "--plot", file, "--figure", figure)
+    ok(done)
+    assert f"wrote {file}" in done.stderr
+    assert file.read_text().startswith("<?xml")
+
+
+def test_answers_into_a_file(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "front.json"
+    text = ok(run_cli("sweep", "show", folder, "--format", "json", "--out", file))
+    assert text == f"wrote {file}\n"
+    assert json.loads(file.read_text())["points"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("full-chop",), ["unknown sweep 'full-chop'", "Did you mean 'full-chip'?"]),
+        (("missing.yaml",), ["sweep file 'missing.yaml' does not exist"]),
+        (("full-chip", "--format", "csv"), ["--format csv is for archsim sweep show"]),
+        (("full-chip", "--format", "xml"), ["Invalid value for '--format'"]),
+        (("full-chip", "--jobs", "0"), ["Invalid value for '--jobs'"]),
+        (("full-chip", "--axis", "chip.adc.bits=5"), ["--axis chip.adc.bits=5: allowed: a list"]),
+        (("full-chip", "--axis", "chip.adc.bits"), ["is not path=value"]),
+        (("full-chip", "--axis", "chip.adc.bits=[5,5]"), ["5 is given twice"]),
+        (("full-chip", "--axis", "chip.adc.bitz=[5,6]"), ["unknown key 'bitz'", "'bits'"]),
+        (("full-chip", "--set", "chip.adc.bitz=5"), ["unknown key 'bitz'", "'bits'"]),
+        (("full-chip", "--set", "sweep.strategy.kind=best"), ["sweep.strategy.kind = 'best'"]),
+        (("full-chip", "--set", "sweep.nmae=x"), ["unknown key 'nmae'", "'name'"]),
+        (("full-chip", "--network", "lenet"), ["unknown network 'lenet'"]),
+        (
+            ("full-chip", "--network", "lenet3", "--out", "file"),
+            ["file: cannot be made: there is a file"],
+        ),
+        (("full-chip", "--set", "sweep.objectives=[nothing]"), ["unknown column 'nothing'"]),
+        (("full-chip", "--set", "sweep.constraints=['area < 1']"), ["says no unit"]),
+        (
+            ("full-chip", "--axis", "device.r_on={from: 1, to: 2, points: 9999}"),
+            ["3.36e+10 combinations, more than 1e+08", "strategy", "--yes"],
+        ),
+        (("show", "nowhere"), ["nowhere: not the folder of a sweep"]),
+        (("show", "file"), ["file: not the folder of a sweep"]),
+        (("show", "x" * 300), ["not the folder of a sweep"]),
+    ],
+)
+def test_bad_input(run: Run, tmp_path: Path, arguments: tuple[str, ...], words: list[str]) -> None:
+    (tmp_path / "file").touch()
+    done = run("sweep", *arguments)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    for word in words:
+        assert word in " ".join(done.stderr.split()), done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--pareto", "edpp"), ["unknown column 'edpp'", "Did you mean 'edp'"]),
+        (("--pareto", "least:edp"), ["allowed: min or max before the ':'"]),
+        (("--pareto", "edp", "--cheapest", "edp"), ["--cheapest, --pareto: one question"]),
+        (("--effects", "edp", "--point", "3"), ["--effects, --point: one question at a time"]),
+        (("--cheapest", "device"), ["'device'"]),
+        (("--cheapest", "edp", "--plot", "a.png"), ["--plot draws fronts and heat maps"]),
+        (("--where", "area < 3"), ["says no unit"]),
+        (("--where", "area_mm2"), ["constraint 'area_mm2'"]),
+        (("--compare", "1"), ["--compare 1; allowed: two numbers of points"]),
+        (("--compare", "1,b"), ["--compare 1,b; allowed: two numbers of points"]),
+        (("--compare", "0,9999"), ["point 9999: not among the 18 rows"]),
+        (("--point", "1"), ["point 1: left out of this sweep, or not done yet"]),
+        (("--point", "9999"), ["point 9999; allowed: 0 to 23"]),
+        (("--point", "-1"), ["point -1; allowed: 0 to 23"]),
+        (("--top", "0"), ["Invalid value for '--top'"]),
+        (("--plot", "front.jpeg2"), ["front.jpeg2"]),
+        (("--plot", "nowhere/front.png"), ["the folder nowhere does not exist"]),
+        (("--plot", "a.png", "--figure", "pie"), ["--figure pie; allowed: pareto, parallel"]),
+        (("--plot", "a.png", "--figure", "rows,pie"), ["pie"]),
+        (("--plot", "a.png", "--pareto", "edp"), ["a front needs two objectives"]),
+        (("--plot", "a.png", "--colour", "pie"), ["pie"]),
+        (("--out", "nowhere/x.json"), ["the folder nowhere does not exist"]),
+    ],
+)
+def test_bad_questions(
+    run: Run, folder: Path, arguments: tuple[str, ...], words: list[str]
+) -> None:
+    done = run("sweep", "show", folder, *arguments)
+    assert done.exit_code == 2, done.stdout
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    for word in words:
+        assert word in " ".join(done.stderr.split()), done.stderr
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_huge_space_asks_first(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    axes = [f"device.{name}={{from: 1, to: 2, points: 10000}}" for name in ("r_on", "sigma")]
+    more = "device.r_off={from: 1000, to: 2000, points: 417}"
+    words = [word for axis in (*axes, more) for word in ("--axis", axis)]
+    done = run("sweep", "small.yaml", *words)
+    assert done.exit_code == 2
+    assert "1e+12 combinations, more than 1e+08; use strategy: {kind: optuna}" in done.stderr
+    assert "say --yes" in done.stderr
+    assert not (tmp_path / "sweeps").exists()
+
+
+def test_a_damaged_part_is_said(run: Run, folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "copy")
+    next((tmp_path / "copy" / "parts").iterdir()).write_bytes(b"PAR1")
+    done = run("sweep", "show", "copy")
+    assert done.exit_code == 2
+    assert "copy: a part cannot be read" in done.stderr

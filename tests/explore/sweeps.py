@@ -1,0 +1,47 @@
+"""Small sweeps of LeNet-3 for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from archsim.cli.app import app
+from archsim.config.resolve import validate_model
+from archsim.config.sweep import Sweep
+from archsim.explore.points import Space
+
+#: Six parameters of every sort: a file, a name, a placement, choices, numbers, a condition.
+MIXED: dict[str, Any] = {
+    "technology": ["22nm-lstp", "45nm-lstp"],
+    "design": ["none", "common", "separate"],
+    "device": ["rram", "pcm"],
+    "chip.adc.kind": ["flash-current", "sar"],
+    "chip.hierarchy.duplication": ["none", "fill"],
+    "chip.crossbar.rows": [64, 128],
+    "chip.adc.bits": {"from": 4, "to": 6, "step": 1},
+    "tsb.channels": {"values": [16, 4], "when": "design != none"},
+    "tsb.copies": {"values": [1, 2], "when": "design == common"},
+}
+
+
+def run_cli(*arguments: object) -> Result:
+    """Run `archsim ARGUMENTS` inside this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def sweep_of(axes: dict[str, Any], **keys: Any) -> Sweep:
+    """A sweep of LeNet-3, checked as files are."""
+    document = {"name": "test", "network": "lenet3", "axes": axes, **keys}
+    return validate_model(Sweep, document, "sweep")
+
+
+def space_of(axes: dict[str, Any], **keys: Any) -> Space:
+    return Space(sweep_of(axes, **keys))
+
+
+def small_sweep(**keys: Any) -> Sweep:
+    """72 combinations, 60 points, 12 parts of up to 6."""
+    axes = {name: MIXED[name] for name in ("design", "device", "chip.crossbar.rows")}
+    axes |= {name: MIXED[name] for name in ("chip.adc.bits", "tsb.channels")}
+    return sweep_of(axes, **{"part_points": 6, **keys})
