@@ -24,8 +24,9 @@ from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved, resolve, tsb_preset_for
 from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import ConfigError
-from archsim.explore.axes import Box, Dimension, Grid, grid_of
+from archsim.explore.axes import Dimension, Grid, grid_of
 from archsim.explore.rules import Limits
+from archsim.explore.selection import Box, Selection
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.insertion import InsertionPoint
 
@@ -150,23 +151,23 @@ class Space:
             self._bases[digits] = self._make_base(digits)
         return self._bases[digits]
 
-    def design(self, box: Box) -> tuple[Base, DesignBatch, Limits]:
+    def design(self, box: Selection) -> tuple[Base, DesignBatch, Limits]:
         """Return the designs of a box: every field has the full number of axes, broadcastable.
 
         Args:
             box: one value of every outer axis.
         """
         digits = tuple(
-            own.start for own, axis in zip(box.slices, self.grid.axes, strict=True) if axis.is_outer
+            int(box.index(place).flat[0])
+            for place, axis in enumerate(self.grid.axes)
+            if axis.is_outer
         )
         base = self.base(digits)
         active = self.grid.active(self.grid.tables(box))
         fields: dict[str, Tensor] = {}
         for place, axis in enumerate(self.grid.axes):
             for name, values in base.tables.get(axis.path, {}).items():
-                shape = [1] * len(self.grid.axes)
-                shape[place] = -1
-                column = values[box.slices[place]].reshape(shape)
+                column = values[torch.from_numpy(box.index(place))]
                 if axis.path in active:
                     before = fields.get(name, _field(base, name))
                     column = torch.where(torch.from_numpy(active[axis.path]), column, before)
