@@ -12,7 +12,7 @@ from archsim._shadow import check_shadowing
 check_shadowing()
 
 from archsim.answers import Cheapest, Difference, MainEffects  # noqa: E402
-from archsim.config.sweep import Sweep, load_sweep  # noqa: E402
+from archsim.config.sweep import Strategy, Sweep, load_sweep  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.explore import pareto  # noqa: E402
 from archsim.explore.accuracy import COLUMNS as ACCURACIES  # noqa: E402
@@ -24,8 +24,11 @@ from archsim.explore.accuracy import (  # noqa: E402
 )
 from archsim.explore.answers import cheapest, difference, main_effects  # noqa: E402
 from archsim.explore.constraint import parse_constraint, satisfied  # noqa: E402
-from archsim.explore.points import Space, yaml_text  # noqa: E402
+from archsim.explore.gradient import check_refinement, refine  # noqa: E402
+from archsim.explore.points import Settings, Space, yaml_text  # noqa: E402
+from archsim.explore.refined import refinements, settings_of  # noqa: E402
 from archsim.explore.rows import schema_of  # noqa: E402
+from archsim.explore.search import plan_search, run_search  # noqa: E402
 from archsim.explore.store import Store, check_place  # noqa: E402
 from archsim.explore.sweep import (  # noqa: E402
     MANY_POINTS,
@@ -132,9 +135,22 @@ class SweepResult:
         """Return the command that maps a point by itself.
 
         Args:
-            point: its number.
+            point: its number; a refined point's is below 0.
+
+        Raises:
+            ConfigError: there is no such point.
         """
-        return map_command(Space(self.sweep), point)
+        space = Space(self.sweep)
+        settings = settings_of(space, self.store, point) if point < 0 else None
+        return map_command(space, point, settings)
+
+    def refinements(self) -> pd.DataFrame:
+        """Return the refined points of a gradient: a row each, objectives before and after.
+
+        Raises:
+            DataError: the sweep has none, or has not come so far.
+        """
+        return refinements(self.store)
 
 
 def _point(rows: pd.DataFrame, number: int) -> pd.Series[Any]:
@@ -145,21 +161,24 @@ def _point(rows: pd.DataFrame, number: int) -> pd.Series[Any]:
     return row
 
 
-def map_command(space: Space, point: int) -> str:
+def map_command(space: Space, point: int, settings: Settings | None = None) -> str:
     """Return the ``archsim map`` command of a point.
 
     Args:
         space: of the sweep.
         point: its number, 0 to the number of combinations - 1.
+        settings: of a point that is none of the grid.
 
     Raises:
         ConfigError: there is no such point.
     """
     import shlex
 
-    if not 0 <= point < space.grid.size:
-        raise ConfigError(f"point {point}; allowed: 0 to {space.grid.size - 1}")
-    sweep, settings = space.sweep, space.settings(point)
+    if settings is None:
+        if not 0 <= point < space.grid.size:
+            raise ConfigError(f"point {point}; allowed: 0 to {space.grid.size - 1}")
+        settings = space.settings(point)
+    sweep = space.sweep
     words = ["archsim", "map", str(settings.get("network", sweep.network))]
     for name in ("design", "chip", "technology", "device", "tsb"):
         value = settings.get(name, getattr(sweep, name))
@@ -180,12 +199,14 @@ class Announcement:
     Attributes:
         plan: numbers of points, estimated time and size.
         jobs: processes.
-        cases: distinct accuracies to evaluate; 0 without.
+        cases: distinct accuracies to evaluate, at most in a search; 0 without.
+        strategy: of the sweep, and what of it is asked.
     """
 
     plan: Plan
     jobs: int
     cases: int
+    strategy: Strategy
 
 
 def sweep(
@@ -231,22 +252,23 @@ def sweep(
     asked = name if isinstance(name, Sweep) else load_sweep(name, overrides, axes, network=network)
     check_place(Path(out))
     job = Job(asked)
-    size = job.space.grid.size
-    if asked.strategy.kind == "exhaustive" and size > MANY_POINTS and not yes:
-        raise ConfigError(
-            f"sweep '{asked.name}': {size:.3g} combinations, more than {MANY_POINTS:.0e}; use "
-            "strategy: {kind: optuna}, take values out, or say --yes"
-        )
+    is_search = asked.strategy.kind == "optuna"
+    _check(job, jobs, scheduler, yes)
     _check_questions(job)
     cases = check_accuracy(job.space) if asked.fidelity == "accuracy" else 0
-    plan = job.plan()
+    plan = plan_search(job) if is_search else job.plan()
     processes = default_jobs(plan.combinations) if jobs is None else jobs
     if announce is not None:
-        announce(Announcement(plan, processes, cases))
+        announce(Announcement(plan, 1 if is_search else processes, cases, asked.strategy))
     store = open_store(job, out, resume=resume)
     if resume:
         store.verify()
-    run_exhaustive(job, store, jobs=processes, scheduler=scheduler, news=news)
+    if is_search:
+        run_search(job, store, resume=resume, news=news)
+    else:
+        run_exhaustive(job, store, jobs=processes, scheduler=scheduler, news=news)
+    if asked.strategy.kind == "gradient":
+        refine(job, store)
     if cases:
         evaluate_cases(
             job.space,
@@ -258,6 +280,25 @@ def sweep(
             news=evaluated,
         )
     return SweepResult(store, asked)
+
+
+def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None:
+    """Refuse what cannot be done, before anything runs."""
+    asked, size = job.sweep, job.space.grid.size
+    if asked.strategy.kind == "optuna":
+        if scheduler is not None or ((jobs or 1) > 1 and asked.fidelity == "hardware"):
+            raise ConfigError(
+                f"{'--jobs' if scheduler is None else '--scheduler'} with strategy optuna: a "
+                "generation is one batch of this process; allowed: neither"
+            )
+        return
+    if size > MANY_POINTS and not yes:
+        raise ConfigError(
+            f"sweep '{asked.name}': {size:.3g} combinations, more than {MANY_POINTS:.0e}; use "
+            "strategy: {kind: optuna}, take values out, or say --yes"
+        )
+    if asked.strategy.kind == "gradient":
+        check_refinement(job.space)
 
 
 def _check_questions(job: Job) -> None:

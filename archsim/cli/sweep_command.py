@@ -148,6 +148,11 @@ def _announce(found: Announcement) -> None:
         f"{found.jobs} process{'es' * (found.jobs > 1)}, {_size(plan.bytes)}",
         err=True,
     )
+    own = found.strategy
+    if own.kind == "optuna":
+        typer.echo(f"  {own.sampler}: {own.trials:,} trials, {own.population} at a time", err=True)
+    elif own.kind == "gradient":
+        typer.echo(f"  then {own.starts} starts refined, {own.steps} steps of Adam each", err=True)
     for name, count in plan.forbidden.items():
         typer.echo(f"  left out: {count:,}, {name}", err=True)
     if found.cases:
@@ -233,12 +238,16 @@ def _summary(done: SweepResult, format: Format) -> None:
         }
         deliver(json_text(top), None)
         return
+    from archsim.cli.sweep_show import refined_lines
+
     folder = done.store.folder
     left = f", {front.not_evaluated:,} not evaluated" if front.not_evaluated else ""
     typer.echo(
         f"{folder}: {counts['rows']:,} points, {front.infeasible:,} of them infeasible{left}; "
         f"{int(front.mask.sum()):,} on the front of {', '.join(done.sweep.objectives)}"
     )
+    for line in refined_lines(done):
+        typer.echo(f"  {line}")
     typer.echo(f"next: archsim sweep show {folder}")
 
 

@@ -232,3 +232,18 @@ def _left_out(found: Front) -> str:
     if found.not_evaluated:
         parts.append(f"{found.not_evaluated:,} not evaluated")
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def refined_lines(result: SweepResult) -> list[str]:
+    """Return what each refinement came to, a line each; none where nothing was refined."""
+    from archsim.explore.refined import read_refined
+
+    if result.sweep.strategy.kind != "gradient":
+        return []
+    lines = []
+    for own in read_refined(result.store):
+        pairs = [
+            f"{name} {value:.4g} -> {own.after[name]:.4g}" for name, value in own.before.items()
+        ]
+        lines.append(f"point {own.point}, from {own.start}: {', '.join(pairs)}")
+    return lines or ["no point to refine: none is feasible and within the constraints"]

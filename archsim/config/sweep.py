@@ -175,7 +175,10 @@ class Strategy(_Model):
     sampler: Literal["nsga2", "nsga3", "tpe", "random"] = Field(
         default="nsga2", description="optuna: which of its samplers"
     )
-    trials: Count = Field(default=1000, description="optuna: points that are evaluated")
+    trials: Count = Field(
+        default=1000,
+        description="optuna: points that are looked at; one that comes again counts again",
+    )
     population: Count = Field(default=50, description="optuna: points per generation or batch")
     storage: str | None = Field(
         default=None, description="optuna: any of its storage URLs; null: SQLite in the folder"
@@ -185,7 +188,12 @@ class Strategy(_Model):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         default=0.03, description="gradient: of Adam, on the logarithms of the parameters"
     )
-    seed: Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)] = 0
+    weights: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = Field(
+        default=None, description="gradient: of each objective's logarithm; null: all equal"
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)] = Field(
+        default=0, description="optuna: of its sampler"
+    )
 
 
 class Sweep(_Model):

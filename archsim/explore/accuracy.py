@@ -26,8 +26,9 @@ import pyarrow.parquet as pq
 from archsim.config.study import Method, Study, load_study
 from archsim.config.sweep import AccuracyOfPoints, Scalar, Sweep
 from archsim.errors import ConfigError, close_matches
-from archsim.explore.axes import Box, Dimension
+from archsim.explore.axes import Dimension
 from archsim.explore.points import Space
+from archsim.explore.selection import Selection
 from archsim.explore.store import Store, identity_hash, write_whole
 from tsb.data.load import user_cache
 from tsb.study.results import method_rows, summarise
@@ -126,25 +127,19 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
     )
 
 
-def box_keys(space: Space, box: Box) -> np.ndarray:
-    """Return the key of every point of a box, in a shape that broadcasts to the box's; or None.
+def box_keys(space: Space, box: Selection) -> np.ndarray:
+    """Return the key of every point of a box, in its full shape; or None.
 
     Args:
         space: of the sweep.
         box: which points.
     """
     axes = _relevant(space)
-    shape = [1] * len(space.grid.axes)
-    for place in axes:
-        shape[place] = box.shape[place]
-    keys = np.empty(shape, dtype=object)
-    ranges = [range(own.start, own.stop) for own in box.slices]
-    for digits in product(*(ranges[place] for place in axes)):
-        case = _case_at(space, axes, digits)
-        where = [0] * len(shape)
-        for place, digit in zip(axes, digits, strict=True):
-            where[place] = digit - ranges[place].start
-        keys[tuple(where)] = None if case is None else case.key
+    indices = np.broadcast_arrays(np.zeros([1] * len(box.shape)), *(box.index(i) for i in axes))[1:]
+    keys = np.empty(indices[0].shape if axes else [1] * len(box.shape), dtype=object)
+    for where in np.ndindex(keys.shape):
+        case = _case_at(space, axes, tuple(int(own[where]) for own in indices))
+        keys[where] = None if case is None else case.key
     whole: np.ndarray = np.broadcast_to(keys, box.shape)
     return whole
 

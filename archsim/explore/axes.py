@@ -13,6 +13,7 @@ from archsim.config.load import preset_names
 from archsim.config.sweep import Axis, Scalar, Sweep
 from archsim.errors import ConfigError, close_matches
 from archsim.explore.condition import Condition, parse_condition
+from archsim.explore.selection import Box, Selection
 
 #: Settings of a sweep that are no dotted path: whole files, the network, the placement.
 NAMES = ("network", "chip", "technology", "device", "tsb", "design")
@@ -204,19 +205,28 @@ class Grid:
             found.append(digit)
         return tuple(reversed(found))
 
-    def tables(self, box: Box) -> dict[str, np.ndarray]:
+    def digits_of(self, points: np.ndarray) -> np.ndarray:
+        """Return the index into every axis of many points, ``(axes, n)``.
+
+        Args:
+            points: numbers, ``(n,)``.
+        """
+        found = np.empty((len(self.axes), len(points)), dtype=np.int64)
+        left = np.asarray(points, dtype=np.int64)
+        for place in reversed(range(len(self.axes))):
+            left, found[place] = np.divmod(left, len(self.axes[place]))
+        return found
+
+    def tables(self, box: Selection) -> dict[str, np.ndarray]:
         """Return the values of every setting in a box, each along its own axis only.
 
         Args:
-            box: which part.
+            box: which points.
         """
-        tables = {}
+        tables: dict[str, np.ndarray] = {}
         for place, axis in enumerate(self.axes):
-            values = column_array(axis.values)[box.slices[place]]
-            shape = [1] * len(self.axes)
-            shape[place] = len(values)
-            for name in axis.members:
-                tables[name] = values.reshape(shape)
+            values = column_array(axis.values)[box.index(place)]
+            tables |= dict.fromkeys(axis.members, values)
         return tables
 
     def active(self, tables: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -227,7 +237,7 @@ class Grid:
         """
         return {axis.path: axis.when.mask(tables) for axis in self.axes if axis.when is not None}
 
-    def kept(self, box: Box, tables: Mapping[str, np.ndarray]) -> np.ndarray:
+    def kept(self, box: Selection, tables: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return which points of a box there are, in its full shape.
 
         A conditional axis whose condition does not hold leaves one point: that of its first value.
@@ -241,10 +251,7 @@ class Grid:
         for place, axis in enumerate(self.axes):
             if axis.when is None:
                 continue
-            first = np.arange(len(axis))[box.slices[place]] == 0
-            shape = [1] * len(self.axes)
-            shape[place] = len(first)
-            kept &= axis.when.mask(tables) | first.reshape(shape)
+            kept &= axis.when.mask(tables) | (box.index(place) == 0)
         active = self.active(tables)
         owners = {name: axis.path for axis in self.axes for name in axis.members}
         for condition in self.where:
@@ -267,33 +274,18 @@ class Grid:
                 slices[place] = slice(box.slices[place].start, box.slices[place].start + 1)
         return Box(tuple(slices))
 
-    def points(self, box: Box) -> np.ndarray:
+    def points(self, box: Selection) -> np.ndarray:
         """Return the numbers of all points of a box, in its full shape, int64.
 
         Args:
-            box: which part.
+            box: which points.
         """
         total = np.zeros(box.shape, dtype=np.int64)
         stride = 1
         for place in reversed(range(len(self.axes))):
-            digits = np.arange(len(self.axes[place]), dtype=np.int64)[box.slices[place]]
-            shape = [1] * len(self.axes)
-            shape[place] = len(digits)
-            total += stride * digits.reshape(shape)
+            total += stride * box.index(place)
             stride *= len(self.axes[place])
         return total
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a grid that is a product of index ranges, consecutive in point numbers."""
-
-    slices: tuple[slice, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of values along each axis."""
-        return tuple(own.stop - own.start for own in self.slices)
 
 
 @dataclass(frozen=True)

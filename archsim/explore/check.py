@@ -11,9 +11,9 @@ import torch
 from archsim.arch.design import DesignBatch
 from archsim.arch.technology import Technology
 from archsim.errors import ConfigError
-from archsim.explore.axes import Box
 from archsim.explore.points import Space
 from archsim.explore.rules import broken
+from archsim.explore.selection import Box
 
 #: Most values of an axis that are looked at: its ends, and evenly between them.
 _LEVELS = 8

@@ -33,6 +33,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.A
 _WORD = re.compile(r"[\w.\-+/]+")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _PER_CENT = 0.01
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,31 @@ def satisfied(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.boo
     else:
         equal[known] = present.to_numpy(dtype=bool) == constraint.value
     return equal if constraint.operator == "==" else known & ~equal
+
+
+def excess(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.float64]:
+    """Return by how much designs miss a constraint, ``(n,)``: 0 where it is met.
+
+    A number misses a bound by its distance over the bound (over 1 where the bound is 0), and by a
+    little more, so that what lies on a bound that is not allowed is more than 0. What has no
+    distance (a text, ``==``, a missing value) misses by 1.
+
+    Args:
+        frame: a row per design, ``n`` rows.
+        constraint: see :func:`parse_constraint`.
+
+    Raises:
+        ConfigError: as :func:`satisfied`.
+    """
+    met = satisfied(frame, constraint)
+    found = find_column(constraint.name, frame.columns)
+    missed = np.ones(len(frame))
+    if kind_of(frame[found.column]) == "number" and constraint.operator not in ("==", "!="):
+        numbers = numbers_of(frame, found.column)
+        bound = _in_column_unit(constraint, found.column, found.factor, numbers)
+        distance = np.abs(numbers - bound) / (abs(bound) or 1.0) + _TINY
+        missed = np.where(np.isnan(distance), 1.0, distance)
+    return np.where(met, 0.0, missed)
 
 
 def unknown(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.bool_]:

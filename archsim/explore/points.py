@@ -23,8 +23,9 @@ from archsim.arch.design import POLICIES, DesignBatch, quantity_at
 from archsim.config.resolve import Resolved, resolve, tsb_preset_for
 from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import ConfigError
-from archsim.explore.axes import Box, Dimension, Grid, grid_of
+from archsim.explore.axes import Dimension, Grid, grid_of
 from archsim.explore.rules import Limits
+from archsim.explore.selection import Selection
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.insertion import InsertionPoint
 
@@ -149,7 +150,7 @@ class Space:
             self._bases[digits] = self._make_base(digits)
         return self._bases[digits]
 
-    def design(self, box: Box) -> tuple[Base, DesignBatch, Limits]:
+    def design(self, box: Selection) -> tuple[Base, DesignBatch, Limits]:
         """Return the designs of a box: every field has the full number of axes, broadcastable.
 
         Args:
@@ -157,18 +158,16 @@ class Space:
         """
         axes = self.grid.axes
         digits = tuple(
-            own.start for own, axis in zip(box.slices, axes, strict=True) if axis.is_outer
+            int(box.index(place).flat[0]) for place, axis in enumerate(axes) if axis.is_outer
         )
         base = self.base(digits)
         active = self.grid.active(self.grid.tables(box))
         places = {axis.path: place for place, axis in enumerate(axes)}
         fields: dict[str, Tensor] = {}
         for path, table in base.tables.items():
-            place = places[path]
-            shape = [1] * len(axes)
-            shape[place] = -1
+            index = torch.from_numpy(box.index(places[path]))
             for name, values in table.items():
-                column = values[box.slices[place]].reshape(shape)
+                column = values[index]
                 if path in active:
                     before = fields.get(name, _field(base, name))
                     column = torch.where(torch.from_numpy(active[path]), column, before)

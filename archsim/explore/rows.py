@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import WHEN_FULL, DesignBatch
-from archsim.config.sweep import Scalar
+from archsim.config.sweep import Scalar, Sweep
 from archsim.cost.engine import evaluate
-from archsim.explore.axes import Box, column_array
+from archsim.explore.axes import column_array
 from archsim.explore.batch import TOTALS
 from archsim.explore.points import Base, Space
 from archsim.explore.rules import broken
+from archsim.explore.selection import Box, Flat, Selection
 from archsim.plan import Constraint, MappingPlan
 from archsim.results import CostBreakdown
 from mapping.compile import compile_plan
@@ -46,8 +47,12 @@ COUNTS: dict[str, Callable[[MappingPlan, DesignBatch], Tensor]] = {
     "subarrays_used": _subarrays_used,
     "tiles": lambda plan, design: torch.round(plan.floorplan.tiles) * _chips(plan, design),
 }
+#: Points of a batch without structure: its tensors fit the cache (benchmarks/README.md).
+FLAT_POINTS = 4096
 #: Columns beside settings and results.
 POINT, FEASIBLE, REASON, KEY = "point", "feasible", "infeasible_because", "accuracy_key"
+#: Gives the accuracy key of every point, in a shape that broadcasts to the points'.
+Keys = Callable[[Space, Selection], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,21 +100,19 @@ def _arrow_type(values: tuple[Scalar, ...]) -> pa.DataType:
     return {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64()}.get(kind, _text())
 
 
-def box_rows(
-    space: Space, box: Box, keys: Callable[[Space, Box], np.ndarray] | None = None
-) -> Rows:
+def box_rows(space: Space, box: Selection, keys: Keys | None = None) -> Rows:
     """Evaluate a box.
 
     Args:
         space: of the sweep.
-        box: which points.
+        box: which points, with one value of every outer axis.
         keys: gives the accuracy key of every point in the box's full shape; None without.
 
     Raises:
         ArchsimError: a setting that is not allowed at all.
     """
     combinations = math.prod(box.shape)
-    box = space.grid.narrowed(box)
+    box = space.grid.narrowed(box) if isinstance(box, Box) else box
     tables = space.grid.tables(box)
     kept = space.grid.kept(box, tables)
     schema = schema_of(space, with_accuracy=keys is not None)
@@ -131,8 +134,72 @@ def box_rows(
     return Rows(table, combinations, {name: count for name, count in forbidden.items() if count})
 
 
+def accuracy_keys(sweep: Sweep) -> Keys | None:
+    """Return what names the accuracy of points; None where hardware is all that is asked.
+
+    Args:
+        sweep: which.
+    """
+    if sweep.fidelity != "accuracy":
+        return None
+    from archsim.explore.accuracy import box_keys
+
+    return box_keys
+
+
+def point_rows(space: Space, points: Iterable[int], keys: Keys | None = None) -> Rows:
+    """Evaluate any points: the rows that an exhaustive sweep has of them, in order of their number.
+
+    Args:
+        space: of the sweep.
+        points: numbers.
+        keys: as for :func:`box_rows`.
+
+    Raises:
+        ArchsimError: a setting that is not allowed at all.
+    """
+    found = [box_rows(space, piece, keys) for piece in _pieces(space, points)]
+    forbidden: dict[str, int] = {}
+    for rows in found:
+        for name, count in rows.forbidden.items():
+            forbidden[name] = forbidden.get(name, 0) + count
+    none = schema_of(space, with_accuracy=keys is not None).empty_table()
+    table = pa.concat_tables([none, *(rows.table for rows in found)]).unify_dictionaries()
+    table = table.combine_chunks().sort_by(POINT)
+    return Rows(table, sum(rows.combinations for rows in found), forbidden)
+
+
+def allowed_points(space: Space, points: Sequence[int]) -> np.ndarray:
+    """Return which points there are and some configuration has, ``(n,)``; nothing is evaluated.
+
+    Args:
+        space: of the sweep.
+        points: numbers.
+    """
+    good: set[int] = set()
+    for piece in _pieces(space, points):
+        kept = space.grid.kept(piece, space.grid.tables(piece))
+        base, design, limits = space.design(piece)
+        for mask in broken(design, limits, len(base.table)).values():
+            kept &= ~np.broadcast_to(mask.numpy(), piece.shape)
+        good |= set(space.grid.points(piece)[kept].tolist())
+    return np.asarray([point in good for point in points], dtype=bool)
+
+
+def _pieces(space: Space, points: Iterable[int]) -> Iterator[Flat]:
+    """Cut points, each once, into batches with one value of every outer axis."""
+    digits = space.grid.digits_of(np.unique(np.fromiter(points, dtype=np.int64)))
+    outer = [place for place, axis in enumerate(space.grid.axes) if axis.is_outer]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for column, own in enumerate(digits[outer].T.tolist()):
+        groups.setdefault(tuple(own), []).append(column)
+    for columns in groups.values():
+        for start in range(0, len(columns), FLAT_POINTS):
+            yield Flat(digits[:, columns[start : start + FLAT_POINTS]])
+
+
 def _settings(
-    space: Space, box: Box, tables: dict[str, np.ndarray], rows: np.ndarray
+    space: Space, box: Selection, tables: dict[str, np.ndarray], rows: np.ndarray
 ) -> dict[str, pa.Array]:
     names = space.columns
     active = space.grid.active(tables)
@@ -141,10 +208,7 @@ def _settings(
         gone = None
         if axis.path in active:
             gone = ~np.broadcast_to(active[axis.path], box.shape).reshape(-1)[rows]
-        digits = np.arange(len(axis))[box.slices[place]]
-        shape = [1] * len(box.shape)
-        shape[place] = len(digits)
-        index = np.broadcast_to(digits.reshape(shape), box.shape).reshape(-1)[rows]
+        index = np.broadcast_to(box.index(place), box.shape).reshape(-1)[rows]
         kind = _arrow_type(axis.values)
         if kind == _text():
             column = _dictionary(index, axis.values, gone)
@@ -169,7 +233,9 @@ def _encoded(values: np.ndarray) -> pa.Array:
     return pa.array(list(values), pa.string()).dictionary_encode()
 
 
-def _results(base: Base, design: DesignBatch, box: Box, rows: np.ndarray) -> dict[str, pa.Array]:
+def _results(
+    base: Base, design: DesignBatch, box: Selection, rows: np.ndarray
+) -> dict[str, pa.Array]:
     with torch.no_grad():
         plan = compile_plan(design=design, table=base.table, points=base.points, merge_alike=True)
         cost = evaluate(design=design, plan=plan)

@@ -21,11 +21,13 @@ import torch
 from archsim.config.sweep import PART_POINTS, Sweep
 from archsim.errors import ConfigError
 from archsim.explore import executors
-from archsim.explore.axes import Box, Cut
+from archsim.explore.axes import Cut
 from archsim.explore.check import check_against_resolve, telling_points
+from archsim.explore.goals import search_identity
 from archsim.explore.points import Space
-from archsim.explore.rows import POINT, Rows, box_rows
+from archsim.explore.rows import POINT, Rows, accuracy_keys, box_rows
 from archsim.explore.rules import broken
+from archsim.explore.selection import Box
 from archsim.explore.store import Store, identity_hash, part_bytes, write_whole
 from archsim.network import from_graph
 
@@ -121,7 +123,7 @@ class Job:
         Args:
             part: its number.
         """
-        keys = _accuracy_keys(self.sweep)
+        keys = accuracy_keys(self.sweep)
         found = [box_rows(self.space, box, keys) for box in self.boxes(part)]
         forbidden: dict[str, int] = {}
         for rows in found:
@@ -143,9 +145,11 @@ class Job:
         accuracy = asked["accuracy"] if self.sweep.fidelity == "accuracy" else None
         if accuracy is not None:
             accuracy = {key: accuracy[key] for key in ("study", "method", "base")}
+        search = search_identity(self.sweep)
         return {
             "archsim": __version__,
             "sweep": {**found, "accuracy": accuracy},
+            **({"search": search} if search else {}),
             "configurations": self._configurations(),
             "part_points": self.sweep.part_points,
             "box_points": BOX_POINTS,
@@ -198,11 +202,11 @@ class Job:
         """Evaluate a box in the middle with rows, the second time with a clock."""
         middle, count = self.cut.count // 2, self.cut.count
         for index in chain(range(middle, count), range(middle)):
-            rows = box_rows(self.space, self.cut.box(index), _accuracy_keys(self.sweep))
+            rows = box_rows(self.space, self.cut.box(index), accuracy_keys(self.sweep))
             if rows.table.num_rows:
                 break
         begin = time.perf_counter()
-        box_rows(self.space, self.cut.box(index), _accuracy_keys(self.sweep))
+        box_rows(self.space, self.cut.box(index), accuracy_keys(self.sweep))
         return rows, time.perf_counter() - begin
 
     def _count(self) -> tuple[int, dict[str, int]]:
@@ -234,14 +238,6 @@ def _table_hashes(table: Any) -> list[str]:
 
 def _ascending(points: np.ndarray) -> bool:
     return bool((np.diff(points) > 0).all())
-
-
-def _accuracy_keys(sweep: Sweep) -> Callable[[Space, Box], np.ndarray] | None:
-    if sweep.fidelity != "accuracy":
-        return None
-    from archsim.explore.accuracy import box_keys
-
-    return box_keys
 
 
 def describe(sweep: Sweep, sweep_hash: str) -> str:
@@ -297,6 +293,8 @@ def work_out(description: str, number: int) -> PartDone:
 def open_store(job: Job, folder: Path | str, *, resume: bool) -> Store:
     """Make or open the folder of a sweep.
 
+    After the parts of a grid, one is for its refined points; a search has no last part.
+
     Args:
         job: the sweep.
         folder: of its results.
@@ -305,10 +303,11 @@ def open_store(job: Job, folder: Path | str, *, resume: bool) -> Store:
     Raises:
         DataError: another sweep's folder, or one that is not resumed.
     """
+    kind = job.sweep.strategy.kind
     return Store.create(
         folder,
         job.identity(),
-        job.parts,
+        None if kind == "optuna" else job.parts + (kind == "gradient"),
         resume=resume,
         about={"sweep": job.sweep.model_dump(mode="json", by_alias=True), **_provenance()},
     )
@@ -346,7 +345,7 @@ def run_exhaustive(
     """
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}; allowed: 1 or more")
-    left = store.missing()
+    left = [number for number in store.missing() if number < job.parts]
     if not left:
         return
     description = describe(job.sweep, store.hash)
