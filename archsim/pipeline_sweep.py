@@ -282,17 +282,6 @@ def sweep(
     return SweepResult(store, asked)
 
 
-def _check_questions(job: Job) -> None:
-    """Refuse objectives and constraints that the rows cannot answer, before they are worked out."""
-    has_accuracy = job.sweep.fidelity == "accuracy"
-    rows = schema_of(job.space, has_accuracy).empty_table().to_pandas()
-    if has_accuracy:
-        rows = rows.assign(**dict.fromkeys(ACCURACIES, 0.0))
-    pareto.pareto_front(rows, pareto.parse_objectives(",".join(job.sweep.objectives), rows.columns))
-    for text in job.sweep.constraints:
-        satisfied(rows, parse_constraint(text))
-
-
 def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None:
     """Refuse what cannot be done, before anything runs."""
     asked, size = job.sweep, job.space.grid.size
@@ -310,6 +299,17 @@ def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None
         )
     if asked.strategy.kind == "gradient":
         check_refinement(job.space)
+
+
+def _check_questions(job: Job) -> None:
+    """Refuse objectives and constraints that the rows cannot answer, before they are worked out."""
+    has_accuracy = job.sweep.fidelity == "accuracy"
+    rows = schema_of(job.space, has_accuracy).empty_table().to_pandas()
+    if has_accuracy:
+        rows = rows.assign(**dict.fromkeys(ACCURACIES, 0.0))
+    pareto.pareto_front(rows, pareto.parse_objectives(",".join(job.sweep.objectives), rows.columns))
+    for text in job.sweep.constraints:
+        satisfied(rows, parse_constraint(text))
 
 
 def open_sweep(folder: str | Path) -> SweepResult:

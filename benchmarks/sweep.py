@@ -76,9 +76,9 @@ def flat(job: object) -> tuple[int, float]:
     import torch
 
     from archsim.arch.design import DesignBatch
-    from archsim.explore.axes import Box
     from archsim.explore.batch import evaluate_totals
     from archsim.explore.rules import broken
+    from archsim.explore.selection import Box
     from archsim.explore.sweep import Job
 
     if not isinstance(job, Job):

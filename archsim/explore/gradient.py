@@ -61,6 +61,8 @@ class Dial:
 def dials(space: Space) -> tuple[Dial, ...]:
     """Return the axes that a refinement moves: ranges of continuous settings.
 
+    One that a condition of another axis (``when``) asks for stays: moved, it would add that axis.
+
     Args:
         space: of the sweep.
 
@@ -68,10 +70,13 @@ def dials(space: Space) -> tuple[Dial, ...]:
         ConfigError: there is none, or one that is not positive throughout.
     """
     kinds = {own.path: own.kind for own in DesignBatch.parameters().values()}
+    asked = {name for axis in space.grid.axes if axis.when for name in axis.when.names}
     found = []
     for place, axis in enumerate(space.grid.axes):
         own = space.sweep.axes[axis.path]
         if kinds.get(axis.path) != "continuous" or own.start is None or own.to is None:
+            continue
+        if asked & {*axis.members}:
             continue
         if own.start <= 0:
             raise ConfigError(
@@ -193,8 +198,7 @@ class Refinement:
         for column, dial in enumerate(self.dials):
             own = values[:, column].detach().numpy()
             tables |= dict.fromkeys(dial.axis.members, own)
-        for condition in self.space.grid.where:
-            fits = fits & torch.from_numpy(np.array(condition.mask(tables)))
+        fits = fits & torch.from_numpy(self.space.grid.kept(self.flat, tables))
         return fits
 
     def frame(self, rows: pd.DataFrame, values: Tensor, state: _State) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from archsim.explore.check import check_against_resolve
+from archsim.explore.check import check_against_resolve, telling_points
 from archsim.explore.goals import Goals, Verdict
 from archsim.explore.points import Space
 from archsim.explore.proposals import Proposal, Proposer, Record
@@ -24,7 +24,7 @@ from archsim.explore.sweep import Job, News, Plan, Progress
 #: Trials of a rehearsal, which says how long a search takes.
 _REHEARSED = 50
 #: Points that are resolved one by one, to check the tables.
-_CHECKED = 12
+_CHECKED = 64
 #: What a part says of proposals that are no points.
 LEFT_OUT = "proposals that sweep.where or the rules of configurations leave out"
 
@@ -83,8 +83,7 @@ def plan_search(job: Job) -> Plan:
             search.learn(found)
             seconds = time.perf_counter() - begin
     size = len(part_bytes(found.rows.table, "", 0, {}))
-    points = sorted({own.point for own in found.proposals})
-    check_against_resolve(space, points[:_CHECKED])
+    check_against_resolve(space, telling_points(space, _CHECKED))
     generations = -(-strategy.trials // strategy.population)
     return Plan(
         combinations=space.grid.size,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archsim.config.sweep import MAX_NUMBER, Sweep, load_sweep, parse_axis
 from archsim.errors import ConfigError
-from archsim.explore.axes import Box, Cut, Dimension, Grid, column_array, dimensions, grid_of
+from archsim.explore.axes import Cut, Dimension, Grid, column_array, dimensions, grid_of
+from archsim.explore.selection import Box
 from tests.explore.sweeps import MIXED, space_of, sweep_of
 
 #: Up to five axes, and how many of them are outer ones. Classes of archsim are made in the tests:

@@ -11,7 +11,7 @@ from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Sweep
 from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError, DataError
-from archsim.explore.gradient import Refinement, check_refinement
+from archsim.explore.gradient import Refinement, check_refinement, dials
 from archsim.explore.points import Space
 from archsim.explore.rows import RESULTS
 from mapping.compile import compile_plan
@@ -183,6 +183,15 @@ def test_a_sweep_without_refinement_says_so(tmp_path):
 def test_what_cannot_be_refined_is_said(changes, said):
     with pytest.raises(ConfigError, match=said):
         check_refinement(Space(sweep_of(**changes)))
+
+
+def test_an_axis_that_a_condition_asks_for_stays():
+    axes = {
+        "device.r_on": {"from": 20, "to": 200, "points": 3},
+        "device.r_off": {"from": 1000, "to": 2000, "points": 2},
+        "chip.crossbar.rows": {"values": [64, 128], "when": "device.r_on > 50"},
+    }
+    assert [dial.axis.path for dial in dials(Space(sweep_of(axes=axes)))] == ["device.r_off"]
 
 
 def test_weights_decide_between_objectives():

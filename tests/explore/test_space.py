@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from archsim.arch.design import DesignBatch
 from archsim.errors import ConfigError
-from archsim.explore.axes import Box
 from archsim.explore.check import check_against_resolve, differences, telling_points
 from archsim.explore.points import Space
 from archsim.explore.rows import RESULTS, box_rows
 from archsim.explore.rules import LAST_LAYERS, broken
+from archsim.explore.selection import Box
 from archsim.explore.sweep import Job
 from archsim.pipeline import map_network
 from archsim.pipeline_sweep import map_command
