@@ -9,6 +9,7 @@ from typing import Any
 
 from archsim.columns import label_of, split_unit
 from archsim.joint import JointDesign, JointResult
+from reports.joint_tables import recommended
 from reports.tables import Cell, Column, Kind, Table
 
 #: What an accuracy can be drawn against; the first is what the first chart starts with.
@@ -57,6 +58,7 @@ class Point:
         values: of the metrics, in report units.
         base: whether overheads refer to it.
         chosen: whether the study chooses it.
+        recommended: whether it is the answer at its sigma.
     """
 
     label: str
@@ -68,6 +70,7 @@ class Point:
     values: dict[str, float | None]
     base: bool
     chosen: bool
+    recommended: bool
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ def points_of(result: JointResult) -> tuple[Point, ...]:
     Args:
         result: all designs.
     """
+    answers = [recommended(result, sigma) for sigma in {own.sigma for own in result.designs}]
     found = []
     for own, row in zip(result.designs, result.rows(), strict=True):
         accuracy, low, high = (
@@ -204,6 +208,7 @@ def points_of(result: JointResult) -> tuple[Point, ...]:
                 values={key: number(row[key]) for key in METRICS},
                 base=own.base,
                 chosen=own.chosen,
+                recommended=any(own is answer for answer in answers),
             )
         )
     return tuple(found)

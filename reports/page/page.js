@@ -41,6 +41,10 @@
     }
     find("status").textContent = shown + " of " + rows.length + " designs, " + state.marks.size + " marked";
     find("unmark").disabled = state.marks.size === 0;
+    table.classList.toggle("one-sigma", state.sigma !== null);
+    for (const place of document.querySelectorAll(".at-sigma")) {
+      place.textContent = state.sigma === null ? "at every sigma" : "at sigma " + state.sigma;
+    }
   }
 
   function sortBy(heading) {
@@ -145,13 +149,16 @@
     };
   }
 
-  // Names beside the points of the front, best first, on the side where there is room; one that
-  // would lie on another is left to the hover.
+  const weight = (point, text) => (point.recommended ? "<b>" + text + "</b>" : text);
+
+  // Names beside the answer and the points of the front, best first, on the side where there is
+  // room; one that would lie on another is left to the hover.
   function frontLabels(own, points, key, range) {
     const ends = points.flatMap((point) => [point.low ?? point.accuracy, point.high ?? point.accuracy]);
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
     const placed = [];
-    for (const point of own.slice().reverse()) {
+    const answer = points.filter((point) => point.recommended);
+    for (const point of [...answer, ...own.slice().reverse().filter((each) => !each.recommended)]) {
       const at = [
         (Math.log10(point.values[key]) - range[0]) / (range[1] - range[0]),
         (point.accuracy - low) / (high - low || 1),
@@ -163,7 +170,7 @@
     return placed.map(({ at, point }) => ({
       x: Math.log10(point.values[key]), y: point.accuracy, showarrow: false, yanchor: "bottom", yshift: 3,
       xanchor: at[0] > 0.55 ? "right" : "left", xshift: at[0] > 0.55 ? -7 : 7,
-      text: plain(short(name(point), narrow() ? 16 : 36)),
+      text: weight(point, plain(short(name(point), narrow() ? 16 : 36))),
     }));
   }
 

@@ -176,6 +176,7 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
                 "low": own.low,
                 "high": own.high,
                 "values": own.values,
+                "recommended": own.recommended,
             }
             for own in content.points
         ],

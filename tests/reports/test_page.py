@@ -195,6 +195,15 @@ def test_answer_of_one_text_is_parted_by_empty_lines() -> None:
     assert page(answer="One.\n\nTwo.\n\n\n").answer == ("One.", "Two.")
 
 
+def test_answer_is_named_in_the_table() -> None:
+    good = design("cheap", hardware=mapped("none"), validation_accuracy=0.9)
+    dear = design("dear", place="common", hardware=mapped("common"), validation_accuracy=0.9)
+    own = page(joint(good, dear))
+    assert [point.recommended for point in own.points] == [True, False]
+    badges = [data for inside, data in Read(html(own)).texts if inside == "span"]
+    assert badges.count("recommended") == 1
+
+
 def test_first_sigma_is_the_studys_or_the_one_asked_for() -> None:
     assert page().sigma == 0.1
     assert page(sigma=0.2).sigma == 0.2

@@ -177,11 +177,13 @@ def test_table_sorts_by_mouse_and_by_keyboard(opened: Any) -> None:
 
 def test_filter_and_sigma_choose_rows(opened: Any) -> None:
     assert len(visible_rows(opened)) == 5
+    assert opened.find_element("id", "designs-title").text == "Designs at sigma 0.1"
     field = opened.find_element("id", "filter")
     field.send_keys("tsb")
     assert visible_rows(opened) == ["TSB (common)", "TSB (separate)"]
     choose(opened, "sigma", "")
     assert len(visible_rows(opened)) == 4
+    assert opened.find_element("id", "designs-title").text == "Designs at every sigma"
     assert "4 of 10 designs" in opened.find_element("id", "status").text
 
 
