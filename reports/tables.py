@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | None
 #: text; count (whole number); number (4 digits); percent (a fraction, shown x 100); error (the same
-#: with 3 digits); points (already in percent, with sign); ratio (``x1.234``); signed (``+0.123``);
-#: engineering (``1.234 M``).
+#: with 3 digits); points (already in percent, with sign); fixed (two decimals, so that intervals
+#: compare); ratio (``x1.234``); signed (``+0.123``); engineering (``1.234 M``).
 Kind = Literal[
-    "text", "count", "number", "percent", "points", "ratio", "signed", "error", "engineering"
-]
+    "text", "count", "number", "percent", "points", "fixed", "ratio", "signed", "error",
+    "engineering",
+]  # fmt: skip
 
 #: Shown where nothing was computed.
 MISSING = "-"
@@ -86,6 +87,7 @@ _PATTERNS: dict[str, Callable[[float], str]] = {
     "count": lambda value: f"{round(value):,}",
     "percent": lambda value: f"{100 * value:.1f}",
     "points": lambda value: f"{value:+.1f}",
+    "fixed": lambda value: f"{value:.2f}",
     "ratio": lambda value: f"x{value:.3f}",
     "error": lambda value: f"{100 * value:.3g}",
     "signed": lambda value: f"{value:+.3f}",

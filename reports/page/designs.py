@@ -1,0 +1,237 @@
+"""The designs of the page: one table, and the points of its charts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archsim.columns import label_of, split_unit
+from archsim.joint import JointDesign, JointResult
+from reports.joint_tables import recommended
+from reports.tables import Cell, Column, Kind, Table
+
+#: What an accuracy can be drawn against; the first is what the first chart starts with.
+METRICS = (
+    "edp_uJ_us",
+    "edp_period_uJ_us",
+    "energy_uJ",
+    "latency_us",
+    "period_us",
+    "area_mm2",
+    "write_pulses",
+    "programming_time_ms",
+    "programming_energy_uJ",
+    "tune_seconds",
+)
+#: What the second chart starts with.
+SECOND_METRIC = "write_pulses"
+_NAMES = {
+    "edp_uJ_us": ("EDP", "uJ us"),
+    "edp_period_uJ_us": ("EDP (period)", "uJ us"),
+    "tune_seconds": ("training on the chip", "s"),
+}
+_PERCENT = 100
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What can be chosen for a horizontal axis: its key in :class:`Point`, name and unit."""
+
+    key: str
+    label: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One design in the charts; accuracies in per cent, None where nothing was measured.
+
+    Attributes:
+        label: method, and the placement of the shared block where there is one.
+        sigma: of one pulse, relative to the range of conductance.
+        design: placement of the shared block: none, common or separate.
+        accuracy: mean over chips and runs.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        values: of the metrics, in report units.
+        base: whether overheads refer to it.
+        chosen: whether the study chooses it.
+        recommended: whether it is the answer at its sigma.
+    """
+
+    label: str
+    sigma: float
+    design: str
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    values: dict[str, float | None]
+    base: bool
+    chosen: bool
+    recommended: bool
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A column of the table: where it comes from, and whether it is shown from the start."""
+
+    key: str
+    title: str
+    kind: Kind = "number"
+    unit: str = ""
+    share: bool = False
+    core: bool = False
+
+
+_COLUMNS = (
+    _Shown("sigma", "sigma", core=True),
+    _Shown("accuracy", "accuracy", "fixed", "%", share=True, core=True),
+    _Shown("half_width", "± chips", "fixed", "95 %", share=True, core=True),
+    _Shown("backbone_half_width", "± seeds", "fixed", "95 %", share=True),
+    _Shown("std_chip", "chips", "fixed", "std", share=True),
+    _Shown("std_run", "runs", "fixed", "std", share=True),
+    _Shown("worst", "worst", "fixed", "%", share=True),
+    _Shown("validation_accuracy", "validation", "fixed", "%", share=True),
+    _Shown("gap_closed", "gap closed", "percent", "%"),
+    _Shown("area_mm2", "area", "number", "mm2", core=True),
+    _Shown("energy_uJ", "energy", "number", "uJ", core=True),
+    _Shown("latency_us", "latency", "number", "us", core=True),
+    _Shown("period_us", "period", "number", "us", core=True),
+    _Shown("edp_uJ_us", "EDP", "number", "uJ us", core=True),
+    _Shown("edp_overhead_pct", "EDP overhead", "points", "%", core=True),
+    _Shown("edp_period_uJ_us", "EDP (period)", "number", "uJ us"),
+    _Shown("edp_period_overhead_pct", "EDP (period) overhead", "points", "%"),
+    _Shown("write_pulses", "write pulses", "engineering", core=True),
+    _Shown("programming_time_ms", "program time", "number", "ms", core=True),
+    _Shown("programming_energy_uJ", "program energy", "number", "uJ", core=True),
+    _Shown("trained_weights", "trained weights", "count", core=True),
+    _Shown("tune_seconds", "training", "fixed", "s/chip", core=True),
+    _Shown("backbone_seconds", "backbone training", "fixed", "s"),
+    _Shown("verified_weights", "verified", "count", "weights"),
+    _Shown("verified_share", "verified", "fixed", "% of weights", share=True),
+    _Shown("digital_parameters", "digital", "count", "numbers"),
+    _Shown("chips", "chips", "count"),
+    _Shown("runs", "runs", "count"),
+    _Shown("seeds", "seeds", "count"),
+    _Shown("images", "images", "count"),
+)
+#: Columns that the page shows from the start; the others come with a switch.
+CORE = frozenset({"design", *(own.key for own in _COLUMNS if own.core)})
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, None for everything else.
+
+    Args:
+        value: of a row of the joint result.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def design_table(result: JointResult) -> Table:
+    """Return the designs as a table, a row each; optional columns without a value are left out.
+
+    Args:
+        result: all designs.
+    """
+    rows = [_cells(own, row) for own, row in zip(result.designs, result.rows(), strict=True)]
+    shown = [own for own in _COLUMNS if own.core or any(row[own.key] is not None for row in rows)]
+    columns = [Column("design", "design", wraps=True)]
+    columns += [Column(own.key, own.title, own.kind, own.unit) for own in shown]
+    cells = [tuple(row[column.key] for column in columns) for row in rows]
+    return Table("Designs", tuple(columns), tuple(cells))
+
+
+def _cells(own: JointDesign, row: dict[str, Any]) -> dict[str, Cell]:
+    whole = {
+        **row,
+        "half_width": half_width(row["ci95_low"], row["ci95_high"]),
+        "backbone_half_width": half_width(row["ci95_backbone_low"], row["ci95_backbone_high"]),
+    }
+    cells: dict[str, Cell] = {"design": own.label}
+    for column in _COLUMNS:
+        value = number(whole[column.key])
+        cells[column.key] = _PERCENT * value if column.share and value is not None else value
+    return cells
+
+
+def half_width(low: Any, high: Any) -> float | None:
+    """Return half of an interval, None without one.
+
+    Args:
+        low: its lower end.
+        high: its upper end.
+    """
+    ends = number(low), number(high)
+    return None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2
+
+
+def metrics(points: Sequence[Point]) -> tuple[Metric, ...]:
+    """Return what at least one design has a positive value of: axes are logarithmic.
+
+    Args:
+        points: of the designs.
+    """
+    found = []
+    for key in METRICS:
+        if any((point.values[key] or 0) > 0 for point in points):
+            label, unit = _NAMES.get(key, (label_of(key), split_unit(key)[1]))
+            found.append(Metric(key, label, unit))
+    return tuple(found)
+
+
+def points_of(result: JointResult) -> tuple[Point, ...]:
+    """Return the points of the charts, in the order of the designs.
+
+    Args:
+        result: all designs.
+    """
+    answers = [recommended(result, sigma) for sigma in {own.sigma for own in result.designs}]
+    found = []
+    for own, row in zip(result.designs, result.rows(), strict=True):
+        accuracy, low, high = (
+            None if (value := number(row[key])) is None else _PERCENT * value
+            for key in ("accuracy", "ci95_low", "ci95_high")
+        )
+        found.append(
+            Point(
+                label=own.label,
+                sigma=own.sigma,
+                design=own.design,
+                accuracy=accuracy,
+                low=low,
+                high=high,
+                values={key: number(row[key]) for key in METRICS},
+                base=own.base,
+                chosen=own.chosen,
+                recommended=any(own is answer for answer in answers),
+            )
+        )
+    return tuple(found)
+
+
+def points_table(points: Sequence[Point], known: Sequence[Metric]) -> Table:
+    """Return what the charts of accuracy against cost show, as a table.
+
+    Args:
+        points: of the designs.
+        known: metrics that can be chosen.
+    """
+    columns = (
+        Column("design", "design", wraps=True),
+        Column("sigma", "sigma", "number"),
+        Column("accuracy", "accuracy", "fixed", "%"),
+        Column("low", "95 % from", "fixed", "%"),
+        Column("high", "to", "fixed", "%"),
+        *(Column(own.key, own.label, "number", own.unit) for own in known),
+    )
+    rows = [
+        (own.label, own.sigma, own.accuracy, own.low, own.high,
+         *(own.values[metric.key] for metric in known))
+        for own in points
+    ]  # fmt: skip
+    return Table("Accuracy and cost of every design", columns, tuple(rows))

@@ -1,0 +1,204 @@
+"""The page as one HTML file that needs no other, and no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import re
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsim import __version__
+from archsim.errors import ConfigError
+from reports.page.breakdown import LEAKAGE, REST, Breakdown, Part, parts_table
+from reports.page.content import PageContent
+from reports.page.designs import CORE, METRICS, SECOND_METRIC, points_table
+from reports.style import COLOURS, TSB_COLOUR
+from reports.tables import Cell, Kind, show
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HERE = Path(__file__).parent
+#: File and read permissions of a page, before the umask: those of any new file.
+_MODE = 0o666
+#: The house's colours but grey, which is for the rest, and four of Tol's muted scheme (SRON/EPS/TN
+#: 09-002, 2021): there are more components than the house has colours.
+_COLOURS = (*COLOURS[:-1], "#332288", "#882255", "#44AA99", "#999933")
+
+
+def html(content: PageContent) -> str:
+    """Render the page.
+
+    All text is escaped, and the file carries a policy that forbids every request and every script
+    but its own two, so that names from YAML can do nothing even if an escape were missing.
+
+    Args:
+        content: of :func:`reports.page.collect`.
+    """
+    library = files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+    own = (_HERE / "page.js").read_text("utf-8")
+    return _environment().get_template("page.html").render(
+        content=content,
+        core=CORE if len(content.sigmas) > 1 else CORE - {"sigma"},
+        points_table=points_table(content.points, content.metrics),
+        components_table=parts_table("Components", content.breakdowns, layers=False),
+        layers_table=parts_table("Layers", content.breakdowns, layers=True),
+        data=_chart_data(content),
+        css=(_HERE / "page.css").read_text("utf-8"),
+        library=library,
+        script=own,
+        hashes=[_hash(library), _hash(own)],
+        version=__version__,
+    )  # fmt: skip
+
+
+def save(content: PageContent, path: Path) -> None:
+    """Write the page; whoever reads meanwhile sees the old one or the new one, whole.
+
+    Args:
+        content: of :func:`reports.page.collect`.
+        path: of the HTML file.
+
+    Raises:
+        ConfigError: a place that cannot be written to.
+    """
+    text = html(content)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error}") from error
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(_MODE & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        cell=_cell, raw=_raw, unit=unit_text, image=_data_url, plain_title=_one_line
+    )
+    # `tojson` escapes <, >, & and ': nothing in the data can end its script element.
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": True}
+    return environment
+
+
+def _hash(script: str) -> str:
+    """Return the source expression that lets a script run under the page's policy."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"sha256-{digest}"
+
+
+def _cell(value: Cell, kind: Kind) -> str:
+    """Return the text of a cell, with typographic minus and dash."""
+    text = show(value, kind)
+    if isinstance(value, str):
+        return text
+    if value is None or not math.isfinite(value):
+        return "\N{EN DASH}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _raw(value: Cell) -> str:
+    """Return what a cell is sorted by: the whole number, or the text."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return value if isinstance(value, str) else repr(float(value))
+
+
+_LETTERS = re.compile(r"\bu(?=[JsmWAVFS])")
+
+
+def unit_text(unit: str) -> str:
+    """Return a unit as it is printed: ``mm2`` is mm², ``uJ us`` is µJ·µs.
+
+    Args:
+        unit: as in keys of ``archsim.units``, or with spaces.
+    """
+    text = _LETTERS.sub("µ", unit.replace("*", " ")).replace("m2", "m²")
+    return text.replace("µJ µs", "µJ·µs")
+
+
+def _one_line(title: str) -> str:
+    """Return a heading of a terminal table, which may be broken in a word, as one line."""
+    return title.replace("-\n", "").replace("\n", " ")
+
+
+def _data_url(svg: str) -> str:
+    """Return a drawing as an image: what is in it cannot run, and its ids stay its own."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _chart_data(content: PageContent) -> dict[str, Any]:
+    """Return what the script draws; numbers are finite or None."""
+    known = [metric.key for metric in content.metrics]
+    return {
+        "metrics": [
+            {"key": own.key, "label": own.label, "unit": unit_text(own.unit)}
+            for own in content.metrics
+        ],
+        "starts": [_start(METRICS[0], known), _start(SECOND_METRIC, known)],
+        "sigmas": list(content.sigmas),
+        "sigma": content.sigma,
+        "points": [
+            {
+                "label": own.label,
+                "sigma": own.sigma,
+                "design": own.design,
+                "accuracy": own.accuracy,
+                "low": own.low,
+                "high": own.high,
+                "values": own.values,
+                "recommended": own.recommended,
+            }
+            for own in content.points
+        ],
+        "breakdowns": [_breakdown_data(own) for own in content.breakdowns],
+        "rests": [LEAKAGE, REST],
+        "colours": {"series": list(_COLOURS), "block": TSB_COLOUR},
+    }
+
+
+def _start(wanted: str, known: list[str]) -> str | None:
+    if wanted in known:
+        return wanted
+    return known[0] if known else None
+
+
+def _breakdown_data(own: Breakdown) -> dict[str, Any]:
+    return {
+        "designs": list(own.designs),
+        "components": [_part_data(part) for part in own.components],
+        "layers": [_part_data(part) for part in own.layers],
+    }
+
+
+def _part_data(part: Part) -> dict[str, Any]:
+    return {"name": part.name, "values": list(part.values), "block": part.shared_block}
