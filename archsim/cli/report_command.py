@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archsim.joint_diff import ReportDiff
-    from archsim.pipeline_report import Report
+    from archsim.pipeline_report_write import Report
 
 
 @guarded
@@ -58,15 +58,16 @@ def make_command(
 ) -> None:
     """Write the joint report of a study: every design with its accuracy and its cost.
 
-    The folder holds every table as CSV and Parquet, every figure as PNG, SVG and PDF, report.json
-    and the resolved study.
+    The folder holds index.html (one file, opens from disk), every table as CSV and Parquet, every
+    figure as PNG, SVG and PDF, report.json and the resolved study.
     """
     check_writable(out)
     from archsim import pipeline_report as pipeline
+    from archsim.pipeline_report_write import write_report
 
     runs = _runs(targets or ["tsb-lenet3"], jobs, data_root)
     result = pipeline.join_runs(runs, chip=chip, allow_mixed=allow_mixed)
-    report = pipeline.write_report(
+    report = write_report(
         result,
         folder or runs[0] / "report",
         runs=runs,
