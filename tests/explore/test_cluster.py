@@ -31,7 +31,7 @@ pytestmark = [
 def cluster() -> Iterator[Any]:
     """Two worker processes of one thread; a nanny starts another where one is killed."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as found:
         yield found
 
@@ -83,7 +83,7 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_workers(tmp_path: Path) -> None:
     words = "the scheduler has no workers; start some with"
     with (
-        LocalCluster(n_workers=0, processes=True, dashboard_address=None) as empty,
+        LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty,
         pytest.raises(ConfigError, match=words),
     ):
         sweep(small_sweep(), out=tmp_path / "out", scheduler=empty.scheduler_address)
