@@ -19,12 +19,7 @@ from archsim.explore.sweep import Progress
 from archsim.pipeline_sweep import sweep
 from tests.explore.sweeps import small_sweep
 
-pytestmark = [
-    pytest.mark.slow,
-    # distributed leaves sockets and loops to the garbage collector when workers are killed.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
