@@ -51,7 +51,7 @@ def measure(way: str, size: str, network: str) -> dict[str, float]:
                 from distributed import LocalCluster
 
                 with LocalCluster(
-                    n_workers=int(count), threads_per_worker=1, dashboard_address=None
+                    n_workers=int(count), threads_per_worker=1, dashboard_address=":0"
                 ) as cluster:
                     begin = time.perf_counter()
                     run_exhaustive(job, store, scheduler=cluster.scheduler_address)

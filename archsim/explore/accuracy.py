@@ -27,9 +27,10 @@ from archsim.config.study import Method, Study, load_study
 from archsim.config.sweep import AccuracyOfPoints, Scalar, Sweep
 from archsim.errors import ConfigError, close_matches
 from archsim.explore.axes import Dimension
+from archsim.explore.identity import identity_hash
 from archsim.explore.points import Space
 from archsim.explore.selection import Selection
-from archsim.explore.store import Store, identity_hash, write_whole
+from archsim.explore.store import Store, write_whole
 from tsb.data.load import user_cache
 from tsb.study.results import method_rows, summarise
 from tsb.study.run import News, open_run, run_study

@@ -159,7 +159,7 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
         running.update(made)
         return list(made)
 
-    queue = as_completed(submit(_AHEAD * threads))
+    queue = as_completed(submit(_AHEAD * threads), loop=client.loop)
     try:
         for future in queue:
             found = future.result()

@@ -7,7 +7,6 @@ sweep that was killed goes on with what is missing. Any reader of Parquet opens 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archsim.errors import DataError
+from archsim.explore.identity import differences_of, identity_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,16 +34,6 @@ _TEMPORARY = re.compile(r"^\.(part-\d{7,}|sweep)\.[0-9a-f]{8}\.tmp$")
 #: Key of the provenance in a part's metadata.
 _META = b"archsim"
 _META_KEYS = {"hash", "part", "combinations", "forbidden"}
-
-
-def identity_hash(identity: Mapping[str, Any]) -> str:
-    """Return sixteen hex digits of SHA-256 over canonical JSON.
-
-    Args:
-        identity: everything that the rows depend on.
-    """
-    text = json.dumps(identity, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -278,7 +268,7 @@ class Store:
         before = content["identity"]
         if before == self.identity:
             return
-        differ = _differences(before, self.identity)
+        differ = differences_of(before, self.identity)
         raise DataError(
             f"{self.folder}: holds another sweep; it differs in "
             + "; ".join(differ[:5])
@@ -396,21 +386,3 @@ def _check_version(folder: Path, content: dict[str, Any]) -> None:
         raise DataError(
             f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
         )
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Say where two JSON values differ, by dotted path."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        found = []
-        for key in sorted({*before, *now}):
-            here = f"{path}.{key}" if path else str(key)
-            found += _differences(before.get(key), now.get(key), here)
-        return found
-    if before == now:
-        return []
-    return [f"{path} ({_short(before)} there, {_short(now)} here)"]
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

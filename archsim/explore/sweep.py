@@ -24,11 +24,12 @@ from archsim.explore import executors
 from archsim.explore.axes import Cut
 from archsim.explore.check import check_against_resolve, telling_points
 from archsim.explore.goals import search_identity
+from archsim.explore.identity import identity_hash
 from archsim.explore.points import Space
 from archsim.explore.rows import POINT, Rows, accuracy_keys, box_rows
 from archsim.explore.rules import broken
 from archsim.explore.selection import Box
-from archsim.explore.store import Store, identity_hash, part_bytes, write_whole
+from archsim.explore.store import Store, part_bytes, write_whole
 from archsim.network import from_graph
 
 #: Points per box: its tensors fit the cache (benchmarks/README.md).

@@ -49,6 +49,7 @@ def answer(done: Result) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_run_says_what_comes_and_what_came(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SWEEP)
     done = run("sweep", "small.yaml", "--jobs", "1")

@@ -19,19 +19,14 @@ from archsim.explore.sweep import Progress
 from archsim.pipeline_sweep import sweep
 from tests.explore.sweeps import small_sweep
 
-pytestmark = [
-    pytest.mark.slow,
-    # distributed leaves sockets and loops to the garbage collector when workers are killed.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two worker processes of one thread; a nanny starts another where one is killed."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as found:
         yield found
 
@@ -83,7 +78,7 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_workers(tmp_path: Path) -> None:
     words = "the scheduler has no workers; start some with"
     with (
-        LocalCluster(n_workers=0, processes=True, dashboard_address=None) as empty,
+        LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty,
         pytest.raises(ConfigError, match=words),
     ):
         sweep(small_sweep(), out=tmp_path / "out", scheduler=empty.scheduler_address)

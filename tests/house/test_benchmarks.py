@@ -37,3 +37,10 @@ def test_programming(tmp_path: Path, arguments: tuple[str, str], words: str) -> 
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_sweep_refuses_unknown_ways(tmp_path: Path) -> None:
+    script = str(ROOT / "benchmarks" / "sweep.py")
+    done = run_python(script, "--ways", "flat,jobs 7", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--ways: 'flat,jobs 7'; allowed: flat, jobs 1" in done.stderr
