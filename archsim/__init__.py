@@ -21,9 +21,9 @@ _HOMES = {
     "Resolved": "archsim.config.resolve",
     "SweepResult": "archsim.pipeline_sweep",
     "compare": "archsim.pipeline",
-    "deploy_chips": "archsim.pipeline_study",
+    "deploy_chips": "archsim.pipeline_chips",
     "evaluate": "archsim.pipeline_study",
-    "evaluate_chips": "archsim.pipeline_study",
+    "evaluate_chips": "archsim.pipeline_chips",
     "intervals": "archsim.pipeline",
     "load_network": "archsim.network",
     "map_network": "archsim.pipeline",
@@ -34,7 +34,7 @@ _HOMES = {
     "sensitivities": "archsim.pipeline",
     "sweep": "archsim.pipeline_sweep",
     "train": "archsim.pipeline_study",
-    "tune_chips": "archsim.pipeline_study",
+    "tune_chips": "archsim.pipeline_chips",
 }
 
 __all__ = ["__version__"]

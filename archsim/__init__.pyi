@@ -9,12 +9,12 @@ from archsim.pipeline import intervals as intervals
 from archsim.pipeline import map_network as map_network
 from archsim.pipeline import placement as placement
 from archsim.pipeline import sensitivities as sensitivities
+from archsim.pipeline_chips import deploy_chips as deploy_chips
+from archsim.pipeline_chips import evaluate_chips as evaluate_chips
+from archsim.pipeline_chips import tune_chips as tune_chips
 from archsim.pipeline_program import program as program
-from archsim.pipeline_study import deploy_chips as deploy_chips
 from archsim.pipeline_study import evaluate as evaluate
-from archsim.pipeline_study import evaluate_chips as evaluate_chips
 from archsim.pipeline_study import train as train
-from archsim.pipeline_study import tune_chips as tune_chips
 from archsim.pipeline_sweep import SweepResult as SweepResult
 from archsim.pipeline_sweep import open_sweep as open_sweep
 from archsim.pipeline_sweep import sweep as sweep

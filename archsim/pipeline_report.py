@@ -24,8 +24,8 @@ from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks  
 from tsb.correction.digital import Biases, OutputMatch, Scales  # noqa: E402
 from tsb.correction.retrain import LastLayers  # noqa: E402
 from tsb.quantize import mapped_weights  # noqa: E402
+from tsb.study.network import graph_of, module_of  # noqa: E402
 from tsb.study.run import open_run  # noqa: E402
-from tsb.study.work import graph_of, module_of  # noqa: E402
 
 #: Kinds of corrections that the cost engine does not know.
 _UNPRICED = (OwnBlocks, LinearBlock, LowRank)

@@ -36,6 +36,11 @@ def _points(value: Any, digits: int = 2) -> str | None:
     return None if number is None else f"{100 * number:.{digits}f}"
 
 
+def _seconds(value: Any, digits: int) -> str | None:
+    number = _value(value)
+    return None if number is None else f"{number:.{digits}f}"
+
+
 def _half(low: Any, high: Any) -> float | None:
     ends = _value(low), _value(high)
     return None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2
@@ -96,20 +101,29 @@ def _accuracy_row(row: dict[Any, Any]) -> dict[str, Cell]:
 
 
 def choice(frame: pandas.DataFrame, max_verified: float | None) -> tuple[str, tuple[str, ...]]:
-    """Say which method is chosen for each sigma: a title and a line each, none without a choice.
+    """Say which method is chosen for each sigma, or why none is: a title and a line each.
 
     Args:
         frame: of ``archsim.pipeline_study.evaluate``.
         max_verified: bound of the choice, a share of the weights; None for none.
     """
     bound = "" if max_verified is None else f", at most {100 * max_verified:g} % verified"
-    lines = tuple(
-        f"sigma {row['sigma']:g}: {row['method']} ({_points(row['validation_accuracy'])} % of the "
-        f"validation images, {_points(row['accuracy'])} % of the test images; "
-        f"{_points(row['verified_share'])} % of the weights verified)"
-        for row in frame[frame["chosen"]].to_dict("records")
-    )
+    lines = tuple(_choice_line(own) for _, own in frame.groupby("sigma", sort=False))
     return f"Chosen by validation accuracy{bound}", lines
+
+
+def _choice_line(rows: pandas.DataFrame) -> str:
+    """Say what is chosen at one sigma, or why nothing is."""
+    sigma = f"sigma {rows['sigma'].iloc[0]:g}:"
+    for row in rows[rows["chosen"]].to_dict("records"):
+        return (
+            f"{sigma} {row['method']} ({_points(row['validation_accuracy'])} % of the validation "
+            f"images, {_points(row['accuracy'])} % of the test images; "
+            f"{_points(row['verified_share'])} % of the weights verified)"
+        )
+    lacks = rows[rows["choice_lacks"] != ""].to_dict("records")
+    why = ", ".join(f"{row['method']} ({row['choice_lacks']})" for row in lacks)
+    return f"{sigma} no choice; " + (f"not comparable: {why}" if why else "all verify more")
 
 
 def effort(frame: pandas.DataFrame) -> Table:
@@ -126,6 +140,7 @@ def effort(frame: pandas.DataFrame) -> Table:
         Column("verified_share", "verified", unit="% of all", kind="number"),
         Column("digital_parameters", "digital", unit="numbers", kind="count"),
         Column("digital_products", "digital", unit="mults/image", kind="count"),
+        Column("backbone_seconds", "training", unit="s per backbone", kind="number"),
         Column("tune_seconds", "training", unit="s per chip", kind="number"),
         Column("kept_share", "kept", unit="% of chips", kind="number"),
         Column("backbone_macs_share", "backbone", unit="% of MACs", kind="number"),
@@ -140,7 +155,8 @@ def effort(frame: pandas.DataFrame) -> Table:
             _points(row["verified_share"]),
             int(row["digital_parameters"]),
             int(row["digital_products"]),
-            f"{row['tune_seconds']:.2f}",
+            _seconds(row["backbone_seconds"], 1),
+            _seconds(row["tune_seconds"], 2),
             _points(row["kept_share"], 0),
             _points(row["backbone_macs_share"], 0),
             _points(row["tune_macs_share"], 1),
@@ -171,10 +187,16 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
         else "All chips see the same test images: how lucky these are is not in the interval.",
         "Corrections are written anew in every run; digital numbers are not written to cells and "
         "have no noise.",
-        "MACs: three times the forward ones, over those of the whole schedule of the baseline's "
-        "backbone; kept: chips on which what was trained beat what it started from, on validation "
-        "images.",
+        "MACs: three times the forward ones of network and corrections, over those of the whole "
+        "schedule of the baseline's backbone; kept: chips on which what was trained beat "
+        "what it started from, on validation images.",
     ]
+    lines.append(
+        "Seconds: wall time per backbone (since it was last stopped) and per chip, of that machine "
+        f"and its load ({'; '.join(dict.fromkeys(frame['computed_on']))}); they compare with no "
+        "others."
+    )
+    lines += _origins(frame)
     lines += _conditions(frame)
     if len(ideal):
         known = frame["published_ideal"].dropna()
@@ -197,6 +219,37 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _origins(frame: pandas.DataFrame) -> list[str]:
+    """Say where the results of one sigma, or their backbones, were computed in different places."""
+    found = []
+    for sigma, rows in frame.groupby("sigma", sort=False):
+        methods: dict[str, list[str]] = {}
+        backbones: dict[str, list[str]] = {}
+        for row in rows.to_dict("records"):
+            place = f"{row['computed_on']}, back end {row['backend']}"
+            methods.setdefault(place, []).append(str(row["method"]))
+            backbones.setdefault(str(row["backbone_computed_on"]), []).append(str(row["method"]))
+        if _mixed(methods):
+            found.append(
+                f"Sigma {sigma:g} was computed in different places, {_listed(methods)}: methods "
+                "differ by rounding too, and by bfloat16 where that is named."
+            )
+        if _mixed(backbones):
+            found.append(
+                f"Backbones of sigma {sigma:g} were trained in different places, "
+                f"{_listed(backbones)}: with other noise, of the same law."
+            )
+    return found
+
+
+def _mixed(places: dict[str, list[str]]) -> bool:
+    return len(places) > 1 or any(";" in place for place in places)
+
+
+def _listed(places: dict[str, list[str]]) -> str:
+    return "; ".join(f"{place} ({', '.join(methods)})" for place, methods in places.items())
+
+
 def _conditions(frame: pandas.DataFrame) -> list[str]:
     """When and how the cells behind the accuracies were read, where that is not at once."""
     found = []
@@ -210,6 +263,11 @@ def _conditions(frame: pandas.DataFrame) -> list[str]:
         found.append(
             f"Cells are read {time_s:g} s after they were written; corrections were measured and "
             "trained before they drifted, and no output is rescaled."
+        )
+    if bool(frame["beyond_retention"].any()):
+        found.append(
+            f"{time_s:g} s is beyond the device's retention time, after which levels are lost: not "
+            "modelled."
         )
     return found
 

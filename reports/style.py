@@ -94,7 +94,8 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure; vector formats keep text as text.
 
     Raises:
-        ConfigError: a wrong ending, or a place that cannot be written to.
+        ConfigError: a wrong ending.
+        DataError: a place that cannot be written to, or a full disk.
     """
     import matplotlib as mpl
 
@@ -103,4 +104,20 @@ def save(figure: Figure, path: Path) -> None:
         with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
             figure.savefig(path, dpi=160)
     except OSError as error:
-        raise ConfigError(f"--plot {path}: cannot be written: {error}") from error
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def save_table(frame: pandas.DataFrame, path: Path) -> None:
+    """Write the numbers of a figure as CSV, without the index.
+
+    Args:
+        frame: the numbers.
+        path: where to.
+
+    Raises:
+        DataError: a place that cannot be written to, or a full disk.
+    """
+    try:
+        frame.to_csv(path, index=False)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

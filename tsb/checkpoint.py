@@ -29,6 +29,8 @@ _ZIP_MAGIC = b"PK\x03\x04"
 #: First bytes of pickles of protocol 2 to 5.
 _PICKLE_MAGICS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 _METADATA = "archsim"
+#: Key, in the settings of a training, of the options with which its network was built.
+OPTIONS = "options"
 _LENGTH_BYTES = 8
 #: Differences that an error lists before it only counts.
 _LISTED = 4
@@ -54,6 +56,12 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     network: str = ""
     settings: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, object] | None:
+        """Options with which the network was built; None if the file does not say."""
+        found = self.settings.get(OPTIONS)
+        return dict(found) if isinstance(found, dict) else None
 
     def load_into(self, model: nn.Module) -> None:
         """Copy the tensors into a model.

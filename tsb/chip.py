@@ -177,6 +177,7 @@ class Chip:
             batch norms as they are.
         wanted: the weights that were asked for (rounded to codes), by name.
         verified_weights: how many were write-verified.
+        options: with which the network was built, as JSON values.
     """
 
     network: str
@@ -186,6 +187,7 @@ class Chip:
     tensors: dict[str, Tensor]
     wanted: dict[str, Tensor]
     verified_weights: int
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def stored(self) -> dict[str, Tensor]:
@@ -242,6 +244,7 @@ class Chip:
             "scaling": self.placement.scaling,
             "copies": dict(self.placement.copies),
             "verified_weights": self.verified_weights,
+            "options": dict(self.options),
         }
         write_tensors(Path(path), tensors, about)
 
@@ -273,8 +276,9 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> C
         return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
     cell, copies = about["cell"], about["copies"]
-    if not (isinstance(cell, dict) and isinstance(copies, dict)):
-        raise TypeError("cell and copies")
+    options = about.get("options", {})  # chips of before they were recorded have the usual ones
+    if not (isinstance(cell, dict) and isinstance(copies, dict) and isinstance(options, dict)):
+        raise TypeError("cell, copies and options")
     return Chip(
         network=str(about["network"]),
         backbone=str(about["backbone"]),
@@ -285,6 +289,7 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> C
         tensors=part("chip."),
         wanted=part("wanted."),
         verified_weights=int(str(about["verified_weights"])),
+        options=dict(options),
     )
 
 
@@ -294,6 +299,7 @@ def deploy(
     *,
     seed: int,
     network: str = "",
+    options: Mapping[str, object] | None = None,
     verified: Masks | None = None,
 ) -> Chip:
     """Program a backbone onto one chip.
@@ -306,13 +312,16 @@ def deploy(
         placement: how its weights are put on cells.
         seed: of the programming errors, 0 to 2^32 - 1.
         network: name of the model, kept with the chip.
+        options: with which that network was built, kept with the chip.
         verified: masks of the weights that are write-verified; None verifies none.
 
     Raises:
         ConfigError: a seed out of range, or copies of a weight that the model has not.
         DataError: weights that are not finite.
     """
-    return deploy_all(model, placement, [seed], network=network, verified=verified)[0]
+    return deploy_all(
+        model, placement, [seed], network=network, options=options, verified=verified
+    )[0]
 
 
 def deploy_all(
@@ -321,6 +330,7 @@ def deploy_all(
     seeds: Sequence[int],
     *,
     network: str = "",
+    options: Mapping[str, object] | None = None,
     verified: Masks | None = None,
 ) -> list[Chip]:
     """Program a backbone onto several chips, each as :func:`deploy` does, in less time.
@@ -330,6 +340,7 @@ def deploy_all(
         placement: how its weights are put on cells.
         seeds: of the programming errors of each chip, 0 to 2^32 - 1.
         network: name of the model, kept with the chips.
+        options: with which that network was built, kept with the chips.
         verified: masks of the weights that are write-verified; None verifies none.
 
     Raises:
@@ -358,6 +369,7 @@ def deploy_all(
             tensors=tensors | write(torch.Generator().manual_seed(seed)),
             wanted=wanted,
             verified_weights=verified_weights,
+            options=dict(options or {}),
         )
         for seed in seeds
     ]

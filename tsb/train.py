@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError
 from tsb.augment import flip_and_crop
 from tsb.backbone_loss import Objective, make_objective
+from tsb.checkpoint import OPTIONS
 from tsb.compute_device import generator_on
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import alike_chips, monte_carlo
@@ -42,6 +43,7 @@ def train_backbone(
     settings: TrainSettings,
     *,
     network: str = "",
+    options: Mapping[str, object] | None = None,
     run_folder: Path | str | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
@@ -55,6 +57,7 @@ def train_backbone(
         dataset: ``train`` and ``validation`` are used.
         settings: how.
         network: name of the model, for the saved files.
+        options: with which that network was built, as JSON values, for the saved files.
         run_folder: made if it is not there; None saves nothing.
         progress: told of every epoch.
 
@@ -73,7 +76,8 @@ def train_backbone(
     device = next(model.parameters()).device
     train, validation = dataset.train.to(device), dataset.validation.to(device)
     folder = None if run_folder is None else RunFolder(Path(run_folder))
-    about: dict[str, object] = {"network": network, "dataset": dataset.name, "images": len(train)}
+    about: dict[str, object] = {"network": network, OPTIONS: dict(options or {})}
+    about |= {"dataset": dataset.name, "images": len(train)}
     about |= settings.as_json()
     about[DATA_HASH] = [dataset.content_hashes[name] for name in ("train", "validation")]
     with _threads(settings.threads):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.errors import ConfigError, DataError
-from tsb.checkpoint import check_fits, read_tensors, write_atomically, write_tensors
+from tsb.checkpoint import OPTIONS, check_fits, read_tensors, write_atomically, write_tensors
 
 #: What a state calls the hashes of its training and validation images.
 DATA_HASH = "data_hash"
@@ -207,8 +207,8 @@ class RunFolder:
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    if DATA_HASH not in before:  # a state of before the images were recorded
-        now = {key: value for key, value in now.items() if key != DATA_HASH}
+    # States of before images and options were recorded do not have them.
+    now = {k: v for k, v in now.items() if k in before or k not in (DATA_HASH, OPTIONS)}
     differ = [
         f"{key}: {before.get(key)} before, {now.get(key)} now"
         for key in sorted(before.keys() | now.keys())

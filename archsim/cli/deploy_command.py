@@ -37,10 +37,30 @@ def deploy_command(
         ),
     ] = None,
     bits_per_cell: Annotated[int, typer.Option("--bits-per-cell", min=1, max=8)] = 2,
+    scaling: Annotated[
+        str,
+        typer.Option("--scaling", help="What shares a full-scale conductance: tensor or column."),
+    ] = "tensor",
+    write: Annotated[
+        str,
+        typer.Option(
+            "--write", help="Which weights are write-verified: none, all or last-layers:N."
+        ),
+    ] = "none",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME=VALUE",
+            help="Of the network, where the checkpoint does not say it, e.g. widths=[16,32,64]. "
+            "Repeatable.",
+        ),
+    ] = None,
     debug: options.DebugOption = False,
 ) -> None:
     """Program a trained network onto chips, once: each file holds what its cells really hold."""
-    from archsim import pipeline_study as pipeline
+    from archsim import pipeline_chips as pipeline
+    from archsim.config.load import parse_options
 
     for path in pipeline.deploy_chips(
         network,
@@ -51,5 +71,8 @@ def deploy_command(
         device=device,
         sigma=sigma,
         bits_per_cell=bits_per_cell,
+        scaling=scaling,
+        write=write,
+        options=parse_options(option or ()),
     ):
         typer.echo(f"wrote {path}")

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
+    from archsim.pipeline_chips import ChipAccuracy
+
+Row = dict[Hashable, Any]
+
 #: Version of the JSON of chips, and of that of a run: 2 has ``accuracy_of``, ``chosen`` and
 #: ``max_verified`` in place of ``best``, and ``accuracy`` is of the method chosen on validation.
 _CHIP_SCHEMA, _RUN_SCHEMA = 1, 2
+#: How often corrections are written per chip, where nothing else is asked for.
+_RUNS = 25
 _RESULTS, _CURVES, _GAPS = "results.csv", "learning-curves.png", "gap.png"
 _METHODS = "methods.png"
 #: Keys of ``accuracy`` in JSON, and the columns that they come from.
@@ -42,6 +48,8 @@ _ACCURACY = {
 }
 #: What is said of the chosen method of each sigma.
 _CHOSEN_KEYS = ("sigma", "method", "validation_accuracy", "verified_share")
+#: What is said of a method that keeps its sigma from having a choice.
+_LACKS_KEYS = ("sigma", "method", "choice_lacks")
 _NAMED = (*_ACCURACY.values(), "method", "sigma")
 
 
@@ -74,13 +82,24 @@ def evaluate_command(
     data: DataOption = None,
     data_root: DataRootOption = None,
     runs: Annotated[
-        int, typer.Option("--runs", min=1, help="How often corrections are written per chip.")
-    ] = 25,
+        int | None,
+        typer.Option(
+            "--runs",
+            min=1,
+            help="How often corrections are written per chip. Default: 25.",
+            show_default=False,
+        ),
+    ] = None,
     test_images: Annotated[
         int | None,
         typer.Option("--test-images", min=1, help="Default: all.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the writing, 0 to 2^32 - 1.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", help="Of the writing, 0 to 2^32 - 1. Default: 0.", show_default=False
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -98,7 +117,8 @@ def evaluate_command(
     Accuracies are those of the test images; every choice is made on the validation images: for each
     sigma of a run, the method of the highest validation accuracy, within --max-verified.
     """
-    seed_of(seed)
+    if seed is not None:
+        seed_of(seed)
     check_writable(out)
     from archsim import pipeline_study as pipeline
 
@@ -114,6 +134,8 @@ def evaluate_command(
                 "--data": data,
                 "--data-root": data_root,
                 "--test-images": test_images,
+                "--runs": runs,
+                "--seed": seed,
             }
         )
         frame = pipeline.evaluate(run[0], methods=method or (), max_verified=max_verified)
@@ -122,20 +144,26 @@ def evaluate_command(
     for option, value in (("--plot", plot), ("--max-verified", max_verified)):
         if value is not None:
             raise ConfigError(f"{option} is for the folder of a run")
-    from archsim.pipeline_program import usual_data
-
     if method:
         raise ConfigError("--method is for the folder of a run; chips are measured as they are")
-    network = pipeline.network_of(run[0])
-    found = pipeline.evaluate_chips(
+    from archsim import pipeline_chips
+    from archsim.pipeline_program import usual_data
+
+    network = pipeline_chips.network_of(run[0])
+    found = pipeline_chips.evaluate_chips(
         run,
         corrections=correction or (),
         data=data or usual_data(network),
         data_root=data_root,
-        runs=runs,
+        runs=_RUNS if runs is None else runs,
         test_images=test_images,
-        seed=seed,
+        seed=seed or 0,
     )
+    _write_chips(found, format, out)
+
+
+def _write_chips(found: ChipAccuracy, format: Format, out: Path | None) -> None:
+    """Write the accuracy of single chips."""
     stats = found.stats.to_dict()
     row = {"network": found.network, "method": found.method, **stats}
     if format is Format.JSON:
@@ -147,7 +175,7 @@ def evaluate_command(
         from archsim.cli import render
         from reports.study_tables import chip_accuracy
 
-        table = chip_accuracy(found.network, found.method, found.stats.to_dict())
+        table = chip_accuracy(found.network, found.method, stats)
         render.present(lambda console: render.show(console, render.figures(table)), out)
 
 
@@ -158,9 +186,10 @@ def _check_unused(given: dict[str, object]) -> None:
         ConfigError: names the option.
     """
     for option, value in given.items():
-        if value:
+        if value not in (None, []):
             raise ConfigError(
-                f"{option} is for files of chips; a run has its own data and corrections"
+                f"{option} is for files of chips; a run has its own data, corrections, runs and "
+                "seeds"
             )
 
 
@@ -234,28 +263,44 @@ def _json(frame: pandas.DataFrame, max_verified: float | None) -> dict[str, Any]
         for row in rows
     ]
     chosen = [row for row in rows if row["chosen"]]
-    # Results of before validation accuracies were recorded have nothing else to go by.
-    alike = chosen or [row for row in rows if row["sigma"] == rows[0]["sigma"]]
-    shown = alike[0] if chosen else max(alike, key=_mean_accuracy)
+    shown, highest = _shown(rows, chosen, max_verified)
+    lacks = [row for row in rows if row["choice_lacks"]]
     return {
         "schema": _RUN_SCHEMA,
         "accuracy": _accuracy(shown),
-        "accuracy_of": {
-            "method": shown["method"],
-            "sigma": shown["sigma"],
-            "highest": "validation_accuracy" if chosen else "accuracy",
-        },
+        "accuracy_of": {"method": shown["method"], "sigma": shown["sigma"], "highest": highest},
         "chosen": [{key: row[key] for key in _CHOSEN_KEYS} for row in chosen],
+        "not_comparable": [{key: row[key] for key in _LACKS_KEYS} for row in lacks],
         "max_verified": max_verified,
         "methods": entries,
     }
 
 
-def _accuracy(row: dict[Hashable, Any]) -> dict[str, Any]:
+def _shown(
+    rows: list[Row], chosen: list[Row], max_verified: float | None
+) -> tuple[Row, str | None]:
+    """Return whose accuracy stands first, and of what it is the highest, None if of nothing.
+
+    Raises:
+        ConfigError: a bound, and nothing chosen within it.
+    """
+    if chosen:
+        return chosen[0], "validation_accuracy"
+    if max_verified is not None:
+        raise ConfigError(f"--max-verified {max_verified:g}: no method can be chosen within it")
+    if any(row["validation_accuracy"] is not None for row in rows):
+        return rows[0], None
+    # Results of before validation accuracies were recorded have nothing else to go by.
+    return max(
+        (row for row in rows if row["sigma"] == rows[0]["sigma"]), key=_mean_accuracy
+    ), "accuracy"
+
+
+def _accuracy(row: Row) -> dict[str, Any]:
     return {key: row[column] for key, column in _ACCURACY.items()}
 
 
-def _mean_accuracy(row: dict[Hashable, Any]) -> float:
+def _mean_accuracy(row: Row) -> float:
     return float(row["accuracy"])
 
 

@@ -61,7 +61,7 @@ def tune_command(
     from rich.console import Console
     from rich.progress import Progress
 
-    from archsim import pipeline_study as pipeline
+    from archsim import pipeline_chips as pipeline
     from archsim.pipeline_program import usual_data
 
     network = pipeline.network_of(chips[0])

@@ -181,6 +181,28 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
         raise ConfigError(f"override '{text}': '{value}' is not a YAML value") from error
 
 
+def parse_options(texts: Iterable[str]) -> dict[str, object]:
+    """Parse options of a network: ``widths=[16,32,64]`` and the like, by name.
+
+    Args:
+        texts: ``name=value``, the value in YAML.
+
+    Raises:
+        ConfigError: no ``=``, a path instead of a name, an unreadable value, or a name twice.
+    """
+    found: dict[str, object] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        whole = separator and value.strip() and name.strip().isidentifier()
+        if not whole or name.strip() in found:
+            raise ConfigError(
+                f"--option '{text}'; allowed: name=value, each name once, for example "
+                "--option widths=[16,32,64]"
+            )
+        found[name.strip()] = parse_override(text)[1]
+    return found
+
+
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """Return a copy of ``document`` with every ``path=value`` applied.
 

@@ -134,7 +134,7 @@ class Study(_Model):
     description: str = ""
     network: str = Field(description="zoo name or package.module:function")
     options: dict[str, int | bool | list[int]] = Field(
-        default_factory=dict, description="of the zoo network, e.g. widths: [32, 64, 128]"
+        default_factory=dict, description="of the network, e.g. widths: [32, 64, 128]"
     )
     data: str = Field(description="mnist-part, mnist, fashion-mnist, cifar10 or tiny-imagenet")
     device: str = Field(default="rram", description="preset; its sigma is replaced by `sigma`")

@@ -379,7 +379,7 @@ def check_accuracy(space: Space) -> int:
 
 def _effort(case: Case, asked: AccuracyOfPoints) -> float:
     """Multiply-adds of training, tuning and measuring, roughly: what orders the cases."""
-    from tsb.study.work import graph_of
+    from tsb.study.network import graph_of
 
     study = study_of(case, asked)
     macs = sum(layer.macs for layer in graph_of(study).layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
@@ -53,17 +53,24 @@ def load_network(
     return trace(model, _zoo_shape(spec, model, input_shape), name=name or spec)
 
 
-def load_module(spec: str) -> nn.Module:
+def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Module:
     """Build the model of a network with weights in memory, in evaluation mode.
 
     Args:
         spec: A zoo name, or ``package.module:function`` that returns an ``nn.Module``.
+        options: Passed on to the zoo factory or to the function.
 
     Raises:
         NetworkError: As :func:`load_network`.
     """
-    module = _call_factory(spec, {}) if ":" in spec else zoo.build(spec)
-    return module.eval()
+    chosen = dict(options or {})
+    if ":" in spec:
+        return _call_factory(spec, chosen).eval()
+    if "device" in chosen:  # of the builder, not of the network
+        raise NetworkError(f"network '{spec}' has no option 'device'")
+    # Files have lists where the built-in networks take tuples.
+    chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
+    return zoo.entry(spec).build(device="cpu", **chosen).eval()
 
 
 def _shape_of(module: nn.Module, given: Sequence[int] | None) -> Sequence[int] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import DataError
-from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, tidy
+from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -105,4 +105,4 @@ def save_gap(frame: pandas.DataFrame, path: Path) -> None:
     """
     check_suffix(path)
     save(draw_gap(collect_gap(frame)), path)
-    frame.to_csv(path.with_suffix(".csv"), index=False)
+    save_table(frame, path.with_suffix(".csv"))

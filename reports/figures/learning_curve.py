@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, tidy
+from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -88,4 +88,4 @@ def save_learning_curves(epochs: pandas.DataFrame, path: Path) -> None:
     """
     check_suffix(path)
     save(draw_learning_curves(collect_learning_curves(epochs)), path)
-    epochs.to_csv(path.with_suffix(".csv"), index=False)
+    save_table(epochs, path.with_suffix(".csv"))

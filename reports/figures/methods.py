@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, tidy
+from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -133,4 +133,4 @@ def save_methods(frame: pandas.DataFrame, path: Path) -> None:
     """
     check_suffix(path)
     save(draw_methods(collect_methods(frame)), path)
-    frame.to_csv(path.with_suffix(".csv"), index=False)
+    save_table(frame, path.with_suffix(".csv"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import DataError
-from reports.style import COLOURS, check_suffix, new_figure, save, tidy
+from reports.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -133,4 +133,4 @@ def save_write_verify(summary: pandas.DataFrame, path: Path, about: str = "") ->
     """
     check_suffix(path)
     save(draw_write_verify(collect_write_verify(summary, about)), path)
-    summary.to_csv(path.with_suffix(".csv"), index=False)
+    save_table(summary, path.with_suffix(".csv"))

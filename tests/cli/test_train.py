@@ -15,8 +15,10 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from archsim.network.load import load_module
 from tests.cli.conftest import Run
 from tests.house.helpers import ROOT
+from tsb.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
 from tsb.chip import Chip
 
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
@@ -191,6 +193,89 @@ def test_deploy_tune_evaluate(run: Run, tmp_path: Path) -> None:
     assert "lenet3, no correction" in table
 
 
+def test_options_of_a_network_go_with_its_files(run: Run, tmp_path: Path) -> None:
+    """From the study into the checkpoint, from there into the chips, and from them to the rest."""
+    changes = {
+        "options": {"batch_norm": True, "num_classes": 11},
+        "sigma": [0.1],
+        "methods": STUDY["methods"][:1],
+    }
+    path = tmp_path / "other.yaml"
+    path.write_text(yaml.safe_dump({**STUDY, **changes, "data": "mnist", "name": "other"}))
+    done = run("train", path, "--data-root", MNIST, "--set", "study.options.num_classes=10")
+    assert done.exit_code == 0, done.stderr
+    best = tmp_path / "runs/other/backbones/noise-sigma0.1-seed0/best.safetensors"
+    assert load_checkpoint(best).options == {"batch_norm": True, "num_classes": 10}
+    done = run("deploy", "lenet3", "--checkpoint", best, "--chips", 1, "--write", "last-layers:1")
+    assert done.exit_code == 0, done.stderr
+    chip = tmp_path / "chips" / "chip-0.safetensors"
+    assert Chip.load(chip).options == {"batch_norm": True, "num_classes": 10}
+    assert Chip.load(chip).verified_weights == 4900
+    done = run("tune", chip, "--method", "batch-norm+biases", "--data-root", MNIST, "--steps", 5)
+    assert done.exit_code == 0, done.stderr
+    correction = tmp_path / "corrections" / "correction-0.safetensors"
+    done = run("evaluate", chip, "--correction", correction, "--data-root", MNIST)
+    assert "lenet3, batch-norm+biases" in done.stdout, done.stderr
+    # Files of before options were recorded say so, and take them from the command line.
+    tensors, about = read_tensors(best)
+    settings = about["settings"]
+    assert isinstance(settings, dict)
+    del settings["options"]
+    older = tmp_path / "older.safetensors"
+    write_tensors(older, tensors, about)
+    refused(
+        run("deploy", "lenet3", "--checkpoint", older),
+        "does not fit", "does not say with which options 'lenet3' was built", "--option widths=",
+    )  # fmt: skip
+    given = ("--option", "batch_norm=true", "--chips", 1, "--scaling", "column")
+    done = run("deploy", "lenet3", "--checkpoint", older, *given, "--chips-to", "more")
+    assert done.exit_code == 0, done.stderr
+    more = tmp_path / "more" / "chip-0.safetensors"
+    assert Chip.load(more).options == {"batch_norm": True}
+    assert Chip.load(more).placement.scaling == "column"
+    refused(run("evaluate", chip, more, "--data-root", MNIST), "give chips of one network")
+    forgotten = tmp_path / "forgotten.safetensors"
+    replace(Chip.load(chip), options={}).save(forgotten)
+    refused(run("evaluate", forgotten), "does not fit", "names no options of 'lenet3'")
+
+
+def test_the_width_reduced_network_of_the_studies(run: Run, tmp_path: Path) -> None:
+    """Lists for what the network takes as tuples, from the command line and from the chip."""
+    path = tmp_path / "small.safetensors"
+    save_checkpoint(path, load_module("vgg8", {"widths": [4, 4, 8], "hidden": 8}), network="vgg8")
+    sizes = ("--option", "widths=[4,4,8]", "--option", "hidden=8", "--chips", 1)
+    done = run("deploy", "vgg8", "--checkpoint", path, *sizes)
+    assert done.exit_code == 0, done.stderr
+    chip = tmp_path / "chips" / "chip-0.safetensors"
+    assert Chip.load(chip).options == {"widths": [4, 4, 8], "hidden": 8}
+    # The network is built; what does not fit is the data.
+    words = "data 'mnist' has images of 1x28x28; network 'vgg8' takes 3x32x32"
+    for command in (("tune", chip, "--method", "biases"), ("evaluate", chip)):
+        refused(run(*command, "--data", "mnist", "--data-root", MNIST), words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--option", "widths"), ("--option 'widths'", "name=value")),
+        (("--option", "channels="), ("--option 'channels='", "name=value")),
+        (("--option", "a.b=1"), ("--option 'a.b=1'", "name=value")),
+        (("--option", "width=3"), ("network 'lenet3' has no option 'width'",)),
+        (("--option", "device=meta"), ("network 'lenet3' has no option 'device'",)),
+        (("--option", "batch_norm=true"), ("does not fit the model",)),
+        (("--scaling", "row"), ("scaling = 'row'; allowed: tensor, column",)),
+        (("--write", "some"), ("--write) = 'some'; allowed: none, all, last-layers:N",)),
+        (("--write", "last-layers:x"), ("--write) = 'last-layers:x'",)),
+        (("--write", "last-layers:9"), ("last layers = 9; allowed: 0 to 3",)),
+    ],
+)
+def test_bad_options_of_deploy(
+    run: Run, tmp_path: Path, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    refused(run("deploy", "lenet3", "--checkpoint", CHECKPOINT, *options), *words)
+    assert not (tmp_path / "chips").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -254,6 +339,8 @@ def test_options_of_chips_are_refused_for_a_run(run: Run, tmp_path: Path) -> Non
     folder.mkdir()
     refused(run("evaluate", folder, "--correction", "x"), "--correction is for files of chips")
     refused(run("evaluate", folder, "--data-root", "/nowhere"), "--data-root is for files of chips")
+    refused(run("evaluate", folder, "--seed", 0), "--seed is for files of chips")
+    refused(run("evaluate", folder, "--runs", 7), "--runs is for files of chips")
     refused(run("evaluate", folder, folder), "is a folder; allowed: one run at a time")
 
 

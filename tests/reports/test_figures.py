@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from torch import nn
 
 from archsim import pipeline
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, DataError
 from archsim.sensitivity import Elasticity
 from archsim.validation import Comparison, ValidationResult
 from reports.figures.floorplan import collect_floorplan, draw_floorplan, save_floorplan
 from reports.figures.sensitivity import collect_sensitivity, draw_sensitivity, save_sensitivity
 from reports.figures.validation import collect_validation, draw_validation
+from reports.style import save_table
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,19 @@ def test_detail_goes_down_with_size(mapped, tiles, fields, numbers):
 def test_bad_places_are_refused(mapped, tmp_path, name):
     with pytest.raises(ConfigError, match=r"--plot"):
         save_floorplan(*mapped, tmp_path / name)
+
+
+def test_a_full_disk_is_told_with_the_file_alone(mapped, tmp_path, monkeypatch):
+    """Figures of a run are written without an option that could be named."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(DataError, match=r"^/.*plan\.png: cannot be written: No space left on dev"):
+        save_floorplan(*mapped, tmp_path / "plan.png")
+    with pytest.raises(DataError, match=r"^/.*below/numbers\.csv: cannot be written: "):
+        save_table(pd.DataFrame({"a": [1]}), tmp_path / "below" / "numbers.csv")
 
 
 def entries():

@@ -27,12 +27,14 @@ def row(method: str, sigma: float, accuracy: float, **changes: object) -> dict[s
         "gap_closed_high": 0.6, "ci95_backbone_low": accuracy - 0.01,
         "ci95_backbone_high": accuracy + 0.01, "kept_share": 0.75, "backbone_macs_share": 0.5,
         "diverged_backbones": 0, "own_images": False, "read_noise": False, "read_after_s": 0.0,
+        "beyond_retention": False, "computed_on": "cpu", "backend": "compiled",
+        "backbone_computed_on": "cpu", "backbone_seconds": 56.7,
         "seeds": 3, "chips": 8, "runs": 1, "images": 1000, "extra_weights": 25,
         "verified_weights": 25, "verified_share": 0.00463,
         "digital_parameters": 0, "digital_products": 0,
         "tune_seconds": 1.234, "tune_macs_share": 0.119, "diverged": 0,
         "published_accuracy": None, "published_ideal": None, "validation_accuracy": None,
-        "chosen": False, **changes,
+        "chosen": False, "choice_lacks": "", **changes,
     }  # fmt: skip
 
 
@@ -65,7 +67,13 @@ def test_no_published_column_without_published_values() -> None:
 
 def test_choice_is_said_and_validation_shown_where_it_is_known() -> None:
     assert "validation_accuracy" not in tables.accuracy(FRAME).records()[0]
-    assert tables.choice(FRAME, None)[1] == ()
+    before = FRAME.assign(choice_lacks="no validation accuracy")
+    assert tables.choice(before, None)[1] == tuple(
+        f"sigma {sigma}: no choice; not comparable: plain (no validation accuracy), "
+        "TSB (no validation accuracy)"
+        for sigma in (0.1, 0.2)
+    )
+    assert tables.choice(FRAME, 0.001)[1][1] == "sigma 0.2: no choice; all verify more"
     frame = FRAME.assign(validation_accuracy=[0.95, 0.96, 0.91, 0.92])
     frame["chosen"] = [False, True, False, True]
     shown = [own["validation_accuracy"] for own in tables.accuracy(frame).records()]
@@ -79,7 +87,26 @@ def test_choice_is_said_and_validation_shown_where_it_is_known() -> None:
 def test_effort() -> None:
     found = tables.effort(FRAME).records()[0]
     assert (found["verified_share"], found["tune_macs_share"]) == ("0.46", "11.9")
+    assert (found["backbone_seconds"], found["tune_seconds"]) == ("56.7", "1.23")
     assert tables.effort(FRAME).texts()[0][2] == "25"
+    older = tables.effort(FRAME.assign(backbone_seconds=None)).records()[0]
+    assert older["backbone_seconds"] is None
+
+
+def test_results_of_different_places_are_told() -> None:
+    assert "machine and its load (cpu);" in " ".join(tables.notes(FRAME))
+    assert "different places" not in " ".join(tables.notes(FRAME))
+    frame = FRAME.assign(
+        computed_on=["cpu", "cuda:0 (H200)", "cpu", "cpu"],
+        backend=["compiled", "batched", "compiled", "compiled"],
+        backbone_computed_on=["cpu", "cpu", "cpu; cuda:0 (H200)", "cpu"],
+    )
+    told = [note for note in tables.notes(frame) if "different places" in note]
+    assert [note.partition(":")[0] for note in told] == [
+        "Sigma 0.1 was computed in different places, cpu, back end compiled (plain); cuda",
+        "Backbones of sigma 0.2 were trained in different places, cpu; cuda",
+    ]
+    assert "(H200), back end batched (TSB)" in told[0]
 
 
 def test_heading_and_notes() -> None:
@@ -91,6 +118,8 @@ def test_heading_and_notes() -> None:
     later = tables.notes(FRAME.assign(read_noise=True, read_after_s=3600.0))
     assert "read noise" in later[-2]
     assert "3600 s after" in later[-1]
+    lost = tables.notes(FRAME.assign(read_after_s=1e9, beyond_retention=True))
+    assert "1e+09 s is beyond the device's retention time" in lost[-1]
     notes = tables.notes(FRAME)
     assert notes[0] == "Noise-free network, 8-bit weights: 98.00 %."
     shown = tables.notes(FRAME.assign(published_ideal=0.9297))[0]

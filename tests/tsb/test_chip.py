@@ -10,6 +10,7 @@ from torch import nn
 
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module
+from tsb.checkpoint import read_tensors, write_tensors
 from tsb.chip import Chip, Placement, deploy
 from tsb.quantize import mapped_weights, quantise
 from tsb.selective_write import verify_all, verify_named
@@ -58,6 +59,20 @@ def test_saved_and_loaded(model: nn.Module, tmp_path: Path) -> None:
     images = torch.randn(4, 1, 28, 28)
     chip.load_into(model)
     assert torch.equal(fresh(images), model(images))
+
+
+def test_options_of_the_network_are_kept(model: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "chip.safetensors"
+    given = {"widths": [4, 4, 8], "batch_norm": True}
+    deploy(model, PLACED, seed=1, network="vgg8", options=given).save(path)
+    assert Chip.load(path).options == given
+    tensors, about = read_tensors(path)
+    del about["options"]  # a chip of before they were recorded
+    write_tensors(path, tensors, about)
+    assert Chip.load(path).options == {}
+    write_tensors(path, tensors, {**about, "options": 3})
+    with pytest.raises(DataError, match="chip of another version of archsim"):
+        Chip.load(path)
 
 
 def test_error_is_that_of_the_law() -> None:

@@ -35,14 +35,30 @@ def test_within_a_budget(share: float | int, methods: list[str]) -> None:
     assert [method for method, _ in chosen(ROWS, share)] == methods  # type: ignore[misc]
 
 
-def test_a_method_that_is_not_finished_is_not_compared() -> None:
+def lacking(rows: list[tuple[object, ...]], share: float | None = None) -> dict[object, str]:
+    found = with_choice(pd.DataFrame(rows, columns=COLUMNS), share).to_dict("records")
+    return {
+        (row["method"], row["sigma"]): row["choice_lacks"] for row in found if row["choice_lacks"]
+    }
+
+
+def test_nothing_is_chosen_beside_a_method_that_is_not_finished() -> None:
     rows = [row if row[0] != "all" else (*row[:5], 1) for row in ROWS]
-    assert chosen(rows) == [("TSB", 0.1), ("TSB", 0.2)]
+    assert chosen(rows) == []
+    assert lacking(rows) == dict.fromkeys([("all", 0.1), ("all", 0.2)], "1 of 3 seeds")
+    # What is beyond the bound takes no part.
+    assert chosen(rows, 0.5) == [("TSB", 0.1), ("TSB", 0.2)]
+    assert lacking(rows, 0.5) == {}
 
 
-def test_a_sigma_without_validation_accuracies_has_no_choice() -> None:
-    rows = [row if row[1] != 0.1 else (*row[:2], None, *row[3:]) for row in ROWS]
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_nothing_is_chosen_beside_a_method_without_validation_accuracy(
+    unknown: float | None,
+) -> None:
+    rows = [(*row[:2], unknown, *row[3:]) if row[:2] == ("plain", 0.1) else row for row in ROWS]
     assert chosen(rows) == [("TSB", 0.2)]
+    assert lacking(rows) == {("plain", 0.1): "no validation accuracy"}
+    assert chosen(rows, 0.5) == [("TSB", 0.2)]
 
 
 def test_part_of_a_table_is_chosen_from() -> None:
@@ -64,5 +80,24 @@ def test_a_budget_that_no_method_keeps() -> None:
 
 
 def test_a_budget_needs_validation_accuracies() -> None:
+    rows = [(*row[:2], None, *row[3:]) for row in ROWS]
     with pytest.raises(ConfigError, match="before validation accuracies were recorded"):
-        chosen([(*row[:2], None, *row[3:]) for row in ROWS], 0.5)
+        chosen(rows, 0.5)
+
+
+def test_a_budget_within_which_nothing_can_be_compared() -> None:
+    """The methods that have validation accuracies verify too much: no other is put forward."""
+    rows = [(*row[:2], None, *row[3:]) if row[0] == "plain" else row for row in ROWS]
+    message = r"= 0\.001: within it .*'plain' at sigma 0\.1 has no validation accuracy"
+    with pytest.raises(ConfigError, match=message):
+        chosen(rows, 0.001)
+    fewer = [(*row[:5], 2) if row[0] == "plain" else row for row in ROWS]
+    with pytest.raises(ConfigError, match=r"'plain' at sigma 0\.2 has 2 of 3 seeds"):
+        chosen(fewer, 0.5)
+
+
+def test_a_budget_that_is_kept_at_one_sigma_only() -> None:
+    """Nothing is chosen at the other one, and nothing is lacking there."""
+    rows = [row for row in ROWS if row[:2] not in (("plain", 0.1), ("TSB", 0.1))]
+    assert chosen(rows, 0.5) == [("TSB", 0.2)]
+    assert lacking(rows, 0.5) == {}

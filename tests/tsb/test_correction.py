@@ -188,6 +188,29 @@ def test_digital_multiplications(method: str, products: int) -> None:
     assert sum(own.digital_products(carrier) for own in corrections) == products
 
 
+@pytest.mark.parametrize(
+    ("method", "macs"),
+    # Blocks at each pixel of each group of channels, the last group padded.
+    [
+        ("", 0),
+        ("biases", 0),
+        ("last-layers:2", 0),
+        ("tsb:channels=1", 5 * 784 + 10 * 196),
+        ("tsb:channels=5", 25 * (784 + 2 * 196)),
+        ("tsb:channels=10", 100 * (784 + 196)),
+        ("tsb:channels=4,depth=2", 2 * 16 * (2 * 784 + 3 * 196)),
+        ("tsb:channels=5,insertions=1", 25 * 2 * 196),
+        ("own-blocks", 25 * 784 + 100 * 196),
+        ("linear-block", 490 * 7),
+        ("low-rank:2", 2 * (490 + 10)),
+        ("scales", 5 * 784 + 10 * 196 + 10),
+    ],
+)
+def test_multiply_adds(method: str, macs: int) -> None:
+    carrier, corrections = prepared(method)
+    assert sum(own.macs(carrier) for own in corrections) == macs
+
+
 @pytest.mark.parametrize("method", ["tsb", "biases", "scales+biases", "last-layers:1"])
 def test_training_repairs_the_chips_it_saw(method: str, mnist: Dataset) -> None:
     carrier, corrections = prepared(method)

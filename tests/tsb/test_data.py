@@ -312,6 +312,46 @@ def test_image_archive_and_its_decoded_cache(tmp_path, monkeypatch):
         load_dataset("cifar10", path, cache_dir=cache)
 
 
+def test_a_cache_is_optional_for_decoded_images(tmp_path, monkeypatch):
+    """A file where the folder should be, or a full disk: one warning, and the same images."""
+    path = as_tar(image_folder(), tmp_path / "cifar10-jpeg.tar.gz")
+    kept = load_dataset("cifar10", path, cache_dir=tmp_path / "cache")
+    (tmp_path / "file").write_text("")
+    for cache in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.warns(UserWarning, match=r"decoded again next time.*/file.*: cannot be made: "):
+            found = load_dataset("cifar10", path, cache_dir=cache)
+        assert torch.equal(found.train.images, kept.train.images)
+    again = load_dataset("cifar10", path, cache_dir=tmp_path / "file")  # no second warning
+    assert torch.equal(again.test.images, kept.test.images)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.warns(UserWarning, match=r"cannot be written: No space left.*XDG_CACHE_HOME"):
+        load_dataset("cifar10", path, cache_dir=tmp_path / "full")
+    assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_a_download_needs_the_cache(tmp_path, monkeypatch):
+    import pooch
+
+    cache = tmp_path / "file"
+    cache.write_text("")
+    monkeypatch.setattr(pooch, "retrieve", lambda **_: pytest.fail("asked the network"))
+    message = r"downloaded to the cache folder .*/file.*cannot be written: .*Set XDG_CACHE_HOME"
+    for name in ("mnist", "cifar10"):
+        with pytest.raises(DataError, match=message):
+            load_dataset(name, cache_dir=cache)
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pooch, "retrieve", full)
+    with pytest.raises(DataError, match=r"cannot be written: No space left on device\. Set XDG"):
+        load_dataset("mnist", cache_dir=tmp_path / "full")
+
+
 MEAN = source("cifar10").mean
 
 

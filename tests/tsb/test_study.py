@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import torch
 
+from archsim import __version__
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError, NetworkError
 from tsb.chip import Chip, deploy_all
 from tsb.study import StudyRun, open_run, results, run_study, summarise, work
 from tsb.study import run as run_module
 from tsb.study.estimate import backbone_passes, method_passes, multiply_adds
+from tsb.study.network import graph_of
 from tsb.study.programming import cell_model
 from tsb.study.run import Step
 from tsb.study.units import backbone_units, chip_seeds, method_settings, method_units
@@ -129,10 +131,39 @@ def test_gain_is_paired(done: StudyRun) -> None:
 def test_training_effort_counts_multiply_adds(done: StudyRun) -> None:
     table = summarise(done.study, done.folder).set_index("method")
     assert table.loc["plain", "backbone_macs_share"] == 1
-    assert table.loc["TSB", "macs_share"] == pytest.approx(1 + 20 / (12 * 12))
-    # 20 steps of 50 images, of 12 epochs of 12 steps of 50: 634 training images
-    assert table.loc["TSB", "tune_macs_share"] == pytest.approx(20 / (12 * 12))
+    # LeNet-3: 5 maps of 28 x 28 from 3 x 3 pixels, 10 of 14 x 14 from 5 x 3 x 3, 490 inputs and 10
+    # outputs. The block of 5 channels goes over each pixel of the first maps once, of the second
+    # twice. 20 steps of 50 images, of 12 epochs of 12 steps of 50: 634 training images.
+    network = 5 * 28**2 * 9 + 10 * 14**2 * 45 + 4900
+    block = 25 * (28**2 + 2 * 14**2)
+    share = 20 / (12 * 12) * (1 + block / network)
+    assert table.loc["TSB", "macs_share"] == pytest.approx(1 + share)
+    assert table.loc["TSB", "tune_macs_share"] == pytest.approx(share)
     assert table.loc["plain", "tune_macs_share"] == 0
+
+
+def test_results_that_counted_the_network_alone_are_raised(done: StudyRun, tmp_path: Path) -> None:
+    """Tables of old and new results compare: the block is added to those that left it out."""
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    path = folder / "methods" / "TSB-sigma0.2-seed0" / "result.json"
+    found = json.loads(path.read_text())
+    whole = found["tune_macs"]
+    found["tune_macs"] = 3 * 20 * 50 * (whole // (3 * 20 * 50) - found.pop("correction_macs"))
+    assert found["tune_macs"] < whole
+    path.write_text(json.dumps(found))
+    one, two = (summarise(done.study, place).set_index("method") for place in (done.folder, folder))
+    share = one.loc["TSB", "tune_macs_share"]
+    assert two.loc["TSB", "tune_macs_share"] == pytest.approx(share, rel=1e-12)
+
+
+def test_results_say_what_made_them(done: StudyRun) -> None:
+    for path in done.folder.glob("*/*/result.json"):
+        found = json.loads(path.read_text())
+        assert found["archsim"] == __version__
+        assert found["commit"] == json.loads((done.folder / "run.json").read_text())["commit"]
+    table = summarise(done.study, done.folder)
+    assert set(table["computed_on"]) == set(table["backbone_computed_on"]) == {"cpu"}
+    assert (table["backbone_seconds"] > 0).all()
 
 
 def test_work_is_known_beforehand(done: StudyRun) -> None:
@@ -147,7 +178,7 @@ def test_work_is_known_beforehand(done: StudyRun) -> None:
     assert passes["TSB"] == 3 * (2 * 200 + 66 + 3 * 20 * 50)
     assert passes["bounded"] == 3 * (200 + 66 + 3 * 20 * 50 + 634)
     told = json.loads((done.folder / "backbones" / noise.folder / "result.json").read_text())
-    macs = sum(layer.macs for layer in work.graph_of(whole).layers)
+    macs = sum(layer.macs for layer in graph_of(whole).layers)
     assert told["training_macs"] == 12 * 3 * 600 * macs
     assert multiply_adds(whole, [noise], data, macs) == backbone_passes(whole, noise, data) * macs
 
@@ -339,7 +370,9 @@ def test_what_is_off_is_not_part_of_a_result() -> None:
     assert method_settings(on, unit).items() >= {"read_noise": True, "read_after_s": 3600}.items()
 
 
-def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(tmp_path: Path) -> None:
+def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same chips and corrections; drifted for a month they are worse, read noise adds runs."""
     common: dict[str, Any] = {
         "device": "pcm",
@@ -377,6 +410,11 @@ def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(tmp_path
     assert (later["table"]["accuracy"] < now["table"]["accuracy"] - 0.02).all()
     for method in ("plain", "scales"):
         assert later[method]["validation_accuracy"] < now[method]["validation_accuracy"]
+    age = study(**common, read_after_s=1e9)
+    quiet = open_run(tmp_path / "age", age)
+    monkeypatch.setattr(run_module, "_one_by_one", lambda *arguments: None)
+    with pytest.warns(UserWarning, match=r"read_after_s = 1e\+09 is beyond the retention .*'pcm'"):
+        run_study(quiet, data_root=str(DATA))
     with pytest.raises(ConfigError, match=r"read_after_s: null there, 2600000\.0 given"):
         open_run(now["folder"], study(**common, read_after_s=2.6e6))
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from archsim.errors import ConfigError, DataError
 from archsim.network.zoo import build
-from tsb.checkpoint import load_checkpoint
+from tsb.checkpoint import load_checkpoint, read_tensors, write_tensors
 from tsb.data import Dataset, Split, load_dataset
 from tsb.noise import WeightNoise
 from tsb.quantize import mapped_weights, quantised_weights
@@ -203,6 +203,20 @@ def test_a_folder_of_another_run_is_refused(few, tmp_path):
     (tmp_path / "state.safetensors").write_bytes(b"not this")
     with pytest.raises(DataError, match="not a whole safetensors file"):
         train_backbone(lenet(), few, QUICK, run_folder=tmp_path)
+
+
+def test_states_of_before_options_were_recorded_go_on(few, tmp_path):
+    options = {"batch_norm": False}
+    train_backbone(lenet(), few, QUICK, options=options, run_folder=tmp_path)
+    assert load_checkpoint(tmp_path / "best.safetensors").options == options
+    with pytest.raises(ConfigError, match=r"other settings \(options: .*False} before, {} now\)"):
+        train_backbone(lenet(), few, QUICK, run_folder=tmp_path)
+    state = tmp_path / "state.safetensors"
+    tensors, about = read_tensors(state)
+    del about["settings"]["options"]
+    write_tensors(state, tensors, about)
+    train_backbone(lenet(), few, QUICK, options=options, run_folder=tmp_path)
+    assert load_checkpoint(tmp_path / "best.safetensors").options == options
 
 
 class Exploding(nn.Module):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from archsim.network.graph import LayerGraph
 from archsim.network.insertion import InsertionPoint
+from archsim.network.layer import MvmLayer
 from tsb.quantize import mapped_weights
 
 #: Parameters and buffers of a network, or parameters of a correction, by name.
@@ -47,14 +48,22 @@ class Carrier:
         """
         return self.layers.insertion_points(self.rule)
 
+    def layer(self, weight: str) -> MvmLayer:
+        """Return the layer that a weight belongs to.
+
+        Args:
+            weight: its name.
+        """
+        name = weight.removesuffix(".weight")
+        return next(layer for layer in self.layers.layers if layer.name == name)
+
     def outputs(self, weight: str) -> int:
         """Numbers that a layer puts out per image: channels times pixels.
 
         Args:
             weight: name of its weight.
         """
-        name = weight.removesuffix(".weight")
-        layer = next(layer for layer in self.layers.layers if layer.name == name)
+        layer = self.layer(weight)
         return layer.out_channels * layer.out_height * layer.out_width
 
     def weights(self) -> tuple[str, ...]:
@@ -125,6 +134,16 @@ class Correction(ABC):
         """
         del carrier
         return 0
+
+    def macs(self, carrier: Carrier) -> int:
+        """Multiply-adds per image and forward pass that the correction adds, as a chip does them.
+
+        Training it here takes fewer where it is folded into the weights once per batch.
+
+        Args:
+            carrier: what it is attached to.
+        """
+        return self.digital_products(carrier)
 
     def replaced(self) -> tuple[str, ...]:
         """Names of backbone weights that are written again instead of being corrected."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError, NetworkError
 from archsim.network.insertion import InsertionPoint
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
-from tsb.shared_block import SharedBlock
+from tsb.shared_block import SharedBlock, mvm_count
 
 _MODULE = "shared_block"
 
@@ -132,6 +132,11 @@ class SharedBlocks(Correction):
                 corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
         return corrected
 
+    def macs(self, carrier: Carrier) -> int:
+        """Count every channel group at every place, the padding of the last group included."""
+        maps = [(place.channels, place.height, place.width) for place in self.places(carrier)]
+        return mvm_count(maps, self.channels) * self.channels**2 * self.depth
+
 
 @dataclass(kw_only=True)
 class OwnBlocks(Correction):
@@ -164,6 +169,10 @@ class OwnBlocks(Correction):
             if f"{name}.bias" in tensors:
                 corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
         return corrected
+
+    def macs(self, carrier: Carrier) -> int:
+        """Count one product of a matrix per pixel of every map."""
+        return sum(point.channels**2 * point.height * point.width for point in carrier.points)
 
 
 @dataclass(kw_only=True)
@@ -210,6 +219,11 @@ class LinearBlock(Correction):
             grouped = weight.reshape(weight.shape[0], -1, self.channels)
             corrected[name] = (grouped @ parameters["weight"]).reshape(weight.shape)
         return corrected
+
+    def macs(self, carrier: Carrier) -> int:
+        """Count one product of the block per group of inputs of every linear layer."""
+        layers = [carrier.layer(name) for name in self.names]
+        return sum(layer.mvms * layer.in_channels * self.channels for layer in layers)
 
 
 @dataclass(kw_only=True)
@@ -259,3 +273,10 @@ class LowRank(Correction):
             term = parameters[f"{name}.u"] @ parameters[f"{name}.v"]
             corrected[name] = tensors[name] + term
         return corrected
+
+    def macs(self, carrier: Carrier) -> int:
+        """Count both factors of every linear layer."""
+        layers = [carrier.layer(name) for name in self.names]
+        return sum(
+            layer.mvms * self.rank * (layer.in_channels + layer.out_channels) for layer in layers
+        )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
+import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -20,6 +23,11 @@ from tsb.data.sources import Source, source
 #: Where Debian's package dataset-fashion-mnist puts its files.
 _SYSTEM_FOLDERS = (Path("/usr/share/datasets"),)
 _ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2")
+#: Errors of this machine's files: a download that ends with one of them failed on our side.
+_LOCAL_ERRORS = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
+)
 _JPEG_NOTE = (
     "read from JPEG files: not the original pixels, and accuracies are slightly lower than theirs"
 )
@@ -39,11 +47,13 @@ def load_dataset(
         data_root: the folder with the files, a folder above it, or the archive itself. None looks
             among the system's data sets and in the cache, and then downloads the official files
             (their MD5 sums are checked).
-        cache_dir: for downloads and decoded JPEG images; None is the user's cache folder.
+        cache_dir: for downloads and decoded JPEG images; None is the user's cache folder. Without
+            it nothing can be downloaded, and images are decoded anew each time, with a warning.
 
     Raises:
         ConfigError: an unknown name.
-        DataError: missing, truncated, damaged, or another data set; or no network.
+        DataError: missing, truncated, damaged, or another data set; no network, or no place for
+            what is downloaded.
     """
     which = source(name)
     cache = Path(cache_dir) if cache_dir is not None else user_cache()
@@ -104,11 +114,20 @@ def _find(which: Source, root: Path) -> Path:
 def _find_or_fetch(which: Source, cache: Path) -> Path:
     if which.shipped:
         return Path(__file__).parent / which.shipped
-    for root in (*_SYSTEM_FOLDERS, cache):
+    for root in _SYSTEM_FOLDERS:
         place = _present(which, root)
-        if place is not None and (root != cache or _complete(which, cache)):
+        if place is not None:
             return place
-    return _fetch(which, cache)
+    return _fetched(which, cache) or _fetch(which, cache)
+
+
+def _fetched(which: Source, cache: Path) -> Path | None:
+    """Return what an earlier call downloaded; a cache that cannot be read holds nothing."""
+    try:
+        whole = cache.is_dir() and _complete(which, cache)
+        return _present(which, cache) if whole else None
+    except OSError:
+        return None
 
 
 def _complete(which: Source, cache: Path) -> bool:
@@ -123,16 +142,30 @@ def _fetch(which: Source, cache: Path) -> Path:
     import pooch
 
     folder = _download_path(which, cache)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_place(which, folder, error) from error
     for each in which.downloads:
         try:
             pooch.retrieve(url=each.url, known_hash=f"md5:{each.md5}", fname=each.file, path=folder)
         # requests has its own tree of errors below OSError; a wrong checksum is a ValueError
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
+                raise _no_place(which, folder, error) from error
             raise DataError(
                 f"{which.name} could not be downloaded from {each.url}: {_reason(error)}. Get the "
                 "files elsewhere, and give their folder with --data-root"
             ) from error
     return folder if which.idx else folder / which.downloads[0].file
+
+
+def _no_place(which: Source, folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{which.name} is downloaded to the cache folder {folder}, which cannot be written: "
+        f"{error.strerror or error}. Set XDG_CACHE_HOME to a folder that can, or get the files "
+        "elsewhere and give their folder with --data-root"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -151,7 +184,7 @@ def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages
     if place.is_file() and place.suffix.lower() not in _ARCHIVES:
         raise DataError(f"{place}: {which.name} is an archive ({', '.join(_ARCHIVES)}) or a folder")
     cached = _cached(which, place, cache)
-    if cached is not None and cached.is_file():
+    if cached is not None and _is_there(cached):
         tensors, _ = read_tensors(cached)
         parts = [RawImages(tensors[f"{p}.images"], tensors[f"{p}.labels"]) for p in _PARTS]
         return parts[0], parts[1], _note(which)
@@ -185,9 +218,31 @@ def _cached(which: Source, place: Path, cache: Path) -> Path | None:
     return cache / f"decoded-{which.name}-{digest}.safetensors"
 
 
+def _is_there(cached: Path) -> bool:
+    try:
+        return cached.is_file()
+    except OSError:  # in a folder that must not be entered
+        return False
+
+
 def _store(cached: Path, train: RawImages, test: RawImages) -> None:
+    """Keep decoded images; where that is not possible they are decoded again next time."""
     tensors: dict[str, torch.Tensor] = {}
     for part, raw in zip(_PARTS, (train, test), strict=True):
         tensors |= {f"{part}.images": raw.images, f"{part}.labels": raw.labels}
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(cached, tensors, {})
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(cached, tensors, {})
+    except OSError as error:
+        _warn_not_kept(f"{cached.parent}: cannot be made: {error.strerror or error}")
+    except DataError as error:
+        _warn_not_kept(str(error))
+
+
+@lru_cache(maxsize=16)
+def _warn_not_kept(reason: str) -> None:  # once for each reason
+    warnings.warn(
+        f"decoded images are not kept and will be decoded again next time ({reason}); set "
+        "XDG_CACHE_HOME to a folder that can be written",
+        stacklevel=2,
+    )

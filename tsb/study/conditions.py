@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archsim.config.resolve import resolve
+from archsim.config.schema import DeviceFile
 from archsim.config.study import Study
 from archsim.errors import ConfigError
 from tsb.chip_read import Conditions, Drift
@@ -17,9 +18,7 @@ def conditions_of(study: Study) -> Conditions:
     Raises:
         ConfigError: drift or read noise of a device that has none.
     """
-    device = resolve(
-        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
-    ).device
+    device = _device(study)
     if study.read_noise and not device.of_range(device.read_noise_sigma):
         raise ConfigError(
             f"study.read_noise = true: device '{device.name}' has no read noise (read_noise_sigma "
@@ -27,3 +26,33 @@ def conditions_of(study: Study) -> Conditions:
         )
     drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
     return Conditions(drift=drift, noisy=study.read_noise)
+
+
+def retention_s(study: Study) -> float | None:
+    """Return how long the device of a study keeps its levels, s; None if its file does not say.
+
+    Args:
+        study: which.
+    """
+    kept = _device(study).retention_time
+    return None if kept is None else float(kept.si)
+
+
+def beyond_retention(study: Study) -> str:
+    """Return what to say of cells that are read after the device has lost its levels, "" if not.
+
+    Args:
+        study: which.
+    """
+    kept = retention_s(study)
+    if kept is None or study.read_after_s <= kept:
+        return ""
+    return (
+        f"study.read_after_s = {study.read_after_s:g} is beyond the retention time of device "
+        f"'{study.device}', {kept:g} s, after which levels are lost: not modelled"
+    )
+
+
+def _device(study: Study) -> DeviceFile:
+    override = f"chip.precision.bits_per_cell={study.bits_per_cell}"
+    return resolve(device=study.device, overrides=(override,)).device

@@ -12,6 +12,8 @@ import torch
 from archsim.config.study import Study
 from archsim.errors import DataError
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
+from tsb.study.conditions import beyond_retention
+from tsb.study.effort import added, tune_macs
 from tsb.study.units import (
     IDEAL,
     BackboneUnit,
@@ -19,7 +21,7 @@ from tsb.study.units import (
     backbone_units,
     method_units,
 )
-from tsb.study.work import RESULT, digital_products
+from tsb.study.work import RESULT
 
 if TYPE_CHECKING:
     import pandas
@@ -99,6 +101,7 @@ def method_rows(study: Study, run: Path) -> list[Json]:
                 "ideal_accuracy": ideal.get("clean_accuracy"),
                 "clean_accuracy": training.get("clean_accuracy"),
                 "backbone_seconds": training.get("seconds"),
+                "backbone_computed_on": training.get("computed_on"),
                 "backbone_stopped": training.get("stopped"),
                 "backbone_macs": training.get("training_macs"),
                 "full_schedule_macs": _full_schedule(training),
@@ -126,7 +129,8 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
     the method's, ``gap_closed`` one minus its inverse, with its interval over seeds; both are
     ill-conditioned where the gap nears zero, so look at the points too. ``gain`` is the difference
     to the baseline on the same chips, with both intervals of the pairs. Shares of multiply-adds are
-    those of the whole schedule of the baseline's backbone.
+    those of the whole schedule of the baseline's backbone. ``computed_on``, ``backend`` and
+    ``backbone_computed_on`` say where results were made, different ones joined by semicolons.
 
     Args:
         study: which.
@@ -138,21 +142,24 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
     found: dict[tuple[str, float], list[Json]] = {}
     for row in rows:
         found.setdefault((row["method"], row["sigma"]), []).append(row)
+    extra = {method.name: added(study, method) for method in study.methods}
+    for row in rows:
+        row["tune_macs"] = tune_macs(study, extra[row["method"]], row)
     summary = []
     for sigma in study.sigma:
         for method in study.methods:
             own = found.get((method.name, sigma), [])
             if own:
                 baseline = found.get((study.baseline_name, sigma), [])
-                products = digital_products(study, method)
                 summary.append(
                     {
                         **_pooled(own),
                         **_against(own, baseline),
-                        "digital_products": products,
+                        "digital_products": extra[method.name].digital_products,
                         "own_images": bool(study.images_per_run),
                         "read_noise": study.read_noise,
                         "read_after_s": study.read_after_s,
+                        "beyond_retention": bool(beyond_retention(study)),
                     }
                 )
     published = {(p.method, p.sigma): p.accuracy for p in study.published}
@@ -206,9 +213,20 @@ def _pooled(rows: list[Json]) -> Json:
         "tune_seconds": _mean(rows, "tune_seconds"),
         "kept_share": _kept(rows),
         "validation_accuracy": _mean(rows, "validation_accuracy") if validated else None,
+        **{key: _origins(rows, key) for key in _ORIGINS},
         "diverged": sum(_diverged(row) for row in rows),
         "diverged_backbones": sum(row.get("backbone_stopped") == "diverged" for row in rows),
     }
+
+
+#: Where results were made; older ones do not say it.
+_ORIGINS = ("computed_on", "backend", "backbone_computed_on")
+_NOT_RECORDED = "not recorded"
+
+
+def _origins(rows: list[Json], key: str) -> str:
+    """Return the different values of a key, joined by semicolons."""
+    return "; ".join(sorted({str(row.get(key) or _NOT_RECORDED) for row in rows}))
 
 
 def _diverged(row: Json) -> int:

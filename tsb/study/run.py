@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,6 @@ from pathlib import Path
 
 import torch
 
-from archsim import __version__
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
 from tsb.backbone_loss import NeftOvf
@@ -28,13 +26,15 @@ from tsb.checkpoint import write_atomically
 from tsb.compute_device import CPU, compute_device, describe
 from tsb.data import Dataset
 from tsb.quantize import mapped_weights
+from tsb.study.about import provenance
 from tsb.study.checks import check_same_data, check_same_settings
-from tsb.study.conditions import conditions_of
+from tsb.study.conditions import beyond_retention, conditions_of
 from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
+from tsb.study.network import graph_of, module_of, network_macs
 from tsb.study.programming import cell_model
 from tsb.study.results import missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
-from tsb.study.work import dataset_of, graph_of, method_unit, train_unit
+from tsb.study.work import dataset_of, method_unit, train_unit
 from tsb.train_settings import EpochRecord
 
 _STUDY = "study.json"
@@ -185,7 +185,7 @@ def _warn_if_long(
     study: Study, units: Sequence[BackboneUnit | MethodUnit], data: Dataset, jobs: int
 ) -> None:
     """Say roughly how long a large network takes on a CPU."""
-    work = multiply_adds(study, units, data, sum(layer.macs for layer in graph_of(study).layers))
+    work = multiply_adds(study, units, data, network_macs(study))
     busy = min(jobs, os.cpu_count() or 1)
     hours = work / (CPU_MACS_PER_S * busy) / _S_PER_h
     if hours >= _LONG_h:
@@ -201,7 +201,6 @@ def _check(study: Study, data_root: str | None) -> None:
     """Find what is wrong before hours of work."""
     from tsb.correction import make_carrier, parse_corrections
     from tsb.correction.corrected import attach_all
-    from tsb.study.work import module_of
 
     check_names(study)
     data = dataset_of(study, data_root)
@@ -221,6 +220,8 @@ def _check(study: Study, data_root: str | None) -> None:
         )
     cell_model(study, study.sigma[0])
     conditions_of(study)
+    if beyond_retention(study):
+        warnings.warn(beyond_retention(study), stacklevel=3)
     _check_sizes(study, data)
     layers = mapped_weights(model)
     for method in study.methods:
@@ -341,9 +342,8 @@ def _work(
 
 def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on: str) -> None:
     about = {
-        "archsim": __version__,
+        **provenance(),
         "torch": torch.__version__,
-        "commit": _commit(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds_of_last_call": time.time() - begin,
         "jobs": jobs,
@@ -351,19 +351,3 @@ def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on:
         "data_note": note,
     }
     write_atomically(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())
-
-
-def _commit() -> str:
-    """Return the commit of this checkout, "" outside one."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return found.stdout.strip()

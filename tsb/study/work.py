@@ -16,9 +16,6 @@ from torch import nn
 
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError
-from archsim.network import zoo
-from archsim.network.graph import LayerGraph
-from archsim.network.load import load_module, load_network
 from tsb.backbone_loss import forward_passes
 from tsb.checkpoint import load_checkpoint, write_atomically
 from tsb.chip import Chip, Placement, deploy_all
@@ -32,8 +29,11 @@ from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
 from tsb.quantize import mapped_weights, quantised_weights
+from tsb.study.about import provenance
 from tsb.study.conditions import conditions_of
+from tsb.study.effort import effort
 from tsb.study.estimate import STEP_OVER_FORWARD
+from tsb.study.network import graph_of, module_of, network_macs
 from tsb.study.programming import cell_model, write_masks
 from tsb.study.units import (
     DATA_HASH,
@@ -50,38 +50,6 @@ from tsb.study.units import (
 from tsb.train import Progress, train_backbone
 
 RESULT = "result.json"
-
-
-def module_of(study: Study) -> nn.Module:
-    """Return the network of a study with initial weights, in evaluation mode.
-
-    Args:
-        study: which.
-
-    Raises:
-        NetworkError: an unknown network or option.
-    """
-    if ":" in study.network:
-        return load_module(study.network)
-    options: dict[str, object] = dict(study.options)
-    return zoo.entry(study.network).build(device="cpu", **options).eval()
-
-
-@lru_cache(maxsize=4)
-def _graph(network: str, options: str) -> LayerGraph:
-    chosen = json.loads(options)
-    if ":" in network:
-        return load_network(network)
-    return load_network(zoo.build(network, **chosen), name=network)
-
-
-def graph_of(study: Study) -> LayerGraph:
-    """Return the layer graph of a study's network.
-
-    Args:
-        study: which.
-    """
-    return _graph(study.network, json.dumps(study.options, sort_keys=True))
 
 
 @lru_cache(maxsize=2)
@@ -153,7 +121,13 @@ def train_unit(
     settings = train_settings(study, unit)
     begin = time.perf_counter()
     result = train_backbone(
-        model, data, settings, network=study.network, run_folder=place, progress=progress
+        model,
+        data,
+        settings,
+        network=study.network,
+        options=study.options,
+        run_folder=place,
+        progress=progress,
     )
     if not result.best_epoch:
         # Nothing in it is worth going on with: other settings may use the folder.
@@ -189,8 +163,9 @@ def train_unit(
             "training_macs": STEP_OVER_FORWARD
             * forward_passes(settings.objective)
             * images
-            * _macs(study),
+            * network_macs(study),
             "test_images": len(data.test),
+            **provenance(),
             "computed_on": describe(device),
             "backend": clean.backend,
             "settings": backbone_settings(study, unit) | _content(stored),
@@ -205,10 +180,6 @@ def _content(data: Dataset) -> dict[str, Any]:  # the images, whatever the name 
 def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Tensor]:
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     return quantised_weights(weights, study.weight_bits, scaling)
-
-
-def _macs(study: Study) -> int:
-    return sum(layer.macs for layer in graph_of(study).layers)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -247,7 +218,9 @@ def method_unit(
     )
     masks = write_masks(study, method, model, placement, data, unit.seed, device=device)
     seeds = chip_seeds(study, unit.seed)
-    programmed = deploy_all(model, placement, seeds, network=study.network, verified=masks)
+    programmed = deploy_all(
+        model, placement, seeds, network=study.network, options=study.options, verified=masks
+    )
     chips = [chip.to(device) for chip in programmed]
     carrier = make_carrier(model.to(device), graph_of(study), rule=study.insertion)
     corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
@@ -284,7 +257,8 @@ def method_unit(
             "accuracy": measured.accuracy.tolist(),
             "images": study.images_per_run or len(data.test),
             "validation_accuracy": _validated(study, unit, used, data, backend),
-            **_effort(study, corrected[0], tuned),
+            **effort(study, method, corrected[0], tuned),
+            **provenance(),
             "computed_on": describe(device),
             "backend": measured.backend,
             "settings": method_settings(study, unit) | _content(stored),
@@ -360,41 +334,3 @@ def _in_turn(used: list[ChipInUse]) -> Callable[[torch.Generator], Draw]:
         return used[next(following)].runs()
 
     return next_chip
-
-
-def digital_products(study: Study, method: Method) -> int:
-    """Return the multiplications per image that a method's corrections add in digital logic.
-
-    Args:
-        study: which.
-        method: one of its methods.
-    """
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
-    if not corrections:
-        return 0
-    carrier = make_carrier(module_of(study), graph_of(study), rule=study.insertion)
-    attach_all(corrections, carrier)
-    return sum(correction.digital_products(carrier) for correction in corrections)
-
-
-def _effort(study: Study, corrected: CorrectedChip, tuned: TuneResult) -> dict[str, Any]:
-    """Return what a method takes: weights written and verified, numbers, time, multiply-adds."""
-    chip = corrected.chip
-    replaced = {name for each in corrected.corrections for name in each.replaced()}
-    extra = corrected.written_weights - sum(chip.wanted[name].numel() for name in replaced)
-    return {
-        "weights": chip.weights,
-        "extra_weights": extra,
-        "written_weights": corrected.written_weights,
-        "verified_weights": chip.verified_weights
-        + (corrected.written_weights if corrected.verify else 0),
-        "digital_parameters": corrected.digital_parameters,
-        "copied_weights": sum(
-            (copies - 1) * chip.wanted[name].numel()
-            for name, copies in chip.placement.copies.items()
-        ),
-        "tune_seconds": tuned.seconds,
-        "tune_macs": STEP_OVER_FORWARD * tuned.images * _macs(study),
-        "kept": list(tuned.kept),
-        "diverged": list(tuned.diverged),
-    }

@@ -1,0 +1,93 @@
+"""What a method of a study takes: weights, numbers, time, multiply-adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archsim.config.study import Method, Study
+from tsb.correction import CorrectedChip, make_carrier, parse_corrections
+from tsb.correction.corrected import attach_all
+from tsb.correction.tune import TuneResult
+from tsb.study.estimate import STEP_OVER_FORWARD
+from tsb.study.network import graph_of, module_of, network_macs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """What the corrections of a method add to every image.
+
+    Attributes:
+        digital_products: multiplications in digital logic.
+        macs: multiply-adds, on crossbars and in digital logic.
+    """
+
+    digital_products: int
+    macs: int
+
+
+def added(study: Study, method: Method) -> Added:
+    """Return what a method's corrections add to every image.
+
+    Args:
+        study: which.
+        method: one of its methods.
+    """
+    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    if not corrections:
+        return Added(digital_products=0, macs=0)
+    carrier = make_carrier(module_of(study), graph_of(study), rule=study.insertion)
+    attach_all(corrections, carrier)
+    return Added(
+        digital_products=sum(own.digital_products(carrier) for own in corrections),
+        macs=sum(own.macs(carrier) for own in corrections),
+    )
+
+
+def effort(
+    study: Study, method: Method, corrected: CorrectedChip, tuned: TuneResult
+) -> dict[str, Any]:
+    """Return what a method takes: weights written and verified, numbers, time, multiply-adds.
+
+    Multiply-adds of tuning are those of network and corrections, forward and backward, on every
+    image of every step; calibration and the two looks at the validation images are not in it.
+
+    Args:
+        study: which.
+        method: one of its methods.
+        corrected: one of its chips.
+        tuned: of all chips.
+    """
+    chip = corrected.chip
+    replaced = {name for each in corrected.corrections for name in each.replaced()}
+    extra = corrected.written_weights - sum(chip.wanted[name].numel() for name in replaced)
+    own = added(study, method).macs
+    return {
+        "weights": chip.weights,
+        "extra_weights": extra,
+        "written_weights": corrected.written_weights,
+        "verified_weights": chip.verified_weights
+        + (corrected.written_weights if corrected.verify else 0),
+        "digital_parameters": corrected.digital_parameters,
+        "copied_weights": sum(
+            (copies - 1) * chip.wanted[name].numel()
+            for name, copies in chip.placement.copies.items()
+        ),
+        "tune_seconds": tuned.seconds,
+        "correction_macs": own,
+        "tune_macs": STEP_OVER_FORWARD * tuned.images * (network_macs(study) + own),
+        "kept": list(tuned.kept),
+        "diverged": list(tuned.diverged),
+    }
+
+
+def tune_macs(study: Study, own: Added, result: dict[str, Any]) -> float:
+    """Return the multiply-adds of tuning one chip, also of a result that left corrections out.
+
+    Args:
+        study: which.
+        own: of the result's method.
+        result: of one of the study's methods.
+    """
+    known = float(result["tune_macs"])
+    return known if "correction_macs" in result else known * (1 + own.macs / network_macs(study))
