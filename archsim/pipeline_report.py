@@ -87,7 +87,8 @@ def _policy(method: Method, corrections: list[Correction], notes: list[str]) -> 
     """Return the write policy; layers that are written again add pulses that are not counted."""
     retrained = next((own for own in corrections if isinstance(own, LastLayers)), None)
     if retrained is not None:
-        notes.append(f"writing the last {retrained.count} layers again is not counted")
+        layers = "layer" if retrained.count == 1 else f"{retrained.count} layers"
+        notes.append(f"writing the last {layers} again is not counted")
     if method.write == "all":
         return ["chip.programming.policy=all"]
     if method.write == "last-layers":
