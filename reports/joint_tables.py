@@ -125,9 +125,9 @@ def _why(result: JointResult, own: JointDesign) -> str:
         reference = rows[id(base)]
         text += (
             f" instead of {_accuracy(reference)} without any repair ({base.label}), for "
-            f"{_times(row['edp_uJ_us'], reference['edp_uJ_us'])} its EDP, "
-            f"{_times(row['area_mm2'], reference['area_mm2'])} its area and "
-            f"{_times(row['write_pulses'], reference['write_pulses'])} its write pulses"
+            f"{_times(row, reference, 'edp_uJ_us', 'EDP')}, "
+            f"{_times(row, reference, 'area_mm2', 'area')} and "
+            f"{_times(row, reference, 'write_pulses', 'write pulses')}"
         )
     others = [rows[id(each)] | {"label": each.label} for each in here]
     text += ". " + _alternatives(others, row)
@@ -146,8 +146,8 @@ def _alternatives(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str
     if best["validation_accuracy"] <= chosen["validation_accuracy"]:
         return "Nothing that was tried is more accurate on the validation images."
     cost = (
-        f" at {_times(best['edp_uJ_us'], chosen['edp_uJ_us'])} the EDP and "
-        f"{_times(best['write_pulses'], chosen['write_pulses'])} the write pulses"
+        f", at {_times(best, chosen, 'edp_uJ_us', 'EDP')} and "
+        f"{_times(best, chosen, 'write_pulses', 'write pulses')}"
         if best["edp_uJ_us"] is not None
         else ""
     )
@@ -163,6 +163,13 @@ def _accuracy(row: dict[str, Any]) -> str:
     return f"{100 * row['accuracy']:.2f}{interval} %"
 
 
-def _times(value: float, reference: float) -> str:
-    ratio = value / reference if reference else float("nan")
-    return f"{ratio:.3g} times"
+def _times(row: dict[str, Any], reference: dict[str, Any], key: str, name: str) -> str:
+    """Say how much more of a cost one design has than another."""
+    if not reference[key]:
+        return f"{name} that the other has none of"
+    ratio = row[key] / reference[key]
+    return f"the same {name}" if abs(ratio - 1) < _ALIKE else f"{ratio:.3g} times the {name}"
+
+
+#: Costs that differ by less are called the same.
+_ALIKE = 0.005
