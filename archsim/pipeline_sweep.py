@@ -24,6 +24,7 @@ from archsim.explore.accuracy import (  # noqa: E402
 )
 from archsim.explore.answers import cheapest, difference, main_effects  # noqa: E402
 from archsim.explore.constraint import parse_constraint, satisfied  # noqa: E402
+from archsim.explore.goals import Goals  # noqa: E402
 from archsim.explore.gradient import check_refinement, refine  # noqa: E402
 from archsim.explore.points import Settings, Space, yaml_text  # noqa: E402
 from archsim.explore.refined import refinements, settings_of  # noqa: E402
@@ -291,6 +292,7 @@ def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None
                 f"{'--jobs' if scheduler is None else '--scheduler'} with strategy optuna: a "
                 "generation is one batch of this process; allowed: neither"
             )
+        Goals.of(job.space)
         return
     if size > MANY_POINTS and not yes:
         raise ConfigError(

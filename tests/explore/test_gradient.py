@@ -11,9 +11,10 @@ from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Sweep
 from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError, DataError
-from archsim.explore.gradient import Refinement, check_refinement, dials
+from archsim.explore.gradient import Refinement, check_refinement, dials, refine
 from archsim.explore.points import Space
-from archsim.explore.rows import RESULTS
+from archsim.explore.rows import RESULTS, point_rows
+from archsim.explore.sweep import Job, open_store, run_exhaustive
 from mapping.compile import compile_plan
 
 AXES = {
@@ -33,6 +34,15 @@ def sweep_of(**changes):
     strategy = {"kind": "gradient", "steps": 12, "starts": 3, **changes.pop("strategy", {})}
     content = {"name": "small", "network": "lenet3", "axes": AXES, **changes}
     return Sweep.model_validate({**content, "strategy": strategy})
+
+
+def sweep(asked, *, out, resume=False):
+    """Run a sweep without counting and timing it first."""
+    job = Job(asked)
+    store = open_store(job, out, resume=resume)
+    run_exhaustive(job, store)
+    refine(job, store)
+    return pipeline.open_sweep(out)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +116,6 @@ def test_an_optimum_beyond_the_range_ends_on_its_bound():
     space = Space(sweep_of(axes=axes, objectives=["edp"], strategy={"learning_rate": 0.5}))
     points = [0]
     refinement = Refinement(space, points)
-    from archsim.explore.rows import point_rows
-
     rows = point_rows(space, points).table.to_pandas()
     after, values = refinement.run(rows)
     bounds = (20.0, 30.0)
@@ -116,10 +124,10 @@ def test_an_optimum_beyond_the_range_ends_on_its_bound():
 
 
 def test_constraints_are_kept(tmp_path):
-    free = pipeline.sweep(sweep_of(objectives=["edp"]), out=tmp_path / "a").frame()
+    free = sweep(sweep_of(objectives=["edp"]), out=tmp_path / "a").frame()
     fastest = free.loc[free["edp_Js"].idxmin()]
     bound = float(free["latency_s"].min()) * 1e6 * 1.05
-    result = pipeline.sweep(
+    result = sweep(
         sweep_of(objectives=["energy"], constraints=[f"latency < {bound!r} us"]),
         out=tmp_path / "b",
     )
@@ -130,25 +138,25 @@ def test_constraints_are_kept(tmp_path):
 
 
 def test_nothing_to_start_from_is_no_error(tmp_path):
-    result = pipeline.sweep(sweep_of(constraints=["area < 1 um2"]), out=tmp_path / "s")
+    result = sweep(sweep_of(constraints=["area < 1 um2"]), out=tmp_path / "s")
     assert result.store.is_complete
     assert result.refinements().empty
     assert (result.frame()["point"] >= 0).all()
 
 
 def test_a_folder_resumes_and_its_refinement_is_not_repeated(tmp_path):
-    first = pipeline.sweep(sweep_of(), out=tmp_path / "s")
+    first = sweep(sweep_of(), out=tmp_path / "s")
     whole = first.frame()
     assert first.store.is_complete
     last = first.store.path(max(first.store.done()))
     before = last.stat().st_mtime_ns
-    pipeline.sweep(sweep_of(), out=tmp_path / "s", resume=True)
+    sweep(sweep_of(), out=tmp_path / "s", resume=True)
     assert last.stat().st_mtime_ns == before
     last.unlink()
-    again = pipeline.sweep(sweep_of(), out=tmp_path / "s", resume=True).frame()
+    again = sweep(sweep_of(), out=tmp_path / "s", resume=True).frame()
     assert again.equals(whole)
     with pytest.raises(DataError, match="another sweep"):
-        pipeline.sweep(sweep_of(strategy={"steps": 13}), out=tmp_path / "s", resume=True)
+        sweep(sweep_of(strategy={"steps": 13}), out=tmp_path / "s", resume=True)
     with pytest.raises(ConfigError, match="point -9; allowed: -1 to -2"):
         first.map_command(-9)
 
