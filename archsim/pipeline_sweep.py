@@ -142,7 +142,8 @@ class SweepResult:
             ConfigError: there is no such point.
         """
         space = Space(self.sweep)
-        settings = settings_of(space, self.store, point) if point < 0 else None
+        is_refined = point < 0 and self.sweep.strategy.kind == "gradient"
+        settings = settings_of(space, self.store, point) if is_refined else None
         return map_command(space, point, settings)
 
     def refinements(self) -> pd.DataFrame:

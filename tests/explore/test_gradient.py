@@ -167,7 +167,7 @@ def test_a_sweep_without_refinement_says_so(tmp_path):
     result = pipeline.sweep(plain, out=tmp_path / "s")
     with pytest.raises(DataError, match="no refined points"):
         result.refinements()
-    with pytest.raises(DataError, match="no refined points"):
+    with pytest.raises(ConfigError, match="point -1; allowed: 0 to 1"):
         result.map_command(-1)
 
 
