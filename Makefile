@@ -22,11 +22,12 @@ lint:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One process per core, whole files each: fixtures of a file are made once.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --dist loadfile
 
 fast:
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n logical --dist loadfile -m "not slow"
 
 coverage:
 	$(BIN)/pytest --cov --cov-report=term-missing
