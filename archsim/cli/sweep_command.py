@@ -156,7 +156,11 @@ def _announce(found: Announcement) -> None:
     for name, count in plan.forbidden.items():
         typer.echo(f"  left out: {count:,}, {name}", err=True)
     if found.cases:
-        typer.echo(f"  {found.cases} distinct accuracies", err=True)
+        typer.echo(
+            f"  {found.cases} distinct accuracies, each a training of its own unless the cache has "
+            "it: not in that time",
+            err=True,
+        )
 
 
 def _duration(seconds: float) -> str:

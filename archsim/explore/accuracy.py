@@ -14,22 +14,19 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archsim.config.study import Method, Study, load_study
-from archsim.config.sweep import AccuracyOfPoints, Scalar, Sweep
+from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.errors import ConfigError, close_matches
-from archsim.explore.axes import Dimension
+from archsim.explore.cases import Case, all_cases
 from archsim.explore.identity import identity_hash
 from archsim.explore.points import Space
-from archsim.explore.selection import Selection
 from archsim.explore.store import Store, write_whole
 from tsb.data.load import user_cache
 from tsb.study.results import method_rows, summarise
@@ -39,23 +36,6 @@ from tsb.study.units import backbone_settings, backbone_units, method_settings, 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Settings that accuracy depends on.
-PATHS = (
-    "network",
-    "device",
-    "design",
-    "chip.precision.bits_per_cell",
-    "chip.precision.weight_bits",
-    "chip.programming.policy",
-    "device.sigma",
-    "device.r_on",
-    "device.r_off",
-    "device.spread_reference",
-    "tsb",
-    "tsb.channels",
-    "tsb.depth",
-    "tsb.insertion",
-)
 #: Columns of the accuracies, fractions, in order.
 COLUMNS = (
     "accuracy_mean",
@@ -67,133 +47,8 @@ COLUMNS = (
     "verified_weights",
 )
 _FILE = "accuracy.parquet"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """All that the accuracy of a point depends on, beside the study.
-
-    Attributes:
-        network: name.
-        device: preset or file.
-        weight_bits: M.
-        bits_per_cell: K.
-        sigma: of one pulse, relative to the range of conductance.
-        policy: what is write-verified: none, tsb or all.
-        block: channels and depth of the shared block, and where it is put; None without a block.
-    """
-
-    network: str
-    device: str
-    weight_bits: int
-    bits_per_cell: int
-    sigma: float
-    policy: str
-    block: tuple[int, int, str] | None
-
-    @property
-    def key(self) -> str:
-        """Name of the case in the rows of a sweep: a hash of its attributes."""
-        return identity_hash(asdict(self))
-
-
-def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
-    """Return the case of a point; None where no configuration has these settings.
-
-    Args:
-        space: of the sweep.
-        settings: those of :data:`PATHS` that are axes.
-
-    Raises:
-        ConfigError: a write policy that studies do not know.
-    """
-    try:
-        resolved, design, graph = space.resolve(settings)
-    except ConfigError:
-        return None
-    policy = resolved.chip.programming.policy
-    if policy not in ("none", "tsb", "all"):
-        raise ConfigError(
-            f"chip.programming.policy = {policy} with fidelity = accuracy; allowed: none, tsb, all"
-        )
-    device, tsb = resolved.device, resolved.tsb
-    return Case(
-        network=graph.name if ":" not in space.sweep.network else str(space.sweep.network),
-        device=str(settings.get("device", space.sweep.device or resolved.chip.device)),
-        weight_bits=resolved.chip.precision.weight_bits,
-        bits_per_cell=resolved.chip.precision.bits_per_cell,
-        sigma=float(f"{device.of_range(device.sigma):.6g}"),
-        policy="tsb" if policy == "tsb" and design != "none" else policy.replace("tsb", "none"),
-        block=None if design == "none" else (tsb.channels, tsb.depth, tsb.insertion),
-    )
-
-
-def box_keys(space: Space, box: Selection) -> np.ndarray:
-    """Return the key of every point of a box, in its full shape; or None.
-
-    Args:
-        space: of the sweep.
-        box: which points.
-    """
-    axes = _relevant(space)
-    indices = np.broadcast_arrays(np.zeros([1] * len(box.shape)), *(box.index(i) for i in axes))[1:]
-    keys = np.empty(indices[0].shape if axes else [1] * len(box.shape), dtype=object)
-    for where in np.ndindex(keys.shape):
-        case = _case_at(space, axes, tuple(int(own[where]) for own in indices))
-        keys[where] = None if case is None else case.key
-    whole: np.ndarray = np.broadcast_to(keys, box.shape)
-    return whole
-
-
-def _relevant(space: Space) -> list[int]:
-    """Places of the axes that accuracy depends on, or that decide whether such an axis applies."""
-    asked = set(PATHS)
-    for axis in space.grid.axes:
-        if axis.when is not None and asked & {*axis.members}:
-            asked |= {*axis.when.names}
-    return [i for i, axis in enumerate(space.grid.axes) if asked & {*axis.members}]
-
-
-def _case_at(space: Space, axes: list[int], digits: tuple[int, ...]) -> Case | None:
-    known = _CASES.setdefault(space, {})
-    if digits not in known:
-        chosen = [space.grid.axes[place] for place in axes]
-        settings = _settings(chosen, digits)
-        known[digits] = case_of(space, settings)
-    return known[digits]
-
-
-#: Cases by digits of the relevant axes, while a space is in use.
-_CASES: WeakKeyDictionary[Space, dict[tuple[int, ...], Case | None]] = WeakKeyDictionary()
-
-
-def _settings(axes: list[Dimension], digits: tuple[int, ...]) -> dict[str, Scalar]:
-    tables: dict[str, np.ndarray] = {}
-    found: dict[str, Scalar] = {}
-    for axis, digit in zip(axes, digits, strict=True):
-        for name in axis.members:
-            found[name] = axis.values[digit]
-            tables[name] = np.asarray([axis.values[digit]], dtype=object)
-    for axis in axes:
-        if axis.when is not None and not bool(axis.when.mask(tables).all()):
-            for name in axis.members:
-                del found[name]
-    return found
-
-
-def all_cases(space: Space) -> dict[str, Case]:
-    """Return every case of a sweep by its key.
-
-    Args:
-        space: of the sweep.
-    """
-    axes = _relevant(space)
-    found: dict[str, Case] = {}
-    for digits in product(*(range(len(space.grid.axes[place])) for place in axes)):
-        case = _case_at(space, axes, digits)
-        if case is not None:
-            found[case.key] = case
-    return found
+#: Columns beside key and numbers: what the case is, and the folder of its study's run.
+_TEXTS = ("case", "run")
 
 
 def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
@@ -209,11 +64,7 @@ def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
     study = load_study(asked.study)
     name = asked.method if case.block else (asked.base or study.baseline_name)
     known = [method.name for method in study.methods]
-    if name not in known:
-        raise ConfigError(
-            f"sweep.accuracy: method '{name}'; study '{study.name}' has: {', '.join(known)}."
-            + close_matches(name, known)
-        )
+    _check_method(study, name, known)
     method = _method_of(study.methods[known.index(name)], case)
     first, used = next(iter(study.backbones)), study.backbone_of(method)
     block = {} if case.block is None else {"insertion": case.block[2]}
@@ -329,12 +180,14 @@ def evaluate_cases(
     """
     asked = _asked(space.sweep)
     place = cache_folder() if cache is None else cache
-    named = set(store.table([_KEY]).column(_KEY).combine_chunks().dictionary_decode().to_pylist())
+    known = store.table([_KEY, "feasible"])
+    known = known.filter(known.column("feasible"))
+    named = set(known.column(_KEY).combine_chunks().dictionary_decode().to_pylist())
     cases = [case for key, case in all_cases(space).items() if key in named]
     planned = sorted(((_effort(case, asked), case) for case in cases), key=lambda own: own[0])
-    begin, limit = time.perf_counter(), (max_minutes or asked.max_minutes or math.inf) * 60
-    rows: dict[str, dict[str, Any]] = {}
-    left = 0
+    begin, limit = time.perf_counter(), _limit_s(max_minutes, asked)
+    rows = _read(store)
+    left = done = 0
     for _, case in planned:
         study = study_of(case, asked)
         folder = run_folder(study, place)
@@ -343,16 +196,22 @@ def evaluate_cases(
             run = open_run(_made(folder), study)
             run_study(run, data_root=data_root, jobs=jobs, news=steps)
             found = _known(study, folder)
-        left += found is None
-        rows[case.key] = {**asdict(case), "run": str(folder), **(found or {})}
+        if found is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
+            rows[case.key] = {"case": json.dumps(asdict(case)), "run": str(folder), **(found or {})}
         _write(store, rows)
+        left += rows[case.key].get(COLUMNS[0]) is None
+        done += found is not None
         if news is not None and found is not None:
-            elapsed = time.perf_counter() - begin
-            news(Evaluated(len(rows) - left, len(cases), case, elapsed))
+            news(Evaluated(done, len(cases), case, time.perf_counter() - begin))
     return left
 
 
 _KEY = "accuracy_key"
+
+
+def _limit_s(max_minutes: float | None, asked: AccuracyOfPoints) -> float:
+    minutes = asked.max_minutes if max_minutes is None else max_minutes
+    return math.inf if minutes is None else 60 * minutes
 
 
 def _asked(sweep: Sweep) -> AccuracyOfPoints:
@@ -371,10 +230,22 @@ def check_accuracy(space: Space) -> int:
         ConfigError: an unknown study or method, or sizes that do not fit the network.
     """
     asked = _asked(space.sweep)
+    study = load_study(asked.study)
+    known = [method.name for method in study.methods]
+    for name in (asked.method, asked.base or study.baseline_name):
+        _check_method(study, name, known)
     cases = all_cases(space)
     for case in cases.values():
         study_of(case, asked)
     return len(cases)
+
+
+def _check_method(study: Study, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"sweep.accuracy: method '{name}'; study '{study.name}' has: {', '.join(known)}."
+            + close_matches(name, known)
+        )
 
 
 def _effort(case: Case, asked: AccuracyOfPoints) -> float:
@@ -418,22 +289,22 @@ def _known(study: Study, folder: Path) -> dict[str, Any] | None:
     return dict(zip(COLUMNS, numbers, strict=True))
 
 
+def _read(store: Store) -> dict[str, dict[str, Any]]:
+    """Return what earlier runs found, by key: it is never replaced by nothing."""
+    path = store.folder / _FILE
+    if not path.is_file():
+        return {}
+    rows = pq.read_table(path).to_pylist()
+    return {row.pop(_KEY): row for row in rows}
+
+
 def _write(store: Store, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    found = list(rows.values())
     table = pa.table(
         {
             _KEY: pa.array(list(rows), pa.string()),
-            "case": pa.array(
-                [
-                    json.dumps({k: v for k, v in own.items() if k not in (*COLUMNS, "run")})
-                    for own in rows.values()
-                ],
-                pa.string(),
-            ),
-            "run": pa.array([own["run"] for own in rows.values()], pa.string()),
-            **{
-                name: pa.array([own.get(name) for own in rows.values()], pa.float64())
-                for name in COLUMNS
-            },
+            **{name: pa.array([row[name] for row in found], pa.string()) for name in _TEXTS},
+            **{name: pa.array([row.get(name) for row in found], pa.float64()) for name in COLUMNS},
         }
     )
     sink = pa.BufferOutputStream()

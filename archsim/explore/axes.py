@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,6 +144,8 @@ def _check_names(path: str, values: tuple[Scalar, ...]) -> None:
 def _check_conditions(found: list[Dimension]) -> None:
     free = {name for own in found if own.when is None for name in own.members}
     for own in found:
+        if own.when is not None:
+            _check_value(own.when, found)
         for name in () if own.when is None else own.when.names:
             if name not in free:
                 raise ConfigError(
@@ -151,6 +153,24 @@ def _check_conditions(found: list[Dimension]) -> None:
                     f"'{name}'; allowed: axes without a condition of their own: "
                     f"{', '.join(sorted(free)) or 'none'}.{close_matches(name, free)}"
                 )
+
+
+def _check_value(condition: Condition, axes: Sequence[Dimension]) -> None:
+    """Refuse a text that the axis does not have: the condition would hold nowhere, or everywhere.
+
+    Raises:
+        ConfigError: names the nearest.
+    """
+    right = condition.right
+    if condition.is_path or not isinstance(right, str):
+        return
+    for axis in axes:
+        texts = [value for value in axis.values if isinstance(value, str)]
+        if condition.left in axis.members and texts and right not in texts:
+            raise ConfigError(
+                f"condition '{condition.text}': {condition.left} is never '{right}'; allowed: "
+                f"{', '.join(texts)}.{close_matches(right, texts)}"
+            )
 
 
 def column_array(values: tuple[Scalar, ...]) -> np.ndarray:
@@ -363,6 +383,7 @@ def grid_of(sweep: Sweep) -> Grid:
     names = [name for axis in axes for name in axis.members]
     where = tuple(parse_condition(text) for text in sweep.where)
     for condition in where:
+        _check_value(condition, axes)
         for name in condition.names:
             if name not in names:
                 raise ConfigError(

@@ -146,9 +146,13 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
-    threads = sum(client.nthreads().values())
-    if not threads:
-        raise ConfigError("the scheduler has no workers; start some with: dask worker ADDRESS")
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT_S)
+    except TimeoutError as error:
+        raise ConfigError(
+            f"the scheduler has no workers after {CONNECT_TIMEOUT_S:g} s; start some with: dask "
+            "worker ADDRESS"
+        ) from error
     left = iter(parts)
     running: dict[Any, int] = {}
 
@@ -159,12 +163,17 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
         running.update(made)
         return list(made)
 
-    queue = as_completed(submit(_AHEAD * threads), loop=client.loop)
+    def room() -> int:
+        """Parts that may be added: workers come and go."""
+        threads = sum(int(count) for count in client.nthreads().values())
+        return max(0, _AHEAD * threads - len(running))
+
+    queue = as_completed(submit(room()), loop=client.loop)
     try:
         for future in queue:
             found = future.result()
             del running[future]
-            for following in submit(1):
+            for following in submit(max(1, room())):
                 queue.add(following)
             yield found
     except KilledWorker as error:

@@ -142,7 +142,7 @@ def accuracy_keys(sweep: Sweep) -> Keys | None:
     """
     if sweep.fidelity != "accuracy":
         return None
-    from archsim.explore.accuracy import box_keys
+    from archsim.explore.cases import box_keys
 
     return box_keys
 

@@ -75,8 +75,9 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert time.monotonic() - begin < 60  # it does not wait for ever
 
 
-def test_no_workers(tmp_path: Path) -> None:
-    words = "the scheduler has no workers; start some with"
+def test_no_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "CONNECT_TIMEOUT_S", 1.0)
+    words = "the scheduler has no workers after 1 s; start some with"
     with (
         LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty,
         pytest.raises(ConfigError, match=words),

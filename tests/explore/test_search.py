@@ -11,8 +11,8 @@ import pytest
 from archsim import pipeline_sweep as pipeline
 from archsim.config.sweep import Sweep
 from archsim.errors import ConfigError, DataError
-from archsim.explore.accuracy import box_keys
 from archsim.explore.axes import Cut
+from archsim.explore.cases import box_keys
 from archsim.explore.constraint import excess, parse_constraint, satisfied
 from archsim.explore.goals import Goals
 from archsim.explore.points import Space
