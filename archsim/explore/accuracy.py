@@ -100,7 +100,10 @@ def _method_of(method: Method, case: Case) -> Method:
             )
         changes["corrections"] = "+".join(_sized(term.strip(), channels, depth) for term in terms)
         name += f", {channels} x {channels} x {depth}"
-    return method.model_copy(update={**changes, "name": name})
+    # A method of another study may have the name and not the content: results lie by name.
+    own = method.model_copy(update={**changes, "name": ""})
+    name += f", {identity_hash(own.model_dump(mode='json'))[:8]}"
+    return own.model_copy(update={"name": name})
 
 
 def _sized(term: str, channels: int, depth: int) -> str:
@@ -128,7 +131,7 @@ def run_folder(study: Study, cache: Path) -> Path:
 
     shared = [backbone_settings(study, unit) for unit in backbone_units(study)]
     method = [method_settings(study, unit) for unit in method_units(study)]
-    chip = [{k: v for k, v in own.items() if k not in ("method", "tuning")} for own in method]
+    chip = [{key: value for key, value in own.items() if key != "method"} for own in method]
     return cache / identity_hash({"archsim": __version__, "backbones": shared, "chips": chip})
 
 
@@ -248,6 +251,10 @@ def _check_method(study: Study, name: str, known: list[str]) -> None:
         )
 
 
+#: Images of a whole data set, roughly: only the order of the cases depends on it.
+_TRAIN_IMAGES, _TEST_IMAGES = 50_000, 10_000
+
+
 def _effort(case: Case, asked: AccuracyOfPoints) -> float:
     """Multiply-adds of training, tuning and measuring, roughly: what orders the cases."""
     from tsb.study.network import graph_of
@@ -255,9 +262,9 @@ def _effort(case: Case, asked: AccuracyOfPoints) -> float:
     study = study_of(case, asked)
     macs = sum(layer.macs for layer in graph_of(study).layers)
     epochs = sum(own.epochs for own in study.backbones.values()) * len(study.seeds)
-    images = study.train_images or 50_000
+    images = study.train_images or _TRAIN_IMAGES
     tuned = 0 if case.block is None else study.tuning.steps * study.tuning.batch_size
-    measured = study.runs * (study.test_images or 10_000)
+    measured = study.runs * (study.test_images or _TEST_IMAGES)
     per_chip = (3 * tuned + measured) * study.chips * len(study.seeds)
     extra = 0 if case.block is None else case.block[0] * case.block[1]
     return float(macs * (3 * images * epochs + per_chip) + extra)

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from archsim.config.study import load_study
 from archsim.config.sweep import PART_POINTS, Sweep
 from archsim.errors import ConfigError
 from archsim.explore import executors
@@ -146,6 +147,8 @@ class Job:
         accuracy = asked["accuracy"] if self.sweep.fidelity == "accuracy" else None
         if accuracy is not None:
             accuracy = {key: accuracy[key] for key in ("study", "method", "base")}
+            said = load_study(accuracy["study"]).model_dump(mode="json")
+            accuracy["content"] = identity_hash(said)
         search = search_identity(self.sweep)
         return {
             "archsim": __version__,

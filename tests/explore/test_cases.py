@@ -10,14 +10,24 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from archsim.config.sweep import Sweep
+from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.errors import ConfigError
 from archsim.explore import accuracy
-from archsim.explore.accuracy import check_accuracy, evaluate_cases, study_of, with_accuracy
+from archsim.explore.accuracy import (
+    check_accuracy,
+    evaluate_cases,
+    run_folder,
+    study_of,
+    with_accuracy,
+)
 from archsim.explore.cases import all_cases
+from archsim.explore.identity import identity_hash
 from archsim.explore.points import Space
 from archsim.explore.store import Store
 from archsim.explore.sweep import Job, open_store, run_exhaustive
+from archsim.paths import configs_dir
+
+CONFIGS = configs_dir()
 
 AXES: dict[str, Any] = {
     "chip.precision.bits_per_cell": [1, 2],
@@ -137,6 +147,28 @@ def test_the_study_of_a_case_has_its_block_and_policy():
     (method,) = study.methods
     assert "tsb:channels=7,depth=1" in method.corrections
     assert study.sigma == [0.1]
+
+
+def test_another_study_has_other_runs_and_the_same_name_no_old_result(tmp_path):
+    """The study is changed under its name: its tuning, then what its method corrects."""
+    own = tmp_path / "own.yaml"
+    base = yaml.safe_load((CONFIGS / "study" / "tsb-lenet3.yaml").read_text())
+
+    def asked(**changes: Any) -> tuple[Path, str, str]:
+        own.write_text(yaml.safe_dump({**base, **changes}, sort_keys=False))
+        job = Job(sweep(design="common", accuracy={"study": str(own), "method": "TSB"}))
+        case = next(case for case in all_cases(job.space).values() if case.block)
+        study = study_of(case, AccuracyOfPoints(study=str(own), method="TSB"))
+        return run_folder(study, tmp_path), study.methods[0].name, identity_hash(job.identity())
+
+    before = asked()
+    assert asked() == before
+    tuned = asked(tuning={"steps": 7})
+    assert tuned[0] != before[0]
+    methods = [{**own, "steps": 9} for own in base["methods"]]
+    changed = asked(methods=methods)
+    assert changed[1] != before[1]
+    assert len({before[2], tuned[2], changed[2]}) == 3  # no store of one goes on with another
 
 
 @pytest.fixture
