@@ -14,12 +14,11 @@ from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.errors import ConfigError
 from archsim.explore import accuracy
 from archsim.explore.accuracy import (
-    check_accuracy,
     evaluate_cases,
-    run_folder,
-    study_of,
+    plan_cases,
     with_accuracy,
 )
+from archsim.explore.case_study import run_folder, study_of
 from archsim.explore.cases import all_cases
 from archsim.explore.identity import identity_hash
 from archsim.explore.points import Space
@@ -107,7 +106,7 @@ def test_another_chip_brings_its_device_and_bits(tmp_path):
 )
 def test_what_studies_do_not_know_is_refused_before_anything_runs(axis, settings, message):
     with pytest.raises(ConfigError, match=message):
-        check_accuracy(Space(sweep(axis, set=settings)))
+        plan_cases(Space(sweep(axis, set=settings)))
 
 
 def test_constants_of_cost_alone_are_no_reason_to_refuse():
@@ -136,7 +135,7 @@ def test_a_text_that_an_axis_never_has_is_a_slip(place):
 def test_unknown_methods_are_refused_even_where_no_point_has_them(key):
     asked = {"study": "tsb-lenet3", "method": "TSB", key: "nope"}
     with pytest.raises(ConfigError, match="method 'nope'"):
-        check_accuracy(Space(sweep({"chip.adc.bits": [4, 5]}, accuracy=asked)))
+        plan_cases(Space(sweep({"chip.adc.bits": [4, 5]}, accuracy=asked)))
 
 
 def test_the_study_of_a_case_has_its_block_and_policy():
@@ -189,7 +188,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         run.folder.mkdir(parents=True, exist_ok=True)
         (run.folder / run.study.methods[0].name.replace("/", "-")).touch()
 
-    def known(study: Any, folder: Path) -> dict[str, Any] | None:
+    def known(study: Any, folder: Path, _: str | None) -> dict[str, Any] | None:
         there = (folder / study.methods[0].name.replace("/", "-")).is_file()
         return dict.fromkeys(accuracy.COLUMNS, 0.9) if there else None
 

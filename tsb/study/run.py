@@ -21,8 +21,8 @@ import torch
 
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
+from archsim.whole_file import write_whole
 from tsb.backbone_loss import NeftOvf
-from tsb.checkpoint import write_atomically
 from tsb.compute_device import CPU, compute_device, describe
 from tsb.data import Dataset
 from tsb.quantize import mapped_weights
@@ -100,7 +100,7 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
     run = StudyRun(study, place)
     check_same_settings(study, place)
     known = _grown(_read_study(path), study) if path.is_file() else study
-    write_atomically(path, (known.model_dump_json(indent=1) + "\n").encode())
+    write_whole(path, (known.model_dump_json(indent=1) + "\n").encode())
     return run
 
 
@@ -350,4 +350,4 @@ def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on:
         "computed_on": computed_on,
         "data_note": note,
     }
-    write_atomically(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+    write_whole(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())
