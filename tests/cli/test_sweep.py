@@ -196,6 +196,10 @@ def test_answers_into_a_file(folder: Path, tmp_path: Path) -> None:
         (("full-chip", "--axis", "chip.adc.bitz=[5,6]"), ["unknown key 'bitz'", "'bits'"]),
         (("full-chip", "--set", "chip.adc.bitz=5"), ["unknown key 'bitz'", "'bits'"]),
         (("full-chip", "--set", "sweep.strategy.kind=best"), ["sweep.strategy.kind = 'best'"]),
+        (
+            ("full-chip", "--set", "sweep.settings=[]"),
+            ["unknown key 'settings'", "design, set, axes"],
+        ),
         (("full-chip", "--set", "sweep.nmae=x"), ["unknown key 'nmae'", "'name'"]),
         (("full-chip", "--network", "lenet"), ["unknown network 'lenet'"]),
         (
