@@ -257,7 +257,7 @@ def _dies(description: str, number: int) -> int:
 def test_errors_and_deaths_of_workers() -> None:
     with pytest.raises(ConfigError, match="sweep: no"):
         list(executors.in_processes(_fails, "sweep", range(10), 2))
-    with pytest.raises(DataError, match="a process of the sweep was killed"):
+    with pytest.raises(DataError, match="a process was killed"):
         list(executors.in_processes(_dies, "sweep", range(10), 2))
     assert sorted(executors.in_processes(_fails, "sweep", range(3), 2)) == [0, 1, 2]
 
