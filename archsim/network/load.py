@@ -23,8 +23,9 @@ def load_network(
     """Load a network as a layer graph.
 
     Args:
-        spec: A zoo name (see :func:`archsim.network.zoo.names`), ``package.module:function`` that
-            returns an ``nn.Module``, or the module itself.
+        spec: A zoo name (see :func:`archsim.network.zoo.names`), an ONNX file (its name ends in
+            ``.onnx``), ``package.module:function`` that returns an ``nn.Module``, or the module
+            itself.
         input_shape: Shape of one input without the batch axis. Optional for the zoo, where
             ``(channels, height, width)`` sets the options ``in_channels`` and ``input_size``.
         name: Name of the graph; that of the zoo, the function or the class if not given.
@@ -41,9 +42,11 @@ def load_network(
                 "built; pass them to its constructor"
             )
         return trace(spec, _shape_of(spec, input_shape), name=name)
-    if spec.startswith("timm:") or spec.lower().endswith(".onnx"):
+    if is_onnx(spec):
+        return _onnx_graph(spec, input_shape, name, options)
+    if spec.startswith("timm:"):
         raise NetworkError(
-            f"network '{spec}': ONNX files and timm models are not supported yet; so far: zoo "
+            f"network '{spec}': timm models are not supported yet; so far: zoo "
             f"names ({', '.join(zoo.names())}), package.module:function, and nn.Module objects"
         )
     if ":" in spec:
@@ -51,6 +54,27 @@ def load_network(
         return trace(module, _shape_of(module, input_shape), name=name or spec.split(":")[1])
     model = zoo.build(spec, device="meta", **_with_size(spec, input_shape, options))
     return trace(model, _zoo_shape(spec, model, input_shape), name=name or spec)
+
+
+def is_onnx(spec: str) -> bool:
+    """Whether ``spec`` names an ONNX file."""
+    return spec.lower().endswith(".onnx")
+
+
+def _onnx_graph(
+    spec: str,
+    input_shape: Sequence[int] | None,
+    name: str | None,
+    options: Mapping[str, object],
+) -> LayerGraph:
+    from archsim.network.onnx_trace import trace_onnx
+
+    if options:
+        raise NetworkError(
+            f"network '{spec}': options {', '.join(sorted(options))} are given, and an ONNX file "
+            "has none"
+        )
+    return trace_onnx(spec, input_shape, name=name)
 
 
 def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Module:
@@ -64,6 +88,12 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
         NetworkError: As :func:`load_network`.
     """
     chosen = dict(options or {})
+    if is_onnx(spec):
+        raise NetworkError(
+            f"network '{spec}': this needs a PyTorch model with its weights, and an ONNX file is "
+            "read for its shapes only; map, compare and sweep take it. Give a built-in name or "
+            "package.module:function"
+        )
     if ":" in spec:
         return _call_factory(spec, chosen).eval()
     if "device" in chosen:  # of the builder, not of the network

@@ -1,0 +1,122 @@
+"""ONNX operators whose calls need no more than a PyTorch name, and where the others are read."""
+
+from __future__ import annotations
+
+from archsim.network.frontend.onnx_model import Node
+from archsim.network.frontend.onnx_readers import READERS
+from archsim.network.frontend.onnx_recurrent import recurrent
+from archsim.network.frontend.onnx_walk import Walk
+
+#: PyTorch operator, then the ONNX operators that are the same work.
+_TABLE = """
+relu: Relu
+leaky_relu: LeakyRelu
+elu: Elu
+selu: Selu
+celu: Celu
+gelu: Gelu
+silu: Swish
+sigmoid: Sigmoid
+tanh: Tanh
+hardsigmoid: HardSigmoid
+hardswish: HardSwish
+mish: Mish
+softplus: Softplus
+softsign: Softsign
+prelu: PRelu
+threshold: ThresholdedRelu Shrink
+softmax: Softmax
+log_softmax: LogSoftmax
+argmax: ArgMax Hardmax
+argmin: ArgMin
+layer_norm: LayerNormalization MeanVarianceNormalization
+group_norm: GroupNormalization
+instance_norm: InstanceNormalization
+rms_norm: RMSNormalization
+norm: LpNormalization GlobalLpPool ReduceL1 ReduceL2 ReduceSumSquare
+add: Add Sum QLinearAdd
+sub: Sub
+mul: Mul BitShift
+div: Div
+pow: Pow
+sqrt: Sqrt
+exp: Exp
+log: Log
+neg: Neg
+abs: Abs
+reciprocal: Reciprocal
+maximum: Max
+minimum: Min
+where: Where
+sign: Sign
+round: Round
+floor: Floor
+ceil: Ceil
+sin: Sin
+cos: Cos
+erf: Erf
+eq: Equal
+lt: Less
+gt: Greater
+le: LessOrEqual
+ge: GreaterOrEqual
+logical_not: Not
+logical_and: And
+logical_or: Or
+sum: ReduceSum ReduceLogSum ReduceLogSumExp
+amax: ReduceMax
+amin: ReduceMin
+prod: ReduceProd
+cumsum: CumSum
+topk: TopK
+cat: Concat
+split: Split
+slice: Slice
+flatten: Flatten
+reshape: Reshape
+permute: Transpose
+squeeze: Squeeze
+unsqueeze: Unsqueeze
+expand: Expand
+tile: Tile
+gather: GatherElements
+index: GatherND
+flip: ReverseSequence
+constant_pad_nd: Pad
+interpolate: Resize Upsample
+pixel_shuffle: DepthToSpace
+pixel_unshuffle: SpaceToDepth
+dropout: Dropout
+to: Cast CastLike
+"""
+
+
+def _parse(table: str) -> dict[str, str]:
+    rows = (line.split(":") for line in table.strip().splitlines())
+    return {word: name for name, words in rows for word in words.split()}
+
+
+_PLAIN = _parse(_TABLE)
+
+
+def translate(walk: Walk, node: Node) -> None:
+    """Add the calls for ``node``.
+
+    An operator that is not known keeps its name, with its domain in front, so that it is listed.
+
+    Raises:
+        NetworkError: The node cannot be read.
+    """
+    if node.op in ("LSTM", "GRU", "RNN"):
+        recurrent(walk, node)
+    elif node.op in READERS:
+        READERS[node.op](walk, node)
+    else:
+        plain(walk, node, _PLAIN.get(node.op, node.op))
+
+
+def plain(walk: Walk, node: Node, op: str) -> None:
+    """Add a call of ``op`` with the operands of ``node``, and nothing else."""
+    operands = [walk.operand(node, index) for index in range(len(node.inputs))]
+    args = {f"input{i or ''}": value for i, value in enumerate(operands) if value is not None}
+    walk.give(node, walk.emit(node, op, args))

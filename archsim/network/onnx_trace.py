@@ -1,0 +1,55 @@
+"""From an ONNX file to a layer graph; nothing in the file is executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archsim.errors import NetworkError
+from archsim.network.frontend.assemble import assemble
+from archsim.network.frontend.onnx_file import require_onnx
+from archsim.network.frontend.onnx_inputs import Shapes, input_shapes
+from archsim.network.graph import LayerGraph
+
+#: How the name of an ONNX file ends.
+SUFFIX = ".onnx"
+
+
+def trace_onnx(
+    path: str | Path, input_shape: Shapes | None = None, *, name: str | None = None
+) -> LayerGraph:
+    """Read the ONNX model at ``path`` as the layer graph of one input.
+
+    Operator sets from 11 on are read. Weights are not: shapes are all that counts, so external data
+    need not be there. A batch axis that may vary becomes 1. Quantised models (QDQ and integer
+    operators) are read as the layers that they quantise.
+
+    Args:
+        path: The file.
+        input_shape: Shape of one input without the batch axis, where the file leaves axes open; of
+            several inputs by their names. For a model whose first axis is no batch: the whole
+            shape.
+        name: Name of the network; that of the file without ``.onnx`` if not given.
+
+    Raises:
+        NetworkError: The package ``onnx`` is missing; the file is missing, damaged, too large or
+            not valid, its operator set is not supported, its external data lies outside its folder,
+            a shape is missing or absurd, or a matrix layer cannot be mapped.
+    """
+    path = Path(path)
+    name = name or path.name.removesuffix(path.suffix)
+    require_onnx(name)
+    from archsim.network.frontend.onnx_model import read_model
+    from archsim.network.frontend.onnx_operators import translate
+    from archsim.network.frontend.onnx_walk import parameters, walk
+
+    model = read_model(path)
+    try:
+        shapes, sizes = input_shapes(model.inputs, input_shape)
+        found = walk(model, shapes, sizes, translate)
+        first = found.inputs[0].shape
+        is_whole = first[:1] != (1,)
+        return LayerGraph.from_ops(
+            name, first if is_whole else first[1:], assemble(found), parameters(found)
+        )
+    except NetworkError as error:
+        raise NetworkError(f"ONNX file '{path}': {error}") from error
