@@ -6,7 +6,7 @@ from pathlib import Path
 
 from archsim.errors import NetworkError
 from archsim.network.frontend.assemble import assemble
-from archsim.network.frontend.onnx_file import require_onnx
+from archsim.network.frontend.onnx_file import first_line, refused, require_onnx
 from archsim.network.frontend.onnx_inputs import Shapes, input_shapes
 from archsim.network.graph import LayerGraph
 
@@ -38,18 +38,27 @@ def trace_onnx(
     path = Path(path)
     name = name or path.name.removesuffix(path.suffix)
     require_onnx(name)
+    try:
+        return _read(path, name, input_shape)
+    except NetworkError as error:
+        text = str(error)
+        raise NetworkError(text if str(path) in text else f"ONNX file '{path}': {text}") from error
+    except Exception as error:
+        raise refused(
+            path,
+            f"cannot be read ({type(error).__name__}: {first_line(error)}); it is damaged, or has "
+            "an operator in a form that archsim does not know",
+        ) from error
+
+
+def _read(path: Path, name: str, input_shape: Shapes | None) -> LayerGraph:
     from archsim.network.frontend.onnx_model import read_model
     from archsim.network.frontend.onnx_operators import translate
     from archsim.network.frontend.onnx_walk import parameters, walk
 
     model = read_model(path)
-    try:
-        shapes, sizes = input_shapes(model.inputs, input_shape)
-        found = walk(model, shapes, sizes, translate)
-        first = found.inputs[0].shape
-        is_whole = first[:1] != (1,)
-        return LayerGraph.from_ops(
-            name, first if is_whole else first[1:], assemble(found), parameters(found)
-        )
-    except NetworkError as error:
-        raise NetworkError(f"ONNX file '{path}': {error}") from error
+    shapes, sizes = input_shapes(model.inputs, input_shape)
+    found = walk(model, shapes, sizes, translate)
+    first = found.inputs[0].shape
+    one = first[1:] if first[:1] == (1,) else first
+    return LayerGraph.from_ops(name, one, assemble(found), parameters(found))

@@ -6,11 +6,13 @@ small tensors that shapes depend on are ever read, and only from the folder of t
 
 from __future__ import annotations
 
+import mmap
 import stat
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from archsim.errors import NetworkError
+from archsim.network.frontend.onnx_wire import WireError, without_weights
 
 if TYPE_CHECKING:
     import onnx
@@ -47,16 +49,17 @@ def read_proto(path: Path) -> onnx.ModelProto:
     import onnx
 
     content = _read(path)
-    if content.startswith(_GIT_LFS):
-        raise refused(path, "is a pointer of Git LFS, not the model; fetch it with: git lfs pull")
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(content)
     except Exception as error:
-        raise refused(path, "is no ONNX model, or is damaged or cut off") from error
+        raise refused(path, _NO_MODEL) from error
     if not proto.graph.node:
-        raise refused(path, "is no ONNX model, or is damaged: there is no graph with nodes in it")
+        raise refused(path, f"{_NO_MODEL}: there is no graph with nodes in it")
     return proto
+
+
+_NO_MODEL = "is no ONNX model, or is damaged or cut off"
 
 
 def refused(path: Path, what: str) -> NetworkError:
@@ -81,11 +84,22 @@ def _read(path: Path) -> bytes:
                 "archsim needs their shapes only",
             )
         with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES)
+            return _without_weights(path, file)
     except FileNotFoundError:
         raise refused(path, "does not exist") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise refused(path, f"cannot be read: {error}") from error
+
+
+def _without_weights(path: Path, file: BinaryIO) -> bytes:
+    # Not closed by hand: an error on the way holds on to views of it.
+    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if content[: len(_GIT_LFS)] == _GIT_LFS:
+        raise refused(path, "is a pointer of Git LFS, not the model; fetch it: git lfs pull")
+    try:
+        return without_weights(memoryview(content))
+    except WireError as error:
+        raise refused(path, f"{_NO_MODEL} ({error})") from error
 
 
 def external_file(folder: Path, tensor: str, location: str) -> Path:
@@ -122,5 +136,11 @@ def _outside(folder: Path, tensor: str, location: str, why: str) -> NetworkError
     )
 
 
-#: Characters of a text from a file that are shown in a message.
-_SHOWN = 200
+def first_line(error: Exception) -> str:
+    """The first line of what ``error`` says, cut where it is long."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:_SHOWN] if lines else type(error).__name__
+
+
+#: Characters of a text that are shown in a message.
+_SHOWN = 300

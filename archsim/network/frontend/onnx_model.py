@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.errors import NetworkError
-from archsim.network.frontend.onnx_file import read_proto, refused
+from archsim.network.frontend.onnx_file import first_line, read_proto, refused
 from archsim.network.frontend.onnx_tensors import (
     Stored,
     checked_shape,
@@ -301,13 +301,3 @@ def _checked(path: Path, proto: onnx.ModelProto) -> onnx.ModelProto:
     except Exception as error:
         raise refused(path, f"is not valid: {first_line(error)}") from error
     return proto
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what ``error`` says, cut where it is long."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:_SHOWN] if lines else type(error).__name__
-
-
-#: Characters of a message of ONNX that are shown.
-_SHOWN = 300

@@ -30,7 +30,7 @@ def _integer_convolution(walk: Walk, node: Node) -> None:
 
 def _convolve(walk: Walk, node: Node, data: Data, weight: Value | None, bias: Value | None) -> None:
     dims = _spatial(node, data)
-    kernel = weight.shape[2:] if weight is not None else ()
+    kernel = _kernel(node, weight, dims)
     stride, dilation = _steps(node, "strides", dims), _steps(node, "dilations", dims)
     begin, end = _pads(node, data.shape[2:], kernel, stride, dilation)
     if begin != end:
@@ -62,13 +62,23 @@ def _spatial(node: Node, data: Data) -> int:
 _MOST_AXES = 3
 
 
+def _kernel(node: Node, weight: Value | None, dims: int) -> tuple[int, ...]:
+    """Size of a kernel.
+
+    Raises:
+        NetworkError: The weights have another number of axes than the map.
+    """
+    shape = () if weight is None else weight.shape
+    return _sized(node, "the shape of the weights", shape, dims + 2)[2:]
+
+
 def _steps(node: Node, attribute: str, dims: int) -> tuple[int, ...]:
     return _sized(node, attribute, node.wholes(attribute) or (1,) * dims, dims)
 
 
 def _sized(node: Node, attribute: str, values: tuple[int, ...], size: int) -> tuple[int, ...]:
     if len(values) != size:
-        raise NetworkError(f"{node.label}: {attribute} is {values}; {size} numbers are allowed")
+        raise NetworkError(f"{node.label}: {attribute} is {values}; {size} numbers are expected")
     return values
 
 
@@ -111,7 +121,7 @@ def _padded(
 def _transposed_convolution(walk: Walk, node: Node) -> None:
     data, weight = walk.data(node), walk.operand(node, 1)
     dims = _spatial(node, data)
-    kernel = _sized(node, "kernel", weight.shape[2:] if weight else (), dims)
+    kernel = _kernel(node, weight, dims)
     stride, dilation = _steps(node, "strides", dims), _steps(node, "dilations", dims)
     args = {
         "input": data,

@@ -34,7 +34,7 @@ def recurrent(walk: Walk, node: Node) -> None:
     batch_first = bool(node.whole("layout", 0))
     args = {
         "input": data,
-        "hx": tuple(v for v in (walk.operand(node, i) for i in (5, 6)) if v is not None),
+        "hx": tuple(_state(v) for v in (walk.operand(node, i) for i in (5, 6)) if v is not None),
         "params": _parameters(walk, stacks, bias, directions),
         "has_biases": bias is not None,
         "num_layers": 1,
@@ -76,6 +76,11 @@ def _stack(node: Node, value: Value | None) -> Weight:
     raise NetworkError(
         f"{node.label}: its weight matrix {what}; stored ones of 1 or 2 directions are read"
     )
+
+
+def _state(value: Value) -> Value:
+    """A first state; stored ones are no parameters."""
+    return replace(value, trainable=False) if isinstance(value, Weight) else value
 
 
 def _part(walk: Walk, stack: Weight, last: str, parts: int) -> Weight:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import NetworkError
 from archsim.network.frontend.onnx_file import external_file
+from archsim.network.frontend.onnx_wire import DROPPED
 
 if TYPE_CHECKING:
     import numpy
@@ -62,8 +63,9 @@ def stored(tensor: onnx.TensorProto, folder: Path) -> Stored:
         raise NetworkError(f"ONNX tensor '{name}': its element type {elem_type} is unknown")
     external = _external(tensor, folder, name)
     elements = math.prod(shape)
-    if external is None and bits and tensor.HasField("raw_data"):
-        _check_bytes(name, shape, given=len(tensor.raw_data), needed=-(-elements * bits // 8))
+    given = _raw_bytes(tensor)
+    if external is None and bits and given is not None:
+        _check_bytes(name, shape, given=given, needed=-(-elements * bits // 8))
     small = tensor if elements <= MAX_VALUES and bits else None
     return Stored(name=name, elem_type=elem_type, shape=shape, small=small, external=external)
 
@@ -75,6 +77,14 @@ def _external(tensor: onnx.TensorProto, folder: Path, name: str) -> Path | None:
         return None
     said = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     return external_file(folder, name, said.get("location", ""))
+
+
+def _raw_bytes(tensor: onnx.TensorProto) -> int | None:
+    """Bytes of raw data that the file holds of ``tensor``; None if it has none."""
+    dropped = [str(e.value) for e in tensor.metadata_props if e.key == DROPPED]
+    if dropped and dropped[-1].isdecimal():
+        return int(dropped[-1])
+    return len(tensor.raw_data) if tensor.HasField("raw_data") else None
 
 
 def _check_bytes(name: str, shape: tuple[int, ...], *, given: int, needed: int) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsim.errors import NetworkError
-from archsim.network.frontend.onnx_model import Model, Node, first_line
+from archsim.network.frontend.onnx_file import first_line
+from archsim.network.frontend.onnx_model import Model, Node
 from archsim.network.frontend.onnx_tensors import MAX_VALUES, Stored, checked_shape, values_of
 
 if TYPE_CHECKING:
