@@ -30,7 +30,9 @@ _STDOUT = Path("-")
 def map_command(
     network: Annotated[
         str,
-        typer.Argument(help="Built-in name (archsim list networks) or package.module:function."),
+        typer.Argument(
+            help="Built-in name (archsim list networks), model.onnx or package.module:function."
+        ),
     ] = "vgg8",
     design: Annotated[
         Design, typer.Option("--design", help="Placement of the shared block.")

@@ -201,7 +201,9 @@ class Sweep(_Model):
 
     name: str = Field(min_length=1)
     description: str = ""
-    network: str = Field(default="vgg8", description="zoo name or package.module:function")
+    network: str = Field(
+        default="vgg8", description="zoo name, model.onnx or package.module:function"
+    )
     input_shape: list[Count] | None = Field(
         default=None, description="channels, height, width, where the network does not say"
     )

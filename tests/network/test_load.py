@@ -85,7 +85,7 @@ def test_bad_functions(spec: str, words: str) -> None:
         load_network(spec, input_shape=(3, 8, 8))
 
 
-@pytest.mark.parametrize("spec", ["model.onnx", "timm:resnet18", "Model.ONNX"])
+@pytest.mark.parametrize("spec", ["timm:resnet18"])
 def test_what_comes_later_is_refused_by_name(spec: str) -> None:
     with pytest.raises(NetworkError, match=r"not supported yet.*lenet3"):
         load_network(spec)
@@ -99,5 +99,6 @@ def test_unknown_name_lists_names() -> None:
 def test_importing_archsim_imports_no_network() -> None:
     code = "import sys, archsim; sys.exit(any(m in sys.modules for m in ('torch', 'networkx')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    code = "import sys, archsim.network.zoo; sys.exit('archsim.network.zoo.resnet' in sys.modules)"
+    names = "('archsim.network.zoo.resnet', 'onnx')"
+    code = f"import sys, archsim.network.zoo; sys.exit(any(m in sys.modules for m in {names}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

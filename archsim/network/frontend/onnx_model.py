@@ -119,7 +119,9 @@ def read_model(path: Path) -> Model:
     _check_opset(path, proto)
     _check_size(path, proto)
     tensors = _take_tensors(proto, path)
+    unshaped = _give_shapes(proto)
     proto = _checked(path, proto)
+    _take_shapes(proto, unshaped)
     tensors |= _take_tensors(proto, path)  # constants of functions that were written out
     graph: onnx.GraphProto = proto.graph
     inputs = tuple(value for value in graph.input if str(value.name) not in tensors)
@@ -288,6 +290,27 @@ def _sparse(tensor: onnx.SparseTensorProto) -> Stored:
         raise NetworkError(f"ONNX tensor '{name}': its element type {elem_type} is unknown")
     shape = checked_shape(f"ONNX tensor '{name}'", tensor.dims)
     return Stored(name=name, elem_type=elem_type, shape=shape, small=None)
+
+
+def _give_shapes(proto: onnx.ModelProto) -> set[str]:
+    """Give inputs and outputs without a shape one that says nothing, and return their names.
+
+    The checker refuses such a model without naming the tensor; shape inference may not need it.
+    """
+    unshaped = set()
+    for value in (*proto.graph.input, *proto.graph.output):
+        tensor: onnx.TypeProto.Tensor = value.type.tensor_type
+        is_tensor = value.type.WhichOneof("value") == "tensor_type"
+        if is_tensor and not tensor.HasField("shape"):
+            tensor.shape.dim.add()
+            unshaped.add(str(value.name))
+    return unshaped
+
+
+def _take_shapes(proto: onnx.ModelProto, names: set[str]) -> None:
+    for value in (*proto.graph.input, *proto.graph.output):
+        if str(value.name) in names:
+            value.type.tensor_type.ClearField("shape")
 
 
 def _checked(path: Path, proto: onnx.ModelProto) -> onnx.ModelProto:

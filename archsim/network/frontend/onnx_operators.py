@@ -55,14 +55,15 @@ ceil: Ceil
 sin: Sin
 cos: Cos
 erf: Erf
-eq: Equal
+eq: Equal IsNaN IsInf
 lt: Less
 gt: Greater
 le: LessOrEqual
 ge: GreaterOrEqual
 logical_not: Not
-logical_and: And
-logical_or: Or
+logical_and: And BitwiseAnd
+logical_or: Or Xor BitwiseOr BitwiseXor
+bitwise_not: BitwiseNot
 sum: ReduceSum ReduceLogSum ReduceLogSumExp
 amax: ReduceMax
 amin: ReduceMin
