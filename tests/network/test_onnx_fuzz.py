@@ -15,7 +15,7 @@ from archsim.network import from_graph, load_network
 from tests.network.onnx_models import exported
 from tests.network.onnx_mutations import damaged
 
-MUTATIONS = 250
+MUTATIONS = 100
 
 
 class Recurrent(nn.Module):
@@ -40,7 +40,7 @@ def seeds(folder: Path) -> list[bytes]:
         nn.Flatten(),
         nn.Linear(512, 3),
     )
-    encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 1)
     cases = (
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()), (1, 3, 8, 8)),
         (mixed, (1, 3, 8, 8)),
@@ -56,6 +56,7 @@ def seeds(folder: Path) -> list[bytes]:
 
 def test_damaged_files_never_give_anything_else(tmp_path: Path) -> None:
     found: Counter[str] = Counter()
+    longest = 0
     path = tmp_path / "damaged.onnx"
     for content in seeds(tmp_path):
         onnx.checker.check_model(content)
@@ -65,8 +66,9 @@ def test_damaged_files_never_give_anything_else(tmp_path: Path) -> None:
                 from_graph(load_network(str(path)))
             except NetworkError as error:
                 found["refused"] += 1
-                assert len(str(error)) < 2000, seed
+                longest = max(longest, len(str(error)))
             else:
                 found["read"] += 1
+    assert longest < 2000
     assert found["refused"] > MUTATIONS
     assert found["read"] > MUTATIONS / 10
