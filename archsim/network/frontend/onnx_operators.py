@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archsim.network.frontend.onnx_model import Node
+from archsim.network.frontend.onnx_patterns import PATTERNS
 from archsim.network.frontend.onnx_readers import READERS
 from archsim.network.frontend.onnx_recurrent import recurrent
 from archsim.network.frontend.onnx_walk import Walk
@@ -110,6 +111,8 @@ def translate(walk: Walk, node: Node) -> None:
     """
     if node.op in ("LSTM", "GRU", "RNN"):
         recurrent(walk, node)
+    elif node.op in PATTERNS and PATTERNS[node.op](walk, node):
+        return
     elif node.op in READERS:
         READERS[node.op](walk, node)
     else:

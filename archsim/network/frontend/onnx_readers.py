@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -227,29 +226,6 @@ def _product_call(
     return walk.emit(node, "matmul" if bias is None else "addmm", args, suffix=suffix)
 
 
-def _add(walk: Walk, node: Node) -> None:
-    """An addition; that of one number per output of the linear layer before it is its bias."""
-    values = [walk.operand(node, index) for index in (0, 1)]
-    data = [value for value in values if isinstance(value, Data)]
-    stored = [value for value in values if isinstance(value, Weight)]
-    if len(data) == len(stored) == 1 and _is_bias(walk, node, data[0], stored[0]):
-        linear = walk.calls[data[0].id]
-        args = {**linear.args, "bias": walk.weight(stored[0], "bias")}
-        walk.calls[linear.id] = replace(linear, args=args)
-        walk.give(node, data[0])
-        return
-    walk.give(node, walk.emit(node, "add", {"input": values[0], "other": values[1]}))
-
-
-def _is_bias(walk: Walk, node: Node, data: Data, stored: Weight) -> bool:
-    call = walk.calls.get(data.id)
-    if call is None or call.op != "linear" or call.args.get("bias") is not None:
-        return False
-    read = next(name for name in node.inputs if walk.seen[name] is data or walk.seen[name] == data)
-    is_vector = stored.shape[-1:] == call.shape[-1:] and math.prod(stored.shape) == call.shape[-1]
-    return walk.readers[read] == 1 and is_vector and walk.shape(node.outputs[0]) == call.shape
-
-
 def _window_pool(walk: Walk, node: Node) -> None:
     data = walk.data(node)
     dims = _spatial(node, data)
@@ -362,7 +338,6 @@ READERS: dict[str, Callable[[Walk, Node], None]] = {
     "MatMul": _matmul,
     "MatMulInteger": _matmul,
     "QLinearMatMul": _quantised_matmul,
-    "Add": _add,
     "MaxPool": _window_pool,
     "AveragePool": _window_pool,
     "GlobalAveragePool": _global_pool,

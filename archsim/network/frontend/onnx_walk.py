@@ -31,7 +31,8 @@ class Walk:
         seen: What each tensor is, by name.
         calls: The calls so far, by id, in execution order.
         names: Final names of the weights.
-        readers: How many nodes read each tensor; graph outputs count as one reader.
+        readers: How many nodes read each tensor, by its name and by the id of the call that gives
+            it; graph outputs count as one reader.
         place: Of the node that is being read.
     """
 
@@ -116,6 +117,18 @@ class Walk:
         )
         self.calls[call.id] = call
         return Data(id=call.id, shape=call.shape)
+
+    def same(self, node: Node, data: Data) -> None:
+        """Let the first output of ``node`` be ``data``, which an earlier call gives."""
+        name = node.outputs[0]
+        self.seen[name] = data
+        self.readers[data.id] += self.readers[name] - 1  # its readers, in place of this node
+
+    def only_read_here(self, value: object) -> Call | None:
+        """The call that gives ``value``, if nothing but the present node reads it."""
+        if not isinstance(value, Data) or self.readers[value.id] != 1:
+            return None
+        return self.calls.get(value.id)
 
     def give(self, node: Node, value: Value) -> None:
         """Let the outputs of ``node`` be ``value``; every other output is a part of it."""
@@ -228,7 +241,7 @@ def _visit(pass_: Walk, node: Node, translate: Callable[[Walk, Node], None]) -> 
         for name in filter(None, node.outputs):
             pass_.seen[name] = _derived(pass_, node, name, operands)
     elif node.op in _SAME and isinstance(operands[0], Data):
-        pass_.seen[node.outputs[0]] = operands[0]
+        pass_.same(node, operands[0])
     else:
         translate(pass_, node)
 
