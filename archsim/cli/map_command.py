@@ -30,7 +30,9 @@ _STDOUT = Path("-")
 def map_command(
     network: Annotated[
         str,
-        typer.Argument(help="Built-in name (archsim list networks) or package.module:function."),
+        typer.Argument(
+            help="Built-in name (archsim list networks), timm:NAME, or package.module:function."
+        ),
     ] = "vgg8",
     design: Annotated[
         Design, typer.Option("--design", help="Placement of the shared block.")
@@ -41,6 +43,7 @@ def map_command(
     tsb: options.TsbOption = None,
     overrides: options.SetOption = None,
     input_shape: options.InputShapeOption = None,
+    input_dtype: options.InputDtypeOption = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     plot: Annotated[
@@ -85,11 +88,13 @@ def map_command(
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
-    shape = options.parse_shape(input_shape)
+    shape, dtype = options.parse_shapes(input_shape), options.parse_dtypes(input_dtype)
 
     from archsim import pipeline
 
-    result = pipeline.map_network(network, design=design.value, input_shape=shape, **settings)
+    result = pipeline.map_network(
+        network, design=design.value, input_shape=shape, input_dtype=dtype, **settings
+    )
     report = _Report(
         result,
         pipeline.sensitivities(result) if sensitivity and result.feasible else None,

@@ -85,7 +85,7 @@ def test_bad_functions(spec: str, words: str) -> None:
         load_network(spec, input_shape=(3, 8, 8))
 
 
-@pytest.mark.parametrize("spec", ["model.onnx", "timm:resnet18", "Model.ONNX"])
+@pytest.mark.parametrize("spec", ["model.onnx", "Model.ONNX"])
 def test_what_comes_later_is_refused_by_name(spec: str) -> None:
     with pytest.raises(NetworkError, match=r"not supported yet.*lenet3"):
         load_network(spec)

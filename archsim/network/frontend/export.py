@@ -17,15 +17,22 @@ from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.operators import PARTIAL_VIEWS, PARTIAL_WRITES, partial_write
 
 
-def export_calls(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
+def export_calls(
+    module: nn.Module, example: tuple[Tensor, ...], named: Mapping[str, Tensor] | None = None
+) -> Trace:
     """Trace ``module``, in evaluation mode, on inputs shaped like ``example``.
+
+    Args:
+        module: The model.
+        example: Inputs by position, each with a batch axis of 1 first.
+        named: Inputs by name.
 
     Raises:
         NetworkError: The model writes into a part of a tensor.
         Exception: Whatever ``torch.export`` raises when it cannot trace the model.
     """
     with torch.no_grad(), _plain_attention():
-        program = torch.export.export(module, example, strict=False)
+        program = torch.export.export(module, example, dict(named or {}), strict=False)
     return _Reader(program).read()
 
 

@@ -5,6 +5,7 @@ Shapes come from one real run on the example, so the model must fit into memory.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,15 +17,31 @@ from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.operators import PARTIAL_WRITES, partial_write
 
 
-def fx_calls(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
+def fx_calls(
+    module: nn.Module, example: tuple[Tensor, ...], named: Mapping[str, Tensor] | None = None
+) -> Trace:
     """Trace ``module``, in evaluation mode, on ``example``.
+
+    Args:
+        module: The model.
+        example: Inputs by position, each with a batch axis of 1 first.
+        named: Inputs by name; arguments of ``forward`` that are in neither keep their defaults.
 
     Raises:
         Exception: Whatever symbolic tracing or the run on ``example`` raises.
     """
-    traced = fx.symbolic_trace(module)
+    parameters = inspect.signature(module.forward).parameters
+    given = {**dict(zip(parameters, example, strict=False)), **(named or {})}
+    defaults = {
+        name: value.default
+        for name, value in parameters.items()
+        if name not in given and value.default is not value.empty
+    }
+    traced = fx.symbolic_trace(module, concrete_args=defaults or None)
+    values = {**defaults, **given}
+    inputs = [values[name] for name in parameters if name in values]  # a placeholder each, in order
     with torch.no_grad():
-        ShapeProp(traced).propagate(*example)
+        ShapeProp(traced).propagate(*inputs)
     return _Reader(traced).read()
 
 
@@ -71,7 +88,10 @@ class _Reader:
     def read(self) -> Trace:
         for node in self.traced.graph.nodes:
             if node.op == "placeholder":
-                data = Data(id=node.name, shape=_shape(node) or ())
+                shape = _shape(node)
+                if shape is None:  # an argument that kept its default
+                    continue
+                data = Data(id=node.name, shape=shape)
                 self.inputs.append(data)
                 self.seen[node] = data
             elif node.op == "get_attr":
