@@ -48,17 +48,26 @@ def fx_calls(
 #: Operator names, and module attributes to pass on, of the modules that symbolic tracing keeps.
 _MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     **{f"Conv{n}d": (f"conv{n}d", ("stride", "padding", "dilation", "groups")) for n in (1, 2, 3)},
-    **{f"ConvTranspose{n}d": (f"conv_transpose{n}d", ()) for n in (1, 2, 3)},
-    **{f"BatchNorm{n}d": ("batch_norm", ()) for n in (1, 2)},
-    **{f"MaxPool{n}d": (f"max_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2)},
-    **{f"AvgPool{n}d": (f"avg_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2)},
-    **{f"AdaptiveAvgPool{n}d": (f"adaptive_avg_pool{n}d", ()) for n in (1, 2)},
-    **{f"AdaptiveMaxPool{n}d": (f"adaptive_max_pool{n}d", ()) for n in (1, 2)},
+    **{
+        f"ConvTranspose{n}d": (f"conv_transpose{n}d", ("stride", "padding", "dilation", "groups"))
+        for n in (1, 2, 3)
+    },
+    **{f"BatchNorm{n}d": ("batch_norm", ()) for n in (1, 2, 3)},
+    **{f"MaxPool{n}d": (f"max_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2, 3)},
+    **{f"AvgPool{n}d": (f"avg_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{n}d": (f"adaptive_avg_pool{n}d", ()) for n in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{n}d": (f"adaptive_max_pool{n}d", ()) for n in (1, 2, 3)},
     **{name: (name.lower(), ()) for name in ("Linear", "ReLU", "ReLU6", "GELU", "SiLU")},
     **{name: (name.lower(), ()) for name in ("Sigmoid", "Tanh", "Softmax", "Dropout", "Flatten")},
     **{name: (name.lower(), ()) for name in ("Hardswish", "ELU", "Mish", "Identity", "Embedding")},
     "Hardsigmoid": ("hardsigmoid", ()),
     "LeakyReLU": ("leaky_relu", ()),
+    **{name: (name.lower(), ("batch_first",)) for name in ("LSTM", "GRU")},
+    "RNN": ("rnn_tanh", ("batch_first",)),
+    **{f"{name}Cell": (f"{name.lower()}_cell", ()) for name in ("LSTM", "GRU")},
+    "RNNCell": ("rnn_tanh_cell", ()),
+    "EmbeddingBag": ("embedding_bag", ()),
+    "Bilinear": ("bilinear", ()),
     "LayerNorm": ("layer_norm", ()),
     "GroupNorm": ("group_norm", ()),
     "LogSoftmax": ("log_softmax", ()),
@@ -125,7 +134,11 @@ class _Reader:
         if not any(isinstance(source, Data) for source in sources):
             origin = next(source for source in sources if isinstance(source, Weight))
             self.seen[node] = Weight(
-                name=origin.name, shape=shape, elements=origin.elements, trainable=origin.trainable
+                name=origin.name,
+                shape=shape,
+                elements=origin.elements,
+                trainable=origin.trainable,
+                formula=node.name,  # a computation of its own
             )
             return
         if node.op == "call_module":
