@@ -9,12 +9,14 @@ PIP := $(BIN)/python -m pip install --constraint constraints.txt
 .PHONY: setup test lint fast coverage demo
 .NOTPARALLEL:
 
-# torch first: its pin decides between builds, and nothing else may choose one for us.
+# torch first: its pin decides between builds, and nothing else may choose one for us. timm's
+# torchvision would: without it timm works as far as archsim needs it (archsim/network/timm_models.py).
 setup:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) setuptools
 	$(PIP) --no-build-isolation --config-settings editable_mode=compat --editable ".[dev]"
+	$(PIP) --no-deps timm
 
 lint:
 	$(BIN)/ruff check .

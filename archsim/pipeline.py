@@ -24,6 +24,7 @@ from archsim.errors import ConfigError  # noqa: E402
 from archsim.explore import sensitivity, uncertainty  # noqa: E402
 from archsim.explore import validate as reference  # noqa: E402
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network  # noqa: E402
+from archsim.network.inputs import Dtypes, Shapes  # noqa: E402
 from archsim.network.insertion import InsertionPoint  # noqa: E402
 from archsim.results import CompareResult, MapResult  # noqa: E402
 from archsim.sensitivity import Elasticity, Interval  # noqa: E402
@@ -50,26 +51,29 @@ def map_network(
     device: str | None = None,
     tsb: str | None = None,
     overrides: Iterable[str] = (),
-    input_shape: Sequence[int] | None = None,
+    input_shape: Shapes | None = None,
+    input_dtype: Dtypes | None = None,
     **options: Any,
 ) -> MapResult:
     """Map one network onto one chip and price it.
 
     Args:
-        network: zoo name, ``package.module:function``, module or an already traced graph.
+        network: zoo name, ``timm:NAME``, ``package.module:function``, module or an already traced
+            graph.
         design: placement of the shared block: none, common or separate.
         chip: chip preset or YAML path.
         technology: replaces the chip's technology.
         device: replaces the chip's device.
         tsb: shared-block preset or YAML path; by default the paper's for this network.
         overrides: ``path=value`` strings such as ``chip.adc.bits=6``.
-        input_shape: (channels, height, width) where the network does not say.
+        input_shape: (channels, height, width) where the network does not say, or shapes by name.
+        input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
         **options: passed to the network's factory.
 
     Raises:
         ArchsimError: bad input, with what is allowed.
     """
-    graph = _graph(network, input_shape, options)
+    graph = _graph(network, input_shape, input_dtype, options)
     resolved = resolve(
         chip=chip,
         technology=technology,
@@ -94,9 +98,9 @@ def compare(
         **settings: further arguments of :func:`map_network`.
     """
     results = []
-    shape = settings.pop("input_shape", None)
+    shape, dtype = (settings.pop(name, None) for name in ("input_shape", "input_dtype"))
     for network in networks:
-        graph = _graph(network, shape, {})
+        graph = _graph(network, shape, dtype, {})
         results += [map_network(graph, design=design, **settings) for design in designs]
     return CompareResult(tuple(results))
 
@@ -153,12 +157,13 @@ def _matrices(
 
 def _graph(
     network: str | nn.Module | LayerGraph,
-    input_shape: Sequence[int] | None,
+    input_shape: Shapes | None,
+    input_dtype: Dtypes | None,
     options: dict[str, Any],
 ) -> LayerGraph:
     if isinstance(network, LayerGraph):
         return network
-    return load_network(network, input_shape=input_shape, **options)
+    return load_network(network, input_shape=input_shape, input_dtype=input_dtype, **options)
 
 
 def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:

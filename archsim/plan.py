@@ -65,7 +65,8 @@ class MatrixLayers:
     to ``vectors`` inputs per image; ``fill`` is the share of the columns that hold weights (below
     1 where groups are padded to whole subarrays), ``input_rows`` the different inputs of a vector
     (more than ``rows`` where groups are packed side by side) and ``macs`` its multiply-accumulates.
-    ``added`` counts the values of the residual adds behind the layer, per image.
+    ``added`` counts the values of the residual adds behind the layer, per image; ``digital_*`` and
+    ``lookups`` the digital work there (:class:`archsim.network.table.LayerTable`).
     ``instances`` identical matrices work side by side (channel groups of a separate shared block);
     ``owned`` says how many of them this row brings to the chip (0 where a shared block that
     another row owns is reused, or where the row is inactive). ``active`` is 1 for rows that the
@@ -96,6 +97,11 @@ class MatrixLayers:
     pooled: Tensor
     pool_factor: Tensor
     added: Tensor
+    digital_macs: Tensor
+    digital_operations: Tensor
+    digital_reads: Tensor
+    digital_writes: Tensor
+    lookups: Tensor
     is_first: Tensor
     padding_share: Tensor
     instances: Tensor

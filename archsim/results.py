@@ -174,6 +174,29 @@ class MapResult:
         return round(float(self.plan.floorplan.parts)) if spread else 1
 
     @property
+    def capacity(self) -> dict[str, float | int] | None:
+        """What a network needs that is larger than ``chip.hierarchy.max_tiles``, else None.
+
+        Parts are chips of that size, or loads that are written one after the other, whatever
+        ``chip.off_chip.when_full`` says; ``programming_time_ms`` is that of all parts in turn.
+        """
+        most = self.resolved.chip.hierarchy.max_tiles
+        tiles = float(self.plan.layers.over_layers(self.plan.tiles))
+        if most is None or tiles <= most:
+            return None
+        parts = math.ceil(tiles / most)
+        # Chips are written at the same time.
+        part_s = float(self.cost.programming.time_s) * self.chips / parts
+        return {
+            "tiles_needed": round(tiles),
+            "tiles_per_chip": most,
+            "parts": parts,
+            "weights_per_part": round(self.graph.totals.weights / parts),
+            "programming_time_per_part_ms": from_si(part_s, "ms"),
+            "programming_time_ms": from_si(parts * part_s, "ms"),
+        }
+
+    @property
     def loads_per_image(self) -> float:
         """Times that the tiles are written anew per image: 0 for a network that stays."""
         off_chip, parts = self.resolved.chip.off_chip, float(self.plan.floorplan.parts)
@@ -229,7 +252,7 @@ class MapResult:
                     "name": name,
                     "kind": kind,
                     "input": _map_text(layer) if layer else None,
-                    "kernel": f"{layer.kernel_h}x{layer.kernel_w}" if layer else "1x1",
+                    "kernel": _kernel_text(layer) if layer else "1x1",
                     "matrix_rows": round(float(work.rows[index])),
                     "matrix_cols": round(float(work.columns[index])),
                     "weights": layer.weights
@@ -300,8 +323,16 @@ class MapResult:
             "totals": self.totals,
             "breakdown": self.breakdown_rows() if self.feasible else None,
             "layers": self.layer_rows() if self.feasible else None,
+            "capacity": self.capacity,
+            "coverage": self.graph.coverage.to_dict(),
             "unmapped": [
-                {"name": op.name, "op": op.op, "shape": list(op.shape)}
+                {
+                    "name": op.name,
+                    "op": op.op,
+                    "shape": list(op.shape),
+                    "macs": op.macs,
+                    "share": op.share,
+                }
                 for op in self.graph.unmapped
             ],
         }
@@ -359,7 +390,13 @@ TOTAL_NAMES = (
 
 
 def _map_text(layer: MvmLayer) -> str:
-    return f"{layer.in_channels}x{layer.in_height}x{layer.in_width}"
+    planes = f"{layer.in_depth}x" if layer.in_depth > 1 else ""
+    return f"{layer.in_channels}x{planes}{layer.in_height}x{layer.in_width}"
+
+
+def _kernel_text(layer: MvmLayer) -> str:
+    planes = f"{layer.kernel_d}x" if layer.kernel_d > 1 else ""
+    return f"{planes}{layer.kernel_h}x{layer.kernel_w}"
 
 
 @dataclass(frozen=True, eq=False)

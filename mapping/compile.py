@@ -13,7 +13,7 @@ from torch import Tensor
 
 from archsim.arch.design import MAX_LAST_LAYERS, POLICIES, WHEN_FULL, DesignBatch
 from archsim.network.insertion import InsertionPoint
-from archsim.network.table import LayerTable
+from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from archsim.plan import Constraint, MappingPlan, MatrixLayers
 from mapping.bit_slice import matrix_columns
 from mapping.im2col import backbone_matrices
@@ -114,7 +114,7 @@ def _groups(
     )  # fmt: skip
     shapes = (
         table.in_channels, table.out_channels, table.groups, table.mvms, table.pool_factor,
-        table.added,
+        table.added, *(getattr(table, name) for name in DIGITAL_COLUMNS),
     )  # fmt: skip
     for index in range(len(table)):
         window = tuple(float(column[index]) for column in columns)
@@ -195,6 +195,11 @@ def _matrix_layers(
         pooled=join((table.pool_factor > 1).to(torch.float64), no),
         pool_factor=join(table.pool_factor, one),
         added=join(table.added, no),
+        digital_macs=join(table.digital_macs, no),
+        digital_operations=join(table.digital_operations, no),
+        digital_reads=join(table.digital_reads, no),
+        digital_writes=join(table.digital_writes, no),
+        lookups=join(table.lookups, no),
         is_first=join(table.is_first, no),
         padding_share=join(backbone.padding_share, no),
         instances=join(ones, tsb.instances),

@@ -7,35 +7,96 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from archsim.units import from_si
+from archsim.network.frontend.recurrent import STATE as RECURRENT_STATE
+from archsim.units import engineering, from_si
 
 if TYPE_CHECKING:
     from archsim.config.schema import DeviceFile, Programming
     from archsim.config.sourced import Quantity
+    from archsim.network.operation import UnmappedOp
     from archsim.results import MapResult
 
 
 def assumptions(result: MapResult) -> tuple[str, ...]:
     """What the numbers rest on and what they leave out, one sentence each."""
     lines = [
+        *_about_coverage(result),
         *_about_tsb(result),
         *_about_off_chip(result),
         *_about_programming(result),
         *_about_correction(result),
         *_about_statistics(result),
     ]
-    left_out = Counter(str(op.kind) for op in result.graph.digital if op.kind not in _PRICED)
-    if left_out:
-        listed = ", ".join(f"{kind.replace('_', ' ')} x{n}" for kind, n in left_out.items())
-        lines.append(f"No cost is counted for these digital operations: {listed}.")
-    if result.graph.unmapped:
-        listed = ", ".join(f"{op.name} ({op.op})" for op in result.graph.unmapped)
-        lines.append(f"Operations that archsim does not know, not priced: {listed}.")
     return tuple(lines)
 
 
-#: Kinds of digital operations that the cost engine counts.
-_PRICED = ("relu", "pool", "add")
+def _about_coverage(result: MapResult) -> list[str]:
+    """What runs where, and what runs nowhere."""
+    graph = result.graph
+    coverage = graph.coverage
+    crossbars = f"{100 * coverage.mapped / coverage.macs:.4g} %"
+    lines = [f"MACs: {crossbars} of {engineering(coverage.macs)} on crossbars."]
+    if coverage.digital or coverage.uncovered:
+        products = Counter(str(op.kind) for op in graph.digital if op.macs)
+        listed = ", ".join(f"{kind} x{n}" for kind, n in products.items())
+        lines = [
+            f"MACs: {100 * coverage.share:.4g} % of {engineering(coverage.macs)} covered; "
+            f"{crossbars} on crossbars, {100 * coverage.digital / coverage.macs:.4g} % with two "
+            f"computed operands in the digital unit{f' ({listed})' if listed else ''}."
+        ]
+    if graph.unmapped:
+        listed = _some([_unmapped_text(op) for op in graph.unmapped])
+        lines.append(f"Neither mapped nor priced: {listed}.")
+    return lines + _about_digital(result) + _about_repeats(result)
+
+
+def _unmapped_text(op: UnmappedOp) -> str:
+    what = "MACs" if op.macs else "computed values, no MACs"
+    return f"{op.name} ({op.op}, {100 * op.share:.2g} % of the {what})"
+
+
+def _about_digital(result: MapResult) -> list[str]:
+    """What the digital unit computes, what is folded, and where embeddings are."""
+    lines = []
+    work = [op for op in result.graph.digital if not op.absorbed]
+    unit = Counter(str(op.kind).replace("_", " ") for op in work if op.macs or op.operations)
+    if unit:
+        listed = ", ".join(f"{kind} x{n}" for kind, n in unit.items())
+        lines.append(
+            f"Digital unit: {result.resolved.chip.digital.mac_units} multiply-adders, shared by "
+            f"all layers, for {listed} (chip.digital)."
+        )
+    tables = {op.name: op.stored for op in work if op.stored}
+    if tables:
+        bits = result.resolved.chip.precision.weight_bits
+        lines.append(
+            f"Embeddings: {engineering(sum(tables.values()) * bits)}bit in {len(tables)} table(s) "
+            f"of the external memory {result.resolved.memory.name}; what is looked up is read from "
+            "there, the memory itself is not priced."
+        )
+    folded = sum(op.absorbed and str(op.kind) == "batch_norm" for op in result.graph.digital)
+    if folded:
+        lines.append(f"Batch norms folded into the weights before them: {folded}.")
+    return lines
+
+
+def _about_repeats(result: MapResult) -> list[str]:
+    """Matrices that are applied again, and tensors that are stored twice."""
+    graph = result.graph
+    lines = []
+    shared = [f"{layer.name} (x{layer.uses})" for layer in graph.layers if layer.uses > 1]
+    if shared:
+        lines.append(f"Applied at several places, stored once: {_some(shared)}.")
+    if graph.tied:
+        pairs = [f"{layer} and {other}" for layer, other in graph.tied]
+        lines.append(f"One tensor, stored for each use: {_some(pairs)}.")
+    if any(op.target == RECURRENT_STATE for op in graph.ops):
+        lines.append(
+            "Recurrent layers: the steps of one input follow one another, so copies of their "
+            "weight_hh help only with inputs in parallel; the latency counts them as if they "
+            "always did (chip.hierarchy.duplication=none has no copies)."
+        )
+    return lines
 
 
 def _about_tsb(result: MapResult) -> list[str]:

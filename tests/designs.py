@@ -19,7 +19,7 @@ from archsim.config.schema import TechnologyFile
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
-from archsim.network.table import LayerTable
+from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from archsim.plan import MappingPlan
 from archsim.results import CostBreakdown
 from mapping.compile import compile_plan
@@ -104,6 +104,7 @@ def make_table(*layers: Conv) -> LayerTable:
         mvms=column([layer.out**2 for layer in layers]),
         pool_factor=column([pooled(layer) for layer in layers]),
         added=column([0.0 for _ in layers]),
+        **dict.fromkeys(DIGITAL_COLUMNS, column([0.0 for _ in layers])),
         is_first=column([1.0] + [0.0] * (len(layers) - 1)),
         followed_by_relu=column([1.0] * (len(layers) - 1) + [0.0]),
     )

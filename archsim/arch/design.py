@@ -184,6 +184,9 @@ class DesignBatch:
     correction: Tensor = _parameter("chip.correction.kind", "choice", CORRECTIONS)
     corrected_layers: Tensor = _parameter("chip.correction.layers", "choice", CORRECTED_LAYERS)
     correction_bits: Tensor = _parameter("chip.correction.bits", "integer")
+    # digital unit
+    mac_units: Tensor = _parameter("chip.digital.mac_units", "integer")
+    accumulator_bits: Tensor = _parameter("chip.digital.accumulator_bits", "integer")
     # workload statistics
     first_input: Tensor = _parameter(
         "chip.activity.first_layer", "choice", ("uniform", "relu", "dense")

@@ -25,8 +25,8 @@ def compare_command(
         list[str] | None,
         typer.Argument(
             metavar="[NETWORK]...",
-            help="Built-in names, model.onnx or package.module:function. Default: the networks of "
-            "the TSB paper, lenet3 vgg8 resnet18-cifar-nodown.",
+            help="Built-in names, timm:NAME, model.onnx or package.module:function. Default: the "
+            "networks of the TSB paper, lenet3 vgg8 resnet18-cifar-nodown.",
             show_default=False,
         ),
     ] = None,
@@ -44,6 +44,7 @@ def compare_command(
     tsb: options.TsbOption = None,
     overrides: options.SetOption = None,
     input_shape: options.InputShapeOption = None,
+    input_dtype: options.InputDtypeOption = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     debug: options.DebugOption = False,
@@ -58,14 +59,14 @@ def compare_command(
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
-    shape = options.parse_shape(input_shape)
+    shape, dtype = options.parse_shapes(input_shape), options.parse_dtypes(input_dtype)
 
     from archsim.pipeline import PAPER_NETWORKS, compare
 
     wanted = {Design.NONE, *(design or Design)}
     designs = [entry.value for entry in Design if entry in wanted]
     names = networks or PAPER_NETWORKS
-    result = compare(names, designs=designs, input_shape=shape, **settings)
+    result = compare(names, designs=designs, input_shape=shape, input_dtype=dtype, **settings)
     _write(result, format, out)
     if not any(one.feasible for one in result.results):
         raise typer.Exit(1)

@@ -31,7 +31,8 @@ def map_command(
     network: Annotated[
         str,
         typer.Argument(
-            help="Built-in name (archsim list networks), model.onnx or package.module:function."
+            help="Built-in name (archsim list networks), timm:NAME, model.onnx or "
+            "package.module:function."
         ),
     ] = "vgg8",
     design: Annotated[
@@ -43,6 +44,7 @@ def map_command(
     tsb: options.TsbOption = None,
     overrides: options.SetOption = None,
     input_shape: options.InputShapeOption = None,
+    input_dtype: options.InputDtypeOption = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     plot: Annotated[
@@ -87,11 +89,13 @@ def map_command(
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
-    shape = options.parse_shape(input_shape)
+    shape, dtype = options.parse_shapes(input_shape), options.parse_dtypes(input_dtype)
 
     from archsim import pipeline
 
-    result = pipeline.map_network(network, design=design.value, input_shape=shape, **settings)
+    result = pipeline.map_network(
+        network, design=design.value, input_shape=shape, input_dtype=dtype, **settings
+    )
     report = _Report(
         result,
         pipeline.sensitivities(result) if sensitivity and result.feasible else None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, close_matches
 
 
 class Format(StrEnum):
@@ -76,11 +76,21 @@ SetOption = Annotated[
     ),
 ]
 InputShapeOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--input-shape",
-        metavar="C,H,W",
-        help="Shape of one input, where the network does not say or to change it.",
+        metavar="[NAME=]C,H,W",
+        help="Shape of one input, where the network does not say or to change it; a batch axis of "
+        "1 may stand in front of C,H,W. Repeatable, by NAME, for several inputs.",
+        rich_help_panel=_CHIP,
+    ),
+]
+InputDtypeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-dtype",
+        metavar="[NAME=]DTYPE",
+        help="Number format of the input, e.g. int64 for token numbers. Default: the weights'.",
         rich_help_panel=_CHIP,
     ),
 ]
@@ -121,14 +131,66 @@ def chip_settings(
     return {**settings, "overrides": tuple(overrides or ())}
 
 
-def parse_shape(text: str | None) -> tuple[int, ...] | None:
-    """Read ``3,32,32``; a batch axis of one in front is dropped.
+def parse_shapes(
+    texts: list[str] | None,
+) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
+    """Read ``3,32,32``, or several of ``NAME=3,32,32``; see :func:`parse_shape`.
+
+    Raises:
+        ConfigError: not whole numbers above zero, a batch, or several shapes without names.
+    """
+    named = _by_name("--input-shape", texts, "3,32,32")
+    if isinstance(named, str):
+        return parse_shape(named)
+    return None if named is None else {name: parse_shape(text) for name, text in named.items()}
+
+
+def parse_dtypes(texts: list[str] | None) -> str | dict[str, str] | None:
+    """Read ``int64``, or several of ``NAME=int64``.
+
+    Raises:
+        ConfigError: several formats without names, or an unknown one.
+    """
+    named = _by_name("--input-dtype", texts, "int64")
+    for text in [named] if isinstance(named, str) else (named or {}).values():
+        if text not in DTYPES:
+            raise ConfigError(
+                f"--input-dtype {text}: unknown; allowed: {', '.join(DTYPES)}."
+                + close_matches(text, DTYPES)
+            )
+    return named
+
+
+#: Keys of :data:`archsim.network.inputs.DTYPES`, without its imports.
+DTYPES = (
+    "float32", "float16", "bfloat16", "float64", "int64", "int32", "int8", "uint8", "bool",
+)  # fmt: skip
+
+
+def _by_name(option: str, texts: list[str] | None, example: str) -> str | dict[str, str] | None:
+    """One value without a name, or values by name."""
+    if not texts:
+        return None
+    if len(texts) == 1 and "=" not in texts[0]:
+        return texts[0]
+    named: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or name.strip() in named:
+            raise ConfigError(
+                f"{option} {text}: several inputs need a name each; allowed: NAME={example}, "
+                "every name once"
+            )
+        named[name.strip()] = value
+    return named
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Read ``3,32,32``; a batch axis of one in front of four numbers or more is dropped.
 
     Raises:
         ConfigError: not whole numbers above zero, or several inputs at once.
     """
-    if text is None:
-        return None
     try:
         shape = tuple(int(part) for part in text.replace("x", ",").split(","))
     except ValueError:
@@ -137,11 +199,15 @@ def parse_shape(text: str | None) -> tuple[int, ...] | None:
         raise ConfigError(
             f"--input-shape {text}: not a shape; allowed: whole numbers above zero, e.g. 3,32,32"
         )
-    if len(shape) == 4:
-        if shape[0] != 1:
-            raise ConfigError(
-                f"--input-shape {text}: a batch of {shape[0]}; costs are those of one input, so "
-                f"give {','.join(map(str, shape[1:]))}"
-            )
-        return shape[1:]
-    return shape
+    if len(shape) < _WITH_BATCH:
+        return shape
+    if shape[0] != 1:
+        raise ConfigError(
+            f"--input-shape {text}: a batch of {shape[0]}; costs are those of one input, so give "
+            f"{','.join(map(str, shape[1:]))}, or 1,{text} where there are four axes or more"
+        )
+    return shape[1:]
+
+
+#: From so many numbers on, the first is the batch.
+_WITH_BATCH = 4

@@ -318,6 +318,19 @@ class Correction(_Model):
     )
 
 
+class DigitalUnit(_Model):
+    """Multiply-adders for what no crossbar computes: attention, norms, softmax, activations."""
+
+    mac_units: Count = Field(
+        default=1024,
+        description="multiply-adders of the unit, a square array; a chip whose network has no work "
+        "for it has none (assumed; 256 to 4096 are usual)",
+    )
+    accumulator_bits: int = Field(
+        default=32, strict=True, ge=8, le=64, description="width of a sum of products"
+    )
+
+
 class Chip(_Model):
     """One accelerator, from cells to chip."""
 
@@ -340,6 +353,7 @@ class Chip(_Model):
     programming: Programming
     off_chip: OffChip = OffChip()
     correction: Correction = Correction()
+    digital: DigitalUnit = DigitalUnit()
 
     @model_validator(mode="after")
     def _weight_fits(self) -> Chip:

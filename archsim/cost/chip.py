@@ -13,6 +13,7 @@ from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.max_pool import MaxPool, max_pool
 from archsim.cost.component.wire import HTree, Repeater, h_tree
 from archsim.cost.correction import Correction, correction
+from archsim.cost.digital_unit import DigitalUnit, digital_unit
 from archsim.cost.tile import Parts, Tile, build_tile
 from archsim.plan import Floorplan, MappingPlan
 
@@ -43,6 +44,7 @@ class Chip:
     pool: MaxPool
     pool_units: Tensor
     correction: Correction
+    digital_unit: DigitalUnit
     areas_m2: dict[str, Tensor]
     leakage_W: Tensor
 
@@ -104,6 +106,9 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         units=result_units,
         sum_bit=sum_bit,
     )
+    unit = digital_unit(
+        design=design, plan=plan, adder=parts.adder, register=parts.register, buffer=buffer
+    )
     digital = (
         parts.register.area_m2 * result_units * (design.input_bits + residual)
         + parts.adder.bit_area_m2 * result_units * design.input_bits * residual
@@ -122,6 +127,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         design.is_h_tree, bus_tree.area_m2, straight
     )
     areas["digital"] = digital
+    areas["digital_unit"] = unit.area_m2
     bus_length = torch.where(design.is_h_tree, bus_tree.leakage_length_m, grid_height + grid_width)
     leakage = (
         floor.kernel_tiles * kernel.leakage_W
@@ -132,6 +138,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         + parts.register.leakage_W * result_units * (design.input_bits + residual)
         + parts.adder.bit_leakage_W * result_units * design.input_bits * residual
         + corrected.leakage_W
+        + unit.leakage_W
     )
     return Chip(
         kernel_tile=kernel,
@@ -154,6 +161,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         pool=pool,
         pool_units=pool_units,
         correction=corrected,
+        digital_unit=unit,
         areas_m2=areas,
         leakage_W=leakage,
     )

@@ -40,6 +40,7 @@ ENERGY_COMPONENTS = (
     "buffer",
     "interconnect",
     "digital",
+    "digital_unit",
 )
 TIME_COMPONENTS = (
     "array",
@@ -48,6 +49,7 @@ TIME_COMPONENTS = (
     "buffer",
     "interconnect",
     "digital",
+    "digital_unit",
 )
 
 
@@ -99,12 +101,14 @@ def _roll_up(
     programming = programming_cost(
         design=design, plan=plan, read=verify_read(design=design, array=array)
     )
-    period = torch.where(design.pipeline, _slowest_stage(design, plan, layer_latency), latency)
+    count = chips(design=design, plan=plan)
+    in_unit = over_layers(layer_time["digital_unit"]) / count
+    stages = torch.maximum(_slowest_stage(design, plan, layer_latency), in_unit)
+    period = torch.where(design.pipeline, stages, latency)
     outside = off_chip(
         design=design, plan=plan, programming=programming, latency_s=latency, period_s=period
     )
     busy = torch.where(design.pipeline, outside.period_s, outside.latency_s)
-    count = chips(design=design, plan=plan)
     areas = {name: count * area for name, area in chip.areas_m2.items()}
     leakage = count * chip.leakage_W + torch.zeros_like(latency)
     energies = {name: over_layers(value) for name, value in layer_energies.items()}

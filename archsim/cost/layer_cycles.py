@@ -31,6 +31,7 @@ class LayerCycles:
     buffer: Tensor
     interconnect: Tensor
     digital: Tensor
+    digital_unit: Tensor
 
     @property
     def total(self) -> Tensor:
@@ -42,6 +43,7 @@ class LayerCycles:
             + self.buffer
             + self.interconnect
             + self.digital
+            + self.digital_unit
         )
 
 
@@ -171,6 +173,8 @@ def layer_cycles(
         buffer=on * _buffer_cycles(chip, tile, traffic, split),
         interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, split, rate),
         digital=on * (relu + pooling + adding + correcting),
+        digital_unit=chip.digital_unit.steps
+        * torch.ceil(rate * chip.digital_unit.delay_s.unsqueeze(-1) - 1e-9),
     )
 
 

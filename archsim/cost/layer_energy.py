@@ -39,6 +39,7 @@ class LayerEnergy:
     buffer: Tensor
     interconnect: Tensor
     digital: Tensor
+    digital_unit: Tensor
 
 
 def layer_energy(
@@ -92,6 +93,7 @@ def layer_energy(
         buffer=scale * _buffers(design, parts, chip, plan, pieces, tile, traffic),
         interconnect=scale * _wires(design, parts, chip, plan, pieces, tile, traffic),
         digital=scale * _digital(design, parts, chip, plan),
+        digital_unit=chip.digital_unit.energy_J,
     )
 
 

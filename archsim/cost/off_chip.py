@@ -1,4 +1,6 @@
-"""What leaves the chip when a network does not fit on it: weights that are reloaded, or maps.
+"""What comes from outside the chip: embeddings, and weights or maps of a network that is too large.
+
+Embedding tables lie in the external memory, from which the rows that are looked up are read.
 
 ``reload``: the network comes in parts that are written into the same tiles one after the other, for
 every image, or for a group of images that waits together. ``multi-chip``: every part has a chip of
@@ -66,7 +68,7 @@ def off_chip(
         period_s: time between images on the chip, ``*batch``.
     """
     fits = OffChip(torch.zeros_like(latency_s), latency_s, period_s)
-    return either(
+    outside = either(
         plan.floorplan.parts > 1,
         lambda: either(
             design.when_full == WHEN_FULL.index("reload"),
@@ -74,6 +76,22 @@ def off_chip(
             lambda: _multi_chip(design, plan, latency_s, period_s),
         ),
         lambda: fits,
+    )
+    return _with_lookups(design, plan, outside)
+
+
+def _with_lookups(design: DesignBatch, plan: MappingPlan, outside: OffChip) -> OffChip:
+    """Read the rows of embedding tables, which lie in the external memory, 0 bit without any."""
+    bits = plan.layers.over_layers(plan.layers.lookups) * design.weight_bits
+    seconds = bits / design.memory_bit_per_s
+    return OffChip(
+        energy_J=outside.energy_J + bits * design.memory_J_per_bit,
+        latency_s=outside.latency_s + seconds,
+        period_s=torch.where(
+            design.pipeline,
+            torch.maximum(outside.period_s, seconds),
+            outside.period_s + seconds,
+        ),
     )
 
 

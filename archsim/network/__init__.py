@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archsim.network.digital import DigitalOp as DigitalOp
 from archsim.network.graph import LayerGraph as LayerGraph
 from archsim.network.graph import Totals as Totals
 from archsim.network.insertion import InsertionPoint as InsertionPoint
@@ -10,7 +11,7 @@ from archsim.network.layer import MvmLayer as MvmLayer
 from archsim.network.layer import Pool as Pool
 from archsim.network.layer import PoolKind as PoolKind
 from archsim.network.load import load_network as load_network
-from archsim.network.operation import DigitalOp as DigitalOp
+from archsim.network.operation import Coverage as Coverage
 from archsim.network.operation import Op as Op
 from archsim.network.operation import OpKind as OpKind
 from archsim.network.operation import UnmappedOp as UnmappedOp

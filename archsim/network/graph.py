@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import networkx as nx
 
 from archsim.errors import NetworkError
 from archsim.network import insertion
+from archsim.network.digital import DigitalOp, digital_op
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
-from archsim.network.operation import DIGITAL_KINDS, DigitalOp, Op, OpKind, UnmappedOp
+from archsim.network.operation import (
+    DIGITAL_KINDS,
+    FREE_KINDS,
+    Coverage,
+    Op,
+    OpKind,
+    UnmappedOp,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -117,8 +125,8 @@ class LayerGraph:
                 f"{op.elements} values, but {layer.mvms} products of {layer.out_channels} outputs "
                 f"make {layer.mvms * layer.out_channels}"
             )
-        repeats = layer.mvms // (layer.out_height * layer.out_width)
-        needed = repeats * layer.in_height * layer.in_width * layer.in_channels
+        repeats = layer.mvms // layer.out_pixels
+        needed = repeats * layer.in_pixels * layer.in_channels
         for source in self.graph.predecessors(op.name):
             given = self.op(source)
             if given.elements != needed and given.target not in _MANY_OUTPUTS:
@@ -144,8 +152,20 @@ class LayerGraph:
 
     @property
     def layers(self) -> tuple[MvmLayer, ...]:
-        """The matrix layers in execution order."""
-        return tuple(op.layer for op in self.ops if op.layer is not None)
+        """The matrix layers in execution order; one that is applied again is there once.
+
+        Its ``mvms`` are then those of all its ``uses``, and its shape that of the first.
+        """
+        applied: dict[str, list[MvmLayer]] = {}
+        for op in self.ops:
+            if op.layer is not None:
+                applied.setdefault(op.reuses or op.name, []).append(op.layer)
+        return tuple(
+            uses[0]
+            if len(uses) == 1
+            else replace(uses[0], uses=len(uses), mvms=sum(use.mvms for use in uses))
+            for uses in applied.values()
+        )
 
     @property
     def first_layers(self) -> tuple[str, ...]:
@@ -173,27 +193,58 @@ class LayerGraph:
     @property
     def digital(self) -> tuple[DigitalOp, ...]:
         """Operations that run beside the crossbars, products of two run-time operands included."""
+        followers = {name for layer in self.layers for name in layer.followers}
         return tuple(
-            DigitalOp(
-                name=op.name,
-                kind=op.kind,
-                target=op.target,
-                reads=sum(self.op(source).elements for source in op.inputs),
-                elements=op.elements,
-                macs=op.macs,
-            )
+            digital_op(op, sum(self.op(source).elements for source in op.inputs), followers)
             for op in self.ops
             if op.kind in DIGITAL_KINDS
         )
 
     @property
+    def coverage(self) -> Coverage:
+        """Multiply-accumulates on crossbars, in the digital unit, and nowhere."""
+        return Coverage(
+            mapped=self.totals.macs,
+            digital=sum(op.macs for op in self.ops if op.kind in DIGITAL_KINDS),
+            uncovered=sum(op.macs for op in self.ops if op.kind is OpKind.OTHER),
+        )
+
+    @property
     def unmapped(self) -> tuple[UnmappedOp, ...]:
         """Operations that archsim does not know; no cost is counted for them."""
+        unknown = [op for op in self.ops if op.kind is OpKind.OTHER]
+        if not unknown:
+            return ()
+        macs = self.coverage.macs
+        computed = sum(op.elements for op in self.ops if op.kind not in FREE_KINDS)
         return tuple(
-            UnmappedOp(name=op.name, op=op.target, shape=op.shape)
-            for op in self.ops
-            if op.kind is OpKind.OTHER
+            UnmappedOp(
+                name=op.name,
+                op=op.target,
+                shape=op.shape,
+                macs=op.macs,
+                share=op.macs / macs if op.macs else op.elements / computed,
+            )
+            for op in unknown
         )
+
+    @property
+    def tied(self) -> tuple[tuple[str, str], ...]:
+        """``(matrix layer, other)`` where both hold the same tensor, each in its own way.
+
+        A decoder that is tied to an embedding is one, or a matrix that is used as it is and
+        transposed. Both are stored: one in cells, the other in cells or in memory.
+        """
+        first: dict[str, str] = {}
+        pairs = []
+        for op in self.ops:
+            if not op.weight or op.reuses:
+                continue
+            other = first.setdefault(op.weight, op.name)
+            holds = self.op(other).stored, op.layer.weights if op.layer else op.stored
+            if other != op.name and holds[0] == holds[1]:
+                pairs.append((op.name, other))
+        return tuple(pairs)
 
     @property
     def residual_edges(self) -> tuple[tuple[str, str], ...]:
@@ -258,4 +309,6 @@ class LayerGraph:
 
 
 #: Operators with several outputs: their shape is that of the first, so readers are not checked.
-_MANY_OUTPUTS = frozenset({"chunk", "split", "split_with_sizes", "unbind", "tensor_split"})
+_MANY_OUTPUTS = frozenset(
+    {"chunk", "split", "split_with_sizes", "unbind", "tensor_split", "recurrent_state"}
+)

@@ -20,6 +20,7 @@ class LayerKind(StrEnum):
 
     CONV = "conv"
     LINEAR = "linear"
+    TRANSPOSED = "conv_transpose"  # the matrix of one input pixel; its outputs overlap
 
 
 class PoolKind(StrEnum):
@@ -66,7 +67,9 @@ class MvmLayer:
 
     Attributes:
         name: Module path, as in ``state_dict`` without ``.weight``.
-        kind: Convolution (1-d ones have height 1) or linear.
+        kind: Convolution (1-d ones have height 1), linear, or transposed convolution. A transposed
+            one is the 1x1 convolution that computes what each input pixel adds to the output:
+            ``in_channels / groups`` rows and ``channels * kernel_h * kernel_w`` columns.
         in_height: Rows of the input map, before padding.
         in_width: Columns of the input map, before padding.
         in_channels: Input channels or features, over all groups.
@@ -83,12 +86,21 @@ class MvmLayer:
         bias: Whether a bias is added (digitally; it takes no cells).
         out_height: Rows of the output map.
         out_width: Columns of the output map.
-        mvms: Matrix-vector products per network input; ``out_height * out_width`` unless the model
-            folds another axis into the batch, and then a multiple of it.
+        mvms: Matrix-vector products per network input; ``out_height * out_width`` (times
+            ``out_depth``) unless the model folds another axis into the batch, and then a multiple
+            of it, or applies the matrix at several places: the sum over them.
+        kernel_d: Kernel planes of a 3-d convolution; 1 for all others, like all that follow.
+        in_depth: Planes of the input map, before padding.
+        out_depth: Planes of the output map.
+        stride_d: Stride from plane to plane.
+        padding_d: Planes added before and behind.
+        dilation_d: Dilation from plane to plane.
+        uses: Places of the network at which this matrix is applied.
         batch_norm: Name of the batch norm directly after this layer, or None.
         activation: Op name of the non-linearity that follows (``relu``, ``gelu``...), at most a
             batch norm or a pooling later, or None.
         pool: The pooling that follows before the next matrix layer, or None.
+        followers: Names of the operations that these three are, in order.
 
     Raises:
         NetworkError: A field is out of its range; the message names field, value and range.
@@ -113,9 +125,17 @@ class MvmLayer:
     out_height: int = 1
     out_width: int = 1
     mvms: int = 1
+    kernel_d: int = 1
+    in_depth: int = 1
+    out_depth: int = 1
+    stride_d: int = 1
+    padding_d: int = 0
+    dilation_d: int = 1
+    uses: int = 1
     batch_norm: str | None = None
     activation: str | None = None
     pool: Pool | None = None
+    followers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every field alone, then those that must agree."""
@@ -123,7 +143,7 @@ class MvmLayer:
             raise NetworkError("a matrix layer has no name; give it its module path")
         for field in _POSITIVE:
             _at_least(f"layer '{self.name}'", field, getattr(self, field), 1)
-        for field in ("padding_h", "padding_w"):
+        for field in ("padding_h", "padding_w", "padding_d"):
             _at_least(f"layer '{self.name}'", field, getattr(self, field), 0)
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
@@ -131,7 +151,7 @@ class MvmLayer:
         self._check_output()
 
     def _check_output(self) -> None:
-        for axis in ("height", "width"):
+        for axis in ("height", "width", "depth"):
             short = axis[0]
             expected = conv_output(
                 getattr(self, f"in_{axis}"),
@@ -142,7 +162,7 @@ class MvmLayer:
             )
             if getattr(self, f"out_{axis}") != expected:
                 self._refuse(f"out_{axis}", f"{expected}, from the input, kernel, stride, padding")
-        if self.mvms % (self.out_height * self.out_width):
+        if self.uses == 1 and self.mvms % self.out_pixels:
             self._refuse("mvms", f"a multiple of {self.out_height} x {self.out_width} pixels")
 
     def _refuse(self, field: str, allowed: str) -> None:
@@ -151,9 +171,20 @@ class MvmLayer:
         )
 
     @property
+    def in_pixels(self) -> int:
+        """Pixels of the input map, before padding."""
+        return self.in_depth * self.in_height * self.in_width
+
+    @property
+    def out_pixels(self) -> int:
+        """Pixels of the output map."""
+        return self.out_depth * self.out_height * self.out_width
+
+    @property
     def weight_rows(self) -> int:
-        """Rows of one group's im2col matrix: ``in_channels / groups * kernel_h * kernel_w``."""
-        return self.in_channels // self.groups * self.kernel_h * self.kernel_w
+        """Rows of one group's im2col matrix: ``in_channels / groups`` times the kernel's pixels."""
+        kernel = self.kernel_d * self.kernel_h * self.kernel_w
+        return self.in_channels // self.groups * kernel
 
     @property
     def weight_cols(self) -> int:
@@ -191,6 +222,12 @@ _POSITIVE = (
     "out_height",
     "out_width",
     "mvms",
+    "kernel_d",
+    "in_depth",
+    "out_depth",
+    "stride_d",
+    "dilation_d",
+    "uses",
 )
 
 

@@ -8,32 +8,41 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import nn
 
 from archsim.errors import NetworkError
-from archsim.network import zoo
+from archsim.network import timm_models, zoo
 from archsim.network.graph import LayerGraph
+from archsim.network.inputs import Dtypes, Examples, Shapes
+from archsim.network.offline import offline, wants_download
 from archsim.network.trace import trace
 
 
 def load_network(
     spec: str | nn.Module,
+    example_input: Examples | None = None,
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Shapes | None = None,
+    input_dtype: Dtypes | None = None,
     name: str | None = None,
     **options: object,
 ) -> LayerGraph:
-    """Load a network as a layer graph.
+    """Load a network as a layer graph; nothing is downloaded.
 
     Args:
-        spec: A zoo name (see :func:`archsim.network.zoo.names`), an ONNX file (its name ends in
-            ``.onnx``), ``package.module:function`` that returns an ``nn.Module``, or the module
-            itself.
-        input_shape: Shape of one input without the batch axis. Optional for the zoo, where
-            ``(channels, height, width)`` sets the options ``in_channels`` and ``input_size``.
+        spec: A zoo name (see :func:`archsim.network.zoo.names`), ``timm:NAME``, an ONNX file (its
+            name ends in ``.onnx``), ``package.module:function`` that returns an ``nn.Module``, or
+            the module itself.
+        example_input: The input, the tuple of inputs, or inputs by name, with a batch axis of 1
+            first; instead of ``input_shape``, for a module or a function.
+        input_shape: Shape of one input without the batch axis, or shapes by name of the input.
+            Optional for timm and for the zoo, where ``(channels, height, width)`` sets the options
+            ``in_channels`` and ``input_size``.
+        input_dtype: Number format of the input, e.g. ``int64`` for token numbers, or formats by
+            name; that of the weights if not given.
         name: Name of the graph; that of the zoo, the function or the class if not given.
-        **options: Passed on to the zoo factory or to the function.
+        **options: Passed on to the zoo factory, to ``timm.create_model`` or to the function.
 
     Raises:
-        NetworkError: The name is not known, the function cannot be imported or called, it returns
-            something else, an input shape is missing, or tracing fails.
+        NetworkError: The name is not known, the function cannot be imported or called, tries to
+            download, or returns something else, an input is missing, or tracing fails.
     """
     if isinstance(spec, nn.Module):
         if options:
@@ -41,19 +50,48 @@ def load_network(
                 f"options {', '.join(sorted(options))} are given with a module that is already "
                 "built; pass them to its constructor"
             )
-        return trace(spec, _shape_of(spec, input_shape), name=name)
+        return _trace(spec, example_input, input_shape, input_dtype, name)
     if is_onnx(spec):
-        return _onnx_graph(spec, input_shape, name, options)
-    if spec.startswith("timm:"):
-        raise NetworkError(
-            f"network '{spec}': timm models are not supported yet; so far: zoo "
-            f"names ({', '.join(zoo.names())}), package.module:function, and nn.Module objects"
-        )
+        refused = {"example_input": example_input, "input_dtype": input_dtype, **options}
+        return _onnx_graph(spec, input_shape, name, refused)
+    if spec.startswith(timm_models.PREFIX):
+        model, own = timm_models.build_timm(spec, options, _sizes(spec, input_shape))
+        name = name or spec.removeprefix(timm_models.PREFIX)
+        given = input_shape if input_shape is not None or example_input is not None else own
+        return _trace(model, example_input, given, input_dtype, name)
     if ":" in spec:
         module = _call_factory(spec, options)
-        return trace(module, _shape_of(module, input_shape), name=name or spec.split(":")[1])
-    model = zoo.build(spec, device="meta", **_with_size(spec, input_shape, options))
-    return trace(model, _zoo_shape(spec, model, input_shape), name=name or spec)
+        name = name or spec.split(":")[1]
+        return _trace(module, example_input, input_shape, input_dtype, name)
+    if example_input is not None or input_dtype is not None:
+        raise NetworkError(
+            f"network '{spec}': built-in networks take images of input_shape; example_input and "
+            "input_dtype are for modules and functions"
+        )
+    shape = _sizes(spec, input_shape)
+    built = zoo.build(spec, device="meta", **_with_size(spec, shape, options))
+    return trace(built, _zoo_shape(spec, built, shape), name=name or spec)
+
+
+def _trace(
+    module: nn.Module,
+    example: Examples | None,
+    shape: Shapes | None,
+    dtype: Dtypes | None,
+    name: str | None,
+) -> LayerGraph:
+    if example is None:
+        shape = _shape_of(module, shape)
+    return trace(module, shape, example_input=example, input_dtype=dtype, name=name)
+
+
+def _sizes(spec: str, shape: Shapes | None) -> tuple[int, ...] | None:
+    """The shape of the only input of a network that takes images."""
+    if isinstance(shape, Mapping):
+        raise NetworkError(
+            f"network '{spec}' takes one image: give input_shape without a name, e.g. (3, 224, 224)"
+        )
+    return None if shape is None else tuple(shape)
 
 
 def is_onnx(spec: str) -> bool:
@@ -63,16 +101,17 @@ def is_onnx(spec: str) -> bool:
 
 def _onnx_graph(
     spec: str,
-    input_shape: Sequence[int] | None,
+    input_shape: Shapes | None,
     name: str | None,
     options: Mapping[str, object],
 ) -> LayerGraph:
     from archsim.network.onnx_trace import trace_onnx
 
-    if options:
+    given = sorted(option for option, value in options.items() if value is not None)
+    if given:
         raise NetworkError(
-            f"network '{spec}': options {', '.join(sorted(options))} are given, and an ONNX file "
-            "has none"
+            f"network '{spec}': options {', '.join(given)} are given, and an ONNX file takes "
+            "input_shape only"
         )
     return trace_onnx(spec, input_shape, name=name)
 
@@ -103,7 +142,7 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
     return zoo.entry(spec).build(device="cpu", **chosen).eval()
 
 
-def _shape_of(module: nn.Module, given: Sequence[int] | None) -> Sequence[int] | None:
+def _shape_of(module: nn.Module, given: Shapes | None) -> Shapes | None:
     """The shape given, else the ``input_shape`` that the module itself carries, as ours do."""
     own = getattr(module, "input_shape", None)
     return given if given is not None or not isinstance(own, tuple) else own
@@ -137,23 +176,42 @@ def _zoo_shape(
 def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
     module_name, _, function_name = spec.partition(":")
     try:
-        found = importlib.import_module(module_name)
-    except Exception as error:
+        with offline():
+            found = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
         raise NetworkError(
             f"network '{spec}': module '{module_name}' cannot be imported "
-            f"({type(error).__name__}: {error}); is it on PYTHONPATH?"
+            f"({type(error).__name__}: {error}); {_import_advice(module_name, error)}"
         ) from error
     function: Callable[..., object] | None = getattr(found, function_name, None)
     if not callable(function):
         raise NetworkError(f"network '{spec}': '{module_name}' has no function '{function_name}'")
     try:
-        model = function(**options)
-    except Exception as error:
+        with offline():
+            model = function(**options)
+    except (Exception, SystemExit) as error:
         raise NetworkError(
             f"network '{spec}': the function raised {type(error).__name__}: {error}"
+            + (f"; {_NO_DOWNLOAD}" if wants_download(error) else "")
         ) from error
     if not isinstance(model, nn.Module):
         raise NetworkError(
             f"network '{spec}': the function returned {type(model).__name__}, not a torch nn.Module"
         )
     return model
+
+
+_NO_DOWNLOAD = (
+    "archsim downloads nothing while it builds a network: a layer graph needs shapes, not weights. "
+    "Build the model from its configuration (AutoModel.from_config, pretrained=False), or download "
+    "the files before"
+)
+
+
+def _import_advice(module_name: str, error: BaseException) -> str:
+    if wants_download(error):
+        return _NO_DOWNLOAD
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing is not None and f"{module_name}.".startswith(f"{missing}."):
+        return "is it on PYTHONPATH?"
+    return "mend the module, or what it imports (is all of it on PYTHONPATH?)"

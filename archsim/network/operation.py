@@ -54,7 +54,11 @@ class Op:
         inputs: Names of the operations it reads, in argument order.
         layer: The matrix layer, where ``kind`` is conv or linear.
         pool: The window, where ``kind`` is pool.
-        macs: Multiply-accumulates of a digital matrix product, else 0.
+        macs: Multiply-accumulates of a product that no crossbar runs, else 0.
+        scores: Values that an attention puts through its softmax, else 0.
+        weight: Name of the tensor behind its matrix or its table, where it has one.
+        stored: Values of that tensor.
+        reuses: The earlier operation whose matrix this one applies again, or "".
     """
 
     name: str
@@ -66,6 +70,10 @@ class Op:
     layer: MvmLayer | None = None
     pool: Pool | None = None
     macs: int = 0
+    scores: int = 0
+    weight: str = ""
+    stored: int = 0
+    reuses: str = ""
 
     @property
     def elements(self) -> int:
@@ -74,30 +82,55 @@ class Op:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitalOp:
-    """Work beside the crossbars, sized so that it can be priced.
+class UnmappedOp:
+    """An operation that archsim does not know: neither mapped nor priced.
 
     Attributes:
         name: The operation.
-        kind: Its kind.
-        target: Name of the PyTorch operator.
-        reads: Input values per network input, over its distinct operands that are data.
-        elements: Output values per network input.
-        macs: Multiply-accumulates of a product of two run-time operands, else 0.
+        op: Name of the PyTorch operator.
+        shape: Shape of its output.
+        macs: Its multiply-accumulates, 0 for an operator that has none.
+        share: Its share of all multiply-accumulates of the network; of all values that operations
+            compute, where it has no multiply-accumulates.
     """
-
-    name: str
-    kind: OpKind
-    target: str
-    reads: int
-    elements: int
-    macs: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnmappedOp:
-    """An operation that archsim does not know: neither mapped nor priced."""
 
     name: str
     op: str
     shape: tuple[int, ...]
+    macs: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Multiply-accumulates of a network by what runs them, per network input.
+
+    Attributes:
+        mapped: On crossbars.
+        digital: In the digital unit: products of two run-time operands.
+        uncovered: Nowhere: products that archsim can neither map nor price.
+    """
+
+    mapped: int
+    digital: int
+    uncovered: int
+
+    @property
+    def macs(self) -> int:
+        """All of them."""
+        return self.mapped + self.digital + self.uncovered
+
+    @property
+    def share(self) -> float:
+        """Share that is mapped or priced."""
+        return (self.mapped + self.digital) / self.macs
+
+    def to_dict(self) -> dict[str, float | int]:
+        """The part ``coverage`` of the JSON of ``archsim map``; shares are fractions."""
+        return {
+            "macs": self.macs,
+            "covered_share": self.share,
+            "mapped_share": self.mapped / self.macs,
+            "digital_share": self.digital / self.macs,
+            "uncovered_share": self.uncovered / self.macs,
+        }

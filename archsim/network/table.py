@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from archsim.errors import DataError
+from archsim.network.digital import PRODUCT_KINDS, DigitalOp
 from archsim.network.graph import LayerGraph
 from archsim.network.layer import LayerKind, MvmLayer, conv_output
-from archsim.network.operation import OpKind
+from archsim.network.operation import Op, OpKind
 from archsim.shapes import PerLayer
 
 
@@ -39,6 +40,11 @@ class LayerTable:
         mvms: Matrix-vector products per network input.
         pool_factor: Output elements before pooling over those stored after it; 1 without pooling.
         added: Values of residual adds that follow the layer, per network input; 0 without any.
+        digital_macs: Multiply-accumulates of products of two run-time operands after the layer.
+        digital_operations: Multiply-adds of other digital operations there.
+        digital_reads: Values that those read.
+        digital_writes: Values that both kinds write.
+        lookups: Values read from tables in memory there.
         is_first: 1 for layers that read the network input, else 0.
         followed_by_relu: 1 where a ReLU follows before the next matrix layer or branch, else 0.
     """
@@ -61,6 +67,11 @@ class LayerTable:
     mvms: PerLayer
     pool_factor: PerLayer
     added: PerLayer
+    digital_macs: PerLayer
+    digital_operations: PerLayer
+    digital_reads: PerLayer
+    digital_writes: PerLayer
+    lookups: PerLayer
     is_first: PerLayer
     followed_by_relu: PerLayer
 
@@ -112,49 +123,78 @@ class LayerTable:
 
 
 _TENSORS = tuple(field.name for field in fields(LayerTable) if field.name not in ("names", "kinds"))
-_DERIVED = frozenset({"pool_factor", "added", "is_first", "followed_by_relu"})
+#: Columns of :class:`archsim.network.digital.DigitalOp` work, per layer.
+DIGITAL_COLUMNS = (
+    "digital_macs",
+    "digital_operations",
+    "digital_reads",
+    "digital_writes",
+    "lookups",
+)
+_DERIVED = frozenset({"in_channels", "pool_factor", "added", "is_first", "followed_by_relu"}) | {
+    *DIGITAL_COLUMNS
+}
 
 
 def from_graph(graph: LayerGraph) -> LayerTable:
     """The table of the matrix layers of ``graph``.
 
-    A dilated kernel is stored with its own rows and columns, not with those that it spans.
+    A dilated kernel is stored with its own rows and columns, not with those that it spans; the
+    planes of a 3-d kernel are further input channels. Digital operations count with the last matrix
+    layer before them, those before the first layer with that one.
     """
     first = set(graph.first_layers)
     return _from_layers(
         graph.layers,
         is_first=tuple(layer.name in first for layer in graph.layers),
-        added=_added(graph),
+        work=_work(graph),
     )
 
 
-def _added(graph: LayerGraph) -> tuple[float, ...]:
-    """Values of the adds of two maps, counted with the last matrix layer before them."""
-    counts = dict.fromkeys((layer.name for layer in graph.layers), 0.0)
-    latest: str | None = None
+def _work(graph: LayerGraph) -> dict[str, list[float]]:
+    """``added`` and the columns of digital work, one value per matrix layer."""
+    place = {layer.name: index for index, layer in enumerate(graph.layers)}
+    work = {name: [0.0] * len(place) for name in ("added", *DIGITAL_COLUMNS)}
+    digital = {op.name: op for op in graph.digital}
+    latest = 0
     for op in graph.ops:
         if op.layer is not None:
-            latest = op.name
-        elif op.kind is OpKind.ADD and len(op.inputs) > 1 and latest is not None:
-            counts[latest] += op.elements
-    return tuple(counts.values())
+            latest = place[op.reuses or op.name]
+        elif op.name in digital:
+            _count(work, latest, op, digital[op.name])
+    return work
+
+
+def _count(work: dict[str, list[float]], layer: int, op: Op, digital: DigitalOp) -> None:
+    if op.kind is OpKind.ADD and len(op.inputs) > 1:
+        work["added"][layer] += op.elements
+    work["lookups"][layer] += digital.lookups
+    if not digital.macs and not digital.operations:
+        return
+    work["digital_macs"][layer] += digital.macs
+    work["digital_operations"][layer] += digital.operations
+    work["digital_writes"][layer] += digital.elements
+    if op.kind not in PRODUCT_KINDS:
+        work["digital_reads"][layer] += digital.reads
 
 
 def _from_layers(
     layers: tuple[MvmLayer, ...],
     is_first: tuple[bool, ...],
-    added: tuple[float, ...] | None = None,
+    work: Mapping[str, Sequence[float]] | None = None,
 ) -> LayerTable:
     columns = {
         name: _column([getattr(layer, name) for layer in layers])
         for name in _TENSORS
         if name not in _DERIVED
     }
+    nothing, given = [0.0] * len(layers), work or {}
+    columns |= {name: _column(given.get(name, nothing)) for name in ("added", *DIGITAL_COLUMNS)}
     return LayerTable(
         names=tuple(layer.name for layer in layers),
         kinds=tuple(layer.kind for layer in layers),
+        in_channels=_column([layer.in_channels * layer.kernel_d for layer in layers]),
         pool_factor=_column([_pool_factor(layer) for layer in layers]),
-        added=_column(added or [0.0] * len(layers)),
         is_first=_column(is_first),
         followed_by_relu=_column([layer.activation == "relu" for layer in layers]),
         **columns,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archsim.errors import NetworkError
 from archsim.network.frontend.assemble import assemble
@@ -17,6 +16,7 @@ from archsim.network.frontend.call import Trace
 from archsim.network.frontend.export import export_calls
 from archsim.network.frontend.fx_trace import fx_calls
 from archsim.network.graph import LayerGraph
+from archsim.network.inputs import Dtypes, Example, Examples, Shapes, make_example
 
 
 class TraceWarning(UserWarning):
@@ -25,39 +25,47 @@ class TraceWarning(UserWarning):
 
 def trace(
     module: nn.Module,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Shapes | None = None,
     *,
-    example_input: Tensor | tuple[Tensor, ...] | None = None,
+    example_input: Examples | None = None,
+    input_dtype: Dtypes | None = None,
     name: str | None = None,
 ) -> LayerGraph:
     """Trace ``module`` into a layer graph of one input in evaluation mode.
 
     ``torch.export`` does it with fake tensors, so that a network on the ``meta`` device costs no
     memory. Where it fails, ``torch.fx`` and one real run on the example are tried, with a
-    :class:`TraceWarning`. The training flags of the module are left as they were.
+    :class:`TraceWarning`. The training flags of the module are left as they were. A model with
+    ``config.use_cache`` (decoders of transformers) is traced without that cache.
 
     Args:
         module: The model.
-        input_shape: Shape of one input without the batch axis, e.g. ``(3, 32, 32)``.
-        example_input: Instead of ``input_shape``: the input, or the tuple of inputs, with a batch
-            axis of 1 first. Needed where the input is not one floating-point tensor.
+        input_shape: Shape of one input without the batch axis, e.g. ``(3, 32, 32)``; of several
+            inputs by their names in ``forward``.
+        example_input: Instead of ``input_shape``: the input, the tuple of inputs, or inputs by
+            name, each with a batch axis of 1 first.
+        input_dtype: With ``input_shape``: number format of the input, e.g. ``int64`` for token
+            numbers, or formats by name; that of the weights if not given.
         name: Name of the network; the class name in lower case if not given.
 
     Returns:
         The graph; operations that the output does not depend on are left out.
 
     Raises:
-        NetworkError: Not exactly one of the two inputs is given, the shape is not positive, the
-            model cannot be traced or run on it, or a matrix layer cannot be mapped.
+        NetworkError: Not exactly one of the two inputs is given, the shape is not positive, an
+            input is missing, the model cannot be traced or run on it, or a matrix layer cannot be
+            mapped.
     """
     name = name or type(module).__name__.lower()
     _refuse_lazy(module, name)
-    example = _example(module, name, input_shape, example_input)
-    with _evaluation(module):
+    example = make_example(
+        module, name, shapes=input_shape, dtypes=input_dtype, given=example_input
+    )
+    with _evaluation(module), _without_cache(module):
         calls = _calls(module, example, name)
     ops = assemble(calls)
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return LayerGraph.from_ops(name, tuple(example[0].shape[1:]), ops, parameters)
+    return LayerGraph.from_ops(name, tuple(example.tensors[0].shape[1:]), ops, parameters)
 
 
 def _refuse_lazy(module: nn.Module, name: str) -> None:
@@ -66,35 +74,6 @@ def _refuse_lazy(module: nn.Module, name: str) -> None:
             raise NetworkError(
                 f"network '{name}': '{path}' has no shape yet; run the lazy module once on an input"
             )
-
-
-def _example(
-    module: nn.Module,
-    name: str,
-    input_shape: Sequence[int] | None,
-    example_input: Tensor | tuple[Tensor, ...] | None,
-) -> tuple[Tensor, ...]:
-    if (input_shape is None) == (example_input is None):
-        raise NetworkError(
-            f"network '{name}': give either input_shape, e.g. (3, 32, 32), or example_input"
-        )
-    if example_input is not None:
-        inputs = (example_input,) if isinstance(example_input, Tensor) else example_input
-        if not inputs or any(tensor.dim() < 1 or tensor.shape[0] != 1 for tensor in inputs):
-            shapes = [tuple(tensor.shape) for tensor in inputs]
-            raise NetworkError(
-                f"network '{name}': example_input has shapes {shapes}; each needs a batch axis "
-                "of 1 first"
-            )
-        return inputs
-    shape = tuple(input_shape or ())
-    if not shape or any(type(size) is not int or size < 1 for size in shape):
-        raise NetworkError(
-            f"network '{name}': input_shape is {shape}; it must be positive whole numbers without "
-            "the batch axis, e.g. (3, 32, 32)"
-        )
-    like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    return (torch.zeros((1, *shape), dtype=like.dtype, device=like.device),)
 
 
 @contextmanager
@@ -109,23 +88,39 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
             submodule.training = training
 
 
-def _calls(module: nn.Module, example: tuple[Tensor, ...], name: str) -> Trace:
+@contextmanager
+def _without_cache(module: nn.Module) -> Iterator[None]:
+    """Tell a model of transformers not to return the keys and values that it has computed."""
+    config = getattr(module, "config", None)
+    if not isinstance(getattr(config, "use_cache", None), bool):
+        yield
+        return
+    before = vars(config).get("use_cache")
+    try:
+        vars(config)["use_cache"] = False
+        yield
+    finally:
+        vars(config)["use_cache"] = before
+
+
+def _calls(module: nn.Module, example: Example, name: str) -> Trace:
     try:
         with _quiet():
-            return export_calls(module, example)
+            return export_calls(module, example.inputs, example.named)
     except NetworkError:
         raise
     except Exception as error:  # noqa: BLE001 - torch.export documents no exception types
         export_error = error
     try:
         with _quiet():
-            calls = fx_calls(module, example)
+            calls = fx_calls(module, example.inputs, example.named)
     except Exception as fx_error:  # noqa: BLE001 - as above
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in example)
         raise NetworkError(
-            f"network '{name}' cannot be traced on an input of shape {shapes}. Check that the "
-            "model runs on an input of this shape and that its forward does not branch on values.\n"
-            f"  torch.export: {_first_line(export_error)}\n  torch.fx: {_first_line(fx_error)}"
+            f"network '{name}' cannot be traced on an input of shape {example.text}. Check that "
+            "the model runs on an input of this shape and number format (--input-dtype int64 for "
+            "token numbers), that no other input is needed, and that its forward does not branch "
+            f"on values.\n  torch.export: {_first_line(export_error)}\n"
+            f"  torch.fx: {_first_line(fx_error)}"
         ) from export_error
     warnings.warn(
         f"network '{name}': torch.export failed ({_first_line(export_error)}); the graph comes "

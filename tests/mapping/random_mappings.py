@@ -12,7 +12,7 @@ from torch import Tensor
 from archsim.arch.design import DESIGNS, DesignBatch
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
-from archsim.network.table import LayerTable
+from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from tests.designs import make_design
 
 
@@ -140,6 +140,7 @@ def table_of(layers: Sequence[Layer]) -> LayerTable:
         mvms=high * wide,
         pool_factor=ones,
         added=0 * ones,
+        **dict.fromkeys(DIGITAL_COLUMNS, 0 * ones),
         is_first=column([1.0, *[0.0] * (len(layers) - 1)]),
         followed_by_relu=ones,
     )

@@ -11,7 +11,7 @@ from archsim.config.resolve import resolve
 from archsim.errors import MappingError
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
-from archsim.network.table import LayerTable
+from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from mapping.compile import compile_plan
 from mapping.place import place
 
@@ -78,6 +78,7 @@ def table_of(layers):
         mvms=column([side * side for side in sides]),
         pool_factor=column(zeros) + 1,
         added=column(zeros),
+        **dict.fromkeys(DIGITAL_COLUMNS, column(zeros)),
         is_first=column([1.0, *zeros[1:]]),
         followed_by_relu=column(zeros) + 1,
     )

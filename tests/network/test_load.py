@@ -85,12 +85,6 @@ def test_bad_functions(spec: str, words: str) -> None:
         load_network(spec, input_shape=(3, 8, 8))
 
 
-@pytest.mark.parametrize("spec", ["timm:resnet18"])
-def test_what_comes_later_is_refused_by_name(spec: str) -> None:
-    with pytest.raises(NetworkError, match=r"not supported yet.*lenet3"):
-        load_network(spec)
-
-
 def test_unknown_name_lists_names() -> None:
     with pytest.raises(NetworkError, match=r"unknown network 'vgg'.*Did you mean 'vgg8'"):
         load_network("vgg")

@@ -8,8 +8,9 @@ import pytest
 import torch
 from onnx import helper
 from torch import nn
+from torch.nn import functional
 
-from archsim.network import load_network, trace
+from archsim.network import from_graph, load_network, trace
 from tests.network.onnx_models import exported, model, random, read
 
 node = helper.make_node
@@ -81,3 +82,47 @@ def test_an_error_function_of_another_value_is_no_gelu(tmp_path: Path) -> None:
     assert kinds_of([*nodes, *own], tmp_path) == ["linear", "gelu"]
     other = [node("Mul", ["x", "f"], ["g"]), node("Mul", ["g", "one"], ["y"])]
     assert kinds_of([*nodes, *other], tmp_path) == ["linear", "div", "erf", "add", "mul", "mul"]
+
+
+class Attention(nn.Module):
+    def __init__(self, dim: int = -1, twice: bool = False) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+        self.dim, self.twice = dim, twice
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (part(x).view(1, -1, 2, 4).transpose(1, 2) for part in (self.q, self.k, self.v))
+        mask = torch.ones(5, 5).tril().log()
+        scores = torch.softmax(q @ k.transpose(-2, -1) / 2 + mask, self.dim)
+        out: torch.Tensor = (scores @ v).transpose(1, 2).flatten(2)
+        return out + scores.sum() if self.twice else out
+
+
+class Fused(Attention):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (part(x).view(1, -1, 2, 4).transpose(1, 2) for part in (self.q, self.k, self.v))
+        mask = torch.ones(5, 5).tril().bool()
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return out.transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("kind", [Attention, Fused])
+def test_attention_is_one_operation(kind: type[Attention], dynamo: bool, tmp_path: Path) -> None:
+    net = kind()
+    path = exported(tmp_path / "m.onnx", net, torch.zeros(1, 5, 8), dynamo=dynamo)
+    found = load_network(str(path), name="net")
+    fused = trace(Fused(), (5, 8), name="net")
+    digital = {"matmul", "softmax", "elementwise", "attention", "add", "other"}
+    kinds = [str(op.kind) for op in found.ops if str(op.kind) in digital]
+    assert kinds == ["attention"]
+    assert sum(op.macs for op in found.ops) == sum(op.macs for op in fused.ops) == 2 * 2 * 5 * 5 * 4
+    assert from_graph(found).equals(from_graph(fused))
+
+
+@pytest.mark.parametrize("net", [Attention(dim=-2), Attention(twice=True)])
+def test_what_is_no_attention_stays(net: nn.Module, tmp_path: Path) -> None:
+    path = exported(tmp_path / "m.onnx", net, torch.zeros(1, 5, 8), dynamo=False)
+    kinds = [str(op.kind) for op in load_network(str(path)).ops]
+    assert kinds.count("matmul") == 2
+    assert "attention" not in kinds

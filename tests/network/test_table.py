@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from archsim.errors import DataError
 from archsim.network import LayerKind, from_graph, from_layer_csv, load_network, trace
-from archsim.network.table import CSV_HEADER
+from archsim.network.table import CSV_HEADER, DIGITAL_COLUMNS
 
 DATA = Path(__file__).parents[1] / "data" / "networks"
 
@@ -60,6 +60,7 @@ def test_columns_by_hand() -> None:
         "mvms": 112 * 112,
         "pool_factor": 4,
         "added": 0,
+        **dict.fromkeys(DIGITAL_COLUMNS, 0),
         "is_first": 1,
         "followed_by_relu": 1,
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archsim.errors import NetworkError
-from archsim.network.frontend.call import Call, Trace, Weight
+from archsim.network.frontend.call import Trace
 from archsim.network.frontend.readers import read_call
+from archsim.network.frontend.reading import Draft
 from archsim.network.layer import MvmLayer
 from archsim.network.operation import Op, OpKind
 
@@ -16,17 +16,25 @@ from archsim.network.operation import Op, OpKind
 def assemble(trace: Trace) -> list[Op]:
     """Operations of ``trace`` that its outputs depend on, in execution order.
 
+    A matrix that is applied at several places is there once: operations after the first name that
+    one as ``reuses``.
+
     Raises:
-        NetworkError: A matrix layer cannot be mapped, or uses the weights of another one.
+        NetworkError: A matrix layer cannot be mapped.
     """
     live = _live(trace)
-    read = [(call, read_call(call)) for call in trace.calls if call.id in live]
-    _refuse_shared(read)
+    read = [draft for call in trace.calls if call.id in live for draft in read_call(call)]
     drafts = [(data.id, _input(data.shape)) for data in trace.inputs]
-    drafts += [(call.id, op) for call, op in read]
+    drafts += [(draft.id, draft.op) for draft in read]
     names = _unique_names(drafts)
+    owners = _owners(read)
     ops = [
-        replace(op, name=names[id_], inputs=tuple(names[source] for source in op.inputs))
+        replace(
+            op,
+            name=names[id_],
+            inputs=tuple(names[source] for source in op.inputs),
+            reuses=names[owners[id_]] if id_ in owners else "",
+        )
         for id_, op in drafts
     ]
     readers: dict[str, list[Op]] = defaultdict(list)
@@ -52,21 +60,24 @@ def _live(trace: Trace) -> set[str]:
     return live
 
 
-def _refuse_shared(read: Sequence[tuple[Call, Op]]) -> None:
-    """Refuse a matrix that is applied at several places: it may be stored once or many times."""
-    used: Counter[str] = Counter()
-    for call, op in read:
-        if op.layer is None:
+def _owners(read: Sequence[Draft]) -> Mapping[str, str]:
+    """For every use of a matrix after the first: id of the first.
+
+    It is the same matrix if values and view are: another view of the same tensor (transposed, or
+    with other groups) needs cells of its own.
+    """
+    first: dict[tuple[object, ...], str] = {}
+    owners: dict[str, str] = {}
+    for draft in read:
+        layer, weight = draft.op.layer, draft.weight
+        if layer is None or weight is None:
             continue
-        weights = (operand for operand in call.operands if isinstance(operand, Weight))
-        weight = next(weight for weight in weights if weight.owner == op.name)
-        used[weight.name] += op.layer.weights
-        if used[weight.name] > weight.elements:
-            raise NetworkError(
-                f"layer '{op.layer.name}': the weights '{weight.name}' are applied at more than "
-                "one place in the network. archsim maps each matrix once; make a separate layer "
-                "for each place (for a TSB, trace the network without it and choose a design)"
-            )
+        size = (layer.weight_rows, layer.weight_cols, layer.groups, layer.kernel_h, layer.kernel_w)
+        key = (weight.name, weight.formula, weight.shape, draft.view, size)
+        owner = first.setdefault(key, draft.id)
+        if owner != draft.id:
+            owners[draft.id] = owner
+    return owners
 
 
 def _unique_names(drafts: Sequence[tuple[str, Op]]) -> Mapping[str, str]:
@@ -105,12 +116,13 @@ def _with_followers(op: Op, readers: Mapping[str, Sequence[Op]]) -> Op:
 def _extend(layer: MvmLayer, op: Op) -> MvmLayer | None:
     """``layer`` with ``op`` noted behind it, or None where ``op`` ends the walk."""
     untouched = layer.batch_norm is None and layer.activation is None and layer.pool is None
-    if op.kind is OpKind.DROPOUT:
+    followers = (*layer.followers, op.name)
+    if op.kind is OpKind.DROPOUT or op.target == "overlap_add":
         return layer
     if op.kind is OpKind.BATCH_NORM:
-        return replace(layer, batch_norm=op.name) if untouched else layer
+        return replace(layer, batch_norm=op.name, followers=followers) if untouched else layer
     if op.kind in (OpKind.RELU, OpKind.ACTIVATION) and layer.activation is None:
-        return replace(layer, activation=op.target)
-    if op.kind is OpKind.POOL and layer.pool is None:
-        return replace(layer, pool=op.pool)
+        return replace(layer, activation=op.target, followers=followers)
+    if op.kind is OpKind.POOL and op.pool is not None and layer.pool is None:
+        return replace(layer, pool=op.pool, followers=followers)
     return None

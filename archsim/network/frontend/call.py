@@ -24,12 +24,15 @@ class Weight:
         shape: Its shape where it is used (a transpose or a slice may differ from the original).
         elements: Elements of the original.
         trainable: Whether the original is a parameter, rather than a buffer or a constant.
+        formula: How it is computed from the original; empty for the original itself. Weights of
+            equal name and formula have equal values.
     """
 
     name: str
     shape: tuple[int, ...]
     elements: int
     trainable: bool
+    formula: str = ""
 
     @property
     def owner(self) -> str:

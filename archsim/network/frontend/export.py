@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,15 +18,22 @@ from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.operators import PARTIAL_VIEWS, PARTIAL_WRITES, partial_write
 
 
-def export_calls(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
+def export_calls(
+    module: nn.Module, example: tuple[Tensor, ...], named: Mapping[str, Tensor] | None = None
+) -> Trace:
     """Trace ``module``, in evaluation mode, on inputs shaped like ``example``.
+
+    Args:
+        module: The model.
+        example: Inputs by position, each with a batch axis of 1 first.
+        named: Inputs by name.
 
     Raises:
         NetworkError: The model writes into a part of a tensor.
         Exception: Whatever ``torch.export`` raises when it cannot trace the model.
     """
     with torch.no_grad(), _plain_attention():
-        program = torch.export.export(module, example, strict=False)
+        program = torch.export.export(module, example, dict(named or {}), strict=False)
     return _Reader(program).read()
 
 
@@ -94,7 +102,8 @@ class _Reader:
             return
         sources = [self.seen[used] for used in node.all_input_nodes if used in self.seen]
         if not any(isinstance(source, Data) for source in sources):
-            self.seen[node] = _derived(node.name, shape, cast("list[Weight]", sources))
+            formula = self._formula(node)
+            self.seen[node] = _derived(node.name, shape, cast("list[Weight]", sources), formula)
             return
         if isinstance(node.target, HigherOrderOperator):
             raise ValueError(f"the nested region '{node.target}' is not supported")
@@ -110,6 +119,15 @@ class _Reader:
         if in_place:  # whoever reads the changed tensor later, reads this result
             self.seen[node.all_input_nodes[0]] = self.seen[node]
 
+    def _formula(self, node: fx.Node) -> str:
+        """Digest of a computation on weights: equal for equal operators of equal arguments."""
+        arguments = {
+            name: (value.name, value.formula) if isinstance(value, Weight) else value
+            for name, value in ((n, self._argument(v)) for n, v in _bind(node).items())
+        }
+        text = f"{node.target} {arguments}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     def _argument(self, value: object) -> object:
         if isinstance(value, fx.Node):
             return self.seen.get(value)
@@ -118,7 +136,7 @@ class _Reader:
         return value
 
 
-def _derived(name: str, shape: tuple[int, ...], sources: list[Weight]) -> Weight:
+def _derived(name: str, shape: tuple[int, ...], sources: list[Weight], formula: str) -> Weight:
     """The weight that a computation on ``sources`` alone gives, named for the one it comes from."""
     elements = torch.Size(shape).numel()
     ranked = sorted(sources, key=lambda w: (not w.trainable, w.elements != elements, -w.elements))
@@ -126,7 +144,11 @@ def _derived(name: str, shape: tuple[int, ...], sources: list[Weight]) -> Weight
         return Weight(name=name, shape=shape, elements=elements, trainable=False)
     origin = ranked[0]
     return Weight(
-        name=origin.name, shape=shape, elements=origin.elements, trainable=origin.trainable
+        name=origin.name,
+        shape=shape,
+        elements=origin.elements,
+        trainable=origin.trainable,
+        formula=formula,
     )
 
 

@@ -5,6 +5,7 @@ Shapes come from one real run on the example, so the model must fit into memory.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,32 +17,57 @@ from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.operators import PARTIAL_WRITES, partial_write
 
 
-def fx_calls(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
+def fx_calls(
+    module: nn.Module, example: tuple[Tensor, ...], named: Mapping[str, Tensor] | None = None
+) -> Trace:
     """Trace ``module``, in evaluation mode, on ``example``.
+
+    Args:
+        module: The model.
+        example: Inputs by position, each with a batch axis of 1 first.
+        named: Inputs by name; arguments of ``forward`` that are in neither keep their defaults.
 
     Raises:
         Exception: Whatever symbolic tracing or the run on ``example`` raises.
     """
-    traced = fx.symbolic_trace(module)
+    parameters = inspect.signature(module.forward).parameters
+    given = {**dict(zip(parameters, example, strict=False)), **(named or {})}
+    defaults = {
+        name: value.default
+        for name, value in parameters.items()
+        if name not in given and value.default is not value.empty
+    }
+    traced = fx.symbolic_trace(module, concrete_args=defaults or None)
+    values = {**defaults, **given}
+    inputs = [values[name] for name in parameters if name in values]  # a placeholder each, in order
     with torch.no_grad():
-        ShapeProp(traced).propagate(*example)
+        ShapeProp(traced).propagate(*inputs)
     return _Reader(traced).read()
 
 
 #: Operator names, and module attributes to pass on, of the modules that symbolic tracing keeps.
 _MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     **{f"Conv{n}d": (f"conv{n}d", ("stride", "padding", "dilation", "groups")) for n in (1, 2, 3)},
-    **{f"ConvTranspose{n}d": (f"conv_transpose{n}d", ()) for n in (1, 2, 3)},
-    **{f"BatchNorm{n}d": ("batch_norm", ()) for n in (1, 2)},
-    **{f"MaxPool{n}d": (f"max_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2)},
-    **{f"AvgPool{n}d": (f"avg_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2)},
-    **{f"AdaptiveAvgPool{n}d": (f"adaptive_avg_pool{n}d", ()) for n in (1, 2)},
-    **{f"AdaptiveMaxPool{n}d": (f"adaptive_max_pool{n}d", ()) for n in (1, 2)},
+    **{
+        f"ConvTranspose{n}d": (f"conv_transpose{n}d", ("stride", "padding", "dilation", "groups"))
+        for n in (1, 2, 3)
+    },
+    **{f"BatchNorm{n}d": ("batch_norm", ()) for n in (1, 2, 3)},
+    **{f"MaxPool{n}d": (f"max_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2, 3)},
+    **{f"AvgPool{n}d": (f"avg_pool{n}d", ("kernel_size", "stride", "padding")) for n in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{n}d": (f"adaptive_avg_pool{n}d", ()) for n in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{n}d": (f"adaptive_max_pool{n}d", ()) for n in (1, 2, 3)},
     **{name: (name.lower(), ()) for name in ("Linear", "ReLU", "ReLU6", "GELU", "SiLU")},
     **{name: (name.lower(), ()) for name in ("Sigmoid", "Tanh", "Softmax", "Dropout", "Flatten")},
     **{name: (name.lower(), ()) for name in ("Hardswish", "ELU", "Mish", "Identity", "Embedding")},
     "Hardsigmoid": ("hardsigmoid", ()),
     "LeakyReLU": ("leaky_relu", ()),
+    **{name: (name.lower(), ("batch_first",)) for name in ("LSTM", "GRU")},
+    "RNN": ("rnn_tanh", ("batch_first",)),
+    **{f"{name}Cell": (f"{name.lower()}_cell", ()) for name in ("LSTM", "GRU")},
+    "RNNCell": ("rnn_tanh_cell", ()),
+    "EmbeddingBag": ("embedding_bag", ()),
+    "Bilinear": ("bilinear", ()),
     "LayerNorm": ("layer_norm", ()),
     "GroupNorm": ("group_norm", ()),
     "LogSoftmax": ("log_softmax", ()),
@@ -71,7 +97,10 @@ class _Reader:
     def read(self) -> Trace:
         for node in self.traced.graph.nodes:
             if node.op == "placeholder":
-                data = Data(id=node.name, shape=_shape(node) or ())
+                shape = _shape(node)
+                if shape is None:  # an argument that kept its default
+                    continue
+                data = Data(id=node.name, shape=shape)
                 self.inputs.append(data)
                 self.seen[node] = data
             elif node.op == "get_attr":
@@ -105,7 +134,11 @@ class _Reader:
         if not any(isinstance(source, Data) for source in sources):
             origin = next(source for source in sources if isinstance(source, Weight))
             self.seen[node] = Weight(
-                name=origin.name, shape=shape, elements=origin.elements, trainable=origin.trainable
+                name=origin.name,
+                shape=shape,
+                elements=origin.elements,
+                trainable=origin.trainable,
+                formula=node.name,  # a computation of its own
             )
             return
         if node.op == "call_module":

@@ -31,10 +31,17 @@ _QUANTISED = re.compile(r"_(quantized|q|DequantizeLinear_Output|QuantizeLinear_O
 
 @dataclass(frozen=True)
 class Place:
-    """The module of a node, and whether the node has the name of that module."""
+    """The module of a node.
+
+    Attributes:
+        module: Its path.
+        leaf: Whether the node has the name of that module.
+        nodes: Nodes of that module, if it has no modules inside; else 0.
+    """
 
     module: str
     leaf: bool
+    nodes: int = 0
 
 
 def places(nodes: Iterable[Node]) -> list[Place]:
@@ -43,19 +50,20 @@ def places(nodes: Iterable[Node]) -> list[Place]:
     inside = Counter(path for _, path in paths if path)
     parents = {parent for path in inside for parent in _above(path)}
     return [
-        _place(node, path, alone=inside[path or ""] == 1 and path not in parents)
+        _place(node, path, nodes=0 if path in parents else inside[path or ""])
         for node, path in paths
     ]
 
 
-def _place(node: Node, path: str | None, *, alone: bool) -> Place:
+def _place(node: Node, path: str | None, *, nodes: int) -> Place:
     if path is None:
         return Place(module=node.name, leaf=bool(node.name))
     classes = _QUOTED.findall(node.notes.get(_CLASSES, ""))
     if len(classes) > 1:
         leaf = classes[-2].startswith("torch.nn.modules.")
-        return Place(module=path, leaf=leaf and not classes[-2].startswith(_CONTAINERS))
-    return Place(module=path, leaf=alone)
+        leaf = leaf and not classes[-2].startswith(_CONTAINERS)
+        return Place(module=path, leaf=leaf, nodes=nodes)
+    return Place(module=path, leaf=nodes == 1, nodes=nodes)
 
 
 def _scope(node: Node) -> str | None:

@@ -26,7 +26,6 @@ softplus: Softplus
 softsign: Softsign
 prelu: PRelu
 threshold: ThresholdedRelu Shrink
-softmax: Softmax
 log_softmax: LogSoftmax
 argmax: ArgMax Hardmax
 argmin: ArgMin

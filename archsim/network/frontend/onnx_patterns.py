@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archsim.network.frontend.call import Call, Data, Weight
+from archsim.network.frontend.onnx_attention import attention
 from archsim.network.frontend.onnx_model import Node
 from archsim.network.frontend.onnx_walk import Value, Walk
 
@@ -39,7 +40,8 @@ def _gated(walk: Walk, node: Node) -> bool:
         if gate is None or not isinstance(value, Data):
             continue
         if gate.op in _GATED and gate.data == (other,):
-            walk.calls[gate.id] = replace(gate, op=_GATED[gate.op])
+            whole = _is_module(walk, gate, nodes=2)
+            walk.calls[gate.id] = replace(gate, op=_GATED[gate.op], leaf=whole)
             walk.same(node, value)
             return True
     return False
@@ -56,7 +58,9 @@ def _gelu(walk: Walk, node: Node) -> bool:
         if len(chain) == 3 and chain[-1].data == (data,):
             for call in chain:
                 del walk.calls[call.id]
-            walk.calls[product.id] = replace(product, op="gelu", args={"input": data})
+            whole = _is_module(walk, product, nodes=len(chain) + 2)
+            args = {"input": data}
+            walk.calls[product.id] = replace(product, op="gelu", args=args, leaf=whole)
             walk.same(node, half)
             return True
     return False
@@ -72,6 +76,11 @@ def _chain(walk: Walk, value: Value, ops: tuple[str, ...]) -> tuple[Call, ...]:
         found.append(call)
         value = call.data[0]
     return tuple(found)
+
+
+def _is_module(walk: Walk, call: Call, nodes: int) -> bool:
+    """Whether a chain of so many nodes is all that its module does, so that it has its name."""
+    return call.leaf or (call.module == walk.place.module and walk.place.nodes == nodes)
 
 
 def _multiplication(walk: Walk, node: Node) -> bool:
@@ -103,4 +112,8 @@ def _keeps_shape(walk: Walk, node: Node, data: Data) -> bool:
 
 
 #: By the operator that ends the chain; each says whether it has found it.
-PATTERNS: dict[str, Callable[[Walk, Node], bool]] = {"Add": _bias, "Mul": _multiplication}
+PATTERNS: dict[str, Callable[[Walk, Node], bool]] = {
+    "Add": _bias,
+    "MatMul": attention,
+    "Mul": _multiplication,
+}

@@ -187,8 +187,21 @@ def _gemm(walk: Walk, node: Node) -> None:
 def _turned(value: Value | None, turn: bool) -> Value | None:
     if value is None or not turn:
         return value
-    shape = (*value.shape[:-2], *reversed(value.shape[-2:]))
-    return replace(value, shape=shape)
+    return _transpose(value) if isinstance(value, Weight) else replace(value, shape=_flip(value))
+
+
+def _transpose(weight: Weight) -> Weight:
+    """The transpose of a matrix; that of a transpose is the matrix itself."""
+    plain = weight.formula.removesuffix(_TRANSPOSED)
+    formula = plain if plain != weight.formula else f"{plain}{_TRANSPOSED}"
+    return replace(weight, shape=_flip(weight), formula=formula)
+
+
+_TRANSPOSED = " transposed"
+
+
+def _flip(value: Value) -> tuple[int, ...]:
+    return (*value.shape[:-2], *reversed(value.shape[-2:]))
 
 
 def _matmul(walk: Walk, node: Node) -> None:
@@ -217,7 +230,7 @@ def _product_call(
 ) -> Data:
     """A linear layer where the right factor is one stored matrix, else a product."""
     if isinstance(right, Weight) and len(right.shape) == 2 and isinstance(left, Data):
-        weight = walk.names.of(replace(right, shape=right.shape[::-1]), walk.place)
+        weight = walk.names.of(_transpose(right), walk.place)
         args = {"input": left, "weight": weight, "bias": walk.weight(bias, "bias")}
         return walk.emit(node, "linear", args, suffix=suffix)
     args = {"input": walk.weight(left), "other": walk.weight(right)}
@@ -256,6 +269,16 @@ def _mean(walk: Walk, node: Node) -> None:
     dims = tuple(range(len(data.shape))) if axes is None else axes
     args = {"input": data, "dim": dims, "keepdim": bool(node.whole("keepdims", 1))}
     walk.give(node, walk.emit(node, "mean", args))
+
+
+def _softmax(walk: Walk, node: Node) -> None:
+    """A softmax; before operator set 13 its axis was the second if it is not given."""
+    default = -1 if walk.model.opsets[""] >= _SOFTMAX_OF_LAST_AXIS else 1
+    args = {"input": walk.data(node), "dim": node.whole("axis", default)}
+    walk.give(node, walk.emit(node, "softmax", args))
+
+
+_SOFTMAX_OF_LAST_AXIS = 13
 
 
 def _batch_norm(walk: Walk, node: Node) -> None:
@@ -343,6 +366,7 @@ READERS: dict[str, Callable[[Walk, Node], None]] = {
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
     "ReduceMean": _mean,
+    "Softmax": _softmax,
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
     "Gather": _gather,

@@ -57,16 +57,25 @@ def _parameters(
 ) -> tuple[Weight, ...]:
     """Matrices, and if there are any biases, of each direction, in PyTorch's order."""
     found = []
-    for end in ("", "_reverse")[:directions]:
-        names = (f"weight_ih_l0{end}", f"weight_hh_l0{end}")
+    number = _number(walk, stacks[0])
+    for end in (f"{number}", f"{number}_reverse")[:directions]:
+        names = (f"weight_ih_l{end}", f"weight_hh_l{end}")
         found += [
             _part(walk, stack, name, directions) for stack, name in zip(stacks, names, strict=True)
         ]
         if isinstance(bias, Weight):  # both biases of all gates, one after the other
             half = replace(bias, shape=(directions, bias.shape[-1] // 2))
-            names = (f"bias_ih_l0{end}", f"bias_hh_l0{end}")
+            names = (f"bias_ih_l{end}", f"bias_hh_l{end}")
             found += [_part(walk, half, name, 2 * directions) for name in names]
     return tuple(found)
+
+
+def _number(walk: Walk, stack: Weight) -> int:
+    """Which of the layers of its module has the weights ``stack``."""
+    known = walk.cells.setdefault(walk.place.module, [])
+    if stack.name not in known:
+        known.append(stack.name)
+    return known.index(stack.name)
 
 
 def _stack(node: Node, value: Value | None) -> Weight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ class Walk:
         readers: How many nodes read each tensor, by its name and by the id of the call that gives
             it; graph outputs count as one reader.
         place: Of the node that is being read.
+        cells: Weights of the recurrent layers so far, by module: PyTorch numbers them.
     """
 
     model: Model
@@ -43,6 +45,7 @@ class Walk:
     names: WeightNames = field(default_factory=WeightNames)
     readers: Counter[str] = field(default_factory=Counter)
     place: Place = field(default=Place("", leaf=False))
+    cells: dict[str, list[str]] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor.
@@ -253,8 +256,19 @@ def _derived(pass_: Walk, node: Node, name: str, operands: list[Value]) -> Weigh
     if known is None or not weights or node.op in ("Shape", "Size"):
         shape = known or ()
         return Weight(name=name, shape=shape, elements=math.prod(shape), trainable=False)
+    if node.op == "Identity":
+        return weights[0]
+    formula = _formula(node, weights)
     if node.op == "DequantizeLinear":
-        return replace(weights[0], shape=known, trainable=bool(known))
+        return replace(weights[0], shape=known, trainable=bool(known), formula=formula)
     elements = math.prod(known)
     origin = min(weights, key=lambda w: (not w.trainable, w.elements != elements, -w.elements))
-    return replace(origin, shape=known)
+    return replace(origin, shape=known, formula=formula)
+
+
+def _formula(node: Node, weights: list[Weight]) -> str:
+    """The same text for the same computation on the same tensors."""
+    attributes = sorted(a.SerializeToString(deterministic=True) for a in node.proto.attribute)
+    sources = [(weight.name, weight.formula) for weight in weights]
+    text = repr((node.op, attributes, sources))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -22,7 +22,7 @@ elementwise: mul div truediv pow square sqrt rsqrt exp log neg abs reciprocal ma
 reduce: mean sum amax amin max min prod argmax argmin var std var_mean cumsum norm
     linalg_vector_norm topk sort
 softmax: softmax log_softmax _softmax _log_softmax logsoftmax
-embedding: embedding
+embedding: embedding embedding_bag
 cat: cat concat stack
 reshape: flatten view reshape _unsafe_view unflatten permute transpose t T mT contiguous clone
     squeeze unsqueeze select slice expand expand_as repeat repeat_interleave chunk split
@@ -47,23 +47,19 @@ def _parse(table: str) -> dict[str, OpKind]:
 
 KIND_OF: dict[str, OpKind] = _parse(_TABLE)
 
-_RECURRENT = "a recurrent layer; unroll it into linear layers"
 _FUSED = "a fused attention layer; use torch.nn.functional.scaled_dot_product_attention"
-_TRANSPOSED = "a transposed convolution; resize the map and use a convolution"
 
 #: Operators that hold a weight matrix in a form that archsim cannot map, and how to replace them.
 REFUSED: dict[str, str] = {
-    "conv3d": "a 3-d convolution; use 1-d or 2-d convolutions",
-    "convolution": "a convolution of unknown form; call torch.nn.functional.conv2d",
-    "bilinear": "a bilinear layer; use linear layers",
-    "embedding_bag": "a weighted embedding; use torch.nn.Embedding",
-    **dict.fromkeys([f"conv_transpose{n}d" for n in (1, 2, 3)], _TRANSPOSED),
-    **dict.fromkeys(["lstm", "gru", "rnn_tanh", "rnn_relu", "LSTM", "GRU", "RNN"], _RECURRENT),
-    **dict.fromkeys(["lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"], _RECURRENT),
     "_native_multi_head_attention": _FUSED,
     "_transformer_encoder_layer_fwd": _FUSED,
     "MultiheadAttention": _FUSED,
 }
+
+#: Recurrent layers, which are unrolled, and single steps of them.
+RECURRENT = frozenset(
+    name + step for name in ("lstm", "gru", "rnn_tanh", "rnn_relu") for step in ("", "_cell")
+)
 
 #: Matrix products: a layer where one factor is a weight, digital work where none is.
 PRODUCTS = frozenset({"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum"})

@@ -1,0 +1,103 @@
+"""What readers of operators share: the draft of an operation, arguments as numbers, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archsim.errors import NetworkError
+from archsim.network.frontend.call import Call, Data, Weight
+from archsim.network.layer import MvmLayer, Pool
+from archsim.network.operation import Op, OpKind
+
+#: Depth, height and width.
+Axes = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """An operation before names are unique.
+
+    Attributes:
+        id: Of the call; an operation within a call has an id below it.
+        op: Its ``inputs`` are ids.
+        weight: The tensor behind its matrix or table, if it has one.
+        view: How the matrix lies in that tensor: equal weights of equal view are one matrix.
+    """
+
+    id: str
+    op: Op
+    weight: Weight | None = None
+    view: str = ""
+
+
+def draft(
+    call: Call,
+    kind: OpKind,
+    *,
+    layer: MvmLayer | None = None,
+    pool: Pool | None = None,
+    macs: int = 0,
+    weight: Weight | None = None,
+    view: str = "",
+) -> Draft:
+    """The operation that a call is."""
+    op = Op(
+        name=call.name if layer is None else layer.name,
+        kind=kind,
+        target=call.op,
+        shape=call.shape,
+        module=call.module,
+        inputs=tuple(dict.fromkeys(operand.id for operand in call.data)),
+        layer=layer,
+        pool=pool,
+        macs=macs,
+        weight="" if weight is None else weight.name,
+        stored=0 if weight is None else weight.elements,
+    )
+    return Draft(id=call.id, op=op, weight=weight, view=view)
+
+
+#: What a refusal says is allowed.
+MAPPABLE = "conv1d to conv3d, conv_transpose1d to 3d, linear, matmul, einsum, lstm, gru and rnn"
+
+
+def refusal(call: Call, what: str) -> NetworkError:
+    """The error for a call whose weights cannot be mapped."""
+    weights = [operand for operand in call.operands if isinstance(operand, Weight)]
+    owner = next((weight.owner for weight in weights if weight.trainable), call.name)
+    owner = call.module if call.leaf else owner
+    return NetworkError(
+        f"layer '{owner}' ({call.op}) cannot be mapped to crossbars: it is {what}. "
+        f"Matrix layers that can be mapped: {MAPPABLE}"
+    )
+
+
+def is_matrix(operand: Data | Weight) -> bool:
+    """Whether an operand is a trained tensor with at least two axes."""
+    if isinstance(operand, Data) or not operand.trainable:
+        return False
+    return sum(size > 1 for size in operand.shape) >= 2
+
+
+def whole(value: object) -> int:
+    """An argument as a whole number.
+
+    Raises:
+        NetworkError: It is something else.
+    """
+    if isinstance(value, int):
+        return value
+    raise NetworkError(f"an operator has the argument {value!r} where a whole number is expected")
+
+
+def axes(value: object, dims: int, fill: int = 1) -> Axes:
+    """Depth, height and width from one number or a list; axes that are not there are ``fill``."""
+    given = [whole(v) for v in value] if isinstance(value, list | tuple) else [whole(value)]
+    numbers = given * dims if len(given) == 1 else given[-dims:]
+    depth, height, width = (*(fill,) * (3 - dims), *numbers)
+    return depth, height, width
+
+
+def map_axes(shape: tuple[int, ...], dims: int) -> Axes:
+    """Depth, height and width of a map of ``dims`` spatial axes, which are the last."""
+    return axes(list(shape[-dims:]), dims)
