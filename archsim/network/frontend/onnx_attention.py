@@ -1,7 +1,9 @@
 """Attention that exporters have taken apart: two products with a softmax between them.
 
 ``softmax(scale * q k' + mask) v`` (A. Vaswani et al., arXiv:1706.03762) is one operation of PyTorch
-and six or more of ONNX before operator set 23.
+and six or more of ONNX before operator set 23. The exporters scale both ``q`` and ``k`` by the root
+of ``scale``; a model that does it in steps of its own scales one of them or the product, and stays
+in steps, as it does in PyTorch's own trace.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ def attention(walk: Walk, node: Node) -> bool:
     if scores is None or not isinstance(value, Data):
         return False
     query, key = (_unscaled(walk, factor) for factor in scores.product.data)
+    if not (query[1] and key[1]):
+        return False
     key_shape = (*key[0].shape[:-2], *reversed(key[0].shape[-2:]))
     args = {
         "query": query[0],
