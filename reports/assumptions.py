@@ -70,9 +70,9 @@ def _about_digital(result: MapResult) -> list[str]:
     if tables:
         bits = result.resolved.chip.precision.weight_bits
         lines.append(
-            f"Embeddings: {engineering(float(sum(tables.values()) * bits))}bit in {len(tables)} table(s) "
-            f"of the external memory {result.resolved.memory.name}; what is looked up is read from "
-            "there, the memory itself is not priced."
+            f"Embeddings: {engineering(float(sum(tables.values()) * bits))}bit in {len(tables)} "
+            f"table(s) of the external memory {result.resolved.memory.name}; what is looked up is "
+            "read from there, the memory itself is not priced."
         )
     folded = sum(op.absorbed and str(op.kind) == "batch_norm" for op in result.graph.digital)
     if folded:
@@ -237,9 +237,9 @@ def capacity(result: MapResult) -> tuple[str, ...]:
         return ()
     parts, each = need["parts"], need["programming_time_per_part_ms"]
     return (
-        f"It needs {need['tiles_needed']:,} tiles, the chip has {need['tiles_per_chip']:,}: {parts} "
-        f"chips of this size, or {parts} loads of one, of about {need['weights_per_part']:,} "
-        "weights each.",
+        f"It needs {need['tiles_needed']:,} tiles, the chip has {need['tiles_per_chip']:,}: "
+        f"{parts} chips of this size, or {parts} loads of one, of about "
+        f"{need['weights_per_part']:,} weights each.",
         f"Writing one of them takes {each:,.4g} ms, all in turn "
         f"{need['programming_time_ms']:,.4g} ms: once for chips "
         "(chip.off_chip.when_full=multi-chip), for every image or group of images for loads "
