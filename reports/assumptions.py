@@ -35,12 +35,12 @@ def _about_coverage(result: MapResult) -> list[str]:
     graph = result.graph
     coverage = graph.coverage
     crossbars = f"{100 * coverage.mapped / coverage.macs:.4g} %"
-    lines = [f"MACs: {crossbars} of {engineering(coverage.macs)} on crossbars."]
+    lines = [f"MACs: {crossbars} of {engineering(float(coverage.macs))} on crossbars."]
     if coverage.digital or coverage.uncovered:
         products = Counter(str(op.kind) for op in graph.digital if op.macs)
         listed = ", ".join(f"{kind} x{n}" for kind, n in products.items())
         lines = [
-            f"MACs: {100 * coverage.share:.4g} % of {engineering(coverage.macs)} covered; "
+            f"MACs: {100 * coverage.share:.4g} % of {engineering(float(coverage.macs))} covered; "
             f"{crossbars} on crossbars, {100 * coverage.digital / coverage.macs:.4g} % with two "
             f"computed operands in the digital unit{f' ({listed})' if listed else ''}."
         ]
@@ -70,9 +70,9 @@ def _about_digital(result: MapResult) -> list[str]:
     if tables:
         bits = result.resolved.chip.precision.weight_bits
         lines.append(
-            f"Embeddings: {engineering(sum(tables.values()) * bits)}bit in {len(tables)} table(s) "
-            f"of the external memory {result.resolved.memory.name}; what is looked up is read from "
-            "there, the memory itself is not priced."
+            f"Embeddings: {engineering(float(sum(tables.values()) * bits))}bit in {len(tables)} "
+            f"table(s) of the external memory {result.resolved.memory.name}; what is looked up is "
+            "read from there, the memory itself is not priced."
         )
     folded = sum(op.absorbed and str(op.kind) == "batch_norm" for op in result.graph.digital)
     if folded:
@@ -230,7 +230,29 @@ def _left_out_of_programming(device: DeviceFile) -> list[str]:
     ]
 
 
+def capacity(result: MapResult) -> tuple[str, ...]:
+    """How many chips, or loads, a network needs that is larger than the chip, and to write them."""
+    need = result.capacity
+    if need is None:
+        return ()
+    parts, each = need["parts"], need["programming_time_per_part_ms"]
+    return (
+        f"It needs {need['tiles_needed']:,} tiles, the chip has {need['tiles_per_chip']:,}: "
+        f"{parts} chips of this size, or {parts} loads of one, of about "
+        f"{need['weights_per_part']:,} weights each.",
+        f"Writing one of them takes {each:,.4g} ms, all in turn "
+        f"{need['programming_time_ms']:,.4g} ms: once for chips "
+        "(chip.off_chip.when_full=multi-chip), for every image or group of images for loads "
+        "(when_full=reload).",
+    )
+
+
 def _about_off_chip(result: MapResult) -> list[str]:
+    return [*capacity(result), *_about_parts(result)]
+
+
+def _about_parts(result: MapResult) -> list[str]:
+    """What a network in parts does."""
     off_chip, parts = result.resolved.chip.off_chip, round(float(result.plan.floorplan.parts))
     if parts == 1:
         return []

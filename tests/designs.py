@@ -59,6 +59,7 @@ class Conv:
     stride: int = 1
     padding: int = 0
     pool: bool = False
+    digital: float = 0.0
 
     @property
     def out(self) -> int:
@@ -104,7 +105,7 @@ def make_table(*layers: Conv) -> LayerTable:
         mvms=column([layer.out**2 for layer in layers]),
         pool_factor=column([pooled(layer) for layer in layers]),
         added=column([0.0 for _ in layers]),
-        **dict.fromkeys(DIGITAL_COLUMNS, column([0.0 for _ in layers])),
+        **dict.fromkeys(DIGITAL_COLUMNS, column([layer.digital for layer in layers])),
         is_first=column([1.0] + [0.0] * (len(layers) - 1)),
         followed_by_relu=column([1.0] * (len(layers) - 1) + [0.0]),
     )

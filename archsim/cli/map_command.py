@@ -167,12 +167,16 @@ def _draw(report: _Report, console: Console) -> None:
 
     from archsim.cli import render
     from reports import tables
-    from reports.assumptions import assumptions
+    from reports.assumptions import assumptions, capacity
 
     result = report.result
     render.show(console, Text(tables.heading(result), style="bold"))
     if not result.feasible:
         render.show(console, render.gap(render.grid(tables.shortages(result))))
+        if result.capacity is not None:
+            render.show(
+                console, render.gap(render.bullets("Larger than the chip", capacity(result)))
+            )
         return
     layers = tables.layer_overview(result)
     shapes = render.grid(layers.select(tables.SHAPE_COLUMNS, "Layers"))

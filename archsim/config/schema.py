@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from archsim.config.sourced import Quantity, quantity
 
@@ -21,6 +21,23 @@ class _Model(BaseModel):
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _insertion(rule: str) -> str:
+    """A rule of archsim.network.insertion; which names there are, the network will say."""
+    head, colon, names = rule.partition(":")
+    if rule in ("default", "convolution", "residual_block"):
+        return rule
+    if head == "pattern" and colon and all(name.strip() for name in names.split(",")):
+        return rule
+    raise ValueError(
+        "unknown; allowed: default, convolution, residual_block, or pattern:NAMES, e.g. "
+        "pattern:blocks.*.mlp.fc2"
+    )
+
+
+#: Where shared blocks go.
+Insertion = Annotated[str, Field(strict=True), AfterValidator(_insertion)]
 
 
 class Precision(_Model):
@@ -374,8 +391,10 @@ class Tsb(_Model):
     description: str = ""
     channels: int = Field(strict=True, ge=1, le=4096, description="c: channels per group")
     depth: int = Field(default=1, strict=True, ge=1, le=4, description="1x1 layers in the block")
-    insertion: Literal["default", "convolution", "residual_block"] = Field(
-        default="default", description="after every convolution, or after every residual block"
+    insertion: Insertion = Field(
+        default="default",
+        description="after every convolution, or after every residual block; or by name: "
+        "pattern:blocks.*.mlp.fc2",
     )
     copies: Count = Field(
         default=1,

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from archsim.checks import MAX_SEED
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import validate_model
-from archsim.config.schema import Count, _Model
+from archsim.config.schema import Count, Insertion, _Model
 
 #: Chips of neighbouring seeds of a study have different seeds of their own.
 CHIPS_PER_SEED = 100_000
@@ -167,7 +167,7 @@ class Study(_Model):
     )
     score_images: Count = Field(default=2000, description="behind swim and u-swim")
     tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")
-    insertion: Literal["default", "convolution", "residual_block"] = "default"
+    insertion: Insertion = "default"
     backbones: Annotated[dict[str, Backbone], Field(min_length=1)]
     tuning: Tuning = Tuning()
     methods: Annotated[list[Method], Field(min_length=1)]

@@ -68,6 +68,9 @@ def digital_unit(
     layers = plan.layers
     bits, sum_bit = design.input_bits, design.accumulator_bits
     operations = layers.digital_macs + layers.digital_operations
+    if not bool(operations.any()):  # as in most networks of a sweep
+        none = torch.zeros_like(design.mac_units)
+        return DigitalUnit(none, none, none, 0 * operations, 0 * operations)
     present = (operations > 0).any(-1).to(torch.float64)
     adders = bits**2 + sum_bit
     registers = sum_bit + 2 * bits

@@ -265,12 +265,15 @@ class LayerGraph:
         Args:
             rule: ``convolution``: after every convolution, before its batch norm and pooling.
                 ``residual_block``: after every residual add. ``default``: after residual adds if
-                there are any, else after convolutions.
+                there are any, else after convolutions. ``pattern:NAMES``: after the operations or
+                modules of these names, separated by commas; ``*`` stands for a part of a module
+                path between dots, ``**`` for several parts: ``pattern:blocks.*.mlp.fc2``.
             include_shortcuts: Whether ``convolution`` also takes those on shortcuts (the 1x1
                 downsample convolutions). Off, because the paper inserts in the main path only.
 
         Raises:
-            NetworkError: The rule is unknown, or finds no place in this network.
+            NetworkError: The rule is unknown, or finds no place in this network, or one without
+                channels.
         """
         return insertion.insertion_points(
             self.graph, self.name, rule, include_shortcuts=include_shortcuts

@@ -1,5 +1,7 @@
 """Residual structure of a network, and the places where a TSB can go.
 
+A TSB mixes the channels of a map: of a convolution's output the second axis, of tokens the last.
+
 A *residual add* joins a main branch with a shortcut that starts at the same operation and holds
 fewer matrix layers (or, for as many, smaller kernels). Two branches of equal weight are no residual
 block. A product network (DenseNet) concatenates and has none.
@@ -7,6 +9,7 @@ block. A product network (DenseNet) concatenates and has none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,8 +19,10 @@ from archsim.errors import NetworkError, close_matches
 from archsim.network.layer import LayerKind
 from archsim.network.operation import MATRIX_KINDS, Op, OpKind
 
-#: Rules of :meth:`archsim.network.graph.LayerGraph.insertion_points`.
+#: Rules of :meth:`archsim.network.graph.LayerGraph.insertion_points`, besides patterns.
 RULES = ("default", "convolution", "residual_block")
+#: What a rule by name begins with.
+PATTERN = "pattern:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class InsertionPoint:
         channels: Channels of the map.
         height: Rows of the map.
         width: Columns of the map.
+        channels_last: Whether the channels are the tensor's last axis (tokens), not the second.
     """
 
     name: str
@@ -41,6 +47,7 @@ class InsertionPoint:
     channels: int
     height: int
     width: int
+    channels_last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +76,12 @@ def insertion_points(
     graph: nx.DiGraph[str], network: str, rule: str, *, include_shortcuts: bool
 ) -> tuple[InsertionPoint, ...]:
     """Find the places for a TSB; see :meth:`archsim.network.graph.LayerGraph.insertion_points`."""
+    if rule.startswith(PATTERN):
+        return _named(graph, network, rule.removeprefix(PATTERN))
     if rule not in RULES:
         raise NetworkError(
             f"network '{network}': unknown insertion rule '{rule}'; allowed are "
-            f"{', '.join(RULES)}.{close_matches(rule, RULES)}"
+            f"{', '.join(RULES)} and {PATTERN}NAMES.{close_matches(rule, RULES)}"
         )
     residuals = residual_adds(graph)
     if rule == "default":
@@ -86,7 +95,8 @@ def insertion_points(
         raise NetworkError(
             f"network '{network}': rule '{rule}' finds no place for a TSB; the network has "
             f"{_census(graph)}. A TSB needs a convolution ('convolution') or a residual add "
-            "('residual_block'); use design 'none' for this network"
+            f"('residual_block'), or layers that you name ('{PATTERN}fc*'); or use design 'none' "
+            "for this network"
         )
     return points
 
@@ -142,47 +152,117 @@ def _after_convolutions(
     graph: nx.DiGraph[str], excluded: Iterable[str]
 ) -> tuple[InsertionPoint, ...]:
     skipped = set(excluded)
-    layers = (_op(graph, name).layer for name in graph if name not in skipped)
-    return tuple(
-        InsertionPoint(
-            name=layer.name,
-            after=layer.name,
-            channels=layer.out_channels,
-            height=layer.out_height,
-            width=layer.out_width,
-        )
-        for layer in layers
-        if layer is not None and layer.kind is LayerKind.CONV
-    )
+    found = [_op(graph, name) for name in graph if name not in skipped]
+    return tuple(_after(graph, op) for op in found if op.kind is OpKind.CONV)
 
 
 def _after_blocks(graph: nx.DiGraph[str], adds: tuple[str, ...]) -> tuple[InsertionPoint, ...]:
     modules = [_op(graph, add).module for add in adds]
     return tuple(
-        _after_add(graph, add, name=module if module and modules.count(module) == 1 else add)
+        _after(graph, _op(graph, add), module if module and modules.count(module) == 1 else add)
         for add, module in zip(adds, modules, strict=True)
     )
 
 
-def _after_add(graph: nx.DiGraph[str], add: str, name: str) -> InsertionPoint:
-    op = _op(graph, add)
-    shape = op.shape[1:]
-    if _channels_last(graph, add):
-        shape = (shape[-1], *shape[:-1])
-    height, width = (1, 1, *shape[1:])[-2:]
-    return InsertionPoint(name=name, after=add, channels=shape[0], height=height, width=width)
+def _named(graph: nx.DiGraph[str], network: str, text: str) -> tuple[InsertionPoint, ...]:
+    """After the operations, or the modules, of some names: see :meth:`LayerGraph.insertion_points`.
+
+    The output of a module is that of the last operation inside it.
+    """
+    ends = _module_ends(graph)
+    chosen: dict[str, str] = {}
+    for pattern in (part.strip() for part in text.split(",")):
+        matches = re.compile(_regex(pattern)).fullmatch
+        found = {name: name for name in graph if matches(name)}
+        found |= {end: module for module, end in ends.items() if matches(module)}
+        if not found:
+            known = dict.fromkeys([*graph, *ends])
+            raise NetworkError(
+                f"network '{network}': no operation and no module is called '{pattern}' (* stands "
+                f"for a part between dots, ** for several).{close_matches(pattern, known)}"
+            )
+        chosen |= {end: name for end, name in found.items() if end not in chosen}
+    for name in chosen:
+        _check_place(_op(graph, name), network)
+    return tuple(_after(graph, _op(graph, name), chosen[name]) for name in graph if name in chosen)
 
 
-def _channels_last(graph: nx.DiGraph[str], add: str) -> bool:
-    """Whether the channels are the last axis, going by the nearest matrix layer upstream."""
-    shape = _op(graph, add).shape
-    upstream: set[str] = nx.ancestors(graph, add)
+def _regex(pattern: str) -> str:
+    """A pattern of module paths as a regular expression."""
+    parts = {"**": ".*", "*": r"[^.]*", "?": r"[^.]"}
+    return "".join(parts.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*|\?)", pattern))
+
+
+def _module_ends(graph: nx.DiGraph[str]) -> dict[str, str]:
+    """The last operation inside every module."""
+    ends: dict[str, str] = {}
+    for name in graph:
+        path = _op(graph, name).module
+        while path:
+            ends[path] = name
+            path = path.rpartition(".")[0]
+    return ends
+
+
+#: Kinds whose output is a map with channels.
+_WITH_CHANNELS = frozenset(OpKind) - {OpKind.INPUT, OpKind.OTHER, OpKind.MATMUL}
+
+
+def _check_place(op: Op, network: str) -> None:
+    if op.kind not in _WITH_CHANNELS or len(op.shape) < 2:
+        raise NetworkError(
+            f"network '{network}': a TSB cannot follow '{op.name}' ({op.target}, shape "
+            f"{op.shape}), which is no map with channels; name a layer, a block or a residual add"
+        )
+
+
+def _after(graph: nx.DiGraph[str], op: Op, name: str | None = None) -> InsertionPoint:
+    """The place after an operation; the patches of a transposed convolution are added up first."""
+    follower = next(iter(graph.successors(op.name)), "")
+    if follower and _op(graph, follower).target == "overlap_add":
+        op = _op(graph, follower)
+        name = name or follower.removesuffix(".overlap_add")
+    last = _channels_last(graph, op)
+    channels = op.shape[-1] if last else op.shape[1]
+    pixels = op.elements // channels
+    height, width = (1, 1, *(op.shape[1:-1] if last else op.shape[2:]))[-2:]
+    if height * width != pixels:  # further axes, such as windows and planes
+        height, width = 1, pixels
+    return InsertionPoint(
+        name=name or op.name,
+        after=op.name,
+        channels=channels,
+        height=height,
+        width=width,
+        channels_last=last,
+    )
+
+
+#: Operators that move axes.
+_MOVES = frozenset({"permute", "transpose", "movedim", "moveaxis", "swapaxes", "t", "mT"})
+
+
+def _channels_last(graph: nx.DiGraph[str], op: Op) -> bool:
+    """Whether the channels are the last axis, going by the nearest matrix layer upstream.
+
+    Where both ends are as wide as that layer: as it leaves them, unless axes are moved in between.
+    """
+    if len(op.shape) < 3:
+        return True
+    if op.layer is not None:
+        return op.layer.kind is LayerKind.LINEAR
+    upstream: set[str] = nx.ancestors(graph, op.name)
     layers = (_op(graph, name).layer for name in reversed(list(graph)) if name in upstream)
     nearest = next((layer for layer in layers if layer is not None), None)
     if nearest is None:
         return False
-    first, last = (size == nearest.out_channels for size in (shape[1], shape[-1]))
-    return last and (not first or nearest.kind is LayerKind.LINEAR)
+    first, last = (size == nearest.out_channels for size in (op.shape[1], op.shape[-1]))
+    if first != last:
+        return last
+    behind: set[str] = nx.descendants(graph, nearest.name)
+    between = upstream & behind
+    moved = sum(_op(graph, name).target in _MOVES for name in between) % 2 == 1
+    return moved != (nearest.kind is LayerKind.LINEAR)
 
 
 def _census(graph: nx.DiGraph[str]) -> str:

@@ -27,7 +27,10 @@ from archsim.network.offline import offline
 
 PREFIX = "timm:"
 _TORCHVISION = "torchvision"
-_INSTALL = "pip install 'archsim[timm]' (or pip install --no-deps timm huggingface_hub)"
+_INSTALL = (
+    "pip install 'archsim[timm]'; beside a CPU build of PyTorch, without torchvision: "
+    "pip install huggingface_hub && pip install --no-deps timm"
+)
 
 
 def build_timm(

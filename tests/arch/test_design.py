@@ -233,7 +233,7 @@ _LAYERS = (
     Conv(8, 24, 60, kernel=3, padding=1),
     Conv(8, 60, 60, kernel=3, stride=2, padding=1, pool=True),
     Conv(2, 60, 150, kernel=2),
-    Conv(1, 150, 300),
+    Conv(1, 150, 300, digital=1e4),
     Conv(1, 300, 10),
 )
 

@@ -135,10 +135,15 @@ def test_unreadable_and_huge_yaml(run: Run, tmp_path: Path) -> None:
 
 
 _MODELS = """
+    import torch
     from torch import nn
 
-    def transposed():
-        return nn.Sequential(nn.ConvTranspose2d(3, 4, 3))
+    class Distances(nn.Linear):
+        def forward(self, x):
+            return torch.cdist(x, self.weight)
+
+    def unknown():
+        return nn.Sequential(nn.Linear(8, 4), Distances(4, 5))
 
     def nothing():
         return nn.Sequential(nn.ReLU())
@@ -160,7 +165,10 @@ _MODELS = """
 @pytest.mark.parametrize(
     ("function", "options", "words"),
     [
-        ("transposed", ("--input-shape", "3,8,8"), ("conv_transpose2d", "'0'")),
+        ("unknown", ("--input-shape", "7,8"), ("cdist", "reads the weights '1.weight'")),
+        ("plain", ("--input-shape", "x=3,8,8"), ("no input 'x'", "input")),
+        ("plain", ("--input-shape", "3,8,8", "--input-dtype", "int3"), ("--input-dtype int3",)),
+        ("plain", ("--input-shape", "3,8,8", "--input-shape", "3,8,8"), ("a name each",)),
         ("nothing", ("--input-shape", "3,8,8"), ("no convolution and no linear layer",)),
         ("plain", (), ("input",)),
         ("plain", ("--input-shape", "4,8,8"), ("(1, 4, 8, 8)",)),

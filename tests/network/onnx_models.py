@@ -12,6 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from archsim.network import LayerGraph, load_network
+from archsim.network.frontend.call import Call
+from archsim.network.frontend.onnx_inputs import input_shapes
+from archsim.network.frontend.onnx_model import read_model
+from archsim.network.frontend.onnx_operators import translate
+from archsim.network.frontend.onnx_walk import walk
 
 Shape = Sequence[int | str | None] | None
 
@@ -72,3 +77,10 @@ def exported(
         warnings.simplefilter("ignore")  # of the exporter, about itself
         torch.onnx.export(module.eval(), (example,), path, dynamo=dynamo, **{**given, **options})
     return path
+
+
+def calls(folder: Path, proto: onnx.ModelProto, shape: Sequence[int] | None = None) -> list[Call]:
+    """The calls of a model, whether archsim can map them or not."""
+    found = read_model(saved(folder, proto))
+    shapes, sizes = input_shapes(found.inputs, shape)
+    return list(walk(found, shapes, sizes, translate).calls)

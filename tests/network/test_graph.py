@@ -175,6 +175,125 @@ def test_nested_blocks_and_channels_last_maps() -> None:
     assert {(p.channels, p.height, p.width) for p in found} == {(3, 8, 6)}
 
 
+class Transformer(nn.Module):
+    """Patches, and two blocks of attention-free layers on tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 2, stride=2)
+        self.blocks = nn.ModuleList(Mixer() for _ in range(2))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x).flatten(2).mT
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x.mean(1))
+
+
+class Mixer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mlp = nn.LayerNorm(8), nn.Module()
+        self.mlp.fc1, self.mlp.fc2 = nn.Linear(8, 12), nn.Linear(12, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        return x + self.mlp.fc2(functional.gelu(self.mlp.fc1(self.norm(x))))
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("pattern:blocks.*.mlp.fc2", [("blocks.0.mlp.fc2", 8), ("blocks.1.mlp.fc2", 8)]),
+        (
+            "pattern:**.fc?, stem",
+            [
+                ("stem", 8),
+                *((f"blocks.{i}.mlp.fc{j}", (12, 8)[j - 1]) for i in range(2) for j in (1, 2)),
+            ],
+        ),
+        ("pattern:blocks.1", [("blocks.1", 8)]),
+        ("pattern:blocks.*.add", [("blocks.0.add", 8), ("blocks.1.add", 8)]),
+        ("pattern:blocks.0.norm,blocks.0.norm", [("blocks.0.norm", 8)]),
+        ("residual_block", [("blocks.0", 8), ("blocks.1", 8)]),
+        ("default", [("blocks.0", 8), ("blocks.1", 8)]),
+        ("convolution", [("stem", 8)]),
+    ],
+)
+def test_places_by_name_on_tokens(rule: str, expected: list[tuple[str, int]]) -> None:
+    found = trace(Transformer(), (3, 8, 6), name="mixer").insertion_points(rule)
+    assert [(point.name, point.channels) for point in found] == expected
+    assert all(point.height * point.width == 12 for point in found)
+    assert all(point.channels_last is (point.name != "stem") for point in found)
+
+
+def test_a_module_s_output_is_its_last_operation() -> None:
+    graph = trace(Transformer(), (3, 8, 6))
+    (point,) = graph.insertion_points("pattern:blocks.1")
+    assert point.after == "blocks.1.add"
+    (point,) = graph.insertion_points("pattern:blocks.0.mlp")
+    assert point.after == "blocks.0.mlp.fc2"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("pattern:blocks.*.mlp.fc3", r"called 'blocks.\*.mlp.fc3'.*Did you mean 'blocks"),
+        ("pattern:fc1", "called 'fc1'"),  # * does not reach over dots, nor does a bare name
+        ("pattern:", "called ''"),
+        ("pattern:input", r"cannot follow 'input' \(input, shape \(1, 3, 8, 6\)\)"),
+        ("patern:stem", "unknown insertion rule.*pattern:NAMES"),
+    ],
+)
+def test_places_by_name_that_there_are_not(rule: str, words: str) -> None:
+    with pytest.raises(NetworkError, match=words):
+        trace(Transformer(), (3, 8, 6), name="mixer").insertion_points(rule)
+
+
+def test_depthwise_and_transposed_convolutions_have_places() -> None:
+    graph = trace(
+        nn.Sequential(
+            nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 3, groups=6), nn.ConvTranspose2d(6, 4, 3, stride=2)
+        ),
+        (3, 8, 8),
+    )
+    found = graph.insertion_points("convolution")
+    assert [(p.name, p.after, p.channels, p.height, p.width) for p in found] == [
+        ("0", "0", 6, 8, 8),
+        ("1", "1", 6, 6, 6),
+        ("2", "2.overlap_add", 4, 13, 13),
+    ]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_channel_axis_where_every_axis_is_as_long(moved: bool) -> None:
+    class Square(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.Linear(8, 8)
+
+        def forward(self, x: Tensor) -> Any:
+            y = self.mix(x.permute(0, 2, 3, 1))
+            return x + y.permute(0, 3, 1, 2) if moved else x.permute(0, 2, 3, 1) + y
+
+    (point,) = trace(Square(), (8, 8, 8)).insertion_points("residual_block")
+    assert point.channels_last is not moved
+
+
+def test_windows_are_pixels() -> None:
+    class Windows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.Linear(6, 6)
+
+        def forward(self, x: Tensor) -> Any:
+            windows = x.reshape(4, 9, 6)
+            return windows + self.mix(windows)
+
+    (point,) = trace(Windows(), (36, 6)).insertion_points("residual_block")
+    assert (point.channels, point.height * point.width) == (6, 36)
+
+
 def test_tokens_are_a_map_of_height_one() -> None:
     block = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
     found = trace(block, (5, 8)).insertion_points("residual_block")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -11,21 +10,9 @@ from onnx import TensorProto, helper
 
 from archsim.errors import NetworkError
 from archsim.network import LayerGraph, OpKind
-from archsim.network.frontend.call import Call
-from archsim.network.frontend.onnx_inputs import input_shapes
-from archsim.network.frontend.onnx_model import read_model
-from archsim.network.frontend.onnx_operators import translate
-from archsim.network.frontend.onnx_walk import walk
-from tests.network.onnx_models import model, one, random, read, saved
+from tests.network.onnx_models import calls, model, one, random, read
 
 node = helper.make_node
-
-
-def calls(folder: Path, proto: object, shape: Sequence[int] | None = None) -> list[Call]:
-    """The calls of a model, whether archsim can map them or not."""
-    found = read_model(saved(folder, proto))  # type: ignore[arg-type]
-    shapes, sizes = input_shapes(found.inputs, shape)
-    return list(walk(found, shapes, sizes, translate).calls)
 
 
 def kinds(graph: LayerGraph) -> list[str]:
@@ -329,41 +316,6 @@ def test_attention_with_fewer_heads_of_keys_and_a_past(tmp_path: Path) -> None:
     proto = model(nodes, inputs, {"w": random(8, 8), **ends}, opset=23, ir_version=11)
     # 4 heads of 2 channels, 5 queries, 5 + 3 keys: the product with keys and that with values
     assert read(tmp_path, proto).ops[-1].macs == 2 * (4 * 5 * 8 * 2)
-
-
-@pytest.mark.parametrize(("op", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
-@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
-def test_recurrent_layers_have_pytorch_s_arguments(
-    op: str, gates: int, direction: str, tmp_path: Path
-) -> None:
-    n = 2 if direction == "bidirectional" else 1
-    tensors = {
-        "W": random(n, gates * 4, 6),
-        "R": random(n, gates * 4, 4),
-        "B": random(n, 2 * gates * 4),
-    }
-    layer = node(
-        op, ["x", "W", "R", "B"], ["z", "y"], hidden_size=4, direction=direction, name="rnn"
-    )
-    proto = one(layer, tensors, (7, 1, 6), outputs=("y",))
-    call, part = calls(tmp_path, proto, (7, 1, 6))
-    assert call.op == {"LSTM": "lstm", "GRU": "gru", "RNN": "rnn_tanh"}[op]
-    assert call.shape == (7, 1, n * 4)
-    weights = call.args["params"]
-    assert isinstance(weights, tuple)
-    assert [w.name for w in weights[:4]] == [
-        f"rnn.{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    ]
-    assert [w.shape for w in weights[:4]] == [
-        (gates * 4, 6),
-        (gates * 4, 4),
-        (gates * 4,),
-        (gates * 4,),
-    ]
-    assert len(weights) == 4 * n
-    assert sum(w.elements for w in weights) == sum(t.size for t in tensors.values())
-    assert (call.args["bidirectional"], call.args["batch_first"]) == (n == 2, False)
-    assert (part.op, part.shape) == ("getitem", (n, 1, 4))
 
 
 def test_operators_of_other_domains_are_listed(tmp_path: Path) -> None:

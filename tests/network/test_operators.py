@@ -91,6 +91,7 @@ def rnns() -> list[tuple[nn.Module, int, int]]:
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.m0")  # of the RNN, by torch.export
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # of its speed
 @pytest.mark.parametrize(("layer", "gates", "count"), rnns())
 @pytest.mark.parametrize("front", [export_calls, fx_calls])
 def test_recurrent_layers_are_unrolled(

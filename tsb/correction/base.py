@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from archsim.errors import NetworkError
 from archsim.network.graph import LayerGraph
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
@@ -47,6 +48,22 @@ class Carrier:
             NetworkError: the network has none.
         """
         return self.layers.insertion_points(self.rule)
+
+    def place(self, point: InsertionPoint) -> nn.Module:
+        """The module whose output a shared block follows.
+
+        Raises:
+            NetworkError: No module gives that map, or its channels are not the second axis.
+        """
+        modules: dict[str, nn.Module] = dict(self.model.named_modules())
+        module = modules.get(point.name)
+        if module is None or point.channels_last:
+            raise NetworkError(
+                f"a shared block is trained behind modules that give maps (N, C, H, W); "
+                f"'{point.name}' of network '{self.layers.name}' is none of these (archsim map can "
+                "price it)"
+            )
+        return module
 
     def layer(self, weight: str) -> MvmLayer:
         """Return the layer that a weight belongs to.

@@ -100,7 +100,7 @@ class SharedBlocks(Correction):
         device = next(carrier.model.parameters()).device
         block = SharedBlock(self.channels, self.depth).to(device)
         for point in self.places(carrier):
-            module = carrier.model.get_submodule(point.name)
+            module = carrier.place(point)
             if isinstance(module, nn.Conv2d):
                 self.names.append(point.name)
                 continue
@@ -149,7 +149,7 @@ class OwnBlocks(Correction):
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
         for point in carrier.points:
-            if not isinstance(carrier.model.get_submodule(point.name), nn.Conv2d):
+            if not isinstance(carrier.place(point), nn.Conv2d):
                 raise NetworkError("own-blocks follow convolutions, not residual blocks")
             self.sizes[point.name] = point.channels
 

@@ -2,11 +2,11 @@
 
 A convolution is an im2col matrix: ``in_channels / groups`` times the kernel's pixels rows, one
 vector per output pixel. A transposed one is mapped without the zeros that would make it a
-convolution (the padding-free form of Z. Fan et al., RED, DATE 2019, arXiv:1907.02987, after X. Xu
-et al., FCN-engine, ICCAD 2018): every input pixel is a vector of ``in_channels / groups`` values,
-the matrix holds the kernels of all output channels side by side, and the patches that come out
-overlap and are added in digital logic. Nothing is multiplied by inserted zeros, so the
-multiply-accumulates are those that counters report.
+convolution (zero insertion is what ReRAM accelerators do away with: Z. Fan et al., RED, DATE 2019,
+arXiv:1907.02987; this is the padding-free form that they compare with): every input pixel is a
+vector of ``in_channels / groups`` values, the matrix holds the kernels of all output channels side
+by side, and the patches that come out overlap and are added in digital logic. Nothing is multiplied
+by inserted zeros, so the multiply-accumulates are those that counters report.
 """
 
 from __future__ import annotations
