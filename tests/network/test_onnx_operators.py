@@ -286,6 +286,21 @@ def test_shape_arithmetic_is_worked_out(tmp_path: Path) -> None:
     assert graph.parameters == 384
 
 
+def test_what_onnx_cannot_infer(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["a"]),
+        node("MeanVarianceNormalization", ["a"], ["b"]),
+        node("GreaterOrEqual", ["b", "limits"], ["c"]),
+        node("Where", ["c", "b", "a"], ["y"]),
+    ]
+    tensors = {"w": random(4, 3, 1, 1), "limits": random(2, 4, 1, 1)}
+    graph = read(tmp_path, model(nodes, {"x": (1, 3, 8, 8)}, tensors, opset=15))
+    assert [op.shape for op in graph.ops[-3:]] == [(1, 4, 8, 8), (2, 4, 8, 8), (2, 4, 8, 8)]
+    tensors["limits"] = random(3, 1, 1)
+    with pytest.raises(NetworkError, match="do not fit each other"):
+        read(tmp_path, model(nodes, {"x": (1, 3, 8, 8)}, tensors, opset=15))
+
+
 def test_einsum_and_attention(tmp_path: Path) -> None:
     nodes = [
         node("Conv", ["x", "w"], ["a"]),

@@ -40,6 +40,12 @@ Shape Sign Size Slice Split Sqrt Squeeze Sub Tile Transpose Trilu Unsqueeze Wher
 _FOLDED = frozenset(_FOLDED_TEXT.split())
 
 
+#: Operators of which ONNX has no shape inference (in some operator sets): comparisons, whose output
+#: has the shape that their inputs broadcast to, and normalisations, which keep that of the first.
+_COMPARISONS = frozenset({"GreaterOrEqual", "LessOrEqual"})
+_KEEPS_SHAPE = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class TensorType:
     """Element type and shape of a tensor; the shape is None where it is not known."""
@@ -91,11 +97,31 @@ class Types:
         Raises:
             NetworkError: ONNX's shape inference objects, or a shape is absurd.
         """
-        inferred = self._inferred(node)
+        inferred = self._by_hand(node) or self._inferred(node)
         for name in filter(None, node.outputs):
             self.types[name] = self._merged(node, name, inferred.get(name))
         if node.op in _FOLDED:
             self._fold(node)
+
+    def _by_hand(self, node: Node) -> dict[str, onnx.TypeProto]:
+        """Types of what ``node`` gives, where ONNX has no inference."""
+        import numpy
+        from onnx import TensorProto, helper
+
+        if node.op not in _COMPARISONS | _KEEPS_SHAPE:
+            return {}
+        given = [self.types[name] for name in node.inputs if name]
+        shapes = [known.shape for known in given if known.shape is not None]
+        if len(shapes) != len(given):
+            return {}
+        if node.op in _KEEPS_SHAPE:
+            proto = helper.make_tensor_type_proto(given[0].elem_type, shapes[0])
+            return {node.outputs[0]: proto}
+        try:
+            shape = numpy.broadcast_shapes(*shapes)
+        except ValueError as error:
+            raise NetworkError(f"{node.label}: shapes {shapes} do not fit each other") from error
+        return {node.outputs[0]: helper.make_tensor_type_proto(TensorProto.BOOL, shape)}
 
     def _inferred(self, node: Node) -> Mapping[str, onnx.TypeProto]:
         from onnx import defs, helper, shape_inference
