@@ -6,12 +6,12 @@ from pathlib import Path
 
 from archsim.errors import NetworkError
 from archsim.network.frontend.assemble import assemble
-from archsim.network.frontend.onnx_file import first_line, refused, require_onnx
+from archsim.network.frontend.onnx_file import first_line, printable, refused, require_onnx
 from archsim.network.frontend.onnx_inputs import Shapes, input_shapes
 from archsim.network.graph import LayerGraph
 
-#: How the name of an ONNX file ends.
-SUFFIX = ".onnx"
+#: Longest message about the inside of a file, in characters.
+_LONGEST = 1500
 
 
 def trace_onnx(
@@ -42,7 +42,9 @@ def trace_onnx(
         return _read(path, name, input_shape)
     except NetworkError as error:
         text = str(error)
-        raise NetworkError(text if str(path) in text else f"ONNX file '{path}': {text}") from error
+        if str(path) in text:
+            raise
+        raise NetworkError(f"ONNX file '{path}': {printable(text, _LONGEST)}") from error
     except Exception as error:
         raise refused(
             path,

@@ -369,6 +369,22 @@ def test_models_that_are_refused(
         read(tmp_path, proto)
 
 
+def test_names_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    proto = conv()
+    node_, weight = proto.graph.node[0], proto.graph.initializer[0]
+    weight.name = node_.input[1] = "\x1b]0;title\x07" + 5000 * "c"
+    (layer,) = read(tmp_path, proto).layers
+    assert layer.name.startswith("?]0;title?ccc")
+    assert len(layer.name) < 400
+    node_.name = "\x1b[31m"
+    proto.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 5
+    weight.dims[0] = 5
+    with pytest.raises(NetworkError) as caught:
+        read(tmp_path, proto)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 2000
+
+
 def test_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path, conv())
     monkeypatch.setitem(sys.modules, "onnx", None)

@@ -131,7 +131,7 @@ def external_file(folder: Path, tensor: str, location: str) -> Path:
 
 def _outside(folder: Path, tensor: str, location: str, why: str) -> NetworkError:
     return NetworkError(
-        f"ONNX tensor '{tensor}': its external data is at {location[:_SHOWN]!r}, outside the "
+        f"ONNX tensor '{tensor}': its external data is at {printable(location)!r}, outside the "
         f"model's folder '{folder}' ({why}); nothing is read from there"
     )
 
@@ -139,8 +139,10 @@ def _outside(folder: Path, tensor: str, location: str, why: str) -> NetworkError
 def first_line(error: Exception) -> str:
     """The first line of what ``error`` says, cut where it is long."""
     lines = str(error).strip().splitlines()
-    return lines[0][:_SHOWN] if lines else type(error).__name__
+    return printable(lines[0]) if lines else type(error).__name__
 
 
-#: Characters of a text that are shown in a message.
-_SHOWN = 300
+def printable(text: str, most: int = 300) -> str:
+    """``text`` of a file as it can be shown: control characters replaced, cut after ``most``."""
+    shown = text if len(text) <= most else f"{text[:most]}..."
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else "?" for c in shown)

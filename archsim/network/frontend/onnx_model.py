@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.errors import NetworkError
-from archsim.network.frontend.onnx_file import first_line, read_proto, refused
+from archsim.network.frontend.onnx_file import first_line, printable, read_proto, refused
 from archsim.network.frontend.onnx_tensors import (
     Stored,
     checked_shape,
@@ -144,8 +144,8 @@ def read_node(proto: onnx.NodeProto) -> Node:
     domain = str(proto.domain)
     op = str(proto.op_type)
     return Node(
-        op=op if domain in _OWN else f"{domain}.{op}",
-        name=str(proto.name),
+        op=op if domain in _OWN else printable(f"{domain}.{op}"),
+        name=printable(str(proto.name)),
         inputs=tuple(str(name) for name in proto.input),
         outputs=tuple(str(name) for name in proto.output),
         attributes={str(a.name): _attribute(a) for a in proto.attribute},
@@ -212,7 +212,7 @@ def _check_size(path: Path, proto: onnx.ModelProto) -> None:
         if key not in functions:
             return 1 + inner
         if key in above or len(above) > _MAX_DEPTH:
-            raise refused(path, f"has a function that calls itself: {'.'.join(key)}")
+            raise refused(path, f"has a function that calls itself: {printable('.'.join(key))}")
         if key not in sizes:
             sizes[key] = size(functions[key].node, above | {key})
         return sizes[key] + inner

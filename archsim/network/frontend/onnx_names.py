@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from archsim.network.frontend.call import Weight
+from archsim.network.frontend.onnx_file import printable
 from archsim.network.frontend.onnx_model import Node
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -70,7 +71,7 @@ def _scope(node: Node) -> str | None:
     """Path of the module around a node; None where the exporter did not write it down."""
     if _SCOPES in node.notes:
         scopes = _QUOTED.findall(node.notes[_SCOPES])
-        return scopes[-2] if len(scopes) > 1 else ""
+        return printable(scopes[-2]) if len(scopes) > 1 else ""
     if not node.name.startswith("/"):
         return None
     path: list[str] = []
@@ -123,7 +124,7 @@ class WeightNames:
 
 
 def _name(stored: str, place: Place, last: str) -> str:
-    plain = _QUANTISED.sub("", stored)
+    plain = printable(_QUANTISED.sub("", stored))
     if _SAYS_OWNER.search(plain):
         return plain
     return f"{place.module}.{last}" if place.module else plain
