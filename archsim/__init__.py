@@ -19,7 +19,7 @@ _HOMES = {
     "Placement": "archsim.plan",
     "ProgramResult": "archsim.programmed",
     "Resolved": "archsim.config.resolve",
-    "SweepResult": "archsim.pipeline_sweep",
+    "SweepResult": "archsim.explore.result",
     "compare": "archsim.pipeline",
     "deploy_chips": "archsim.pipeline_chips",
     "evaluate": "archsim.pipeline_study",

@@ -1,6 +1,7 @@
 from archsim.config.resolve import Resolved as Resolved
 from archsim.config.resolve import resolve as resolve
 from archsim.errors import ArchsimError as ArchsimError
+from archsim.explore.result import SweepResult as SweepResult
 from archsim.network import LayerGraph as LayerGraph
 from archsim.network import load_network as load_network
 from archsim.pipeline import PAPER_NETWORKS as PAPER_NETWORKS
@@ -15,7 +16,6 @@ from archsim.pipeline_chips import tune_chips as tune_chips
 from archsim.pipeline_program import program as program
 from archsim.pipeline_study import evaluate as evaluate
 from archsim.pipeline_study import train as train
-from archsim.pipeline_sweep import SweepResult as SweepResult
 from archsim.pipeline_sweep import open_sweep as open_sweep
 from archsim.pipeline_sweep import sweep as sweep
 from archsim.plan import Placement as Placement

@@ -108,10 +108,10 @@ def is_parameter(name: str) -> bool:
 def more_is_better(column: str) -> bool:
     """Say whether a result is to be maximised, unless somebody says otherwise."""
     stem, _ = split_unit(column)
-    return stem in _MORE_IS_BETTER or (_is_share(column) and "_std" not in column)
+    return stem in _MORE_IS_BETTER or (is_share(column) and "_std" not in column)
 
 
-def _is_share(column: str) -> bool:
+def is_share(column: str) -> bool:
     """Say whether a column is an accuracy, or an interval or spread of one."""
     return column.startswith("accuracy") and is_result(column) and column not in COUNTS
 
@@ -142,6 +142,8 @@ def find_column(name: str, columns: Iterable[str]) -> Found:
     if fits:
         raise ConfigError(f"column '{name}' can mean {' or '.join(fits)}; say which")
     names = {each: None for column in known for each in (*_stems(column), column)}
+    if name.startswith("accuracy") and not any(is_share(column) for column in known):
+        raise ConfigError(f"no column '{name}': accuracies come with fidelity: accuracy")
     raise ConfigError(
         f"unknown column '{name}'; known: {', '.join(known)}." + close_matches(name, names)
     )
@@ -183,7 +185,7 @@ def scale_of(column: str, values: NDArray[np.float64]) -> Scale:
         values: of the column, any shape; those that are not finite do not count.
     """
     _, unit = split_unit(column)
-    if _is_share(column):
+    if is_share(column):
         return Scale(label_of(column), "%", 0.01)
     if not unit:
         return Scale(label_of(column), "", 1.0)

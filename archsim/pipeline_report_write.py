@@ -21,9 +21,9 @@ from archsim import pipeline, pipeline_study  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
 from archsim.joint import JointResult  # noqa: E402
 from archsim.results import MapResult  # noqa: E402
+from archsim.whole_file import write_whole  # noqa: E402
 from reports import page  # noqa: E402
 from reports.joint_tables import answer  # noqa: E402
-from tsb.checkpoint import write_atomically  # noqa: E402
 from tsb.study.run import open_run  # noqa: E402
 
 
@@ -82,11 +82,11 @@ def write_report(
         "commands": list(commands),
     }
     text = json.dumps(content, indent=1, allow_nan=False, default=str) + "\n"
-    write_atomically(place / "report.json", text.encode())
+    write_whole(place / "report.json", text.encode())
     for run in runs:
         name = "study.yaml" if len(runs) == 1 else f"study-{Path(run).name}.yaml"
         said = yaml.safe_dump(open_run(run).study.model_dump(mode="json"), sort_keys=False)
-        write_atomically(place / name, said.encode())
+        write_whole(place / name, said.encode())
     _write_page(result, place, sentences, runs, commands)
     return Report(result, place, sentences)
 
@@ -192,7 +192,7 @@ def _write_tables(result: JointResult, folder: Path) -> None:
         tables["breakdown"] = pd.concat(breakdowns, ignore_index=True)
         tables["layers"] = pd.concat(layers, ignore_index=True)
     for name, table in tables.items():
-        write_atomically(folder / f"{name}.csv", table.to_csv(index=False).encode())
+        write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())
         table.to_parquet(folder / f"{name}.parquet", index=False)
 
 

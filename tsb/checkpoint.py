@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from archsim.errors import DataError
+from archsim.whole_file import write_whole
 
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -207,7 +206,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     # A copy: safetensors refuses tensors that share memory, as tied weights do.
     own = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     text = json.dumps({**about, "hash": tensors_hash(own)})
-    write_atomically(path, save(own, metadata={_METADATA: text}))
+    write_whole(path, save(own, metadata={_METADATA: text}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -271,27 +270,3 @@ def refuse_pickle(path: Path, content: bytes) -> None:
             f'where it comes from:\npython -c "{_CONVERT}" '
             f"{shlex.quote(str(path))} {shlex.quote(str(target))}"
         )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all: a temporary file beside it takes its name.
-
-    Args:
-        path: where to; its folder exists.
-        content: what.
-
-    Raises:
-        DataError: it cannot be written; what was there before is untouched.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from archsim.errors import ConfigError, DataError
-from tsb.checkpoint import OPTIONS, check_fits, read_tensors, write_atomically, write_tensors
+from archsim.whole_file import write_whole
+from tsb.checkpoint import OPTIONS, check_fits, read_tensors, write_tensors
 
 #: What a state calls the hashes of its training and validation images.
 DATA_HASH = "data_hash"
@@ -203,7 +204,7 @@ class RunFolder:
         own = {"network": about.get("network", ""), "settings": settings}
         write_tensors(self.best, state.best, own)
         lines = "".join(json.dumps(record) + "\n" for record in state.curve)
-        write_atomically(self.curve, lines.encode())
+        write_whole(self.curve, lines.encode())
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:

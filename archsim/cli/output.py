@@ -7,8 +7,6 @@ import io
 import json
 import math
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import typer
 
 from archsim.errors import DataError
+from archsim.whole_file import write_whole
 
 
 def json_text(data: Any) -> str:
@@ -92,16 +91,6 @@ def write_file(path: Path, content: bytes) -> None:
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
             target.write_bytes(content)  # a device or a pipe: nothing to replace
             return
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                shutil.copymode(target, temporary)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(target, content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

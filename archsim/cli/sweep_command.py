@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,17 +11,10 @@ from archsim.cli import options
 from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, deliver, json_text
+from archsim.cli.output import check_writable
 from archsim.cli.study_options import DataRootOption
+from archsim.cli.sweep_output import Bars, announce, summary
 from archsim.errors import ConfigError
-
-if TYPE_CHECKING:
-    from archsim.explore.accuracy import Evaluated
-    from archsim.explore.sweep import Progress
-    from archsim.pipeline_sweep import Announcement, SweepResult
-
-#: Version of the JSON of these commands.
-SCHEMA = 1
 
 
 @guarded
@@ -116,7 +108,7 @@ def run_command(
     asked = load_sweep(sweep, overrides or (), axes or (), network=network)
     place = out or Path("sweeps") / asked.name
     try:
-        with _Bars() as bars:
+        with Bars() as bars:
             done = pipeline.sweep(
                 asked,
                 out=place,
@@ -127,132 +119,15 @@ def run_command(
                 data_root=data_root,
                 accuracy_cache=accuracy_cache,
                 max_minutes=max_minutes,
-                announce=_announce,
+                announce=announce,
                 news=bars.news,
                 evaluated=bars.evaluated,
+                steps=bars.step,
             )
     except KeyboardInterrupt:
         typer.echo(f"stopped; what is done is kept in {place}, --resume goes on", err=True)
         raise
-    _summary(done, format)
-
-
-def _announce(found: Announcement) -> None:
-    plan = found.plan
-    points = f"{plan.combinations:,} combinations"
-    if plan.points is not None and plan.points != plan.combinations:
-        points = f"{plan.points:,} points of {points}"
-    seconds = plan.seconds / found.jobs
-    typer.echo(
-        f"{points}, {plan.parts} part{'s' * (plan.parts > 1)}; about {_duration(seconds)} with "
-        f"{found.jobs} process{'es' * (found.jobs > 1)}, {_size(plan.bytes)}",
-        err=True,
-    )
-    own = found.strategy
-    if own.kind == "optuna":
-        typer.echo(f"  {own.sampler}: {own.trials:,} trials, {own.population} at a time", err=True)
-    elif own.kind == "gradient":
-        typer.echo(f"  then {own.starts} starts refined, {own.steps} steps of Adam each", err=True)
-    for name, count in plan.forbidden.items():
-        typer.echo(f"  left out: {count:,}, {name}", err=True)
-    if found.cases:
-        typer.echo(
-            f"  {found.cases} distinct accuracies, each a training of its own unless the cache has "
-            "it: not in that time",
-            err=True,
-        )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 6000:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _size(count: float) -> str:
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if count < 1000 or unit == "GB":
-            return f"{count:.3g} {unit}"
-    return ""
-
-
-class _Bars:
-    """Progress on standard error: bars on a terminal, a line per tenth elsewhere."""
-
-    def __enter__(self) -> _Bars:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.shown = sys.stderr.isatty()
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[rate]}"),
-            console=Console(file=sys.stderr),
-            disable=not self.shown,
-        )
-        self.tasks: dict[str, Any] = {}
-        self.tenths: dict[str, int] = {}
-        self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.progress.stop()
-
-    def news(self, step: Progress) -> None:
-        """Show a finished part."""
-        rate = f"{step.combinations / max(step.seconds, 1e-9):,.0f} points/s"
-        self._show("parts", step.parts, step.of, rate)
-
-    def evaluated(self, step: Evaluated) -> None:
-        """Show an accuracy."""
-        self._show("accuracies", step.done, step.of, _duration(step.seconds))
-
-    def _show(self, stage: str, done: int, total: int, rate: str) -> None:
-        if self.shown:
-            if stage not in self.tasks:
-                self.tasks[stage] = self.progress.add_task(stage, total=total, rate="")
-            self.progress.update(self.tasks[stage], completed=done, rate=rate)
-            return
-        tenth = 10 * done // max(total, 1)
-        if tenth > self.tenths.get(stage, 0) or done == total:
-            self.tenths[stage] = tenth
-            typer.echo(f"{stage} {done}/{total}, {rate}", err=True)
-
-
-def _summary(done: SweepResult, format: Format) -> None:
-    counts = done.store.counts()
-    rows, front = done.pareto()
-    if format is not Format.TABLE:
-        top = {
-            "schema": SCHEMA,
-            "sweep": done.sweep.name,
-            "hash": done.store.hash,
-            "folder": str(done.store.folder),
-            **counts,
-            "infeasible": front.infeasible,
-            "not_evaluated": front.not_evaluated,
-            "front": int(front.mask.sum()),
-            "knee": None if front.knee is None else int(rows["point"].iloc[front.knee]),
-        }
-        deliver(json_text(top), None)
-        return
-    from archsim.cli.sweep_show import refined_lines
-
-    folder = done.store.folder
-    left = f", {front.not_evaluated:,} not evaluated" if front.not_evaluated else ""
-    typer.echo(
-        f"{folder}: {counts['rows']:,} points, {front.infeasible:,} of them infeasible{left}; "
-        f"{int(front.mask.sum()):,} on the front of {', '.join(done.sweep.objectives)}"
-    )
-    for line in refined_lines(done):
-        typer.echo(f"  {line}")
-    typer.echo(f"next: archsim sweep show {folder}")
+    summary(done, format)
 
 
 _SHOW = "Question"
@@ -327,13 +202,15 @@ def show_command(
         ),
     ] = None,
     figure: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--figure",
-            help="pareto, parallel, or X,Y: a heat map of two parameters.",
+            metavar="KIND",
+            help="pareto, parallel, or X,Y: a heat map of two parameters. Default: pareto.",
+            show_default=False,
             rich_help_panel="Output",
         ),
-    ] = "pareto",
+    ] = None,
     colour: Annotated[
         str | None,
         typer.Option(
@@ -361,6 +238,8 @@ def show_command(
         raise ConfigError(
             f"{', '.join([*given, *(['--pareto'] if pareto else [])])}: one question at a time"
         )
+    if plot is None and (figure or colour):
+        raise ConfigError(f"{'--figure' if figure else '--colour'} without --plot FILE")
     if plot is not None and given:
         raise ConfigError(f"--plot draws fronts and heat maps, not {given[0]}")
     result = open_sweep(folder)
@@ -374,7 +253,7 @@ def show_command(
     elif point is not None:
         question.point(point)
     else:
-        question.front(pareto, plot, figure, colour)
+        question.front(pareto, plot, figure or "pareto", colour)
 
 
 def sweep_app(help_of: Any) -> typer.Typer:

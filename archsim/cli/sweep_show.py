@@ -10,13 +10,14 @@ import typer
 
 from archsim.cli.options import Format
 from archsim.cli.output import csv_text, deliver, json_text
+from archsim.columns import is_parameter
 from archsim.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from archsim.explore.pareto import Front
-    from archsim.pipeline_sweep import SweepResult
+    from archsim.explore.result import SweepResult
     from reports.tables import Table
 
 _SCHEMA = 1
@@ -49,9 +50,14 @@ class Question:
         self, objectives: str | None, plot: Path | None, figure: str, colour: str | None
     ) -> None:
         """Write the Pareto front, and draw it if a file is named."""
-        rows, found = self.result.pareto(objectives, self.conditions)
+        rows, found = self.result.pareto(
+            objectives, self.conditions, self._drawn(plot, figure, colour)
+        )
         columns = [own.column for own in found.objectives]
-        best = rows[found.mask].sort_values(columns[0], ascending=not found.objectives[0].maximise)
+        best = self.result.rows(rows["point"][found.mask])
+        best = best.sort_values(
+            columns[0], ascending=not found.objectives[0].maximise, kind="stable"
+        )
         knee = None if found.knee is None else int(rows["point"].iloc[found.knee])
         if plot is not None:
             self._plot(rows, found, plot, figure, colour)
@@ -63,6 +69,9 @@ class Question:
             title += _left_out(found)
             if len(best) > self.most:
                 title += f", the first {self.most}"
+            if best.empty:
+                deliver(f"{title}; {self._nothing(rows)}\n", self.out)
+                return
             self._table(points(best.head(self.most), columns, title, knee))
             return
         top = {
@@ -75,6 +84,21 @@ class Question:
             "knee": knee,
         }
         self._rows(top, best)
+
+    def _nothing(self, rows: pd.DataFrame) -> str:
+        if rows.empty and self.conditions:
+            return f"none meets {' and '.join(self.conditions)}"
+        return "none is feasible and evaluated"
+
+    def _drawn(self, plot: Path | None, figure: str, colour: str | None) -> list[str]:
+        """Return the columns that a figure needs beside the objectives."""
+        if plot is None:
+            return []
+        if "," in figure:
+            return [name.strip() for name in figure.split(",")]
+        if figure == "parallel":
+            return [name for name in self.result.columns if is_parameter(name)]
+        return [] if colour is None else [colour]
 
     def cheapest(self, result: str) -> None:
         """Write the point with the least of a result."""
@@ -150,8 +174,7 @@ class Question:
         from reports.sweep_tables import points
 
         command = self.result.map_command(number)
-        rows = self.result.frame()
-        rows = rows[rows["point"] == number]
+        rows = self.result.rows([number])
         if rows.empty:
             raise ConfigError(
                 f"point {number}: left out of this sweep, or not done yet; its command: {command}"

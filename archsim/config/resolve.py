@@ -189,11 +189,13 @@ def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
     """Return the keys that the sub-model at ``location`` has."""
     current: Any = model
     for part in location:
-        field = getattr(current, "model_fields", {}).get(part)
+        fields = getattr(current, "model_fields", {})
+        field = next((own for name, own in fields.items() if part in (name, own.alias)), None)
         if field is None:
             break
         current = _model_in(field.annotation) or current
-    return list(getattr(current, "model_fields", {}))
+    fields = getattr(current, "model_fields", {})
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

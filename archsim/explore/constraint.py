@@ -188,6 +188,20 @@ def _wrong_kind(constraint: Constraint, column: str, kind: str) -> ConfigError:
     )
 
 
+def bound_of(constraint: Constraint, column: str) -> float:
+    """Return the number of a constraint, in the unit of its column.
+
+    Args:
+        constraint: on a number, in a unit that fits.
+        column: that it is about.
+
+    Raises:
+        ConfigError: a unit that is missing or does not fit, or no number.
+    """
+    factor = find_column(constraint.name, [column]).factor
+    return _in_column_unit(constraint, column, factor, np.zeros(0))
+
+
 def _in_column_unit(
     constraint: Constraint, column: str, factor: int | float | None, numbers: NDArray[np.float64]
 ) -> float:

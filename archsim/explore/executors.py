@@ -6,17 +6,13 @@ same, bit for bit. Only this process writes to the folder where the work is done
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import ConfigError, DataError
+from archsim.workers import worker_pool
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -53,48 +49,17 @@ def in_processes(task: Task, sweep: str, parts: Iterable[int], jobs: int) -> Ite
     Raises:
         DataError: a process was killed, for example for its memory.
     """
-    # Fresh processes: a forked one would share the locks of PyTorch's threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=quiet_worker) as pool:
+    with worker_pool(jobs, resumes="--resume") as pool:
         waiting: set[Future[Any]] = set()
         left = iter(parts)
-        try:
-            while True:
-                for number in islice(left, _AHEAD * jobs - len(waiting)):
-                    waiting.add(pool.submit(task, sweep, number))
-                if not waiting:
-                    return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        except BrokenProcessPool as error:
-            raise DataError(
-                "a process of the sweep was killed (out of memory?); what was done before is "
-                "kept, --resume goes on"
-            ) from error
-        except BaseException:
-            processes = list((getattr(pool, "_processes", None) or {}).values())
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
-            raise
-
-
-def quiet_worker() -> None:
-    """One thread, no traceback on Ctrl-C (the parent stops its workers), no life without it."""
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is gone: a killed one stops no workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        while True:
+            for number in islice(left, _AHEAD * jobs - len(waiting)):
+                waiting.add(pool.submit(task, sweep, number))
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
 
 
 def _on_worker(task: Task, sweep: str, number: int) -> Any:

@@ -40,5 +40,7 @@ def differences_of(before: Any, now: Any, path: str = "") -> list[str]:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "nothing"
     text = json.dumps(value)
     return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import ConfigError, DataError
 from archsim.explore.points import Settings, Space
-from archsim.explore.store import Store, write_whole
+from archsim.explore.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def write_refined(store: Store, found: Sequence[Refined]) -> None:
         DataError: the disk is full.
     """
     content = json.dumps([asdict(own) for own in found], indent=1) + "\n"
-    write_whole(store.folder / _FILE, content.encode())
+    store.write_file(store.folder / _FILE, content.encode())
 
 
 def read_refined(store: Store) -> list[Refined]:

@@ -8,19 +8,21 @@ sweep that was killed goes on with what is missing. Any reader of Parquet opens 
 from __future__ import annotations
 
 import json
-import os
+import operator
 import re
-import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archsim.errors import DataError
 from archsim.explore.identity import differences_of, identity_hash
+from archsim.explore.lock import LOCK
+from archsim.whole_file import is_temporary, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 #: Version of the layout of the folder and of the meaning of its columns.
 STORE_VERSION = 1
 _ABOUT = "sweep.json"
+_POINT = "point"
 _PARTS = "parts"
 _NAME = re.compile(r"^part-(\d{7,})\.parquet$")
-_TEMPORARY = re.compile(r"^\.(part-\d{7,}|sweep)\.[0-9a-f]{8}\.tmp$")
 #: Key of the provenance in a part's metadata.
 _META = b"archsim"
 _META_KEYS = {"hash", "part", "combinations", "forbidden"}
@@ -102,7 +104,7 @@ class Store:
             **(about or {}),
             "identity": store.identity,
         }
-        write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+        store.write_file(path, (json.dumps(content, indent=1) + "\n").encode())
         return store
 
     @classmethod
@@ -168,7 +170,19 @@ class Store:
         Raises:
             DataError: the disk is full or the folder is gone; nothing is left of the part.
         """
-        write_whole(self.path(number), part_bytes(table, self.hash, number, counts))
+        self.write_file(self.path(number), part_bytes(table, self.hash, number, counts))
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Write a file of the folder, whole or not at all.
+
+        Args:
+            path: of the file.
+            content: of the file.
+
+        Raises:
+            DataError: the disk is full or the folder is gone.
+        """
+        write_whole(path, content, kept="what was done before is kept, --resume goes on")
 
     def counts(self) -> dict[str, Any]:
         """Return rows, combinations and those that were forbidden, over all parts that are there.
@@ -226,6 +240,20 @@ class Store:
             raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
         return meta, found.num_rows
 
+    def columns(self) -> list[str]:
+        """Return the names of the columns.
+
+        Raises:
+            DataError: no part is there, or the first is damaged.
+        """
+        first = min(self.done(), default=None)
+        if first is None:
+            raise DataError(f"{self.folder}: no part is done yet")
+        try:
+            return list(pq.read_schema(self.path(first)).names)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.path(first)}: cannot be read: {error}") from error
+
     def table(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return all rows that are there, in order of the points' numbers.
 
@@ -235,12 +263,15 @@ class Store:
         Raises:
             DataError: no part is there, a part is damaged, or a column is not there.
         """
+        wanted = None if columns is None else list(columns)
+        return self._joined(lambda path: _read(path, wanted))
+
+    def _joined(self, read: Callable[[Path], pa.Table]) -> pa.Table:
         numbers = sorted(self.done())
         if not numbers:
             raise DataError(f"{self.folder}: no part is done yet")
-        wanted = None if columns is None else list(columns)
         try:
-            pieces = [_read(self.path(number), wanted) for number in numbers]
+            pieces = [read(self.path(number)) for number in numbers]
         except (OSError, pa.ArrowException, ValueError) as error:
             raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
         return pa.concat_tables(pieces).replace_schema_metadata(None)
@@ -257,10 +288,24 @@ class Store:
         frame: pd.DataFrame = self.table(columns).unify_dictionaries().to_pandas()
         return frame
 
+    def rows(self, points: Iterable[SupportsIndex]) -> pd.DataFrame:
+        """Return some points as a table of pandas, in order of their numbers.
+
+        Args:
+            points: their numbers; those that are not there are left out.
+
+        Raises:
+            DataError: no part is there, or a part is damaged.
+        """
+        chosen = pa.array(sorted({operator.index(point) for point in points}), pa.int64())
+        found = self._joined(lambda path: _read_points(path, chosen))
+        frame: pd.DataFrame = found.unify_dictionaries().to_pandas()
+        return frame
+
     def _remove_temporary(self) -> None:
         for place in (self.folder, self.folder / _PARTS):
             for path in place.iterdir():
-                if _TEMPORARY.match(path.name):
+                if is_temporary(path):
                     path.unlink(missing_ok=True)
 
     def _check_same(self, content: dict[str, Any]) -> None:
@@ -298,7 +343,7 @@ def check_place(folder: Path) -> None:
 def _is_new(folder: Path) -> bool:
     """Whether a folder is empty, or what a kill leaves before ``sweep.json`` is there."""
     parts = folder / _PARTS
-    inside = [path for path in folder.iterdir() if not _TEMPORARY.match(path.name)]
+    inside = [path for path in folder.iterdir() if not (is_temporary(path) or path.name == LOCK)]
     return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
 
 
@@ -322,39 +367,6 @@ def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[st
     return content
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a loss of power.
-
-    Args:
-        path: of the file; what was there is replaced.
-        content: of the file.
-
-    Raises:
-        DataError: it cannot be written; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}; what was done before is kept, "
-            "--resume goes on"
-        ) from error
-
-
 def _is_file(path: Path) -> bool:
     """Whether there is a file, also where the path is none that could be one."""
     try:
@@ -368,6 +380,14 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
     rows.validate(full=True)
     return rows
+
+
+def _read_points(path: Path, points: pa.Array) -> pa.Table:
+    """Read some points of a part; their other columns only if they are in it."""
+    here = pc.is_in(_read(path, [_POINT]).column(_POINT), points)
+    if not pc.any(here).as_py():
+        return pq.read_schema(path).empty_table()
+    return _read(path).filter(here)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from archsim.explore.points import Space
 from archsim.explore.rows import POINT, Rows, accuracy_keys, box_rows
 from archsim.explore.rules import broken
 from archsim.explore.selection import Box
-from archsim.explore.store import Store, part_bytes, write_whole
+from archsim.explore.store import Store, part_bytes
 from archsim.network import from_graph
 
 #: Points per box: its tensors fit the cache (benchmarks/README.md).
@@ -251,12 +251,18 @@ def describe(sweep: Sweep, sweep_hash: str) -> str:
         sweep: which.
         sweep_hash: of its identity here: a worker with another version or other presets refuses.
     """
-    return json.dumps({"hash": sweep_hash, "sweep": sweep.model_dump(mode="json", by_alias=True)})
+    said = sweep.model_dump(mode="json", by_alias=True)
+    return json.dumps({"hash": sweep_hash, "torch": torch.__version__, "sweep": said})
 
 
 @lru_cache(maxsize=2)
 def _job_of(description: str) -> Job:
     content = json.loads(description)
+    if content["torch"] != torch.__version__:
+        raise ConfigError(
+            f"this worker has PyTorch {torch.__version__}, not {content['torch']}, which may round "
+            "in other ways; install the same"
+        )
     job = Job(Sweep.model_validate(content["sweep"]))
     own = identity_hash(job.identity())
     if own != content["hash"]:
@@ -355,7 +361,7 @@ def run_exhaustive(
     description = describe(job.sweep, store.hash)
     begin, done, rows = time.perf_counter(), 0, 0
     for finished, part in enumerate(_worked_out(description, left, jobs, scheduler), 1):
-        write_whole(store.path(part.number), part.content)
+        store.write_file(store.path(part.number), part.content)
         done, rows = done + part.combinations, rows + part.rows
         if news is not None:
             news(

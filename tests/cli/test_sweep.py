@@ -115,6 +115,11 @@ def test_other_objectives_and_conditions(folder: Path) -> None:
     assert (empty["points"], empty["knee"]) == ([], None)
 
 
+def test_a_front_of_nothing_says_why(folder: Path) -> None:
+    out = ok(run_cli("sweep", "show", folder, "--where", "area_mm2 < 1e-9"))
+    assert out == "Front of edp_Js, area_m2: 0 of 0 points; none meets area_mm2 < 1e-9\n"
+
+
 def test_cheapest(folder: Path) -> None:
     text = ok(run_cli("sweep", "show", folder, "--cheapest", "area", "--where", "design == common"))
     assert text.startswith("Least area with design == common: ")
@@ -191,6 +196,10 @@ def test_answers_into_a_file(folder: Path, tmp_path: Path) -> None:
         (("full-chip", "--axis", "chip.adc.bitz=[5,6]"), ["unknown key 'bitz'", "'bits'"]),
         (("full-chip", "--set", "chip.adc.bitz=5"), ["unknown key 'bitz'", "'bits'"]),
         (("full-chip", "--set", "sweep.strategy.kind=best"), ["sweep.strategy.kind = 'best'"]),
+        (
+            ("full-chip", "--set", "sweep.settings=[]"),
+            ["unknown key 'settings'", "design, set, axes"],
+        ),
         (("full-chip", "--set", "sweep.nmae=x"), ["unknown key 'nmae'", "'name'"]),
         (("full-chip", "--network", "lenet"), ["unknown network 'lenet'"]),
         (
@@ -244,6 +253,9 @@ def test_bad_input(run: Run, tmp_path: Path, arguments: tuple[str, ...], words: 
         (("--plot", "a.png", "--figure", "rows,pie"), ["pie"]),
         (("--plot", "a.png", "--pareto", "edp"), ["a front needs two objectives"]),
         (("--plot", "a.png", "--colour", "pie"), ["pie"]),
+        (("--figure", "parallel"), ["--figure without --plot FILE"]),
+        (("--colour", "rows"), ["--colour without --plot FILE"]),
+        (("--where", "accuracy > 0.9"), ["no column 'accuracy'", "fidelity: accuracy"]),
         (("--out", "nowhere/x.json"), ["the folder nowhere does not exist"]),
     ],
 )

@@ -14,20 +14,22 @@ from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.errors import ConfigError
 from archsim.explore import accuracy
 from archsim.explore.accuracy import (
-    check_accuracy,
     evaluate_cases,
-    run_folder,
-    study_of,
+    plan_cases,
     with_accuracy,
 )
+from archsim.explore.case_study import run_folder, study_of
 from archsim.explore.cases import all_cases
+from archsim.explore.effort import Effort
 from archsim.explore.identity import identity_hash
 from archsim.explore.points import Space
 from archsim.explore.store import Store
 from archsim.explore.sweep import Job, open_store, run_exhaustive
 from archsim.paths import configs_dir
+from tsb.data import load_dataset
 
 CONFIGS = configs_dir()
+DATA = load_dataset("mnist-part")
 
 AXES: dict[str, Any] = {
     "chip.precision.bits_per_cell": [1, 2],
@@ -107,7 +109,7 @@ def test_another_chip_brings_its_device_and_bits(tmp_path):
 )
 def test_what_studies_do_not_know_is_refused_before_anything_runs(axis, settings, message):
     with pytest.raises(ConfigError, match=message):
-        check_accuracy(Space(sweep(axis, set=settings)))
+        plan_cases(Space(sweep(axis, set=settings)))
 
 
 def test_constants_of_cost_alone_are_no_reason_to_refuse():
@@ -136,7 +138,7 @@ def test_a_text_that_an_axis_never_has_is_a_slip(place):
 def test_unknown_methods_are_refused_even_where_no_point_has_them(key):
     asked = {"study": "tsb-lenet3", "method": "TSB", key: "nope"}
     with pytest.raises(ConfigError, match="method 'nope'"):
-        check_accuracy(Space(sweep({"chip.adc.bits": [4, 5]}, accuracy=asked)))
+        plan_cases(Space(sweep({"chip.adc.bits": [4, 5]}, accuracy=asked)))
 
 
 def test_the_study_of_a_case_has_its_block_and_policy():
@@ -189,7 +191,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         run.folder.mkdir(parents=True, exist_ok=True)
         (run.folder / run.study.methods[0].name.replace("/", "-")).touch()
 
-    def known(study: Any, folder: Path) -> dict[str, Any] | None:
+    def known(study: Any, folder: Path, _: str | None) -> dict[str, Any] | None:
         there = (folder / study.methods[0].name.replace("/", "-")).is_file()
         return dict.fromkeys(accuracy.COLUMNS, 0.9) if there else None
 
@@ -238,3 +240,36 @@ def test_designs_that_cannot_be_built_are_not_trained_for(begun, tmp_path):
     assert not store.frame()["feasible"].any()
     assert evaluate_cases(job.space, store, cache=tmp_path / "cache") == 0
     assert begun == []
+
+
+def test_a_first_guess_of_the_time(store, begun, tmp_path):
+    """What is missing takes time, a backbone that cases share only once, what is known none."""
+    works = plan_cases(Space(sweep()), cache=tmp_path / "cache")
+    assert len(works) == 6
+    assert all(work.known is None and work.seconds > 0 for work in works)
+    shared = [work for work in works if work.folder == works[0].folder]
+    assert len(shared) > 1
+    passes = [Effort().add(work.study, work.folder, DATA) for work in shared]
+    assert shared[0].seconds == pytest.approx(passes[0], rel=1e-9, abs=0)
+    assert all(work.seconds < alone for work, alone in zip(shared[1:], passes[1:], strict=True))
+    assert plan_cases(Space(sweep()), cache=tmp_path / "cache", max_minutes=0.0)[0].seconds == 0
+    news: list[accuracy.Evaluated] = []
+    evaluate_cases(Space(sweep()), store, cache=tmp_path / "cache", news=news.append)
+    assert [step.done for step in news] == [1, 2, 3, 4, 5, 6]
+    left = [step.left_s for step in news]
+    assert left[-1] == pytest.approx(0, abs=1e-9)
+    assert all(seconds is not None and seconds > 0 for seconds in left[:-1])
+    again = plan_cases(Space(sweep()), cache=tmp_path / "cache")
+    assert all(work.known and not work.seconds for work in again)
+
+
+def test_accuracies_of_other_images_are_refused(monkeypatch, tmp_path):
+    """The cache holds an accuracy, but its images were not those of --data-root."""
+    work = plan_cases(Space(sweep()), cache=tmp_path, max_minutes=0.0)[0]
+    result = work.folder / "methods" / "any" / "result.json"
+    result.parent.mkdir(parents=True)
+    result.write_text('{"settings": {"data_hash": {"test": "0123"}}}')
+    monkeypatch.setattr(accuracy, "method_rows", lambda study, folder: [{}] * len(study.seeds))
+    monkeypatch.setattr(accuracy, "dataset_of", lambda study, root: DATA)
+    with pytest.raises(ConfigError, match=r"other images .*data_hash\.test: \"0123\" there"):
+        plan_cases(Space(sweep()), cache=tmp_path, data_root=str(tmp_path), max_minutes=0.0)

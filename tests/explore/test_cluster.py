@@ -72,6 +72,7 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         begin = time.monotonic()
         with pytest.raises(ConfigError, match=f"--scheduler {address}: no scheduler answered"):
             sweep(small_sweep(), out=tmp_path / "out", scheduler=address)
+        assert not (tmp_path / "out").exists()
         assert time.monotonic() - begin < 60  # it does not wait for ever
 
 

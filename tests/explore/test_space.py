@@ -16,12 +16,12 @@ from archsim.arch.design import DesignBatch
 from archsim.errors import ConfigError
 from archsim.explore.check import check_against_resolve, differences, telling_points
 from archsim.explore.points import Space
+from archsim.explore.result import map_command
 from archsim.explore.rows import RESULTS, box_rows
 from archsim.explore.rules import LAST_LAYERS, broken
 from archsim.explore.selection import Box
 from archsim.explore.sweep import Job
 from archsim.pipeline import map_network
-from archsim.pipeline_sweep import map_command
 from archsim.results import MapResult
 from tests.explore.sweeps import MIXED, run_cli, space_of, sweep_of
 

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from archsim.errors import DataError
-from archsim.explore.store import Store, part_bytes, write_whole
+from archsim.explore.store import Store, part_bytes
 from archsim.pipeline_sweep import SweepResult, open_sweep, sweep
+from archsim.whole_file import write_whole
 from tests.explore.sweeps import small_sweep
 
 IDENTITY = {"archsim": "1", "sweep": {"axes": {"a": [1, 2]}, "device": None}}
@@ -82,9 +83,9 @@ def test_another_sweep_is_refused_with_what_differs(store: Store) -> None:
     words = refused(store, other)
     for part in (
         "holds another sweep; it differs in",
-        "new (null there, 1 here)",
+        "new (nothing there, 1 here)",
         "sweep.axes.a ([1, 2] there, [1, 3] here)",
-        'sweep.device (null there, "pcm" here)',
+        'sweep.device (nothing there, "pcm" here)',
         "Choose another --out",
     ):
         assert part in words
@@ -305,6 +306,39 @@ def test_any_reader_opens_the_parts_by_path(result: SweepResult) -> None:
         f"select min(edp_Js) from '{folder}/parts/*.parquet' where design = 'common'"
     ).fetchall()
     assert least == (ours.loc[ours["design"] == "common", "edp_Js"].min(),)
+
+
+def test_only_what_is_asked_is_read(result: SweepResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are those of the whole table, and few columns are read for them."""
+    whole = result.frame()
+    asked: list[list[str] | None] = []
+    read = pq.read_table
+
+    def watched(path: Any, columns: list[str] | None = None, **more: Any) -> Any:
+        asked.append(columns)
+        return read(path, columns=columns, **more)
+
+    monkeypatch.setattr(pq, "read_table", watched)
+    rows, front = result.pareto("edp,area", ["latency_us < 1e6", "rows == 64"], columns=["bits"])
+    wanted = {"point", "feasible", "edp_Js", "area_m2", "latency_s", "chip.crossbar.rows"}
+    assert {name for columns in asked for name in columns or ["all"]} == {*wanted, "chip.adc.bits"}
+    all_rows, all_front = result.pareto("edp,area", ["latency_us < 1e6", "rows == 64"])
+    assert set(all_rows.columns) == set(whole.columns)
+    assert rows["point"].tolist() == all_rows["point"].tolist()
+    assert (front.mask == all_front.mask).all()
+    assert front.mask.any()
+    assert front.knee == all_front.knee
+
+    asked.clear()
+    picked = result.rows([whole["point"].iloc[-1], whole["point"].iloc[3], 10**9])
+    assert picked["point"].tolist() == [whole["point"].iloc[3], whole["point"].iloc[-1]]
+    expected = whole.iloc[[3, -1]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(picked.astype(object), expected.astype(object), check_dtype=False)
+    assert asked.count(None) == 2  # of twelve parts, those two that hold them
+    found = result.cheapest("edp", ["area_mm2 > 0"])
+    assert found.design is not None
+    assert found.design["edp_Js"] == whole["edp_Js"].min()
+    assert set(found.design.index) == set(whole.columns)
 
 
 def test_a_sweep_is_opened_again(result: SweepResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from archsim.config.sweep import Sweep
 from archsim.errors import ConfigError, DataError
 from archsim.explore import executors
 from archsim.explore.store import Store
-from archsim.explore.sweep import Job, Progress
+from archsim.explore.sweep import Job, Progress, describe, work_out
 from archsim.pipeline_sweep import Announcement, sweep
 from tests.explore.sweeps import small_sweep, sweep_of
 from tests.house.helpers import ROOT
@@ -163,6 +164,17 @@ def test_nothing_is_left() -> None:
         ({"constraints": ["area < 50"]}, "says no unit"),
         ({"constraints": ["aera_mm2 < 50"]}, "Did you mean"),
         ({"constraints": ["design < 50"]}, "holds text"),
+        ({"constraints": ["accuracy > 97 %"]}, "no column 'accuracy'.*fidelity: accuracy"),
+        ({"objectives": ["edp", "accuracy_mean"]}, "no column 'accuracy_mean'"),
+        (
+            {"constraints": ["area_mm2 > 80", "area < 50 mm2"]},
+            "'area_mm2 > 80' and 'area < 50",
+        ),
+        ({"constraints": ["edp_Js < 1", "edp_Js >= 1"]}, "cannot both hold"),
+        ({"constraints": ["tiles == 3", "tiles == 4"]}, "cannot both hold"),
+        ({"constraints": ["device == rram", "device == pcm"]}, "cannot both hold"),
+        ({"constraints": ["rows > 500"]}, "'rows > 500' holds for none of .*rows: 64, 128"),
+        ({"constraints": ["device == mram"]}, "holds for none of the values of device: rram, pcm"),
     ],
 )
 def test_questions_are_checked_before_anything_runs(
@@ -171,6 +183,46 @@ def test_questions_are_checked_before_anything_runs(
     with pytest.raises(ConfigError, match=words):
         sweep(small_sweep(**keys), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        ["area_mm2 > 1e-6", "area_mm2 < 1e6", "area_mm2 != 3"],
+        ["edp_Js >= 1", "edp_Js <= 1"],
+        ["device == rram", "device != pcm"],
+        ["channels > 500"],  # not where there is no block
+    ],
+)
+def test_constraints_that_something_may_meet_are_no_contradiction(
+    tmp_path: Path, constraints: list[str]
+) -> None:
+    assert sweep(small_sweep(constraints=constraints), out=tmp_path / "out", jobs=1).store.done()
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    """A second run is refused while the first one writes, and leaves its folder alone."""
+    refused: list[str] = []
+
+    def second(step: Progress) -> None:
+        if step.parts == 3:
+            try:
+                sweep(small_sweep(), out=tmp_path / "out", resume=True, jobs=1)
+            except DataError as error:
+                refused.append(str(error))
+
+    done = sweep(small_sweep(), out=tmp_path / "out", jobs=1, news=second)
+    assert len(refused) == 1
+    assert "another run writes to it now" in refused[0]
+    assert done.store.is_complete
+    again = sweep(small_sweep(), out=tmp_path / "out", resume=True, jobs=1)
+    assert len(again.frame()) == 60
+
+
+def test_a_worker_with_another_pytorch_is_refused() -> None:
+    said = json.loads(describe(small_sweep(), "hash"))
+    with pytest.raises(ConfigError, match=r"has PyTorch .*, not 1\.0, which may"):
+        work_out(json.dumps({**said, "torch": "1.0"}), 0)
 
 
 def test_processes_are_no_more_than_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -205,7 +257,7 @@ def _dies(description: str, number: int) -> int:
 def test_errors_and_deaths_of_workers() -> None:
     with pytest.raises(ConfigError, match="sweep: no"):
         list(executors.in_processes(_fails, "sweep", range(10), 2))
-    with pytest.raises(DataError, match="a process of the sweep was killed"):
+    with pytest.raises(DataError, match="a process was killed"):
         list(executors.in_processes(_dies, "sweep", range(10), 2))
     assert sorted(executors.in_processes(_fails, "sweep", range(3), 2)) == [0, 1, 2]
 

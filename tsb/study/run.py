@@ -7,13 +7,11 @@ on where it was; backbones also go on from their last epoch.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +19,9 @@ import torch
 
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
+from archsim.whole_file import write_whole
+from archsim.workers import worker_pool
 from tsb.backbone_loss import NeftOvf
-from tsb.checkpoint import write_atomically
 from tsb.compute_device import CPU, compute_device, describe
 from tsb.data import Dataset
 from tsb.quantize import mapped_weights
@@ -100,7 +99,7 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
     run = StudyRun(study, place)
     check_same_settings(study, place)
     known = _grown(_read_study(path), study) if path.is_file() else study
-    write_atomically(path, (known.model_dump_json(indent=1) + "\n").encode())
+    write_whole(path, (known.model_dump_json(indent=1) + "\n").encode())
     return run
 
 
@@ -300,30 +299,15 @@ def _in_processes(
     jobs: int,
     told: News,
 ) -> None:
-    # Fresh processes: a forked one would share the threads' locks of PyTorch and numba.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
-        try:
-            for stage, units in stages.items():
-                waiting: dict[Future[None], str] = {
-                    pool.submit(_work, run.study, unit, run.folder, data_root): unit.folder
-                    for unit in units
-                }
-                for done, future in enumerate(as_completed(waiting)):
-                    future.result()
-                    told(_finished(stage, waiting[future], done + 1, len(units)))
-        except BaseException:
-            processes = list((getattr(pool, "_processes", None) or {}).values())
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
-            raise
-
-
-def _one_thread() -> None:
-    # The parent stops its workers; Ctrl-C would make each of them print a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    with worker_pool(jobs, resumes="the same command") as pool:
+        for stage, units in stages.items():
+            waiting: dict[Future[None], str] = {
+                pool.submit(_work, run.study, unit, run.folder, data_root): unit.folder
+                for unit in units
+            }
+            for done, future in enumerate(as_completed(waiting)):
+                future.result()
+                told(_finished(stage, waiting[future], done + 1, len(units)))
 
 
 def _work(
@@ -350,4 +334,4 @@ def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on:
         "computed_on": computed_on,
         "data_note": note,
     }
-    write_atomically(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+    write_whole(run.folder / _ABOUT, (json.dumps(about, indent=1) + "\n").encode())

@@ -16,8 +16,9 @@ from torch import nn
 
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError
+from archsim.whole_file import write_whole
 from tsb.backbone_loss import forward_passes
-from tsb.checkpoint import load_checkpoint, write_atomically
+from tsb.checkpoint import load_checkpoint
 from tsb.chip import Chip, Placement, deploy_all
 from tsb.compute_device import CPU, describe
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
@@ -184,7 +185,7 @@ def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Te
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def method_unit(

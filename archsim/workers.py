@@ -1,0 +1,60 @@
+"""Processes of one thread each, that end when they are not wanted any more."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from archsim.errors import DataError
+
+
+@contextmanager
+def worker_pool(jobs: int, *, resumes: str) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes; whatever ends the block early ends them too.
+
+    Args:
+        jobs: processes.
+        resumes: what goes on with the work if one of them is killed, for the error.
+
+    Raises:
+        DataError: a process was killed, for example for its memory.
+    """
+    # Fresh processes: a forked one would share the locks of the threads of PyTorch and numba.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=quiet_worker) as pool:
+        try:
+            yield pool
+        except BaseException as error:
+            processes = list((getattr(pool, "_processes", None) or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise DataError(
+                    "a process was killed (out of memory?); what was done before is kept, "
+                    f"{resumes} goes on"
+                ) from error
+            raise
+
+
+def quiet_worker() -> None:
+    """One thread, no traceback on Ctrl-C (the parent stops its workers), no life without it."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: a killed one stops no workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
