@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,97 @@ def test_table_shows_layers_totals_breakdown_and_assumptions(run: Run) -> None:
     assert "write-verified (policy tsb)" in text
 
 
-def test_what_is_not_priced_is_named(run: Run) -> None:
+_MODELS = """
+    import torch
+    from torch import nn
+
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.twice = nn.Linear(8, 8), nn.Linear(8, 8)
+            self.pair = nn.Bilinear(8, 8, 8)
+
+        def forward(self, x):
+            y = self.twice(self.twice(self.first(x)))
+            y = self.pair(y, x) + torch.fft.fft(y).abs()
+            return nn.functional.scaled_dot_product_attention(y, y, y)
+
+    def mixed():
+        return Mixed()
+
+    def tokens():
+        return nn.Sequential(nn.Embedding(50, 8), nn.LSTM(8, 4, batch_first=True))
+"""
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models_to_map.py").write_text(textwrap.dedent(_MODELS))
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("models")
+def test_what_is_covered_and_what_is_not_is_said(run: Run) -> None:
+    flat = " ".join(run("map", "models_to_map:mixed", "--input-shape", "6,8").stdout.split())
+    # Per token: 3 x 64 on crossbars, 6 keys x (8 + 8) in the digital unit, 8 x 64 nowhere.
+    assert "MACs: 36 % of 4.8 k covered; 24 % on crossbars, 12 % with two computed" in flat
+    assert "Neither mapped nor priced: pair (bilinear, 64 % of the MACs), " in flat
+    assert "Applied at several places, stored once: twice (x2)." in flat
+    assert "1024 multiply-adders, shared by all layers, for elementwise x1, attention x1" in flat
+    done = run("map", "models_to_map:mixed", "--input-shape", "6,8", "--format", "json")
+    data = json.loads(done.stdout)
+    assert data["coverage"] == {
+        "macs": 4800,
+        "covered_share": 0.36,
+        "mapped_share": 0.24,
+        "digital_share": 0.12,
+        "uncovered_share": 0.64,
+    }
+    found = {entry["op"]: entry for entry in data["unmapped"]}
+    assert (found["bilinear"]["macs"], found["bilinear"]["share"]) == (3072, 0.64)
+    assert found["fft_fft"]["macs"] == 0
+    assert data["capacity"] is None
+
+
+@pytest.mark.usefixtures("models")
+def test_tokens_embeddings_and_recurrent_layers(run: Run) -> None:
+    inputs = ("--input-shape", "input=7", "--input-dtype", "int64")
+    flat = " ".join(run("map", "models_to_map:tokens", *inputs).stdout.split())
+    assert "Embeddings: 3.2 kbit in 1 table(s) of the external memory lpddr4" in flat
+    assert "1.weight_hh_l0" in flat
+    assert "Recurrent layers: the steps of one input follow one another" in flat
+
+
+def test_folded_batch_norms_are_counted(run: Run) -> None:
     text = run("map", "resnet20").stdout
-    assert "No cost is counted for these digital operations: batch norm x21." in text
+    assert "MACs: 100 % of 40.81 M on crossbars." in text
+    assert "Batch norms folded into the weights before them: 21." in text
+
+
+def test_a_network_larger_than_the_chip(run: Run) -> None:
+    done = run("map", "vgg8", "--set", "chip.hierarchy.max_tiles=20")
+    assert done.exit_code == 1
+    flat = " ".join(done.stdout.split())
+    assert "3 chips of this size, or 3 loads of one, of about 4,324,480 weights each" in flat
+    assert "Writing one of them takes" in flat
+
+
+def test_the_shared_block_goes_where_names_say(run: Run) -> None:
+    rule = "tsb.insertion=pattern:conv?,fc1"
+    done = run("map", "vgg8", "--design", "separate", "--set", rule, "--format", "json")
+    names = [layer["name"] for layer in json.loads(done.stdout)["layers"]]
+    assert [name for name in names if "@" in name] == [
+        *(f"tsb@conv{i}" for i in range(1, 7)),
+        "tsb@fc1",
+    ]
+    wrong = run("map", "vgg8", "--design", "common", "--set", "tsb.insertion=pattern:conv9")
+    assert wrong.exit_code == 2
+    assert "no operation and no module is called 'conv9'" in " ".join(wrong.stderr.split())
+    wrong = run("map", "vgg8", "--design", "common", "--set", "tsb.insertion=patern:conv1")
+    assert wrong.exit_code == 2
+    assert "default, convolution, residual_block, or pattern:NAMES" in " ".join(
+        wrong.stderr.split()
+    )
 
 
 def test_padded_channel_groups_are_named(run: Run) -> None:
