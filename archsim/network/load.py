@@ -120,8 +120,9 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
     """Build the model of a network with weights in memory, in evaluation mode.
 
     Args:
-        spec: A zoo name, or ``package.module:function`` that returns an ``nn.Module``.
-        options: Passed on to the zoo factory or to the function.
+        spec: A zoo name, ``timm:NAME`` (with random weights), or ``package.module:function`` that
+            returns an ``nn.Module``.
+        options: Passed on to the zoo factory, to timm or to the function.
 
     Raises:
         NetworkError: As :func:`load_network`.
@@ -133,6 +134,8 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
             "read for its shapes only; map, compare and sweep take it. Give a built-in name or "
             "package.module:function"
         )
+    if spec.startswith(timm_models.PREFIX):
+        return timm_models.load_timm(spec, chosen)
     if ":" in spec:
         return _call_factory(spec, chosen).eval()
     if "device" in chosen:  # of the builder, not of the network

@@ -55,7 +55,7 @@ def _row(layer: MvmLayer) -> dict[str, object]:
         "out_channels": layer.out_channels,
         "out_height": layer.out_height,
         "out_width": layer.out_width,
-        "kernel": f"{layer.kernel_h}x{layer.kernel_w}",
+        "kernel": _dims((layer.kernel_d, layer.kernel_h, layer.kernel_w)[layer.kernel_d < 2 :]),
         "stride": f"{layer.stride_h}x{layer.stride_w}",
         "padding": f"{layer.padding_h}x{layer.padding_w}",
         "dilation": f"{layer.dilation_h}x{layer.dilation_w}",
@@ -64,6 +64,7 @@ def _row(layer: MvmLayer) -> dict[str, object]:
         "weight_rows": layer.weight_rows,
         "weight_cols": layer.weight_cols,
         "weights": layer.weights,
+        "uses": layer.uses,
         "mvms": layer.mvms,
         "macs": layer.macs,
         "batch_norm": layer.batch_norm or "",
@@ -87,6 +88,9 @@ def _detail(op: Op) -> str:
     parts += [f"{layer.kernel_h}x{layer.kernel_w}/{layer.stride_h}x{layer.stride_w}"]
     parts += [f"pad {layer.padding_h}x{layer.padding_w}", f"groups {layer.groups}"]
     parts += [f"dilation {layer.dilation_h}x{layer.dilation_w}", f"biases {layer.biases}"]
+    planes = f"planes {layer.in_depth} to {layer.out_depth}, kernel {layer.kernel_d}"
+    parts += [planes] if layer.in_depth > 1 else []
+    parts += [f"matrix of {op.reuses}"] if op.reuses else []
     parts += [f"bn {layer.batch_norm}"] if layer.batch_norm else []
     parts += [f"activation {layer.activation}"] if layer.activation else []
     parts += [f"pool {layer.pool}"] if layer.pool else []

@@ -90,6 +90,24 @@ def import_timm() -> ModuleType:
         ) from error
 
 
+def load_timm(spec: str, options: Mapping[str, object]) -> nn.Module:
+    """Build a timm model with random weights in memory.
+
+    Args:
+        spec: ``timm:NAME``.
+        options: As for :func:`build_timm`.
+
+    Raises:
+        NetworkError: As :func:`build_timm`.
+    """
+    build_timm(spec, options)  # all that can be wrong, without memory
+    with offline():
+        model: nn.Module = import_timm().create_model(
+            spec.removeprefix(PREFIX), pretrained=False, **options
+        )
+    return model.eval()
+
+
 def _sized(
     timm: ModuleType, name: str, options: Mapping[str, object], shape: Sequence[int] | None
 ) -> nn.Module:

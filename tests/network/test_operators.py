@@ -24,6 +24,8 @@ def test_3d_convolution_has_the_planes_of_its_kernel_as_rows() -> None:
     assert (layer.out_depth, layer.out_height, layer.out_width) == (5, 8, 6)
     assert layer.mvms == 5 * 8 * 6
     assert layer.weights == conv.weight.numel()
+    assert "planes 9 to 5, kernel 3" in graph.dump()
+    assert list(graph.to_frame()["kernel"]) == ["3x5x2"]
     table = from_graph(graph)
     assert float(table.weights) == conv.weight.numel()
     assert float(table.macs) == layer.macs == 5 * 8 * 6 * conv.weight.numel()
@@ -144,6 +146,8 @@ def test_one_matrix_at_several_places_is_stored_once() -> None:
     assert graph.totals.macs == 64 * 27 * 4 + 3 * 64 * 16
     assert [op.reuses for op in graph.ops if op.layer] == ["", "", "m1", "m1"]
     assert [float(n) for n in from_graph(graph).mvms] == [64, 192]
+    assert list(graph.to_frame()["uses"]) == [1, 3]
+    assert graph.dump().count("matrix of m1") == 2
 
 
 def test_maps_of_other_sizes_may_share_a_matrix() -> None:

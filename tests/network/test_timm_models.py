@@ -14,6 +14,7 @@ import torch
 
 from archsim.errors import NetworkError
 from archsim.network import load_network, timm_models
+from archsim.network.load import load_module
 
 needs_timm = pytest.mark.skipif(
     importlib.util.find_spec("timm") is None, reason="timm is not installed"
@@ -62,6 +63,17 @@ def test_models_are_built_without_memory() -> None:
     model, shape = timm_models.build_timm("timm:resnet18", {})
     assert shape == (3, 224, 224)
     assert {parameter.device for parameter in model.parameters()} == {torch.device("meta")}
+
+
+@needs_timm
+def test_a_module_with_weights_in_memory() -> None:
+    model = load_module("timm:resnet18", {"num_classes": 7})
+    state = model.state_dict()
+    assert {tensor.device.type for tensor in state.values()} == {"cpu"}
+    assert all(f"{layer.name}.weight" in state for layer in load_network("timm:resnet18").layers)
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
+    with pytest.raises(NetworkError, match="downloads no weights"):
+        load_module("timm:resnet18", {"pretrained": True})
 
 
 def test_without_timm_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

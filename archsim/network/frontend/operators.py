@@ -18,9 +18,11 @@ activation: relu6 hardtanh leaky_relu elu gelu silu sigmoid tanh hardswish hards
 add: add sub rsub
 elementwise: mul div truediv pow square sqrt rsqrt exp log neg abs reciprocal maximum minimum where
     sign round floor ceil sin cos erf eq ne lt le gt ge masked_fill addcmul lerp logical_not
-    logical_and logical_or bitwise_not upsample_nearest2d upsample_bilinear2d interpolate
+    logical_and logical_or bitwise_not upsample_nearest1d upsample_nearest2d
+    upsample_nearest3d upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d
+    interpolate
 reduce: mean sum amax amin max min prod argmax argmin var std var_mean cumsum norm
-    linalg_vector_norm topk sort
+    linalg_vector_norm topk sort col2im fold
 softmax: softmax log_softmax _softmax _log_softmax logsoftmax
 embedding: embedding embedding_bag
 cat: cat concat stack
@@ -29,7 +31,7 @@ reshape: flatten view reshape _unsafe_view unflatten permute transpose t T mT co
     split_with_sizes tensor_split unbind getitem pad constant_pad_nd reflection_pad2d
     replication_pad2d roll index index_select gather narrow movedim moveaxis swapaxes alias detach
     to _to_copy type_as float lift_fresh_copy pixel_shuffle pixel_unshuffle channel_shuffle view_as
-    reshape_as flip tile as_strided unfold im2col numpy_T
+    reshape_as flip tile copy as_strided unfold im2col numpy_T
 dropout: dropout dropout1d dropout2d feature_dropout alpha_dropout native_dropout identity
 """
 
