@@ -42,6 +42,10 @@ def test_cheapest_without_constraints(frame):
 
 def test_nothing_qualifies(frame):
     found = cheapest(frame, minimise="area", where=["accuracy > 0.995"])
+    best = frame[frame["feasible"]]["accuracy_mean"].max()
+    assert found.nearest["accuracy > 0.995"][:2] == ("accuracy_mean", best)
+    with pytest.raises(ConfigError, match=r"share, 0 to 1; write 'accuracy > 95 %'"):
+        cheapest(frame, minimise="area", where=["accuracy > 95"])
     assert found.position is None
     assert found.design is None
     assert found.meets == {"accuracy > 0.995": 0}
