@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -62,6 +62,7 @@ class Step:
         accuracy: noisy validation accuracy after that epoch.
         done: units of this stage that are finished.
         total: units of this stage.
+        phase: of a unit of ``methods``, which is over; None for a unit that is done.
     """
 
     stage: str
@@ -70,6 +71,7 @@ class Step:
     accuracy: float | None
     done: int
     total: int
+    phase: str | None = None
 
 
 News = Callable[[Step], None]
@@ -284,7 +286,10 @@ def _one_by_one(
                 )
             )
 
-        _work(run.study, unit, run.folder, data_root, progress, device)
+        def reached(phase: str, at: int = done, name: str = unit.folder) -> None:
+            told(replace(_finished(stage, name, at, len(units)), phase=phase))
+
+        _work(run.study, unit, run.folder, data_root, progress, device, reached)
         told(_finished(stage, unit.folder, done + 1, len(units)))
 
 
@@ -317,11 +322,12 @@ def _work(
     data_root: str | None,
     progress: Callable[[EpochRecord], None] | None = None,
     device: torch.device = CPU,
+    reached: Callable[[str], None] = lambda _: None,
 ) -> None:
     if isinstance(unit, BackboneUnit):
         train_unit(study, unit, folder, data_root, progress, device=device)
     else:
-        method_unit(study, unit, folder, data_root, device=device)
+        method_unit(study, unit, folder, data_root, device=device, reached=reached)
 
 
 def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on: str) -> None:
