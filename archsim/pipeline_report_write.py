@@ -118,6 +118,7 @@ def write_report(
             (place / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
+    _remove_former(place)
     own = [opened(run) for run in runs]
     writer = _Writer(result, place, own, tuple(curves), answer(result))
     writer.commands = _commands(own, writer.curves, commands)
@@ -136,6 +137,26 @@ def write_report(
                 )
             )
     return Report(result, place, writer.sentences, writer.curves)
+
+
+def _remove_former(place: Path) -> None:
+    """Remove tables and figures of the report that was here: what is new may have fewer."""
+    try:
+        former = json.loads((place / "report.json").read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for folder in ("tables", "figures"):
+        for path in (place / folder).iterdir():
+            if f"{folder}/{path.name}" in former:
+                path.unlink(missing_ok=True)
+
+
+def _files(place: Path) -> list[str]:
+    return sorted(
+        f"{folder}/{path.name}"
+        for folder in ("tables", "figures")
+        for path in (place / folder).iterdir()
+    )
 
 
 def _commands(
@@ -228,6 +249,7 @@ class _Writer:
             "curves": [row for own in self.curves for row in own.rows()],
             "inputs": _inputs(self.result, self.runs),
             "commands": self.commands,
+            "files": _files(self.place),
         }
         text = json.dumps(content, indent=1, allow_nan=False, default=str) + "\n"
         write_whole(self.place / "report.json", text.encode())

@@ -72,7 +72,8 @@ def recommended(result: JointResult, sigma: float, case: Case | None = None) -> 
 
     Candidates are no further behind the most accurate one on the validation images than the 95 %
     interval of that difference, which counts chips and images (``tsb.study.behind``); of these the
-    one of the least EDP, then of the fewest write pulses. Results of before that was recorded fall
+    one of the least EDP, then of a cost that leaves nothing out, then of the fewest write pulses.
+    Results of before that was recorded fall
     back to the larger interval over chips of the two, without what other images would change. Test
     accuracies choose nothing. None where no design has a validation accuracy and a cost.
 
@@ -90,7 +91,11 @@ def recommended(result: JointResult, sigma: float, case: Case | None = None) -> 
         return None
     best = max(known, key=lambda pair: pair[1]["validation_accuracy"])
     good = [pair for pair in known if _as_good(pair[1], best[1])]
-    return min(good, key=lambda pair: (pair[1]["edp_uJ_us"], pair[1]["write_pulses"]))[0]
+    # What a cost leaves out (a note) may not make a design look cheaper than an equal one.
+    return min(
+        good,
+        key=lambda pair: (pair[1]["edp_uJ_us"], bool(pair[0].notes), pair[1]["write_pulses"]),
+    )[0]
 
 
 def _with_rows(
@@ -125,8 +130,9 @@ def how_recommended(result: JointResult) -> str:
     )
     return (
         "Recommended, for each sigma: of the designs that are no further behind the most accurate "
-        f"one on the validation images than {noise}, that of the least EDP, then of the fewest "
-        "write pulses. Test accuracies choose nothing."
+        f"one on the validation images than {noise}, that of the least EDP, of equal ones first "
+        "those whose cost leaves nothing out, then that of the fewest write pulses. Test "
+        "accuracies choose nothing."
     )
 
 

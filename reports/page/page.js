@@ -25,7 +25,7 @@
     point.label + (state.sigma === null && data.sigmas.length > 1 ? ", σ " + point.sigma : "");
 
   // --- table -----------------------------------------------------------------------------------
-  function showTable() {
+  function showTable(everything = false) {
     const terms = archsimPage.terms(table, find("filter").value);
     const unknown = terms.filter((term) => term.unknown).map((term) => term.unknown);
     const only = find("only-marked").checked && state.marks.size > 0;
@@ -35,16 +35,18 @@
       const marked = state.marks.has(place);
       row.classList.toggle("marked", marked);
       row.querySelector(".mark").checked = marked;
-      row.hidden =
-        !inSigma(data.points[place]) || (only && !marked) || !terms.every((term) => term.test(row));
+      row.hidden = !everything && (
+        !inSigma(data.points[place]) || (only && !marked) || !terms.every((term) => term.test(row))
+      );
       shown += row.hidden ? 0 : 1;
     }
     find("status").textContent = shown + " of " + rows.length + " designs, " + state.marks.size + " marked" +
       (unknown.length ? "; no column " + unknown.join(", ") : "");
     find("unmark").disabled = state.marks.size === 0;
-    table.classList.toggle("one-sigma", state.sigma !== null);
+    table.classList.toggle("one-sigma", state.sigma !== null && !everything);
     for (const place of document.querySelectorAll(".at-sigma")) {
-      place.textContent = state.sigma === null ? "at every sigma" : "at sigma " + state.sigma;
+      const all = state.sigma === null || (everything && place.closest("#designs"));
+      place.textContent = all ? "at every sigma" : "at sigma " + state.sigma;
     }
   }
 
@@ -324,8 +326,8 @@
       });
     }
   }
-  on("filter", "input", showTable);
-  on("only-marked", "change", showTable);
+  on("filter", "input", () => showTable());
+  on("only-marked", "change", () => showTable());
   on("all-columns", "change", (event) => table.classList.toggle("all", event.target.checked));
   on("unmark", "click", () => mark([]));
   if (find("sigma")) find("sigma").selectedIndex = data.sigmas.indexOf(state.sigma);
@@ -361,6 +363,9 @@
 
   const sizes = find("chart-curves") ? ["curves"] : [];
   const charts = () => [...scatters, ...stacks, ...sizes].map((which) => find("chart-" + which));
+  // Paper has all designs: nobody can choose another sigma there.
+  window.addEventListener("beforeprint", () => { if (table) showTable(true); });
+  window.addEventListener("afterprint", () => { if (table) showTable(); });
   window.addEventListener("beforeprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: 490 })));
   window.addEventListener("afterprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: null, autosize: true })));
   let wasNarrow = narrow();
