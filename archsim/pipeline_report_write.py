@@ -38,6 +38,8 @@ from tsb.study import StudyRun  # noqa: E402
 from tsb.study.about import provenance  # noqa: E402
 from tsb.study.run import News, Step  # noqa: E402
 
+#: Keys of a study that no number depends on.
+_NO_INPUTS = {"description", "published", "published_claims", "published_costs"}
 #: Endings that every figure is written with.
 _SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -318,9 +320,10 @@ def _inputs(result: JointResult, runs: Sequence[StudyRun]) -> dict[str, Any]:
     chips = {each.resolved.config_hash: each.resolved.chip.name for each in mapped}
     return {
         "archsim": __version__,
-        "studies": [run.study.model_dump(mode="json") for run in runs],
+        "studies": [run.study.model_dump(mode="json", exclude=_NO_INPUTS) for run in runs],
         "runs": [
-            {key: read_about(run).get(key) for key in ("archsim", "torch", "commit")}
+            {"name": run.study.name}
+            | {key: read_about(run).get(key) for key in ("archsim", "torch", "commit")}
             for run in runs
         ],
         "chips": sorted(set(chips.values())),

@@ -21,7 +21,6 @@ from archsim.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsim.joint_diff import ReportDiff
     from archsim.pipeline_report_write import Report
 
 
@@ -163,7 +162,7 @@ def diff_command(
         deliver(json_text(found.to_dict()), out)
         return
     from archsim.cli import render
-    from reports.diff_tables import inputs, moved
+    from reports.diff_tables import in_short, inputs, moved
 
     if format is Format.CSV:
         table = moved(found)
@@ -171,23 +170,12 @@ def diff_command(
         return
 
     def draw(console: Any) -> None:
+        render.show(console, render.bullets(f"{before} and {after}", in_short(found)))
         for table in (inputs(found), moved(found)):
-            render.show(console, render.gap(render.grid(table)))
-        render.show(console, render.gap(render.bullets("In short", _in_short(found))))
+            if table.rows:
+                render.show(console, render.gap(render.grid(table)))
 
     render.present(draw, out)
-
-
-def _in_short(found: ReportDiff) -> list[str]:
-    beyond = sum(own.beyond_noise for own in found.moved)
-    lines = [
-        f"{len(found.inputs)} inputs differ; {len(found.moved)} numbers moved, {beyond} of them "
-        f"beyond noise; {found.unmoved} are the same."
-    ]
-    for names, where in ((found.only_before, "first"), (found.only_after, "second")):
-        if names:
-            lines.append(f"Only in the {where}: {'; '.join(names)}.")
-    return lines
 
 
 def _report(folder: Path) -> dict[str, Any]:
