@@ -282,7 +282,7 @@ def test_readers_of_the_screen_find_their_way(read: Read) -> None:
     first = read.all("a")[0]
     assert first == {"class": "skip", "href": "#main"}
     charts = [own for own in read.all("div") if own.get("class", "").startswith("chart")]
-    assert len(charts) == 4
+    assert len(charts) == 5
     for chart in charts:
         assert chart["role"] == "img"
         assert chart["aria-label"]
