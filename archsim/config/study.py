@@ -136,8 +136,8 @@ class PublishedClaim(_Model):
     )
     method: str = Field(description="of the study")
     sigma: Sigma | None = Field(default=None, description="null: every sigma of the study")
-    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    bound: Literal["=", ">", "<"] = Field(default="=", description="whether value is a bound")
+    number: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    bound: Literal["=", ">", "<"] = Field(default="=", description="whether it is a bound")
     source: str = Field(min_length=1)
     note: str = Field(default="", description="what is not alike here")
 
@@ -147,7 +147,9 @@ class PublishedCost(_Model):
 
     design: Literal["none", "common", "separate"]
     quantity: Literal["area_mm2", "dynamic_energy_uJ", "energy_uJ", "latency_us", "period_us"]
-    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        description="in the unit of the quantity's name"
+    )
     chip: str = Field(description="preset of the chip that the number is of")
     network: str | None = Field(default=None, description="null: the study's")
     source: str = Field(min_length=1)

@@ -13,8 +13,10 @@
 # %% [markdown]
 # # From a network to a decision
 #
-# A network is trained, programmed into cells that are imprecise, repaired, measured, mapped onto a chip and priced; a report puts it all side by side. Open this file
-# as a notebook with jupytext (`jupytext --to ipynb whole-story.py`, or in JupyterLab: open with, notebook). It takes about three minutes.
+# A network is trained, programmed into cells that are imprecise, repaired, measured, mapped onto a
+# chip and priced; a report puts it all side by side. Open this file
+# as a notebook with jupytext (`jupytext --to ipynb whole-story.py`, or in JupyterLab: open with,
+# notebook). It takes about three minutes.
 
 # %%
 from pathlib import Path
@@ -31,7 +33,8 @@ OUT = Path("whole-story")
 # %% [markdown]
 # ## Train, program, repair, evaluate
 #
-# A study is a YAML file: network, data, device, backbones, methods. `archsim.train` works out what its folder lacks, so this cell may be stopped and run again.
+# A study is a YAML file: network, data, device, backbones, methods. `archsim.train` works out what
+# its folder lacks, so this cell may be stopped and run again.
 
 # %%
 run = archsim.train(
@@ -51,11 +54,13 @@ measured = archsim.evaluate(run.folder)
 measured[["method", "sigma", "accuracy", "ci95_low", "ci95_high", "gap_closed", "chosen"]]
 
 # %% [markdown]
-# Accuracies are those of the test images, with the 95 % interval over chips. The choice is made by validation images.
+# Accuracies are those of the test images, with the 95 % interval over chips. The choice is made by
+# validation images.
 #
 # ## The same, chip by chip
 #
-# Two chips are programmed from the trained weights. Their errors are frozen from then on. A shared block and digital biases are trained on each, to repair it.
+# Two chips are programmed from the trained weights. Their errors are frozen from then on. A shared
+# block and digital biases are trained on each, to repair it.
 
 # %%
 weights = OUT / "run/backbones/noise-sigma0.2-seed0/best.safetensors"
@@ -70,7 +75,8 @@ print(f"before {100 * before.stats.mean:.2f} %, after {100 * after.stats.mean:.2
 # %% [markdown]
 # ## Map it onto a chip
 #
-# What the block costs depends on where it stands: one copy for all layers (`common`), or one for each (`separate`).
+# What the block costs depends on where it stands: one copy for all layers (`common`), or one for
+# each (`separate`).
 
 # %%
 comparison = archsim.compare(["lenet3"])
@@ -89,7 +95,8 @@ common.breakdown
 # %% [markdown]
 # ## Sizes
 #
-# A sweep prices every combination of its axes. Here without accuracies; `archsim sweep tsb-size-x-cell-bits` measures them too.
+# A sweep prices every combination of its axes. Here without accuracies; `archsim sweep tsb-size-x-
+# cell-bits` measures them too.
 
 # %%
 sizes = archsim.sweep(

@@ -311,8 +311,8 @@ def test_run_of_another_version_says_so(folder, tmp_path):
 def test_published_claims_stand_beside_ours_with_their_source(run, folder, tmp_path):
     other = copied(folder, tmp_path / "other")
     study = json.loads((other / "study.json").read_text())
-    claim = {"quantity": "verified_share", "method": "verified", "value": 0.5, "bound": "<"}
-    cost = {"design": "none", "quantity": "period_us", "value": 128.74, "chip": "neurosim-v1.4"}
+    claim = {"quantity": "verified_share", "method": "verified", "number": 0.5, "bound": "<"}
+    cost = {"design": "none", "quantity": "period_us", "number": 128.74, "chip": "neurosim-v1.4"}
     study["published_claims"] = [{**claim, "source": "a claim <i>"}]
     study["published_costs"] = [{**cost, "network": "vgg8", "source": "a table"}]
     (other / "study.json").write_text(json.dumps(study))

@@ -26,9 +26,7 @@ def outputs(cells: list[Any], kind: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_notebook_tells_the_whole_story(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_notebook_tells_the_whole_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jupytext = pytest.importorskip("jupytext")
     client = pytest.importorskip("nbclient")
     notebook = jupytext.read(NOTEBOOK)
