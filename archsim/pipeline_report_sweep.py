@@ -14,7 +14,8 @@ check_shadowing()
 from archsim.columns import split_unit  # noqa: E402
 from archsim.config.sweep import Sweep  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
-from archsim.pipeline_sweep import SweepResult, open_sweep  # noqa: E402
+from archsim.explore.result import SweepResult  # noqa: E402
+from archsim.pipeline_sweep import open_sweep  # noqa: E402
 from archsim.size_curves import COSTS, SIZES, CurvePoint, SizeCurves  # noqa: E402
 from archsim.units import TO_SI  # noqa: E402
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: What decides between points that differ in other settings than the sizes.
 _BEST = "edp_Js"
+#: Settings that tell curves apart, beside the sizes.
+_OTHERS = ("design", "network")
 _PERCENT = 100
 
 
@@ -38,8 +41,9 @@ def size_curves(folder: str | Path) -> SizeCurves:
         DataError: not such a folder, nothing in it, or a sweep of other axes.
     """
     found = open_sweep(folder)
-    rows = found.frame()
-    axes = tuple(path for path in SIZES if path in rows and rows[path].nunique() > 1)
+    known = [path for path in (*SIZES, *_OTHERS) if path in found.columns]
+    rows = found.frame(columns=[*known, _BEST])
+    axes = tuple(path for path in SIZES if path in known and rows[path].nunique() > 1)
     if not axes:
         raise DataError(
             f"{folder}: sweep '{found.sweep.name}' varies neither {' nor '.join(SIZES)}; allowed: "
@@ -48,10 +52,17 @@ def size_curves(folder: str | Path) -> SizeCurves:
     feasible = rows[rows["feasible"].astype(bool)]
     if feasible.empty:
         raise DataError(f"{folder}: no point of sweep '{found.sweep.name}' can be built")
-    if "design" not in feasible:
-        feasible = feasible.assign(design=found.sweep.design)
-    keys = ["design", *axes]
-    best = feasible.sort_values(_BEST, kind="stable").drop_duplicates(keys).sort_values("point")
+    networks = _networks(found.sweep, feasible)
+    if len(networks) > 1:
+        raise DataError(
+            f"{folder}: sweep '{found.sweep.name}' is of {len(networks)} networks "
+            f"({', '.join(networks)}); allowed: a sweep of one, for curves that can be compared"
+        )
+    keys = [*axes, *(path for path in ("design",) if path in known)]
+    chosen = feasible.sort_values(_BEST, kind="stable").drop_duplicates(keys)["point"]
+    best = found.rows(sorted(chosen))
+    if "design" not in best:
+        best = best.assign(design=found.sweep.design)
     points = tuple(_point(found, axes, row) for row in best.astype(object).to_dict("records"))
     left = len(feasible) - len(best)
     return SizeCurves(

@@ -30,10 +30,10 @@ from archsim.pipeline_report import (  # noqa: E402
 from archsim.pipeline_report_figures import Drawing, answer_of, drawings  # noqa: E402
 from archsim.sensitivity import Elasticity  # noqa: E402
 from archsim.size_curves import SizeCurves  # noqa: E402
+from archsim.whole_file import write_whole  # noqa: E402
 from reports import page  # noqa: E402
 from reports.joint_notebook import html_of  # noqa: E402
 from reports.joint_tables import answer, beside  # noqa: E402
-from archsim.whole_file import write_whole  # noqa: E402
 from tsb.study import StudyRun  # noqa: E402
 from tsb.study.about import provenance  # noqa: E402
 from tsb.study.run import News, Step  # noqa: E402

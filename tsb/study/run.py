@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 
+from archsim import __version__
+from archsim.config.resolve import validate_model
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
 from archsim.whole_file import write_whole
@@ -132,9 +134,18 @@ def _read_study(path: Path) -> Study:
             f"{path.parent}: not the folder of a run (no {path.name}); archsim train makes one"
         )
     try:
-        return Study.model_validate_json(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not the study of a run: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: not the study of a run: {type(document).__name__}")
+    try:
+        return validate_model(Study, document, "study")
+    except ConfigError as error:
+        raise DataError(
+            f"{path}: no study of this version of archsim ({__version__}): {error}\n"
+            "archsim train STUDY --run ANOTHER-FOLDER makes the run anew"
+        ) from error
 
 
 def run_study(
