@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import archsim
 from archsim import pipeline
 from archsim.cli.app import app
+from archsim.cli.train_command import _bars_of
 from archsim.config.study import Study
 from archsim.errors import DataError
 from archsim.joint import JointResult
@@ -24,7 +25,8 @@ from archsim.pipeline_report import join, join_runs
 from reports.figures.joint import collect_joint
 from reports.joint_tables import answer, beside, designs, how_recommended, recommended
 from tsb.data import load_dataset
-from tsb.study.run import open_run, run_study
+from tsb.study.run import Step, open_run, run_study
+from tsb.study.work import PHASES
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 STUDY: dict[str, Any] = {
@@ -265,6 +267,7 @@ def copied(folder: Path, place: Path) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tmp_path):
     other = copied(folder, tmp_path / "other")
     (other / "methods" / "verified-sigma0.2-seed0" / "result.json").unlink()
@@ -281,6 +284,7 @@ def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tm
     assert row["area_mm2"] > 0
 
 
+@pytest.mark.slow
 def test_without_a_run_there_is_hardware_alone(run, tmp_path):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(STUDY))
     place = tmp_path / "none"
@@ -325,6 +329,7 @@ def test_published_claims_stand_beside_ours_with_their_source(run, folder, tmp_p
     assert [row["source"] for row in rows] == ["a claim <i>", "a table"]
 
 
+@pytest.mark.slow
 def test_sweep_gives_curves(run, folder, tmp_path):
     archsim.sweep(
         "tsb-size-x-cell-bits",
@@ -356,6 +361,7 @@ def test_sweep_of_another_network_is_refused(run, folder, tmp_path):
     assert "a sweep of vgg8, the report is of lenet3" in done.stderr
 
 
+@pytest.mark.slow
 def test_report_shows_in_a_notebook(folder, tmp_path):
     written = archsim.report(folder, folder=tmp_path)
     shown = written._repr_html_()
@@ -388,3 +394,14 @@ def test_bad_input(run, arguments, message):
 def test_designs_table_marks_the_chosen(result):
     labels = [row[0] for row in designs(result, 0.2).texts()]
     assert sum("(chosen)" in label for label in labels) >= 1
+
+
+def test_every_stage_has_a_bar():
+    def step(stage: str, phase: str | None = None) -> Step:
+        return Step(stage=stage, unit="u", epoch=None, accuracy=None, done=0, total=1, phase=phase)
+
+    assert _bars_of(step("backbones")) == ("train",)
+    assert _bars_of(step("methods", "program")) == ("program",)
+    assert _bars_of(step("methods")) == ("program", "repair", "evaluate") == PHASES
+    assert _bars_of(step("map")) == ("map",)
+    assert _bars_of(step("report")) == ("report",)
