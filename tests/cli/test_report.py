@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 import archsim
 from archsim import pipeline
 from archsim.cli.app import app
-from archsim.cli.train_command import _bars_of
 from archsim.config.study import Study
 from archsim.errors import DataError
 from archsim.joint import JointResult
@@ -25,8 +24,7 @@ from archsim.pipeline_report import join, join_runs
 from reports.figures.joint import collect_joint
 from reports.joint_tables import answer, beside, designs, how_recommended, recommended
 from tsb.data import load_dataset
-from tsb.study.run import Step, open_run, run_study
-from tsb.study.work import PHASES
+from tsb.study.run import open_run, run_study
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 STUDY: dict[str, Any] = {
@@ -394,14 +392,3 @@ def test_bad_input(run, arguments, message):
 def test_designs_table_marks_the_chosen(result):
     labels = [row[0] for row in designs(result, 0.2).texts()]
     assert sum("(chosen)" in label for label in labels) >= 1
-
-
-def test_every_stage_has_a_bar():
-    def step(stage: str, phase: str | None = None) -> Step:
-        return Step(stage=stage, unit="u", epoch=None, accuracy=None, done=0, total=1, phase=phase)
-
-    assert _bars_of(step("backbones")) == ("train",)
-    assert _bars_of(step("methods", "program")) == ("program",)
-    assert _bars_of(step("methods")) == ("program", "repair", "evaluate") == PHASES
-    assert _bars_of(step("map")) == ("map",)
-    assert _bars_of(step("report")) == ("report",)
