@@ -99,7 +99,11 @@ def constants(result: JointResult, kind: SourceKind) -> Table | None:
         (*key, "all" if len(designs) == len(everyone) else names_of(designs))
         for key, designs in found.items()
     )
-    return Table("Constants", columns, rows) if rows else None
+    if not rows:
+        return None
+    # What says nothing in any row is no column.
+    told = [column.key for place, column in enumerate(columns) if any(row[place] for row in rows)]
+    return Table("Constants", columns, rows).select(told)
 
 
 def configurations(result: JointResult) -> Table:

@@ -181,6 +181,19 @@ def test_citations_are_those_of_the_models_used(content: PageContent) -> None:
     assert list(content.citations) == sorted(expected, key=str.casefold)
 
 
+def test_constants_are_cited_assumed_or_set_by_somebody() -> None:
+    own = page(joint(design("plain", hardware=mapped("none", "device.sigma=0.3"))))
+    assert own.overridden is not None
+    assert own.overridden.records() == [
+        {"constant": "device.sigma", "value": "0.3", "designs": "all"}
+    ]
+    assert own.assumed is not None
+    assumed = {row["constant"]: row for row in own.assumed.records()}
+    assert assumed["chip.activity.input_std"]["range"] == "0.15 to 0.35"
+    assert not any(name.startswith(("memory", "link")) for name in assumed)
+    assert "user override device.sigma=0.3" not in own.citations
+
+
 def test_configurations_are_named_by_their_hash(content: PageContent) -> None:
     hashes = {row["config_hash"] for row in content.configurations.records()}
     assert mapped("common").resolved.config_hash in hashes
