@@ -35,4 +35,4 @@ coverage:
 	$(BIN)/pytest --cov --cov-report=term-missing
 
 demo:
-	$(BIN)/archsim map --design common
+	$(BIN)/archsim report

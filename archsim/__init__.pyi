@@ -14,6 +14,8 @@ from archsim.pipeline_chips import deploy_chips as deploy_chips
 from archsim.pipeline_chips import evaluate_chips as evaluate_chips
 from archsim.pipeline_chips import tune_chips as tune_chips
 from archsim.pipeline_program import program as program
+from archsim.pipeline_report_run import report as report
+from archsim.pipeline_report_write import Report as Report
 from archsim.pipeline_study import evaluate as evaluate
 from archsim.pipeline_study import train as train
 from archsim.pipeline_sweep import open_sweep as open_sweep

@@ -23,6 +23,9 @@ class Cheapest:
         not_evaluated: feasible rows in which a value that was asked for is missing.
         qualified: rows that were compared.
         meets: for each constraint, the feasible rows that meet it, whatever the others say.
+        nearest: for each constraint on a number that no feasible row meets, the value that comes
+            nearest to it: column, value in its unit, and the point (the row, in a table without
+            points).
     """
 
     column: str
@@ -33,6 +36,7 @@ class Cheapest:
     not_evaluated: int
     qualified: int
     meets: Mapping[str, int]
+    nearest: Mapping[str, tuple[str, float, int]]
 
 
 class Change(NamedTuple):

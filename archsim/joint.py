@@ -8,8 +8,8 @@ bits and write policy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsim import __version__
 from archsim.results import MapResult
@@ -68,6 +68,15 @@ class JointDesign:
         base: whether it is what overheads refer to.
         chosen: whether the study chooses the method by its validation accuracy.
         notes: what the cost leaves out.
+        run: folder that the accuracy comes from.
+        device: preset of the cells.
+        network: name of the network.
+        data: name of the data set.
+        behind: how much less accurate it is on the validation images than the best priced design
+            at its sigma, a fraction; None where results do not tell by how much that may be chance.
+        behind_noise: half-width of the 95 % interval of that difference.
+        validation_images: that both rest on.
+        command: that maps it by itself, "" for none.
     """
 
     method: str
@@ -78,6 +87,19 @@ class JointDesign:
     base: bool
     chosen: bool
     notes: tuple[str, ...] = ()
+    run: str = ""
+    device: str = ""
+    network: str = ""
+    data: str = ""
+    behind: float | None = None
+    behind_noise: float | None = None
+    validation_images: int | None = None
+    command: str = ""
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether the cost engine knows its cost."""
+        return self.totals["edp_uJ_us"] is not None
 
     @property
     def label(self) -> str:
@@ -93,6 +115,43 @@ class JointDesign:
         return {name: found[name] for name in HARDWARE}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A published number beside ours.
+
+    Attributes:
+        quantity: what it is, for people.
+        of: method or placement, and under which conditions.
+        unit: of both numbers; "" for a ratio.
+        published: their number.
+        bound: "=", or ">" and "<" where they give a bound.
+        ours: our number; None where we have none.
+        low: lower end of our 95 % interval, None without one.
+        high: its upper end.
+        source: of the published number.
+        note: what is not alike, "" for nothing.
+    """
+
+    quantity: str
+    of: str
+    unit: str
+    published: float
+    bound: str
+    ours: float | None
+    low: float | None = None
+    high: float | None = None
+    source: str
+    note: str = ""
+
+
+class Case(NamedTuple):
+    """What one design is chosen for: accuracies of other networks or data do not compare."""
+
+    sigma: float
+    network: str
+    data: str
+
+
 @dataclass(frozen=True, eq=False)
 class JointResult:
     """All designs of a study.
@@ -102,29 +161,51 @@ class JointResult:
         network: of the study.
         device: of the study.
         designs: in the order of the study.
+        gaps: what the runs lack, and the command that works it out; a sentence each.
+        published: published numbers beside ours, other than accuracies of methods.
+        sources: publications behind network, data and methods.
     """
 
     name: str
     network: str
     device: str
     designs: tuple[JointDesign, ...]
+    gaps: tuple[str, ...] = ()
+    published: tuple[Beside, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def mixed(self) -> tuple[str, ...]:
+        """Which of device, network and data differ among the designs."""
+        return tuple(
+            name
+            for name in ("device", "network", "data")
+            if len({getattr(own, name) for own in self.designs}) > 1
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary per design; accuracies are fractions, hardware in report units."""
-        bases = {own.sigma: own.totals for own in self.designs if own.base}
+        bases = {(own.run, own.sigma): own.totals for own in self.designs if own.base}
         return [
             {
                 "method": own.method,
                 "sigma": own.sigma,
                 "design": own.design,
+                **{name: getattr(own, name) for name in ("device", "network", "data", "run")},
                 "chosen": own.chosen,
                 **{here: own.measured.get(there) for there, here in ACCURACY.items()},
                 **own.totals,
-                "edp_overhead_pct": _overhead(own.totals, bases.get(own.sigma), "edp_uJ_us"),
-                "edp_period_overhead_pct": _overhead(
-                    own.totals, bases.get(own.sigma), "edp_period_uJ_us"
+                "edp_overhead_pct": _overhead(
+                    own.totals, bases.get((own.run, own.sigma)), "edp_uJ_us"
                 ),
+                "edp_period_overhead_pct": _overhead(
+                    own.totals, bases.get((own.run, own.sigma)), "edp_period_uJ_us"
+                ),
+                "validation_behind": own.behind,
+                "validation_behind_noise": own.behind_noise,
+                "validation_images": own.validation_images,
                 "notes": list(own.notes),
+                "command": own.command,
             }
             for own in self.designs
         ]
@@ -144,15 +225,28 @@ class JointResult:
             "network": self.network,
             "device": self.device,
             "designs": self.rows(),
+            "missing": list(self.gaps),
+            "published": [asdict(own) for own in self.published],
         }
 
-    def at(self, sigma: float) -> Sequence[JointDesign]:
+    def cases(self) -> tuple[Case, ...]:
+        """Return what a choice is made for: each sigma of each network on each data."""
+        found = ((own.sigma, own.network, own.data) for own in self.designs)
+        return tuple(Case(*key) for key in dict.fromkeys(found))
+
+    def at(self, sigma: float, case: Case | None = None) -> Sequence[JointDesign]:
         """Return the designs of one sigma.
 
         Args:
             sigma: of the study.
+            case: only those of its network and data; None: all.
         """
-        return [own for own in self.designs if own.sigma == sigma]
+        return [
+            own
+            for own in self.designs
+            if own.sigma == sigma
+            and (case is None or (own.network, own.data) == (case.network, case.data))
+        ]
 
 
 def _overhead(

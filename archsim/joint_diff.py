@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 from archsim.errors import DataError
@@ -24,6 +26,8 @@ class Moved:
         before: in the first report.
         after: in the second.
         beyond_noise: whether more than both intervals explain; computed numbers have no noise.
+        noise: half-width of the 95 % interval of the difference; None where it is not known, and
+            for computed numbers.
     """
 
     design: str
@@ -31,6 +35,7 @@ class Moved:
     before: int | float | None
     after: int | float | None
     beyond_noise: bool
+    noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class ReportDiff:
         only_after: designs of the second report alone.
         moved: numbers that differ.
         unmoved: numbers that are the same.
+        answers: what each report recommends, where that differs: before, after.
+        other_backbones: whether other seeds or trainings are behind the accuracies, of which the
+            intervals over chips know nothing.
     """
 
     inputs: tuple[tuple[str, Any, Any], ...]
@@ -50,6 +58,8 @@ class ReportDiff:
     only_after: tuple[str, ...]
     moved: tuple[Moved, ...]
     unmoved: int
+    answers: tuple[tuple[str, str], ...] = ()
+    other_backbones: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract of ``archsim report diff --format json``."""
@@ -76,13 +86,28 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
         found = _compare(name, one[name], other[name])
         moved += [entry for entry in found if entry is not None]
         unmoved += sum(entry is None for entry in found)
+    inputs = tuple(_inputs(before.get("inputs", {}), after.get("inputs", {})))
     return ReportDiff(
-        inputs=tuple(_inputs(before.get("inputs", {}), after.get("inputs", {}))),
+        inputs=inputs,
         only_before=tuple(name for name in one if name not in other),
         only_after=tuple(name for name in other if name not in one),
         moved=tuple(moved),
         unmoved=unmoved,
+        answers=_answers(before.get("answer", []), after.get("answer", [])),
+        other_backbones=any(_BACKBONES.search(path) for path, _, _ in inputs),
     )
+
+
+#: Input that lists the hashes of configurations.
+_HASHES = "configurations"
+#: Inputs that change what is trained.
+_BACKBONES = re.compile(r"\.(seeds|backbones|data|train_images|network|options)\b")
+
+
+def _answers(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the answers that differ, by their place; "" where one report has fewer."""
+    pairs = zip_longest(before, after, fillvalue="")
+    return tuple((one, other) for one, other in pairs if one != other)
 
 
 def _by_design(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -114,7 +139,8 @@ def _accuracy(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     if ends[0] is None or ends[1] is None:
         return Moved(name, "accuracy", *ends, beyond_noise=True)
     noise = math.hypot(_half(before), _half(after))
-    return Moved(name, "accuracy", *ends, beyond_noise=abs(ends[1] - ends[0]) > noise)
+    known = noise if math.isfinite(noise) else None
+    return Moved(name, "accuracy", *ends, beyond_noise=abs(ends[1] - ends[0]) > noise, noise=known)
 
 
 def _half(row: Mapping[str, Any]) -> float:
@@ -124,10 +150,30 @@ def _half(row: Mapping[str, Any]) -> float:
 
 
 def _inputs(before: Any, after: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        found = []
-        for key in sorted({*before, *after}):
-            here = f"{path}.{key}" if path else str(key)
-            found += _inputs(before.get(key), after.get(key), here)
-        return found
-    return [] if before == after else [(path, before, after)]
+    if path == _HASHES and before != after:
+        return [(path, _counted(before, after), _counted(after, before))]
+    one, other = _keyed(before), _keyed(after)
+    if one is None or other is None:
+        return [] if before == after else [(path, before, after)]
+    found = []
+    for key in dict.fromkeys([*one, *other]):
+        here = f"{path}.{key}" if path else key
+        found += _inputs(one.get(key), other.get(key), here)
+    return found
+
+
+def _counted(hashes: Any, others: Any) -> str:
+    """Return how many hashes there are and how many are only here: themselves, they say nothing."""
+    own, rest = set(hashes or ()), set(others or ())
+    return f"{len(own)} hashes, {len(own - rest)} only here"
+
+
+def _keyed(value: Any) -> dict[str, Any] | None:
+    """Return a mapping by key, a list of named things by name, other lists of things by place."""
+    if isinstance(value, Mapping):
+        return {str(key): own for key, own in value.items()}
+    if isinstance(value, list) and value and all(isinstance(own, Mapping) for own in value):
+        names = [str(own.get("name", place)) for place, own in enumerate(value)]
+        if len(set(names)) == len(names):
+            return dict(zip(names, value, strict=True))
+    return None

@@ -2,204 +2,297 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from archsim import __version__
 from archsim._shadow import check_shadowing
 
 check_shadowing()
 
-from archsim import pipeline, pipeline_study  # noqa: E402
-from archsim.config.resolve import DEFAULT_CHIP, resolve  # noqa: E402
-from archsim.config.study import Method, Study  # noqa: E402
-from archsim.errors import ConfigError  # noqa: E402
+from archsim import pipeline  # noqa: E402
+from archsim.config.load import preset_names  # noqa: E402
+from archsim.config.resolve import DEFAULT_CHIP  # noqa: E402
+from archsim.config.study import Method, Study, load_study  # noqa: E402
+from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.joint import JointDesign, JointResult  # noqa: E402
 from archsim.network import LayerGraph  # noqa: E402
+from archsim.pipeline_report_cost import hardware_of, map_command  # noqa: E402
+from archsim.pipeline_report_published import published_of  # noqa: E402
 from archsim.results import MapResult  # noqa: E402
-from tsb.correction import parse_corrections  # noqa: E402
-from tsb.correction.base import Correction  # noqa: E402
-from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks  # noqa: E402
-from tsb.correction.digital import Biases, OutputMatch, Scales  # noqa: E402
-from tsb.correction.retrain import LastLayers  # noqa: E402
-from tsb.quantize import mapped_weights  # noqa: E402
-from tsb.study.network import graph_of, module_of  # noqa: E402
-from tsb.study.run import open_run  # noqa: E402
+from tsb.study import StudyRun, open_run, summarise, with_choice  # noqa: E402
+from tsb.study.behind import behind  # noqa: E402
+from tsb.study.citations import citations_of  # noqa: E402
+from tsb.study.network import graph_of  # noqa: E402
+from tsb.study.results import method_rows, missing  # noqa: E402
+from tsb.study.run import News, Step  # noqa: E402
 
-#: Kinds of corrections that the cost engine does not know.
-_UNPRICED = (OwnBlocks, LinearBlock, LowRank)
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What a method needs on the chip.
-
-    Attributes:
-        designs: placements of the shared block; only ``none`` without one.
-        overrides: settings on top of chip and device; None where it cannot be priced.
-        notes: what is left out.
-    """
-
-    designs: tuple[str, ...]
-    overrides: tuple[str, ...] | None
-    notes: tuple[str, ...] = ()
+#: A run: its folder, or a study with the folder of its run, which need not be there.
+Run = str | Path | StudyRun
+#: Units of a run that are named before the rest is counted.
+_MOST_NAMES = 4
+_Row = dict[str, Any]
 
 
-def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
-    """Return how a method of a study looks to the cost engine.
+def opened(run: Run) -> StudyRun:
+    """Return a study and the folder of its run.
 
     Args:
-        study: which.
-        method: one of its methods.
-        sigma: of one pulse, relative to the range of conductance.
+        run: folder, or both; a folder that was never made is a run in which nothing is finished.
 
     Raises:
-        ConfigError: an unknown correction.
+        DataError: not the folder of a run, or of a version that this one cannot read.
     """
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
-    block = next((own for own in corrections if isinstance(own, SharedBlocks)), None)
-    designs = ("none",) if block is None else ("common", "separate")
-    unpriced = [own.name for own in corrections if isinstance(own, _UNPRICED)]
-    if unpriced:
-        return Hardware(designs, None, (f"{', '.join(unpriced)}: not in the cost engine",))
-    notes: list[str] = []
-    settings = [
-        f"chip.precision.bits_per_cell={study.bits_per_cell}",
-        f"chip.precision.weight_bits={study.weight_bits}",
-        f"device.sigma={sigma / _range_factor(study):.9g}",
-    ]
-    if block is not None:
-        settings += [f"tsb.channels={block.channels}", f"tsb.depth={block.depth}"]
-        settings += [f"tsb.insertion={study.insertion}"]
-    settings += _policy(method, corrections, notes)
-    settings += _digital(corrections)
-    settings += _copies(study, method, notes)
-    return Hardware(designs, tuple(settings), tuple(notes))
+    if isinstance(run, StudyRun):
+        return run
+    return open_run(run)
 
 
-def _range_factor(study: Study) -> float:
-    bits = f"chip.precision.bits_per_cell={study.bits_per_cell}"
-    return resolve(device=study.device, overrides=[bits]).device.range_factor
+def planned(study: str | Study, folder: str | Path | None = None) -> StudyRun:
+    """Return a study as it is, with what its folder has of it; nothing is trained or written.
+
+    Args:
+        study: preset name, YAML file or the study itself.
+        folder: of its run; None: ``runs/NAME`` in the working directory.
+
+    Raises:
+        ConfigError: no such study.
+        DataError: the folder is another study's.
+    """
+    own = study if isinstance(study, Study) else load_study(study)
+    place = Path("runs") / own.name if folder is None else Path(folder)
+    if (place / "study.json").is_file():
+        return open_run(place)
+    return StudyRun(own, place)
 
 
-def _policy(method: Method, corrections: list[Correction], notes: list[str]) -> list[str]:
-    """Return the write policy; layers that are written again add pulses that are not counted."""
-    retrained = next((own for own in corrections if isinstance(own, LastLayers)), None)
-    if retrained is not None:
-        layers = "layer" if retrained.count == 1 else f"{retrained.count} layers"
-        notes.append(f"writing the last {layers} again is not counted")
-    if method.write == "all":
-        return ["chip.programming.policy=all"]
-    if method.write == "last-layers":
-        return _last_layers(method.last_layers)
-    if method.write != "none":
-        return ["chip.programming.policy=fraction", f"chip.programming.fraction={method.fraction}"]
-    if retrained is not None and method.verify:
-        return _last_layers(retrained.count)
-    has_block = any(isinstance(own, SharedBlocks) for own in corrections)
-    return [f"chip.programming.policy={'tsb' if has_block and method.verify else 'none'}"]
-
-
-def _last_layers(count: int) -> list[str]:
-    return ["chip.programming.policy=last-layers", f"chip.programming.last_layers={count}"]
-
-
-def _digital(corrections: list[Correction]) -> list[str]:
-    """Return the digital corrections: what scales needs a multiplier, what shifts an adder."""
-    scaled = any(isinstance(own, Scales | OutputMatch) for own in corrections)
-    everywhere = any(isinstance(own, Scales | Biases) for own in corrections)
-    if not scaled and not everywhere:
-        return []
-    kind = "scale-and-bias" if scaled else "bias"
-    layers = "all" if everywhere else "linear"
-    return [f"chip.correction.kind={kind}", f"chip.correction.layers={layers}"]
-
-
-def _copies(study: Study, method: Method, notes: list[str]) -> list[str]:
-    if not method.copies:
-        return []
-    linear = {
-        name for name, weight in mapped_weights(module_of(study)).items() if weight.dim() == 2
-    }
-    counts = set(method.copies.values())
-    if set(method.copies) == linear and len(counts) == 1:
-        return [f"chip.hierarchy.linear_copies={counts.pop()}"]
-    notes.append("copies of single layers: not in the cost engine")
-    return []
-
-
-def join(run: str | Path, *, chip: str | None = None) -> JointResult:
+def join(run: Run, *, chip: str | None = None, news: News | None = None) -> JointResult:
     """Put the accuracy of a study's run beside the cost of its designs.
 
+    Methods that the run has no result for stand there with their cost alone.
+
     Args:
-        run: folder of ``archsim train``.
+        run: folder of ``archsim train``, or what :func:`planned` returns.
         chip: preset or YAML file; None: the default chip.
+        news: told of every method that is mapped.
 
     Raises:
-        DataError: not a run, or nothing in it is finished.
+        DataError: not a run, or its results are damaged or of another version.
         ConfigError: a chip that does not fit the study's device.
     """
-    study = open_run(run).study
-    frame = pipeline_study.evaluate(run)
-    graph = graph_of(study)
-    known: dict[tuple[str, tuple[str, ...]], MapResult] = {}
+    own = opened(run)
+    measured, results = _measured(own)
+    mapper = _Mapper(own, chip or DEFAULT_CHIP, news or (lambda _: None))
     designs: list[JointDesign] = []
-    for row in frame.astype(object).to_dict("records"):
-        measured = {str(key): None if value != value else value for key, value in row.items()}
-        method = next(own for own in study.methods if own.name == measured["method"])
-        designs += _designs(study, method, measured, graph, chip or DEFAULT_CHIP, known)
-    return JointResult(study.name, study.network, study.device, tuple(designs))
-
-
-def _designs(
-    study: Study,
-    method: Method,
-    measured: dict[str, Any],
-    graph: LayerGraph,
-    chip: str,
-    known: dict[tuple[str, tuple[str, ...]], MapResult],
-) -> list[JointDesign]:
-    sigma = float(measured["sigma"])
-    hardware = hardware_of(study, method, sigma)
-    found = []
-    for design in hardware.designs:
-        mapped = None
-        if hardware.overrides is not None:
-            key = (design, hardware.overrides)
-            if key not in known:
-                known[key] = pipeline.map_network(
-                    graph,
-                    design=design,
-                    chip=chip,
-                    device=study.device,
-                    overrides=hardware.overrides,
-                )
-            mapped = known[key]
-        found.append(
-            JointDesign(
-                method=method.name,
-                sigma=sigma,
-                design=design,
-                measured=measured,
-                mapped=mapped,
-                base=method.name == study.baseline_name,
-                chosen=bool(measured.get("chosen")),
-                notes=hardware.notes,
+    units = [(sigma, method) for sigma in own.study.sigma for method in own.study.methods]
+    for done, (sigma, method) in enumerate(units):
+        row = measured.get((method.name, sigma), {"method": method.name, "sigma": sigma})
+        designs += mapper.designs(method, sigma, row)
+        mapper.told(
+            Step(
+                stage="map",
+                unit=f"{method.name}, sigma {sigma:g}",
+                epoch=None,
+                accuracy=None,
+                done=done + 1,
+                total=len(units),
             )
         )
-    return found
+    return JointResult(
+        own.study.name,
+        own.study.network,
+        own.study.device,
+        _compared(designs, [results], [0] * len(designs)),
+        gaps=_gaps(own),
+        published=published_of(own.study, measured),
+        sources=citations_of(own.study),
+    )
+
+
+def _measured(run: StudyRun) -> tuple[dict[tuple[str, float], _Row], dict[Any, list[_Row]]]:
+    """Return the rows of a run, and its results by method and sigma, one per seed.
+
+    Raises:
+        DataError: results that this version cannot read; with the command that makes them anew.
+    """
+    try:
+        frame = summarise(run.study, run.folder)
+        results: dict[tuple[str, float], list[_Row]] = {}
+        for row in method_rows(run.study, run.folder):
+            results.setdefault((row["method"], row["sigma"]), []).append(row)
+    except KeyError as error:
+        raise DataError(
+            f"{run.folder}: a result.json has no {error}: it is not of this version of archsim "
+            f"({__version__}); {train_command(run, anew=True)} makes the results anew"
+        ) from error
+    if frame.empty:
+        return {}, results
+    rows = with_choice(frame).astype(object).to_dict("records")
+    return {
+        (str(row["method"]), float(row["sigma"])): {
+            str(key): None if value != value else value for key, value in row.items()
+        }
+        for row in rows
+    }, results
+
+
+def train_command(run: StudyRun, *, anew: bool = False) -> str:
+    """Return the command that works out what a run lacks.
+
+    Args:
+        run: which.
+        anew: into another folder.
+    """
+    name = run.study.name
+    study = name if name in preset_names("study") else "STUDY.yaml"
+    return f"archsim train {study} --run {'ANOTHER-FOLDER' if anew else run.folder}"
+
+
+def read_about(run: StudyRun) -> dict[str, Any]:
+    """Return what a run says of how it was made, nothing where it says nothing.
+
+    Args:
+        run: which.
+    """
+    try:
+        found = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _gaps(run: StudyRun) -> tuple[str, ...]:
+    """Say which results of a run are not there or of another version, and what makes them."""
+    made_by = read_about(run).get("archsim", __version__)
+    other: tuple[str, ...] = ()
+    if made_by != __version__:
+        other = (
+            f"{run.folder}: made by archsim {made_by}, this is {__version__}: accuracies are of "
+            f"that version, costs of this one; {train_command(run, anew=True)} makes them anew.",
+        )
+    return (*other, *_lacking(run))
+
+
+def _lacking(run: StudyRun) -> tuple[str, ...]:
+    backbones, methods = missing(run.study, run.folder)
+    if not methods:
+        return ()
+    whole = len(run.study.methods) * len(run.study.sigma) * len(run.study.seeds)
+    if len(methods) == whole:
+        trained = "nothing of it is finished" if run.folder.is_dir() else "there is no such folder"
+        return (f"{run.folder}: {trained}; {train_command(run)} measures the accuracies.",)
+    names = [*(unit.folder for unit in backbones), *(unit.folder for unit in methods)]
+    more = len(names) - _MOST_NAMES
+    listed = ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"{run.folder}: {len(methods)} of {whole} results are missing ({listed}); "
+        f"{train_command(run)} goes on with them.",
+    )
+
+
+class _Mapper:
+    """Prices the methods of one study, each distinct design once."""
+
+    def __init__(self, run: StudyRun, chip: str, told: News) -> None:
+        self.run, self.chip, self.told = run, chip, told
+        self.graph: LayerGraph = graph_of(run.study)
+        self.known: dict[tuple[str, tuple[str, ...]], MapResult] = {}
+
+    def designs(self, method: Method, sigma: float, measured: _Row) -> list[JointDesign]:
+        """Return the placements of a method."""
+        study = self.run.study
+        hardware = hardware_of(study, method, sigma)
+        found = []
+        for design in hardware.designs:
+            mapped, command = None, ""
+            if hardware.overrides is not None:
+                mapped = self._map(design, hardware.overrides)
+                command = map_command(study, design, self.chip, hardware.overrides)
+            found.append(
+                JointDesign(
+                    method=method.name,
+                    sigma=sigma,
+                    design=design,
+                    measured=measured,
+                    mapped=mapped,
+                    base=method.name == study.baseline_name,
+                    chosen=bool(measured.get("chosen")),
+                    notes=hardware.notes,
+                    run=str(self.run.folder),
+                    device=study.device,
+                    network=study.network,
+                    data=study.data,
+                    command=command,
+                )
+            )
+        return found
+
+    def _map(self, design: str, overrides: tuple[str, ...]) -> MapResult:
+        key = (design, overrides)
+        if key not in self.known:
+            self.known[key] = pipeline.map_network(
+                self.graph,
+                design=design,
+                chip=self.chip,
+                device=self.run.study.device,
+                overrides=overrides,
+            )
+        return self.known[key]
+
+
+def _compared(
+    designs: Sequence[JointDesign],
+    results: Sequence[dict[tuple[str, float], list[_Row]]],
+    run_of: Sequence[int],
+) -> tuple[JointDesign, ...]:
+    """Say of every priced design how far it is behind the best one on the validation images.
+
+    Args:
+        designs: of all runs.
+        results: of each run: of every method and sigma, one per seed.
+        run_of: the run of each design.
+    """
+    found = list(designs)
+    groups: dict[tuple[float, str, str], list[int]] = {}
+    for place, own in enumerate(designs):
+        if own.measured.get("validation_accuracy") is not None and own.is_priced:
+            groups.setdefault((own.sigma, own.network, own.data), []).append(place)
+    for places in groups.values():
+        best = max(places, key=lambda k: designs[k].measured["validation_accuracy"])
+        for place in places:
+            own = designs[place]
+            noise = behind(
+                results[run_of[best]][designs[best].measured["method"], own.sigma],
+                results[run_of[place]][own.measured["method"], own.sigma],
+                same_chips=run_of[best] == run_of[place],
+            )
+            if noise is not None:
+                found[place] = replace(
+                    own,
+                    behind=noise.mean,
+                    behind_noise=noise.half_width,
+                    validation_images=noise.images,
+                )
+    return tuple(found)
 
 
 def join_runs(
-    runs: Sequence[str | Path], *, chip: str | None = None, allow_mixed: bool = False
+    runs: Sequence[Run],
+    *,
+    chip: str | None = None,
+    allow_mixed: bool = False,
+    news: News | None = None,
 ) -> JointResult:
     """Put several runs into one table.
 
     Args:
-        runs: folders of ``archsim train``.
+        runs: folders of ``archsim train``, or what :func:`planned` returns.
         chip: preset or YAML file; None: the default chip.
-        allow_mixed: also runs of different devices, networks or data.
+        allow_mixed: also runs of different devices, networks or data; every row then names its own.
+        news: told of every method that is mapped.
 
     Raises:
         ConfigError: no run, or runs that do not belong into one table.
@@ -207,22 +300,37 @@ def join_runs(
     """
     if not runs:
         raise ConfigError("no run; give the folder of archsim train")
-    studies = [open_run(run).study for run in runs]
+    own = [opened(run) for run in runs]
     for name in ("device", "network", "data", "bits_per_cell", "weight_bits"):
-        values = [getattr(study, name) for study in studies]
+        values = [getattr(run.study, name) for run in own]
         if len(set(values)) > 1 and not allow_mixed:
-            listed = ", ".join(f"{run}: {v}" for run, v in zip(runs, values, strict=True))
+            listed = ", ".join(f"{run.folder}: {v}" for run, v in zip(own, values, strict=True))
             raise ConfigError(
                 f"{name} differs ({listed}); allowed: runs of the same {name}, or --allow-mixed"
             )
-    results = [join(run, chip=chip) for run in runs]
+    results = [join(run, chip=chip, news=news) for run in own]
     if len(results) == 1:
         return results[0]
-    designs = [
-        replace(own, method=f"{own.method} [{Path(run).name}]")
-        for run, result in zip(runs, results, strict=True)
-        for own in result.designs
-    ]
-    first = results[0]
-    name = " and ".join(dict.fromkeys(result.name for result in results))
-    return JointResult(name, first.network, first.device, tuple(designs))
+    names = _short_names([run.folder for run in own])
+    designs, place_of = [], []
+    for place, (name, result) in enumerate(zip(names, results, strict=True)):
+        designs += [replace(each, method=f"{each.method} [{name}]") for each in result.designs]
+        place_of += [place] * len(result.designs)
+    return JointResult(
+        " and ".join(dict.fromkeys(result.name for result in results)),
+        " and ".join(dict.fromkeys(result.network for result in results)),
+        " and ".join(dict.fromkeys(result.device for result in results)),
+        _compared(designs, [_measured(run)[1] for run in own], place_of),
+        gaps=tuple(line for result in results for line in result.gaps),
+        published=tuple(dict.fromkeys(each for result in results for each in result.published)),
+        sources=tuple(dict.fromkeys(each for result in results for each in result.sources)),
+    )
+
+
+def _short_names(folders: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of paths that tell them apart."""
+    for length in range(1, max(len(folder.parts) for folder in folders) + 1):
+        names = ["/".join(folder.parts[-length:]) for folder in folders]
+        if len(set(names)) == len(names):
+            return names
+    raise ConfigError(f"{folders[0]}: the same run is given twice; allowed: each once")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
+import hashlib
 import json
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,31 @@ from archsim._shadow import check_shadowing
 
 check_shadowing()
 
-from archsim import pipeline, pipeline_study  # noqa: E402
+from archsim import pipeline  # noqa: E402
+from archsim.config.study import Study  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
 from archsim.joint import JointResult  # noqa: E402
-from archsim.results import MapResult  # noqa: E402
+from archsim.pipeline_report import (  # noqa: E402
+    Run,
+    opened,
+    read_about,
+    train_command,
+)
+from archsim.pipeline_report_figures import Drawing, answer_of, drawings  # noqa: E402
+from archsim.sensitivity import Elasticity  # noqa: E402
+from archsim.size_curves import SizeCurves  # noqa: E402
 from archsim.whole_file import write_whole  # noqa: E402
 from reports import page  # noqa: E402
-from reports.joint_tables import answer  # noqa: E402
-from tsb.study.run import open_run  # noqa: E402
+from reports.joint_notebook import html_of  # noqa: E402
+from reports.joint_tables import answer, beside  # noqa: E402
+from tsb.study import StudyRun  # noqa: E402
+from tsb.study.about import provenance  # noqa: E402
+from tsb.study.run import News, Step  # noqa: E402
+
+#: Keys of a study that no number depends on.
+_NO_INPUTS = {"description", "published", "published_claims", "published_costs"}
+#: Endings that every figure is written with.
+_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -35,33 +52,64 @@ class Report:
         result: all designs.
         folder: where it lies.
         sentences: the answer in words.
+        curves: of the sweeps that were given.
     """
 
     result: JointResult
     folder: Path
     sentences: tuple[str, ...]
+    curves: tuple[SizeCurves, ...] = ()
+
+    @property
+    def page(self) -> Path:
+        """The page, one file that opens from disk."""
+        return self.folder / "index.html"
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures, for :meth:`figure`."""
+        return tuple(sorted(path.stem for path in (self.folder / "figures").glob("*.svg")))
+
+    def figure(self, name: str, suffix: str = ".svg") -> Path:
+        """Return the file of a figure.
+
+        Args:
+            name: one of :attr:`figures`.
+            suffix: .png, .svg or .pdf.
+
+        Raises:
+            DataError: there is none of this name.
+        """
+        path = self.folder / "figures" / f"{name}{suffix}"
+        if not path.is_file():
+            raise DataError(f"figure '{name}{suffix}'; allowed: {', '.join(self.figures)}")
+        return path
 
     def _repr_html_(self) -> str:
-        """Show the answer and the table in a notebook."""
-        said = "".join(f"<p>{html.escape(text)}</p>" for text in self.sentences)
-        table: str = self.result.frame().to_html(float_format=lambda value: f"{value:.4g}")
-        return said + table
+        """Show answer, table and main figures in a notebook."""
+        shown = [name for name in self.figures if name.startswith("accuracy-cost")]
+        drawn = [self.figure(name, ".png").read_bytes() for name in shown]
+        return html_of(self.result, self.sentences, str(self.page), drawn)
 
 
 def write_report(
     result: JointResult,
     folder: str | Path,
     *,
-    runs: Sequence[str | Path],
+    runs: Sequence[Run],
     commands: Sequence[str] = (),
+    curves: Sequence[SizeCurves] = (),
+    news: News | None = None,
 ) -> Report:
-    """Write tables, figures and ``report.json`` of a joint result.
+    """Write page, tables, figures and ``report.json`` of a joint result.
 
     Args:
-        result: of :func:`join_runs`.
+        result: of :func:`archsim.pipeline_report.join_runs`.
         folder: made if it is not there.
         runs: that the result comes from.
         commands: that make it.
+        curves: of sweeps, of :func:`archsim.pipeline_report_sweep.size_curves`.
+        news: told of every piece that is written.
 
     Raises:
         DataError: the folder cannot be written.
@@ -72,112 +120,220 @@ def write_report(
             (place / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
-    sentences = answer(result)
-    _write_tables(result, place / "tables")
-    _write_figures(result, runs, place / "figures")
-    content = {
-        **result.to_dict(),
-        "answer": list(sentences),
-        "inputs": _inputs(result, runs),
-        "commands": list(commands),
-    }
-    text = json.dumps(content, indent=1, allow_nan=False, default=str) + "\n"
-    write_whole(place / "report.json", text.encode())
-    for run in runs:
-        name = "study.yaml" if len(runs) == 1 else f"study-{Path(run).name}.yaml"
-        said = yaml.safe_dump(open_run(run).study.model_dump(mode="json"), sort_keys=False)
-        write_whole(place / name, said.encode())
-    _write_page(result, place, sentences, runs, commands)
-    return Report(result, place, sentences)
+    _remove_former(place)
+    own = [opened(run) for run in runs]
+    writer = _Writer(result, place, own, tuple(curves), answer(result))
+    writer.commands = _commands(own, writer.curves, commands)
+    pieces = writer.pieces()
+    for done, (name, write) in enumerate(pieces):
+        write()
+        if news is not None:
+            news(
+                Step(
+                    stage="report",
+                    unit=name,
+                    epoch=None,
+                    accuracy=None,
+                    done=done + 1,
+                    total=len(pieces),
+                )
+            )
+    return Report(result, place, writer.sentences, writer.curves)
 
 
-def _write_page(
-    result: JointResult,
-    place: Path,
-    sentences: Sequence[str],
-    runs: Sequence[str | Path],
-    commands: Sequence[str],
-) -> None:
-    abouts = [_read_json(Path(run) / "run.json") for run in runs]
-    studies = [open_run(run).study for run in runs]
-    content = page.collect(
-        result,
-        answer=sentences,
-        question=(
-            f"How should {result.network} be trained, programmed and repaired on {result.device} "
-            "cells, and what does that cost?"
-        ),
-        commands=commands,
-        provenance=[
-            ("archsim", __version__),
-            ("Python", platform.python_version()),
-            *(("PyTorch", str(about.get("torch", "-"))) for about in abouts[:1]),
-            *(("commit of the run", str(about.get("commit") or "-")) for about in abouts),
-            *(("run", str(run)) for run in runs),
-            *(("seeds", ", ".join(map(str, study.seeds))) for study in studies),
-            *(("chips per seed", str(study.chips)) for study in studies),
-            *(("data", str(about.get("data_note") or "-")) for about in abouts if about),
-        ],
-        figures=_page_figures(result),
+def _remove_former(place: Path) -> None:
+    """Remove tables and figures of the report that was here: what is new may have fewer."""
+    try:
+        former = json.loads((place / "report.json").read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for folder in ("tables", "figures"):
+        for path in (place / folder).iterdir():
+            if f"{folder}/{path.name}" in former:
+                path.unlink(missing_ok=True)
+
+
+def _files(place: Path) -> list[str]:
+    return sorted(
+        f"{folder}/{path.name}"
+        for folder in ("tables", "figures")
+        for path in (place / folder).iterdir()
     )
-    page.save(content, place / "index.html")
 
 
-def _page_figures(result: JointResult) -> list[page.PageFigure]:
-    """Draw the floorplans, and what moves the cost of the recommended placement."""
-    from reports.figures.floorplan import collect_floorplan, draw_floorplan
-    from reports.figures.sensitivity import collect_sensitivity, draw_sensitivity
+def _commands(
+    runs: Sequence[StudyRun], curves: Sequence[SizeCurves], said: Sequence[str]
+) -> list[str]:
+    """Return what makes runs, sweeps and the report again."""
+    return [
+        *(train_command(run) for run in runs),
+        *(f"archsim sweep {own.name} --out {own.folder}" for own in curves),
+        *said,
+    ]
 
-    found = []
-    for design, mapped in _placements(result).items():
-        found.append(
-            page.from_figure(
-                draw_floorplan(collect_floorplan(mapped, pipeline.placement(mapped))),
-                title=f"Floorplan, shared block: {design}",
-                alt=f"Subarrays of {result.network} by layer, shared block {design}",
+
+@dataclass
+class _Writer:
+    """Writes the pieces of one report."""
+
+    result: JointResult
+    place: Path
+    runs: Sequence[StudyRun]
+    curves: tuple[SizeCurves, ...]
+    sentences: tuple[str, ...]
+    commands: list[str] = field(default_factory=list)
+    drawn: list[page.PageFigure] = field(default_factory=list)
+
+    def pieces(self) -> list[tuple[str, Callable[[], None]]]:
+        """Return what is to be written: a name, and what writes it; the page is last."""
+        own = answer_of(self.result)
+        mapped = None if own is None else own.mapped
+        moves: tuple[Elasticity, ...] = ()
+        if mapped is not None:
+            moves = pipeline.sensitivities(mapped)
+        figures = list(drawings(self.result, self.runs, self.curves, moves))
+        return [
+            ("tables", lambda: self.tables(moves)),
+            *((f"figure {each.name}", _call(self.figure, each)) for each in figures),
+            ("studies", self.studies),
+            ("report.json", self.json),
+            ("index.html", self.page),
+        ]
+
+    def tables(self, moves: Sequence[Elasticity]) -> None:
+        """Write every table as CSV and Parquet."""
+        import pandas as pd
+
+        designs = self.result.frame().assign(notes=lambda own: own["notes"].map("; ".join))
+        tables = {"designs": designs, **_breakdown_tables(self.result)}
+        if moves:
+            rows = [
+                {"parameter": own.path, "value": own.value, "stepped_to": own.stepped_to}
+                | own.values
+                for own in moves
+            ]
+            tables["sensitivity"] = pd.DataFrame(rows)
+        if self.curves:
+            rows = [row for own in self.curves for row in own.rows()]
+            tables["size-curves"] = pd.DataFrame(rows)
+        if self.result.published:
+            records = [row for own in beside(self.result.published) for row in own.records()]
+            tables["published"] = pd.DataFrame(records)
+        for name, table in tables.items():
+            path = self.place / "tables" / f"{name}.csv"
+            write_whole(path, table.to_csv(index=False).encode())
+            table.to_parquet(path.with_suffix(".parquet"), index=False)
+
+    def figure(self, own: Drawing) -> None:
+        """Draw a figure, write it in all formats, and keep it for the page."""
+        from reports.style import save
+
+        figure = own.draw()
+        for suffix in _SUFFIXES:
+            save(figure, self.place / "figures" / f"{own.name}{suffix}")
+        if own.on_page:
+            self.drawn.append(
+                page.from_figure(figure, title=own.title, alt=own.alt, caption=own.caption)
             )
+
+    def studies(self) -> None:
+        """Write the resolved studies."""
+        for number, run in enumerate(self.runs):
+            name = "study.yaml" if len(self.runs) == 1 else f"study-{number + 1}.yaml"
+            said = yaml.safe_dump(run.study.model_dump(mode="json"), sort_keys=False)
+            write_whole(self.place / name, said.encode())
+
+    def json(self) -> None:
+        """Write ``report.json``: what ``archsim report --format json`` prints."""
+        content = {
+            **self.result.to_dict(),
+            "answer": list(self.sentences),
+            "curves": [row for own in self.curves for row in own.rows()],
+            "inputs": _inputs(self.result, self.runs),
+            "commands": self.commands,
+            "files": _files(self.place),
+        }
+        text = json.dumps(content, indent=1, allow_nan=False, default=str) + "\n"
+        write_whole(self.place / "report.json", text.encode())
+
+    def page(self) -> None:
+        """Write the page."""
+        content = page.collect(
+            self.result,
+            answer=self.sentences,
+            question=(
+                f"How should {self.result.network} be trained, programmed and repaired on "
+                f"{self.result.device} cells, and what does that cost?"
+            ),
+            commands=self.commands,
+            provenance=_provenance(self.runs),
+            figures=self.drawn,
+            comparisons=beside(self.result.published),
+            curves=self.curves,
         )
-    first = next(iter(_placements(result).values()), None)
-    if first is not None:
-        found.append(
-            page.from_figure(
-                draw_sensitivity(collect_sensitivity(pipeline.sensitivities(first))),
-                title="What moves the cost",
-                alt="Elasticities of EDP by parameter, largest first",
-                caption="Per cent of change per per cent of a parameter, from autograd.",
+        page.save(content, self.place / "index.html")
+
+
+def _call(write: Callable[[Drawing], None], own: Drawing) -> Callable[[], None]:
+    return lambda: write(own)
+
+
+def _provenance(runs: Sequence[StudyRun]) -> list[tuple[str, str]]:
+    """Return versions, seeds and hashes: a name and a value each."""
+    found = [
+        ("archsim", f"{__version__}, commit {provenance()['commit'] or 'unknown'}"),
+        ("Python", platform.python_version()),
+    ]
+    for run in runs:
+        about = read_about(run)
+        seeds = ", ".join(map(str, run.study.seeds))
+        found.append((f"run {run.folder}", f"study {run.study.name}, hash {study_hash(run.study)}"))
+        if about:
+            found.append(
+                (
+                    "made by",
+                    f"archsim {about.get('archsim')}, commit {about.get('commit') or 'unknown'}, "
+                    f"PyTorch {about.get('torch')}, on {about.get('computed_on')}, "
+                    f"finished {about.get('finished')}",
+                )
             )
+        found.append(
+            ("seeds", f"{seeds}; {run.study.chips} chips per seed, {run.study.runs} runs per chip")
         )
+        found.append(("data", " ".join([run.study.data, about.get("data_note") or ""]).strip()))
     return found
 
 
-def _inputs(result: JointResult, runs: Sequence[str | Path]) -> dict[str, Any]:
+def study_hash(study: Study) -> str:
+    """Return sixteen hex digits of SHA-256 over the canonical JSON of a study.
+
+    Args:
+        study: which.
+    """
+    canonical = json.dumps(study.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _inputs(result: JointResult, runs: Sequence[StudyRun]) -> dict[str, Any]:
     """Everything that the numbers depend on."""
-    studies = [open_run(run).study.model_dump(mode="json") for run in runs]
-    abouts = [_read_json(Path(run) / "run.json") for run in runs]
-    hashes = sorted({own.mapped.resolved.config_hash for own in result.designs if own.mapped})
+    mapped = [own.mapped for own in result.designs if own.mapped]
+    chips = {each.resolved.config_hash: each.resolved.chip.name for each in mapped}
     return {
         "archsim": __version__,
-        "studies": studies,
+        "studies": [run.study.model_dump(mode="json", exclude=_NO_INPUTS) for run in runs],
         "runs": [
-            {key: about.get(key) for key in ("archsim", "torch", "commit")} for about in abouts
+            {"name": run.study.name}
+            | {key: read_about(run).get(key) for key in ("archsim", "torch", "commit")}
+            for run in runs
         ],
-        "configurations": hashes,
+        "chips": sorted(set(chips.values())),
+        "configurations": sorted(chips),
     }
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _write_tables(result: JointResult, folder: Path) -> None:
+def _breakdown_tables(result: JointResult) -> dict[str, Any]:
     import pandas as pd
 
-    designs = result.frame().assign(notes=lambda own: own["notes"].map("; ".join))
-    tables = {"designs": designs}
     breakdowns: list[pd.DataFrame] = []
     layers: list[pd.DataFrame] = []
     for own in result.designs:
@@ -188,35 +344,9 @@ def _write_tables(result: JointResult, folder: Path) -> None:
             (layers, own.mapped.layers.reset_index(drop=True)),
         ):
             parts.append(table.assign(method=own.method, sigma=own.sigma, design=own.design))
-    if breakdowns:
-        tables["breakdown"] = pd.concat(breakdowns, ignore_index=True)
-        tables["layers"] = pd.concat(layers, ignore_index=True)
-    for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-
-
-def _write_figures(result: JointResult, runs: Sequence[str | Path], folder: Path) -> None:
-    from reports.figures.floorplan import save_floorplan
-    from reports.figures.joint import save_joint
-    from reports.figures.methods import save_methods
-
-    for suffix in (".png", ".svg", ".pdf"):
-        for sigma in dict.fromkeys(own.sigma for own in result.designs):
-            if any(own.mapped and own.sigma == sigma for own in result.designs):
-                save_joint(result, sigma, folder / f"accuracy-cost-sigma{sigma:g}{suffix}")
-        for design, mapped in _placements(result).items():
-            place = folder / f"floorplan-{design}{suffix}"
-            save_floorplan(mapped, pipeline.placement(mapped), place)
-        for run in runs:
-            name = "accuracy" if len(runs) == 1 else f"accuracy-{Path(run).name}"
-            save_methods(pipeline_study.evaluate(run), folder / f"{name}{suffix}")
-
-
-def _placements(result: JointResult) -> dict[str, MapResult]:
-    """Return one mapped design for each placement of the block."""
-    found: dict[str, MapResult] = {}
-    for own in result.designs:
-        if own.mapped is not None and own.mapped.feasible:
-            found.setdefault(own.design, own.mapped)
-    return found
+    if not breakdowns:
+        return {}
+    return {
+        "breakdown": pd.concat(breakdowns, ignore_index=True),
+        "layers": pd.concat(layers, ignore_index=True),
+    }

@@ -56,12 +56,16 @@ class Announcement:
         jobs: processes.
         cases: distinct accuracies that are asked for, at most in a search; none without.
         strategy: of the sweep, and what of it is asked.
+        left: share of the parts that are not there yet.
+        scheduler: address of the Dask cluster that works them out; "" for this machine.
     """
 
     plan: Plan
     jobs: int
     cases: tuple[Work, ...]
     strategy: Strategy
+    left: float
+    scheduler: str
 
 
 def sweep(
@@ -108,6 +112,7 @@ def sweep(
     """
     asked = name if isinstance(name, Sweep) else load_sweep(name, overrides, axes, network=network)
     check_place(Path(out))
+    _check_block(asked)
     job = Job(asked)
     is_search = asked.strategy.kind == "optuna"
     _check(job, jobs, scheduler, yes)
@@ -121,7 +126,13 @@ def sweep(
     plan = plan_search(job) if is_search else job.plan()
     processes = default_jobs(plan.combinations) if jobs is None else jobs
     if announce is not None:
-        announce(Announcement(plan, 1 if is_search else processes, tuple(works), asked.strategy))
+        left = 1.0 if is_search else _share_left(Path(out), plan) if resume else 1.0
+        where = "" if scheduler is None else scheduler
+        announce(
+            Announcement(
+                plan, 1 if is_search else processes, tuple(works), asked.strategy, left, where
+            )
+        )
     if scheduler is not None:
         connect(scheduler).close()
     with locked(Path(out)):
@@ -142,6 +153,17 @@ def sweep(
     return SweepResult(store, asked)
 
 
+def _check_block(asked: Sweep) -> None:
+    """Refuse axes of the shared block where no point has one: they would change nothing."""
+    designs = asked.axes["design"].values if "design" in asked.axes else [asked.design]
+    blocks = [path for path in asked.axes if path == "tsb" or path.startswith("tsb.")]
+    if blocks and set(designs or ()) <= {"none", None}:
+        raise ConfigError(
+            f"sweep.axes.{blocks[0]}: no point has a shared block, and this changes nothing; "
+            "allowed: with design: common or separate, or an axis design"
+        )
+
+
 def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None:
     """Refuse what cannot be done, before anything runs."""
     asked, size = job.sweep, job.space.grid.size
@@ -160,6 +182,13 @@ def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None
         )
     if asked.strategy.kind == "gradient":
         check_refinement(job.space)
+
+
+def _share_left(out: Path, plan: Plan) -> float:
+    """Return the share of a sweep's parts that its folder lacks."""
+    if not (out / "sweep.json").is_file():
+        return 1.0
+    return max(0.0, 1.0 - len(Store.open(out).done()) / plan.parts)
 
 
 def _check_questions(job: Job) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsim.columns import Scale, is_result, label_of, scale_of
+from archsim.columns import Scale, is_result, is_share, label_of, scale_of, split_unit
 from reports.tables import Cell, Column, Kind, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from archsim.answers import Cheapest, Difference, MainEffects
+    from archsim.answers import Change, Cheapest, Difference, MainEffects
 
 #: Results that the table of points shows beside the objectives.
 _ALWAYS = ("accuracy_mean", "area_m2", "energy_J", "latency_s")
@@ -41,12 +41,14 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
     alike = {name: rows[name].iloc[0] for name in parameters if _is_alike(rows, name)}
     parameters = [name for name in parameters if name not in alike]
     if alike:
-        said = ", ".join(f"{_title(name)} {_said(value)}" for name, value in alike.items())
+        said = ", ".join(
+            f"{_title(name)} {_said(value)} {_unit(name)}".strip() for name, value in alike.items()
+        )
         title = f"{title}\nAll of them: {said}"
     scales = {name: _scale(rows, name) for name in results}
     columns = [
         Column("point", "point", "text"),
-        *(Column(name, _title(name), _kind_of(rows, name)) for name in parameters),
+        *(Column(name, _title(name), _kind_of(rows, name), _unit(name)) for name in parameters),
         *(_result_column(name, scale) for name, scale in scales.items()),
     ]
     found: list[tuple[Cell, ...]] = []
@@ -77,6 +79,10 @@ def _said(value: object) -> str:
 
 def _title(name: str) -> str:
     return label_of(name)
+
+
+def _unit(name: str) -> str:
+    return split_unit(name)[1].replace("*", " ")
 
 
 def _kind_of(rows: pd.DataFrame, name: str) -> Kind:
@@ -129,19 +135,38 @@ def changes(found: Difference, before: int, after: int) -> Table:
         Column("ratio", "ratio", "ratio"),
     )
     rows: list[tuple[Cell, ...]] = [
-        (_title(own.column), "", _cell(own.before), _cell(own.after), None)
+        (_title(own.column), _unit(own.column), _whole(own.before), _whole(own.after), _ratio(own))
         for own in found.parameters
         if own.column not in ("point", "accuracy_key")
     ]
+    alike = []
     for own in found.results:
-        if isinstance(own.before, bool | np.bool_) and own.before == own.after:
+        if own.before == own.after or (own.before != own.before and own.after != own.after):
+            alike.append(label_of(own.column))
             continue
         ends = [value for value in (own.before, own.after) if isinstance(value, int | float)]
         scale = scale_of(own.column, np.asarray(ends, dtype=np.float64))
-        before_, after_ = _shown(own.before, scale), _shown(own.after, scale)
+        before_, after_ = _whole(_shown(own.before, scale)), _whole(_shown(own.after, scale))
         unit = scale.unit.replace("*", " ")
-        rows.append((scale.label, unit, before_, after_, own.ratio))
-    return Table("What changed", columns, tuple(rows))
+        # A ratio of shares says little; their difference is in the two columns.
+        ratio = None if is_share(own.column) else own.ratio
+        rows.append((scale.label, unit, before_, after_, ratio))
+    title = "What changed" + (f"\nAlike: {', '.join(alike)}" if alike else "")
+    return Table(title, columns, tuple(rows))
+
+
+def _whole(value: object) -> Cell:
+    """Return a whole number as one, so that it is shown without decimals."""
+    cell = _cell(value)
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
+def _ratio(own: Change) -> float | None:
+    ends = (own.before, own.after)
+    if any(isinstance(end, bool | str) or not isinstance(end, int | float) for end in ends):
+        return None
+    before, after = float(str(own.before)), float(str(own.after))
+    return after / before if before and np.isfinite([before, after]).all() else None
 
 
 def effects(found: MainEffects) -> Table:
@@ -171,6 +196,13 @@ def effects(found: MainEffects) -> Table:
     return Table(title, columns, tuple(rows))
 
 
+def _nearest(name: str, column: str, value: float, point: int) -> str:
+    scale = scale_of(column, np.asarray([value]))
+    end = "most" if ">" in name else "least"
+    unit = scale.unit.replace("*", " ")
+    return f"the {end} {scale.label} is {value / scale.factor:.4g} {unit} at point {point}"
+
+
 def answer(found: Cheapest, text: str) -> str:
     """Return one sentence: the cheapest design, or why there is none.
 
@@ -180,9 +212,12 @@ def answer(found: Cheapest, text: str) -> str:
     """
     asked = f" with {text}" if text else ""
     if found.design is None:
-        each = "; ".join(f"{name}: {count:,} designs" for name, count in found.meets.items())
-        unknown = f"; {found.not_evaluated:,} are not evaluated" if found.not_evaluated else ""
-        return f"No feasible design{asked} ({each or 'none is feasible'}{unknown})."
+        several = len(found.meets) > 1
+        said = [f"{count:,} with {name}" for name, count in found.meets.items() if several]
+        said += [_nearest(name, *found.nearest[name]) for name in found.nearest]
+        said += [f"{found.not_evaluated:,} are not evaluated"] if found.not_evaluated else []
+        said += [] if found.infeasible < found.designs else ["none is feasible"]
+        return f"No feasible design{asked}{': ' if said else ''}{'; '.join(said)}."
     value = float(found.design[found.column])
     scale = scale_of(found.column, np.asarray([value]))
     unit = scale.unit.replace("*", " ")

@@ -21,7 +21,6 @@ from archsim.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsim.joint_diff import ReportDiff
     from archsim.pipeline_report_write import Report
 
 
@@ -45,13 +44,43 @@ def make_command(
             show_default=False,
         ),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="FOLDER",
+            help="Of the study's run. Default: runs/NAME.",
+            show_default=False,
+        ),
+    ] = None,
     chip: options.ChipOption = None,
+    sweep: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--sweep",
+            metavar="FOLDER",
+            help="Of archsim sweep: adds curves along the size of the block and the bits of a "
+            "cell. Repeatable.",
+        ),
+    ] = None,
+    no_train: Annotated[
+        bool,
+        typer.Option("--no-train", help="Take what the run has; without one, hardware alone."),
+    ] = False,
     allow_mixed: Annotated[
         bool,
-        typer.Option("--allow-mixed", help="Also runs of different devices or networks."),
+        typer.Option("--allow-mixed", help="Also runs of different devices, networks or data."),
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of the training.")] = 1,
     data_root: DataRootOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Override one setting of the study, e.g. study.chips=4. Repeatable.",
+        ),
+    ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     debug: options.DebugOption = False,
@@ -62,34 +91,33 @@ def make_command(
     figure as PNG, SVG and PDF, report.json and the resolved study.
     """
     check_writable(out)
-    from archsim import pipeline_report as pipeline
-    from archsim.pipeline_report_write import write_report
-
-    runs = _runs(targets or ["tsb-lenet3"], jobs, data_root)
-    result = pipeline.join_runs(runs, chip=chip, allow_mixed=allow_mixed)
-    report = write_report(
-        result,
-        folder or runs[0] / "report",
-        runs=runs,
-        commands=[shlex.join(["archsim", *sys.argv[1:]])],
-    )
-    _show(report, format, out)
-    typer.echo(f"wrote {report.folder}", err=True)
-
-
-def _runs(targets: list[str], jobs: int, data_root: Path | None) -> list[Path]:
-    folders = [Path(target) for target in targets if (Path(target) / "study.json").is_file()]
-    if len(folders) == len(targets):
-        return folders
-    if len(targets) > 1:
-        wrong = next(text for text in targets if not (Path(text) / "study.json").is_file())
-        raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
-    from archsim import pipeline_study
     from archsim.cli.train_command import Bars
+    from archsim.pipeline_report_run import report
 
-    with Bars() as bars:
-        done = pipeline_study.train(targets[0], data_root=data_root, jobs=jobs, news=bars.news)
-    return [done.folder]
+    asked = targets or ["tsb-lenet3"]
+    try:
+        with Bars() as bars:
+            written = report(
+                asked[0] if len(asked) == 1 else asked,
+                folder=folder,
+                run=run,
+                chip=chip,
+                sweeps=sweep or (),
+                allow_mixed=allow_mixed,
+                train=not no_train,
+                overrides=overrides or (),
+                data_root=data_root,
+                jobs=jobs,
+                commands=[shlex.join(["archsim", *sys.argv[1:]])],
+                news=bars.news,
+            )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise
+    for line in written.result.gaps:
+        typer.echo(f"missing: {line}", err=True)
+    _show(written, format, out)
+    typer.echo(f"wrote {written.folder}; open {written.page}", err=True)
 
 
 def _show(report: Report, format: Format, out: Path | None) -> None:
@@ -134,7 +162,7 @@ def diff_command(
         deliver(json_text(found.to_dict()), out)
         return
     from archsim.cli import render
-    from reports.diff_tables import inputs, moved
+    from reports.diff_tables import in_short, inputs, moved
 
     if format is Format.CSV:
         table = moved(found)
@@ -142,23 +170,12 @@ def diff_command(
         return
 
     def draw(console: Any) -> None:
+        render.show(console, render.bullets(f"{before} and {after}", in_short(found)))
         for table in (inputs(found), moved(found)):
-            render.show(console, render.gap(render.grid(table)))
-        render.show(console, render.gap(render.bullets("In short", _in_short(found))))
+            if table.rows:
+                render.show(console, render.gap(render.grid(table)))
 
     render.present(draw, out)
-
-
-def _in_short(found: ReportDiff) -> list[str]:
-    beyond = sum(own.beyond_noise for own in found.moved)
-    lines = [
-        f"{len(found.inputs)} inputs differ; {len(found.moved)} numbers moved, {beyond} of them "
-        f"beyond noise; {found.unmoved} are the same."
-    ]
-    for names, where in ((found.only_before, "first"), (found.only_after, "second")):
-        if names:
-            lines.append(f"Only in the {where}: {'; '.join(names)}.")
-    return lines
 
 
 def _report(folder: Path) -> dict[str, Any]:

@@ -244,6 +244,7 @@ def show_command(
         raise ConfigError(f"--plot draws fronts and heat maps, not {given[0]}")
     result = open_sweep(folder)
     question = answers.Question(result, where, format, out, most)
+    question.announce()
     if cheapest is not None:
         question.cheapest(cheapest)
     elif effects is not None:

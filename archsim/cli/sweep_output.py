@@ -36,10 +36,18 @@ def announce(found: Announcement) -> None:
     points = f"{plan.combinations:,} combinations"
     if plan.points is not None and plan.points != plan.combinations:
         points = f"{plan.points:,} points of {points}"
-    seconds = plan.seconds / found.jobs
+    if found.left < 1:
+        points += f", {found.left:.0%} of them left"
+    seconds = plan.seconds * found.left
+    who = f"with {found.jobs} process{'es' * (found.jobs > 1)}"
+    if found.scheduler:
+        who = f"of one core, on {found.scheduler}"
+    else:
+        seconds /= found.jobs
+    took = f"about {_duration(seconds)} {who}, and some to begin"
+    took = took if found.left else "nothing to do"
     typer.echo(
-        f"{points}, {plan.parts} part{'s' * (plan.parts > 1)}; about {_duration(seconds)} with "
-        f"{found.jobs} process{'es' * (found.jobs > 1)}, {_size(plan.bytes)}",
+        f"{points}, {plan.parts} part{'s' * (plan.parts > 1)}; {took}, {_size(plan.bytes)}",
         err=True,
     )
     own = found.strategy
@@ -170,6 +178,8 @@ def summary(done: SweepResult, format: Format) -> None:
         f"{folder}: {counts['rows']:,} points, {front.infeasible:,} of them infeasible{left}; "
         f"{int(front.mask.sum()):,} on the front of {', '.join(done.sweep.objectives)}"
     )
+    for name, count in done.infeasible_because().items() if front.infeasible else ():
+        typer.echo(f"  infeasible: {count:,}, {name}")
     for line in refined_lines(done):
         typer.echo(f"  {line}")
     typer.echo(f"next: archsim sweep show {folder}")

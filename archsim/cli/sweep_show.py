@@ -46,6 +46,11 @@ class Question:
         """The conditions that hold."""
         return list(self.result.sweep.constraints if self.where is None else self.where)
 
+    def announce(self) -> None:
+        """Say on standard error what the answers lack."""
+        if self.result.unfinished:
+            typer.echo(self.result.unfinished, err=True)
+
     def front(
         self, objectives: str | None, plot: Path | None, figure: str, colour: str | None
     ) -> None:
@@ -71,7 +76,7 @@ class Question:
                 title += f", the first {self.most}"
             if best.empty:
                 deliver(f"{title}; {self._nothing(rows)}\n", self.out)
-                return
+                raise typer.Exit(1)
             self._table(points(best.head(self.most), columns, title, knee))
             return
         top = {
@@ -82,13 +87,16 @@ class Question:
             "infeasible": found.infeasible,
             "not_evaluated": found.not_evaluated,
             "knee": knee,
+            "unfinished": self.result.unfinished,
         }
         self._rows(top, best)
 
     def _nothing(self, rows: pd.DataFrame) -> str:
         if rows.empty and self.conditions:
             return f"none meets {' and '.join(self.conditions)}"
-        return "none is feasible and evaluated"
+        reasons = self.result.infeasible_because(self.conditions)
+        said = ", ".join(f"{name} ({count:,})" for name, count in reasons.items())
+        return f"none is feasible: {said}" if said else "none is evaluated"
 
     def _drawn(self, plot: Path | None, figure: str, colour: str | None) -> list[str]:
         """Return the columns that a figure needs beside the objectives."""
@@ -112,7 +120,12 @@ class Question:
                 self._table(points(rows, [found.column], "The design", None))
                 typer.echo(self.result.map_command(int(rows["point"].iloc[0])))
         else:
-            top = {"minimise": found.column, "where": self.conditions, "meets": dict(found.meets)}
+            top = {
+                "minimise": found.column,
+                "where": self.conditions,
+                "meets": dict(found.meets),
+                "unfinished": self.result.unfinished,
+            }
             self._rows(top, rows)
         if found.design is None:
             raise typer.Exit(1)
@@ -159,6 +172,8 @@ class Question:
             raise ConfigError(
                 f"--compare {text}; allowed: two numbers of points, e.g. 12,345"
             ) from error
+        if before == after:
+            raise ConfigError(f"--compare {text}; allowed: two different points")
         found = self.result.difference(before, after)
         if self.format is Format.JSON:
             data = {

@@ -15,6 +15,9 @@ from archsim.cli.options import Format
 from archsim.cli.output import check_writable
 from archsim.cli.study_options import DataRootOption
 
+#: ``tsb.study.work.PHASES``, without its imports.
+_PHASES = ("program", "repair", "evaluate")
+
 if TYPE_CHECKING:
     from tsb.study.run import News, Step
 
@@ -132,16 +135,31 @@ class Bars:
         return self._show
 
     def _show(self, step: Step) -> None:
-        from rich.progress import TaskID
-
         text = step.unit
         if step.epoch is not None:
             text += f", epoch {step.epoch}: {100 * (step.accuracy or 0):.2f} % (noisy validation)"
         if not self.shown:
-            typer.echo(f"{step.stage} {step.done}/{step.total}: {text}", err=True)
+            if step.phase is None:
+                typer.echo(f"{step.stage} {step.done}/{step.total}: {text}", err=True)
             return
-        if step.stage not in self.tasks:
-            self.tasks[step.stage] = self.progress.add_task(
-                text, total=step.total, stage=step.stage
-            )
-        self.progress.update(TaskID(self.tasks[step.stage]), completed=step.done, description=text)
+        done = step.done + (step.phase is not None)
+        for stage in _bars_of(step):
+            self._update(stage, text, done, step.total)
+
+    def _update(self, stage: str, text: str, done: int, total: int) -> None:
+        from rich.progress import TaskID
+
+        if stage not in self.tasks:
+            self.tasks[stage] = self.progress.add_task(text, total=total, stage=stage)
+        self.progress.update(
+            TaskID(self.tasks[stage]), completed=done, total=total, description=text
+        )
+
+
+def _bars_of(step: Step) -> tuple[str, ...]:
+    """Return the bars that a step moves: a method is programmed, repaired and evaluated."""
+    if step.stage == "backbones":
+        return ("train",)
+    if step.stage != "methods":
+        return (step.stage,)
+    return _PHASES if step.phase is None else (step.phase,)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, get_args
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -25,7 +25,33 @@ from archsim.errors import ConfigError, close_matches
 #: Chip used when the user names none.
 DEFAULT_CHIP = "rram-22nm"
 
+#: What a source says that is no publication.
+ASSUMED, OVERRIDE, BY_DEFINITION = "assumed", "user override", "physics:"
+
+SourceKind = Literal["cited", "assumed", "override", "definition"]
+
 _ModelT = TypeVar("_ModelT", bound=BaseModel)
+
+
+class Constant(NamedTuple):
+    """A constant of a configuration.
+
+    Attributes:
+        path: where it stands, e.g. ``device.r_on``.
+        value: with its unit, as people read it.
+        kind: cited, assumed, override (said by the user or a study) or definition (no physics left
+            out, so nothing to cite).
+        source: as the file says it.
+        range: within which it is thought to be, "" where nothing is said.
+        note: of the file.
+    """
+
+    path: str
+    value: str
+    kind: SourceKind
+    source: str
+    range: str
+    note: str
 
 
 class Resolved(BaseModel, frozen=True, extra="forbid"):
@@ -48,20 +74,59 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
-    def citations(self) -> tuple[str, ...]:
-        """Return every distinct source named in the configuration, sorted."""
-        found: set[str] = set()
+    def constants(self, leave_out: Collection[str] = ()) -> tuple[Constant, ...]:
+        """Return every constant with its value and where that comes from, in order of the file.
 
-        def visit(node: Any) -> None:
-            if isinstance(node, dict):
-                source = node.get("source")
-                if isinstance(source, str) and "value" in node:
-                    found.add(source)
-                for child in node.values():
-                    visit(child)
+        Args:
+            leave_out: parts that nothing rests on, e.g. ``memory``.
+        """
+        found: list[Constant] = []
 
-        visit(self.model_dump(mode="json"))
-        return tuple(sorted(found))
+        def visit(node: Any, path: str) -> None:
+            if not isinstance(node, dict):
+                return
+            if isinstance(node.get("source"), str) and "value" in node:
+                found.append(_constant(path, node))
+            for key, child in node.items():
+                visit(child, f"{path}.{key}" if path else str(key))
+
+        content = self.model_dump(mode="json")
+        visit({key: part for key, part in content.items() if key not in leave_out}, "")
+        return tuple(found)
+
+    def citations(self, leave_out: Collection[str] = ()) -> tuple[str, ...]:
+        """Return every distinct publication or tool that a constant is taken from, sorted.
+
+        Args:
+            leave_out: parts that nothing rests on, e.g. ``memory``.
+        """
+        known = self.constants(leave_out)
+        return tuple(sorted({own.source for own in known if own.kind == "cited"}))
+
+
+def _constant(path: str, node: dict[str, Any]) -> Constant:
+    source = str(node["source"])
+    kind: SourceKind = "cited"
+    if source.startswith(OVERRIDE):
+        kind = "override"
+    elif source == ASSUMED or source.startswith(f"{ASSUMED}:"):
+        kind = "assumed"
+    elif source.startswith(BY_DEFINITION):
+        kind = "definition"
+    ends = node.get("range")
+    unit = "" if node["unit"] in ("1", "") else f" {node['unit']}"
+    note = node.get("note") or ""
+    if kind != "cited" and ":" in source:
+        note = "; ".join(part for part in (source.split(":", 1)[1].strip(), note) if part)
+    values = node["value"] if isinstance(node["value"], list | tuple) else (node["value"],)
+    return Constant(
+        path,
+        ", ".join(f"{value:g}" for value in values) + unit,
+        kind,
+        source,
+        "" if ends is None else f"{ends[0]:g} to {ends[1]:g}{unit}",
+        note,
+    )
 
 
 def tsb_preset_for(network: str) -> str:

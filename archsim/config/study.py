@@ -127,6 +127,35 @@ class Published(_Model):
     source: str = Field(min_length=1)
 
 
+class PublishedClaim(_Model):
+    """A published statement about a method that is no accuracy; a report shows it beside ours."""
+
+    quantity: Literal["gap_shrink", "verified_share", "macs_share"] = Field(
+        description="the baseline's gap over the method's; write-verified weights over those of "
+        "the network; multiply-adds of training over those of the baseline's backbone"
+    )
+    method: str = Field(description="of the study")
+    sigma: Sigma | None = Field(default=None, description="null: every sigma of the study")
+    number: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    bound: Literal["=", ">", "<"] = Field(default="=", description="whether it is a bound")
+    source: str = Field(min_length=1)
+    note: str = Field(default="", description="what is not alike here")
+
+
+class PublishedCost(_Model):
+    """A published hardware number that a report shows beside that of the cost engine."""
+
+    design: Literal["none", "common", "separate"]
+    quantity: Literal["area_mm2", "dynamic_energy_uJ", "energy_uJ", "latency_us", "period_us"]
+    number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        description="in the unit of the quantity's name"
+    )
+    chip: str = Field(description="preset of the chip that the number is of")
+    network: str | None = Field(default=None, description="null: the study's")
+    source: str = Field(min_length=1)
+    note: str = Field(default="", description="what is not alike here")
+
+
 class Study(_Model):
     """Network, data, chips, backbones and methods."""
 
@@ -175,6 +204,8 @@ class Study(_Model):
         default=None, description="method whose gap the others shrink; null: the first"
     )
     published: list[Published] = Field(default_factory=list)
+    published_claims: list[PublishedClaim] = Field(default_factory=list)
+    published_costs: list[PublishedCost] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _names_fit(self) -> Study:

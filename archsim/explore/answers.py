@@ -15,11 +15,12 @@ from archsim.columns import (
     find_column,
     is_parameter,
     is_result,
+    more_is_better,
     numbers_of,
     split_unit,
 )
 from archsim.errors import ConfigError
-from archsim.explore.constraint import parse_constraint, satisfied, unknown
+from archsim.explore.constraint import Constraint, kind_of, parse_constraint, satisfied, unknown
 from archsim.levels import MOST_LEVELS, Levels, levels_of
 
 if TYPE_CHECKING:
@@ -42,15 +43,21 @@ def cheapest(frame: pandas.DataFrame, *, minimise: str, where: Sequence[str] = (
             be understood.
     """
     column = find_column(minimise, frame.columns).column
+    if not is_result(column) or more_is_better(column):
+        why = "a result of which more is better" if is_result(column) else "no result"
+        raise ConfigError(f"'{minimise}' is {why}; allowed: a cost, e.g. edp, area, latency")
     values = numbers_of(frame, column)
     feasible = feasible_rows(frame)
     missing = np.isnan(values)
     qualified = feasible & ~missing
     meets: dict[str, int] = {}
+    nearest: dict[str, tuple[str, float, int]] = {}
     for text in where:
         constraint = parse_constraint(text)
         fits = satisfied(frame, constraint)
         meets[text] = int((feasible & fits).sum())
+        if not meets[text]:
+            nearest |= _nearest(frame, constraint, feasible)
         missing |= unknown(frame, constraint)
         qualified &= fits
     rows = np.flatnonzero(qualified)
@@ -64,7 +71,24 @@ def cheapest(frame: pandas.DataFrame, *, minimise: str, where: Sequence[str] = (
         not_evaluated=int((feasible & missing).sum()),
         qualified=int(qualified.sum()),
         meets=meets,
+        nearest=nearest,
     )
+
+
+def _nearest(
+    frame: pandas.DataFrame, constraint: Constraint, feasible: NDArray[np.bool_]
+) -> dict[str, tuple[str, float, int]]:
+    """Return column, value and row of what misses a bound by least; nothing where there is none."""
+    column = find_column(constraint.name, frame.columns).column
+    if constraint.operator in ("==", "!=") or kind_of(frame[column]) != "number":
+        return {}
+    values = numbers_of(frame, column)
+    rows = np.flatnonzero(feasible & np.isfinite(values))
+    if not rows.size:
+        return {}
+    best = rows[np.argmax(values[rows]) if ">" in constraint.operator else np.argmin(values[rows])]
+    number = int(frame["point"].iloc[best]) if "point" in frame.columns else int(best)
+    return {constraint.text: (column, float(values[best]), number)}
 
 
 def difference(before: pandas.Series, after: pandas.Series) -> Difference:

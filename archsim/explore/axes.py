@@ -118,6 +118,11 @@ def _values(path: str, axis: Axis) -> tuple[Scalar, ...]:
         kinds = {own.path: own.kind for own in DesignBatch.parameters().values()}
         if kinds.get(path) == "integer" or path == "tsb.depth":
             whole = [round(number) for number in numbers]
+            if axis.step is not None and whole != numbers:
+                raise ConfigError(
+                    f"sweep.axes.{path}: from = {axis.start:g}, step = {axis.step:g}; allowed: "
+                    "whole numbers"
+                )
             numbers = list(dict.fromkeys(whole))
         values = tuple(numbers)
     _check_names(path, values)

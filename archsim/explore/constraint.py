@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.columns import find_column, numbers_of, scale_of, split_unit, units_like
+from archsim.columns import find_column, is_share, numbers_of, scale_of, split_unit, units_like
 from archsim.errors import ConfigError
 from archsim.units import NAME_UNITS, TO_SI
 
@@ -218,6 +218,11 @@ def _in_column_unit(
             )
         scale = TO_SI[constraint.unit] / TO_SI[own] if own else _PER_CENT
         return constraint.value * scale
+    if is_share(column) and constraint.value > 1:
+        raise ConfigError(
+            f"constraint {constraint.text!r}: '{column}' is a share, 0 to 1; write "
+            f"'{constraint.name} {constraint.operator} {constraint.word} %'"
+        )
     if factor is None and constraint.value != 0:
         usual = scale_of(column, numbers).unit
         raise ConfigError(

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archsim.columns import find_column, is_share
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, close_matches
 from archsim.explore.constraint import Constraint, bound_of, satisfied
 from archsim.explore.points import Space
+
+#: Values of an axis that an error names.
+_LISTED = 8
 
 
 class _End(NamedTuple):
@@ -64,23 +67,25 @@ def _check_ends(column: str, found: list[Constraint]) -> None:
 
 
 def _both(one: str, other: str) -> ConfigError:
-    return ConfigError(
-        f"sweep.constraints: '{one}' and '{other}' cannot both hold; take one of them out"
-    )
+    return ConfigError(f"conditions '{one}' and '{other}' cannot both hold; take one of them out")
 
 
 def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> None:
     import pandas as pd
 
     for axis in space.grid.axes:
-        if axis.when is not None:  # elsewhere it has the value of the base design
-            continue
-        column = space.columns[axis.path]
-        for own in by_column.get(column, []):
-            if not satisfied(pd.DataFrame({column: list(axis.values)}), own).any():
-                values = ", ".join(str(value) for value in axis.values[:8])
-                more = ", ..." if len(axis.values) > 8 else ""
-                raise ConfigError(
-                    f"sweep.constraints: '{own.text}' holds for none of the values of "
-                    f"{axis.path}: {values}{more}"
-                )
+        for path in axis.members:
+            column = space.columns[path]
+            for own in by_column.get(column, []):
+                if not satisfied(pd.DataFrame({column: list(axis.values)}), own).any():
+                    raise _never(own, path, axis.values)
+
+
+def _never(constraint: Constraint, path: str, values: Sequence[object]) -> ConfigError:
+    texts = [str(value) for value in values]
+    more = ", ..." if len(texts) > _LISTED else ""
+    hint = close_matches(constraint.word, texts) if isinstance(values[0], str) else ""
+    return ConfigError(
+        f"condition '{constraint.text}' holds for none of the values of {path}: "
+        f"{', '.join(texts[:_LISTED])}{more}.{hint}"
+    )

@@ -6,6 +6,7 @@ same, bit for bit. Only this process writes to the folder where the work is done
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import islice
@@ -85,6 +86,7 @@ def connect(address: str) -> Client:
         raise ConfigError(
             "--scheduler needs dask.distributed; install it with: pip install 'archsim[cluster]'"
         ) from error
+    _check_address(address)
     try:
         return Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
@@ -92,6 +94,33 @@ def connect(address: str) -> Client:
             f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
             f"({error}); allowed: an address such as tcp://10.0.0.1:8786, as dask scheduler "
             "prints it"
+        ) from error
+
+
+def _check_address(address: str) -> None:
+    """Refuse what no client could connect to: one that fails leaves threads behind.
+
+    Raises:
+        ConfigError: no protocol that is known, no port, or nobody at the port of a TCP address.
+    """
+    from distributed.comm.addressing import get_address_host_port, parse_address
+    from distributed.comm.registry import get_backend
+
+    form = "allowed: an address such as tcp://10.0.0.1:8786, as dask scheduler prints it"
+    try:
+        protocol, _ = parse_address(address)
+        get_backend(protocol)
+        host, port = get_address_host_port(address)
+    except (ValueError, OSError, ImportError) as error:
+        raise ConfigError(f"--scheduler {address}: {error}; {form}") from error
+    if protocol not in ("tcp", "tls"):
+        return
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
+            f"({error}); {form}"
         ) from error
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from archsim.answers import Cheapest, Difference, MainEffects
@@ -15,13 +17,18 @@ from archsim.explore.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy import KEY, with_accuracy
 from archsim.explore.answers import cheapest, difference, main_effects
 from archsim.explore.constraint import parse_constraint, satisfied
+from archsim.explore.contradiction import check_constraints
 from archsim.explore.points import Settings, Space, yaml_text
 from archsim.explore.refined import refinements, settings_of
-from archsim.explore.rows import POINT
+from archsim.explore.rows import POINT, REASON
 from archsim.explore.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Points in a notebook.
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,49 @@ class SweepResult:
 
     store: Store
     sweep: Sweep
+
+    @cached_property
+    def space(self) -> Space:
+        """The points that there are."""
+        return Space(self.sweep)
+
+    def __repr__(self) -> str:
+        """One line: folder, sweep, parts."""
+        parts = f"{len(self.store.done())} of {self.store.parts or '?'} parts"
+        return f"SweepResult('{self.store.folder}', sweep '{self.sweep.name}', {parts})"
+
+    def _repr_html_(self) -> str:
+        """The Pareto front, for notebooks."""
+        rows, front = self.pareto(columns=())
+        best = self.rows(rows["point"][front.mask])
+        shown = best.sort_values(front.objectives[0].column, kind="stable").head(_SHOWN)
+        said = f"{self!r}: {len(best)} of {len(rows)} points are on the front"
+        return f"<p>{html.escape(said)}</p>{shown.to_html(index=False, escape=True)}"
+
+    @property
+    def unfinished(self) -> str:
+        """What is missing, in words; "" where all parts are there, or nobody knows how many."""
+        missing = len(self.store.missing())
+        if not missing:
+            return ""
+        done = len(self.store.done())
+        return (
+            f"{done} of {self.store.parts} parts are done: answers are of these alone; archsim "
+            f"sweep --out {self.store.folder} --resume goes on"
+        )
+
+    def infeasible_because(self, where: Sequence[str] = ()) -> dict[str, int]:
+        """Return how many points break which bound first.
+
+        Args:
+            where: conditions that points must fulfil.
+
+        Raises:
+            ConfigError: a condition that cannot be understood.
+            DataError: nothing is there yet, or a part is damaged.
+        """
+        reasons = self.frame(where, columns=(REASON,))[REASON].dropna().astype(str)
+        return {str(name): int(count) for name, count in reasons.value_counts().items()}
 
     @property
     def columns(self) -> list[str]:
@@ -62,6 +112,7 @@ class SweepResult:
             DataError: nothing is there yet, or a part is damaged.
         """
         conditions = [parse_constraint(text) for text in where]
+        check_constraints(self.space, conditions, self.columns)
         names = None
         if columns is not None:
             names = self._needed([*columns, *(own.name for own in conditions)])
@@ -153,7 +204,11 @@ class SweepResult:
         found = self.rows([number])
         if found.empty:
             count = self.store.counts()["rows"]
-            raise DataError(f"point {number}: not among the {count} rows; see the column {POINT}")
+            missing = f"; {self.unfinished}" if self.unfinished else ""
+            raise DataError(
+                f"point {number}: not among the {count} rows (column {POINT}): left out by a "
+                f"condition, forbidden, or not done{missing}"
+            )
         row: pd.Series[Any] = found.iloc[0]
         return row
 
@@ -167,7 +222,7 @@ class SweepResult:
         Raises:
             ConfigError: an unknown column.
         """
-        parameters = list(Space(self.sweep).columns.values())
+        parameters = list(self.space.columns.values())
         return main_effects(self.frame(where, [column, *parameters]), column, parameters)
 
     def map_command(self, point: int) -> str:
@@ -179,7 +234,7 @@ class SweepResult:
         Raises:
             ConfigError: there is no such point.
         """
-        space = Space(self.sweep)
+        space = self.space
         is_refined = point < 0 and self.sweep.strategy.kind == "gradient"
         settings = settings_of(space, self.store, point) if is_refined else None
         return map_command(space, point, settings)

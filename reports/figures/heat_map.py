@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.checks import one_of
-from archsim.columns import Objective, feasible_rows, find_column, numbers_of, title_of
+from archsim.columns import (
+    Objective,
+    feasible_rows,
+    find_column,
+    is_parameter,
+    numbers_of,
+    title_of,
+)
 from archsim.errors import ConfigError, DataError
-from archsim.levels import levels_of
+from archsim.levels import Levels, levels_of
 from archsim.units import short_number
 from reports.axis import Axis, axis_of, plain_ticks
 from reports.style import check_suffix, new_figure, save
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Level of designs that do not have the parameter: its condition does not hold.
+MISSING = "does not apply"
 STATISTICS = ("best", "mean")
 #: What is in a cell: no design at all, none feasible, none evaluated, or a value.
 ABSENT, INFEASIBLE, NOT_EVALUATED, VALUE = range(4)
@@ -69,11 +78,14 @@ def collect_heat_map(
     """
     one_of("statistic", statistic, STATISTICS)
     columns = [find_column(name, frame.columns).column for name in (x, y)]
+    for name, column in zip((x, y), columns, strict=True):
+        if not is_parameter(column):
+            raise ConfigError(f"heat map: '{name}' is no parameter; allowed: two parameters")
     if columns[0] == columns[1]:
         raise ConfigError(f"heat map: x = y = {columns[0]}; allowed: two parameters")
     if frame.empty:
         raise DataError("heat map: no design")
-    across, up = (levels_of(frame[column]) for column in columns)
+    across, up = (_with_missing(levels_of(frame[column])) for column in columns)
     for column, levels in zip(columns, (across, up), strict=True):
         if not 0 < len(levels.names) <= _MOST_LEVELS:
             raise ConfigError(
@@ -102,6 +114,15 @@ def collect_heat_map(
         values=table.reshape(shape),
         states=np.asarray(states).reshape(shape),
     )
+
+
+def _with_missing(levels: Levels) -> Levels:
+    """Give designs that do not have a parameter a level of their own, the last."""
+    missing = levels.codes < 0
+    if not missing.any():
+        return levels
+    codes = np.where(missing, len(levels.names), levels.codes)
+    return levels._replace(codes=codes, names=(*levels.names, MISSING))
 
 
 def _statistic(
@@ -157,7 +178,8 @@ def draw_heat_map(info: HeatMapInfo) -> Figure:
     axes.set_yticks(range(height), info.y_names, fontsize=8)
     axes.set_xlabel(info.x)
     axes.set_ylabel(info.y)
-    axes.set_title(f"{info.statistic} {info.axis.title}", fontsize=10, loc="left")
+    of = "best of all designs" if info.statistic == "best" else "mean of all designs"
+    axes.set_title(f"{info.axis.title}: {of} in a cell", fontsize=10, loc="left")
     if known.size and spans:
         bar = figure.colorbar(image, ax=axes, label=info.axis.full_title, pad=0.02)
         if is_log:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 COSTS = ("edp_uJ_us", "write_pulses")
 _COLOURS = {"none": COLOURS[0], "common": COLOURS[1], "separate": COLOURS[2]}
 _LABELS = {"none": "without a block", "common": "common block", "separate": "separate blocks"}
+#: Share of a logarithmic axis that is left free to the right of the dots, for their names.
+_ROOM = 0.25
 #: Designs whose names stand beside them: more would hide each other.
 _MOST_NAMES = 14
 
@@ -112,6 +114,9 @@ def _draw_panel(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> 
         plain_ticks(axes.xaxis, min(values), max(values))
     if len(marks) <= _MOST_NAMES:
         _name(axes, axis, marks, place)
+        if axis.is_log:  # room for the names of the last dots
+            low, high = axes.get_xlim()
+            axes.set_xlim(low, high * (high / low) ** _ROOM)
     axes.set_xlabel(axis.full_title)
     tidy(axes)
 

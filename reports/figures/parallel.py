@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,6 +33,8 @@ _FAN = 0.5
 #: Number of lines above which they are drawn as pixels in vector formats.
 _MOST_LINES = 2000
 _TICKS = 5
+#: Letters of a line of the title.
+_TITLE_LETTERS = 110
 #: Level of designs that do not have a parameter.
 _MISSING = "-"
 
@@ -45,7 +48,10 @@ class Spine(NamedTuple):
 
 
 class ParallelInfo(NamedTuple):
-    """Spines from left to right, each line's colour as a share of its axis, the knee's line."""
+    """Spines from left to right, each line's colour as a share of its axis, the knee's line.
+
+    ``alike``: parameters that vary in the table but not on the front, with their value.
+    """
 
     spines: tuple[Spine, ...]
     colours: NDArray[np.float64]
@@ -53,6 +59,7 @@ class ParallelInfo(NamedTuple):
     colour_range: tuple[float, float]
     knee: int | None
     designs: int
+    alike: tuple[str, ...]
 
 
 def collect_parallel(
@@ -70,7 +77,7 @@ def collect_parallel(
         objectives: results to show, one or more.
         front: rows on the front, ``(n,)``; an objective may not be NaN there.
         knee: row of its knee.
-        parameters: to show; None for all that vary in the table.
+        parameters: to show; None for all that vary on the front.
 
     Raises:
         ConfigError: no objective, or a column that does not exist or holds no numbers.
@@ -89,7 +96,9 @@ def collect_parallel(
         for objective, values in zip(objectives, results, strict=True)
     ]
     shares, ends, _ = _heights(results[0] / axes[0].factor, axes[0])
-    names = _varying(frame) if parameters is None else parameters
+    varying = _varying(frame)
+    names = _varying(frame.iloc[rows]) if parameters is None else parameters
+    alike = [name for name in varying if name not in names] if parameters is None else []
     columns = [find_column(name, frame.columns).column for name in names]
     spines = [_of_parameter(frame[column], rows, shares) for column in columns]
     for axis, values in zip(axes, results, strict=True):
@@ -103,7 +112,14 @@ def collect_parallel(
         colour_range=ends,
         knee=_line_of(knee, rows),
         designs=len(rows),
+        alike=tuple(f"{title_of(name)} {_only(frame[name].iloc[rows[0]])}" for name in alike),
     )
+
+
+def _only(value: object) -> str:
+    if value is None or value != value:
+        return _MISSING
+    return short_number(float(value), digits=6) if isinstance(value, int | float) else str(value)
 
 
 def _line_of(knee: int | None, rows: NDArray[np.int64]) -> int | None:
@@ -117,7 +133,7 @@ def _line_of(knee: int | None, rows: NDArray[np.int64]) -> int | None:
 
 def _varying(frame: pandas.DataFrame) -> list[str]:
     names = [str(name) for name in frame.columns if is_parameter(str(name))]
-    return [name for name in names if frame[name].nunique() > 1]
+    return [name for name in names if frame[name].nunique(dropna=False) > 1]
 
 
 def _of_parameter(
@@ -210,7 +226,10 @@ def draw_parallel(info: ParallelInfo) -> Figure:
     bar = figure.colorbar(scale, ax=axes, label=info.colour_axis.full_title, pad=0.02)
     if info.colour_axis.is_log:
         plain_ticks(bar.ax.yaxis, low, high)
-    figure.suptitle(f"{info.designs:,} designs on the Pareto front", fontsize=10, x=0.01, ha="left")
+    title = f"{info.designs:,} designs on the Pareto front"
+    if info.alike:
+        title = textwrap.fill(f"{title}; all of them: {', '.join(info.alike)}", _TITLE_LETTERS)
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return figure
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from archsim.errors import ConfigError
 from archsim.joint import JointDesign, JointResult
-from reports.assumptions import assumptions
+from archsim.size_curves import SizeCurves
+from reports.joint_tables import how_recommended
 from reports.page.breakdown import Breakdown, breakdowns
 from reports.page.designs import Metric, Point, design_table, half_width, metrics, points_of
 from reports.page.designs import number as _number
 from reports.page.figure import PageFigure, from_figure
-from reports.tables import Column, Table
+from reports.page.sources import citations, configurations, constants, names_of, said_of
+from reports.tables import Cell, Column, Table
 
-#: Names in a sentence before the rest is counted.
-_MOST_NAMES = 6
 _PERCENT = 100
 
 
@@ -40,6 +40,9 @@ class PageContent:
         comparisons: other published tables beside ours.
         assumptions: what costs rest on: a sentence, and the designs that it is about ("" for all).
         citations: sources of the models used.
+        assumed: constants without a source; None where all have one.
+        overridden: constants that the study or the user set; None for none.
+        curves: of sweeps, along the size of the block and the bits of a cell.
         configurations: the configuration behind every cost.
         provenance: versions, seeds and the like: a name and a value each.
         commands: that make this page again.
@@ -61,6 +64,9 @@ class PageContent:
     comparisons: tuple[Table, ...]
     assumptions: tuple[tuple[str, str], ...]
     citations: tuple[str, ...]
+    assumed: Table | None
+    overridden: Table | None
+    curves: tuple[SizeCurves, ...]
     configurations: Table
     provenance: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
@@ -87,6 +93,7 @@ def collect(
     sigma: float | None = None,
     notes: Sequence[str] = (),
     comparisons: Sequence[Table] = (),
+    curves: Sequence[SizeCurves] = (),
 ) -> PageContent:
     """Collect the page of a joint result.
 
@@ -103,6 +110,7 @@ def collect(
         sigma: that the page shows first; None: the first of the study.
         notes: how the numbers are to be read, before those of the designs.
         comparisons: published tables beside ours.
+        curves: of sweeps.
 
     Raises:
         ConfigError: a sigma that no design has.
@@ -119,14 +127,17 @@ def collect(
         points=points,
         metrics=metrics(points),
         sigma=_first_sigma(points, sigma),
-        notes=(*notes, *_notes(result)),
+        notes=(*notes, *filter(None, [how_recommended(result)]), *_notes(result)),
         breakdowns=breakdowns(result.designs),
         figures=(*figures, *([] if gap is None else [gap])),
         published=_published(result),
         comparisons=tuple(comparisons),
-        assumptions=_assumptions(result),
-        citations=_citations(result),
-        configurations=_configurations(result),
+        assumptions=said_of(result),
+        citations=citations(result),
+        assumed=constants(result, "assumed"),
+        overridden=constants(result, "override"),
+        curves=tuple(curves),
+        configurations=configurations(result),
         provenance=tuple(provenance),
         commands=tuple(commands),
     )
@@ -150,17 +161,17 @@ def _paragraphs(answer: str | Sequence[str]) -> tuple[str, ...]:
 def _missing(result: JointResult) -> tuple[str, ...]:
     if not result.designs:
         return ("There are no designs.",)
-    lines = []
+    lines = list(result.gaps)
     lacks = [own for own in result.designs if _number(own.measured.get("accuracy")) is None]
     if len(lacks) == len(result.designs):
         lines.append("No accuracy was measured: hardware and programming are all there is.")
     elif lacks:
-        lines.append(f"No accuracy: {_names(lacks)}.")
+        lines.append(f"No accuracy: {names_of(lacks)}.")
     unpriced = [own for own in result.designs if own.mapped is None]
     if len(unpriced) == len(result.designs):
         lines.append("No hardware was priced: accuracy and training are all there is.")
     elif unpriced:
-        lines.append(f"No hardware cost: {_names(unpriced)}.")
+        lines.append(f"No hardware cost: {names_of(unpriced)}.")
     for own in result.designs:
         if own.mapped is not None and not own.mapped.feasible:
             why = " ".join(own.mapped.infeasible_because)
@@ -174,60 +185,7 @@ def _notes(result: JointResult) -> list[str]:
     for own in result.designs:
         for note in own.notes:
             found.setdefault(note, []).append(own)
-    return [f"{_names(designs)}: {note}." for note, designs in found.items()]
-
-
-def _names(designs: Sequence[JointDesign]) -> str:
-    labels = list(dict.fromkeys(own.label for own in designs))
-    more = len(labels) - _MOST_NAMES
-    listed = ", ".join(labels[:_MOST_NAMES])
-    return f"{listed} and {more} more" if more > 0 else listed
-
-
-def _assumptions(result: JointResult) -> tuple[tuple[str, str], ...]:
-    priced = [own for own in result.designs if own.mapped is not None]
-    known: dict[int, tuple[str, ...]] = {}
-    found: dict[str, list[JointDesign]] = {}
-    for own in priced:
-        if own.mapped is None:
-            continue
-        if id(own.mapped) not in known:
-            known[id(own.mapped)] = assumptions(own.mapped)
-        for line in known[id(own.mapped)]:
-            found.setdefault(line, []).append(own)
-    return tuple(
-        (line, "" if len(designs) == len(priced) else _names(designs))
-        for line, designs in sorted(found.items(), key=lambda entry: -len(entry[1]))
-    )
-
-
-def _citations(result: JointResult) -> tuple[str, ...]:
-    distinct = {own.mapped.resolved.config_hash: own.mapped for own in result.designs if own.mapped}
-    found = {line for mapped in distinct.values() for line in mapped.resolved.citations()}
-    return tuple(sorted(found, key=str.casefold))
-
-
-def _configurations(result: JointResult) -> Table:
-    columns = (
-        Column("config_hash", "configuration"),
-        Column("chip", "chip"),
-        Column("technology", "technology"),
-        Column("sigma", "sigma"),
-        Column("designs", "designs", wraps=True),
-    )
-    found: dict[tuple[str, str, str, str], list[str]] = {}
-    for own in result.designs:
-        if own.mapped is not None:
-            resolved = own.mapped.resolved
-            key = (
-                resolved.config_hash,
-                resolved.chip.name,
-                resolved.technology.name,
-                f"{own.sigma:g}",
-            )
-            found.setdefault(key, []).append(own.label)
-    rows = tuple((*key, ", ".join(dict.fromkeys(labels))) for key, labels in found.items())
-    return Table("Configurations", columns, rows)
+    return [f"{names_of(designs)}: {note}." for note, designs in found.items()]
 
 
 def _published(result: JointResult) -> Table | None:
@@ -239,8 +197,9 @@ def _published(result: JointResult) -> Table | None:
         Column("half_width", "± chips", "fixed", "95 %"),
         Column("published", "published", "fixed", "%"),
         Column("deviation", "deviation", "signed", "points"),
+        Column("source", "source", wraps=True),
     )
-    rows: dict[tuple[str, str], tuple[str, str, float, float | None, float, float]] = {}
+    rows: dict[tuple[str, str], tuple[Cell, ...]] = {}
     for own in result.designs:
         row = own.measured
         half = half_width(row.get("ci95_low"), row.get("ci95_high"))
@@ -252,7 +211,8 @@ def _published(result: JointResult) -> Table | None:
             if mine is not None and theirs is not None:
                 mine, theirs = _PERCENT * mine, _PERCENT * theirs
                 spread = None if width is None else _PERCENT * width
-                rows[method, sigma] = (method, sigma, mine, spread, theirs, mine - theirs)
+                source = str(row.get(f"{published.removesuffix('_accuracy')}_source") or "")
+                rows[method, sigma] = (method, sigma, mine, spread, theirs, mine - theirs, source)
     return Table("Accuracy", columns, tuple(rows.values())) if rows else None
 
 

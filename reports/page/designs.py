@@ -94,6 +94,8 @@ _COLUMNS = (
     _Shown("std_run", "runs", "fixed", "std", share=True),
     _Shown("worst", "worst", "fixed", "%", share=True),
     _Shown("validation_accuracy", "validation", "fixed", "%", share=True),
+    _Shown("validation_behind", "behind the best", "fixed", "points", share=True),
+    _Shown("validation_behind_noise", "± of that", "fixed", "95 %", share=True),
     _Shown("gap_closed", "gap closed", "percent", "%"),
     _Shown("area_mm2", "area", "number", "mm2", core=True),
     _Shown("energy_uJ", "energy", "number", "uJ", core=True),
@@ -117,8 +119,10 @@ _COLUMNS = (
     _Shown("seeds", "seeds", "count"),
     _Shown("images", "images", "count"),
 )
+#: What a table of several runs names in every row.
+MIXED = ("device", "network", "data")
 #: Columns that the page shows from the start; the others come with a switch.
-CORE = frozenset({"design", *(own.key for own in _COLUMNS if own.core)})
+CORE = frozenset({"design", *MIXED, *(own.key for own in _COLUMNS if own.core)})
 
 
 def number(value: Any) -> float | None:
@@ -141,6 +145,7 @@ def design_table(result: JointResult) -> Table:
     rows = [_cells(own, row) for own, row in zip(result.designs, result.rows(), strict=True)]
     shown = [own for own in _COLUMNS if own.core or any(row[own.key] is not None for row in rows)]
     columns = [Column("design", "design", wraps=True)]
+    columns += [Column(name, name) for name in result.mixed]
     columns += [Column(own.key, own.title, own.kind, own.unit) for own in shown]
     cells = [tuple(row[column.key] for column in columns) for row in rows]
     return Table("Designs", tuple(columns), tuple(cells))
@@ -153,6 +158,7 @@ def _cells(own: JointDesign, row: dict[str, Any]) -> dict[str, Cell]:
         "backbone_half_width": half_width(row["ci95_backbone_low"], row["ci95_backbone_high"]),
     }
     cells: dict[str, Cell] = {"design": own.label}
+    cells |= {name: getattr(own, name) for name in MIXED}
     for column in _COLUMNS:
         value = number(whole[column.key])
         cells[column.key] = _PERCENT * value if column.share and value is not None else value
@@ -190,7 +196,7 @@ def points_of(result: JointResult) -> tuple[Point, ...]:
     Args:
         result: all designs.
     """
-    answers = [recommended(result, sigma) for sigma in {own.sigma for own in result.designs}]
+    answers = [recommended(result, case.sigma, case) for case in result.cases()]
     found = []
     for own, row in zip(result.designs, result.rows(), strict=True):
         accuracy, low, high = (

@@ -25,8 +25,9 @@
     point.label + (state.sigma === null && data.sigmas.length > 1 ? ", σ " + point.sigma : "");
 
   // --- table -----------------------------------------------------------------------------------
-  function showTable() {
-    const words = find("filter").value.trim().toLowerCase();
+  function showTable(everything = false) {
+    const terms = archsimPage.terms(table, find("filter").value);
+    const unknown = terms.filter((term) => term.unknown).map((term) => term.unknown);
     const only = find("only-marked").checked && state.marks.size > 0;
     let shown = 0;
     for (const row of rows) {
@@ -34,34 +35,19 @@
       const marked = state.marks.has(place);
       row.classList.toggle("marked", marked);
       row.querySelector(".mark").checked = marked;
-      const text = row.cells[0].textContent.toLowerCase();
-      row.hidden =
-        !inSigma(data.points[place]) || (only && !marked) || (words && !text.includes(words));
+      row.hidden = !everything && (
+        !inSigma(data.points[place]) || (only && !marked) || !terms.every((term) => term.test(row))
+      );
       shown += row.hidden ? 0 : 1;
     }
-    find("status").textContent = shown + " of " + rows.length + " designs, " + state.marks.size + " marked";
+    find("status").textContent = shown + " of " + rows.length + " designs, " + state.marks.size + " marked" +
+      (unknown.length ? "; no column " + unknown.join(", ") : "");
     find("unmark").disabled = state.marks.size === 0;
-    table.classList.toggle("one-sigma", state.sigma !== null);
+    table.classList.toggle("one-sigma", state.sigma !== null && !everything);
     for (const place of document.querySelectorAll(".at-sigma")) {
-      place.textContent = state.sigma === null ? "at every sigma" : "at sigma " + state.sigma;
+      const all = state.sigma === null || (everything && place.closest("#designs"));
+      place.textContent = all ? "at every sigma" : "at sigma " + state.sigma;
     }
-  }
-
-  function sortBy(heading) {
-    const place = heading.cellIndex;
-    const up = heading.getAttribute("aria-sort") !== "ascending";
-    const isText = heading.classList.contains("text");
-    const key = (row) => row.cells[place].dataset.value;
-    const ordered = rows.slice().sort((one, other) => {
-      const [a, b] = [key(one), key(other)];
-      // What was not computed is last, whatever the direction.
-      if (a === "" || b === "") return (a === "") - (b === "");
-      const order = isText ? a.localeCompare(b) : Number(a) - Number(b);
-      return up ? order : -order;
-    });
-    for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
-    heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-    table.tBodies[0].append(...ordered);
   }
 
   // --- charts ----------------------------------------------------------------------------------
@@ -195,6 +181,7 @@
     const best = front(points, key);
     layout.annotations = frontLabels(best, points, key, layout.xaxis.range || [0, 1]);
     const traces = [frontTrace(best, key), ...kinds.map((kind) => markerTrace(points, key, kind))];
+    chart.style.minHeight = layout.height + "px";
     return Plotly.react(chart, traces, layout, config);
   }
 
@@ -276,6 +263,7 @@
         text: plain(short(own[0], most)) + (own.length > 1 ? " and " + (own.length - 1) + " more" : "") + " · <b>" + number(totals[at]) + "</b> " + ["mm²", "µJ", "µs"][quantity],
       })),
     });
+    find("chart-" + which).style.minHeight = layout.height + "px";
     return Plotly.react(find("chart-" + which), traces, layout, Object.assign({}, config, { displayModeBar: false }));
   }
 
@@ -316,7 +304,9 @@
     drawing += 1;
     return Promise.resolve(action()).finally(() => (drawing -= 1));
   };
-  const showCharts = () => drawn(() => Promise.all([...scatters.map(scatter), ...stacks.map(bars)]));
+  Object.assign(archsimPage, { data, find, baseLayout, config, number, plain, legend, kinds, narrow, ticks });
+  const showCurves = () => (archsimPage.curves ? archsimPage.curves() : null);
+  const showCharts = () => drawn(() => Promise.all([...scatters.map(scatter), ...stacks.map(bars), showCurves()]));
   function show() {
     if (table) showTable();
     return showCharts();
@@ -328,9 +318,6 @@
   const on = (id, event, action) => { if (find(id)) find(id).addEventListener(event, action); };
 
   if (table) {
-    for (const heading of table.tHead.rows[0].cells) {
-      heading.querySelector(".sort").addEventListener("click", () => sortBy(heading));
-    }
     for (const row of rows) {
       row.querySelector(".mark").addEventListener("change", (event) => {
         const place = Number(row.dataset.place);
@@ -339,8 +326,8 @@
       });
     }
   }
-  on("filter", "input", showTable);
-  on("only-marked", "change", showTable);
+  on("filter", "input", () => showTable());
+  on("only-marked", "change", () => showTable());
   on("all-columns", "change", (event) => table.classList.toggle("all", event.target.checked));
   on("unmark", "click", () => mark([]));
   if (find("sigma")) find("sigma").selectedIndex = data.sigmas.indexOf(state.sigma);
@@ -374,7 +361,11 @@
   preferred.addEventListener("change", () => showTheme());
   showTheme(history.state && history.state.theme);
 
-  const charts = () => [...scatters, ...stacks].map((which) => find("chart-" + which));
+  const sizes = find("chart-curves") ? ["curves"] : [];
+  const charts = () => [...scatters, ...stacks, ...sizes].map((which) => find("chart-" + which));
+  // Paper has all designs: nobody can choose another sigma there.
+  window.addEventListener("beforeprint", () => { if (table) showTable(true); });
+  window.addEventListener("afterprint", () => { if (table) showTable(); });
   window.addEventListener("beforeprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: 490 })));
   window.addEventListener("afterprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: null, autosize: true })));
   let wasNarrow = narrow();
@@ -382,7 +373,8 @@
     if (narrow() !== wasNarrow) { wasNarrow = narrow(); showCharts(); }
   });
 
-  show().then(() => {
+  // Charts wait for the last part of the script.
+  archsimPage.start = () => show().then(() => {
     for (const which of scatters) {
       const chart = find("chart-" + which);
       chart.on("plotly_selected", (event) => {

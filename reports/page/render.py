@@ -6,7 +6,6 @@ import base64
 import hashlib
 import math
 import os
-import re
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,9 @@ from archsim import __version__
 from archsim.errors import ConfigError
 from reports.page.breakdown import LEAKAGE, REST, Breakdown, Part, parts_table
 from reports.page.content import PageContent
+from reports.page.curves import curves_data, curves_table
 from reports.page.designs import CORE, METRICS, SECOND_METRIC, points_table
+from reports.page.text import unit_text
 from reports.style import COLOURS, TSB_COLOUR
 from reports.tables import Cell, Kind, show
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HERE = Path(__file__).parent
+#: Parts of the page's script, in the order in which they run.
+_SCRIPTS = ("tables.js", "page.js", "curves.js")
 #: File and read permissions of a page, before the umask: those of any new file.
 _MODE = 0o666
 #: The house's colours but grey, which is for the rest, and four of Tol's muted scheme (SRON/EPS/TN
@@ -41,13 +44,14 @@ def html(content: PageContent) -> str:
         content: of :func:`reports.page.collect`.
     """
     library = files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
-    own = (_HERE / "page.js").read_text("utf-8")
+    own = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
     return _environment().get_template("page.html").render(
         content=content,
         core=CORE if len(content.sigmas) > 1 else CORE - {"sigma"},
         points_table=points_table(content.points, content.metrics),
         components_table=parts_table("Components", content.breakdowns, layers=False),
         layers_table=parts_table("Layers", content.breakdowns, layers=True),
+        curves_table=curves_table(content.curves),
         data=_chart_data(content),
         css=(_HERE / "page.css").read_text("utf-8"),
         library=library,
@@ -133,19 +137,6 @@ def _raw(value: Cell) -> str:
     return value if isinstance(value, str) else repr(float(value))
 
 
-_LETTERS = re.compile(r"\bu(?=[JsmWAVFS])")
-
-
-def unit_text(unit: str) -> str:
-    """Return a unit as it is printed: ``mm2`` is mm², ``uJ us`` is µJ·µs.
-
-    Args:
-        unit: as in keys of ``archsim.units``, or with spaces.
-    """
-    text = _LETTERS.sub("µ", unit.replace("*", " ")).replace("m2", "m²")
-    return text.replace("µJ µs", "µJ·µs")
-
-
 def _one_line(title: str) -> str:
     """Return a heading of a terminal table, which may be broken in a word, as one line."""
     return title.replace("-\n", "").replace("\n", " ")
@@ -182,6 +173,7 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
         ],
         "breakdowns": [_breakdown_data(own) for own in content.breakdowns],
         "rests": [LEAKAGE, REST],
+        "curves": [curves_data(own) for own in content.curves],
         "colours": {"series": list(_COLOURS), "block": TSB_COLOUR},
     }
 

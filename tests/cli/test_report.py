@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import archsim
 from archsim import pipeline
 from archsim.cli.app import app
 from archsim.config.study import Study
+from archsim.errors import DataError
 from archsim.joint import JointResult
-from archsim.joint_diff import diff
-from archsim.pipeline_report import hardware_of, join, join_runs
+from archsim.pipeline_report import join, join_runs
 from reports.figures.joint import collect_joint
-from reports.joint_tables import answer, designs, recommended
+from reports.joint_tables import answer, beside, designs, how_recommended, recommended
+from tsb.data import load_dataset
 from tsb.study.run import open_run, run_study
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
@@ -118,40 +122,6 @@ def test_overheads_refer_to_the_baseline(result):
     assert block["edp_overhead_pct"] == pytest.approx(expected, abs=0)
 
 
-@pytest.mark.parametrize(
-    ("method", "expected"),
-    [
-        ({"corrections": "biases"}, ["chip.correction.kind=bias", "chip.correction.layers=all"]),
-        (
-            {"corrections": "output-match"},
-            ["chip.correction.kind=scale-and-bias", "chip.correction.layers=linear"],
-        ),
-        (
-            {"write": "swim", "fraction": 0.1},
-            ["chip.programming.policy=fraction", "chip.programming.fraction=0.1"],
-        ),
-        ({"copies": {"fc.weight": 2}}, ["chip.hierarchy.linear_copies=2"]),
-        ({"corrections": "tsb", "verify": False}, ["chip.programming.policy=none"]),
-        (
-            {"write": "last-layers", "last_layers": 2},
-            ["chip.programming.policy=last-layers", "chip.programming.last_layers=2"],
-        ),
-    ],
-)
-def test_settings_of_methods(method, expected):
-    study = Study.model_validate({**STUDY, "methods": [{"name": "it", **method}]})
-    found = hardware_of(study, study.methods[0], 0.2)
-    assert set(expected) <= set(found.overrides or ())
-
-
-def test_a_spread_of_the_maximum_is_converted():
-    """stt-mram says its spread relative to the maximum; a study relative to the range."""
-    study = Study.model_validate({**STUDY, "device": "stt-mram", "bits_per_cell": 1})
-    overrides = hardware_of(study, study.methods[0], 0.2).overrides or ()
-    own = next(text for text in overrides if text.startswith("device.sigma="))
-    assert float(own.removeprefix("device.sigma=")) < 0.19
-
-
 def test_the_recommended_design_is_chosen_without_the_test_images(result):
     own = recommended(result, 0.2)
     assert own is not None
@@ -175,6 +145,37 @@ def test_the_answer_names_the_design_and_its_cost(result):
     assert own is not None
     assert own.label in text
     assert "%" in text
+    assert how_recommended(result).startswith("Recommended")
+
+
+def test_noise_of_validation_images_is_in_the_recommendation(result):
+    """Designs are compared on chips and images; 500 of them leave about a point of noise."""
+    known = [own for own in result.designs if own.is_priced]
+    best = max(known, key=lambda own: own.measured["validation_accuracy"])
+    for own in known:
+        assert own.validation_images == len(load_dataset("mnist", str(DATA)).validation)
+        behind = best.measured["validation_accuracy"] - own.measured["validation_accuracy"]
+        assert own.behind == pytest.approx(behind, rel=1e-9, abs=1e-12)
+        assert (own.behind_noise == 0) == (own.measured is best.measured)
+    assert all(own.behind is None for own in result.designs if not own.is_priced)
+
+
+def test_cheapest_of_the_good_ones_is_recommended(result):
+    """The same designs, with other noise: the widest interval lets the cheapest one win."""
+
+    def with_noise(noise: float) -> JointResult:
+        changed = [
+            own if own.behind is None else replace(own, behind_noise=noise)
+            for own in result.designs
+        ]
+        return replace(result, designs=tuple(changed))
+
+    sure, unsure = recommended(with_noise(0.0), 0.2), recommended(with_noise(1.0), 0.2)
+    assert sure is not None
+    assert unsure is not None
+    accuracies = [own.measured["validation_accuracy"] for own in result.designs if own.is_priced]
+    assert sure.measured["validation_accuracy"] == max(accuracies)
+    assert unsure.method == "plain"
 
 
 def test_figure_has_every_priced_design(result):
@@ -230,19 +231,12 @@ def test_a_report_does_not_differ_from_itself_and_a_moved_number_shows(run, out,
         ("last, sigma 0.2, none", "accuracy"): True,
         ("last, sigma 0.2, none", "area_mm2"): True,
     }
-    assert [own[0] for own in found["inputs"]] == ["studies"]
-    assert run("report", "diff", out, tmp_path).exit_code == 0
-
-
-def test_noise_of_a_difference_is_that_of_both():
-    def report(mean: float, half: float) -> dict[str, Any]:
-        row = {"method": "m", "sigma": 0.1, "design": "none", "accuracy": mean}
-        row |= {"ci95_low": mean - half, "ci95_high": mean + half}
-        return {"schema": 1, "designs": [row]}
-
-    inside = diff(report(0.90, 0.03), report(0.949, 0.04))  # root of sum of squares: 0.05
-    outside = diff(report(0.90, 0.03), report(0.951, 0.04))
-    assert [own.beyond_noise for own in (*inside.moved, *outside.moved)] == [False, True]
+    assert found["inputs"] == [["studies.small <b>.chips", 3, 4]]
+    shown = run("report", "diff", out, tmp_path)
+    assert shown.exit_code == 0
+    assert "-50.00 points" in shown.stdout
+    assert "+10 %" in shown.stdout
+    assert "The answers are the same." in shown.stdout
 
 
 def test_mixed_devices_are_refused(run, folder, tmp_path):
@@ -255,7 +249,126 @@ def test_mixed_devices_are_refused(run, folder, tmp_path):
     assert done.exit_code == 2
     assert "device differs" in done.stderr
     assert "--allow-mixed" in done.stderr
-    assert len(join_runs([folder, other], allow_mixed=True).designs) == 14
+    mixed = join_runs([folder, other], allow_mixed=True)
+    assert len(mixed.designs) == 14
+    table = designs(mixed, 0.2)
+    assert [row["device"] for row in table.records()] == ["rram"] * 7 + ["fefet"] * 7
+    bases = [row for row in mixed.rows() if row["method"].startswith("plain")]
+    assert [row["edp_overhead_pct"] for row in bases] == [0, 0]
+    assert bases[0]["write_pulses"] != bases[1]["write_pulses"] or bases[0] != bases[1]
+    assert {own.device for own in mixed.designs} == {"rram", "fefet"}
+    assert " on rram" in answer(mixed)[0] or " on fefet" in answer(mixed)[0]
+
+
+def copied(folder: Path, place: Path) -> Path:
+    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("report"))
+    return place
+
+
+@pytest.mark.slow
+def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tmp_path):
+    other = copied(folder, tmp_path / "other")
+    (other / "methods" / "verified-sigma0.2-seed0" / "result.json").unlink()
+    done = run("report", other, "--format", "json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    (line,) = said["missing"]
+    assert "1 of 6 results are missing (verified-sigma0.2-seed0)" in line
+    assert f"archsim train STUDY.yaml --run {other}" in line
+    assert line in done.stderr.replace("\n", " ")
+    assert line in html.unescape((other / "report/index.html").read_text())
+    row = next(row for row in said["designs"] if row["method"] == "verified")
+    assert row["accuracy"] is None
+    assert row["area_mm2"] > 0
+
+
+@pytest.mark.slow
+def test_without_a_run_there_is_hardware_alone(run, tmp_path):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(STUDY))
+    place = tmp_path / "none"
+    done = run("report", tmp_path / "small.yaml", "--no-train", "--run", place, "--format", "json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert all(row["accuracy"] is None for row in said["designs"])
+    assert "nothing can be recommended" in said["answer"][0]
+    assert "there is no such folder" in said["missing"][0]
+    page = (place / "report" / "index.html").read_text()
+    assert "No accuracy was measured" in page
+    assert not (place / "study.json").exists(), "nothing but the report is written"
+
+
+def test_run_of_another_version_says_so(folder, tmp_path):
+    other = copied(folder, tmp_path / "other")
+    about = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps({**about, "archsim": "0.0.9"}))
+    assert "made by archsim 0.0.9" in join(other).gaps[0]
+    path = other / "methods" / "plain-sigma0.2-seed0" / "result.json"
+    content = json.loads(path.read_text())
+    del content["weights"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"has no 'weights'.*archsim train .* makes the results"):
+        join(other)
+
+
+def test_published_claims_stand_beside_ours_with_their_source(run, folder, tmp_path):
+    other = copied(folder, tmp_path / "other")
+    study = json.loads((other / "study.json").read_text())
+    claim = {"quantity": "verified_share", "method": "verified", "number": 0.5, "bound": "<"}
+    cost = {"design": "none", "quantity": "period_us", "number": 128.74, "chip": "neurosim-v1.4"}
+    study["published_claims"] = [{**claim, "source": "a claim <i>"}]
+    study["published_costs"] = [{**cost, "network": "vgg8", "source": "a table"}]
+    (other / "study.json").write_text(json.dumps(study))
+    claimed, priced = join(other).published
+    assert (claimed.ours, claimed.published) == (100.0, 50.0)
+    assert priced.ours == pytest.approx(128.73, rel=1e-3, abs=0)
+    (table,) = beside((claimed, priced))
+    rows = table.records()
+    assert [row["deviation"] for row in rows] == ["+100.0 %", "-0.0 %"]
+    assert [row["source"] for row in rows] == ["a claim <i>", "a table"]
+
+
+@pytest.mark.slow
+def test_sweep_gives_curves(run, folder, tmp_path):
+    archsim.sweep(
+        "tsb-size-x-cell-bits",
+        out=tmp_path / "sweep",
+        overrides=["sweep.fidelity=hardware", "sweep.objectives=[edp,area]"],
+    )
+    place = tmp_path / "report"
+    done = run("report", folder, "--sweep", tmp_path / "sweep", "--folder", place)
+    assert done.exit_code == 0, done.output
+    for suffix in ("png", "svg", "pdf"):
+        assert (place / "figures" / f"size-channels.{suffix}").is_file()
+        assert (place / "figures" / f"size-bits-per-cell.{suffix}").is_file()
+    rows = pd.read_parquet(place / "tables" / "size-curves.parquet")
+    assert len(rows) == 27
+    own = rows[(rows["design"] == "common") & (rows["tsb.channels"] == 5)]
+    own = own[own["chip.precision.bits_per_cell"] == 2]
+    alone = pipeline.map_network("lenet3", design="common", overrides=["tsb.channels=5"]).totals
+    assert float(own["edp_uJ_us"].iloc[0]) == pytest.approx(alone["edp_uJ_us"], rel=1e-9, abs=0)
+    assert 'id="chart-curves"' in (place / "index.html").read_text()
+    again = run("report", folder, "--folder", place)
+    assert again.exit_code == 0
+    assert not (place / "figures" / "size-channels.png").exists(), "of the former report"
+
+
+def test_sweep_of_another_network_is_refused(run, folder, tmp_path):
+    archsim.sweep("tsb-size-vgg8", out=tmp_path / "sweep")
+    done = run("report", folder, "--sweep", tmp_path / "sweep", "--folder", tmp_path / "report")
+    assert done.exit_code == 2
+    assert "a sweep of vgg8, the report is of lenet3" in done.stderr
+
+
+@pytest.mark.slow
+def test_report_shows_in_a_notebook(folder, tmp_path):
+    written = archsim.report(folder, folder=tmp_path)
+    shown = written._repr_html_()
+    assert "TSB &lt;script&gt; (common)" in shown
+    assert "<script" not in shown
+    assert "data:image/png;base64," in shown
+    assert written.figure("floorplan-common").is_file()
+    with pytest.raises(DataError, match=r"figure 'nonsense\.svg'; allowed: accuracy"):
+        written.figure("nonsense")
 
 
 @pytest.mark.parametrize(
@@ -264,6 +377,9 @@ def test_mixed_devices_are_refused(run, folder, tmp_path):
         (("report", "nonsense"), "unknown study 'nonsense'"),
         (("report", "a", "b"), "a: not the folder of a run"),
         (("report", "diff", "a", "b"), "a: not the folder of a report"),
+        (("report", ".", "--set", "study.chips=2"), "its settings are its own"),
+        (("report", "."), "not the folder of a run (no study.json)"),
+        (("report", "tsb-lenet3", "--no-train", "--sweep", "."), "not the folder of a sweep"),
     ],
 )
 def test_bad_input(run, arguments, message):

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,51 @@ def test_other_objectives_and_conditions(folder: Path) -> None:
 
 
 def test_a_front_of_nothing_says_why(folder: Path) -> None:
-    out = ok(run_cli("sweep", "show", folder, "--where", "area_mm2 < 1e-9"))
+    done = run_cli("sweep", "show", folder, "--where", "area_mm2 < 1e-9")
+    assert done.exit_code == 1
+    out = done.stdout
     assert out == "Front of edp_Js, area_m2: 0 of 0 points; none meets area_mm2 < 1e-9\n"
+    done = run_cli("sweep", "show", folder, "--cheapest", "edp", "--where", "area_mm2 < 1e-9")
+    assert done.exit_code == 1
+    assert "No feasible design with area_mm2 < 1e-9: the least area is 0.7764" in done.stdout
+    assert " mm2 at point " in done.stdout
+
+
+def test_infeasible_designs_say_why(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    done = run("sweep", "small.yaml", "--jobs", "1", "--set", "chip.hierarchy.max_tiles=1")
+    assert "18 points, 18 of them infeasible; 0 on the front" in done.stdout
+    assert "infeasible: 18, tiles" in done.stdout
+    done = run("sweep", "show", "sweeps/small")
+    assert done.exit_code == 1
+    assert "none is feasible: tiles (18)" in done.stdout
+
+
+def test_answers_of_a_part_of_the_sweep_say_so(folder: Path, tmp_path: Path) -> None:
+    """A part is missing, as after a kill: every answer says that it is not of all points."""
+    place = tmp_path / "half"
+    shutil.copytree(folder, place)
+    parts = sorted((place / "parts").iterdir())
+    parts[-1].unlink()
+    words = f"{len(parts) - 1} of {len(parts)} parts are done"
+    for question in ((), ("--cheapest", "edp"), ("--effects", "edp"), ("--format", "json")):
+        done = run_cli("sweep", "show", place, *question)
+        assert done.exit_code == 0, done.stderr
+        assert words in done.stderr
+    assert words in answer(done)["unfinished"]
+    assert answer(run_cli("sweep", "show", folder, "--format", "json"))["unfinished"] == ""
+    done = run_cli("sweep", "show", place, "--compare", "0,23")
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "resume" in run_cli("sweep", "show", place, "--point", "23").stderr
+    done = run_cli("sweep", tmp_path / "small.yaml", "--out", place, "--resume", "--jobs", "1")
+    assert done.exit_code == 2  # no such file: nothing is announced
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    done = run_cli("sweep", tmp_path / "small.yaml", "--out", place, "--resume", "--jobs", "1")
+    assert done.exit_code == 0, done.stderr
+    assert f"{1 / len(parts):.0%} of them left" in done.stderr
+    done = run_cli("sweep", tmp_path / "small.yaml", "--out", place, "--resume", "--jobs", "1")
+    assert "nothing to do" in done.stderr
 
 
 def test_cheapest(folder: Path) -> None:
@@ -192,6 +236,14 @@ def test_answers_into_a_file(folder: Path, tmp_path: Path) -> None:
         (("full-chip", "--jobs", "0"), ["Invalid value for '--jobs'"]),
         (("full-chip", "--axis", "chip.adc.bits=5"), ["--axis chip.adc.bits=5: allowed: a list"]),
         (("full-chip", "--axis", "chip.adc.bits"), ["is not path=value"]),
+        (
+            ("full-chip", "--axis", "chip.adc.bits={from: 3, to: 8, step: 0.5}"),
+            ["chip.adc.bits: from = 3, step = 0.5; allowed: whole numbers"],
+        ),
+        (
+            ("tsb-size-vgg8", "--axis", "design=[none]"),
+            ["no point has a shared block, and this changes nothing"],
+        ),
         (("full-chip", "--axis", "chip.adc.bits=[5,5]"), ["5 is given twice"]),
         (("full-chip", "--axis", "chip.adc.bitz=[5,6]"), ["unknown key 'bitz'", "'bits'"]),
         (("full-chip", "--set", "chip.adc.bitz=5"), ["unknown key 'bitz'", "'bits'"]),
@@ -255,6 +307,12 @@ def test_bad_input(run: Run, tmp_path: Path, arguments: tuple[str, ...], words: 
         (("--plot", "a.png", "--colour", "pie"), ["pie"]),
         (("--figure", "parallel"), ["--figure without --plot FILE"]),
         (("--colour", "rows"), ["--colour without --plot FILE"]),
+        (("--where", "design == shared"), ["holds for none of the values of design: none, common"]),
+        (("--where", "channels > 99"), ["holds for none of the values of tsb.channels: 16, 4"]),
+        (("--cheapest", "accuracy"), ["no column 'accuracy'"]),
+        (("--cheapest", "rows"), ["'rows' is no result; allowed: a cost"]),
+        (("--compare", "3,3"), ["--compare 3,3; allowed: two different points"]),
+        (("--plot", "a.png", "--figure", "edp,rows"), ["'edp' is no parameter"]),
         (("--where", "accuracy > 0.9"), ["no column 'accuracy'", "fidelity: accuracy"]),
         (("--out", "nowhere/x.json"), ["the folder nowhere does not exist"]),
     ],

@@ -270,12 +270,29 @@ def test_dumped_parts_can_be_used_as_files(tmp_path: Path) -> None:
     assert again.chip.adc == found.chip.adc
 
 
-def test_citations_are_distinct_sorted_and_name_overrides() -> None:
+def test_citations_are_publications_and_tools_alone() -> None:
     found = resolve(overrides=["device.r_on=50"]).citations()
     assert list(found) == sorted(set(found))
-    assert "user override device.r_on=50" in found
     assert any("NeuroSim" in source for source in found)
     assert len(found) > 5
+    for source in found:
+        assert not source.startswith(("assumed", "user override", "physics:"))
+
+
+def test_constants_say_whether_they_are_cited_assumed_or_overridden() -> None:
+    own = resolve(overrides=["device.r_on=50"])
+    found = {each.path: each for each in own.constants()}
+    assert (found["device.r_on"].kind, found["device.r_on"].value) == ("override", "50 kohm")
+    assert {each.kind for each in found.values()} == {"cited", "assumed", "override", "definition"}
+    assumed = found["chip.activity.input_std"]
+    assert (assumed.kind, assumed.range) == ("assumed", "0.15 to 0.35")
+    assert "rectified Gaussian" in assumed.note
+
+
+def test_parts_that_nothing_rests_on_are_left_out() -> None:
+    own = resolve()
+    assert any("LPDDR4" in source for source in own.citations())
+    assert not any("LPDDR4" in source for source in own.citations(leave_out=("memory", "link")))
 
 
 def test_models_are_frozen() -> None:

@@ -42,6 +42,12 @@ def test_cheapest_without_constraints(frame):
 
 def test_nothing_qualifies(frame):
     found = cheapest(frame, minimise="area", where=["accuracy > 0.995"])
+    with pytest.raises(ConfigError, match="'accuracy' is a result of which more is better"):
+        cheapest(frame, minimise="accuracy")
+    best = frame[frame["feasible"]]["accuracy_mean"].max()
+    assert found.nearest["accuracy > 0.995"][:2] == ("accuracy_mean", best)
+    with pytest.raises(ConfigError, match=r"share, 0 to 1; write 'accuracy > 95 %'"):
+        cheapest(frame, minimise="area", where=["accuracy > 95"])
     assert found.position is None
     assert found.design is None
     assert found.meets == {"accuracy > 0.995": 0}
@@ -53,7 +59,7 @@ def test_not_evaluated_is_never_cheapest(frame):
     found = cheapest(frame, minimise="area")
     assert found.position == 1
     assert found.not_evaluated == 1
-    with pytest.raises(ConfigError, match="'design' holds"):
+    with pytest.raises(ConfigError, match="'design' is no result; allowed: a cost"):
         cheapest(frame, minimise="design")
 
 

@@ -68,9 +68,13 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for address in (f"tcp://127.0.0.1:{port}", "nonsense://x"):
+    for address, words in (
+        (f"tcp://127.0.0.1:{port}", "no scheduler answered"),
+        ("nonsense://x:1", "unknown address scheme"),
+        ("nonsense", "missing port number"),
+    ):
         begin = time.monotonic()
-        with pytest.raises(ConfigError, match=f"--scheduler {address}: no scheduler answered"):
+        with pytest.raises(ConfigError, match=f"--scheduler {address}: {words}"):
             sweep(small_sweep(), out=tmp_path / "out", scheduler=address)
         assert not (tmp_path / "out").exists()
         assert time.monotonic() - begin < 60  # it does not wait for ever

@@ -173,6 +173,7 @@ def test_nothing_is_left() -> None:
         ({"constraints": ["edp_Js < 1", "edp_Js >= 1"]}, "cannot both hold"),
         ({"constraints": ["tiles == 3", "tiles == 4"]}, "cannot both hold"),
         ({"constraints": ["device == rram", "device == pcm"]}, "cannot both hold"),
+        ({"constraints": ["channels > 500"]}, "holds for none of the values of tsb.channels"),
         ({"constraints": ["rows > 500"]}, "'rows > 500' holds for none of .*rows: 64, 128"),
         ({"constraints": ["device == mram"]}, "holds for none of the values of device: rram, pcm"),
     ],
@@ -191,7 +192,6 @@ def test_questions_are_checked_before_anything_runs(
         ["area_mm2 > 1e-6", "area_mm2 < 1e6", "area_mm2 != 3"],
         ["edp_Js >= 1", "edp_Js <= 1"],
         ["device == rram", "device != pcm"],
-        ["channels > 500"],  # not where there is no block
     ],
 )
 def test_constraints_that_something_may_meet_are_no_contradiction(

@@ -7,6 +7,7 @@ from functools import cache
 from archsim.joint import ACCURACY, JointDesign, JointResult
 from archsim.pipeline import map_network
 from archsim.results import MapResult
+from archsim.size_curves import COSTS, CurvePoint, SizeCurves
 from reports.page import PageContent, PageFigure, collect
 
 #: What nobody should call a method, and what somebody will.
@@ -69,6 +70,32 @@ def usual() -> JointResult:
     return joint(*found)
 
 
+def curves() -> SizeCurves:
+    """Two sizes, two bits, one placement and a design without a block; a hostile name."""
+    sizes = [("none", None, 1), ("common", 2, 1), ("common", 5, 1), ("common", 2, 2)]
+    points = tuple(
+        CurvePoint(
+            point=number,
+            design=place,
+            sizes={"tsb.channels": channels, "chip.precision.bits_per_cell": bits},
+            accuracy=90.5 + number,
+            low=90.0 + number,
+            high=None,
+            values=dict.fromkeys(COSTS, 1.0 + number),
+            command=HOSTILE,
+        )
+        for number, (place, channels, bits) in enumerate(sizes)
+    )
+    return SizeCurves(
+        name=HOSTILE,
+        folder="sweeps/x",
+        networks=("lenet3",),
+        axes=("tsb.channels", "chip.precision.bits_per_cell"),
+        points=points,
+        note=f"Of {HOSTILE}.",
+    )
+
+
 def page(result: JointResult | None = None, **changes: object) -> PageContent:
     settings: dict[str, object] = {
         "answer": ["Take the TSB.", f"Not {HOSTILE}."],
@@ -77,5 +104,6 @@ def page(result: JointResult | None = None, **changes: object) -> PageContent:
         "provenance": [("seeds", "0"), (HOSTILE, HOSTILE)],
         "figures": [PageFigure("Floorplan", SVG, f"tiles {HOSTILE}", "A caption.")],
         "notes": ["Read with care."],
+        "curves": [curves()],
     }
     return collect(usual() if result is None else result, **(settings | changes))

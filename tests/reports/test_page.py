@@ -18,7 +18,7 @@ from reports.page import PageContent, html, save
 from reports.page import render as render_module
 from reports.page.breakdown import LEAKAGE, PARTS, REST
 from reports.page.designs import CORE
-from reports.page.render import unit_text
+from reports.page.text import unit_text
 from reports.tables import Column, Table
 from tests.reports.pages import HOSTILE, SVG, design, joint, mapped, page, usual
 
@@ -175,10 +175,23 @@ def test_citations_are_those_of_the_models_used(content: PageContent) -> None:
     expected = {
         line
         for place in ("none", "common", "separate")
-        for line in mapped(place).resolved.citations()
-    } | set(mapped("none", "chip.programming.policy=all").resolved.citations())
+        for line in mapped(place).resolved.citations(leave_out=("memory", "link"))
+    }
     assert set(content.citations) == expected
     assert list(content.citations) == sorted(expected, key=str.casefold)
+
+
+def test_constants_are_cited_assumed_or_set_by_somebody() -> None:
+    own = page(joint(design("plain", hardware=mapped("none", "device.sigma=0.3"))))
+    assert own.overridden is not None
+    assert own.overridden.records() == [
+        {"constant": "device.sigma", "value": "0.3", "designs": "all"}
+    ]
+    assert own.assumed is not None
+    assumed = {row["constant"]: row for row in own.assumed.records()}
+    assert assumed["chip.activity.input_std"]["range"] == "0.15 to 0.35"
+    assert not any(name.startswith(("memory", "link")) for name in assumed)
+    assert "user override device.sigma=0.3" not in own.citations
 
 
 def test_configurations_are_named_by_their_hash(content: PageContent) -> None:
@@ -282,7 +295,7 @@ def test_readers_of_the_screen_find_their_way(read: Read) -> None:
     first = read.all("a")[0]
     assert first == {"class": "skip", "href": "#main"}
     charts = [own for own in read.all("div") if own.get("class", "").startswith("chart")]
-    assert len(charts) == 4
+    assert len(charts) == 5
     for chart in charts:
         assert chart["role"] == "img"
         assert chart["aria-label"]

@@ -187,6 +187,51 @@ def test_filter_and_sigma_choose_rows(opened: Any) -> None:
     assert "4 of 10 designs" in opened.find_element("id", "status").text
 
 
+def test_filter_takes_conditions_on_columns(opened: Any) -> None:
+    field = opened.find_element("id", "filter")
+    field.send_keys("accuracy > 90.5, tsb")
+    assert visible_rows(opened) == ["TSB (common)", "TSB (separate)"]
+    field.clear()
+    field.send_keys("EDP < 1")
+    assert "TSB (common)" not in visible_rows(opened)
+    assert visible_rows(opened)
+    field.clear()
+    field.send_keys("edq < 1")
+    assert "no column edq" in opened.find_element("id", "status").text
+    assert len(visible_rows(opened)) == 5
+
+
+def test_every_other_table_sorts_too(opened: Any) -> None:
+    click(opened, opened.find_element("css selector", "#components-data summary"))
+    heading = next(
+        own
+        for own in opened.find_elements("css selector", "#components-data thead th")
+        if "energy" in own.text
+    )
+    click(opened, heading.find_element("tag name", "button"))
+    assert heading.get_attribute("aria-sort") == "ascending"
+    values = js(
+        opened,
+        "return [...document.querySelectorAll('#components-data tbody tr')]"
+        ".map(row => Number(row.cells[arguments[0].cellIndex].dataset.value))",
+        heading,
+    )
+    assert values == sorted(values)
+
+
+def test_curves_of_a_sweep_can_be_looked_at_from_both_sides(opened: Any) -> None:
+    assert axis_title(opened, "chart-curves") == "channels of the shared block"
+    traces = "return document.getElementById('chart-curves').data.map(own => own.y)"
+    assert [91.5, 92.5] in js(opened, traces)
+    choose(opened, "curve-metric", "area_mm2")
+    choose(opened, "curve-axis", "chip.precision.bits_per_cell")
+    wait(opened, lambda: axis_title(opened, "chart-curves") == "bits per cell")
+    title = "return document.querySelector('#chart-curves .ytitle').textContent"
+    assert js(opened, title) == "area, mm²"
+    assert js(opened, "return window.hacked === undefined")
+    assert opened.get_log("browser") == []
+
+
 def test_all_columns_are_a_click_away(opened: Any) -> None:
     count = (
         "return [...document.querySelectorAll('#designs-table thead th')]"
@@ -321,6 +366,10 @@ def test_paper_gets_no_controls(opened: Any) -> None:
         ".filter(own => own.offsetParent && !own.matches('.sort')).length",
     )
     assert shown == 0
+    js(opened, "window.dispatchEvent(new Event('beforeprint'))")
+    assert len(visible_rows(opened)) == 10, "paper has every sigma"
+    js(opened, "window.dispatchEvent(new Event('afterprint'))")
+    assert len(visible_rows(opened)) == 5
     printed = opened.print_page()
     assert len(printed) > 10_000
     assert opened.get_log("browser") == []

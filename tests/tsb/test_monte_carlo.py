@@ -253,6 +253,38 @@ def test_own_images_are_the_same_whatever_the_chunks(task):
     assert not torch.equal(everything.accuracy, first.accuracy)
 
 
+def test_right_answers_of_every_image_add_up_to_the_accuracy(task):
+    model, images, labels = task
+    found = [
+        monte_carlo(
+            model,
+            alike_chips(noisy(model)),
+            images,
+            labels,
+            chips=20,
+            generator=seeded(5),
+            backend=backend,
+        )
+        for backend in ("loop", "compiled")
+    ]
+    for own in found:
+        assert own.right is not None
+        assert own.right.shape == labels.shape
+        assert int(own.right.sum()) == round(float(own.accuracy.sum()) * len(labels))
+        assert int(own.right.max()) <= 20
+    assert torch.equal(found[0].right, found[1].right)
+    apart = monte_carlo(
+        model,
+        alike_chips(noisy(model)),
+        images,
+        labels,
+        chips=2,
+        generator=seeded(5),
+        images_per_instance=40,
+    )
+    assert apart.right is None
+
+
 def test_one_thread_inside_and_the_old_number_after():
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -200,7 +200,9 @@ def test_a_study_may_grow(done: StudyRun) -> None:
     steps: list[Step] = []
     more = study(methods=[*BASE["methods"], {"name": "biases", "corrections": "biases"}])
     run_study(open_run(done.folder, more), data_root=str(DATA), news=steps.append)
-    assert [(step.stage, step.total) for step in steps] == [("methods", 1)]
+    said = [(step.stage, step.phase, step.done, step.total) for step in steps]
+    phases = [("methods", phase, 0, 1) for phase in ("program", "repair", "evaluate")]
+    assert said == [*phases, ("methods", None, 1, 1)]
     assert "biases" in set(summarise(more, done.folder)["method"])
 
 

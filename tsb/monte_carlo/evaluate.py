@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from archsim.errors import ConfigError, DataError, NetworkError, close_matches
@@ -58,12 +58,22 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloResult:
-    """Accuracies of all instances, ``chip run``, and how they were worked out."""
+    """Accuracies of all instances, ``chip run``, and how they were worked out.
+
+    Attributes:
+        accuracy: fraction of images classified correctly.
+        images: per instance.
+        backend: name of the back end.
+        note: why it is not the compiled one, "" if it is or was asked for.
+        right: number of instances that classify each image correctly; None where instances have
+            images of their own.
+    """
 
     accuracy: AccuracyTable
     images: int
     backend: str
     note: str
+    right: Int[Tensor, " image"] | None = None
 
     @property
     def stats(self) -> AccuracyStats:
@@ -166,13 +176,42 @@ def count_correct(
     Raises:
         DataError: names or shapes that are not those of the model.
     """
+    found = right_answers(
+        model, weights, images, labels, chosen=chosen, images_at_once=images_at_once
+    )
+    return found.sum(-1)
+
+
+def right_answers(
+    model: nn.Module,
+    weights: Instances,
+    images: Images,
+    labels: Int[Tensor, "*sample image"],
+    *,
+    chosen: Chosen,
+    images_at_once: int | None = None,
+) -> Bool[Tensor, "sample image"]:
+    """Say which images each instance classifies correctly; arguments as :func:`count_correct`.
+
+    Args:
+        model: the network, in evaluation mode.
+        weights: instances along a leading ``sample`` axis, by parameter name.
+        images: shared, or one set per instance.
+        labels: classes; ``image``, or ``sample image`` for own images.
+        chosen: the back end.
+        images_at_once: cuts the images into batches; None chooses by back end.
+
+    Raises:
+        DataError: names or shapes that are not those of the model.
+    """
     size = images_at_once or _IMAGES_AT_ONCE[chosen.name]
-    total = torch.zeros(check_instances(model, weights), dtype=torch.long, device=images.device)
+    check_instances(model, weights)
     parts = torch.split(images, size, -SHARED_IMAGE_DIMS), torch.split(labels, size, -1)
-    for part, answers in zip(*parts, strict=True):
-        guesses = chosen.scores(model, weights, part).argmax(-1)
-        total += (guesses == answers).sum(-1)
-    return total
+    found = [
+        chosen.scores(model, weights, part).argmax(-1) == answers
+        for part, answers in zip(*parts, strict=True)
+    ]
+    return torch.cat(found, -1)
 
 
 def monte_carlo(
@@ -228,6 +267,9 @@ def monte_carlo(
         draw_chip, runs, generator, count, images_per_instance, image_generator or generator
     )
     correct: list[Tensor] = []
+    by_image = None
+    if images_per_instance is None:
+        by_image = torch.zeros(count, dtype=torch.long, device=images.device)
     while len(correct) < chips * runs:
         look = min(_CHIPS_PER_LOOK if half_width else chips, chips - len(correct) // runs)
         wanted = look * runs
@@ -237,7 +279,7 @@ def monte_carlo(
             weights = {name: torch.stack([w[name] for w, _ in chunk]) for name in chunk[0][0]}
             subset = torch.stack([own for _, own in chunk]) if images_per_instance else ...
             with one_thread():
-                found = count_correct(
+                found = right_answers(
                     model,
                     weights,
                     images[subset],
@@ -245,12 +287,15 @@ def monte_carlo(
                     chosen=chosen,
                     images_at_once=images_at_once,
                 )
-            correct += found.unbind()
+            correct += found.sum(-1).unbind()
+            if by_image is not None:
+                by_image += found.sum(0)
         used = images_per_instance or count
         table = (torch.stack(correct).double() / used).view(-1, runs).cpu()
         if half_width and accuracy_stats(table, images=used).half_width <= half_width:
             break
-    return MonteCarloResult(table, used, chosen.name, chosen.note)
+    right = None if by_image is None else by_image.cpu()
+    return MonteCarloResult(table, used, chosen.name, chosen.note, right)
 
 
 def _instances(

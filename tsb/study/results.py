@@ -162,10 +162,14 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
                         "beyond_retention": bool(beyond_retention(study)),
                     }
                 )
-    published = {(p.method, p.sigma): p.accuracy for p in study.published}
+    published = {(p.method, p.sigma): p for p in study.published}
+    ideal = published.get((IDEAL, 0.0))
     for row in summary:
-        row["published_accuracy"] = published.get((row["method"], row["sigma"]))
-        row["published_ideal"] = published.get((IDEAL, 0.0))
+        said = published.get((row["method"], row["sigma"]))
+        row["published_accuracy"] = said and said.accuracy
+        row["published_source"] = said and said.source
+        row["published_ideal"] = ideal and ideal.accuracy
+        row["published_ideal_source"] = ideal and ideal.source
     return pd.DataFrame(summary)
 
 

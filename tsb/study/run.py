@@ -12,11 +12,13 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from archsim import __version__
+from archsim.config.resolve import validate_model
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
 from archsim.whole_file import write_whole
@@ -62,6 +64,7 @@ class Step:
         accuracy: noisy validation accuracy after that epoch.
         done: units of this stage that are finished.
         total: units of this stage.
+        phase: of a unit of ``methods``, which is over; None for a unit that is done.
     """
 
     stage: str
@@ -70,6 +73,7 @@ class Step:
     accuracy: float | None
     done: int
     total: int
+    phase: str | None = None
 
 
 News = Callable[[Step], None]
@@ -130,9 +134,18 @@ def _read_study(path: Path) -> Study:
             f"{path.parent}: not the folder of a run (no {path.name}); archsim train makes one"
         )
     try:
-        return Study.model_validate_json(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not the study of a run: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: not the study of a run: {type(document).__name__}")
+    try:
+        return validate_model(Study, document, "study")
+    except ConfigError as error:
+        raise DataError(
+            f"{path}: no study of this version of archsim ({__version__}): {error}\n"
+            "archsim train STUDY --run ANOTHER-FOLDER makes the run anew"
+        ) from error
 
 
 def run_study(
@@ -284,7 +297,10 @@ def _one_by_one(
                 )
             )
 
-        _work(run.study, unit, run.folder, data_root, progress, device)
+        def reached(phase: str, at: int = done, name: str = unit.folder) -> None:
+            told(replace(_finished(stage, name, at, len(units)), phase=phase))
+
+        _work(run.study, unit, run.folder, data_root, progress, device, reached)
         told(_finished(stage, unit.folder, done + 1, len(units)))
 
 
@@ -317,11 +333,12 @@ def _work(
     data_root: str | None,
     progress: Callable[[EpochRecord], None] | None = None,
     device: torch.device = CPU,
+    reached: Callable[[str], None] = lambda _: None,
 ) -> None:
     if isinstance(unit, BackboneUnit):
         train_unit(study, unit, folder, data_root, progress, device=device)
     else:
-        method_unit(study, unit, folder, data_root, device=device)
+        method_unit(study, unit, folder, data_root, device=device, reached=reached)
 
 
 def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on: str) -> None:

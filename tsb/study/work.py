@@ -51,6 +51,8 @@ from tsb.study.units import (
 from tsb.train import Progress, train_backbone
 
 RESULT = "result.json"
+#: What :func:`method_unit` does, in order.
+PHASES = ("program", "repair", "evaluate")
 
 
 @lru_cache(maxsize=2)
@@ -195,6 +197,7 @@ def method_unit(
     data_root: str | None,
     *,
     device: torch.device = CPU,
+    reached: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Program the chips of a backbone, train the method's corrections, evaluate, write the result.
 
@@ -206,6 +209,7 @@ def method_unit(
         folder: of the run; the backbone has been trained.
         data_root: where the data are.
         device: where chips are tuned and evaluated.
+        reached: told of each of :data:`PHASES` when it is over.
     """
     method = next(own for own in study.methods if own.name == unit.method)
     training = backbone_unit(study, method, unit.sigma, unit.seed)
@@ -222,6 +226,7 @@ def method_unit(
     programmed = deploy_all(
         model, placement, seeds, network=study.network, options=study.options, verified=masks
     )
+    reached("program")
     chips = [chip.to(device) for chip in programmed]
     carrier = make_carrier(model.to(device), graph_of(study), rule=study.insertion)
     corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
@@ -236,6 +241,7 @@ def method_unit(
         seed=unit.seed,
     )
     tuned = tune(carrier, chips, corrections, data, settings)
+    reached("repair")
     place = folder / "methods" / unit.folder
     place.mkdir(parents=True, exist_ok=True)
     corrected = _corrected(chips, carrier, corrections, tuned, placement, method)
@@ -257,7 +263,7 @@ def method_unit(
             "backbone": training.folder,
             "accuracy": measured.accuracy.tolist(),
             "images": study.images_per_run or len(data.test),
-            "validation_accuracy": _validated(study, unit, used, data, backend),
+            **_validated(study, unit, used, data, backend),
             **effort(study, method, corrected[0], tuned),
             **provenance(),
             "computed_on": describe(device),
@@ -265,6 +271,7 @@ def method_unit(
             "settings": method_settings(study, unit) | _content(stored),
         },
     )
+    reached("evaluate")
 
 
 def _corrected(
@@ -311,8 +318,8 @@ def _evaluate(
 
 def _validated(
     study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset, backend: str
-) -> float:
-    """Return the mean accuracy of the chips on validation images: what methods may be chosen by."""
+) -> dict[str, Any]:
+    """Return what methods may be chosen by: accuracy on validation images, by chip and by image."""
     split = data.validation.spread(study.tuning.validation_images)
     found = monte_carlo(
         used[0].corrected.carrier.model,
@@ -323,7 +330,13 @@ def _validated(
         generator=torch.Generator().manual_seed(unit.seed),
         backend=backend,
     )
-    return float(found.accuracy.mean())
+    by_image = () if found.right is None else found.right.tolist()
+    return {
+        "validation_accuracy": float(found.accuracy.mean()),
+        "validation_by_chip": found.accuracy.mean(1).tolist(),
+        # How many of the chips classify each image correctly.
+        "validation_right": list(by_image),
+    }
 
 
 def _in_turn(used: list[ChipInUse]) -> Callable[[torch.Generator], Draw]:

@@ -1,0 +1,120 @@
+"""``archsim.report``: from a study, or the folders of runs, to the folder of a joint report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from archsim._shadow import check_shadowing
+
+check_shadowing()
+
+from archsim import pipeline_study  # noqa: E402
+from archsim.config.study import Study, load_study  # noqa: E402
+from archsim.errors import ConfigError, DataError  # noqa: E402
+from archsim.pipeline_report import join_runs, opened, planned  # noqa: E402
+from archsim.pipeline_report_sweep import size_curves  # noqa: E402
+from archsim.pipeline_report_write import Report, write_report  # noqa: E402
+from archsim.size_curves import SizeCurves  # noqa: E402
+from tsb.study import StudyRun  # noqa: E402
+from tsb.study.run import News  # noqa: E402
+
+
+def report(
+    targets: str | Path | Study | Sequence[str | Path] = pipeline_study.DEFAULT_STUDY,
+    *,
+    folder: str | Path | None = None,
+    run: str | Path | None = None,
+    chip: str | None = None,
+    sweeps: Sequence[str | Path] = (),
+    allow_mixed: bool = False,
+    train: bool = True,
+    overrides: Iterable[str] = (),
+    data_root: str | Path | None = None,
+    jobs: int = 1,
+    commands: Sequence[str] = (),
+    news: News | None = None,
+) -> Report:
+    """Write the joint report of a study or of runs: what a study's run lacks is trained first.
+
+    Args:
+        targets: a study (preset name, YAML file or itself), or folders of runs, which are taken as
+            they are.
+        folder: of the report; None: ``report`` in that of the first run.
+        run: folder of the study's run; None: ``runs/NAME``.
+        chip: preset or YAML file; None: the default chip.
+        sweeps: folders of sweeps, for the curves along block size and bits per cell.
+        allow_mixed: also runs of different devices, networks or data in one table.
+        train: whether the study is trained; else what its run has is taken, be it nothing.
+        overrides: ``path=value`` settings of the study, e.g. ``study.chips=4``.
+        data_root: where the data lie; None looks in the usual places and then downloads.
+        jobs: processes of the training.
+        commands: that make the report, for the page.
+        news: told of every step of training, mapping and writing.
+
+    Raises:
+        ArchsimError: whatever is wrong with study, runs, sweeps or folder.
+    """
+    curves = [size_curves(each) for each in sweeps]
+    runs = _runs(targets, run, list(overrides), train)
+    _check_sweeps(runs, curves, allow_mixed)
+    if train and not _are_runs(targets):
+        runs = [
+            pipeline_study.train(
+                own.study, out=own.folder, data_root=data_root, jobs=jobs, news=news
+            )
+            for own in runs
+        ]
+    result = join_runs(runs, chip=chip, allow_mixed=allow_mixed, news=news)
+    place = runs[0].folder / "report" if folder is None else folder
+    return write_report(result, place, runs=runs, commands=commands, curves=curves, news=news)
+
+
+def _listed(targets: str | Path | Study | Sequence[str | Path]) -> list[str | Path | Study]:
+    return [targets] if isinstance(targets, str | Path | Study) else list(targets)
+
+
+def _are_runs(targets: str | Path | Study | Sequence[str | Path]) -> bool:
+    """Whether all targets are folders of runs."""
+    return all(not isinstance(own, Study) and Path(own).is_dir() for own in _listed(targets))
+
+
+def _runs(
+    targets: str | Path | Study | Sequence[str | Path],
+    folder: str | Path | None,
+    overrides: list[str],
+    train: bool,
+) -> list[StudyRun]:
+    """Return studies with their folders, before anything is trained."""
+    listed = _listed(targets)
+    if _are_runs(targets):
+        if folder is not None or overrides:
+            raise ConfigError(
+                f"{listed[0]} is the folder of a run: its settings are its own; allowed: a study "
+                "with --run and --set"
+            )
+        return [opened(own) for own in listed if not isinstance(own, Study)]
+    if len(listed) > 1:
+        wrong = next(own for own in listed if isinstance(own, Study) or not Path(own).is_dir())
+        raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
+    asked = listed[0]
+    study = asked if isinstance(asked, Study) else load_study(str(asked), overrides)
+    if train:
+        place = Path("runs") / study.name if folder is None else Path(folder)
+        return [StudyRun(study, place)]
+    return [planned(study, folder)]
+
+
+def _check_sweeps(
+    runs: Sequence[StudyRun], curves: Sequence[SizeCurves], allow_mixed: bool
+) -> None:
+    """Refuse sweeps of another network beside the designs of a report."""
+    networks = {run.study.network for run in runs}
+    for own in curves:
+        others = set(own.networks) - networks
+        if others and not allow_mixed:
+            raise ConfigError(
+                f"{own.folder}: a sweep of {', '.join(sorted(others))}, the report is of "
+                f"{', '.join(sorted(networks))}; allowed: a sweep of the same network, or "
+                "--allow-mixed"
+            )

@@ -1,0 +1,130 @@
+"""Curves of a sweep for the joint report: along the size of the block and the bits of a cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsim._shadow import check_shadowing
+
+check_shadowing()
+
+from archsim.columns import split_unit  # noqa: E402
+from archsim.config.sweep import Sweep  # noqa: E402
+from archsim.errors import DataError  # noqa: E402
+from archsim.explore.result import SweepResult  # noqa: E402
+from archsim.pipeline_sweep import open_sweep  # noqa: E402
+from archsim.size_curves import COSTS, SIZES, CurvePoint, SizeCurves  # noqa: E402
+from archsim.units import TO_SI  # noqa: E402
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What decides between points that differ in other settings than the sizes.
+_BEST = "edp_Js"
+#: Settings that tell curves apart, beside the sizes.
+_OTHERS = ("design", "network")
+_PERCENT = 100
+
+
+def size_curves(folder: str | Path) -> SizeCurves:
+    """Return accuracy and cost of a sweep against the size of the block and the bits of a cell.
+
+    Where the sweep varies other settings too, each size stands with the values of least EDP.
+
+    Args:
+        folder: of ``archsim sweep``.
+
+    Raises:
+        DataError: not such a folder, nothing in it, or a sweep of other axes.
+    """
+    found = open_sweep(folder)
+    known = [path for path in (*SIZES, *_OTHERS) if path in found.columns]
+    rows = found.frame(columns=[*known, _BEST])
+    axes = tuple(path for path in SIZES if path in known and rows[path].nunique() > 1)
+    if not axes:
+        raise DataError(
+            f"{folder}: sweep '{found.sweep.name}' varies neither {' nor '.join(SIZES)}; allowed: "
+            "a sweep of one of them, e.g. tsb-size-x-cell-bits"
+        )
+    feasible = rows[rows["feasible"].astype(bool)]
+    if feasible.empty:
+        raise DataError(f"{folder}: no point of sweep '{found.sweep.name}' can be built")
+    networks = _networks(found.sweep, feasible)
+    if len(networks) > 1:
+        raise DataError(
+            f"{folder}: sweep '{found.sweep.name}' is of {len(networks)} networks "
+            f"({', '.join(networks)}); allowed: a sweep of one, for curves that can be compared"
+        )
+    keys = [*axes, *(path for path in ("design",) if path in known)]
+    chosen = feasible.sort_values(_BEST, kind="stable").drop_duplicates(keys)["point"]
+    best = found.rows(sorted(chosen))
+    if "design" not in best:
+        best = best.assign(design=found.sweep.design)
+    points = tuple(_point(found, axes, row) for row in best.astype(object).to_dict("records"))
+    left = len(feasible) - len(best)
+    return SizeCurves(
+        name=found.sweep.name,
+        folder=str(folder),
+        networks=tuple(dict.fromkeys(feasible["network"]))
+        if "network" in feasible
+        else (found.sweep.network,),
+        axes=axes,
+        points=points,
+        note=_about(found.sweep, len(rows) - len(feasible), left),
+    )
+
+
+def _networks(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
+    if "network" not in rows:
+        return (sweep.network,)
+    return tuple(str(name) for name in dict.fromkeys(rows["network"]))
+
+
+def _point(found: SweepResult, axes: tuple[str, ...], row: Mapping[Hashable, Any]) -> CurvePoint:
+    accuracy, low, high = (
+        None if (value := _number(row.get(f"accuracy_{key}"))) is None else _PERCENT * value
+        for key in ("mean", "ci95_low", "ci95_high")
+    )
+    number = int(row["point"])
+    return CurvePoint(
+        point=number,
+        design=str(row["design"]),
+        sizes={path: None if _number(row[path]) is None else int(row[path]) for path in axes},
+        accuracy=accuracy,
+        low=low,
+        high=high,
+        values={key: _in_report_units(row, key) for key in COSTS},
+        command=found.map_command(number),
+    )
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number, None for everything else."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _in_report_units(row: Mapping[Hashable, Any], key: str) -> float:
+    """Return a result of the sweep, which is in SI, in the unit of its name in reports."""
+    stem, unit = split_unit(key)
+    column = next(name for name in map(str, row) if split_unit(name)[0] == stem)
+    return float(row[column]) / (TO_SI[unit] if unit else 1.0)
+
+
+def _about(sweep: Sweep, infeasible: int, left: int) -> str:
+    """Say what the curves are of, and what was left out."""
+    device = "" if sweep.device is None else f", device {sweep.device}"
+    text = f"{sweep.network} on chip {sweep.chip}{device}"
+    if sweep.fidelity == "accuracy" and sweep.accuracy is not None:
+        text += f"; accuracies: method {sweep.accuracy.method} of study {sweep.accuracy.study}"
+    settings = ", ".join(sweep.settings)
+    text += f"; {settings}" if settings else ""
+    if left:
+        text += f"; of {left} more points with other settings, those of least EDP are left"
+    if infeasible:
+        text += f"; {infeasible} points cannot be built"
+    return text + "."

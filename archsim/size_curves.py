@@ -1,0 +1,92 @@
+"""Accuracy and cost against the size of the shared block and the bits of a cell: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: Axes that curves run along: path of the setting, and its name.
+SIZES = {
+    "tsb.channels": "channels of the shared block",
+    "chip.precision.bits_per_cell": "bits per cell",
+}
+#: What is drawn against them, in report units; accuracies in per cent.
+COSTS = (
+    "edp_uJ_us",
+    "edp_period_uJ_us",
+    "area_mm2",
+    "energy_uJ",
+    "latency_us",
+    "period_us",
+    "write_pulses",
+    "programming_time_ms",
+    "programming_energy_uJ",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One design of a sweep.
+
+    Attributes:
+        point: its number in the sweep.
+        design: placement of the shared block: none, common or separate.
+        sizes: of :data:`SIZES` that the sweep varies; None where the design has none.
+        accuracy: mean in per cent, None where nothing was measured.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        values: of :data:`COSTS`.
+        command: that maps it by itself.
+    """
+
+    point: int
+    design: str
+    sizes: dict[str, int | None]
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    values: dict[str, float]
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeCurves:
+    """The curves of a sweep.
+
+    Attributes:
+        name: of the sweep.
+        folder: of its results.
+        networks: that it is of.
+        axes: of :data:`SIZES` that it varies.
+        points: feasible ones.
+        note: what network, chip and study they are of, and what was left out.
+    """
+
+    name: str
+    folder: str
+    networks: tuple[str, ...]
+    axes: tuple[str, ...]
+    points: tuple[CurvePoint, ...]
+    note: str
+
+    @property
+    def has_accuracy(self) -> bool:
+        """Whether any point was measured."""
+        return any(own.accuracy is not None for own in self.points)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dictionary per point."""
+        return [
+            {
+                "sweep": self.name,
+                "point": own.point,
+                "design": own.design,
+                **own.sizes,
+                "accuracy_pct": own.accuracy,
+                "ci95_low_pct": own.low,
+                "ci95_high_pct": own.high,
+                **own.values,
+                "command": own.command,
+            }
+            for own in self.points
+        ]

@@ -1,0 +1,75 @@
+"""The noise of a difference on validation images: by hand, and against a simulation."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tsb.study.behind import behind
+
+
+def row(right: torch.Tensor) -> dict[str, object]:
+    """The result of a table of right answers, chip by image."""
+    return {
+        "validation_by_chip": right.double().mean(1).tolist(),
+        "validation_right": right.sum(0).tolist(),
+    }
+
+
+def test_by_hand_with_chips_that_are_alike() -> None:
+    """Two chips, four images; one image of four differs, on both chips: only images scatter."""
+    better = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 0]])
+    other = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0]])
+    found = behind([row(better)], [row(other)], same_chips=True)
+    assert found is not None
+    assert found.mean == pytest.approx(0.25, abs=0)
+    # variance of (0, 0, 1, 0) is 1/4; Student's t with 3 degrees of freedom: 3.182446
+    assert found.half_width == pytest.approx(3.182446 * math.sqrt(0.25 / 4), rel=1e-6, abs=0)
+    assert (found.images, found.chips) == (4, 2)
+
+
+def test_images_that_both_get_wrong_are_no_noise() -> None:
+    same = torch.tensor([[1, 0, 0, 1], [1, 0, 1, 0]])
+    found = behind([row(same)], [row(same)], same_chips=True)
+    assert found is not None
+    assert (found.mean, found.half_width) == (0.0, 0.0)
+
+
+def test_other_chips_add_their_own_scatter() -> None:
+    generator = torch.Generator().manual_seed(0)
+    tables = [torch.rand(8, 100, generator=generator) < share for share in (0.9, 0.6)]
+    # The same good and bad chips in both methods: their difference does not scatter with chips.
+    tables[1] = tables[0] & tables[1]
+    paired = behind([row(tables[0])], [row(tables[1])], same_chips=True)
+    apart = behind([row(tables[0])], [row(tables[1])], same_chips=False)
+    assert paired is not None
+    assert apart is not None
+    assert apart.half_width > paired.half_width
+    assert apart.mean == paired.mean
+
+
+def test_older_results_and_other_images_say_nothing() -> None:
+    own = row(torch.tensor([[1, 1, 0]]))
+    assert behind([own], [{"validation_accuracy": 0.9}], same_chips=True) is None
+    assert behind([own], [row(torch.tensor([[1, 1]]))], same_chips=True) is None
+
+
+def test_interval_covers_the_truth() -> None:
+    """Images of different difficulty, chips of different quality, equal methods: at most 5 % miss.
+
+    The difference is 0. 300 tries: the chance of more than 30 misses at 5 % is below 1e-4; more
+    than none are expected.
+    """
+    generator = torch.Generator().manual_seed(1)
+    missed = 0
+    tries = 300
+    for _ in range(tries):
+        difficulty = torch.rand(200, generator=generator) * 0.3
+        quality = torch.rand(8, 1, generator=generator) * 0.1
+        draws = [torch.rand(8, 200, generator=generator) > difficulty + quality for _ in range(2)]
+        found = behind([row(draws[0])], [row(draws[1])], same_chips=True)
+        assert found is not None
+        missed += abs(found.mean) > found.half_width
+    assert missed <= 30

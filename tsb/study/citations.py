@@ -1,0 +1,50 @@
+"""Where network, data and methods of a study come from."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from archsim.config.study import Study
+from archsim.errors import NetworkError
+from archsim.network.zoo.registry import entry
+from tsb.data.sources import dataset_names, source
+
+_TSB = "Qin et al., trained shared block, ICCAD 2024, arXiv 2406.06544"
+_NEFT = "Qin et al., NeFT, arXiv 2305.14561"
+#: What publications the words of a study stand for.
+_OBJECTIVES = {
+    "neft-ovf": _NEFT,
+    "neft-irs": _NEFT,
+    "lipschitz": "Eldebiky et al., CorrectNet, DATE 2023, arXiv 2211.14917",
+}
+_POLICIES = {
+    "swim": "Yan, Hu & Shi, SWIM, DAC 2022, arXiv 2202.08395",
+    "u-swim": "U-SWIM, arXiv 2401.05357",
+}
+_CORRECTIONS = {"tsb": _TSB}
+
+
+def citations_of(study: Study) -> tuple[str, ...]:
+    """Return the publications of network, data and methods, each with what it is for.
+
+    Args:
+        study: which.
+    """
+    found: dict[str, list[str]] = {_TSB: ["noise of weights"]}
+
+    def add(publication: str | None, what: str) -> None:
+        if publication is not None and what not in found.setdefault(publication, []):
+            found[publication].append(what)
+
+    with suppress(NetworkError):  # a network of the user's own
+        add(entry(study.network).citation, f"network {study.network}")
+    if study.data in dataset_names():
+        add(source(study.data).licence, f"data {study.data}")
+    for backbone in study.backbones.values():
+        add(_OBJECTIVES.get(backbone.objective), f"training {backbone.objective}")
+    for method in study.methods:
+        add(_POLICIES.get(method.write), f"write policy {method.write}")
+        for term in method.corrections.split("+"):
+            name = term.strip().partition(":")[0]
+            add(_CORRECTIONS.get(name), f"correction {name}")
+    return tuple(f"{source}: {', '.join(what)}" for source, what in found.items())
