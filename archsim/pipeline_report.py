@@ -25,6 +25,7 @@ from archsim.pipeline_report_published import published_of  # noqa: E402
 from archsim.results import MapResult  # noqa: E402
 from tsb.study import StudyRun, open_run, summarise, with_choice  # noqa: E402
 from tsb.study.behind import behind  # noqa: E402
+from tsb.study.checks import check_same_settings  # noqa: E402
 from tsb.study.citations import citations_of  # noqa: E402
 from tsb.study.network import graph_of  # noqa: E402
 from tsb.study.results import method_rows, missing  # noqa: E402
@@ -59,13 +60,19 @@ def planned(study: str | Study, folder: str | Path | None = None) -> StudyRun:
         folder: of its run; None: ``runs/NAME`` in the working directory.
 
     Raises:
-        ConfigError: no such study.
+        ConfigError: no such study, or the folder has results of it with other settings.
         DataError: the folder is another study's.
     """
     own = study if isinstance(study, Study) else load_study(study)
     place = Path("runs") / own.name if folder is None else Path(folder)
     if (place / "study.json").is_file():
-        return open_run(place)
+        before = open_run(place).study
+        if before.name != own.name:
+            raise DataError(
+                f"{place}: the run of study '{before.name}', not of '{own.name}'; "
+                "give another --run"
+            )
+        check_same_settings(own, place)
     return StudyRun(own, place)
 
 
@@ -166,8 +173,11 @@ def read_about(run: StudyRun) -> dict[str, Any]:
 
 def _gaps(run: StudyRun) -> tuple[str, ...]:
     """Say which results of a run are not there or of another version, and what makes them."""
-    made_by = read_about(run).get("archsim", __version__)
+    about = read_about(run)
+    made_by = about.get("archsim", __version__)
     other: tuple[str, ...] = ()
+    if not about and (run.folder / "run.json").is_file():
+        other = (f"{run.folder / 'run.json'}: damaged: which version made the run is not known.",)
     if made_by != __version__:
         other = (
             f"{run.folder}: made by archsim {made_by}, this is {__version__}: accuracies are of "

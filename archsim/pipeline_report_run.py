@@ -10,11 +10,16 @@ from archsim._shadow import check_shadowing
 check_shadowing()
 
 from archsim import pipeline_study  # noqa: E402
+from archsim.config.resolve import DEFAULT_CHIP, resolve  # noqa: E402
 from archsim.config.study import Study, load_study  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.pipeline_report import join_runs, opened, planned  # noqa: E402
 from archsim.pipeline_report_sweep import size_curves  # noqa: E402
-from archsim.pipeline_report_write import Report, write_report  # noqa: E402
+from archsim.pipeline_report_write import (  # noqa: E402
+    Report,
+    check_report_folder,
+    write_report,
+)
 from archsim.size_curves import SizeCurves  # noqa: E402
 from tsb.study import StudyRun  # noqa: E402
 from tsb.study.run import News  # noqa: E402
@@ -58,6 +63,10 @@ def report(
     curves = [size_curves(each) for each in sweeps]
     runs = _runs(targets, run, list(overrides), train)
     _check_sweeps(runs, curves, allow_mixed)
+    place = runs[0].folder / "report" if folder is None else Path(folder)
+    for own in runs:
+        resolve(chip=chip or DEFAULT_CHIP, device=own.study.device)
+    check_report_folder(place)
     if train and not _are_runs(targets):
         runs = [
             pipeline_study.train(
@@ -66,7 +75,6 @@ def report(
             for own in runs
         ]
     result = join_runs(runs, chip=chip, allow_mixed=allow_mixed, news=news)
-    place = runs[0].folder / "report" if folder is None else folder
     return write_report(result, place, runs=runs, commands=commands, curves=curves, news=news)
 
 

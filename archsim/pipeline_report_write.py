@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +32,7 @@ from archsim.pipeline_report import (  # noqa: E402
 from archsim.pipeline_report_figures import Drawing, answer_of, drawings  # noqa: E402
 from archsim.sensitivity import Elasticity  # noqa: E402
 from archsim.size_curves import SizeCurves  # noqa: E402
-from archsim.whole_file import write_whole  # noqa: E402
+from archsim.whole_file import is_temporary, write_whole  # noqa: E402
 from reports import page  # noqa: E402
 from reports.joint_notebook import html_of  # noqa: E402
 from reports.joint_tables import answer, beside  # noqa: E402
@@ -40,6 +42,8 @@ from tsb.study.run import News, Step  # noqa: E402
 
 #: Keys of a study that no number depends on.
 _NO_INPUTS = {"description", "published", "published_claims", "published_costs"}
+#: Names that the resolved studies are written to.
+_STUDY = re.compile(r"^study(-\d+)?\.yaml$")
 #: Endings that every figure is written with.
 _SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -115,6 +119,7 @@ def write_report(
         DataError: the folder cannot be written.
     """
     place = Path(folder)
+    check_report_folder(place)
     for name in ("tables", "figures"):
         try:
             (place / name).mkdir(parents=True, exist_ok=True)
@@ -139,6 +144,31 @@ def write_report(
                 )
             )
     return Report(result, place, writer.sentences, writer.curves)
+
+
+def check_report_folder(place: Path) -> None:
+    """Make the folder of a report, or refuse one that holds something else.
+
+    Args:
+        place: of the report.
+
+    Raises:
+        DataError: it cannot be made, or holds files and no report.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        inside = sorted(path.name for path in place.iterdir() if not is_temporary(path))
+    except OSError as error:
+        raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
+    if not os.access(place, os.W_OK):
+        raise DataError(f"{place}: must not be written; choose another --folder")
+    # What a report that was stopped leaves: its report.json and its page come last.
+    begun = [name for name in inside if name in ("tables", "figures") or _STUDY.match(name)]
+    if "report.json" not in inside and begun != inside:
+        other = next(name for name in inside if name not in begun)
+        raise DataError(
+            f"{place}: holds '{other}' and no report of archsim; choose another --folder"
+        )
 
 
 def _remove_former(place: Path) -> None:

@@ -26,6 +26,6 @@ class DefaultCommand(TyperGroup):
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Put the first command's name in front of what is no command."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+        if not args or args[0] not in self.commands:
             args = [self.first, *args]
         return super().parse_args(ctx, args)

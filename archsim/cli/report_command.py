@@ -117,7 +117,13 @@ def make_command(
     for line in written.result.gaps:
         typer.echo(f"missing: {line}", err=True)
     _show(written, format, out)
+    mapped = [own.mapped for own in written.result.designs if own.mapped is not None]
+    reasons = dict.fromkeys(each for own in mapped for each in own.infeasible_because)
+    for reason in reasons:
+        typer.echo(f"infeasible: {reason}", err=True)
     typer.echo(f"wrote {written.folder}; open {written.page}", err=True)
+    if mapped and not any(own.feasible for own in mapped):
+        raise typer.Exit(1)
 
 
 def _show(report: Report, format: Format, out: Path | None) -> None:
@@ -198,6 +204,7 @@ def report_app(help_of: Callable[..., str]) -> typer.Typer:
         help_of: makes a help text of a command.
     """
     group = typer.Typer(cls=DefaultCommand.of("make"))
-    group.command("make", help=help_of(make_command))(make_command)
+    also = "Another command: archsim report diff --help"
+    group.command("make", help=help_of(make_command), epilog=also)(make_command)
     group.command("diff", help=help_of(diff_command))(diff_command)
     return group

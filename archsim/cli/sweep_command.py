@@ -264,6 +264,7 @@ def sweep_app(help_of: Any) -> typer.Typer:
         help_of: makes a help text of a command's docstring.
     """
     group = typer.Typer(cls=DefaultCommand.of("run"))
-    group.command("run", help=help_of(run_command))(run_command)
+    also = "Another command: archsim sweep show --help"
+    group.command("run", help=help_of(run_command), epilog=also)(run_command)
     group.command("show", help=help_of(show_command))(show_command)
     return group

@@ -43,9 +43,29 @@ def read_result(folder: Path) -> Json | None:
         return None
     try:
         found: Json = json.loads(path.read_text(encoding="utf-8"))
+        _check_result(found)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a result: {error}; delete it to have it made anew") from error
     return found
+
+
+def _check_result(found: object) -> None:
+    """Refuse what no unit writes.
+
+    Raises:
+        ValueError: no JSON object, or accuracies that are no table of numbers, chips x runs.
+    """
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    accuracy = found.get("accuracy", [[0.0]])
+    if isinstance(accuracy, int | float):
+        return
+    rows = accuracy if isinstance(accuracy, list) and accuracy else [None]
+    for row in rows:
+        if not isinstance(row, list) or not row:
+            raise ValueError("its accuracy is no table of chips and runs")
+        if not all(isinstance(value, int | float) for value in row):
+            raise ValueError("its accuracy holds what is no number")
 
 
 def backbone_folder(run: Path, unit: BackboneUnit) -> Path:

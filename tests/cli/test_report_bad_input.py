@@ -1,0 +1,131 @@
+"""What `archsim report` refuses, and that it does so before anything is trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+STUDY = """
+name: tiny
+network: lenet3
+data: mnist-part
+device: rram
+sigma: [0.1]
+seeds: [0]
+chips: 2
+runs: 1
+train_images: 200
+test_images: 100
+backbones:
+  noise: {epochs: 1}
+methods:
+  - {name: noise injection}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the study above."""
+    from tests.explore.sweeps import run_cli
+
+    place = tmp_path_factory.mktemp("run")
+    (place / "tiny.yaml").write_text(STUDY)
+    done = run_cli("train", place / "tiny.yaml", "--run", place / "run")
+    assert done.exit_code == 0, done.stderr
+    return place / "run"
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    shutil.copytree(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def refused(run: Run, *arguments: object) -> str:
+    done = run("report", *arguments)
+    assert done.exit_code == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+def test_a_folder_with_something_else_is_left_alone(run: Run, folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "index.html").write_text("mine")
+    assert "holds 'index.html' and no report of archsim" in refused(run, folder, "--folder", other)
+    assert (other / "index.html").read_text() == "mine"
+    assert [path.name for path in other.iterdir()] == ["index.html"]
+    assert "and no report of archsim" in refused(run, folder, "--folder", folder)
+    (folder / "report" / "tables").mkdir(parents=True)  # of a report that was stopped
+    assert run("report", folder).exit_code == 0
+    assert run("report", folder).exit_code == 0  # over its own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--chip", "nosuchchip"), "unknown chip 'nosuchchip'"),
+        (("--folder", "file"), "file: cannot be made"),
+        (("--sweep", "nosuch"), "nosuch: not the folder of a sweep"),
+    ],
+)
+def test_nothing_is_trained_for_what_cannot_be_reported(
+    run: Run, tmp_path: Path, arguments: tuple[str, str], words: str
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    (tmp_path / "file").touch()
+    assert words in refused(run, "tiny.yaml", *arguments)
+    assert not (tmp_path / "runs" / "tiny" / "backbones").exists()
+
+
+def test_another_study_is_not_reported_in_silence(run: Run, folder: Path, tmp_path: Path) -> None:
+    given = ("tiny.yaml", "--run", folder, "--no-train")
+    words = refused(run, *given, "--set", "study.chips=3")
+    assert "was made with other settings" in words
+    assert "chips: 2 there, 3 given" in words
+    (tmp_path / "tiny.yaml").write_text(STUDY.replace("name: tiny", "name: other"))
+    assert "the run of study 'tiny', not of 'other'" in refused(run, *given)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (None, [1, 2], "no JSON object"),
+        ("accuracy", [["x"]], "holds what is no number"),
+        ("accuracy", [], "no table of chips and runs"),
+        ("accuracy", [[]], "no table of chips and runs"),
+    ],
+)
+def test_damaged_results_are_named(
+    run: Run, folder: Path, key: str | None, value: object, words: str
+) -> None:
+    (path,) = (folder / "methods").glob("*/result.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(value if key is None else {**content, key: value}))
+    said = refused(run, folder)
+    assert words in said
+    assert str(path) in said
+
+
+def test_a_damaged_account_of_a_run_is_said(run: Run, folder: Path) -> None:
+    (folder / "run.json").write_text("{")
+    done = run("report", folder)
+    assert done.exit_code == 0, done.stderr
+    assert "run.json: damaged: which version made the run is not known" in done.stderr
+
+
+def test_a_chip_that_holds_no_design_is_said(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(
+        "extends: rram-22nm\nname: small\nhierarchy: {max_tiles: 1}\n"
+    )
+    done = run("report", folder, "--chip", "small.yaml")
+    assert done.exit_code == 1, done.stderr
+    assert "infeasible: " in done.stderr
+    assert "tiles" in done.stderr
