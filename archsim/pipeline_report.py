@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -153,9 +154,16 @@ def train_command(run: StudyRun, *, anew: bool = False) -> str:
         run: which.
         anew: into another folder.
     """
-    name = run.study.name
-    study = name if name in preset_names("study") else "STUDY.yaml"
-    return f"archsim train {study} --run {'ANOTHER-FOLDER' if anew else run.folder}"
+    folder = "ANOTHER-FOLDER" if anew else shlex.quote(str(run.folder))
+    return f"archsim train {_study_name(run)} --run {folder}"
+
+
+def _study_name(run: StudyRun) -> str:
+    """Return what names a study on the command line: its preset, or the file in its run."""
+    name, own = run.study.name, run.folder / "study.json"
+    if name in preset_names("study") and load_study(name) == run.study:
+        return name
+    return shlex.quote(str(own)) if own.is_file() else "STUDY.yaml"
 
 
 def read_about(run: StudyRun) -> dict[str, Any]:

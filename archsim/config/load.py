@@ -82,12 +82,12 @@ def preset_names(kind: str) -> tuple[str, ...]:
 
 
 def find_preset(kind: str, name: str) -> Path:
-    """Return the file of a preset name, or of a path that ends in ``.yaml``/``.yml``.
+    """Return the file of a preset name, or of a path that ends in ``.yaml``, ``.yml`` or ``.json``.
 
     Raises:
         ConfigError: no such preset or file.
     """
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith((".yaml", ".yml", ".json")):  # JSON is YAML
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"{kind} file '{name}' does not exist")

@@ -114,6 +114,15 @@ def test_damaged_results_are_named(
     assert str(path) in said
 
 
+def test_the_command_of_the_page_goes_on_with_the_run(run: Run, folder: Path) -> None:
+    """The study is no preset: the file in its run names it."""
+    assert run("report", folder).exit_code == 0
+    command = json.loads((folder / "report" / "report.json").read_text())["commands"][0]
+    assert command == f"archsim train {folder}/study.json --run {folder}"
+    done = run(*command.split()[1:])
+    assert done.exit_code == 0, done.stderr
+
+
 def test_a_damaged_account_of_a_run_is_said(run: Run, folder: Path) -> None:
     (folder / "run.json").write_text("{")
     done = run("report", folder)
