@@ -132,12 +132,22 @@ def _padded_taps(table: LayerTable, vectors: Tensor) -> Tensor:
             table.in_width[layer],
             pad_w,
         )
-        valid = torch.cumsum((valid_y.unsqueeze(-1) * valid_x).flatten(), 0)
         taps = table.kernel_h[layer] * table.kernel_w[layer]
-        count = vectors[..., layer].clamp(1, valid.numel())
-        share = 1 - valid[count.long() - 1] / (taps * count)
-        result[..., layer] = share
+        count = vectors[..., layer].clamp(1, len(valid_y) * len(valid_x))
+        result[..., layer] = 1 - _first(valid_y, valid_x, count.long()) / (taps * count)
     return result
+
+
+def _first(valid_y: Tensor, valid_x: Tensor, count: Tensor) -> Tensor:
+    """Taps inside the map over the first ``count`` positions: whole lines and a part of one.
+
+    Sums of whole numbers, exact below 2^53; the map itself is never laid out.
+    """
+    line, column = count // len(valid_x), count % len(valid_x)
+    above = torch.cat([torch.zeros(1, dtype=valid_y.dtype), torch.cumsum(valid_y, 0)])
+    before = torch.cat([torch.zeros(1, dtype=valid_x.dtype), torch.cumsum(valid_x, 0)])
+    own = torch.cat([valid_y, torch.zeros(1, dtype=valid_y.dtype)])
+    return above[line] * before[-1] + own[line] * before[column]
 
 
 def _valid_taps(

@@ -78,7 +78,8 @@ def make_example(
         example = _from_shapes(module, name, shapes, dtypes)
     else:
         raise NetworkError(
-            f"network '{name}': give either input_shape, e.g. (3, 32, 32), or example_input"
+            f"network '{name}': give either input_shape, e.g. (3, 32, 32), or example_input "
+            "(on the command line: --input-shape 3,32,32)"
         )
     _check_arguments(module, name, example)
     return example

@@ -17,7 +17,7 @@ import networkx as nx
 
 from archsim.errors import NetworkError, close_matches
 from archsim.network.layer import LayerKind
-from archsim.network.operation import MATRIX_KINDS, Op, OpKind
+from archsim.network.operation import FREE_KINDS, MATRIX_KINDS, Op, OpKind
 
 #: Rules of :meth:`archsim.network.graph.LayerGraph.insertion_points`, besides patterns.
 RULES = ("default", "convolution", "residual_block")
@@ -173,8 +173,13 @@ def _named(graph: nx.DiGraph[str], network: str, text: str) -> tuple[InsertionPo
     chosen: dict[str, str] = {}
     for pattern in (part.strip() for part in text.split(",")):
         matches = re.compile(_regex(pattern)).fullmatch
-        found = {name: name for name in graph if matches(name)}
-        found |= {end: module for module, end in ends.items() if matches(module)}
+        is_wild = re.search(r"[*?]", pattern) is not None
+        found = {_computed(graph, end): module for module, end in ends.items() if matches(module)}
+        found |= {
+            _computed(graph, name): name
+            for name in graph
+            if matches(name) and not (is_wild and _op(graph, name).kind not in _MAPS)
+        }
         if not found:
             known = dict.fromkeys([*graph, *ends])
             raise NetworkError(
@@ -185,6 +190,13 @@ def _named(graph: nx.DiGraph[str], network: str, text: str) -> tuple[InsertionPo
     for name in chosen:
         _check_place(_op(graph, name), network)
     return tuple(_after(graph, _op(graph, name), chosen[name]) for name in graph if name in chosen)
+
+
+def _computed(graph: nx.DiGraph[str], name: str) -> str:
+    """The operation whose values ``name`` hands on: itself, unless it is a dropout."""
+    while _op(graph, name).kind is OpKind.DROPOUT:
+        name = next(iter(graph.predecessors(name)))
+    return name
 
 
 def _regex(pattern: str) -> str:
@@ -205,7 +217,12 @@ def _module_ends(graph: nx.DiGraph[str]) -> dict[str, str]:
 
 
 #: Kinds whose output is a map with channels.
-_WITH_CHANNELS = frozenset(OpKind) - {OpKind.INPUT, OpKind.OTHER, OpKind.MATMUL}
+_WITH_CHANNELS = frozenset(OpKind) - {
+    *(OpKind.INPUT, OpKind.OTHER, OpKind.MATMUL),
+    OpKind.ATTENTION,  # a map per head
+}
+#: Of these, what a pattern with wildcards means: not what only hands on values.
+_MAPS = _WITH_CHANNELS - FREE_KINDS
 
 
 def _check_place(op: Op, network: str) -> None:

@@ -13,6 +13,9 @@ from enum import StrEnum
 from archsim.errors import NetworkError
 
 Size = tuple[int, int]
+#: Longest side of a map in pixels: border pixels are counted one by one along it.
+LARGEST_SIDE = 2**24
+_SIDES = ("in_height", "in_width", "out_height", "out_width")
 
 
 class LayerKind(StrEnum):
@@ -145,6 +148,9 @@ class MvmLayer:
             _at_least(f"layer '{self.name}'", field, getattr(self, field), 1)
         for field in ("padding_h", "padding_w", "padding_d"):
             _at_least(f"layer '{self.name}'", field, getattr(self, field), 0)
+        for field in _SIDES:
+            if getattr(self, field) > LARGEST_SIDE:
+                self._refuse(field, f"{LARGEST_SIDE} or less")
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 self._refuse(field, f"a multiple of groups = {self.groups}")

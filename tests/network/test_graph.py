@@ -235,6 +235,31 @@ def test_a_module_s_output_is_its_last_operation() -> None:
     assert point.after == "blocks.0.mlp.fc2"
 
 
+class Heads(nn.Module):
+    """Attention of two heads of 4 channels, and a dropout behind its projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.proj = nn.Linear(8, 24), nn.Linear(8, 8)
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, x: Tensor) -> Any:
+        q, k, v = self.qkv(x).reshape(1, 12, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        own = functional.scaled_dot_product_attention(q, k, v)
+        return self.drop(self.proj(own.transpose(1, 2).reshape(1, 12, 8)))
+
+
+def test_wildcards_mean_what_computes_a_map() -> None:
+    """No views, no heads of attention, and a dropout is the layer before it."""
+    graph = trace(Heads(), (12, 8), name="heads")
+    found = graph.insertion_points("pattern:**")
+    assert [(point.after, point.channels) for point in found] == [("qkv", 24), ("proj", 8)]
+    (point,) = graph.insertion_points("pattern:drop")
+    assert point.after == "proj"
+    with pytest.raises(NetworkError, match="cannot follow 'scaled_dot_product_attention'"):
+        graph.insertion_points("pattern:scaled_dot_product_attention")
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
