@@ -77,6 +77,7 @@ class JointDesign:
         behind_noise: half-width of the 95 % interval of that difference.
         validation_images: that both rest on.
         command: that maps it by itself, "" for none.
+        about: what the method is, in one line; "" where nothing is known.
     """
 
     method: str
@@ -95,6 +96,7 @@ class JointDesign:
     behind_noise: float | None = None
     validation_images: int | None = None
     command: str = ""
+    about: str = ""
 
     @property
     def is_priced(self) -> bool:
@@ -206,6 +208,7 @@ class JointResult:
                 "validation_images": own.validation_images,
                 "notes": list(own.notes),
                 "command": own.command,
+                "about": own.about,
             }
             for own in self.designs
         ]
