@@ -109,6 +109,11 @@ class JointDesign:
         return self.method if self.design == "none" else f"{self.method} ({self.design})"
 
     @property
+    def name(self) -> str:
+        """Method, sigma and placement: what tells designs of a report apart."""
+        return f"{self.method}, sigma {self.sigma:g}, {self.design}"
+
+    @property
     def totals(self) -> dict[str, float | None]:
         """Hardware totals in report units; None where nothing was computed."""
         if self.mapped is None:

@@ -231,7 +231,7 @@ def test_a_report_does_not_differ_from_itself_and_a_moved_number_shows(run, out,
         ("last, sigma 0.2, none", "accuracy"): True,
         ("last, sigma 0.2, none", "area_mm2"): True,
     }
-    assert found["inputs"] == [["studies.small <b>.chips", 3, 4]]
+    assert found["inputs"] == [["study.chips", 3, 4]]
     shown = run("report", "diff", out, tmp_path)
     assert shown.exit_code == 0
     assert "-50.00 points" in shown.stdout
