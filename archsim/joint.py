@@ -77,6 +77,7 @@ class JointDesign:
         behind_noise: half-width of the 95 % interval of that difference.
         validation_images: that both rest on.
         command: that maps it by itself, "" for none.
+        about: what the method is, in one line; "" where nothing is known.
     """
 
     method: str
@@ -95,6 +96,7 @@ class JointDesign:
     behind_noise: float | None = None
     validation_images: int | None = None
     command: str = ""
+    about: str = ""
 
     @property
     def is_priced(self) -> bool:
@@ -105,6 +107,11 @@ class JointDesign:
     def label(self) -> str:
         """Method, and the placement where there is a block."""
         return self.method if self.design == "none" else f"{self.method} ({self.design})"
+
+    @property
+    def name(self) -> str:
+        """Method, sigma and placement: what tells designs of a report apart."""
+        return f"{self.method}, sigma {self.sigma:g}, {self.design}"
 
     @property
     def totals(self) -> dict[str, float | None]:
@@ -206,6 +213,7 @@ class JointResult:
                 "validation_images": own.validation_images,
                 "notes": list(own.notes),
                 "command": own.command,
+                "about": own.about,
             }
             for own in self.designs
         ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from typing import Any
 
 from archsim.errors import DataError
 from archsim.joint import HARDWARE
+from archsim.joint_inputs import changed_inputs
 
 #: Relative change of a computed number that is rounding.
 _ROUNDING = 1e-9
@@ -86,28 +86,52 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
         found = _compare(name, one[name], other[name])
         moved += [entry for entry in found if entry is not None]
         unmoved += sum(entry is None for entry in found)
-    inputs = tuple(_inputs(before.get("inputs", {}), after.get("inputs", {})))
+    inputs = tuple(changed_inputs(before.get("inputs", {}), after.get("inputs", {})))
     return ReportDiff(
         inputs=inputs,
         only_before=tuple(name for name in one if name not in other),
         only_after=tuple(name for name in other if name not in one),
         moved=tuple(moved),
         unmoved=unmoved,
-        answers=_answers(before.get("answer", []), after.get("answer", [])),
-        other_backbones=any(_BACKBONES.search(path) for path, _, _ in inputs),
+        answers=_answers(before, after),
+        other_backbones=any(_is_of_backbones(*own) for own in inputs),
     )
 
 
-#: Input that lists the hashes of configurations.
-_HASHES = "configurations"
 #: Inputs that change what is trained.
-_BACKBONES = re.compile(r"\.(seeds|backbones|data|train_images|network|options)\b")
+_BACKBONES = re.compile(r"\.(seeds|backbones?|data|train_images|network|options)\b")
 
 
-def _answers(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the answers that differ, by their place; "" where one report has fewer."""
-    pairs = zip_longest(before, after, fillvalue="")
-    return tuple((one, other) for one, other in pairs if one != other)
+def _is_of_backbones(path: str, before: Any, after: Any) -> bool:
+    """Whether an input that differs means that other backbones were trained."""
+    if _BACKBONES.search(path):
+        return True
+    alone = after if before is None else before if after is None else None
+    return isinstance(alone, Mapping) and "backbones" in alone  # a study of one report alone
+
+
+def _answers(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the answers that differ, each beside that of the same case; "" for none."""
+    whole = not (_one_per_sigma(before) and _one_per_sigma(after))
+    one, other = _by_case(before, whole), _by_case(after, whole)
+    pairs = ((one.get(key, ""), other.get(key, "")) for key in dict.fromkeys([*one, *other]))
+    return tuple(pair for pair in pairs if pair[0] != pair[1])
+
+
+def _one_per_sigma(report: Mapping[str, Any]) -> bool:
+    sigmas = [own["sigma"] for own in report.get("cases", [])]
+    return len(set(sigmas)) == len(sigmas)
+
+
+def _by_case(report: Mapping[str, Any], whole: bool) -> dict[tuple[Any, ...], str]:
+    """Return answers by sigma, or by the whole case; by their place in reports without cases."""
+    said = report.get("answer", [])
+    cases = report.get("cases")
+    if cases is None:
+        return {(place,): text for place, text in enumerate(said)}
+    names = ("sigma", "network", "data") if whole else ("sigma",)
+    keys = [tuple(own[name] for name in names) for own in cases]
+    return dict(zip(keys, said, strict=False))
 
 
 def _by_design(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -147,33 +171,3 @@ def _half(row: Mapping[str, Any]) -> float:
     low, high = row.get("ci95_low"), row.get("ci95_high")
     # Without an interval any difference may be noise.
     return math.inf if low is None or high is None else (high - low) / 2
-
-
-def _inputs(before: Any, after: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    if path == _HASHES and before != after:
-        return [(path, _counted(before, after), _counted(after, before))]
-    one, other = _keyed(before), _keyed(after)
-    if one is None or other is None:
-        return [] if before == after else [(path, before, after)]
-    found = []
-    for key in dict.fromkeys([*one, *other]):
-        here = f"{path}.{key}" if path else key
-        found += _inputs(one.get(key), other.get(key), here)
-    return found
-
-
-def _counted(hashes: Any, others: Any) -> str:
-    """Return how many hashes there are and how many are only here: themselves, they say nothing."""
-    own, rest = set(hashes or ()), set(others or ())
-    return f"{len(own)} hashes, {len(own - rest)} only here"
-
-
-def _keyed(value: Any) -> dict[str, Any] | None:
-    """Return a mapping by key, a list of named things by name, other lists of things by place."""
-    if isinstance(value, Mapping):
-        return {str(key): own for key, own in value.items()}
-    if isinstance(value, list) and value and all(isinstance(own, Mapping) for own in value):
-        names = [str(own.get("name", place)) for place, own in enumerate(value)]
-        if len(set(names)) == len(names):
-            return dict(zip(names, value, strict=True))
-    return None

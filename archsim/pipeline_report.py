@@ -28,6 +28,7 @@ from tsb.study import StudyRun, open_run, summarise, with_choice  # noqa: E402
 from tsb.study.behind import behind  # noqa: E402
 from tsb.study.checks import check_same_settings  # noqa: E402
 from tsb.study.citations import citations_of  # noqa: E402
+from tsb.study.method_line import method_line  # noqa: E402
 from tsb.study.network import graph_of  # noqa: E402
 from tsb.study.results import method_rows, missing  # noqa: E402
 from tsb.study.run import News, Step  # noqa: E402
@@ -244,6 +245,7 @@ class _Mapper:
                     network=study.network,
                     data=study.data,
                     command=command,
+                    about=method_line(study, method),
                 )
             )
         return found

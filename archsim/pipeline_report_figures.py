@@ -176,6 +176,7 @@ def _sizes(sweep: SizeCurves, ending: str) -> Iterator[Drawing]:
     for path in sweep.axes:
         name = path.rsplit(".", 1)[-1].replace("_", "-")
         title = f"{sweep.name}: against {SIZES[path]}"
+        title += f", accuracies {sweep.at_sigma}" if sweep.at_sigma else ""
         yield Drawing(
             f"size-{name}{ending}",
             title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ check_shadowing()
 from archsim.columns import split_unit  # noqa: E402
 from archsim.config.sweep import Sweep  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
+from archsim.explore.accuracy import KEY, sigmas  # noqa: E402
 from archsim.explore.result import SweepResult  # noqa: E402
 from archsim.pipeline_sweep import open_sweep  # noqa: E402
 from archsim.size_curves import COSTS, SIZES, CurvePoint, SizeCurves  # noqa: E402
@@ -63,9 +65,12 @@ def size_curves(folder: str | Path) -> SizeCurves:
     best = found.rows(sorted(chosen))
     if "design" not in best:
         best = best.assign(design=found.sweep.design)
-    points = tuple(_point(found, axes, row) for row in best.astype(object).to_dict("records"))
+    known_sigmas = sigmas(found.store)
+    points = tuple(
+        _point(found, axes, row, known_sigmas) for row in best.astype(object).to_dict("records")
+    )
     left = len(feasible) - len(best)
-    return SizeCurves(
+    curves = SizeCurves(
         name=found.sweep.name,
         folder=str(folder),
         networks=tuple(dict.fromkeys(feasible["network"]))
@@ -73,8 +78,10 @@ def size_curves(folder: str | Path) -> SizeCurves:
         else (found.sweep.network,),
         axes=axes,
         points=points,
-        note=_about(found.sweep, len(rows) - len(feasible), left),
+        note="",
     )
+    note = _about(found.sweep, len(rows) - len(feasible), left, curves.at_sigma)
+    return replace(curves, note=note)
 
 
 def _networks(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
@@ -83,7 +90,12 @@ def _networks(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(name) for name in dict.fromkeys(rows["network"]))
 
 
-def _point(found: SweepResult, axes: tuple[str, ...], row: Mapping[Hashable, Any]) -> CurvePoint:
+def _point(
+    found: SweepResult,
+    axes: tuple[str, ...],
+    row: Mapping[Hashable, Any],
+    known_sigmas: Mapping[str, float],
+) -> CurvePoint:
     accuracy, low, high = (
         None if (value := _number(row.get(f"accuracy_{key}"))) is None else _PERCENT * value
         for key in ("mean", "ci95_low", "ci95_high")
@@ -98,6 +110,7 @@ def _point(found: SweepResult, axes: tuple[str, ...], row: Mapping[Hashable, Any
         high=high,
         values={key: _in_report_units(row, key) for key in COSTS},
         command=found.map_command(number),
+        sigma=None if accuracy is None else known_sigmas.get(str(row.get(KEY))),
     )
 
 
@@ -115,12 +128,13 @@ def _in_report_units(row: Mapping[Hashable, Any], key: str) -> float:
     return float(row[column]) / (TO_SI[unit] if unit else 1.0)
 
 
-def _about(sweep: Sweep, infeasible: int, left: int) -> str:
+def _about(sweep: Sweep, infeasible: int, left: int, at_sigma: str) -> str:
     """Say what the curves are of, and what was left out."""
     device = "" if sweep.device is None else f", device {sweep.device}"
     text = f"{sweep.network} on chip {sweep.chip}{device}"
     if sweep.fidelity == "accuracy" and sweep.accuracy is not None:
         text += f"; accuracies: method {sweep.accuracy.method} of study {sweep.accuracy.study}"
+        text += f", {at_sigma}" if at_sigma else ""
     settings = ", ".join(sweep.settings)
     text += f"; {settings}" if settings else ""
     if left:

@@ -278,6 +278,7 @@ class _Writer:
         content = {
             **self.result.to_dict(),
             "answer": list(self.sentences),
+            "cases": [own._asdict() for own in self.result.cases()],
             "curves": [row for own in self.curves for row in own.rows()],
             "inputs": _inputs(self.result, self.runs),
             "commands": self.commands,
@@ -358,6 +359,33 @@ def _inputs(result: JointResult, runs: Sequence[StudyRun]) -> dict[str, Any]:
         ],
         "chips": sorted(set(chips.values())),
         "configurations": sorted(chips),
+        **_settings(result),
+    }
+
+
+def _settings(result: JointResult) -> dict[str, Any]:
+    """Return the settings that all priced designs share, and what each has beside them."""
+    known: dict[str, dict[str, Any]] = {}
+    of: dict[str, dict[str, Any]] = {}
+    for own in result.designs:
+        if own.mapped is not None:
+            resolved = own.mapped.resolved
+            key = resolved.config_hash
+            if key not in known:
+                known[key] = resolved.settings()
+            of[own.name] = known[key]
+    first = next(iter(known.values()), {})
+    shared = {
+        path: value
+        for path, value in first.items()
+        if all(path in own and own[path] == value for own in known.values())
+    }
+    return {
+        "settings": shared,
+        "settings_of": {
+            name: {path: value for path, value in own.items() if path not in shared}
+            for name, own in of.items()
+        },
     }
 
 

@@ -37,6 +37,7 @@ class CurvePoint:
         high: upper end.
         values: of :data:`COSTS`.
         command: that maps it by itself.
+        sigma: that the accuracy is measured at; None where nothing was measured.
     """
 
     point: int
@@ -47,6 +48,7 @@ class CurvePoint:
     high: float | None
     values: dict[str, float]
     command: str
+    sigma: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,13 @@ class SizeCurves:
         """Whether any point was measured."""
         return any(own.accuracy is not None for own in self.points)
 
+    @property
+    def at_sigma(self) -> str:
+        """At which sigma accuracies are, e.g. ``at sigma 0.1``; "" where nobody knows."""
+        known = {own.sigma for own in self.points if own.sigma is not None}
+        listed = " and ".join(f"{sigma:g}" for sigma in sorted(known))
+        return f"at sigma {listed}" if listed else ""
+
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary per point."""
         return [
@@ -82,6 +91,7 @@ class SizeCurves:
                 "point": own.point,
                 "design": own.design,
                 **own.sizes,
+                "sigma": own.sigma,
                 "accuracy_pct": own.accuracy,
                 "ci95_low_pct": own.low,
                 "ci95_high_pct": own.high,

@@ -38,19 +38,36 @@ def designs(result: JointResult, sigma: float) -> Table:
         sigma: of the study.
     """
     columns = (_COLUMNS[0], *(Column(name, name) for name in result.mixed), *_COLUMNS[1:])
+    answers = [recommended(result, case.sigma, case) for case in result.cases()]
     rows: list[tuple[Cell, ...]] = []
     for own, row in zip(result.designs, result.rows(), strict=True):
         if own.sigma == sigma:
-            cells = _cells(own, row)
+            cells = _cells(own, row, any(own is each for each in answers))
             rows.append(tuple(cells[column.key] for column in columns))
     return Table(f"Designs at sigma {sigma:g}", columns, tuple(rows))
 
 
-def _cells(own: JointDesign, row: dict[str, Any]) -> dict[str, Any]:
+def methods(result: JointResult) -> Table:
+    """Return what every method is, a row each; no row where nothing is known.
+
+    Args:
+        result: the joint result.
+    """
+    columns = (
+        Column("method", "method", wraps=True),
+        Column("about", "what it is", wraps=True),
+    )
+    rows = dict.fromkeys((own.method, own.about) for own in result.designs if own.about)
+    return Table("Methods", columns, tuple(rows))
+
+
+def _cells(own: JointDesign, row: dict[str, Any], is_answer: bool) -> dict[str, Any]:
     half = half_width(row)
+    marks = ["recommended"] if is_answer else []
+    marks += ["most accurate in validation"] if own.chosen else []
     return {
         **row,
-        "label": own.label + (" (chosen)" if own.chosen else ""),
+        "label": f"{own.label} ({'; '.join(marks)})" if marks else own.label,
         "accuracy": None if row["accuracy"] is None else f"{100 * row['accuracy']:.2f}",
         "half_width": None if half is None else f"{100 * half:.2f}",
         "training_s": row["tune_seconds"],
@@ -165,7 +182,7 @@ def _why(result: JointResult, case: Case, own: JointDesign) -> str:
     row = next(each for design, each in here if design is own)
     on = f" on {own.device}" if "device" in result.mixed else ""
     base = next((each for each in here if each[0].base and each[0].run == own.run), None)
-    text = f"{_where(result, case)}, {own.label}{on}: {_accuracy(row)} on the test images"
+    text = f"{_where(result, case)}, {_named(own)}{on}: {_accuracy(row)} on the test images"
     if base is not None and base[0] is not own:
         reference = base[1]
         text += (
@@ -180,6 +197,11 @@ def _why(result: JointResult, case: Case, own: JointDesign) -> str:
     if unknown:
         text += f" {unknown} of {len(others)} designs were not considered: no validation accuracy."
     return text
+
+
+def _named(own: JointDesign) -> str:
+    """Return the name of a design and, in brackets, what its method is."""
+    return f"{own.label} [{own.about}]" if own.about else own.label
 
 
 def _alternatives(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str:

@@ -127,7 +127,7 @@ def make_command(
 
 
 def _show(report: Report, format: Format, out: Path | None) -> None:
-    from reports.joint_tables import designs
+    from reports.joint_tables import designs, methods
 
     sigmas = list(dict.fromkeys(own.sigma for own in report.result.designs))
     if format is Format.JSON:
@@ -147,6 +147,9 @@ def _show(report: Report, format: Format, out: Path | None) -> None:
             render.show(console, Text(text))
         for sigma in sigmas:
             render.show(console, render.gap(render.grid(designs(report.result, sigma))))
+        lines = [f"{method}: {about}" for method, about in methods(report.result).rows]
+        if lines:
+            render.show(console, render.gap(render.bullets("Methods", lines)))
 
     render.present(draw, out)
 

@@ -94,6 +94,26 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         visit({key: part for key, part in content.items() if key not in leave_out}, "")
         return tuple(found)
 
+    def settings(self) -> dict[str, str | int | float | bool | None]:
+        """Return every setting by its dotted path; constants with their unit, e.g. ``6 kohm``.
+
+        Texts about a file (description, sources, notes) are left out: no number depends on them.
+        """
+        found: dict[str, str | int | float | bool | None] = {}
+
+        def visit(node: Any, path: str) -> None:
+            if isinstance(node, dict) and "source" in node and "value" in node:
+                found[path] = _value(node, ".9g")
+            elif isinstance(node, dict):
+                for key, child in node.items():
+                    if key != "description":
+                        visit(child, f"{path}.{key}" if path else str(key))
+            else:
+                found[path] = ", ".join(map(str, node)) if isinstance(node, list) else node
+
+        visit(self.model_dump(mode="json"), "")
+        return found
+
     def citations(self, leave_out: Collection[str] = ()) -> tuple[str, ...]:
         """Return every distinct publication or tool that a constant is taken from, sorted.
 
@@ -102,6 +122,13 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         """
         known = self.constants(leave_out)
         return tuple(sorted({own.source for own in known if own.kind == "cited"}))
+
+
+def _value(node: dict[str, Any], form: str) -> str:
+    """Return the value of a constant with its unit, as people read it."""
+    unit = "" if node["unit"] in ("1", "") else f" {node['unit']}"
+    values = node["value"] if isinstance(node["value"], list | tuple) else (node["value"],)
+    return ", ".join(f"{value:{form}}" for value in values) + unit
 
 
 def _constant(path: str, node: dict[str, Any]) -> Constant:
@@ -118,10 +145,9 @@ def _constant(path: str, node: dict[str, Any]) -> Constant:
     note = node.get("note") or ""
     if kind != "cited" and ":" in source:
         note = "; ".join(part for part in (source.split(":", 1)[1].strip(), note) if part)
-    values = node["value"] if isinstance(node["value"], list | tuple) else (node["value"],)
     return Constant(
         path,
-        ", ".join(f"{value:g}" for value in values) + unit,
+        _value(node, "g"),
         kind,
         source,
         "" if ends is None else f"{ends[0]:g} to {ends[1]:g}{unit}",

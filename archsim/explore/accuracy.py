@@ -291,6 +291,15 @@ def _write(store: Store, rows: Mapping[str, Mapping[str, Any]]) -> None:
     store.write_file(store.folder / _FILE, sink.getvalue().to_pybytes())
 
 
+def sigmas(store: Store) -> dict[str, float]:
+    """Return the sigma of every case that has been asked for, by key; nothing without accuracies.
+
+    Args:
+        store: of a sweep.
+    """
+    return {key: float(json.loads(row["case"])["sigma"]) for key, row in _read(store).items()}
+
+
 def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
     """Join accuracies to rows that name them; NaN where they have not been evaluated.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archsim.errors import ConfigError
 from archsim.joint import JointDesign, JointResult
 from archsim.size_curves import SizeCurves
-from reports.joint_tables import how_recommended
+from reports.joint_tables import how_recommended, methods
 from reports.page.breakdown import Breakdown, breakdowns
 from reports.page.designs import Metric, Point, design_table, half_width, metrics, points_of
 from reports.page.designs import number as _number
@@ -31,6 +31,7 @@ class PageContent:
         missing: what there is no result for, a sentence each.
         designs: one row per design, in the order of ``points``.
         points: the designs in the charts.
+        methods: what every method is, no row where nothing is known.
         metrics: what accuracy can be drawn against.
         sigma: that is shown first; None without designs.
         notes: how the numbers are to be read.
@@ -54,6 +55,7 @@ class PageContent:
     answer: tuple[str, ...]
     missing: tuple[str, ...]
     designs: Table
+    methods: Table
     points: tuple[Point, ...]
     metrics: tuple[Metric, ...]
     sigma: float | None
@@ -124,6 +126,7 @@ def collect(
         answer=_paragraphs(answer),
         missing=_missing(result),
         designs=design_table(result),
+        methods=methods(result),
         points=points,
         metrics=metrics(points),
         sigma=_first_sigma(points, sigma),

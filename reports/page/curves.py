@@ -21,7 +21,8 @@ def curves_data(curves: SizeCurves) -> dict[str, Any]:
     """
     metrics = [{"key": key, "label": label_of(key), "unit": _unit(key)} for key in COSTS]
     if curves.has_accuracy:
-        metrics = [{"key": _ACCURACY, "label": _ACCURACY, "unit": "%"}, *metrics]
+        label = f"{_ACCURACY} {curves.at_sigma}".strip()
+        metrics = [{"key": _ACCURACY, "label": label, "unit": "%"}, *metrics]
     return {
         "name": curves.name,
         "note": curves.note,
@@ -57,6 +58,7 @@ def curves_table(found: Sequence[SizeCurves]) -> Table:
         Column("point", "point", "count"),
         Column("design", "shared block"),
         *(Column(path, label_of(path), "count") for path in SIZES),
+        Column("sigma", "at sigma", "number"),
         Column("accuracy", "accuracy", "fixed", "%"),
         Column("low", "95 % from", "fixed", "%"),
         Column("high", "to", "fixed", "%"),
@@ -69,6 +71,7 @@ def curves_table(found: Sequence[SizeCurves]) -> Table:
             own.point,
             own.design,
             *(own.sizes.get(path) for path in SIZES),
+            own.sigma,
             own.accuracy,
             own.low,
             own.high,

@@ -22,7 +22,7 @@ from archsim.errors import DataError
 from archsim.joint import JointResult
 from archsim.pipeline_report import join, join_runs
 from reports.figures.joint import collect_joint
-from reports.joint_tables import answer, beside, designs, how_recommended, recommended
+from reports.joint_tables import answer, beside, designs, how_recommended, methods, recommended
 from tsb.data import load_dataset
 from tsb.study.run import open_run, run_study
 
@@ -231,7 +231,7 @@ def test_a_report_does_not_differ_from_itself_and_a_moved_number_shows(run, out,
         ("last, sigma 0.2, none", "accuracy"): True,
         ("last, sigma 0.2, none", "area_mm2"): True,
     }
-    assert found["inputs"] == [["studies.small <b>.chips", 3, 4]]
+    assert found["inputs"] == [["study.chips", 3, 4]]
     shown = run("report", "diff", out, tmp_path)
     assert shown.exit_code == 0
     assert "-50.00 points" in shown.stdout
@@ -389,6 +389,38 @@ def test_bad_input(run, arguments, message):
     assert "Traceback" not in done.output
 
 
-def test_designs_table_marks_the_chosen(result):
+def test_designs_table_marks_the_answer_and_the_most_accurate_by_validation(result):
     labels = [row[0] for row in designs(result, 0.2).texts()]
-    assert sum("(chosen)" in label for label in labels) >= 1
+    own = recommended(result, 0.2)
+    assert own is not None
+    (marked,) = [label for label in labels if "recommended" in label]
+    assert marked.startswith(f"{own.label} (recommended")
+    best = [each.label for each in result.designs if each.chosen]
+    said = [label for label in labels if "most accurate in validation" in label]
+    assert best
+    assert len(said) == len(best)
+    assert all(label.startswith(name) for label, name in zip(said, best, strict=True))
+    assert not any("chosen" in label for label in labels)
+
+
+def test_every_method_is_said_in_one_line(result, out):
+    said = dict(methods(result).rows)
+    assert said["plain"] == "noise injection; one pulse per cell; no repair"
+    assert said["TSB <script>"].endswith("shared block of 5 channels (verified)")
+    assert list(said) == [own["name"] for own in STUDY["methods"]]
+    own = recommended(result, 0.2)
+    assert own is not None
+    assert f"{own.label} [{said[own.method]}]" in answer(result)[0]
+    page = html.unescape((out / "index.html").read_text())
+    for line in said.values():
+        assert f">{line}</td>" in page
+    assert 'class="badge">most accurate (validation)<' in page
+
+
+@pytest.mark.slow
+def test_terminal_says_what_the_methods_are(run, folder, tmp_path):
+    shown = run("report", folder, "--folder", tmp_path)
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.stdout.split())
+    assert "- verified: noise injection; all weights verified; no repair" in text
+    assert "(recommended" in text

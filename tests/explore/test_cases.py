@@ -16,6 +16,7 @@ from archsim.explore import accuracy
 from archsim.explore.accuracy import (
     evaluate_cases,
     plan_cases,
+    sigmas,
     with_accuracy,
 )
 from archsim.explore.case_study import run_folder, study_of
@@ -209,6 +210,7 @@ def test_each_case_is_evaluated_once_and_joined_to_all_its_points(store, begun, 
     assert evaluate_cases(Space(sweep()), store, cache=tmp_path / "cache") == 0
     assert len(begun) == 6
     assert values(store) == [0.9] * len(store.frame())
+    assert sigmas(store) == {key: case.sigma for key, case in all_cases(Space(sweep())).items()}
     assert evaluate_cases(Space(sweep()), store, cache=tmp_path / "cache") == 0
     assert len(begun) == 6  # all in the cache
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from archsim.errors import DataError
@@ -101,3 +103,15 @@ def test_the_page_gets_the_same_numbers_as_data_and_as_table(own):
     assert data["metrics"][0] == {"key": "accuracy", "label": "accuracy", "unit": "%"}
     assert rows[0][CHANNELS] is None
     assert rows[-1]["command"] == "archsim map 9"
+
+
+def test_sigma_of_the_accuracies_is_said():
+    known = [replace(point(k, "common", 2 + k, 1), sigma=0.1) for k in range(2)]
+    bare = replace(point(2, "common", 8, 1), accuracy=None, sigma=None)
+    own = curves(*known, bare)
+    assert own.at_sigma == "at sigma 0.1"
+    assert curves(*known, replace(known[0], sigma=0.2)).at_sigma == "at sigma 0.1 and 0.2"
+    assert curves(bare).at_sigma == ""
+    assert [row["sigma"] for row in own.rows()] == [0.1, 0.1, None]
+    assert curves_data(own)["metrics"][0]["label"] == "accuracy at sigma 0.1"
+    assert [row["sigma"] for row in curves_table([own]).records()] == [0.1, 0.1, None]
