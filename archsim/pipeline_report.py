@@ -201,7 +201,8 @@ def _lacking(run: StudyRun) -> tuple[str, ...]:
         return ()
     whole = len(run.study.methods) * len(run.study.sigma) * len(run.study.seeds)
     if len(methods) == whole:
-        trained = "nothing of it is finished" if run.folder.is_dir() else "there is no such folder"
+        is_begun = (run.folder / "study.json").is_file()
+        trained = "nothing of it is finished" if is_begun else "there is no run yet"
         return (f"{run.folder}: {trained}; {train_command(run)} measures the accuracies.",)
     names = [*(unit.folder for unit in backbones), *(unit.folder for unit in methods)]
     more = len(names) - _MOST_NAMES

@@ -274,7 +274,7 @@ def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tm
     said = json.loads(done.stdout)
     (line,) = said["missing"]
     assert "1 of 6 results are missing (verified-sigma0.2-seed0)" in line
-    assert f"archsim train STUDY.yaml --run {other}" in line
+    assert f"archsim train {other}/study.json --run {other}" in line
     assert line in done.stderr.replace("\n", " ")
     assert line in html.unescape((other / "report/index.html").read_text())
     row = next(row for row in said["designs"] if row["method"] == "verified")
@@ -291,7 +291,7 @@ def test_without_a_run_there_is_hardware_alone(run, tmp_path):
     said = json.loads(done.stdout)
     assert all(row["accuracy"] is None for row in said["designs"])
     assert "nothing can be recommended" in said["answer"][0]
-    assert "there is no such folder" in said["missing"][0]
+    assert "there is no run yet" in said["missing"][0]
     page = (place / "report" / "index.html").read_text()
     assert "No accuracy was measured" in page
     assert not (place / "study.json").exists(), "nothing but the report is written"
