@@ -29,7 +29,7 @@ lint:
 test: lint
 	$(BIN)/pytest -n logical --dist loadfile -m "not slow and not extended"
 
-# About 25 minutes on two cores: more than CI may take.
+# More than 20 minutes on two cores: more than CI may take.
 test-all: lint
 	$(BIN)/pytest -n logical --dist loadfile
 
