@@ -41,7 +41,7 @@ def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
         "methods": [method],
         "backbones": {name: study.backbones[name] for name in dict.fromkeys((first, used))},
         "baseline": None,
-        "published": [],
+        **{key: [] for key in ("published", "published_claims", "published_costs")},
         **block,
     }
     if case.network != study.network:

@@ -73,9 +73,10 @@ def _both(one: str, other: str) -> ConfigError:
 def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> None:
     import pandas as pd
 
+    names = space.columns
     for axis in space.grid.axes:
         for path in axis.members:
-            column = space.columns[path]
+            column = names[path]
             for own in by_column.get(column, []):
                 if not satisfied(pd.DataFrame({column: list(axis.values)}), own).any():
                     raise _never(own, path, axis.values)

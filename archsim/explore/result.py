@@ -112,7 +112,8 @@ class SweepResult:
             DataError: nothing is there yet, or a part is damaged.
         """
         conditions = [parse_constraint(text) for text in where]
-        check_constraints(self.space, conditions, self.columns)
+        if conditions:
+            check_constraints(self.space, conditions, self.columns)
         names = None
         if columns is not None:
             names = self._needed([*columns, *(own.name for own in conditions)])
