@@ -171,11 +171,16 @@ def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
     batch = DesignBatch.from_resolved(resolved, design)
     table, points = _matrices(graph, resolved, design)
     programming = resolved.chip.programming
-    if programming.policy == "last-layers" and programming.last_layers > len(table):
-        raise ConfigError(
-            f"chip.programming.last_layers = {programming.last_layers}: {graph.name} has "
-            f"{len(table)} layers with weights; allowed: 1 to {len(table)}"
-        )
+    asked = {
+        "last_layers": programming.last_layers if programming.policy == "last-layers" else 0,
+        "rewritten_layers": programming.rewritten_layers,
+    }
+    for name, count in asked.items():
+        if count > len(table):
+            raise ConfigError(
+                f"chip.programming.{name} = {count}: {graph.name} has {len(table)} layers with "
+                f"weights; allowed: {int(name == 'last_layers')} to {len(table)}"
+            )
     plan = compile_plan(design=batch, table=table, points=points)
     cost = evaluate(design=batch, plan=plan)
     return MapResult(graph.name, design, graph, resolved, plan, cost)

@@ -9,6 +9,7 @@ from archsim._shadow import check_shadowing
 
 check_shadowing()
 
+from archsim.arch.design import MAX_LAST_LAYERS  # noqa: E402
 from archsim.config.resolve import resolve  # noqa: E402
 from archsim.config.study import Method, Study  # noqa: E402
 from tsb.correction import parse_corrections  # noqa: E402
@@ -76,11 +77,20 @@ def _range_factor(study: Study) -> float:
 
 
 def _policy(method: Method, corrections: list[Correction], notes: list[str]) -> list[str]:
-    """Return the write policy; layers that are written again add pulses that are not counted."""
+    """Return the write policy, and which layers are written twice because they are retrained."""
     retrained = next((own for own in corrections if isinstance(own, LastLayers)), None)
-    if retrained is not None:
-        layers = "layer" if retrained.count == 1 else f"{retrained.count} layers"
-        notes.append(f"writing the last {layers} again is not counted")
+    settings = _verified(method, corrections, retrained)
+    if retrained is None:
+        return settings
+    if retrained.count > MAX_LAST_LAYERS:
+        notes.append(f"writing the last {retrained.count} layers again is not counted")
+        return settings
+    return [*settings, f"chip.programming.rewritten_layers={retrained.count}"]
+
+
+def _verified(
+    method: Method, corrections: list[Correction], retrained: LastLayers | None
+) -> list[str]:
     if method.write == "all":
         return ["chip.programming.policy=all"]
     if method.write == "last-layers":

@@ -148,7 +148,8 @@ class MappingPlan:
     ``tile_rows``/``tile_cols`` are tiles of one matrix without extra copies; ``extra_copies``
     whole-tile copies; ``pe_copies_*`` and ``array_copies_*`` copies inside a tile and inside a PE;
     ``copies_rows``/``copies_cols`` all copies together. ``tiles`` is what the layer takes on the
-    chip, ``subarrays_used`` the subarrays that hold weights, copies included.
+    chip, ``subarrays_used`` the subarrays that hold weights, copies included;
+    ``written_twice`` is 1 for layers whose cells take one pulse before the policy's.
     """
 
     names: tuple[str, ...]
@@ -169,6 +170,7 @@ class MappingPlan:
     utilisation: Tensor
     write_cells: Tensor
     verified_cells: Tensor
+    written_twice: Tensor
     constraints: tuple[Constraint, ...]
 
     @property

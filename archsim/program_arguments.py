@@ -75,6 +75,11 @@ def check_overrides(overrides: Iterable[str]) -> None:
         for key in reversed(keys):
             node = {key: node}
         for name in _below(_below(node, "chip"), "programming"):
+            if name == "rewritten_layers":
+                raise ConfigError(
+                    f"override '{text}': chip.programming.rewritten_layers is for archsim map and "
+                    "compare; archsim program writes every weight once"
+                )
             if name in _OWN_OPTIONS:
                 raise ConfigError(
                     f"override '{text}': chip.programming.{name} is for archsim map and compare; "

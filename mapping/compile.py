@@ -70,6 +70,7 @@ def compile_plan(
         utilisation=counts.utilisation,
         write_cells=cells,
         verified_cells=cells * _verified_share(design, len(table), len(points)),
+        written_twice=_among_last(design.rewritten_layers, len(table), len(points)),
         constraints=_constraints(design, counts),
     )
 
@@ -79,21 +80,27 @@ def _verified_share(design: DesignBatch, layers: int, insertions: int) -> Tensor
 
     A shared block is verified under every policy but ``none``.
     """
-    where = torch.arange(layers + insertions, device=design.rows.device)
-    is_tsb = where >= layers
+    is_tsb = torch.arange(layers + insertions, device=design.rows.device) >= layers
     policy = design.write_policy.unsqueeze(-1)
-    # Alike layers are merged by the first of them; the last few rows are never merged.
-    is_last = where >= layers - design.last_layers.unsqueeze(-1)
+    is_last = _among_last(design.last_layers, layers, insertions)
     chosen = torch.where(
         policy == POLICIES.index("fraction"),
         design.verified_fraction.unsqueeze(-1),
         torch.where(
             policy == POLICIES.index("last-layers"),
-            is_last.to(torch.float64),
+            is_last,
             (policy == POLICIES.index("all")).to(torch.float64),
         ),
     )
     return torch.where(is_tsb & (policy != POLICIES.index("none")), 1.0, chosen)
+
+
+def _among_last(count: Tensor, layers: int, insertions: int) -> Tensor:
+    """Return 1 for the last ``count`` (``*batch``) backbone layers, else 0, ``*batch layer``."""
+    # Alike layers are merged by the first of them; the last few rows are never merged.
+    where = torch.arange(layers + insertions, device=count.device)
+    is_last = (where >= layers - count.unsqueeze(-1)) & (where < layers)
+    return is_last.to(torch.float64)
 
 
 #: Networks whose grouping is remembered: it does not depend on the design.

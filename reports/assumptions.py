@@ -150,13 +150,15 @@ def _about_programming(result: MapResult) -> list[str]:
     drivers = f"{chip.programming.parallel_subarrays} subarray(s) at a time"
     if chip.programming.max_power is not None:
         drivers += f", fewer where their pulses would take more than {_watts(chip.programming)}"
+    twice = _written_twice(chip.programming)
     if device.write_verify is None:
         return [
             f"Programming: device {device.name} has no write_verify, so no cell is verified under "
-            f"any policy; {drivers}."
+            f"any policy; {drivers}.",
+            *twice,
         ]
     policy = chip.programming.policy
-    lines = [f"Programming: {_who_is_verified(result)} (policy {policy}), {drivers}."]
+    lines = [f"Programming: {_who_is_verified(result)} (policy {policy}), {drivers}.", *twice]
     if device.sigma_profile.kind != "uniform" and policy != "none":
         taken = {
             "weight": f"{100 * chip.programming.middle_share:.3g} % of the weights lie there "
@@ -173,6 +175,16 @@ def _about_programming(result: MapResult) -> list[str]:
             "if all levels were equally likely; archsim program counts those of your weights."
         )
     return lines + _unused_programming(chip.programming) + _left_out_of_programming(device)
+
+
+def _written_twice(programming: Programming) -> list[str]:
+    count = programming.rewritten_layers
+    if not count:
+        return []
+    return [
+        f"Programming: the last {count} layer(s) are trained again on the chip: one pulse per cell "
+        "with all others, then a second round as the policy says."
+    ]
 
 
 def _who_is_verified(result: MapResult) -> str:

@@ -34,6 +34,18 @@ STUDY: dict[str, Any] = {
         ({"copies": {"fc.weight": 2}}, ["chip.hierarchy.linear_copies=2"]),
         ({"corrections": "tsb", "verify": False}, ["chip.programming.policy=none"]),
         (
+            {"corrections": "last-layers"},
+            [
+                "chip.programming.policy=last-layers",
+                "chip.programming.last_layers=1",
+                "chip.programming.rewritten_layers=1",
+            ],
+        ),
+        (
+            {"corrections": "last-layers", "verify": False},
+            ["chip.programming.policy=none", "chip.programming.rewritten_layers=1"],
+        ),
+        (
             {"write": "last-layers", "last_layers": 2},
             ["chip.programming.policy=last-layers", "chip.programming.last_layers=2"],
         ),

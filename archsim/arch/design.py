@@ -111,6 +111,7 @@ class DesignBatch:
     stuck_off_rate: Tensor = _parameter("device.stuck_off_rate")
     write_policy: Tensor = _parameter("chip.programming.policy", "choice", POLICIES)
     last_layers: Tensor = _parameter("chip.programming.last_layers", "integer")
+    rewritten_layers: Tensor = _parameter("chip.programming.rewritten_layers", "integer")
     verified_fraction: Tensor = _parameter("chip.programming.fraction")
     whole_rows: Tensor = _parameter("chip.programming.granularity", "flag", ("weight", "row"))
     parallel_subarrays: Tensor = _parameter("chip.programming.parallel_subarrays", "integer")

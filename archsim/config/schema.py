@@ -277,6 +277,14 @@ class Programming(_Model):
         description="policy fraction: share of the weights of every layer; which ones, by a score "
         "of the trained network, is for archsim program",
     )
+    rewritten_layers: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=4,
+        description="last layers that are trained again once the chip is written and read back: "
+        "their cells get one pulse with all others and are then written again under the policy",
+    )
     granularity: Literal["weight", "row"] = Field(
         default="weight",
         description="policy fraction: single weights anywhere, or whole rows of a crossbar",

@@ -1,7 +1,9 @@
-"""Programming: pulses, reads, time and energy to write every weight of a plan once.
+"""Programming: pulses, reads, time and energy to write every weight of a plan.
 
 The pulses of a cell come from :mod:`archsim.device`, the same object that decides its residual
-spread. Cells outside the write-verify policy get one pulse and are not read back.
+spread. Cells outside the write-verify policy get one pulse and are not read back. Layers that are
+trained again once the chip is written (``chip.programming.rewritten_layers``) get one pulse with
+all others, and are written as the policy says in a second round after it.
 
 A verify read goes through the subarray's own mux: one ADC reads its ``mux_ratio`` columns one after
 the other, and each cell that is read costs the cell's read pulse and a conversion.
@@ -81,7 +83,8 @@ def programming_cost(
     cells = layers.over_layers(plan.write_cells)
     checked = layers.over_layers(plan.verified_cells)
     once = cells - checked
-    pulses = once + checked * verified.pulses
+    twice = layers.over_layers(plan.write_cells * plan.written_twice)
+    pulses = once + checked * verified.pulses + twice
     reads = checked * verified.reads
     pulse, row_read = design.pulse_width_s.unsqueeze(-1), read.row_s.unsqueeze(-1)
     # A row in which nothing happens to be chosen takes the one pulse of its other cells.
@@ -92,7 +95,7 @@ def programming_cost(
     return ProgrammingCost(
         write_pulses=pulses,
         verify_reads=reads,
-        time_s=_time_s(design, plan, _Strips(full=strips - 1, full_s=full_s, last_s=last_s)),
+        time_s=_rounds_s(design, plan, _Strips(full=strips - 1, full_s=full_s, last_s=last_s)),
         energy_J=pulses * design.write_energy_J + reads * read.cell_J,
         cells=cells,
         verified_cells=checked,
@@ -115,6 +118,25 @@ class _Strips:
     full: Tensor
     full_s: Tensor
     last_s: Tensor
+
+
+def _rounds_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor:
+    """Return the time to write everything, and then what is written again, ``*batch``."""
+    again = plan.written_twice > 0
+    if not bool(again.any()):
+        return _time_s(design, plan, strips)
+    pulse = design.pulse_width_s.unsqueeze(-1)
+    first = _Strips(
+        full=strips.full,
+        full_s=torch.where(again, pulse, strips.full_s),
+        last_s=torch.where(again, pulse, strips.last_s),
+    )
+    second = _Strips(
+        full=strips.full,
+        full_s=torch.where(again, strips.full_s, 0.0),
+        last_s=torch.where(again, strips.last_s, 0.0),
+    )
+    return _time_s(design, plan, first) + _time_s(design, plan, second)
 
 
 def _time_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor:

@@ -124,18 +124,18 @@ RULES: dict[str, Callable[[DesignBatch, Limits], Tensor]] = {
 
 
 def last_layers_missing(design: DesignBatch, layers: int) -> Tensor:
-    """Return where more last layers are to be verified than the network has.
+    """Return where more last layers are to be verified or rewritten than the network has.
 
     Args:
         design: ``*batch``.
         layers: with weights.
     """
     asked = design.write_policy == POLICIES.index("last-layers")
-    return asked & (design.last_layers > layers)
+    return (asked & (design.last_layers > layers)) | (design.rewritten_layers > layers)
 
 
 #: Name of the rule of :func:`last_layers_missing`.
-LAST_LAYERS = "chip.programming.last_layers is more than the network has"
+LAST_LAYERS = "chip.programming.last_layers or rewritten_layers is more than the network has"
 
 
 def broken(design: DesignBatch, limits: Limits, layers: int) -> dict[str, Tensor]:

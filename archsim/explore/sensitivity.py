@@ -53,7 +53,7 @@ _DOUBLING = frozenset(
     }
 )
 #: Largest value of parameters that end somewhere: these are stepped down from there.
-_LARGEST = {"last_layers": MAX_LAST_LAYERS}
+_LARGEST = {"last_layers": MAX_LAST_LAYERS, "rewritten_layers": MAX_LAST_LAYERS}
 
 
 def sensitivities(

@@ -300,6 +300,8 @@ def other_values(entry: Parameter, value: Tensor) -> Iterator[Tensor]:
         for code in range(len(entry.choices)):
             if code != int(value):
                 yield torch.tensor(code)
+    elif entry.kind == "integer" and float(value) == 0:
+        yield torch.ones_like(value)
     elif float(value) == 0:
         yield torch.tensor(5e-9 if entry.path == "chip.timing.clock_floor" else 0.5).double()
     else:

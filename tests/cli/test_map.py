@@ -325,3 +325,6 @@ def test_no_more_last_layers_than_there_are(run: Run) -> None:
         assert done.exit_code == code
     assert "chip.programming.last_layers = 4: lenet3 has 3 layers" in done.stderr
     assert "allowed: 1 to 3" in done.stderr
+    done = run("map", "lenet3", "--set", "chip.programming.rewritten_layers=4")
+    assert done.exit_code == 2
+    assert "rewritten_layers = 4: lenet3 has 3 layers" in done.stderr

@@ -415,6 +415,10 @@ REFUSED = {
         ["--set", "chip.programming={last_layers: 2}"],
         "archsim program takes --last-layers",
     ),
+    "layers that are written twice": (
+        ["--set", "chip.programming.rewritten_layers=1"],
+        "archsim program writes every weight once",
+    ),
     "a curve of one chip": (
         ["--curve", "folder", "--checkpoint", str(CHECKPOINT), "--instances", "1"],
         "instances (--instances) = 1; allowed: a whole number, 2 or more",

@@ -93,7 +93,15 @@ def test_a_method_with_a_block_has_both_placements_and_the_others_none(result):
                 "chip.correction.layers=all",
             ],
         ),
-        ("last", "none", ["chip.programming.policy=last-layers", "chip.programming.last_layers=1"]),
+        (
+            "last",
+            "none",
+            [
+                "chip.programming.policy=last-layers",
+                "chip.programming.last_layers=1",
+                "chip.programming.rewritten_layers=1",
+            ],
+        ),
     ],
 )
 def test_cost_is_that_of_map_with_the_same_settings(result, method, design, settings):

@@ -125,6 +125,29 @@ def test_last_layers_are_counted_from_the_end(count: int) -> None:
     assert float(cost.programming.verified_cells) == near(float(plan.write_cells[-count:].sum()))
 
 
+@pytest.mark.parametrize("policy", ["none", "last-layers", "all"])
+@pytest.mark.parametrize("drivers", [1, 4, 10**6])
+def test_rewritten_layers_take_a_round_of_single_pulses_more(policy: str, drivers: int) -> None:
+    """The first round is that of a chip whose last layers are not verified."""
+    parallel = f"chip.programming.parallel_subarrays={drivers}"
+    settings = (parallel, "chip.programming.last_layers=2")
+    plan, once = priced(policy, *settings)
+    _, twice = priced(policy, *settings, "chip.programming.rewritten_layers=2")
+    more = float(plan.write_cells[-2:].sum())
+    assert more > 0
+    first, second = once.programming, twice.programming
+    assert float(second.write_pulses) == near(float(first.write_pulses) + more)
+    assert float(second.verify_reads) == near(float(first.verify_reads))
+    assert float(second.cells) == float(first.cells)
+    assert float(second.time_s) > float(first.time_s)
+    if drivers == 1 and policy == "none":
+        rows = plan.layers.rows * plan.copies * plan.layers.owned
+        design = make_design()
+        strips = torch.ceil(plan.layers.columns / design.cols)
+        extra = float((rows * strips)[-2:].sum() * design.pulse_width_s)
+        assert float(second.time_s - first.time_s) == near(extra)
+
+
 def test_a_shared_block_is_verified_with_the_rest() -> None:
     plan, cost = priced("last-layers", design="common")
     block = float(plan.write_cells[len(TABLE) :].sum())

@@ -243,6 +243,8 @@ def test_more_last_layers_than_there_are() -> None:
     assert rows.forbidden == {LAST_LAYERS: 1}
     with pytest.raises(ConfigError, match="last_layers = 4"):
         map_point(space, space.settings(3))
+    again = space_of({"chip.programming.rewritten_layers": [0, 3, 4]})
+    assert box_rows(again, Box((slice(0, 3),))).forbidden == {LAST_LAYERS: 1}
 
 
 @pytest.mark.parametrize("name", ["mixed", "numbers", "devices"])
