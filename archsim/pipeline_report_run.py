@@ -10,7 +10,7 @@ from archsim._shadow import check_shadowing
 check_shadowing()
 
 from archsim import pipeline_study  # noqa: E402
-from archsim.config.resolve import DEFAULT_CHIP, resolve  # noqa: E402
+from archsim.config.resolve import DEFAULT_CHIP, device_name, resolve  # noqa: E402
 from archsim.config.study import Study, load_study  # noqa: E402
 from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.pipeline_report import join_runs, opened, planned  # noqa: E402
@@ -116,13 +116,19 @@ def _runs(
 def _check_sweeps(
     runs: Sequence[StudyRun], curves: Sequence[SizeCurves], allow_mixed: bool
 ) -> None:
-    """Refuse sweeps of another network beside the designs of a report."""
-    networks = {run.study.network for run in runs}
+    """Refuse sweeps of another network or device beside the designs of a report."""
+    if allow_mixed:
+        return
+    here = {
+        "network": {run.study.network for run in runs},
+        "device": {device_name(device=run.study.device) for run in runs},
+    }
     for own in curves:
-        others = set(own.networks) - networks
-        if others and not allow_mixed:
-            raise ConfigError(
-                f"{own.folder}: a sweep of {', '.join(sorted(others))}, the report is of "
-                f"{', '.join(sorted(networks))}; allowed: a sweep of the same network, or "
-                "--allow-mixed"
-            )
+        for what, there in (("network", own.networks), ("device", own.devices)):
+            others = set(there) - here[what]
+            if others:
+                ours = ", ".join(sorted(here[what]))
+                raise ConfigError(
+                    f"{own.folder}: a sweep of {what} {', '.join(sorted(others))}, the report is "
+                    f"of {what} {ours}; allowed: a sweep of the same {what}, or --allow-mixed"
+                )

@@ -13,6 +13,7 @@ from archsim._shadow import check_shadowing
 check_shadowing()
 
 from archsim.columns import split_unit  # noqa: E402
+from archsim.config.resolve import device_name  # noqa: E402
 from archsim.config.sweep import Sweep  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
 from archsim.explore.accuracy import KEY, sigmas  # noqa: E402
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 #: What decides between points that differ in other settings than the sizes.
 _BEST = "edp_Js"
 #: Settings that tell curves apart, beside the sizes.
-_OTHERS = ("design", "network")
+_OTHERS = ("design", "network", "chip", "device", "chip.device")
+#: Of these, what decides the device.
+_DEVICE = ("chip", "device")
 _PERCENT = 100
 
 
@@ -73,9 +76,8 @@ def size_curves(folder: str | Path) -> SizeCurves:
     curves = SizeCurves(
         name=found.sweep.name,
         folder=str(folder),
-        networks=tuple(dict.fromkeys(feasible["network"]))
-        if "network" in feasible
-        else (found.sweep.network,),
+        networks=networks,
+        devices=_devices(found.sweep, feasible),
         axes=axes,
         points=points,
         note="",
@@ -88,6 +90,20 @@ def _networks(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
     if "network" not in rows:
         return (sweep.network,)
     return tuple(str(name) for name in dict.fromkeys(rows["network"]))
+
+
+def _devices(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Name the devices of a sweep's points: those of its axes, or the one that it has."""
+    axes = {name: name if name in rows else f"chip.{name}" for name in _DEVICE}
+    own = {name: path for name, path in axes.items() if path in rows}
+    kinds = rows[list(own.values())].drop_duplicates().to_dict("records") if own else [{}]
+    set_by = [text.partition("=")[2] for text in sweep.settings if text.startswith("chip.device=")]
+    base = {"chip": sweep.chip, "device": set_by[-1] if set_by else sweep.device}
+    # Not resolved: the settings of a point may be what makes its chip and device fit each other.
+    found = (
+        device_name(**(base | {name: kind[path] for name, path in own.items()})) for kind in kinds
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _point(

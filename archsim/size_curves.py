@@ -59,6 +59,7 @@ class SizeCurves:
         name: of the sweep.
         folder: of its results.
         networks: that it is of.
+        devices: that its points have, as settings name them.
         axes: of :data:`SIZES` that it varies.
         points: feasible ones.
         note: what network, chip and study they are of, and what was left out.
@@ -67,6 +68,7 @@ class SizeCurves:
     name: str
     folder: str
     networks: tuple[str, ...]
+    devices: tuple[str, ...]
     axes: tuple[str, ...]
     points: tuple[CurvePoint, ...]
     note: str

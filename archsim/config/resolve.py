@@ -162,6 +162,20 @@ def tsb_preset_for(network: str) -> str:
     return name if name in preset_names("tsb") else "paper"
 
 
+def device_name(chip: str = DEFAULT_CHIP, device: str | None = None) -> str:
+    """Return the name of the device that a chip has, without checking that they fit.
+
+    Args:
+        chip: preset or YAML path.
+        device: replaces the chip's; preset or YAML path.
+
+    Raises:
+        ConfigError: no such preset or file.
+    """
+    own = device or str(load_preset("chip", chip)["device"])
+    return str(load_preset("device", own).get("name", own))
+
+
 def resolve(
     *,
     chip: str = DEFAULT_CHIP,

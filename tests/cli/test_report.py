@@ -364,7 +364,32 @@ def test_sweep_of_another_network_is_refused(run, folder, tmp_path):
     archsim.sweep("tsb-size-vgg8", out=tmp_path / "sweep")
     done = run("report", folder, "--sweep", tmp_path / "sweep", "--folder", tmp_path / "report")
     assert done.exit_code == 2
-    assert "a sweep of vgg8, the report is of lenet3" in done.stderr
+    assert "a sweep of network vgg8, the report is of network lenet3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "devices"),
+    [
+        ({"device": "pcm"}, "pcm"),
+        ({"axes": {"device": ["rram", "pcm", "fefet"]}}, "fefet, pcm"),
+        ({"axes": {"chip.device": ["rram", "pcm"]}}, "pcm"),
+        ({"set": ["chip.device=fefet"]}, "fefet"),
+    ],
+)
+def test_sweep_of_another_device_is_refused(run, folder, tmp_path, keys, devices):
+    axes = {"tsb.channels": [2, 5], **keys.get("axes", {})}
+    sweep = {
+        "name": "own", "network": "lenet3", "design": "common", "axes": axes,
+        "objectives": ["edp", "area"],
+    }  # fmt: skip
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({**keys, **sweep}))
+    assert run("sweep", file, "--out", tmp_path / "sweep").exit_code == 0
+    place = tmp_path / "report"
+    done = run("report", folder, "--sweep", tmp_path / "sweep", "--folder", place)
+    assert done.exit_code == 2
+    assert f"a sweep of device {devices}, the report is of device rram" in done.stderr
+    assert "--allow-mixed" in done.stderr
 
 
 @pytest.mark.slow

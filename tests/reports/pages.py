@@ -90,6 +90,7 @@ def curves() -> SizeCurves:
         name=HOSTILE,
         folder="sweeps/x",
         networks=("lenet3",),
+        devices=("rram",),
         axes=("tsb.channels", "chip.precision.bits_per_cell"),
         points=points,
         note=f"Of {HOSTILE}.",

@@ -32,6 +32,7 @@ def curves(*points: CurvePoint) -> SizeCurves:
         name="<b>sweep</b>",
         folder="sweeps/x",
         networks=("lenet3",),
+        devices=("rram",),
         axes=(CHANNELS, BITS),
         points=points,
         note="of lenet3.",
