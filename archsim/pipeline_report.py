@@ -335,7 +335,7 @@ def join_runs(
     names = _short_names([run.folder for run in own])
     designs, place_of = [], []
     for place, (name, result) in enumerate(zip(names, results, strict=True)):
-        designs += [replace(each, method=f"{each.method} [{name}]") for each in result.designs]
+        designs += [replace(each, method=f"{name}: {each.method}") for each in result.designs]
         place_of += [place] * len(result.designs)
     return JointResult(
         " and ".join(dict.fromkeys(result.name for result in results)),

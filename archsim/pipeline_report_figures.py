@@ -139,7 +139,7 @@ def _floorplans(result: JointResult) -> Iterator[Drawing]:
             f"Tiles and subarrays of {network} by layer, shared block {design}; the tiles of "
             "each layer are in tables/layers.csv",
             draw,
-            "" if design == "none" else "Black frames: tiles of the shared block.",
+            "" if design == "none" else "Thick frames: tiles of the shared block.",
             on_page=True,
         )
 

@@ -69,10 +69,11 @@ def _about_digital(result: MapResult) -> list[str]:
     tables = {op.name: op.stored for op in work if op.stored}
     if tables:
         bits = result.resolved.chip.precision.weight_bits
+        stored = f"{engineering(float(sum(tables.values()) * bits))}bit"
         lines.append(
-            f"Embeddings: {engineering(float(sum(tables.values()) * bits))}bit in {len(tables)} "
-            f"table(s) of the external memory {result.resolved.memory.name}; what is looked up is "
-            "read from there, the memory itself is not priced."
+            f"Embeddings: {stored} in {_counted(len(tables), 'table')} of the external memory "
+            f"{result.resolved.memory.name}; what is looked up is read from there, the memory "
+            "itself is not priced."
         )
     folded = sum(op.absorbed and str(op.kind) == "batch_norm" for op in result.graph.digital)
     if folded:
@@ -147,7 +148,7 @@ def _some(names: Sequence[str], most: int = 6) -> str:
 
 def _about_programming(result: MapResult) -> list[str]:
     chip, device = result.resolved.chip, result.resolved.device
-    drivers = f"{chip.programming.parallel_subarrays} subarray(s) at a time"
+    drivers = f"{_counted(chip.programming.parallel_subarrays, 'subarray')} at a time"
     if chip.programming.max_power is not None:
         drivers += f", fewer where their pulses would take more than {_watts(chip.programming)}"
     twice = _written_twice(chip.programming)
@@ -182,9 +183,13 @@ def _written_twice(programming: Programming) -> list[str]:
     if not count:
         return []
     return [
-        f"Programming: the last {count} layer(s) are trained again on the chip: one pulse per cell "
+        f"Programming: trained again on the chip: the last {_layers(count)}; one pulse per cell "
         "with all others, then a second round as the policy says."
     ]
+
+
+def _layers(count: int) -> str:
+    return "layer" if count == 1 else f"{count} layers"
 
 
 def _who_is_verified(result: MapResult) -> str:
@@ -196,7 +201,7 @@ def _who_is_verified(result: MapResult) -> str:
         "none": "no cell is write-verified",
         "tsb": f"only the TSB's cells are write-verified{none}",
         "all": "every cell is write-verified",
-        "last-layers": f"the last {programming.last_layers} layer(s){also} are write-verified",
+        "last-layers": f"write-verified: the last {_layers(programming.last_layers)}{also}",
         "fraction": f"{100 * programming.fraction:.3g} % of every layer ({chosen}){also} are "
         "write-verified",
     }[programming.policy]
@@ -214,6 +219,10 @@ def _unused_programming(programming: Programming) -> list[str]:
     if not unused:
         return []
     return [f"Without influence under policy {programming.policy}: {', '.join(unused)}."]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _positive(value: Quantity | None) -> bool:

@@ -61,6 +61,8 @@ def collect_gap(frame: pandas.DataFrame) -> tuple[Line, ...]:
 
 def draw_gap(lines: tuple[Line, ...]) -> Figure:
     """Draw gap against sigma, both logarithmic; the lower, the better."""
+    from matplotlib.ticker import LogLocator
+
     figure = new_figure(9.0, 5.2)
     axes = figure.subplots()
     for index, line in enumerate(lines):
@@ -86,6 +88,7 @@ def draw_gap(lines: tuple[Line, ...]) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("sigma of one pulse, relative to the range g_on - g_off")
     axes.set_ylabel("gap to the noise-free network, points")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     tidy(axes)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)

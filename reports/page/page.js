@@ -41,8 +41,9 @@
       shown += row.hidden ? 0 : 1;
     }
     find("status").textContent = shown + " of " + rows.length + " designs, " + state.marks.size + " marked" +
-      (unknown.length ? "; no column " + unknown.join(", ") : "");
-    find("unmark").disabled = state.marks.size === 0;
+      unknown.map((what) => "; " + what).join("");
+    find("unmark").disabled = find("only-marked").disabled = state.marks.size === 0;
+    if (state.marks.size === 0) find("only-marked").checked = false;
     table.classList.toggle("one-sigma", state.sigma !== null && !everything);
     for (const place of document.querySelectorAll(".at-sigma")) {
       const all = state.sigma === null || (everything && place.closest("#designs"));

@@ -41,12 +41,16 @@ const archsimPage = {};
   }
 
   // Terms are parted by commas; each is a condition on a column, or a part of the row's name.
+  // What is neither shows everything and says so: half a condition is what typing one looks like.
   archsimPage.terms = function (table, text) {
+    const named = (row, term) => row.cells[0].textContent.toLowerCase().includes(term);
+    const rows = Array.from(table.tBodies[0].rows);
     return text.toLowerCase().split(",").map((term) => term.trim()).filter(Boolean).map((term) => {
       const found = condition.exec(term);
       const head = found && column(table, found[1]);
-      if (found && !head) return { unknown: found[1], test: () => true };
-      if (!found) return { test: (row) => row.cells[0].textContent.toLowerCase().includes(term) };
+      const isName = !/[<>=]/.test(term) || rows.some((row) => named(row, term));
+      if (!head && isName) return { test: (row) => named(row, term) };
+      if (!head) return { unknown: found ? "no column " + found[1] : "not understood: " + term, test: () => true };
       const wanted = Number(found[3]) * factors[found[4]];
       const factor = head.classList.contains("percent") ? 100 : 1;
       return {

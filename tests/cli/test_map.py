@@ -151,7 +151,7 @@ def test_what_is_covered_and_what_is_not_is_said(run: Run) -> None:
 def test_tokens_embeddings_and_recurrent_layers(run: Run) -> None:
     inputs = ("--input-shape", "input=7", "--input-dtype", "int64")
     flat = " ".join(run("map", "models_to_map:tokens", *inputs).stdout.split())
-    assert "Embeddings: 3.2 kbit in 1 table(s) of the external memory lpddr4" in flat
+    assert "Embeddings: 3.2 kbit in 1 table of the external memory lpddr4" in flat
     assert "1.weight_hh_l0" in flat
     assert "Recurrent layers: the steps of one input follow one another" in flat
 

@@ -199,6 +199,11 @@ def test_filter_takes_conditions_on_columns(opened: Any) -> None:
     field.send_keys("edq < 1")
     assert "no column edq" in opened.find_element("id", "status").text
     assert len(visible_rows(opened)) == 5
+    for half in ("edp > abc", "edp <", "= 3"):
+        field.clear()
+        field.send_keys(half)
+        assert f"not understood: {half}" in opened.find_element("id", "status").text
+        assert len(visible_rows(opened)) == 5
 
 
 def test_every_other_table_sorts_too(opened: Any) -> None:
@@ -296,8 +301,13 @@ def test_box_in_a_row_marks_points(opened: Any) -> None:
     click(opened, opened.find_elements("css selector", ".mark")[0])
     wait(opened, lambda: js(opened, faint) == 4)
     assert marked(opened) == ["plain"]
-    click(opened, opened.find_element("id", "only-marked"))
+    only = opened.find_element("id", "only-marked")
+    click(opened, only)
     assert visible_rows(opened) == ["plain"]
+    click(opened, opened.find_element("id", "unmark"))
+    wait(opened, lambda: len(visible_rows(opened)) == 5)
+    assert not only.is_selected()
+    assert not only.is_enabled()
 
 
 def test_metric_changes_the_axis(opened: Any) -> None:
@@ -328,10 +338,13 @@ def brightness(driver: Any) -> float:
 def test_dark_follows_the_system_and_the_button_and_is_remembered(driver: Any, file: Path) -> None:
     load(driver, file, dark=True)
     assert brightness(driver) < 60
+    drawing = "return getComputedStyle(document.querySelector('.drawn img')).filter"
+    assert js(driver, drawing).startswith("invert")
     button = driver.find_element("id", "theme")
     assert button.get_attribute("aria-pressed") == "true"
     button.click()
     assert brightness(driver) > 200
+    assert js(driver, drawing) == "none"
     driver.refresh()
     wait(driver, lambda: js(driver, "return document.documentElement.dataset.ready") == "true")
     assert brightness(driver) > 200
