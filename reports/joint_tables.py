@@ -90,9 +90,9 @@ def recommended(result: JointResult, sigma: float, case: Case | None = None) -> 
     Candidates are no further behind the most accurate one on the validation images than the 95 %
     interval of that difference, which counts chips and images (``tsb.study.behind``); of these the
     one of the least EDP, then of a cost that leaves nothing out, then of the fewest write pulses.
-    Results of before that was recorded fall
-    back to the larger interval over chips of the two, without what other images would change. Test
-    accuracies choose nothing. None where no design has a validation accuracy and a cost.
+    Results of before that was recorded fall back to the larger interval over chips of the two,
+    without what other images would change. Test accuracies choose nothing. None where no design has
+    a validation accuracy and a cost.
 
     Args:
         result: the joint result.
@@ -149,7 +149,8 @@ def how_recommended(result: JointResult) -> str:
         "Recommended, for each sigma: of the designs that are no further behind the most accurate "
         f"one on the validation images than {noise}, that of the least EDP, of equal ones first "
         "those whose cost leaves nothing out, then that of the fewest write pulses. Test "
-        "accuracies choose nothing."
+        "accuracies choose nothing. The less is known of a difference, the more designs count as "
+        "equally accurate: more chips and images make the choice stricter."
     )
 
 
