@@ -335,6 +335,9 @@ class MapResult:
                 }
                 for op in self.graph.unmapped
             ],
+            "worked_out_beforehand": [
+                {"name": own.name, "op": own.op, "macs": own.macs} for own in self.graph.beforehand
+            ],
         }
 
     def __repr__(self) -> str:

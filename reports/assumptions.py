@@ -46,7 +46,14 @@ def _about_coverage(result: MapResult) -> list[str]:
         ]
     if graph.unmapped:
         listed = _some([_unmapped_text(op) for op in graph.unmapped])
-        lines.append(f"Neither mapped nor priced: {listed}.")
+        count = _counted(len(graph.unmapped), "operation")
+        lines.append(f"Neither mapped nor priced: {count}: {listed}.")
+    if graph.beforehand:
+        once = [f"{own.name} ({engineering(float(own.macs))} MACs)" for own in graph.beforehand]
+        lines.append(
+            "Worked out beforehand, for the input does not change it, and not counted: "
+            f"{_some(once)}."
+        )
     return lines + _about_digital(result) + _about_repeats(result)
 
 
@@ -74,6 +81,12 @@ def _about_digital(result: MapResult) -> list[str]:
             f"Embeddings: {stored} in {_counted(len(tables), 'table')} of the external memory "
             f"{result.resolved.memory.name}; what is looked up is read from there, the memory "
             "itself is not priced."
+        )
+    kept = sum(op.parameters for op in work)
+    if kept:
+        lines.append(
+            f"Trained values that digital operations read (norms, scales, encodings): {kept:,}; "
+            "they are in no cells, and the memory that keeps them is not priced."
         )
     folded = sum(op.absorbed and str(op.kind) == "batch_norm" for op in result.graph.digital)
     if folded:
@@ -260,7 +273,7 @@ def capacity(result: MapResult) -> tuple[str, ...]:
     return (
         f"It needs {need['tiles_needed']:,} tiles, the chip has {need['tiles_per_chip']:,}: "
         f"{parts} chips of this size, or {parts} loads of one, of about "
-        f"{need['weights_per_part']:,} weights each.",
+        f"{need['weights_per_part']:,} weights each, if the tiles can be shared out evenly.",
         f"Writing one of them takes {each:,.4g} ms, all in turn "
         f"{need['programming_time_ms']:,.4g} ms: once for chips "
         "(chip.off_chip.when_full=multi-chip), for every image or group of images for loads "

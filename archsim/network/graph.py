@@ -17,6 +17,7 @@ from archsim.network.layer import MvmLayer
 from archsim.network.operation import (
     DIGITAL_KINDS,
     FREE_KINDS,
+    Beforehand,
     Coverage,
     Op,
     OpKind,
@@ -56,6 +57,7 @@ class LayerGraph:
         input_shape: Shape of one input, without the batch axis.
         graph: The data flow, frozen.
         parameters: Trainable parameters of the model.
+        beforehand: Products that do not depend on the input; they are not among the operations.
 
     Raises:
         NetworkError: The graph has a cycle or contradictory shapes; see :meth:`validate`.
@@ -65,6 +67,7 @@ class LayerGraph:
     input_shape: tuple[int, ...]
     graph: nx.DiGraph[str]
     parameters: int
+    beforehand: tuple[Beforehand, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the graph and freeze it."""
@@ -73,7 +76,12 @@ class LayerGraph:
 
     @classmethod
     def from_ops(
-        cls, name: str, input_shape: tuple[int, ...], ops: Iterable[Op], parameters: int = 0
+        cls,
+        name: str,
+        input_shape: tuple[int, ...],
+        ops: Iterable[Op],
+        parameters: int = 0,
+        beforehand: tuple[Beforehand, ...] = (),
     ) -> LayerGraph:
         """Build a graph of operations given in execution order.
 
@@ -82,6 +90,7 @@ class LayerGraph:
             input_shape: Shape of one input, without the batch axis.
             ops: The operations; each may read only from those before it.
             parameters: Trainable parameters of the model; 0 if unknown.
+            beforehand: Products that do not depend on the input.
 
         Raises:
             NetworkError: A name is used twice, an input comes later or is missing, or
@@ -99,7 +108,7 @@ class LayerGraph:
                 )
             graph.add_node(op.name, op=op)
             graph.add_edges_from((source, op.name) for source in op.inputs)
-        return cls(name, input_shape, graph, parameters)
+        return cls(name, input_shape, graph, parameters, beforehand)
 
     def validate(self) -> None:
         """Check that the graph is acyclic, holds a matrix layer, and that the shapes agree.

@@ -187,6 +187,13 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
             f"({type(error).__name__}: {error}); {_import_advice(module_name, error)}"
         ) from error
     function: Callable[..., object] | None = getattr(found, function_name, None)
+    if isinstance(function, nn.Module):  # the model itself, made when its module is imported
+        if options:
+            raise NetworkError(
+                f"network '{spec}' is a model, not a function, and takes no options; given: "
+                f"{', '.join(sorted(options))}"
+            )
+        return function
     if not callable(function):
         raise NetworkError(f"network '{spec}': '{module_name}' has no function '{function_name}'")
     try:

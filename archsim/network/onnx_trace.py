@@ -6,6 +6,7 @@ from pathlib import Path
 
 from archsim.errors import NetworkError
 from archsim.network.frontend.assemble import assemble
+from archsim.network.frontend.beforehand import beforehand
 from archsim.network.frontend.onnx_file import first_line, printable, refused, require_onnx
 from archsim.network.frontend.onnx_inputs import Shapes, input_shapes
 from archsim.network.graph import LayerGraph
@@ -63,4 +64,5 @@ def _read(path: Path, name: str, input_shape: Shapes | None) -> LayerGraph:
     found = walk(model, shapes, sizes, translate)
     first = found.inputs[0].shape
     one = first[1:] if first[:1] == (1,) else first
-    return LayerGraph.from_ops(name, one, assemble(found), parameters(found))
+    constant = beforehand(found.constant)
+    return LayerGraph.from_ops(name, one, assemble(found), parameters(found), constant)

@@ -57,7 +57,8 @@ class Op:
         macs: Multiply-accumulates of a product that no crossbar runs, else 0.
         scores: Values that an attention puts through its softmax, else 0.
         weight: Name of the tensor behind its matrix or its table, where it has one.
-        stored: Values of that tensor.
+        stored: Values of that tensor; of an operation without one, of all trained tensors that it
+            reads.
         reuses: The earlier operation whose matrix this one applies again, or "".
     """
 
@@ -99,6 +100,21 @@ class UnmappedOp:
     shape: tuple[int, ...]
     macs: int = 0
     share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beforehand:
+    """A product of stored tensors alone: worked out once, and in no layer.
+
+    Attributes:
+        name: The operation.
+        op: Name of its operator.
+        macs: Its multiply-accumulates.
+    """
+
+    name: str
+    op: str
+    macs: int
 
 
 @dataclass(frozen=True, kw_only=True)

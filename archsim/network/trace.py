@@ -12,6 +12,7 @@ from torch import nn
 
 from archsim.errors import NetworkError
 from archsim.network.frontend.assemble import assemble
+from archsim.network.frontend.beforehand import beforehand
 from archsim.network.frontend.call import Trace
 from archsim.network.frontend.export import export_calls
 from archsim.network.frontend.fx_trace import fx_calls
@@ -65,7 +66,13 @@ def trace(
         calls = _calls(module, example, name)
     ops = assemble(calls)
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return LayerGraph.from_ops(name, tuple(example.tensors[0].shape[1:]), ops, parameters)
+    return LayerGraph.from_ops(
+        name,
+        tuple(example.tensors[0].shape[1:]),
+        ops,
+        parameters,
+        beforehand(calls.constant),
+    )
 
 
 def _refuse_lazy(module: nn.Module, name: str) -> None:

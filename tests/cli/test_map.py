@@ -110,6 +110,19 @@ _MODELS = """
             y = self.pair(y, x) + torch.fft.fft(y).abs()
             return nn.functional.scaled_dot_product_attention(y, y, y)
 
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.code = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1)
+            self.register_buffer("places", torch.zeros(1, 4, 8, 8))
+            self.one, self.other = nn.Parameter(torch.ones(8, 8)), nn.Parameter(torch.ones(8, 8))
+
+        def forward(self, x):
+            return (self.conv(x) + self.code(self.places)) @ (self.one @ self.other) * self.one
+
+    def fixed():
+        return Fixed()
+
     def mixed():
         return Mixed()
 
@@ -129,7 +142,7 @@ def test_what_is_covered_and_what_is_not_is_said(run: Run) -> None:
     flat = " ".join(run("map", "models_to_map:mixed", "--input-shape", "6,8").stdout.split())
     # Per token: 3 x 64 on crossbars, 6 keys x (8 + 8) in the digital unit, 8 x 64 nowhere.
     assert "MACs: 36 % of 4.8 k covered; 24 % on crossbars, 12 % with two computed" in flat
-    assert "Neither mapped nor priced: pair (bilinear, 64 % of the MACs), " in flat
+    assert "Neither mapped nor priced: 2 operations: pair (bilinear, 64 % of the MACs), " in flat
     assert "Applied at several places, stored once: twice (x2)." in flat
     assert "1024 multiply-adders, shared by all layers, for elementwise x1, attention x1" in flat
     done = run("map", "models_to_map:mixed", "--input-shape", "6,8", "--format", "json")
@@ -145,6 +158,23 @@ def test_what_is_covered_and_what_is_not_is_said(run: Run) -> None:
     assert (found["bilinear"]["macs"], found["bilinear"]["share"]) == (3072, 0.64)
     assert found["fft_fft"]["macs"] == 0
     assert data["capacity"] is None
+
+
+@pytest.mark.usefixtures("models")
+def test_what_the_input_does_not_change_is_named(run: Run) -> None:
+    flat = " ".join(run("map", "models_to_map:fixed", "--input-shape", "3,8,8").stdout.split())
+    # The convolution of a buffer: 64 pixels x 8 channels x 36 weights each; a product of weights.
+    assert "Worked out beforehand" in flat
+    assert "not counted: code (18.43 k MACs), matmul (512 MACs)." in flat
+    assert "Trained values that digital operations read (norms, scales, encodings): " in flat
+    done = run("map", "models_to_map:fixed", "--input-shape", "3,8,8", "--format", "json")
+    assert json.loads(done.stdout)["worked_out_beforehand"] == [
+        {"name": "code", "op": "conv2d", "macs": 8 * 64 * 36},
+        {"name": "matmul", "op": "matmul", "macs": 8 * 8 * 8},
+    ]
+    assert (
+        json.loads(run("map", "lenet3", "--format", "json").stdout)["worked_out_beforehand"] == []
+    )
 
 
 @pytest.mark.usefixtures("models")

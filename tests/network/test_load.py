@@ -25,6 +25,7 @@ def fails():
     raise ValueError("no such day")
 
 value = 3
+ready = make(5)
 """
 
 
@@ -49,6 +50,13 @@ def test_zoo_name_with_input_shape() -> None:
         load_network("vgg8", input_shape=(32, 32))
     with pytest.raises(NetworkError, match=r"takes \(1, 32, 32\)"):
         load_network("vgg8", input_shape=(3, 32, 32), in_channels=1)
+
+
+def test_a_model_by_its_name_in_a_module(user_module: str) -> None:
+    graph = load_network(f"{user_module}:ready", input_shape=(3, 8, 8))
+    assert graph.layers[0].out_channels == 5
+    with pytest.raises(NetworkError, match="takes no options; given: width"):
+        load_network(f"{user_module}:ready", input_shape=(3, 8, 8), width=3)
 
 
 def test_module() -> None:

@@ -376,3 +376,25 @@ def test_nodes_that_no_output_depends_on_are_left_out(tmp_path: Path) -> None:
     nodes = [node("Conv", ["x", "w"], ["y"]), node("Unique", ["x"], ["u"])]
     graph = read(tmp_path, model(nodes, {"x": (1, 3, 8, 8)}, {"w": random(4, 3, 1, 1)}))
     assert kinds(graph) == ["input", "conv"]
+
+
+def test_products_of_stored_tensors_are_worked_out_beforehand(tmp_path: Path) -> None:
+    proto = model(
+        [
+            node("Conv", ["places", "code"], ["fixed"], pads=[1, 1, 1, 1]),
+            node("MatMul", ["one", "other"], ["both"]),
+            node("Conv", ["x", "c.weight"], ["map"], pads=[1, 1, 1, 1]),
+            node("Add", ["map", "fixed"], ["sum"]),
+            node("MatMul", ["sum", "both"], ["y"]),
+        ],
+        {"x": (1, 3, 8, 8)},
+        {
+            "places": random(1, 4, 8, 8),
+            "code": random(8, 4, 3, 3),
+            "c.weight": random(8, 3, 3, 3),
+            "one": random(8, 5),
+            "other": random(5, 8),
+        },
+    )
+    found = [(own.op, own.macs) for own in read(tmp_path, proto).beforehand]
+    assert found == [("Conv", 8 * 64 * 36), ("MatMul", 8 * 5 * 8)]

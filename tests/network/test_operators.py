@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from archsim.network import LayerGraph, LayerKind, OpKind, from_graph, trace
 from archsim.network.frontend.assemble import assemble
+from archsim.network.frontend.beforehand import beforehand
 from archsim.network.frontend.export import export_calls
 from archsim.network.frontend.fx_trace import fx_calls
 from tests.network.models import Model, conv3, traced
@@ -316,3 +317,40 @@ def test_embedding_bags_read_every_row_that_they_add() -> None:
     graph = trace(Bag(), (4,), input_dtype="int64")
     (bag,) = [op for op in graph.digital if op.kind is OpKind.EMBEDDING]
     assert (bag.lookups, bag.stored) == (4 * 6, 66)
+
+
+class Constant(nn.Module):
+    """A map of the input, plus products of stored tensors alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.encode = nn.Conv2d(4, 8, 3, padding=1, groups=2)
+        self.up = nn.ConvTranspose2d(4, 8, 2, stride=2)
+        self.linear = nn.Linear(8, 8)
+        self.register_buffer("places", torch.zeros(1, 4, 8, 8))
+        self.register_buffer("small", torch.zeros(1, 4, 4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        code = self.encode(self.places) + self.up(self.small) + self.linear(self.linear.weight)
+        return self.conv(x) + code.relu()
+
+
+@pytest.mark.parametrize("front", [export_calls, fx_calls])
+def test_products_of_stored_tensors_are_worked_out_beforehand(front: Any) -> None:
+    found = {own.name: own.macs for own in beforehand(front(Constant().eval(), _IMAGE).constant)}
+    assert found == {
+        "encode": 8 * 64 * 2 * 9,  # two input channels in each group
+        "up": 4 * 16 * 8 * 4,
+        "linear": 8 * 8 * 8,
+    }
+
+
+def test_what_is_worked_out_beforehand_is_in_no_layer() -> None:
+    graph = trace(Constant(), (3, 8, 8))
+    assert [layer.name for layer in graph.layers] == ["conv"]
+    assert [own.name for own in graph.beforehand] == ["encode", "up", "linear"]
+    assert graph.totals.macs == 64 * 8 * 27
+
+
+_IMAGE = (torch.zeros(1, 3, 8, 8),)

@@ -82,11 +82,15 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """The calls of a model in execution order, its inputs, and the calls that its outputs read."""
+    """The calls of a model in execution order, its inputs, and the calls that its outputs read.
+
+    ``constant`` are computations of stored tensors alone, which take no call of their own.
+    """
 
     inputs: tuple[Data, ...]
     calls: tuple[Call, ...]
     outputs: tuple[str, ...]
+    constant: tuple[Call, ...] = ()
 
 
 def _tensors(values: object) -> Iterator[Data | Weight]:

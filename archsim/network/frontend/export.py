@@ -57,6 +57,7 @@ class _Reader:
     calls: list[Call] = field(default_factory=list)
     inputs: list[Data] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    constant: list[Call] = field(default_factory=list)
 
     def read(self) -> Trace:
         placeholders = self._placeholders()
@@ -69,7 +70,10 @@ class _Reader:
                 values = (self.seen.get(used) for used in node.all_input_nodes)
                 self.outputs += [value.id for value in values if isinstance(value, Data)]
         return Trace(
-            inputs=tuple(self.inputs), calls=tuple(self.calls), outputs=tuple(self.outputs)
+            inputs=tuple(self.inputs),
+            calls=tuple(self.calls),
+            outputs=tuple(self.outputs),
+            constant=tuple(self.constant),
         )
 
     def _placeholders(self) -> dict[str, tuple[str, bool]]:
@@ -104,20 +108,22 @@ class _Reader:
         if not any(isinstance(source, Data) for source in sources):
             formula = self._formula(node)
             self.seen[node] = _derived(node.name, shape, cast("list[Weight]", sources), formula)
+            self.constant.append(self._read_call(node, _operator_name(node)[0], shape))
             return
         if isinstance(node.target, HigherOrderOperator):
             raise ValueError(f"the nested region '{node.target}' is not supported")
         op, in_place = _operator_name(node)
         if op in PARTIAL_WRITES or (in_place and _name(node.all_input_nodes[0]) in PARTIAL_VIEWS):
             raise partial_write(_owner(node)[0])
-        args = {name: self._argument(value) for name, value in _bind(node).items()}
-        module, leaf = _owner(node)
-        self.calls.append(
-            Call(id=node.name, op=op, args=args, shape=shape, module=module, leaf=leaf)
-        )
+        self.calls.append(self._read_call(node, op, shape))
         self.seen[node] = Data(id=node.name, shape=shape)
         if in_place:  # whoever reads the changed tensor later, reads this result
             self.seen[node.all_input_nodes[0]] = self.seen[node]
+
+    def _read_call(self, node: fx.Node, op: str, shape: tuple[int, ...]) -> Call:
+        args = {name: self._argument(value) for name, value in _bind(node).items()}
+        module, leaf = _owner(node)
+        return Call(id=node.name, op=op, args=args, shape=shape, module=module, leaf=leaf)
 
     def _formula(self, node: fx.Node) -> str:
         """Digest of a computation on weights: equal for equal operators of equal arguments."""

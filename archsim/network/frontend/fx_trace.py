@@ -93,6 +93,7 @@ class _Reader:
     calls: list[Call] = field(default_factory=list)
     inputs: list[Data] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    constant: list[Call] = field(default_factory=list)
 
     def read(self) -> Trace:
         for node in self.traced.graph.nodes:
@@ -111,7 +112,10 @@ class _Reader:
             else:
                 self._call(node)
         return Trace(
-            inputs=tuple(self.inputs), calls=tuple(self.calls), outputs=tuple(self.outputs)
+            inputs=tuple(self.inputs),
+            calls=tuple(self.calls),
+            outputs=tuple(self.outputs),
+            constant=tuple(self.constant),
         )
 
     def _weight(self, name: str) -> Weight:
@@ -131,6 +135,7 @@ class _Reader:
         sources = [self.seen[used] for used in node.all_input_nodes if used in self.seen]
         if shape is None or not sources:
             return
+        call, in_place = self._read_call(node, shape)
         if not any(isinstance(source, Data) for source in sources):
             origin = next(source for source in sources if isinstance(source, Weight))
             self.seen[node] = Weight(
@@ -140,7 +145,15 @@ class _Reader:
                 trainable=origin.trainable,
                 formula=node.name,  # a computation of its own
             )
+            self.constant.append(call)
             return
+        self.calls.append(call)
+        self.seen[node] = Data(id=node.name, shape=shape)
+        if in_place:
+            self.seen[node.all_input_nodes[0]] = self.seen[node]
+
+    def _read_call(self, node: fx.Node, shape: tuple[int, ...]) -> tuple[Call, bool]:
+        """The call of a node, and whether it changes its first operand."""
         if node.op == "call_module":
             op, args = self._module(node)
             module, leaf, in_place = str(node.target), True, False
@@ -148,12 +161,8 @@ class _Reader:
             op, in_place = _function_name(node)
             module, leaf = _owner(node), False
             args = {name: self._argument(value) for name, value in self._bind(node, op).items()}
-        self.calls.append(
-            Call(id=node.name, op=op, args=args, shape=shape, module=module, leaf=leaf)
-        )
-        self.seen[node] = Data(id=node.name, shape=shape)
-        if in_place:
-            self.seen[node.all_input_nodes[0]] = self.seen[node]
+        call = Call(id=node.name, op=op, args=args, shape=shape, module=module, leaf=leaf)
+        return call, in_place
 
     def _module(self, node: fx.Node) -> tuple[str, Mapping[str, object]]:
         path = str(node.target)

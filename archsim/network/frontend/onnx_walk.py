@@ -36,6 +36,7 @@ class Walk:
             it; graph outputs count as one reader.
         place: Of the node that is being read.
         cells: Weights of the recurrent layers so far, by module: PyTorch numbers them.
+        constant: Computations of stored tensors alone.
     """
 
     model: Model
@@ -46,6 +47,7 @@ class Walk:
     readers: Counter[str] = field(default_factory=Counter)
     place: Place = field(default=Place("", leaf=False))
     cells: dict[str, list[str]] = field(default_factory=dict)
+    constant: list[Call] = field(default_factory=list)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor.
@@ -178,6 +180,7 @@ def walk(
         inputs=inputs,
         calls=tuple(pass_.calls.values()),
         outputs=tuple(value.id for value in outputs if isinstance(value, Data)),
+        constant=tuple(pass_.constant),
     )
 
 
@@ -243,10 +246,24 @@ def _visit(pass_: Walk, node: Node, translate: Callable[[Walk, Node], None]) -> 
     if node.op in ("Shape", "Size") or not any(isinstance(v, Data) for v in operands):
         for name in filter(None, node.outputs):
             pass_.seen[name] = _derived(pass_, node, name, operands)
+        pass_.constant.append(_constant(pass_, node, operands))
     elif node.op in _SAME and isinstance(operands[0], Data):
         pass_.same(node, operands[0])
     else:
         translate(pass_, node)
+
+
+def _constant(pass_: Walk, node: Node, operands: list[Value]) -> Call:
+    """What a node with stored operands is, without settings: enough to know its size."""
+    name = next(filter(None, node.outputs))
+    return Call(
+        id=name,
+        op=node.op,
+        args={str(place): operand for place, operand in enumerate(operands)},
+        shape=pass_.types.types[name].shape or (),
+        module=pass_.place.module,
+        leaf=pass_.place.leaf,
+    )
 
 
 def _derived(pass_: Walk, node: Node, name: str, operands: list[Value]) -> Weight:

@@ -52,9 +52,15 @@ def draft(
         pool=pool,
         macs=macs,
         weight="" if weight is None else weight.name,
-        stored=0 if weight is None else weight.elements,
+        stored=_trained(call) if weight is None else weight.elements,
     )
     return Draft(id=call.id, op=op, weight=weight, view=view)
+
+
+def _trained(call: Call) -> int:
+    """Values of the trained tensors that a call reads."""
+    weights = [operand for operand in call.operands if isinstance(operand, Weight)]
+    return sum({own.name: own.elements for own in weights if own.trainable}.values())
 
 
 #: What a refusal says is allowed.
