@@ -1,5 +1,4 @@
-# make setup  a virtual environment with everything      make test       every check that CI runs
-#                                                        make test-all   these, and the long tests
+# make setup  a virtual environment with everything      make test   every check that CI runs
 # make demo   the main job                               make fast   tests without the slow ones
 
 PYTHON ?= python3
@@ -7,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: setup test test-all lint fast coverage demo
+.PHONY: setup test lint fast coverage demo
 .NOTPARALLEL:
 
 # torch first: its pin decides between builds, and nothing else may choose one for us. timm's
@@ -27,10 +26,6 @@ lint:
 
 # One process per core, whole files each: fixtures of a file are made once.
 test: lint
-	$(BIN)/pytest -n logical --dist loadfile -m "not slow and not extended"
-
-# More than 20 minutes on two cores: more than CI may take.
-test-all: lint
 	$(BIN)/pytest -n logical --dist loadfile
 
 fast:

@@ -22,18 +22,6 @@ settings.load_profile("archsim")
 
 _TESTS = Path(__file__).parent
 #: Folder anywhere below tests/ -> marker.
-#: Files that take long as a whole: make test-all runs them, make test (and so CI) does not.
-_EXTENDED = frozenset(
-    {
-        "cost/test_engine_laws.py",
-        "explore/test_cluster.py",
-        "network/test_onnx_zoo.py",
-        "network/test_timm_models.py",
-        "oracles/test_torchinfo.py",
-        "reports/test_page_in_chromium.py",
-        "tsb/test_gradient.py",
-    }
-)
 _MARKERS = {"golden": "golden", "house": "house", "oracles": "oracle", "paper": "paper"}
 
 
@@ -43,8 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folders = item.path.relative_to(_TESTS).parts[:-1]
         marker = next((_MARKERS[name] for name in folders if name in _MARKERS), "unit")
         item.add_marker(marker)
-        if item.path.relative_to(_TESTS).as_posix() in _EXTENDED:
-            item.add_marker("extended")
 
 
 @pytest.fixture(autouse=True)
