@@ -24,7 +24,7 @@ class Part:
     Attributes:
         name: for people.
         values: area in mm2, energy in uJ (leakage is a part of its own), latency in us.
-        shared_block: whether it is one of the trained shared block.
+        shared_block: whether it is one of the tiny shared block.
     """
 
     name: str

@@ -9,7 +9,7 @@ from archsim.errors import NetworkError
 from archsim.network.zoo.registry import entry
 from tsb.data.sources import dataset_names, source
 
-_TSB = "Qin et al., trained shared block, ICCAD 2024, arXiv 2406.06544"
+_TSB = "Qin et al., TSB: Tiny Shared Block, ICCAD 2024, arXiv 2406.06544"
 _NEFT = "Qin et al., NeFT, arXiv 2305.14561"
 #: What publications the words of a study stand for.
 _OBJECTIVES = {
