@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
@@ -24,6 +25,9 @@ from archsim.errors import ConfigError, close_matches
 
 #: Chip used when the user names none.
 DEFAULT_CHIP = "rram-22nm"
+
+#: Characters of a wrong value that an error shows.
+_LONGEST_VALUE = 60
 
 #: What a source says that is no publication.
 ASSUMED, OVERRIDE, BY_DEFINITION = "assumed", "user override", "physics:"
@@ -286,6 +290,9 @@ def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> str:
     if entry["type"] == "missing":
         return f"{path}: this key is missing"
     value = entry.get("input")
+    if entry["type"] == "string_type" and not isinstance(value, BaseModel):
+        said = textwrap.shorten(repr(value), _LONGEST_VALUE, placeholder="...")
+        return f"{path} = {said}: not a text; allowed: a text, in quotes if YAML reads it otherwise"
     shown = "" if isinstance(value, (dict, list, BaseModel)) else f" = {value!r}"
     return f"{path}{shown}: {message[0].lower()}{message[1:]}"
 

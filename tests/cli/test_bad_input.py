@@ -39,6 +39,7 @@ def _assert_refused(done: Result, *words: str) -> None:
         ("device.r_on=1e9", ("r_on", "is not below r_off")),
         ("device.pulse_width.unit=V", ("device.pulse_width", "unit 'V' does not fit", "ns")),
         ("chip.programming.last_layers=5", ("chip.programming.last_layers = 5", "equal to 4")),
+        ("tsb.insertion=pattern:", ("tsb.insertion = {'pattern': None}: not a text", "in quotes")),
         ("chip.adc.bitz=6", ("unknown key 'bitz'", "Did you mean 'bits'?")),
         ("chip.adc.kind=falsh", ("chip.adc.kind = 'falsh'", "flash-current")),
         ("chip.device=rrram", ("unknown device 'rrram'", "Did you mean 'rram'")),
