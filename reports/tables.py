@@ -183,7 +183,7 @@ _CHIP = {
     "subarrays_used": _Total("subarrays used", "", "count"),
     "utilisation": _Total("cells used", "%", "percent"),
     "weights": _Total("weights", "", "engineering"),
-    "macs": _Total("MACs", "", "engineering"),
+    "macs": _Total("MACs on crossbars", "", "engineering"),
     "write_pulses": _Total("write pulses", "", "engineering"),
     "verify_reads": _Total("verify reads", "", "engineering"),
     "programming_time_ms": _Total("programming time", "ms"),
