@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.network.zoo.registry import build, entry
-from tsb.monte_carlo import choose_backend, count_correct
+from tsb.monte_carlo import choose_backend, right_answers
 from tsb.monte_carlo.evaluate import Chosen
 
 IMAGES = 10_000
@@ -51,7 +51,7 @@ def measure(
     instances = len(next(iter(weights.values())))
 
     def work() -> None:
-        count_correct(model, weights, images, labels, chosen=chosen, images_at_once=batch)
+        right_answers(model, weights, images, labels, chosen=chosen, images_at_once=batch)
 
     return 1e3 * cpu_s(work, repeats) / instances * IMAGES / len(images)
 

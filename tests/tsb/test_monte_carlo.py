@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from archsim.errors import ConfigError, DataError, NetworkError
 from archsim.network.zoo.registry import build
-from tsb.monte_carlo import alike_chips, choose_backend, count_correct, monte_carlo
+from tsb.monte_carlo import alike_chips, choose_backend, monte_carlo, right_answers
 from tsb.monte_carlo import compiled as compiled_module
 from tsb.monte_carlo.chain import block_matrix
 from tsb.monte_carlo.compiled import CompiledNetwork
@@ -200,16 +202,19 @@ def task():
         return model, images, model(images).argmax(1)
 
 
-def test_same_seed_same_result_whatever_the_back_end_and_chunks(task):
+def measured(task, **options):
+    """The same noise of weights on the task, whatever the options."""
     model, images, labels = task
+    return monte_carlo(
+        model, alike_chips(noisy(model)), images, labels, generator=seeded(5), **options
+    )
+
+
+def test_same_seed_same_result_whatever_the_back_end_and_chunks(task):
     tables = [
-        monte_carlo(
-            model,
-            alike_chips(noisy(model)),
-            images,
-            labels,
+        measured(
+            task,
             chips=20,
-            generator=seeded(5),
             backend=backend,
             instances_at_once=instances_at_once,
             images_at_once=images_at_once,
@@ -229,59 +234,25 @@ def test_same_seed_same_result_whatever_the_back_end_and_chunks(task):
 
 
 def test_own_images_are_the_same_whatever_the_chunks(task):
-    model, images, labels = task
-
-    def run(**options):
-        return monte_carlo(
-            model,
-            alike_chips(noisy(model)),
-            images,
-            labels,
-            chips=9,
-            generator=seeded(5),
-            images_per_instance=40,
-            **options,
-        )
-
+    run = partial(measured, task, chips=9, images_per_instance=40)
     first = run(backend="loop")
     assert first.images == 40
     for other in (run(backend="compiled"), run(instances_at_once=2), run(images_at_once=6)):
         assert torch.equal(other.accuracy, first.accuracy)
-    everything = monte_carlo(
-        model, alike_chips(noisy(model)), images, labels, chips=9, generator=seeded(5)
-    )
+    everything = measured(task, chips=9)
     assert not torch.equal(everything.accuracy, first.accuracy)
 
 
 def test_right_answers_of_every_image_add_up_to_the_accuracy(task):
-    model, images, labels = task
-    found = [
-        monte_carlo(
-            model,
-            alike_chips(noisy(model)),
-            images,
-            labels,
-            chips=20,
-            generator=seeded(5),
-            backend=backend,
-        )
-        for backend in ("loop", "compiled")
-    ]
+    _, _, labels = task
+    found = [measured(task, chips=20, backend=backend) for backend in ("loop", "compiled")]
     for own in found:
         assert own.right is not None
         assert own.right.shape == labels.shape
         assert int(own.right.sum()) == round(float(own.accuracy.sum()) * len(labels))
         assert int(own.right.max()) <= 20
     assert torch.equal(found[0].right, found[1].right)
-    apart = monte_carlo(
-        model,
-        alike_chips(noisy(model)),
-        images,
-        labels,
-        chips=2,
-        generator=seeded(5),
-        images_per_instance=40,
-    )
+    apart = measured(task, chips=2, images_per_instance=40)
     assert apart.right is None
 
 
@@ -397,10 +368,10 @@ def test_errors_that_are_not_numbers_are_refused(task):
         monte_carlo(model, broken, images, labels, chips=1, generator=seeded())
 
 
-def test_count_correct_by_hand(task):
+def test_right_answers_by_hand(task):
     model, images, labels = task
     exact = {"fc.bias": model.fc.bias.detach()[None].repeat(2, 1)}
     wrong = labels.clone()
     wrong[:4] += 1
     chosen = choose_backend(model, images, "loop")
-    assert count_correct(model, exact, images, wrong, chosen=chosen).tolist() == [86, 86]
+    assert right_answers(model, exact, images, wrong, chosen=chosen).sum(-1).tolist() == [86, 86]

@@ -154,34 +154,6 @@ def _shape(images: Tensor) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def count_correct(
-    model: nn.Module,
-    weights: Instances,
-    images: Images,
-    labels: Int[Tensor, "*sample image"],
-    *,
-    chosen: Chosen,
-    images_at_once: int | None = None,
-) -> Int[Tensor, " sample"]:
-    """Count the images that each instance classifies correctly.
-
-    Args:
-        model: the network, in evaluation mode.
-        weights: instances along a leading ``sample`` axis, by parameter name.
-        images: shared, or one set per instance.
-        labels: classes; ``image``, or ``sample image`` for own images.
-        chosen: the back end.
-        images_at_once: cuts the images into batches; None chooses by back end.
-
-    Raises:
-        DataError: names or shapes that are not those of the model.
-    """
-    found = right_answers(
-        model, weights, images, labels, chosen=chosen, images_at_once=images_at_once
-    )
-    return found.sum(-1)
-
-
 def right_answers(
     model: nn.Module,
     weights: Instances,
@@ -191,7 +163,7 @@ def right_answers(
     chosen: Chosen,
     images_at_once: int | None = None,
 ) -> Bool[Tensor, "sample image"]:
-    """Say which images each instance classifies correctly; arguments as :func:`count_correct`.
+    """Say which images each instance classifies correctly.
 
     Args:
         model: the network, in evaluation mode.
