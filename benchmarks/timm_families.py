@@ -53,7 +53,11 @@ def main() -> int:
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     timm = import_timm()
-    families = chosen.families or timm.list_modules()
+    known = timm.list_modules()
+    unknown = next((name for name in chosen.families or () if name not in known), None)
+    if unknown is not None:
+        parser.error(f"--families: '{unknown}'; allowed: {', '.join(known)}")
+    families = chosen.families or known
     wrong = read = 0
     for family in families:
         name = one_of(timm, family)
