@@ -12,7 +12,7 @@ _HASHES = "configurations"
 #: Inputs that say the same as the settings, or hold them.
 _SETTINGS = frozenset({_HASHES, "chips", "settings", "settings_of"})
 #: Lists of which single ones are compared whatever their names: the name of the one.
-_SINGLE = {"studies": "study", "runs": "run"}
+_SINGLE = {"studies": "study", "runs": "run", "sweeps": "sweep"}
 
 
 def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Changed]:

@@ -164,7 +164,7 @@ def _study_name(run: StudyRun) -> str:
     name, own = run.study.name, run.folder / "study.json"
     if name in preset_names("study") and load_study(name) == run.study:
         return name
-    return shlex.quote(str(own)) if own.is_file() else "STUDY.yaml"
+    return shlex.quote(str(own) if own.is_file() else run.source or "STUDY.yaml")
 
 
 def read_about(run: StudyRun) -> dict[str, Any]:
@@ -224,6 +224,8 @@ class _Mapper:
     def designs(self, method: Method, sigma: float, measured: _Row) -> list[JointDesign]:
         """Return the placements of a method."""
         study = self.run.study
+        if not method.corrections and measured.get("tune_seconds") is not None:
+            measured = {**measured, "tune_seconds": 0.0}  # the time of a call that trains nothing
         hardware = hardware_of(study, method, sigma)
         found = []
         for design in hardware.designs:
@@ -335,7 +337,7 @@ def join_runs(
     names = _short_names([run.folder for run in own])
     designs, place_of = [], []
     for place, (name, result) in enumerate(zip(names, results, strict=True)):
-        designs += [replace(each, method=f"{name}: {each.method}") for each in result.designs]
+        designs += [replace(each, method=f"{name} / {each.method}") for each in result.designs]
         place_of += [place] * len(result.designs)
     return JointResult(
         " and ".join(dict.fromkeys(result.name for result in results)),

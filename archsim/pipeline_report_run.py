@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from archsim._shadow import check_shadowing
@@ -12,7 +13,7 @@ check_shadowing()
 from archsim import pipeline_study  # noqa: E402
 from archsim.config.resolve import DEFAULT_CHIP, device_name, resolve  # noqa: E402
 from archsim.config.study import Study, load_study  # noqa: E402
-from archsim.errors import ConfigError, DataError  # noqa: E402
+from archsim.errors import ArchsimError, ConfigError, DataError  # noqa: E402
 from archsim.pipeline_report import join_runs, opened, planned  # noqa: E402
 from archsim.pipeline_report_sweep import size_curves  # noqa: E402
 from archsim.pipeline_report_write import (  # noqa: E402
@@ -66,7 +67,35 @@ def report(
     place = runs[0].folder / "report" if folder is None else Path(folder)
     for own in runs:
         resolve(chip=chip or DEFAULT_CHIP, device=own.study.device)
+    made = not place.exists()
     check_report_folder(place)
+    try:
+        return _written(
+            targets, runs, place, curves,
+            chip=chip, allow_mixed=allow_mixed, train=train, data_root=data_root, jobs=jobs,
+            commands=commands, news=news,
+        )  # fmt: skip
+    except ArchsimError:
+        if made and not any(place.iterdir()):
+            place.rmdir()
+        raise
+
+
+def _written(
+    targets: str | Path | Study | Sequence[str | Path],
+    runs: list[StudyRun],
+    place: Path,
+    curves: Sequence[SizeCurves],
+    *,
+    chip: str | None,
+    allow_mixed: bool,
+    train: bool,
+    data_root: str | Path | None,
+    jobs: int,
+    commands: Sequence[str],
+    news: News | None,
+) -> Report:
+    """Train what is missing, join and write."""
     if train and not _are_runs(targets):
         runs = [
             pipeline_study.train(
@@ -106,11 +135,23 @@ def _runs(
         wrong = next(own for own in listed if isinstance(own, Study) or not Path(own).is_dir())
         raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
     asked = listed[0]
+    if not isinstance(asked, Study) and _is_lost_folder(str(asked)):
+        raise DataError(
+            f"{asked}: there is no such folder; allowed: the folder of a run, or a study by its "
+            "name or YAML file"
+        )
     study = asked if isinstance(asked, Study) else load_study(str(asked), overrides)
     if train:
         place = Path("runs") / study.name if folder is None else Path(folder)
         return [StudyRun(study, place)]
-    return [planned(study, folder)]
+    source = "" if overrides or isinstance(asked, Study) else str(asked)
+    return [replace(planned(study, folder), source=source)]
+
+
+def _is_lost_folder(asked: str) -> bool:
+    """Whether a word can only mean a folder, and none is there."""
+    path = Path(asked)
+    return len(path.parts) > 1 and path.suffix not in (".yaml", ".yml", ".json")
 
 
 def _check_sweeps(

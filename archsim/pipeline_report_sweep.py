@@ -81,6 +81,7 @@ def size_curves(folder: str | Path) -> SizeCurves:
         axes=axes,
         points=points,
         note="",
+        sweep=found.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True),
     )
     note = _about(found.sweep, len(rows) - len(feasible), left, curves.at_sigma)
     return replace(curves, note=note)

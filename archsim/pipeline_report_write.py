@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +21,22 @@ from archsim._shadow import check_shadowing
 check_shadowing()
 
 from archsim import pipeline  # noqa: E402
-from archsim.config.study import Study  # noqa: E402
+from archsim.config.load import preset_names  # noqa: E402
+from archsim.config.study import Study, load_study  # noqa: E402
+from archsim.config.sweep import Sweep, load_sweep  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
 from archsim.joint import JointResult  # noqa: E402
 from archsim.pipeline_report import (  # noqa: E402
     Run,
     opened,
     read_about,
-    train_command,
 )
 from archsim.pipeline_report_figures import Drawing, answer_of, drawings  # noqa: E402
 from archsim.sensitivity import Elasticity  # noqa: E402
 from archsim.size_curves import SizeCurves  # noqa: E402
 from archsim.whole_file import is_temporary, write_whole  # noqa: E402
 from reports import page  # noqa: E402
+from reports.joint_breakdown import breakdown_tables  # noqa: E402
 from reports.joint_notebook import html_of  # noqa: E402
 from reports.joint_tables import answer, beside  # noqa: E402
 from tsb.study import StudyRun  # noqa: E402
@@ -42,8 +45,8 @@ from tsb.study.run import News, Step  # noqa: E402
 
 #: Keys of a study that no number depends on.
 _NO_INPUTS = {"description", "published", "published_claims", "published_costs"}
-#: Names that the resolved studies are written to.
-_STUDY = re.compile(r"^study(-\d+)?\.yaml$")
+#: Names that the resolved studies and sweeps are written to.
+_STUDY = re.compile(r"^(study|sweep)(-\d+)?\.yaml$")
 #: Endings that every figure is written with.
 _SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -89,6 +92,11 @@ class Report:
             raise DataError(f"figure '{name}{suffix}'; allowed: {', '.join(self.figures)}")
         return path
 
+    def __repr__(self) -> str:
+        """One line: what was reported, and where it lies."""
+        count = len(self.result.designs)
+        return f"Report({self.result.name}, {count} designs, {str(self.page)!r})"
+
     def _repr_html_(self) -> str:
         """Show answer, table and main figures in a notebook."""
         shown = [name for name in self.figures if name.startswith("accuracy-cost")]
@@ -128,7 +136,7 @@ def write_report(
     _remove_former(place)
     own = [opened(run) for run in runs]
     writer = _Writer(result, place, own, tuple(curves), answer(result))
-    writer.commands = _commands(own, writer.curves, commands)
+    writer.commands = writer.made_by(commands)
     pieces = writer.pieces()
     for done, (name, write) in enumerate(pieces):
         write()
@@ -191,15 +199,16 @@ def _files(place: Path) -> list[str]:
     )
 
 
-def _commands(
-    runs: Sequence[StudyRun], curves: Sequence[SizeCurves], said: Sequence[str]
-) -> list[str]:
-    """Return what makes runs, sweeps and the report again."""
-    return [
-        *(train_command(run) for run in runs),
-        *(f"archsim sweep {own.name} --out {own.folder}" for own in curves),
-        *said,
-    ]
+def _yaml_name(kind: str, place: int, count: int) -> str:
+    return f"{kind}.yaml" if count == 1 else f"{kind}-{place + 1}.yaml"
+
+
+def _is_preset(sweep: dict[str, Any]) -> bool:
+    """Whether a sweep is the one that its name stands for."""
+    name = str(sweep.get("name", ""))
+    if name not in preset_names("sweep"):
+        return False
+    return load_sweep(name) == Sweep.model_validate(sweep)
 
 
 @dataclass
@@ -235,7 +244,7 @@ class _Writer:
         import pandas as pd
 
         designs = self.result.frame().assign(notes=lambda own: own["notes"].map("; ".join))
-        tables = {"designs": designs, **_breakdown_tables(self.result)}
+        tables = {"designs": designs, **breakdown_tables(self.result)}
         if moves:
             rows = [
                 {"parameter": own.path, "value": own.value, "stepped_to": own.stepped_to}
@@ -266,12 +275,33 @@ class _Writer:
                 page.from_figure(figure, title=own.title, alt=own.alt, caption=own.caption)
             )
 
-    def studies(self) -> None:
-        """Write the resolved studies."""
+    def made_by(self, said: Sequence[str]) -> list[str]:
+        """Return what makes runs, sweeps and the report again, of the files of this folder.
+
+        Args:
+            said: the command of the report itself.
+        """
+        found = []
         for number, run in enumerate(self.runs):
-            name = "study.yaml" if len(self.runs) == 1 else f"study-{number + 1}.yaml"
-            said = yaml.safe_dump(run.study.model_dump(mode="json"), sort_keys=False)
-            write_whole(self.place / name, said.encode())
+            name = run.study.name
+            if name not in preset_names("study") or load_study(name) != run.study:
+                name = str(self.place / _yaml_name("study", number, len(self.runs)))
+            found.append(f"archsim train {shlex.quote(name)} --run {shlex.quote(str(run.folder))}")
+        for number, own in enumerate(self.curves):
+            name = own.name
+            if not _is_preset(own.sweep):
+                name = str(self.place / _yaml_name("sweep", number, len(self.curves)))
+            found.append(f"archsim sweep {shlex.quote(name)} --out {shlex.quote(own.folder)}")
+        return [*found, *said]
+
+    def studies(self) -> None:
+        """Write the resolved studies and sweeps."""
+        studies = [run.study.model_dump(mode="json") for run in self.runs]
+        sweeps = [own.sweep for own in self.curves]
+        for kind, every in (("study", studies), ("sweep", sweeps)):
+            for number, own in enumerate(every):
+                said = yaml.safe_dump(own, sort_keys=False)
+                write_whole(self.place / _yaml_name(kind, number, len(every)), said.encode())
 
     def json(self) -> None:
         """Write ``report.json``: what ``archsim report --format json`` prints."""
@@ -280,7 +310,7 @@ class _Writer:
             "answer": list(self.sentences),
             "cases": [own._asdict() for own in self.result.cases()],
             "curves": [row for own in self.curves for row in own.rows()],
-            "inputs": _inputs(self.result, self.runs),
+            "inputs": _inputs(self.result, self.runs, self.curves),
             "commands": self.commands,
             "files": _files(self.place),
         }
@@ -345,7 +375,9 @@ def study_hash(study: Study) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _inputs(result: JointResult, runs: Sequence[StudyRun]) -> dict[str, Any]:
+def _inputs(
+    result: JointResult, runs: Sequence[StudyRun], curves: Sequence[SizeCurves]
+) -> dict[str, Any]:
     """Everything that the numbers depend on."""
     mapped = [own.mapped for own in result.designs if own.mapped]
     chips = {each.resolved.config_hash: each.resolved.chip.name for each in mapped}
@@ -357,6 +389,7 @@ def _inputs(result: JointResult, runs: Sequence[StudyRun]) -> dict[str, Any]:
             | {key: read_about(run).get(key) for key in ("archsim", "torch", "commit")}
             for run in runs
         ],
+        "sweeps": [own.sweep for own in curves],
         "chips": sorted(set(chips.values())),
         "configurations": sorted(chips),
         **_settings(result),
@@ -386,25 +419,4 @@ def _settings(result: JointResult) -> dict[str, Any]:
             name: {path: value for path, value in own.items() if path not in shared}
             for name, own in of.items()
         },
-    }
-
-
-def _breakdown_tables(result: JointResult) -> dict[str, Any]:
-    import pandas as pd
-
-    breakdowns: list[pd.DataFrame] = []
-    layers: list[pd.DataFrame] = []
-    for own in result.designs:
-        if own.mapped is None or not own.mapped.feasible:
-            continue
-        for parts, table in (
-            (breakdowns, own.mapped.breakdown.reset_index(names="component")),
-            (layers, own.mapped.layers.reset_index(drop=True)),
-        ):
-            parts.append(table.assign(method=own.method, sigma=own.sigma, design=own.design))
-    if not breakdowns:
-        return {}
-    return {
-        "breakdown": pd.concat(breakdowns, ignore_index=True),
-        "layers": pd.concat(layers, ignore_index=True),
     }

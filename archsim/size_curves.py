@@ -63,6 +63,7 @@ class SizeCurves:
         axes: of :data:`SIZES` that it varies.
         points: feasible ones.
         note: what network, chip and study they are of, and what was left out.
+        sweep: the sweep itself, as its YAML file says it.
     """
 
     name: str
@@ -72,6 +73,7 @@ class SizeCurves:
     axes: tuple[str, ...]
     points: tuple[CurvePoint, ...]
     note: str
+    sweep: dict[str, Any]
 
     @property
     def has_accuracy(self) -> bool:

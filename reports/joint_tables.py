@@ -187,17 +187,36 @@ def _why(result: JointResult, case: Case, own: JointDesign) -> str:
     if base is not None and base[0] is not own:
         reference = base[1]
         text += (
-            f" instead of {_accuracy(reference)} without any repair ({base[0].label}), for "
+            f" instead of {_accuracy(reference)} with {base[0].label}, for "
             f"{_times(row, reference, 'edp_uJ_us', 'EDP')}, "
             f"{_times(row, reference, 'area_mm2', 'area')} and "
             f"{_times(row, reference, 'write_pulses', 'write pulses')}"
         )
     others = [each | {"label": design.label} for design, each in here]
-    text += ". " + _alternatives(others, row)
-    unknown = sum(each["validation_accuracy"] is None for each in others)
+    text += ". " + _alternatives(others, row) + _best_on_test(others, row | {"label": own.label})
+    unknown = [each["label"] for each in others if each["validation_accuracy"] is None]
     if unknown:
-        text += f" {unknown} of {len(others)} designs were not considered: no validation accuracy."
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        text += f" Not considered, without validation accuracy: {', '.join(unknown[:3])}{more}."
     return text
+
+
+def _best_on_test(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str:
+    """Say of the design that is best on the test images why it was not chosen."""
+    known = [row for row in rows if row["validation_behind"] is not None]
+    first = max(known, key=lambda row: row["validation_accuracy"], default=chosen)
+    best = max(known, key=lambda row: row["accuracy"] or 0.0, default=chosen)
+    lead = (best["accuracy"] or 0.0) - (chosen["accuracy"] or 0.0)
+    if lead <= 0 or best["label"] in (first["label"], chosen["label"]):
+        return ""
+    text = (
+        f" {best['label']} has {_accuracy(best)} on the test images, which choose nothing; on the "
+        f"validation images it is {100 * best['validation_behind']:.2f} +- "
+        f"{100 * best['validation_behind_noise']:.2f} points behind the most accurate"
+    )
+    if _as_good(best, first):
+        return f"{text}, at {_times(best, chosen, 'edp_uJ_us', 'EDP')}."
+    return f"{text}, more than that noise."
 
 
 def _named(own: JointDesign) -> str:

@@ -16,7 +16,7 @@ from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
 from archsim.cli.study_options import DataRootOption
-from archsim.errors import ConfigError, DataError
+from archsim.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,8 +195,8 @@ def _report(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: damaged: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: not a report")
+    if not isinstance(content, dict) or content.get("schema") != 1 or "designs" not in content:
+        raise DataError(f"{path}: not a report of this version of archsim (schema 1)")
     return content
 
 

@@ -89,21 +89,45 @@ def _values(row: Mapping[str, float]) -> tuple[float, float, float]:
     return area, energy, latency
 
 
+def leakage_of(mapped: MapResult) -> tuple[Part, ...]:
+    """Return what the components of a chip lack of its totals, nothing where that is rounding.
+
+    Args:
+        mapped: a feasible design.
+    """
+    return _rest(LEAKAGE, mapped, _named_components(mapped))
+
+
+def rest_of(mapped: MapResult) -> tuple[Part, ...]:
+    """Return what the layers of a chip lack of its totals, nothing where that is rounding.
+
+    Args:
+        mapped: a feasible design.
+    """
+    return _rest(REST, mapped, _named_layers(mapped))
+
+
 def _components(mapped: MapResult) -> tuple[Part, ...]:
-    parts = [
-        Part(name.replace("_", " "), _values(row))
-        for name, row in mapped.breakdown_rows().items()
-        if any(row[key] for key in PARTS)
-    ]
-    return (*parts, *_rest(LEAKAGE, mapped, parts))
+    return (*_named_components(mapped), *leakage_of(mapped))
 
 
 def _layers(mapped: MapResult) -> tuple[Part, ...]:
-    parts = [
+    return (*_named_layers(mapped), *rest_of(mapped))
+
+
+def _named_components(mapped: MapResult) -> tuple[Part, ...]:
+    return tuple(
+        Part(name.replace("_", " "), _values(row))
+        for name, row in mapped.breakdown_rows().items()
+        if any(row[key] for key in PARTS)
+    )
+
+
+def _named_layers(mapped: MapResult) -> tuple[Part, ...]:
+    return tuple(
         Part(str(row["name"]), _values(row), shared_block=row["kind"] == "tsb")
         for row in mapped.layer_rows()
-    ]
-    return (*parts, *_rest(REST, mapped, parts))
+    )
 
 
 def _rest(name: str, mapped: MapResult, parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -175,10 +175,12 @@ def _missing(result: JointResult) -> tuple[str, ...]:
         lines.append("No hardware was priced: accuracy and training are all there is.")
     elif unpriced:
         lines.append(f"No hardware cost: {names_of(unpriced)}.")
+    whys: dict[str, list[JointDesign]] = {}
     for own in result.designs:
         if own.mapped is not None and not own.mapped.feasible:
-            why = " ".join(own.mapped.infeasible_because)
-            lines.append(f"{own.label} (sigma {own.sigma:g}) cannot be built: {why}")
+            whys.setdefault(" ".join(own.mapped.infeasible_because), []).append(own)
+    for why, designs in whys.items():
+        lines.append(f"Cannot be built: {names_of(designs)}. {why}")
     return tuple(lines)
 
 

@@ -215,6 +215,24 @@ def test_the_folder(out):
     assert Study.model_validate(yaml.safe_load((out / "study.yaml").read_text())).chips == 3
 
 
+@pytest.mark.parametrize("name", ["breakdown", "layers"])
+def test_parts_add_up_to_the_design(out, result, name):
+    keys, values = ["method", "sigma", "design"], ["area_mm2", "energy_uJ", "latency_us"]
+    parts = pd.read_parquet(out / "tables" / f"{name}.parquet")
+    sums = parts.groupby(keys)[values].sum()
+    whole = result.frame().set_index(keys)[values].loc[sums.index]
+    assert len(sums) > 3
+    assert sums.to_numpy() == pytest.approx(whole.to_numpy().astype(float), rel=1e-9, abs=0)
+    names = set(parts["component" if name == "breakdown" else "name"])
+    assert {"breakdown": {"adc", "leakage"}, "layers": {"conv1", "tsb@conv2"}}[name] <= names
+
+
+def test_methods_that_train_nothing_take_no_time(result):
+    seconds = {row["method"]: row["tune_seconds"] for row in result.rows()}
+    assert seconds["plain"] == seconds["verified"] == 0
+    assert min(seconds["best"], seconds["last"]) > 0
+
+
 def test_the_table_is_that_of_the_result(result):
     table = designs(result, 0.2)
     assert table.title == "Designs at sigma 0.2"
@@ -261,7 +279,7 @@ def test_mixed_devices_are_refused(run, folder, tmp_path):
     assert len(mixed.designs) == 14
     table = designs(mixed, 0.2)
     assert [row["device"] for row in table.records()] == ["rram"] * 7 + ["fefet"] * 7
-    bases = [row for row in mixed.rows() if row["method"].endswith(": plain")]
+    bases = [row for row in mixed.rows() if row["method"].endswith(" / plain")]
     assert [row["edp_overhead_pct"] for row in bases] == [0, 0]
     assert bases[0]["write_pulses"] != bases[1]["write_pulses"] or bases[0] != bases[1]
     assert {own.device for own in mixed.designs} == {"rram", "fefet"}
@@ -355,6 +373,13 @@ def test_sweep_gives_curves(run, folder, tmp_path):
     alone = pipeline.map_network("lenet3", design="common", overrides=["tsb.channels=5"]).totals
     assert float(own["edp_uJ_us"].iloc[0]) == pytest.approx(alone["edp_uJ_us"], rel=1e-9, abs=0)
     assert 'id="chart-curves"' in (place / "index.html").read_text()
+    said = json.loads((place / "report.json").read_text())
+    file, out = place / "sweep.yaml", tmp_path / "sweep"
+    assert f"archsim sweep {file} --out {out}" in said["commands"]
+    assert run("sweep", file, "--out", out, "--resume").exit_code == 0, "the same sweep"
+    assert run("report", folder, "--folder", tmp_path / "other").exit_code == 0
+    found = json.loads(run("report", "diff", place, tmp_path / "other", "--format", "json").stdout)
+    assert [own[0] for own in found["inputs"]] == ["sweeps"]
     again = run("report", folder, "--folder", place)
     assert again.exit_code == 0
     assert not (place / "figures" / "size-channels.png").exists(), "of the former report"

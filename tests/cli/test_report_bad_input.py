@@ -115,12 +115,34 @@ def test_damaged_results_are_named(
 
 
 def test_the_command_of_the_page_goes_on_with_the_run(run: Run, folder: Path) -> None:
-    """The study is no preset: the file in its run names it."""
+    """The study is no preset: the file in the report names it."""
     assert run("report", folder).exit_code == 0
-    command = json.loads((folder / "report" / "report.json").read_text())["commands"][0]
-    assert command == f"archsim train {folder}/study.json --run {folder}"
+    before = json.loads((folder / "report" / "report.json").read_text())
+    command = before["commands"][0]
+    assert command == f"archsim train {folder}/report/study.yaml --run {folder}"
     done = run(*command.split()[1:])
     assert done.exit_code == 0, done.stderr
+    assert run("report", folder).exit_code == 0
+    after = json.loads((folder / "report" / "report.json").read_text())
+    assert after["inputs"] == before["inputs"]
+
+
+def test_a_refused_report_leaves_no_folder(run: Run, folder: Path, tmp_path: Path) -> None:
+    (path,) = (folder / "methods").glob("*/result.json")
+    path.write_text("{")
+    refused(run, folder, "--folder", tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_so(run: Run, tmp_path: Path) -> None:
+    assert "lost/run: there is no such folder" in refused(run, "lost/run")
+
+
+def test_without_a_run_the_command_names_the_file_that_was_given(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    done = run("report", "tiny.yaml", "--no-train", "--run", "none")
+    assert done.exit_code == 0, done.stderr
+    assert "archsim train tiny.yaml --run none measures the accuracies" in done.stderr
 
 
 def test_a_damaged_account_of_a_run_is_said(run: Run, folder: Path) -> None:

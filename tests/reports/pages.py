@@ -94,6 +94,7 @@ def curves() -> SizeCurves:
         axes=("tsb.channels", "chip.precision.bits_per_cell"),
         points=points,
         note=f"Of {HOSTILE}.",
+        sweep={"name": "own"},
     )
 
 

@@ -255,7 +255,7 @@ def test_infeasible_design_says_why() -> None:
     assert not hopeless.feasible
     own = page(joint(design("plain", hardware=hopeless)))
     assert own.breakdowns == ()
-    assert own.missing[0].startswith("plain (sigma 0.1) cannot be built: ")
+    assert own.missing[0].startswith("Cannot be built: plain. ")
     assert hopeless.infeasible_because[0] in own.missing[0]
     assert hopeless.infeasible_because[0] in " ".join(data for _, data in Read(html(own)).texts)
 

@@ -36,6 +36,7 @@ def curves(*points: CurvePoint) -> SizeCurves:
         axes=(CHANNELS, BITS),
         points=points,
         note="of lenet3.",
+        sweep={"name": "own"},
     )
 
 

@@ -47,10 +47,11 @@ _LONG_h = 1.0
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A study and the folder of its results."""
+    """A study, the folder of its results, and the file or preset that it is from, if known."""
 
     study: Study
     folder: Path
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,8 @@ def _grown(before: Study, now: Study) -> Study:
             "backbones": {**before.backbones, **now.backbones},
             "sigma": sorted({*before.sigma, *now.sigma}),
             "seeds": sorted({*before.seeds, *now.seeds}),
-            "baseline": before.baseline_name,
+            # Without one it is the first method, which stays the first.
+            "baseline": before.baseline,
         }
     )
 
