@@ -205,13 +205,13 @@ def _best_on_test(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str
     """Say of the design that is best on the test images why it was not chosen."""
     known = [row for row in rows if row["validation_behind"] is not None]
     first = max(known, key=lambda row: row["validation_accuracy"], default=chosen)
-    best = max(known, key=lambda row: row["accuracy"] or 0.0, default=chosen)
+    best = max(known, key=lambda row: (row["accuracy"] or 0.0, -row["edp_uJ_us"]), default=chosen)
     lead = (best["accuracy"] or 0.0) - (chosen["accuracy"] or 0.0)
     if lead <= 0 or best["label"] in (first["label"], chosen["label"]):
         return ""
     text = (
-        f" {best['label']} has {_accuracy(best)} on the test images, which choose nothing; on the "
-        f"validation images it is {100 * best['validation_behind']:.2f} +- "
+        f" On the test images, which choose nothing, {best['label']} is best ({_accuracy(best)}); "
+        f"on the validation images it is {100 * best['validation_behind']:.2f} +- "
         f"{100 * best['validation_behind_noise']:.2f} points behind the most accurate"
     )
     if _as_good(best, first):

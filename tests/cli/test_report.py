@@ -156,6 +156,29 @@ def test_the_answer_names_the_design_and_its_cost(result):
     assert how_recommended(result).startswith("Recommended")
 
 
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [(0.01, "behind the most accurate, more than that noise"), (0.5, "the most accurate, at")],
+)
+def test_the_answer_says_why_the_best_on_the_test_images_is_not_chosen(result, noise, words):
+    """One design is perfect on the test images and bad on the validation images."""
+    designs = tuple(
+        replace(
+            own,
+            measured={**own.measured, "accuracy": 1.0, "validation_accuracy": 0.0},
+            behind=0.4,
+            behind_noise=noise,
+        )
+        if own.design == "separate"
+        else own
+        for own in result.designs
+    )
+    said = answer(replace(result, designs=designs))[0]
+    assert "On the test images, which choose nothing, TSB <script> (separate) is best" in said
+    assert words in said
+    assert "which choose nothing" not in answer(replace(result, designs=designs[:1]))[0]
+
+
 def test_noise_of_validation_images_is_in_the_recommendation(result):
     """Designs are compared on chips and images; 500 of them leave about a point of noise."""
     known = [own for own in result.designs if own.is_priced]
