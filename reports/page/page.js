@@ -82,7 +82,7 @@
     lines.push("accuracy " + point.accuracy.toFixed(2) + " %" + interval);
     for (const metric of data.metrics) {
       const value = point.values[metric.key];
-      if (value !== null) lines.push(metric.label + " " + number(value) + " " + metric.unit);
+      if (value !== null) lines.push(metric.label + " " + brief(value) + " " + metric.unit);
     }
     return lines.join("<br>");
   }
@@ -367,7 +367,8 @@
   // Paper has all designs: nobody can choose another sigma there.
   window.addEventListener("beforeprint", () => { if (table) showTable(true); });
   window.addEventListener("afterprint", () => { if (table) showTable(); });
-  window.addEventListener("beforeprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: 490 })));
+  const printed = (chart) => (chart.closest(".pair") ? 490 : 1000);
+  window.addEventListener("beforeprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: printed(chart) })));
   window.addEventListener("afterprint", () => charts().forEach((chart) => Plotly.relayout(chart, { width: null, autosize: true })));
   let wasNarrow = narrow();
   window.addEventListener("resize", () => {
