@@ -15,7 +15,7 @@ check_shadowing()
 from archsim.columns import split_unit  # noqa: E402
 from archsim.config.resolve import device_name  # noqa: E402
 from archsim.config.sweep import Sweep  # noqa: E402
-from archsim.errors import DataError  # noqa: E402
+from archsim.errors import ConfigError, DataError  # noqa: E402
 from archsim.explore.accuracy import KEY, sigmas  # noqa: E402
 from archsim.explore.result import SweepResult  # noqa: E402
 from archsim.pipeline_sweep import open_sweep  # noqa: E402
@@ -101,10 +101,19 @@ def _devices(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
     set_by = [text.partition("=")[2] for text in sweep.settings if text.startswith("chip.device=")]
     base = {"chip": sweep.chip, "device": set_by[-1] if set_by else sweep.device}
     # Not resolved: the settings of a point may be what makes its chip and device fit each other.
-    found = (
-        device_name(**(base | {name: kind[path] for name, path in own.items()})) for kind in kinds
+    return tuple(
+        dict.fromkeys(
+            _device(base | {name: kind[path] for name, path in own.items()}) for kind in kinds
+        )
     )
-    return tuple(dict.fromkeys(found))
+
+
+def _device(names: dict[str, Any]) -> str:
+    """Name the device of a chip; as the sweep names it where its file is not there any more."""
+    try:
+        return device_name(**names)
+    except ConfigError:
+        return str(names["device"] or names["chip"])
 
 
 def _point(

@@ -82,7 +82,7 @@ def _about_digital(result: MapResult) -> list[str]:
             f"{result.resolved.memory.name}; what is looked up is read from there, the memory "
             "itself is not priced."
         )
-    kept = sum(op.parameters for op in work)
+    kept = sum(dict(entry for op in work for entry in op.trained).values())
     if kept:
         lines.append(
             f"Trained values that digital operations read (norms, scales, encodings): {kept:,}; "

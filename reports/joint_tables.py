@@ -207,7 +207,9 @@ def _best_on_test(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str
     first = max(known, key=lambda row: row["validation_accuracy"], default=chosen)
     best = max(known, key=lambda row: (row["accuracy"] or 0.0, -row["edp_uJ_us"]), default=chosen)
     lead = (best["accuracy"] or 0.0) - (chosen["accuracy"] or 0.0)
-    if lead <= 0 or best["label"] in (first["label"], chosen["label"]):
+    # Both placements of one block are as accurate.
+    is_first = best["validation_accuracy"] == first["validation_accuracy"]
+    if lead <= 0 or is_first or best["label"] == chosen["label"]:
         return ""
     text = (
         f" On the test images, which choose nothing, {best['label']} is best ({_accuracy(best)}); "

@@ -3,7 +3,8 @@
 The pulses of a cell come from :mod:`archsim.device`, the same object that decides its residual
 spread. Cells outside the write-verify policy get one pulse and are not read back. Layers that are
 trained again once the chip is written (``chip.programming.rewritten_layers``) get one pulse with
-all others, and are written as the policy says in a second round after it.
+all others, and are written as the policy says in a second round after it. Where weights are
+reloaded (``when_full=reload``) every load has both rounds.
 
 A verify read goes through the subarray's own mux: one ADC reads its ``mux_ratio`` columns one after
 the other, and each cell that is read costs the cell's read pulse and a conversion.
@@ -41,6 +42,9 @@ from archsim.device.write_verify import (
 )
 from archsim.plan import MappingPlan
 from archsim.results import ProgrammingCost
+
+#: Rounding of a share of tiles.
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,16 +140,21 @@ def _rounds_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor
         full_s=torch.where(again, strips.full_s, 0.0),
         last_s=torch.where(again, strips.last_s, 0.0),
     )
-    return _time_s(design, plan, first) + _time_s(design, plan, second)
+    # Only the chips that hold these layers write again.
+    tiles = plan.layers.over_layers(plan.tiles * again) / plan.layers.over_layers(plan.tiles)
+    busy = torch.ceil(tiles * chips(design=design, plan=plan) - _TINY).clamp_min(1.0)
+    return _time_s(design, plan, first) + _time_s(design, plan, second, busy)
 
 
-def _time_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor:
-    """Return the time to write all subarrays, ``*batch``."""
+def _time_s(
+    design: DesignBatch, plan: MappingPlan, strips: _Strips, on_chips: Tensor | None = None
+) -> Tensor:
+    """Return the time to write all subarrays, on so many chips (None: on all), ``*batch``."""
     layers = plan.layers
     per_row = strips.full * strips.full_s + strips.last_s
     busy = layers.over_layers(layers.rows * plan.copies * layers.owned * per_row)
     # Every chip of several has its own drivers; parts that are reloaded follow one another.
-    count = chips(design=design, plan=plan)
+    count = chips(design=design, plan=plan) if on_chips is None else on_chips
     drivers = design.write_drivers * count
     if bool((drivers == 1).all()):
         return busy

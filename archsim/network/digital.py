@@ -34,7 +34,7 @@ class DigitalOp:
         operations: Further multiply-adds: those of functions, sums and norms.
         lookups: Values read from a table in memory (embeddings).
         stored: Values of that table.
-        parameters: Values of other trained tensors that it reads.
+        trained: Other trained tensors that it reads: name and values of each.
         absorbed: Whether it costs nothing here: a batch norm that is folded into the weights before
             it, or what the cost engine prices with the matrix layer (its pooling and ReLU, adds of
             two maps).
@@ -50,7 +50,7 @@ class DigitalOp:
     lookups: int = 0
     stored: int = 0
     absorbed: bool = False
-    parameters: int = 0
+    trained: tuple[tuple[str, int], ...] = ()
 
 
 def digital_op(op: Op, reads: int, followers: Collection[str]) -> DigitalOp:
@@ -72,7 +72,7 @@ def digital_op(op: Op, reads: int, followers: Collection[str]) -> DigitalOp:
         operations=0 if absorbed else _operations(op, reads),
         lookups=_lookups(op, reads),
         stored=op.stored if op.kind is OpKind.EMBEDDING else 0,
-        parameters=0 if absorbed or op.kind is OpKind.EMBEDDING else op.stored,
+        trained=op.trained,
         absorbed=absorbed,
     )
 

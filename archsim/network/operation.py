@@ -57,8 +57,8 @@ class Op:
         macs: Multiply-accumulates of a product that no crossbar runs, else 0.
         scores: Values that an attention puts through its softmax, else 0.
         weight: Name of the tensor behind its matrix or its table, where it has one.
-        stored: Values of that tensor; of an operation without one, of all trained tensors that it
-            reads.
+        stored: Values of that tensor.
+        trained: Other trained tensors that it reads: name and values of each.
         reuses: The earlier operation whose matrix this one applies again, or "".
     """
 
@@ -74,6 +74,7 @@ class Op:
     scores: int = 0
     weight: str = ""
     stored: int = 0
+    trained: tuple[tuple[str, int], ...] = ()
     reuses: str = ""
 
     @property

@@ -177,6 +177,13 @@ def test_the_answer_says_why_the_best_on_the_test_images_is_not_chosen(result, n
     assert "On the test images, which choose nothing, TSB <script> (separate) is best" in said
     assert words in said
     assert "which choose nothing" not in answer(replace(result, designs=designs[:1]))[0]
+    both = tuple(
+        replace(own, measured={**own.measured, "accuracy": 1.0, "validation_accuracy": 1.0})
+        if own.design != "none"
+        else own
+        for own in result.designs
+    )
+    assert "which choose nothing" not in answer(replace(result, designs=both))[0]
 
 
 def test_noise_of_validation_images_is_in_the_recommendation(result):
@@ -438,6 +445,21 @@ def test_sweep_of_another_device_is_refused(run, folder, tmp_path, keys, devices
     assert done.exit_code == 2
     assert f"a sweep of device {devices}, the report is of device rram" in done.stderr
     assert "--allow-mixed" in done.stderr
+
+
+def test_sweep_whose_device_file_is_gone_is_reported_all_the_same(run, folder, tmp_path):
+    device = tmp_path / "mine.yaml"
+    device.write_text("extends: rram\nname: mine\n")
+    settings = {"axes": {"tsb.channels": [2, 5]}, "objectives": ["edp", "area"]}
+    sweep = {"name": "own", "network": "lenet3", "design": "common", "device": str(device)}
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({**sweep, **settings}))
+    assert run("sweep", file, "--out", tmp_path / "sweep").exit_code == 0
+    arguments = ("report", folder, "--sweep", tmp_path / "sweep", "--folder", tmp_path / "report")
+    assert "a sweep of device mine" in run(*arguments).stderr
+    device.unlink()
+    assert f"a sweep of device {device}" in run(*arguments).stderr
+    assert run(*arguments, "--allow-mixed").exit_code == 0
 
 
 @pytest.mark.slow

@@ -383,9 +383,11 @@ def test_products_of_stored_tensors_are_worked_out_beforehand(tmp_path: Path) ->
         [
             node("Conv", ["places", "code"], ["fixed"], pads=[1, 1, 1, 1]),
             node("MatMul", ["one", "other"], ["both"]),
+            node("Gemm", ["other", "long"], ["more"], transA=1),
             node("Conv", ["x", "c.weight"], ["map"], pads=[1, 1, 1, 1]),
             node("Add", ["map", "fixed"], ["sum"]),
-            node("MatMul", ["sum", "both"], ["y"]),
+            node("Add", ["sum", "more"], ["shifted"]),
+            node("MatMul", ["shifted", "both"], ["y"]),
         ],
         {"x": (1, 3, 8, 8)},
         {
@@ -394,7 +396,8 @@ def test_products_of_stored_tensors_are_worked_out_beforehand(tmp_path: Path) ->
             "c.weight": random(8, 3, 3, 3),
             "one": random(8, 5),
             "other": random(5, 8),
+            "long": random(5, 8),
         },
     )
     found = [(own.op, own.macs) for own in read(tmp_path, proto).beforehand]
-    assert found == [("Conv", 8 * 64 * 36), ("MatMul", 8 * 5 * 8)]
+    assert found == [("Conv", 8 * 64 * 36), ("MatMul", 8 * 5 * 8), ("Gemm", 8 * 8 * 5)]

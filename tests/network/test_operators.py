@@ -346,6 +346,14 @@ def test_products_of_stored_tensors_are_worked_out_beforehand(front: Any) -> Non
     }
 
 
+def test_trained_values_of_a_module_that_is_applied_again_are_one_tensor() -> None:
+    norm = nn.LayerNorm(7)
+    graph = trace(nn.Sequential(nn.Linear(5, 7), norm, norm), (3, 5))
+    first, second = (dict(op.trained) for op in graph.digital if op.trained)
+    assert first == second
+    assert list(first.values()) == [7, 7]
+
+
 def test_what_is_worked_out_beforehand_is_in_no_layer() -> None:
     graph = trace(Constant(), (3, 8, 8))
     assert [layer.name for layer in graph.layers] == ["conv"]

@@ -15,7 +15,7 @@ _TRANSPOSED = frozenset(
 )
 #: Products of rows and columns, and which operand comes first in them.
 _PRODUCTS = {
-    **dict.fromkeys(("linear", "matmul", "mm", "bmm", "mv", "MatMul", "Gemm"), 0),
+    **dict.fromkeys(("linear", "matmul", "mm", "bmm", "mv", "MatMul"), 0),
     **dict.fromkeys(("addmm", "baddbmm", "addmv"), 1),
 }
 
@@ -31,13 +31,16 @@ def beforehand(calls: Iterable[Call]) -> tuple[Beforehand, ...]:
 
 
 def _macs(call: Call) -> int:
-    """Multiply-accumulates, 0 of what is no product."""
+    """Multiply-accumulates, 0 of what is no product, or where an operand is not known."""
     shapes = [operand.shape for operand in call.operands if isinstance(operand, Weight)]
-    if call.op in _CONVOLUTIONS and len(shapes) > 1:
-        return math.prod(call.shape) * math.prod(shapes[1][1:])
-    if call.op in _TRANSPOSED and len(shapes) > 1:
-        return math.prod(shapes[0]) * math.prod(shapes[1][1:])
-    first = _PRODUCTS.get(call.op)
-    if first is None or len(shapes) <= first or not shapes[first]:
+    first = _PRODUCTS.get(call.op, 0)
+    if len(shapes) < first + 2 or not shapes[first]:
         return 0
-    return math.prod(call.shape) * shapes[first][-1]
+    outputs, kernel = math.prod(call.shape), math.prod(shapes[1][1:])
+    if call.op in _CONVOLUTIONS:
+        return outputs * kernel if len(shapes[1]) > 2 else 0
+    if call.op in _TRANSPOSED:
+        return math.prod(shapes[0]) * kernel if len(shapes[1]) > 2 else 0
+    if call.op == "Gemm":  # either operand may be transposed
+        return outputs * math.prod(shapes[0]) // call.shape[0]
+    return outputs * shapes[first][-1] if call.op in _PRODUCTS else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from archsim.errors import NetworkError
@@ -52,15 +53,21 @@ def draft(
         pool=pool,
         macs=macs,
         weight="" if weight is None else weight.name,
-        stored=_trained(call) if weight is None else weight.elements,
+        stored=0 if weight is None else weight.elements,
+        trained=() if weight is not None else _trained(call),
     )
     return Draft(id=call.id, op=op, weight=weight, view=view)
 
 
-def _trained(call: Call) -> int:
-    """Values of the trained tensors that a call reads."""
+def _trained(call: Call) -> tuple[tuple[str, int], ...]:
+    """Name and values of the trained tensors that a call reads, each once."""
     weights = [operand for operand in call.operands if isinstance(operand, Weight)]
-    return sum({own.name: own.elements for own in weights if own.trainable}.values())
+    found = {
+        f"{own.name} {own.formula}".strip(): min(own.elements, math.prod(own.shape))
+        for own in weights
+        if own.trainable
+    }
+    return tuple(found.items())
 
 
 #: What a refusal says is allowed.
