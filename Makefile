@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: setup test lint fast coverage demo
+.PHONY: setup test typed lint fast coverage demo
 .NOTPARALLEL:
 
 # torch first: its pin decides between builds, and nothing else may choose one for us. timm's
@@ -27,6 +27,10 @@ lint:
 # One process per core, whole files each: fixtures of a file are made once.
 test: lint
 	$(BIN)/pytest -n logical --dist loadfile
+
+# Argument types checked at run time in every package: more than CI has time for.
+typed:
+	$(BIN)/pytest -n logical --dist loadfile --jaxtyping-packages=archsim,mapping,tsb,beartype.beartype
 
 fast:
 	$(BIN)/pytest -n logical --dist loadfile -m "not slow"

@@ -159,11 +159,20 @@ def train_command(run: StudyRun, *, anew: bool = False) -> str:
     return f"archsim train {_study_name(run)} --run {folder}"
 
 
+def is_preset(study: Study) -> bool:
+    """Whether a study is the one that its name stands for on the command line.
+
+    Args:
+        study: which.
+    """
+    return study.name in preset_names("study") and load_study(study.name) == study
+
+
 def _study_name(run: StudyRun) -> str:
     """Return what names a study on the command line: its preset, or the file in its run."""
-    name, own = run.study.name, run.folder / "study.json"
-    if name in preset_names("study") and load_study(name) == run.study:
-        return name
+    if is_preset(run.study):
+        return run.study.name
+    own = run.folder / "study.json"
     return shlex.quote(str(own) if own.is_file() else run.source or "STUDY.yaml")
 
 

@@ -22,12 +22,13 @@ check_shadowing()
 
 from archsim import pipeline  # noqa: E402
 from archsim.config.load import preset_names  # noqa: E402
-from archsim.config.study import Study, load_study  # noqa: E402
+from archsim.config.study import Study  # noqa: E402
 from archsim.config.sweep import Sweep, load_sweep  # noqa: E402
 from archsim.errors import DataError  # noqa: E402
 from archsim.joint import JointResult  # noqa: E402
 from archsim.pipeline_report import (  # noqa: E402
     Run,
+    is_preset,
     opened,
     read_about,
 )
@@ -284,14 +285,16 @@ class _Writer:
         found = []
         for number, run in enumerate(self.runs):
             name = run.study.name
-            if name not in preset_names("study") or load_study(name) != run.study:
+            if not is_preset(run.study):
                 name = str(self.place / _yaml_name("study", number, len(self.runs)))
             found.append(f"archsim train {shlex.quote(name)} --run {shlex.quote(str(run.folder))}")
         for number, own in enumerate(self.curves):
             name = own.name
             if not _is_preset(own.sweep):
                 name = str(self.place / _yaml_name("sweep", number, len(self.curves)))
-            found.append(f"archsim sweep {shlex.quote(name)} --out {shlex.quote(own.folder)}")
+            found.append(
+                f"archsim sweep {shlex.quote(name)} --out {shlex.quote(own.folder)} --resume"
+            )
         return [*found, *said]
 
     def studies(self) -> None:

@@ -159,7 +159,7 @@ def chains(draw: st.DrawFn) -> list[Conv]:
 
 
 @given(layers=chains())
-@settings(max_examples=10)
+@settings(max_examples=20)
 def test_any_design_on_any_network_is_finite_and_positive(
     mixed: list[DesignBatch], layers: list[Conv]
 ) -> None:

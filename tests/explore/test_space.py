@@ -208,7 +208,7 @@ def resolves(space: Space, point: int) -> DesignBatch | None:
 
 @pytest.mark.slow
 @given(pooled())
-@settings(max_examples=25)
+@settings(max_examples=60)
 def test_a_combination_is_left_out_exactly_if_no_configuration_allows_it(
     drawn: tuple[dict[str, list[Any]], str, list[str]],
 ) -> None:
