@@ -8,35 +8,35 @@ import importlib
 
 __version__ = "0.1.0"
 
-#: Public name -> module that defines it. Names, not import statements: `archsim.pipeline` imports
+#: Public name -> module that defines it. Names, not import statements: `archsim.api.map` imports
 #: `mapping`, which imports `archsim`, and a statement here would close that circle.
 _HOMES = {
     "ArchsimError": "archsim.errors",
     "CompareResult": "archsim.results",
     "LayerGraph": "archsim.network",
     "MapResult": "archsim.results",
-    "PAPER_NETWORKS": "archsim.pipeline",
+    "PAPER_NETWORKS": "archsim.api.map",
     "Placement": "archsim.plan",
-    "ProgramResult": "archsim.programmed",
-    "Report": "archsim.pipeline_report_write",
+    "ProgramResult": "archsim.results.programmed",
+    "Report": "archsim.api.report.write",
     "Resolved": "archsim.config.resolve",
-    "SweepResult": "archsim.explore.result",
-    "compare": "archsim.pipeline",
-    "deploy_chips": "archsim.pipeline_chips",
-    "evaluate": "archsim.pipeline_study",
-    "evaluate_chips": "archsim.pipeline_chips",
-    "intervals": "archsim.pipeline",
+    "SweepResult": "archsim.explore.query.result",
+    "compare": "archsim.api.map",
+    "deploy_chips": "archsim.api.chips",
+    "evaluate": "archsim.api.train",
+    "evaluate_chips": "archsim.api.chips",
+    "intervals": "archsim.api.map",
     "load_network": "archsim.network",
-    "map_network": "archsim.pipeline",
-    "open_sweep": "archsim.pipeline_sweep",
-    "placement": "archsim.pipeline",
-    "program": "archsim.pipeline_program",
-    "report": "archsim.pipeline_report_run",
+    "map_network": "archsim.api.map",
+    "open_sweep": "archsim.api.sweep",
+    "placement": "archsim.api.map",
+    "program": "archsim.api.program.run",
+    "report": "archsim.api.report.run",
     "resolve": "archsim.config.resolve",
-    "sensitivities": "archsim.pipeline",
-    "sweep": "archsim.pipeline_sweep",
-    "train": "archsim.pipeline_study",
-    "tune_chips": "archsim.pipeline_chips",
+    "sensitivities": "archsim.api.map",
+    "sweep": "archsim.api.sweep",
+    "train": "archsim.api.train",
+    "tune_chips": "archsim.api.chips",
 }
 
 __all__ = ["__version__"]

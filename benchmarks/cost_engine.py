@@ -18,9 +18,9 @@ import time
 
 import torch
 
+from archsim.analysis.totals import DEFAULT_CHUNK, evaluate_totals
 from archsim.arch.design import ADC_KINDS, DESIGNS, DesignBatch
 from archsim.config.resolve import resolve
-from archsim.explore.batch import DEFAULT_CHUNK, evaluate_totals
 from archsim.network import from_graph, load_network
 
 

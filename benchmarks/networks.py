@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from archsim.api.map import map_network
 from archsim.errors import ArchsimError
-from archsim.pipeline import map_network
-from archsim.results import MapResult
+from archsim.results.mapped import MapResult
 
 #: Short name -> how archsim names the network, and its input.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {

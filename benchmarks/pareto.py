@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.explore.pareto import non_dominated
+from archsim.analysis.pareto import non_dominated
 
 Points = NDArray[np.float64]
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from archsim.config.resolve import resolve
-from archsim.config.schema import DeviceFile
+from archsim.config.schema.device import DeviceFile
 from archsim.device import (
     WeightFormat,
     WriteArray,

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from archsim.analysis.pareto import hypervolume, non_dominated, points_of
 from archsim.config.sweep import Sweep
-from archsim.explore.goals import Goals
-from archsim.explore.pareto import hypervolume, non_dominated, points_of
-from archsim.explore.search import run_search
-from archsim.explore.sweep import Job, open_store, run_exhaustive
+from archsim.explore.run.goals import Goals
+from archsim.explore.run.sweep import Job, open_store, run_exhaustive
+from archsim.explore.search.search import run_search
 
 AXES = {
     "design": ["none", "common", "separate"],

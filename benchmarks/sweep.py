@@ -34,7 +34,7 @@ def measure(way: str, size: str, network: str) -> dict[str, float]:
         network: name.
     """
     from archsim.config.sweep import load_sweep
-    from archsim.explore.sweep import Job, open_store, run_exhaustive
+    from archsim.explore.run.sweep import Job, open_store, run_exhaustive
 
     job = Job(load_sweep("full-chip", axes=SIZES[size], network=network))
     kind, _, count = way.partition(" ")
@@ -75,11 +75,11 @@ def flat(job: object) -> tuple[int, float]:
     import numpy as np
     import torch
 
+    from archsim.analysis.totals import evaluate_totals
     from archsim.arch.design import DesignBatch
-    from archsim.explore.batch import evaluate_totals
-    from archsim.explore.rules import broken
-    from archsim.explore.selection import Box
-    from archsim.explore.sweep import Job
+    from archsim.explore.run.sweep import Job
+    from archsim.explore.space.rules import broken
+    from archsim.explore.space.selection import Box
 
     if not isinstance(job, Job):
         raise TypeError(job)

@@ -15,13 +15,13 @@ from archsim.arch.design import DesignBatch
 from archsim.arch.technology import Technology
 from archsim.config.load import load_preset
 from archsim.config.resolve import DEFAULT_CHIP, resolve, validate_model
-from archsim.config.schema import TechnologyFile
+from archsim.config.schema.technology import TechnologyFile
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from archsim.plan import MappingPlan
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 from mapping.compile import compile_plan
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.config.schema import TechnologyFile
+from archsim.config.schema.technology import TechnologyFile
 
 #: Constants with a last axis of their own, and its length is that of the YAML list.
 LIST_FIELDS = frozenset(
@@ -39,8 +39,8 @@ _UNIT_SUFFIX = re.compile(
 class Technology:
     """Numbers of one node (shape ``()``) or of many (``*batch``); lists add a last axis.
 
-    Names are those of :class:`archsim.config.schema.TechnologyFile` plus the SI unit; the sources
-    stand beside the values in ``configs/technology``. Lengths without a unit are in F.
+    Names are those of :class:`archsim.config.schema.technology.TechnologyFile` plus the SI unit;
+    the sources stand beside the values in ``configs/technology``. Lengths without a unit are in F.
     """
 
     is_finfet: Tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from archsim._shadow import check_shadowing
 from archsim.errors import ArchsimError
+from archsim.util.shadow import check_shadowing
 
 #: Exit code of an interrupted process: 128 and the number of SIGINT.
 INTERRUPTED = 130

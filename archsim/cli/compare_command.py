@@ -16,7 +16,7 @@ from archsim.cli.output import check_writable, csv_text, deliver, json_text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from archsim.results import CompareResult
+    from archsim.results.compared import CompareResult
 
 
 @guarded
@@ -61,7 +61,7 @@ def compare_command(
     )
     shape, dtype = options.parse_shapes(input_shape), options.parse_dtypes(input_dtype)
 
-    from archsim.pipeline import PAPER_NETWORKS, compare
+    from archsim.api.compare import PAPER_NETWORKS, compare
 
     wanted = {Design.NONE, *(design or Design)}
     designs = [entry.value for entry in Design if entry in wanted]
@@ -88,7 +88,7 @@ def _draw(result: CompareResult, console: Console) -> None:
     from rich.text import Text
 
     from archsim.cli import render
-    from reports import compare_tables as tables
+    from reports.tables import compare as tables
 
     table = tables.comparison(result)
     choices: list[RenderableType] = [

@@ -59,10 +59,10 @@ def deploy_command(
     debug: options.DebugOption = False,
 ) -> None:
     """Program a trained network onto chips, once: each file holds what its cells really hold."""
-    from archsim import pipeline_chips as pipeline
+    from archsim.api.chips import deploy_chips
     from archsim.config.load import parse_options
 
-    for path in pipeline.deploy_chips(
+    for path in deploy_chips(
         network,
         checkpoint,
         folder,

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.checks import seed_of
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
 from archsim.cli.study_options import DataOption, DataRootOption
 from archsim.errors import ConfigError
+from archsim.util.checks import seed_of
 
 if TYPE_CHECKING:
     import pandas
     from rich.console import Console
 
-    from archsim.pipeline_chips import ChipAccuracy
+    from archsim.api.chips import ChipAccuracy
 
 Row = dict[Hashable, Any]
 
@@ -120,7 +120,7 @@ def evaluate_command(
     if seed is not None:
         seed_of(seed)
     check_writable(out)
-    from archsim import pipeline_study as pipeline
+    from archsim.api.evaluate import evaluate
 
     folders = [path for path in run if path.is_dir()]
     if folders and len(run) > 1:
@@ -138,7 +138,7 @@ def evaluate_command(
                 "--seed": seed,
             }
         )
-        frame = pipeline.evaluate(run[0], methods=method or (), max_verified=max_verified)
+        frame = evaluate(run[0], methods=method or (), max_verified=max_verified)
         _write_frame(run[0], frame, format, out, plot=plot, max_verified=max_verified)
         return
     for option, value in (("--plot", plot), ("--max-verified", max_verified)):
@@ -146,11 +146,11 @@ def evaluate_command(
             raise ConfigError(f"{option} is for the folder of a run")
     if method:
         raise ConfigError("--method is for the folder of a run; chips are measured as they are")
-    from archsim import pipeline_chips
-    from archsim.pipeline_program import usual_data
+    from archsim.api.chips import evaluate_chips, network_of
+    from archsim.api.program.run import usual_data
 
-    network = pipeline_chips.network_of(run[0])
-    found = pipeline_chips.evaluate_chips(
+    network = network_of(run[0])
+    found = evaluate_chips(
         run,
         corrections=correction or (),
         data=data or usual_data(network),
@@ -173,7 +173,7 @@ def _write_chips(found: ChipAccuracy, format: Format, out: Path | None) -> None:
         deliver(csv_text(list(row), [row]), out)
     else:
         from archsim.cli import render
-        from reports.study_tables import chip_accuracy
+        from reports.tables.study import chip_accuracy
 
         table = chip_accuracy(found.network, found.method, stats)
         render.present(lambda console: render.show(console, render.figures(table)), out)
@@ -195,9 +195,9 @@ def _check_unused(given: dict[str, object]) -> None:
 
 def write_run(folder: Path, format: Format, out: Path | None) -> None:
     """Write the table of a run, and its CSV and figures into its folder."""
-    from archsim import pipeline_study as pipeline
+    from archsim.api.evaluate import evaluate
 
-    frame = pipeline.evaluate(folder)
+    frame = evaluate(folder)
     write_file(folder / _RESULTS, frame.to_csv(index=False).encode())
     _figures(folder, frame)
     _write_frame(folder, frame, format, out)
@@ -232,13 +232,13 @@ def _write_frame(
 
 
 def _figures(folder: Path, frame: pandas.DataFrame) -> None:
-    from archsim import pipeline_study as pipeline
+    from archsim.api.evaluate import learning_curves
     from reports.figures.gap import save_gap
     from reports.figures.learning_curve import save_learning_curves
     from reports.figures.methods import collect_methods, draw_methods
-    from reports.style import save
+    from reports.figures.style import save
 
-    save_learning_curves(pipeline.learning_curves(folder), folder / _CURVES)
+    save_learning_curves(learning_curves(folder), folder / _CURVES)
     save(draw_methods(collect_methods(frame)), folder / _METHODS)
     written = [folder / _RESULTS, folder / _CURVES, folder / _METHODS]
     if frame["sigma"].nunique() > 1:
@@ -310,7 +310,7 @@ def _draw(
     from rich.text import Text
 
     from archsim.cli import render
-    from reports import study_tables as tables
+    from reports.tables import study as tables
 
     render.show(console, Text(tables.heading(folder.name, frame), style="bold"))
     for table in (tables.accuracy(frame), tables.effort(frame)):

@@ -130,7 +130,7 @@ _HEADS = {
 
 def _draw(kind: Kind, keys: tuple[str, ...], items: list[dict[str, Any]], console: Console) -> None:
     from archsim.cli import render
-    from reports.tables import Column, Table
+    from reports.tables.table import Column, Table
 
     columns = tuple(Column(key, _HEADS.get(key, key), wraps=key in _LONG) for key in keys)
     rows = tuple(tuple(_text(item[key]) for key in keys) for item in items)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from archsim.checks import seed_of
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Design, Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.util.checks import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console, RenderableType
 
-    from archsim.results import MapResult
-    from archsim.sensitivity import Elasticity, Interval
-    from reports.tables import Table
+    from archsim.results.mapped import MapResult
+    from archsim.results.sensitivity import Elasticity, Interval
+    from reports.tables.table import Table
 
 _STDOUT = Path("-")
 
@@ -91,15 +91,16 @@ def map_command(
     )
     shape, dtype = options.parse_shapes(input_shape), options.parse_dtypes(input_dtype)
 
-    from archsim import pipeline
+    from archsim.api.map import intervals as intervals_of
+    from archsim.api.map import map_network, sensitivities
 
-    result = pipeline.map_network(
+    result = map_network(
         network, design=design.value, input_shape=shape, input_dtype=dtype, **settings
     )
     report = _Report(
         result,
-        pipeline.sensitivities(result) if sensitivity and result.feasible else None,
-        pipeline.intervals(result, samples=samples, seed=seed)
+        sensitivities(result) if sensitivity and result.feasible else None,
+        intervals_of(result, samples=samples, seed=seed)
         if uncertainty and result.feasible
         else None,
     )
@@ -133,7 +134,7 @@ class _Report(NamedTuple):
 def _check_files(out: Path | None, plot: Path | None, resolved: Path | None) -> None:
     check_writable(out, plot, None if resolved == _STDOUT else resolved)
     if plot is not None:
-        from reports.style import check_suffix
+        from reports.figures.style import check_suffix
 
         check_suffix(plot)
 
@@ -153,39 +154,48 @@ def _write(report: _Report, format: Format, out: Path | None) -> None:
 
 
 def _csv_table(report: _Report) -> Table:
-    from reports import analysis_tables, tables
+    from reports.tables import analysis as analysis_tables
+    from reports.tables.mapped import layers as layer_table
 
     if report.elasticities is not None:
         return analysis_tables.sensitivity(report.elasticities)
     if report.intervals is not None:
         return analysis_tables.intervals(report.intervals)
-    return tables.layers(report.result)
+    return layer_table(report.result)
 
 
 def _draw(report: _Report, console: Console) -> None:
     from rich.text import Text
 
     from archsim.cli import render
-    from reports import tables
-    from reports.assumptions import assumptions, capacity
+    from reports.tables.assumptions import assumptions, capacity
+    from reports.tables.mapped import (
+        COST_COLUMNS,
+        SHAPE_COLUMNS,
+        breakdown,
+        heading,
+        layer_overview,
+        shortages,
+        totals,
+    )
 
     result = report.result
-    render.show(console, Text(tables.heading(result), style="bold"))
+    render.show(console, Text(heading(result), style="bold"))
     if not result.feasible:
-        render.show(console, render.gap(render.grid(tables.shortages(result))))
+        render.show(console, render.gap(render.grid(shortages(result))))
         if result.capacity is not None:
             render.show(
                 console, render.gap(render.bullets("Larger than the chip", capacity(result)))
             )
         return
-    layers = tables.layer_overview(result)
-    shapes = render.grid(layers.select(tables.SHAPE_COLUMNS, "Layers"))
-    costs = render.grid(layers.select(tables.COST_COLUMNS, "Layers, mapped"))
-    boxes = [render.figures(group) for group in tables.totals(result)]
+    layers = layer_overview(result)
+    shapes = render.grid(layers.select(SHAPE_COLUMNS, "Layers"))
+    costs = render.grid(layers.select(COST_COLUMNS, "Layers, mapped"))
+    boxes = [render.figures(group) for group in totals(result)]
     parts = [
         render.first_that_fits(console, [render.grid(layers), render.stack(shapes, costs)]),
         render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)]),
-        render.grid(tables.breakdown(result), last_is_sum=True),
+        render.grid(breakdown(result), last_is_sum=True),
         *_analyses(report),
         render.bullets("Assumed and left out", assumptions(result)),
     ]
@@ -199,7 +209,7 @@ _MOST = 10
 
 def _analyses(report: _Report) -> Iterator[RenderableType]:
     from archsim.cli import render
-    from reports import analysis_tables
+    from reports.tables import analysis as analysis_tables
 
     if report.elasticities is not None:
         yield render.grid(analysis_tables.sensitivity(report.elasticities, _MOST))
@@ -227,7 +237,7 @@ def _plot(report: _Report, path: Path) -> None:
 
         save_sensitivity(report.elasticities, path)
     else:
-        from archsim.pipeline import placement
+        from archsim.api.map import placement
         from reports.figures.floorplan import save_floorplan
 
         save_floorplan(report.result, placement(report.result), path)

@@ -125,7 +125,7 @@ def chip_settings(
     tsb: str | None,
     overrides: list[str] | None,
 ) -> dict[str, Any]:
-    """Return the arguments of :mod:`archsim.pipeline` that the user gave."""
+    """Return the arguments of :mod:`archsim.api.map` that the user gave."""
     given = {"chip": chip, "technology": technology, "device": device, "tsb": tsb}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return {**settings, "overrides": tuple(overrides or ())}

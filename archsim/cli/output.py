@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from archsim.errors import DataError
-from archsim.whole_file import write_whole
+from archsim.util.atomic_write import write_whole
 
 
 def json_text(data: Any) -> str:

@@ -17,7 +17,7 @@ from archsim.errors import ConfigError
 
 
 class Policy(StrEnum):
-    """Who is write-verified: :data:`tsb.program_choice.POLICIES`, without its imports."""
+    """Who is write-verified: :data:`tsb.program.choice.POLICIES`, without its imports."""
 
     NONE = "none"
     ALL = "all"
@@ -242,11 +242,11 @@ def program_command(
     _check_curve(curve, unused, instances)
     _check_policy(policy, fraction, last_layers, granularity)
 
-    from archsim import pipeline_program as pipeline
+    from archsim.api.program.run import CurveRequest, program
 
     if curve is not None:
         show_curve(
-            pipeline.CurveRequest(
+            CurveRequest(
                 network=network,
                 checkpoint=checkpoint,
                 data=data,
@@ -260,7 +260,7 @@ def program_command(
             curve,
         )
         return
-    result = pipeline.program(
+    result = program(
         network,
         checkpoint=checkpoint,
         policy=policy.value,

@@ -15,8 +15,8 @@ from archsim.errors import DataError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from archsim.pipeline_program import CurveRequest
-    from archsim.programmed import ProgramResult
+    from archsim.api.program.run import CurveRequest
+    from archsim.results.programmed import ProgramResult
 
 #: Files of ``--curve``: accuracy of every instance, what each policy needs, the figure.
 _RUNS, _SPEED, _FIGURE = "runs.csv", "speed_up.csv", "write_verify_curve.png"
@@ -32,11 +32,11 @@ def show_programmed(result: ProgramResult, format: Format, out: Path | None) -> 
     """Write what programming took.
 
     Args:
-        result: of :func:`archsim.pipeline_program.program`.
+        result: of :func:`archsim.api.program.run.program`.
         format: table, JSON or CSV.
         out: file; None prints.
     """
-    from archsim.programmed import ACCURACY_KEYS
+    from archsim.results.programmed import ACCURACY_KEYS
 
     if format is Format.JSON:
         deliver(json_text(result.to_dict()), out)
@@ -55,7 +55,7 @@ def _draw(result: ProgramResult, console: Console) -> None:
     from rich.text import Text
 
     from archsim.cli import render
-    from reports import program_tables as tables
+    from reports.tables import program as tables
 
     render.show(console, Text(tables.heading(result), style="bold"))
     boxes = [render.figures(tables.effort(result)), render.figures(tables.quality(result))]
@@ -76,10 +76,10 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
     Raises:
         ArchsimError: a folder that cannot be made, or whatever is wrong with the request.
     """
-    from archsim import pipeline_program as pipeline
+    from archsim.api.program.run import write_verify_curve
     from archsim.cli import render
     from reports.figures.write_verify_curve import save_write_verify
-    from reports.program_tables import SPEED_UP_NOTES, speed_up
+    from reports.tables.program import SPEED_UP_NOTES, speed_up
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
 
     if replaced:
         say(f"{folder}: files of an earlier curve will be replaced")
-    found = pipeline.write_verify_curve(request, progress=say, **settings)
+    found = write_verify_curve(request, progress=say, **settings)
     write_file(folder / _ABOUT, json_text(found.provenance).encode())
     write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
     write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())

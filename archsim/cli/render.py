@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from archsim.cli.output import deliver
-from reports.tables import Column, Table
+from reports.tables.table import Column, Table
 
 #: Width where nobody says: a pipe or a file.
 DEFAULT_WIDTH = 120

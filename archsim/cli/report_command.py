@@ -21,7 +21,7 @@ from archsim.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsim.pipeline_report_write import Report
+    from archsim.api.report.write import Report
 
 
 @guarded
@@ -91,8 +91,8 @@ def make_command(
     figure as PNG, SVG and PDF, report.json and the resolved study.
     """
     check_writable(out)
+    from archsim.api.report.run import report
     from archsim.cli.train_command import Bars
-    from archsim.pipeline_report_run import report
 
     asked = targets or ["tsb-lenet3"]
     try:
@@ -127,7 +127,7 @@ def make_command(
 
 
 def _show(report: Report, format: Format, out: Path | None) -> None:
-    from reports.joint_tables import designs, methods
+    from reports.tables.report import designs, methods
 
     sigmas = list(dict.fromkeys(own.sigma for own in report.result.designs))
     if format is Format.JSON:
@@ -164,14 +164,14 @@ def diff_command(
 ) -> None:
     """Say what differs between two reports: inputs, and numbers, beyond noise or not."""
     check_writable(out)
-    from archsim.joint_diff import diff
+    from archsim.results.report_diff import diff
 
     found = diff(_report(before), _report(after))
     if format is Format.JSON:
         deliver(json_text(found.to_dict()), out)
         return
     from archsim.cli import render
-    from reports.diff_tables import in_short, inputs, moved
+    from reports.tables.report_diff import in_short, inputs, moved
 
     if format is Format.CSV:
         table = moved(found)

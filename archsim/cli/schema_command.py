@@ -48,15 +48,18 @@ def file_schema(kind: Kind) -> dict[str, Any]:
     """
     from pydantic import BaseModel
 
-    from archsim.config import schema
+    from archsim.config.schema.chip import Chip
+    from archsim.config.schema.device import DeviceFile
+    from archsim.config.schema.technology import TechnologyFile
+    from archsim.config.schema.tsb import Tsb
     from archsim.config.study import Study
     from archsim.config.sweep import Sweep
 
     models: dict[Kind, type[BaseModel]] = {
-        Kind.CHIP: schema.Chip,
-        Kind.DEVICE: schema.DeviceFile,
-        Kind.TECHNOLOGY: schema.TechnologyFile,
-        Kind.TSB: schema.Tsb,
+        Kind.CHIP: Chip,
+        Kind.DEVICE: DeviceFile,
+        Kind.TECHNOLOGY: TechnologyFile,
+        Kind.TSB: Tsb,
         Kind.STUDY: Study,
         Kind.SWEEP: Sweep,
     }

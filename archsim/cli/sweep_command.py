@@ -100,7 +100,7 @@ def run_command(
     even a kill lose at most the parts in flight; --resume goes on. The results are Parquet files
     below FOLDER/parts, for archsim sweep show, pandas, polars or DuckDB.
     """
-    from archsim import pipeline_sweep as pipeline
+    from archsim.api.sweep import sweep as run_sweep
     from archsim.config.sweep import load_sweep
 
     if format is Format.CSV:
@@ -109,7 +109,7 @@ def run_command(
     place = out or Path("sweeps") / asked.name
     try:
         with Bars() as bars:
-            done = pipeline.sweep(
+            done = run_sweep(
                 asked,
                 out=place,
                 resume=resume,
@@ -228,8 +228,8 @@ def show_command(
 
     json and csv hold all points of the answer, in SI units with the unit in the name.
     """
+    from archsim.api.sweep import open_sweep
     from archsim.cli import sweep_show as answers
-    from archsim.pipeline_sweep import open_sweep
 
     check_writable(out, plot)
     asked = {"--cheapest": cheapest, "--effects": effects, "--compare": compare, "--point": point}

@@ -13,10 +13,10 @@ from archsim.cli.options import Format
 from archsim.cli.output import deliver, json_text
 
 if TYPE_CHECKING:
-    from archsim.explore.accuracy import Evaluated, Work
-    from archsim.explore.result import SweepResult
-    from archsim.explore.sweep import Progress
-    from archsim.pipeline_sweep import Announcement
+    from archsim.api.sweep import Announcement
+    from archsim.explore.accuracy.accuracy import Evaluated, Work
+    from archsim.explore.query.result import SweepResult
+    from archsim.explore.run.sweep import Progress
     from tsb.study.run import Step
 
 #: Version of the JSON.

@@ -10,15 +10,15 @@ import typer
 
 from archsim.cli.options import Format
 from archsim.cli.output import csv_text, deliver, json_text
-from archsim.columns import is_parameter
 from archsim.errors import ConfigError
+from archsim.results.columns import is_parameter
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from archsim.explore.pareto import Front
-    from archsim.explore.result import SweepResult
-    from reports.tables import Table
+    from archsim.analysis.pareto import Front
+    from archsim.explore.query.result import SweepResult
+    from reports.tables.table import Table
 
 _SCHEMA = 1
 
@@ -68,7 +68,7 @@ class Question:
             self._plot(rows, found, plot, figure, colour)
             typer.echo(f"wrote {plot}", err=True)
         if self.format is Format.TABLE:
-            from reports.sweep_tables import points
+            from reports.tables.sweep import points
 
             title = f"Front of {', '.join(columns)}: {len(best):,} of {len(rows):,} points"
             title += _left_out(found)
@@ -113,7 +113,7 @@ class Question:
         found = self.result.cheapest(result, self.conditions)
         rows = None if found.design is None else found.design.to_frame().T.infer_objects()
         if self.format is Format.TABLE:
-            from reports.sweep_tables import answer, points
+            from reports.tables.sweep import answer, points
 
             deliver(answer(found, " and ".join(self.conditions)) + "\n", self.out)
             if rows is not None:
@@ -132,7 +132,7 @@ class Question:
 
     def effects(self, result: str) -> None:
         """Write what each parameter does to a result."""
-        from reports.sweep_tables import effects
+        from reports.tables.sweep import effects
 
         found = self.result.main_effects(result, self.conditions)
         table = effects(found)
@@ -164,7 +164,7 @@ class Question:
 
     def compare(self, text: str) -> None:
         """Write what changed between two points."""
-        from reports.sweep_tables import changes
+        from reports.tables.sweep import changes
 
         try:
             before, after = (int(part) for part in text.split(","))
@@ -186,7 +186,7 @@ class Question:
 
     def point(self, number: int) -> None:
         """Write one point and the command that maps it by itself."""
-        from reports.sweep_tables import points
+        from reports.tables.sweep import points
 
         command = self.result.map_command(number)
         rows = self.result.rows([number])
@@ -274,7 +274,7 @@ def _left_out(found: Front) -> str:
 
 def refined_lines(result: SweepResult) -> list[str]:
     """Return what each refinement came to, a line each; none where nothing was refined."""
-    from archsim.explore.refined import read_refined
+    from archsim.explore.run.refined import read_refined
 
     if result.sweep.strategy.kind != "gradient":
         return []

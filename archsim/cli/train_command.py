@@ -77,12 +77,12 @@ def train_command(
     Ends with the table of archsim evaluate, and writes results.csv and learning-curves.png.
     """
     check_writable(out)
-    from archsim import pipeline_study as pipeline
+    from archsim.api.train import DEFAULT_STUDY, train
 
     try:
         with Bars() as bars:
-            done = pipeline.train(
-                study or pipeline.DEFAULT_STUDY,
+            done = train(
+                study or DEFAULT_STUDY,
                 out=run,
                 methods=method or (),
                 overrides=overrides or (),

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from archsim.checks import seed_of
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.study_options import DataOption, DataRootOption
+from archsim.util.checks import seed_of
 
 
 @guarded
@@ -61,13 +61,13 @@ def tune_command(
     from rich.console import Console
     from rich.progress import Progress
 
-    from archsim import pipeline_chips as pipeline
-    from archsim.pipeline_program import usual_data
+    from archsim.api.chips import network_of, tune_chips
+    from archsim.api.program.run import usual_data
 
-    network = pipeline.network_of(chips[0])
+    network = network_of(chips[0])
     with Progress(console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(method, total=steps)
-        paths = pipeline.tune_chips(
+        paths = tune_chips(
             chips,
             method,
             folder,

@@ -17,7 +17,7 @@ from archsim.cli.output import check_writable, csv_text, deliver, json_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from archsim.validation import ValidationResult
+    from archsim.results.validation import ValidationResult
 
 
 @guarded
@@ -53,11 +53,11 @@ def validate_command(
     """
     check_writable(out, plot)
     if plot is not None:
-        from reports.style import check_suffix
+        from reports.figures.style import check_suffix
 
         check_suffix(plot)
 
-    from archsim.pipeline import validate
+    from archsim.api.validate import validate
 
     result = validate(reference, chip=chip)
     _write(result, format, out)
@@ -72,7 +72,7 @@ def _write(result: ValidationResult, format: Format, out: Path | None) -> None:
     if format is Format.JSON:
         deliver(json_text(result.to_dict()), out)
     elif format is Format.CSV:
-        from reports.analysis_tables import validation
+        from reports.tables.analysis import validation
 
         table = validation(result)
         deliver(csv_text([column.key for column in table.columns], table.records()), out)
@@ -84,7 +84,7 @@ def _write(result: ValidationResult, format: Format, out: Path | None) -> None:
 
 def _draw(result: ValidationResult, console: Console) -> None:
     from archsim.cli import render
-    from reports import analysis_tables
+    from reports.tables import analysis as analysis_tables
 
     tables = [collect(result) for collect in (
         analysis_tables.validation, analysis_tables.factors, analysis_tables.worst

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from archsim.errors import ConfigError, close_matches
-from archsim.paths import configs_dir
+from archsim.util.paths import configs_dir
 
 #: Largest YAML file accepted, bytes. The shipped presets are below 10 kB.
 MAX_YAML_BYTES = 1_000_000

@@ -12,15 +12,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from archsim.config.load import apply_overrides, load_preset, preset_names
-from archsim.config.schema import (
-    Chip,
-    DeviceFile,
-    IsaacAdc,
-    OffChip,
-    OffChipFile,
-    TechnologyFile,
-    Tsb,
-)
+from archsim.config.schema.adc import IsaacAdc
+from archsim.config.schema.chip import Chip, OffChip
+from archsim.config.schema.device import DeviceFile
+from archsim.config.schema.off_chip import OffChipFile
+from archsim.config.schema.technology import TechnologyFile
+from archsim.config.schema.tsb import Tsb
 from archsim.errors import ConfigError, close_matches
 
 #: Chip used when the user names none.

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archsim.checks import MAX_SEED
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import validate_model
-from archsim.config.schema import Count, Insertion, _Model
+from archsim.config.schema.base import Count, Model
+from archsim.config.schema.tsb import Insertion
+from archsim.util.checks import MAX_SEED
 
 #: Chips of neighbouring seeds of a study have different seeds of their own.
 CHIPS_PER_SEED = 100_000
@@ -24,11 +25,11 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Backbone(_Model):
+class Backbone(Model):
     """How a backbone is trained before it is programmed."""
 
     objective: Literal["noise-injection", "neft-ovf", "neft-irs", "lipschitz"] = Field(
-        default="noise-injection", description="loss: see tsb/backbone_loss.py"
+        default="noise-injection", description="loss: see tsb/train/backbone_loss.py"
     )
     sigma: Sigma | None = Field(
         default=None, description="of the injected noise; null: the sigma of the chip"
@@ -56,7 +57,7 @@ class Backbone(_Model):
     )
 
 
-class Tuning(_Model):
+class Tuning(Model):
     """How corrections are trained on a chip."""
 
     steps: Annotated[int, Field(strict=True, ge=0)] = Field(default=300, description="of Adam")
@@ -70,7 +71,7 @@ class Tuning(_Model):
     validation_images: Count = 2000
 
 
-class Method(_Model):
+class Method(Model):
     """One way to get accuracy out of a chip."""
 
     name: str = Field(min_length=1, description="in tables and figures")
@@ -105,7 +106,7 @@ class Method(_Model):
         return self
 
 
-class Block(_Model):
+class Block(Model):
     """The shared block where a correction `tsb` says no more."""
 
     channels: Count = 5
@@ -118,7 +119,7 @@ class Block(_Model):
         return given
 
 
-class Published(_Model):
+class Published(Model):
     """A published number that a study's table shows beside ours."""
 
     method: str = Field(description="of the study; noise-free (with sigma 0): the ideal network")
@@ -127,7 +128,7 @@ class Published(_Model):
     source: str = Field(min_length=1)
 
 
-class PublishedClaim(_Model):
+class PublishedClaim(Model):
     """A published statement about a method that is no accuracy; a report shows it beside ours."""
 
     quantity: Literal["gap_shrink", "verified_share", "macs_share"] = Field(
@@ -142,7 +143,7 @@ class PublishedClaim(_Model):
     note: str = Field(default="", description="what is not alike here")
 
 
-class PublishedCost(_Model):
+class PublishedCost(Model):
     """A published hardware number that a report shows beside that of the cost engine."""
 
     design: Literal["none", "common", "separate"]
@@ -156,7 +157,7 @@ class PublishedCost(_Model):
     note: str = Field(default="", description="what is not alike here")
 
 
-class Study(_Model):
+class Study(Model):
     """Network, data, chips, backbones and methods."""
 
     name: str = Field(min_length=1)

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from archsim.checks import MAX_SEED
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP, validate_model
-from archsim.config.schema import Count, _Model
+from archsim.config.schema.base import Count, Model
 from archsim.errors import ConfigError
+from archsim.util.checks import MAX_SEED
 
 #: One value of an axis.
 Scalar = bool | int | float | str | None
@@ -55,7 +55,7 @@ Values = Annotated[list[Any], BeforeValidator(_same_kind)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Axis(_Model):
+class Axis(Model):
     """The values of one setting; give ``values``, a range, or ``same_as``.
 
     A range runs from ``from`` to ``to``, both included where a step meets them: in steps that are
@@ -155,8 +155,8 @@ def _as_axis(given: Any) -> Any:
     return {"values": given} if isinstance(given, list) else given
 
 
-class AccuracyOfPoints(_Model):
-    """Which study says how accurate a point is: see archsim/explore/accuracy.py."""
+class AccuracyOfPoints(Model):
+    """Which study says how accurate a point is: see archsim/explore/accuracy/accuracy.py."""
 
     study: str = Field(description="preset or YAML file: data, training, chips, methods")
     method: str = Field(description="of the study, for points with a shared block")
@@ -168,7 +168,7 @@ class AccuracyOfPoints(_Model):
     )
 
 
-class Strategy(_Model):
+class Strategy(Model):
     """How the space is looked at."""
 
     kind: Literal["exhaustive", "optuna", "gradient"] = "exhaustive"
@@ -196,7 +196,7 @@ class Strategy(_Model):
     )
 
 
-class Sweep(_Model):
+class Sweep(Model):
     """A base design, the axes that vary it, and what is wanted of the points."""
 
     name: str = Field(min_length=1)

@@ -27,7 +27,7 @@ from archsim.cost.tile import Parts
 from archsim.cost.traffic import layer_traffic
 from archsim.cost.verify_read import verify_read
 from archsim.plan import Constraint, MappingPlan
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 
 #: Components of the energy and of the time breakdown, in report order.
 ENERGY_COMPONENTS = (

@@ -21,7 +21,7 @@ from torch import Tensor
 from archsim.arch.design import WHEN_FULL, DesignBatch
 from archsim.cost.block import either
 from archsim.plan import MappingPlan
-from archsim.results import ProgrammingCost
+from archsim.results.cost import ProgrammingCost
 
 
 @dataclass(frozen=True, eq=False)

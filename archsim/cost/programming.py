@@ -41,7 +41,7 @@ from archsim.device.write_verify import (
     pulse_law,
 )
 from archsim.plan import MappingPlan
-from archsim.results import ProgrammingCost
+from archsim.results.cost import ProgrammingCost
 
 #: Rounding of a share of tiles.
 _TINY = 1e-9

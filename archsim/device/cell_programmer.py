@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archsim.config.schema import DeviceFile
+from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device.cell import Real, zero_conductance_level
 from archsim.device.disturbance import stuck_levels

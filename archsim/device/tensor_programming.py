@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archsim.config.schema import DeviceFile
+from archsim.config.schema.device import DeviceFile
 from archsim.device.cell_programmer import Block, CellProgrammer, ChipStreams
 from archsim.device.programming import programming_energy_J
 from archsim.device.weight_format import WeightFormat

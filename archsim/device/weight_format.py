@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from archsim.config.schema import Precision
+from archsim.config.schema.chip import Precision
 from archsim.device.cell import decode_digits, encode_digits
 from archsim.device.variation import code_noise_std_of
 from archsim.errors import ConfigError, DataError, close_matches

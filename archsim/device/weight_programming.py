@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.config.schema import DeviceFile
+from archsim.config.schema.device import DeviceFile
 from archsim.device.tensor_programming import ProgrammedTensor, program_tensor
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_array import WriteArray, schedule_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from archsim.network.digital import DigitalOp as DigitalOp
 from archsim.network.graph import LayerGraph as LayerGraph
-from archsim.network.graph import Totals as Totals
 from archsim.network.insertion import InsertionPoint as InsertionPoint
 from archsim.network.layer import LayerKind as LayerKind
 from archsim.network.layer import MvmLayer as MvmLayer
@@ -14,6 +13,7 @@ from archsim.network.load import load_network as load_network
 from archsim.network.operation import Coverage as Coverage
 from archsim.network.operation import Op as Op
 from archsim.network.operation import OpKind as OpKind
+from archsim.network.operation import Totals as Totals
 from archsim.network.operation import UnmappedOp as UnmappedOp
 from archsim.network.table import LayerTable as LayerTable
 from archsim.network.table import from_graph as from_graph

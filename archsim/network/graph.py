@@ -21,28 +21,12 @@ from archsim.network.operation import (
     Coverage,
     Op,
     OpKind,
+    Totals,
     UnmappedOp,
 )
 
 if TYPE_CHECKING:
     import pandas
-
-
-@dataclass(frozen=True, kw_only=True)
-class Totals:
-    """Sums over a network, per network input.
-
-    Attributes:
-        weights: Weights of the matrix layers, without biases.
-        biases: Their biases.
-        macs: Their multiply-accumulates; digital products not counted.
-        parameters: All trainable parameters of the model, batch norm included.
-    """
-
-    weights: int
-    biases: int
-    macs: int
-    parameters: int
 
 
 @dataclass(frozen=True, eq=False)

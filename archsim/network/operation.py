@@ -151,3 +151,20 @@ class Coverage:
             "digital_share": self.digital / self.macs,
             "uncovered_share": self.uncovered / self.macs,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums over a network, per network input.
+
+    Attributes:
+        weights: Weights of the matrix layers, without biases.
+        biases: Their biases.
+        macs: Their multiply-accumulates; digital products not counted.
+        parameters: All trainable parameters of the model, batch norm included.
+    """
+
+    weights: int
+    biases: int
+    macs: int
+    parameters: int

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from archsim.network.graph import LayerGraph
 from archsim.network.layer import MvmLayer
-from archsim.network.operation import Op
+from archsim.network.operation import Op, Totals, UnmappedOp
 
 if TYPE_CHECKING:
     import pandas
 
 
-def layer_frame(graph: LayerGraph) -> pandas.DataFrame:
+class DrawableGraph(Protocol):
+    """What is shown of a layer graph (:class:`archsim.network.graph.LayerGraph`)."""
+
+    @property
+    def name(self) -> str:
+        """Name of the network."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All operations."""
+
+    @property
+    def layers(self) -> tuple[MvmLayer, ...]:
+        """Those that are matrix layers."""
+
+    @property
+    def unmapped(self) -> tuple[UnmappedOp, ...]:
+        """Products that no crossbar computes."""
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over the network."""
+
+
+def layer_frame(graph: DrawableGraph) -> pandas.DataFrame:
     """One row per matrix layer of ``graph``, in execution order."""
     import pandas
 
     return pandas.DataFrame([_row(layer) for layer in graph.layers])
 
 
-def layer_html(graph: LayerGraph) -> str:
+def layer_html(graph: DrawableGraph) -> str:
     """A heading and the table of :func:`layer_frame`."""
     total = graph.totals
     shape = "x".join(map(str, graph.input_shape))
@@ -33,7 +60,7 @@ def layer_html(graph: LayerGraph) -> str:
     return f"<p>{heading}</p>{layer_frame(graph).to_html(index=False)}"
 
 
-def dump_text(graph: LayerGraph) -> str:
+def dump_text(graph: DrawableGraph) -> str:
     """The whole graph as deterministic text, one operation a line, ending in a newline."""
     total = graph.totals
     lines = [

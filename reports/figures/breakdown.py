@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.page.breakdown import LEAKAGE, PARTS, REST, Breakdown, Part
-from reports.style import COLOURS, TSB_COLOUR, new_figure
+from reports.figures.style import COLOURS, TSB_COLOUR, new_figure
+from reports.tables.breakdown import LEAKAGE, PARTS, REST, Breakdown, Part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ def draw_breakdown(found: Sequence[Breakdown], *, layers: bool) -> Figure:
     """Draw a panel per quantity, a bar per distinct hardware, a colour per part.
 
     Args:
-        found: of :func:`reports.page.breakdown.breakdowns`.
+        found: of :func:`reports.tables.breakdown.breakdowns`.
         layers: layers, not components.
     """
     figure = new_figure(11.0, 1.7 + 0.38 * len(found))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.plan import Placement
-from archsim.results import MapResult
-from reports.style import COLOURS, TSB_COLOUR, check_suffix, new_figure, save
+from archsim.results.mapped import MapResult
+from reports.figures.style import COLOURS, TSB_COLOUR, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

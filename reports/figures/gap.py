@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import DataError
-from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, save_table, tidy
+from reports.figures.style import (
+    COLOURS,
+    check_columns,
+    check_suffix,
+    new_figure,
+    save,
+    save_table,
+    tidy,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +40,7 @@ def collect_gap(frame: pandas.DataFrame) -> tuple[Line, ...]:
     """Collect the lines.
 
     Args:
-        frame: of ``archsim.pipeline_study.evaluate``.
+        frame: of ``archsim.api.evaluate.evaluate``.
 
     Raises:
         DataError: a missing column, or no row with a noise-free accuracy.
@@ -99,7 +107,7 @@ def save_gap(frame: pandas.DataFrame, path: Path) -> None:
     """Collect, draw and write the figure, and beside it its table as CSV.
 
     Args:
-        frame: of ``archsim.pipeline_study.evaluate``.
+        frame: of ``archsim.api.evaluate.evaluate``.
         path: PNG, SVG or PDF.
 
     Raises:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.checks import one_of
-from archsim.columns import (
+from archsim.errors import ConfigError, DataError
+from archsim.results.columns import (
     Objective,
     feasible_rows,
     find_column,
@@ -17,11 +17,11 @@ from archsim.columns import (
     numbers_of,
     title_of,
 )
-from archsim.errors import ConfigError, DataError
-from archsim.levels import Levels, levels_of
+from archsim.results.levels import Levels, levels_of
 from archsim.units import short_number
-from reports.axis import Axis, axis_of, plain_ticks
-from reports.style import check_suffix, new_figure, save
+from archsim.util.checks import one_of
+from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.style import check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     import pandas

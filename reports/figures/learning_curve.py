@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, save_table, tidy
+from reports.figures.style import (
+    COLOURS,
+    check_columns,
+    check_suffix,
+    new_figure,
+    save,
+    save_table,
+    tidy,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -28,7 +36,7 @@ def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[Curve, 
     """Collect the curves, by title of their panel: backbone and sigma.
 
     Args:
-        epochs: of ``archsim.pipeline_study.learning_curves``.
+        epochs: of ``archsim.api.evaluate.learning_curves``.
 
     Raises:
         DataError: a missing column, or no row.
@@ -79,7 +87,7 @@ def save_learning_curves(epochs: pandas.DataFrame, path: Path) -> None:
     """Collect, draw and write the figure, and beside it the epochs as CSV.
 
     Args:
-        epochs: of ``archsim.pipeline_study.learning_curves``.
+        epochs: of ``archsim.api.evaluate.learning_curves``.
         path: PNG, SVG or PDF.
 
     Raises:

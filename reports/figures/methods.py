@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.style import COLOURS, check_columns, check_suffix, new_figure, save, save_table, tidy
+from reports.figures.style import (
+    COLOURS,
+    check_columns,
+    check_suffix,
+    new_figure,
+    save,
+    save_table,
+    tidy,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -40,7 +48,7 @@ def collect_methods(frame: pandas.DataFrame) -> tuple[Panel, ...]:
     """Collect a panel for each sigma.
 
     Args:
-        frame: of ``archsim.pipeline_study.evaluate``.
+        frame: of ``archsim.api.evaluate.evaluate``.
 
     Raises:
         DataError: a missing column, or no row.
@@ -124,7 +132,7 @@ def save_methods(frame: pandas.DataFrame, path: Path) -> None:
     """Collect, draw and write the figure, and beside it its table as CSV.
 
     Args:
-        frame: of ``archsim.pipeline_study.evaluate``.
+        frame: of ``archsim.api.evaluate.evaluate``.
         path: PNG, SVG or PDF.
 
     Raises:

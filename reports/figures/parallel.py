@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.columns import (
-    Objective,
-    find_column,
-    is_parameter,
-    numbers_of,
-    title_of,
-)
 from archsim.errors import ConfigError, DataError
-from archsim.levels import Levels, levels_of
+from archsim.results.columns import Objective, find_column, is_parameter, numbers_of, title_of
+from archsim.results.levels import Levels, levels_of
 from archsim.units import short_number
-from reports.axis import Axis, axis_of, plain_ticks
-from reports.style import COLOURS, check_suffix, new_figure, save
+from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.style import COLOURS, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     import pandas

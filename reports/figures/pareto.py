@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.columns import Objective, feasible_rows, find_column, numbers_of, title_of
 from archsim.errors import ConfigError, DataError
-from archsim.levels import Levels, levels_of
-from reports.axis import Axis, axis_of, plain_ticks
-from reports.style import COLOURS, check_suffix, level_colours, new_figure, save, tidy
+from archsim.results.columns import Objective, feasible_rows, find_column, numbers_of, title_of
+from archsim.results.levels import Levels, levels_of
+from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.style import COLOURS, check_suffix, level_colours, new_figure, save, tidy
 
 if TYPE_CHECKING:
     import pandas

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.sensitivity import Elasticity
-from reports.style import COLOURS, check_suffix, new_figure, save
+from archsim.results.sensitivity import Elasticity
+from reports.figures.style import COLOURS, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import DataError
-from archsim.size_curves import SIZES, CurvePoint, SizeCurves
-from reports.axis import Axis, axis_of, plain_ticks
-from reports.style import COLOURS, check_suffix, new_figure, save, tidy
+from archsim.results.size_curves import SIZES, CurvePoint, SizeCurves
+from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

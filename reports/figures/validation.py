@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.validation import CHIP_METRICS, ValidationResult
-from reports.style import COLOURS, check_suffix, new_figure, save
+from archsim.results.validation import CHIP_METRICS, ValidationResult
+from reports.figures.style import COLOURS, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

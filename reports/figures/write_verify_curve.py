@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import DataError
-from reports.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
+from reports.figures.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
     import pandas
@@ -49,7 +49,7 @@ def collect_write_verify(summary: pandas.DataFrame, about: str = "") -> WriteVer
 
     Args:
         summary: a row per device, policy and point, with the columns of
-            ``tsb.write_verify_curve.summarise_curve``.
+            ``tsb.write_verify.curve.summarise_curve``.
         about: network, data set and images, for the title.
 
     Raises:

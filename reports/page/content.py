@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archsim.errors import ConfigError
-from archsim.joint import JointDesign, JointResult
-from archsim.size_curves import SizeCurves
-from reports.joint_tables import how_recommended, methods
-from reports.page.breakdown import Breakdown, breakdowns
+from archsim.results.report import JointDesign, JointResult
+from archsim.results.size_curves import SizeCurves
 from reports.page.designs import Metric, Point, design_table, half_width, metrics, points_of
 from reports.page.designs import number as _number
 from reports.page.figure import PageFigure, from_figure
 from reports.page.sources import citations, configurations, constants, names_of, said_of
-from reports.tables import Cell, Column, Table
+from reports.tables.breakdown import Breakdown, breakdowns
+from reports.tables.report import how_recommended, methods
+from reports.tables.table import Cell, Column, Table
 
 _PERCENT = 100
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archsim.columns import label_of, split_unit
-from archsim.size_curves import COSTS, SIZES, SizeCurves
+from archsim.results.columns import label_of, split_unit
+from archsim.results.size_curves import COSTS, SIZES, SizeCurves
 from reports.page.text import unit_text
-from reports.tables import Cell, Column, Table
+from reports.tables.table import Cell, Column, Table
 
 _ACCURACY = "accuracy"
 

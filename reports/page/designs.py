@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archsim.columns import label_of, split_unit
-from archsim.joint import JointDesign, JointResult
-from reports.joint_tables import recommended
-from reports.tables import Cell, Column, Kind, Table
+from archsim.results.columns import label_of, split_unit
+from archsim.results.report import JointDesign, JointResult
+from reports.tables.report import recommended
+from reports.tables.table import Cell, Column, Kind, Table
 
 #: What an accuracy can be drawn against; the first is what the first chart starts with.
 METRICS = (

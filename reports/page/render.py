@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from archsim import __version__
 from archsim.errors import ConfigError
-from reports.page.breakdown import LEAKAGE, REST, Breakdown, Part, parts_table
+from reports.figures.style import COLOURS, TSB_COLOUR
 from reports.page.content import PageContent
 from reports.page.curves import curves_data, curves_table
 from reports.page.designs import CORE, METRICS, SECOND_METRIC, points_table
 from reports.page.text import unit_text
-from reports.style import COLOURS, TSB_COLOUR
-from reports.tables import Cell, Kind, show
+from reports.tables.breakdown import LEAKAGE, REST, Breakdown, Part, parts_table
+from reports.tables.table import Cell, Kind, show
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archsim.config.resolve import Constant, SourceKind
-from archsim.joint import JointDesign, JointResult
-from reports.assumptions import assumptions
-from reports.tables import Column, Table
+from archsim.results.report import JointDesign, JointResult
+from reports.tables.assumptions import assumptions
+from reports.tables.table import Column, Table
 
 #: Names in a sentence before the rest is counted.
 _MOST_NAMES = 6

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from archsim import pipeline
+from archsim.api.map import map_network
 from archsim.config.load import MAX_YAML_BYTES
 from tests.cli.conftest import Run
 
@@ -226,7 +226,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(pipeline, "map_network", fail)
+    monkeypatch.setattr("archsim.api.map.map_network", fail)
 
 
 @pytest.mark.parametrize("debug", [False, True])
@@ -251,14 +251,14 @@ def test_interrupt_is_quiet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_warnings_are_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import warnings
 
-    original = pipeline.map_network
+    original = map_network
 
     def warn(*arguments: object, **options: object) -> object:
         warnings.simplefilter("always")
         warnings.warn("the model was traced in another way", UserWarning, stacklevel=1)
         return original(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "map_network", warn)
+    monkeypatch.setattr("archsim.api.map.map_network", warn)
     done = run("map", "lenet3")
     assert done.exit_code == 0
     assert done.stderr == "warning: the model was traced in another way\n"

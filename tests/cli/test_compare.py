@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from archsim.pipeline import PAPER_NETWORKS
+from archsim.api.compare import PAPER_NETWORKS
 from tests.cli.conftest import Run
 
 _METRICS = ("area_mm2", "energy_uJ", "latency_us", "period_us", "edp_uJ_us", "edp_period_uJ_us")

@@ -7,7 +7,7 @@ import pytest
 
 from archsim.cli import evaluate_command
 from archsim.errors import ConfigError
-from tests.reports.test_study import row
+from tests.reports.tables.test_study import row
 
 
 def frame(*validation: float | None, chosen: int | None = None) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from archsim.cli.list_command import Kind as Listed
 from archsim.cli.schema_command import Kind, file_schema
 from archsim.config.load import preset_names
 from archsim.network import zoo
-from archsim.paths import configs_dir
+from archsim.util.paths import configs_dir
 from tests.cli.conftest import Run
 
 _COMMANDS = ("map", "compare", "validate", "list", "schema")

@@ -15,14 +15,14 @@ import yaml
 from typer.testing import CliRunner
 
 import archsim
-from archsim import pipeline
+from archsim.api.map import map_network
+from archsim.api.report.join import join, join_runs
 from archsim.cli.app import app
 from archsim.config.study import Study
 from archsim.errors import DataError
-from archsim.joint import JointResult
-from archsim.pipeline_report import join, join_runs
-from reports.figures.joint import collect_joint
-from reports.joint_tables import answer, beside, designs, how_recommended, methods, recommended
+from archsim.results.report import JointResult
+from reports.figures.report import collect_joint
+from reports.tables.report import answer, beside, designs, how_recommended, methods, recommended
 from tsb.data import load_dataset
 from tsb.study.run import open_run, run_study
 
@@ -107,9 +107,7 @@ def test_a_method_with_a_block_has_both_placements_and_the_others_none(result):
 def test_cost_is_that_of_map_with_the_same_settings(result, method, design, settings):
     overrides = ["chip.precision.bits_per_cell=2", "device.sigma=0.2", *settings]
     tsb = "paper-lenet3" if design == "none" else None
-    alone = pipeline.map_network(
-        "lenet3", design=design, device="rram", tsb=tsb, overrides=overrides
-    ).totals
+    alone = map_network("lenet3", design=design, device="rram", tsb=tsb, overrides=overrides).totals
     row = at(result, method, design)
     for name in ("area_mm2", "edp_uJ_us", "write_pulses", "programming_time_ms"):
         assert row[name] == pytest.approx(alone[name], rel=1e-12, abs=0), name
@@ -400,7 +398,7 @@ def test_sweep_gives_curves(run, folder, tmp_path):
     assert len(rows) == 27
     own = rows[(rows["design"] == "common") & (rows["tsb.channels"] == 5)]
     own = own[own["chip.precision.bits_per_cell"] == 2]
-    alone = pipeline.map_network("lenet3", design="common", overrides=["tsb.channels=5"]).totals
+    alone = map_network("lenet3", design="common", overrides=["tsb.channels=5"]).totals
     assert float(own["edp_uJ_us"].iloc[0]) == pytest.approx(alone["edp_uJ_us"], rel=1e-9, abs=0)
     assert 'id="chart-curves"' in (place / "index.html").read_text()
     said = json.loads((place / "report.json").read_text())

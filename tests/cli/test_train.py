@@ -19,7 +19,7 @@ from archsim.network.load import load_module
 from tests.cli.conftest import Run
 from tests.house.helpers import ROOT
 from tsb.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
-from tsb.chip import Chip
+from tsb.program.chip import Chip
 
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"

@@ -8,8 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from archsim import pipeline
-from archsim.validation import Comparison, ValidationResult
+from archsim.results.validation import Comparison, ValidationResult
 from tests.cli.conftest import Run
 
 _RESULT = ValidationResult(
@@ -28,7 +27,7 @@ _RESULT = ValidationResult(
 
 @pytest.fixture(autouse=True)
 def _result(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "validate", lambda folder, *, chip: _RESULT)
+    monkeypatch.setattr("archsim.api.validate.validate", lambda folder, *, chip: _RESULT)
 
 
 def test_json_is_the_contract_and_an_infinite_error_is_null(run: Run) -> None:

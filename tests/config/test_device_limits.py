@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archsim.config.resolve import resolve
-from archsim.config.schema import MAX_PULSES
+from archsim.config.schema.device import MAX_PULSES
 from archsim.errors import ConfigError
 
 LOTS = "device.sigma={value: lots, unit: 1, source: my own}"

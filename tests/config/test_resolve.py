@@ -10,15 +10,11 @@ import yaml
 
 from archsim.config.load import load_preset, preset_names
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for, validate_model
-from archsim.config.schema import (
-    AndrulisAdc,
-    Chip,
-    DeviceFile,
-    IsaacAdc,
-    TechnologyFile,
-    Tsb,
-    ZigzagAdc,
-)
+from archsim.config.schema.adc import AndrulisAdc, IsaacAdc, ZigzagAdc
+from archsim.config.schema.chip import Chip
+from archsim.config.schema.device import DeviceFile
+from archsim.config.schema.technology import TechnologyFile
+from archsim.config.schema.tsb import Tsb
 from archsim.errors import ConfigError
 
 ONE_BIT = {"sram", "stt-mram"}

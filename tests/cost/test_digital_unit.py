@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from archsim import pipeline
+from archsim.api.map import map_network
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.cost.component.adder import adder
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.digital_unit import mac_energy_J
 from archsim.network import LayerGraph, trace
-from archsim.results import MapResult
+from archsim.results.mapped import MapResult
 from tests.designs import make_design
 
 
@@ -24,7 +24,7 @@ def block() -> LayerGraph:
 
 
 def mapped(graph: LayerGraph, *settings: str) -> MapResult:
-    return pipeline.map_network(graph, overrides=settings)
+    return map_network(graph, overrides=settings)
 
 
 def test_energy_of_a_multiply_add_against_published_ones() -> None:
@@ -136,4 +136,4 @@ def test_what_a_network_larger_than_the_chip_needs() -> None:
 
 
 def mapped_vgg8(*settings: str) -> MapResult:
-    return pipeline.map_network("vgg8", overrides=settings)
+    return map_network("vgg8", overrides=settings)

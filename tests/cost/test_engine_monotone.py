@@ -9,7 +9,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.cost.engine import ENERGY_COMPONENTS
 from archsim.plan import MappingPlan
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 from tests.cost.random_designs import Network
 from tests.designs import make_design, near, price
 

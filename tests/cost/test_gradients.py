@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 from tests.cost.random_designs import Network
 from tests.designs import make_design, price
 

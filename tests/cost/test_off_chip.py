@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archsim import pipeline
+from archsim.analysis.totals import TOTALS, evaluate_totals
+from archsim.api.map import map_network
 from archsim.config.sourced import _FAMILIES
-from archsim.explore.batch import TOTALS, evaluate_totals
 from archsim.network import from_graph, load_network
-from archsim.results import MapResult
+from archsim.results.mapped import MapResult
 from archsim.units import TO_SI
 from tests.designs import make_design, near
 
@@ -21,7 +21,7 @@ LINK_J, LINK_RATE = 50.8e-12, 204.8e9
 
 def vgg8(*settings: str, design: str = "none") -> MapResult:
     """VGG-8 without copies."""
-    return pipeline.map_network("vgg8", design=design, overrides=[*PLAIN, *settings])
+    return map_network("vgg8", design=design, overrides=[*PLAIN, *settings])
 
 
 def full(when: str, tiles: int, *settings: str, design: str = "none") -> MapResult:

@@ -18,7 +18,7 @@ from typing import ClassVar
 import pytest
 
 from archsim.plan import MappingPlan
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 from tests.designs import Conv, make_design, make_table, near, price
 
 PRINTED = 5e-4

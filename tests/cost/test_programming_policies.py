@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from archsim.analysis.totals import evaluate_totals
 from archsim.device import pulse_law
-from archsim.explore.batch import evaluate_totals
 from archsim.network import from_graph, load_network
 from archsim.plan import MappingPlan
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 from tests.designs import Conv, make_design, make_table, near, price
 
 GRAPH = load_network("resnet20")

@@ -11,7 +11,7 @@ from archsim.cost import programming
 from archsim.cost.verify_read import verify_read
 from archsim.device import PulseLaw, WeightMixture, mix_cells, profile_sigmas, pulse_law
 from archsim.device.variation import NEFT_MIDDLE_SHARE
-from archsim.results import CostBreakdown
+from archsim.results.cost import CostBreakdown
 from tests.designs import Conv, make_design, make_table, near, price
 
 #: Two strips of columns, 128 and 64 cells wide, of two crossbars each.

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from archsim.analysis.totals import evaluate_totals
 from archsim.arch.design import DesignBatch
 from archsim.cost.programming import programming_cost
 from archsim.cost.verify_read import verify_read
 from archsim.device import pulse_law
 from archsim.device.write_array import schedule_s
-from archsim.explore.batch import evaluate_totals
 from archsim.network import from_graph, load_network
 from archsim.plan import MappingPlan
 from mapping.compile import compile_plan

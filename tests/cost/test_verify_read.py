@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from archsim.api.program.placement import network_placement
 from archsim.config.resolve import resolve
 from archsim.cost.component.adc_models import published
 from archsim.cost.subarray import subarray
 from archsim.cost.verify_read import conversion_energy_J, verify_read
 from archsim.errors import ConfigError
 from archsim.network.load import load_module
-from archsim.program_placement import network_placement
 from tests.designs import Conv, make_design, make_table, near, price
 
 ALL = ("chip.programming.policy=all", "chip.hierarchy.duplication=none")

@@ -10,13 +10,13 @@ import torch
 from archsim.arch.design import DesignBatch
 from archsim.config.load import load_preset, preset_names
 from archsim.config.resolve import resolve
-from archsim.config.schema import DeviceFile
+from archsim.config.schema.device import DeviceFile
 from archsim.device import WeightFormat, pulse_law, write_verify_closed_form
 from archsim.device.cell_programmer import CellProgrammer, ChipStreams
 from archsim.errors import ConfigError
 from archsim.units import TO_SI
 from tests.device.monte_carlo import seeded
-from tsb.cell_model import CellModel
+from tsb.cells.cell_model import CellModel
 
 DEVICES = ("fefet", "pcm", "rram", "sram", "stt-mram")
 #: The devices of NeFT (arXiv 2305.14561): preset -> what it extends and its factor s.

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from archsim.cli.app import app
 from archsim.config.resolve import validate_model
 from archsim.config.sweep import Sweep
-from archsim.explore.points import Space
+from archsim.explore.space.points import Space
 
 #: Six parameters of every sort: a file, a name, a placement, choices, numbers, a condition.
 MIXED: dict[str, Any] = {

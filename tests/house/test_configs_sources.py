@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from archsim.paths import configs_dir
+from archsim.util.paths import configs_dir
 
 _FILES = sorted(configs_dir().glob("**/*.yaml"))
 #: A citation is a sentence; anything shorter is a key of the file's `sources:` table.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archsim.paths import configs_dir
+from archsim.util.paths import configs_dir
 from tests.house.helpers import ROOT, run_python
 
 _PRESETS = sorted(str(file.relative_to(configs_dir())) for file in configs_dir().glob("*/*.yaml"))
@@ -89,7 +89,7 @@ def test_wheel_holds_our_packages_the_presets_and_nothing_else(wheel: Path) -> N
 
 @pytest.mark.slow
 def test_installed_wheel_finds_its_presets(installed: Path, crowded: Path) -> None:
-    code = "from archsim.paths import configs_dir; print(configs_dir())"
+    code = "from archsim.util.paths import configs_dir; print(configs_dir())"
     done = run_python("-c", code, cwd=crowded, path=installed)
     assert done.returncode == 0, done.stderr
     folder = Path(done.stdout.strip())

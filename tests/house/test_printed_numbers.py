@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from archsim.pipeline import map_network
+from archsim.api.map import map_network
 from tests.cli.conftest import Run, run  # noqa: F401 - a fixture
 from tests.house.helpers import ROOT
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from archsim import _shadow
+from archsim.util import shadow as _shadow
 from tests.house.helpers import run_python
 
-_CHECK = "from archsim._shadow import check_shadowing; check_shadowing()"
+_CHECK = "from archsim.util.shadow import check_shadowing; check_shadowing()"
 
 
 def _hide(folder: Path, package: str, as_folder: bool) -> Path:

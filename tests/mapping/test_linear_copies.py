@@ -67,7 +67,7 @@ def test_a_convolution_is_not_merged_with_a_linear_layer_of_its_shape() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.linears(self.convs(x).flatten(1))
 
-    from archsim.explore.batch import evaluate_totals
+    from archsim.analysis.totals import evaluate_totals
 
     table = from_graph(load_network(Pixel()))
     for setting in ("chip.hierarchy.linear_copies=4", "chip.correction.kind=scale-and-bias"):

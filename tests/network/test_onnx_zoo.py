@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from archsim import pipeline
+from archsim.api.map import map_network
 from archsim.network import from_graph, load_network, zoo
 from tests.network.onnx_models import exported
 
@@ -60,5 +60,5 @@ def test_plan_and_cost_are_the_same(tmp_path: Path) -> None:
     model = zoo.build("resnet20")
     path = exported(tmp_path / "resnet20.onnx", model, torch.zeros(1, 3, 32, 32), dynamo=False)
     for design in ("none", "common", "separate"):
-        found = pipeline.map_network(str(path), design=design).to_dict()
-        assert found == pipeline.map_network("resnet20", design=design).to_dict()
+        found = map_network(str(path), design=design).to_dict()
+        assert found == map_network("resnet20", design=design).to_dict()

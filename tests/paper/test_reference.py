@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from archsim.analysis.reference import reference_design, reference_overrides, validate
 from archsim.cost.engine import evaluate
 from archsim.errors import DataError
-from archsim.explore.validate import reference_design, reference_overrides, validate
 from archsim.network.table import from_layer_csv
-from archsim.validation import CHIP_METRICS, LAYER_METRICS, ValidationResult
+from archsim.results.validation import CHIP_METRICS, LAYER_METRICS, ValidationResult
 from mapping.compile import compile_plan
 from tests.designs import near
 

@@ -14,7 +14,7 @@ import torch
 from archsim.config.study import Study
 from archsim.errors import ConfigError
 from tests.house.helpers import ROOT
-from tests.tsb.other_device_study import DATA, LENET, RESNET, results
+from tests.tsb.study.other_device_study import DATA, LENET, RESNET, results
 from tsb.checkpoint import read_tensors
 from tsb.compute_device import CPU, compute_device, describe
 from tsb.study import open_run, run_study
@@ -61,7 +61,7 @@ def test_a_study_on_another_device(tmp_path: Path) -> None:
     Both runs draw the same random numbers; sums in another order change the last bits.
     """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.tsb.other_device_study", str(tmp_path)],
+        [sys.executable, "-W", "error", "-m", "tests.tsb.study.other_device_study", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

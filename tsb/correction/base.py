@@ -20,7 +20,7 @@ from archsim.errors import NetworkError
 from archsim.network.graph import LayerGraph
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
-from tsb.quantize import mapped_weights
+from tsb.cells.quantize import mapped_weights
 
 #: Parameters and buffers of a network, or parameters of a correction, by name.
 Tensors = Mapping[str, Tensor]

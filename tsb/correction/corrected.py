@@ -12,10 +12,10 @@ from torch import Tensor
 
 from archsim.errors import DataError
 from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
-from tsb.chip import Chip, Placement
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.monte_carlo.evaluate import Draw
-from tsb.selective_write import Masks, verify_all, verify_none
+from tsb.program.chip import Chip, Placement
+from tsb.write_verify.selective import Masks, verify_all, verify_none
 
 _KIND = "correction"
 #: Parameters of all corrections by ``index.name``.

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archsim.checks import seed_of
 from archsim.errors import ConfigError, NetworkError
-from tsb.chip import Chip
+from archsim.util.checks import seed_of
+from tsb.cells.noise import WeightNoise
+from tsb.cells.quantize import mapped_weights, quantise
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
 from tsb.data import Dataset, Split
 from tsb.monte_carlo.evaluate import COMPILED_WEIGHTS
 from tsb.monte_carlo.gradient import CompiledLoss
-from tsb.noise import WeightNoise
-from tsb.quantize import mapped_weights, quantise
+from tsb.program.chip import Chip
 
 #: Told of the step just done and of the mean loss.
 Progress = Callable[[int, float], None]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tsb.chip_read import Conditions
 from tsb.correction.base import Tensors
 from tsb.correction.corrected import CorrectedChip
 from tsb.monte_carlo.evaluate import Draw
-from tsb.selective_write import Masks
+from tsb.program.chip_read import Conditions
+from tsb.write_verify.selective import Masks
 
 #: Tells the seeds of exponents and of reads from that of the programming errors.
 _DRIFT, _READS = 0xD21F7, 0x4EAD5

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from archsim.errors import NetworkError
 from tsb.monte_carlo.chain import Link, block_matrix, read_chain
-from tsb.monte_carlo.kernels import IMAGE_TILE, LANES, Layout, Stage, build
+from tsb.monte_carlo.kernels import Layout, Stage, build
+from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
 from tsb.monte_carlo.scores import SHARED_IMAGE_DIMS, Images, Instances, Scores, check_instances
 from tsb.shared_block import SharedBlock
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from archsim.errors import ConfigError, DataError, NetworkError, close_matches
 from tsb.monte_carlo.compiled import CompiledNetwork
-from tsb.monte_carlo.kernels import LANES
+from tsb.monte_carlo.lanes import LANES
 from tsb.monte_carlo.scores import (
     SHARED_IMAGE_DIMS,
     Images,

@@ -21,7 +21,8 @@ from tsb.monte_carlo.chain import read_chain
 from tsb.monte_carlo.compiled import fold, lane_last, lay_out
 from tsb.monte_carlo.gradient_kernels import mask_count
 from tsb.monte_carlo.gradient_network import build
-from tsb.monte_carlo.kernels import IMAGE_TILE, LANES, Layout, Stage
+from tsb.monte_carlo.kernels import Layout, Stage
+from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
 from tsb.monte_carlo.scores import SHARED_IMAGE_DIMS, Images, Instances, check_instances
 
 Labels = Int[Tensor, " image"] | Int[Tensor, "sample image"]

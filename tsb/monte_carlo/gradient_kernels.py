@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tsb.monte_carlo import linear_kernels
-from tsb.monte_carlo.kernels import IMAGE_TILE, LANES, Stage, stage_source, sums
+from tsb.monte_carlo.kernels import Stage, stage_source, sums
+from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
 from tsb.monte_carlo.linear_kernels import is_linear
 
 #: Gradients of weights that are summed in registers at once.

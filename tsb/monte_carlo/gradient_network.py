@@ -15,15 +15,8 @@ from tsb.monte_carlo.gradient_kernels import (
     prepare_source,
     weights_source,
 )
-from tsb.monte_carlo.kernels import (
-    IMAGE_TILE,
-    LANES,
-    Layout,
-    Stage,
-    compile_text,
-    compile_vectors,
-    fill_source,
-)
+from tsb.monte_carlo.kernels import Layout, Stage, compile_text, compile_vectors, fill_source
+from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
 
 
 def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> str:

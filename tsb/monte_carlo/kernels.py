@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-#: Instances side by side: float32 lanes of one 512-bit vector, or of two 256-bit ones.
-LANES = 16
-#: Images that go through the linear layers together, so that weights are loaded once for all.
-IMAGE_TILE = 4
+from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
+
 #: Products per output that are written out; more would only lengthen the compilation.
 _UNROLLED = 14
 

@@ -7,7 +7,8 @@ have in common is loaded once. Buffers are ``feature image lane``; see
 
 from __future__ import annotations
 
-from tsb.monte_carlo.kernels import IMAGE_TILE, LANES, Stage
+from tsb.monte_carlo.kernels import Stage
+from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
 
 #: Channels done together: with a tile of images, their sums fill most of the registers.
 _TOGETHER = 5

@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from tsb.monte_carlo.kernels import LANES
+from tsb.monte_carlo.lanes import LANES
 
 _FLOAT_BYTES = 4
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)

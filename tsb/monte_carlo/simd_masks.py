@@ -13,7 +13,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-from tsb.monte_carlo.kernels import LANES
+from tsb.monte_carlo.lanes import LANES
 from tsb.monte_carlo.simd import lanes
 
 _VECTOR = ir.VectorType(ir.IntType(1), LANES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from archsim.checks import number
 from archsim.errors import ConfigError
+from archsim.util.checks import number
 
 if TYPE_CHECKING:
     import pandas

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archsim.config.resolve import resolve
-from archsim.config.schema import DeviceFile
+from archsim.config.schema.device import DeviceFile
 from archsim.config.study import Study
 from archsim.errors import ConfigError
-from tsb.chip_read import Conditions, Drift
+from tsb.program.chip_read import Conditions, Drift
 
 
 def conditions_of(study: Study) -> Conditions:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archsim.config.study import Study
-from tsb.backbone_loss import forward_passes
 from tsb.correction import parse_corrections
 from tsb.data import Dataset
 from tsb.study.units import BackboneUnit, MethodUnit, train_settings
+from tsb.train.backbone_loss import forward_passes
 
 #: Gradient work of a training step over its forward pass: one product for the outputs' gradient
 #: and one for the weights' beside the forward one (Kaplan et al., arXiv 2001.08361, section 2.1).

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from archsim.config.resolve import resolve
 from archsim.config.study import Method, Study
-from tsb.chip import Placement
+from tsb.cells.quantize import mapped_weights
+from tsb.cells.weight_cells import CellModel
 from tsb.compute_device import CPU
 from tsb.data import Dataset
-from tsb.quantize import mapped_weights
-from tsb.selective_write import (
+from tsb.program.chip import Placement
+from tsb.write_verify.scores import swim_scores
+from tsb.write_verify.selective import (
     Masks,
     magnitude_scores,
     random_scores,
@@ -22,8 +24,6 @@ from tsb.selective_write import (
     verify_last_layers,
     verify_none,
 )
-from tsb.sensitivity import swim_scores
-from tsb.weight_cells import CellModel
 
 
 def cell_model(study: Study, sigma: float) -> CellModel:

@@ -21,12 +21,11 @@ from archsim import __version__
 from archsim.config.resolve import validate_model
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError, close_matches
-from archsim.whole_file import write_whole
-from archsim.workers import worker_pool
-from tsb.backbone_loss import NeftOvf
+from archsim.util.atomic_write import write_whole
+from archsim.util.workers import worker_pool
+from tsb.cells.quantize import mapped_weights
 from tsb.compute_device import CPU, compute_device, describe
 from tsb.data import Dataset
-from tsb.quantize import mapped_weights
 from tsb.study.about import provenance
 from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.conditions import beyond_retention, conditions_of
@@ -36,7 +35,8 @@ from tsb.study.programming import cell_model
 from tsb.study.results import missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
 from tsb.study.work import dataset_of, method_unit, train_unit
-from tsb.train_settings import EpochRecord
+from tsb.train.backbone_loss import NeftOvf
+from tsb.train.settings import EpochRecord
 
 _STUDY = "study.json"
 _ABOUT = "run.json"

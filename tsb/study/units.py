@@ -13,9 +13,9 @@ import torch
 from archsim.config.load import load_preset
 from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import ConfigError
+from tsb.cells.noise import WeightNoise
 from tsb.correction import TuneSettings
-from tsb.noise import WeightNoise
-from tsb.train_settings import TrainSettings
+from tsb.train.settings import TrainSettings
 
 #: Name of the backbone that is trained without noise, for the accuracy of an ideal chip.
 IDEAL = "noise-free"

@@ -16,10 +16,9 @@ from torch import nn
 
 from archsim.config.study import Method, Study
 from archsim.errors import ConfigError
-from archsim.whole_file import write_whole
-from tsb.backbone_loss import forward_passes
+from archsim.util.atomic_write import write_whole
+from tsb.cells.quantize import mapped_weights, quantised_weights
 from tsb.checkpoint import load_checkpoint
-from tsb.chip import Chip, Placement, deploy_all
 from tsb.compute_device import CPU, describe
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
 from tsb.correction.base import Carrier, Correction
@@ -29,7 +28,7 @@ from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
-from tsb.quantize import mapped_weights, quantised_weights
+from tsb.program.chip import Chip, Placement, deploy_all
 from tsb.study.about import provenance
 from tsb.study.conditions import conditions_of
 from tsb.study.effort import effort
@@ -48,7 +47,8 @@ from tsb.study.units import (
     train_settings,
     tune_settings,
 )
-from tsb.train import Progress, train_backbone
+from tsb.train.backbone_loss import forward_passes
+from tsb.train.loop import Progress, train_backbone
 
 RESULT = "result.json"
 #: What :func:`method_unit` does, in order.

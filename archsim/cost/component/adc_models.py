@@ -17,7 +17,7 @@ from torch import Tensor
 from archsim.arch.design import ADC_MODELS, DesignBatch
 from archsim.config.load import load_preset
 from archsim.config.resolve import validate_model
-from archsim.config.schema import AndrulisAdc, IsaacAdc, ZigzagAdc
+from archsim.config.schema.adc import AndrulisAdc, IsaacAdc, ZigzagAdc
 from archsim.units import to_si
 
 #: Signal to noise and distortion of an ideal n-bit converter: 6.02 n + 1.76 dB (Bennett 1948).

@@ -1,0 +1,1 @@
+"""Questions to the cost engine about one network: totals of many designs, what moves them."""

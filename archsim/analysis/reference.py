@@ -1,0 +1,348 @@
+"""Predict a folder of reference runs of DNN+NeuroSim V1.4 and compare.
+
+The folder holds ``chip.csv`` (one run per row with all its settings), ``layers.csv`` (one layer per
+row, optional) and ``networks/NAME.csv``. Runs that failed in the reference are left out; runs in
+modes that archsim does not model are left out by name, never guessed.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import DesignBatch
+from archsim.config.resolve import resolve
+from archsim.cost.engine import evaluate
+from archsim.errors import DataError
+from archsim.network.table import LayerTable, from_layer_csv
+from archsim.plan import MappingPlan
+from archsim.results.cost import CostBreakdown
+from archsim.results.validation import Comparison, ValidationResult
+from mapping.compile import compile_plan
+
+#: Chip preset that has the reference's artefacts switched on.
+REFERENCE_CHIP = "neurosim-v1.4"
+#: A dynamic energy above this, pJ, is memory garbage in the reference (its README).
+_GARBAGE_PJ = 1e12
+
+_MEMORIES = {"1": "sram", "2": "rram", "3": "fefet"}
+_ROADMAPS = {"1": "hp", "2": "lstp"}
+_UNCALIBRATED = (
+    "chip.calibration.sensing_time=1",
+    "chip.calibration.register_activity=1",
+    "chip.calibration.buffer_activity=0",
+    "chip.calibration.adder_activity=1",
+    "chip.calibration.control_activity=1",
+    "chip.calibration.io_device_shifters=false",
+)
+
+Row = dict[str, str]
+
+
+def validate(folder: str | Path, *, chip: str = REFERENCE_CHIP) -> ValidationResult:
+    """Compare the engine with every valid run of a reference folder.
+
+    Args:
+        folder: with ``chip.csv``, ``networks/`` and, optionally, ``layers.csv``.
+        chip: preset that the settings of each run are applied to.
+
+    Raises:
+        DataError: the folder or a needed file or column is missing or damaged.
+    """
+    root = Path(folder)
+    runs = _read(root / "chip.csv", required=_CHIP_COLUMNS)
+    layer_file = root / "layers.csv"
+    layers = _read(layer_file, required=("run_id", "layer")) if layer_file.is_file() else []
+    by_run: dict[str, list[Row]] = {}
+    for row in layers:
+        by_run.setdefault(row["run_id"], []).append(row)
+    comparisons: list[Comparison] = []
+    skipped: list[tuple[str, str]] = []
+    groups: dict[str, list[Row]] = {}
+    refused: list[Row] = []
+    for row in runs:
+        reason = _why_not(row, root)
+        if reason is None:
+            groups.setdefault(row["net"], []).append(row)
+        else:
+            skipped.append((row["run_id"], reason))
+            if row["hierarchy_error"] == "1" and _network_file(root, row["net"]).is_file():
+                refused.append(row)
+    for network, members in groups.items():
+        table = from_layer_csv(_network_file(root, network))
+        comparisons += _compare_group(network, members, table, by_run, chip)
+    agree = sum(_is_refused(row, root, chip) for row in refused)
+    return ValidationResult(
+        chip=chip,
+        folder=str(folder),
+        comparisons=tuple(comparisons),
+        skipped=tuple(skipped),
+        refusals_agree=agree,
+        refusals=len(refused),
+    )
+
+
+_CHIP_COLUMNS = (
+    "run_id",
+    "net",
+    "version",
+    "factor",
+    "variant",
+    "memcelltype",
+    "cellBit",
+    "numRowSubArray",
+    "numColSubArray",
+    "numColMuxed",
+    "levelOutput",
+    "technode",
+    "resistanceOn",
+    "resistanceOff",
+    "pipeline",
+    "novelMapping",
+    "SARADC",
+    "currentMode",
+    "globalBusType",
+    "operationmode",
+    "speedUpDegree",
+    "validated",
+    "deviceroadmap",
+    "inputtoggle",
+    "rc",
+    "hierarchy_error",
+    "latency_ns",
+    "dyn_energy_pJ",
+)
+
+
+def _network_file(root: Path, network: str) -> Path:
+    return root / "networks" / f"{network}.csv"
+
+
+def _read(path: Path, *, required: Sequence[str]) -> list[Row]:
+    """Read a CSV file into rows.
+
+    Raises:
+        DataError: missing file, missing columns or no rows.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            rows = list(reader)
+            columns = reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise DataError(f"{path}: missing columns {', '.join(missing)}")
+    if not rows:
+        raise DataError(f"{path}: has no rows")
+    return rows
+
+
+def _why_not(row: Row, root: Path) -> str | None:
+    """Why a run is left out; None for a valid one."""
+    latency, energy = _number(row, "latency_ns"), _number(row, "dyn_energy_pJ")
+    checks: tuple[tuple[bool, str], ...] = (
+        (row["version"] != "v14", f"version {row['version']} is not modelled"),
+        (row["hierarchy_error"] == "1", "the reference refuses it (array too large)"),
+        (row["rc"] != "0", f"the reference failed with status {row['rc']}"),
+        (not math.isfinite(latency), "the reference printed no finite latency"),
+        (not math.isfinite(energy) or energy > _GARBAGE_PJ, "the reference's energy is garbage"),
+        (row["operationmode"] != "2", "row-by-row read is not modelled"),
+        (row.get("accesstype", "1") != "1", "cross-point cells are not modelled"),
+        (row["variant"] not in ("relu", "dense"), f"variant {row['variant']} is not known"),
+        (
+            not _network_file(root, row["net"]).is_file(),
+            f"networks/{row['net']}.csv is missing",
+        ),
+    )
+    return next((reason for bad, reason in checks if bad), None)
+
+
+def _number(row: Row, name: str) -> float:
+    """Read a number; an empty field is NaN.
+
+    Raises:
+        DataError: a field that is no number.
+    """
+    text = row.get(name) or ""
+    if not text.strip():
+        return math.nan
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataError(f"chip.csv run {row.get('run_id')}: {name} = '{text}' is no number") from (
+            error
+        )
+
+
+def reference_overrides(row: Row) -> list[str]:
+    """Translate the settings of one run into ``path=value`` overrides.
+
+    Raises:
+        DataError: a setting that is no number, or levels that are no power of two.
+    """
+    memory = _MEMORIES.get(row["memcelltype"])
+    if memory is None:
+        raise DataError(
+            f"chip.csv run {row['run_id']}: memcelltype = '{row['memcelltype']}'; "
+            "allowed: 1 (SRAM), 2 (RRAM), 3 (FeFET)"
+        )
+    bits = math.log2(_number(row, "levelOutput"))
+    if bits != int(bits):
+        raise DataError(f"chip.csv run {row['run_id']}: levelOutput is no power of two")
+    flash = "flash-current" if _true(row, "currentMode") else "flash-voltage"
+    pipeline = _true(row, "pipeline")
+    overrides = [
+        f"chip.crossbar.rows={int(_number(row, 'numRowSubArray'))}",
+        f"chip.crossbar.cols={int(_number(row, 'numColSubArray'))}",
+        f"chip.crossbar.mux_ratio={int(_number(row, 'numColMuxed'))}",
+        f"chip.precision.weight_bits={int(_number(row, 'synapse_bits'))}",
+        f"chip.precision.input_bits={int(_number(row, 'input_bits'))}",
+        f"chip.precision.bits_per_cell={1 if memory == 'sram' else int(_number(row, 'cellBit'))}",
+        f"chip.adc.bits={int(bits)}",
+        f"chip.adc.kind={'sar' if _true(row, 'SARADC') else flash}",
+        f"chip.timing.pipeline={str(pipeline).lower()}",
+        f"chip.hierarchy.duplication={'balance' if pipeline else 'fill'}",
+        f"chip.hierarchy.kernel_per_pe={str(_true(row, 'novelMapping')).lower()}",
+        f"chip.hierarchy.speed_up_degree={int(_number(row, 'speedUpDegree'))}",
+        f"chip.interconnect.kind={'h-tree' if _true(row, 'globalBusType') else 'xy-bus'}",
+        f"chip.interconnect.toggle_in={_number(row, 'inputtoggle')}",
+    ]
+    if memory != "sram":
+        overrides += [
+            f"device.{key}={{value: {_number(row, column)}, unit: ohm, source: {_SOURCE}}}"
+            for key, column in (("r_on", "resistanceOn"), ("r_off", "resistanceOff"))
+        ]
+    if not _true(row, "validated"):
+        overrides += _UNCALIBRATED
+    if row["variant"] == "dense":
+        overrides += ["chip.activity.first_layer=dense", "chip.activity.hidden=dense"]
+    return overrides
+
+
+_SOURCE = "'setting of the reference run'"
+
+
+def _true(row: Row, name: str) -> bool:
+    return row[name].strip().lower() in ("true", "1")
+
+
+def reference_design(row: Row, chip: str = REFERENCE_CHIP) -> DesignBatch:
+    """Build the design of one reference run, shape ``()``."""
+    resolved = resolve(
+        chip=chip,
+        technology=f"{int(_number(row, 'technode'))}nm-{_ROADMAPS[row['deviceroadmap']]}",
+        device=_MEMORIES[row["memcelltype"]],
+        overrides=reference_overrides(row),
+    )
+    return DesignBatch.from_resolved(resolved)
+
+
+def _is_refused(row: Row, root: Path, chip: str) -> bool:
+    """Whether our size check refuses what the reference refuses."""
+    table = from_layer_csv(_network_file(root, row["net"]))
+    plan = compile_plan(design=reference_design(row, chip), table=table)
+    return not bool(plan.feasible)
+
+
+def _compare_group(
+    network: str, rows: Sequence[Row], table: LayerTable, layers: dict[str, list[Row]], chip: str
+) -> list[Comparison]:
+    """Evaluate all runs of one network as one batch and compare them."""
+    design = DesignBatch.stack([reference_design(row, chip) for row in rows])
+    with torch.no_grad():
+        plan = compile_plan(design=design, table=table)
+        cost = evaluate(design=design, plan=plan)
+    found: list[Comparison] = []
+    for metric, (column, predict) in _CHIP.items():
+        predicted = predict(plan, cost).expand(len(rows)).tolist()
+        for row, value in zip(rows, predicted, strict=True):
+            reference = _number(row, column)
+            if math.isfinite(reference):
+                found.append(_comparison(row, network, None, metric, value, reference))
+    for metric, (column, predict) in _LAYERS.items():
+        table_of = predict(plan, cost).expand(len(rows), len(table)).tolist()
+        for row, values in zip(rows, table_of, strict=True):
+            for entry, value in zip(layers.get(row["run_id"], []), values, strict=False):
+                reference = _number(entry, column)
+                if math.isfinite(reference):
+                    found.append(
+                        _comparison(row, network, entry["layer"], metric, value, reference)
+                    )
+    return found
+
+
+def _comparison(
+    row: Row, network: str, layer: str | None, metric: str, predicted: float, reference: float
+) -> Comparison:
+    return Comparison(row["run_id"], network, row["factor"], layer, metric, predicted, reference)
+
+
+Predictor = Callable[[MappingPlan, CostBreakdown], Tensor]
+
+
+def _stage_time(*names: str) -> Predictor:
+    """Time of some components: the largest of any layer with a pipeline, else the sum."""
+
+    def predict(plan: MappingPlan, cost: CostBreakdown) -> Tensor:
+        per_layer = sum((cost.layer_times_s[name] for name in names), torch.zeros(()))
+        piped = cost.period_s < cost.latency_s
+        return 1e9 * torch.where(piped, per_layer.amax(-1), per_layer.sum(-1))
+
+    return predict
+
+
+def _energy(*names: str) -> Predictor:
+    return lambda plan, cost: 1e12 * sum((cost.energies_J[n] for n in names), torch.zeros(()))
+
+
+def _layer_energy(*names: str) -> Predictor:
+    return lambda plan, cost: 1e12 * sum((cost.layer_energies_J[n] for n in names), torch.zeros(()))
+
+
+def _area(*names: str) -> Predictor:
+    return lambda plan, cost: 1e12 * sum((cost.areas_m2[n] for n in names), torch.zeros(()))
+
+
+_ADC = ("array", "adc")
+_ACCUMULATION = ("shift_add", "adder_tree")
+#: The reference calls everything but ADC and accumulation "other".
+_OTHER = ("mux", "drivers", "buffer", "interconnect", "digital")
+
+#: Chip metric: reference column, and the same quantity here in its unit.
+_CHIP: dict[str, tuple[str, Predictor]] = {
+    "area": ("area_um2", lambda plan, cost: 1e12 * cost.area_m2),
+    "latency": ("latency_ns", lambda plan, cost: 1e9 * cost.period_s),
+    "energy": ("dyn_energy_pJ", lambda plan, cost: 1e12 * cost.dynamic_energy_J),
+    "clock_period": ("clk_period_ns", lambda plan, cost: 1e9 * cost.clock_s),
+    "tiles": ("n_tiles", lambda plan, cost: plan.floorplan.tiles),
+    "area_array": ("area_array_um2", _area("array")),
+    "area_adc": ("area_adc_um2", _area("adc")),
+    "area_interconnect": ("area_ic_um2", _area("interconnect")),
+    "area_accumulation": ("area_accum_um2", _area(*_ACCUMULATION)),
+    "energy_adc": ("en_adc_pJ", _energy(*_ADC)),
+    "energy_accumulation": ("en_accum_pJ", _energy(*_ACCUMULATION)),
+    "energy_interconnect": ("en_ic_pJ", _energy("interconnect")),
+    "energy_buffer": ("en_buffer_pJ", _energy("buffer")),
+    "energy_other": ("en_other_pJ", _energy(*_OTHER)),
+    "latency_adc": ("lat_adc_ns", _stage_time("array")),
+    "latency_accumulation": ("lat_accum_ns", _stage_time(*_ACCUMULATION)),
+    "latency_interconnect": ("lat_ic_ns", _stage_time("interconnect")),
+    "latency_buffer": ("lat_buffer_ns", _stage_time("buffer")),
+}
+_LAYERS: dict[str, tuple[str, Predictor]] = {
+    "layer_tiles": ("tiles", lambda plan, cost: plan.tiles),
+    "layer_copies": ("speedup", lambda plan, cost: plan.copies),
+    "layer_latency": ("latency_ns", lambda plan, cost: 1e9 * cost.layer_latency_s),
+    "layer_energy": ("dyn_energy_pJ", lambda plan, cost: 1e12 * cost.layer_energy_J),
+    "layer_energy_adc": ("en_adc_pJ", _layer_energy(*_ADC)),
+    "layer_energy_accumulation": ("en_accum_pJ", _layer_energy(*_ACCUMULATION)),
+    "layer_energy_interconnect": ("en_ic_pJ", _layer_energy("interconnect")),
+    "layer_energy_buffer": ("en_buffer_pJ", _layer_energy("buffer")),
+}

@@ -1,0 +1,100 @@
+"""Evaluate many designs of one network, in chunks that fit the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import ADC_KINDS, ADC_MODELS, DesignBatch
+from archsim.cost.engine import evaluate
+from archsim.network.insertion import InsertionPoint
+from archsim.network.table import LayerTable
+from archsim.results.cost import CostBreakdown
+from mapping.compile import compile_plan
+
+#: Designs per chunk: large enough to hide the interpreter, small enough for the cache
+#: (benchmarks/README.md).
+DEFAULT_CHUNK = 4096
+
+#: Totals that a batch yields, SI, ``(n,)``.
+TOTALS: dict[str, Callable[[CostBreakdown], Tensor]] = {
+    "area_m2": lambda cost: cost.area_m2,
+    "dynamic_energy_J": lambda cost: cost.dynamic_energy_J,
+    "leakage_energy_J": lambda cost: cost.leakage_energy_J,
+    "latency_s": lambda cost: cost.latency_s,
+    "period_s": lambda cost: cost.period_s,
+    "edp_Js": lambda cost: cost.edp_Js,
+    "edp_period_Js": lambda cost: cost.edp_period_Js,
+    "write_pulses": lambda cost: cost.programming.write_pulses,
+    "programming_time_s": lambda cost: cost.programming.time_s,
+    "programming_energy_J": lambda cost: cost.programming.energy_J,
+    "feasible": lambda cost: cost.feasible,
+}
+
+
+def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
+    """Cut a one-dimensional batch into consecutive pieces of at most ``size`` designs."""
+    (count,) = design.batch_shape
+    for start in range(0, count, size):
+        yield design.index(slice(start, min(start + size, count)))
+
+
+def by_laws(design: DesignBatch) -> Tensor | None:
+    """Return an order that puts designs of the same laws together; None if all have the same.
+
+    A law that no design of a chunk uses is not evaluated.
+    """
+    model = design.adc_model + len(ADC_MODELS) * design.memory
+    key = design.adc_kind + len(ADC_KINDS) * model
+    return torch.argsort(key, stable=True) if key.dim() else None
+
+
+def evaluate_totals(
+    *,
+    design: DesignBatch,
+    table: LayerTable,
+    points: Sequence[InsertionPoint] = (),
+    chunk: int = DEFAULT_CHUNK,
+    threads: int = 1,
+    device: str | torch.device = "cpu",
+) -> dict[str, Tensor]:
+    """Return the totals of every design of a batch; memory is bounded by the chunk.
+
+    Args:
+        design: shape ``(n,)``.
+        table: the network's layers.
+        points: insertion points of the shared block.
+        chunk: designs worked on at once per thread.
+        threads: chunks worked on at once; each runs on one intra-op thread of torch.
+        device: where the work is done, for example ``cuda``; totals come back to the CPU. A GPU
+            wants larger chunks (10^5 and more).
+    """
+    place = torch.device(device)
+    # The engine makes its few constants on the default device.
+    default = nullcontext() if place.type == "cpu" else place
+    design, table = design.to(place), table.to(place)
+
+    def one(piece: DesignBatch) -> dict[str, Tensor]:
+        with torch.no_grad(), default:
+            plan = compile_plan(design=piece, table=table, points=points, merge_alike=True)
+            cost = evaluate(design=piece, plan=plan)
+            (count,) = piece.batch_shape
+            return {name: get(cost).expand(count).cpu() for name, get in TOTALS.items()}
+
+    order = by_laws(design)
+    if order is not None:
+        design = design.index(order)
+    if threads == 1:
+        rows = [one(piece) for piece in chunks(design, chunk)]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            rows = list(pool.map(one, chunks(design, chunk)))
+    totals = {name: torch.cat([row[name] for row in rows]) for name in TOTALS}
+    if order is None:
+        return totals
+    back = torch.argsort(order)
+    return {name: values[back] for name, values in totals.items()}

@@ -1,0 +1,142 @@
+"""Intervals of the totals from what is known of the constants' uncertainty.
+
+Every constant of the configuration that carries a ``sigma`` (standard deviation of its logarithm)
+or a ``range`` is drawn independently, log-normal around its value or log-uniform over its range,
+and all draws are evaluated as one batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from archsim.analysis.totals import evaluate_totals
+from archsim.arch.design import DesignBatch, quantity_at
+from archsim.arch.technology import Technology
+from archsim.config.resolve import Resolved
+from archsim.config.schema.technology import TechnologyFile
+from archsim.config.sourced import Quantity
+from archsim.errors import ConfigError
+from archsim.network.insertion import InsertionPoint
+from archsim.network.table import LayerTable
+from archsim.results.sensitivity import Interval
+from archsim.units import TO_SI, from_si
+
+#: Totals that get an interval: report name, total and unit.
+_TOTALS = (
+    ("area_mm2", "area_m2", "mm2"),
+    ("dynamic_energy_uJ", "dynamic_energy_J", "uJ"),
+    ("leakage_energy_uJ", "leakage_energy_J", "uJ"),
+    ("latency_us", "latency_s", "us"),
+    ("period_us", "period_s", "us"),
+    ("edp_uJ_us", "edp_Js", "uJ*us"),
+    ("write_pulses", "write_pulses", "1"),
+    ("programming_time_ms", "programming_time_s", "ms"),
+    ("programming_energy_uJ", "programming_energy_J", "uJ"),
+)
+#: Most draws accepted.
+MAX_SAMPLES = 1_000_000
+
+
+def uncertain_parameters(resolved: Resolved) -> tuple[str, ...]:
+    """Return the paths of all constants that carry a sigma or a range, and are used."""
+    paths = [
+        parameter.path
+        for parameter in DesignBatch.parameters().values()
+        if parameter.kind == "continuous" and _is_uncertain(quantity_at(resolved, parameter.path))
+    ]
+    paths += [
+        f"technology.{name}"
+        for name in TechnologyFile.model_fields
+        if _is_uncertain(quantity_at(resolved, f"technology.{name}"))
+    ]
+    return tuple(paths)
+
+
+def _is_uncertain(quantity: Quantity | None) -> bool:
+    return quantity is not None and (bool(quantity.sigma) or quantity.range is not None)
+
+
+def intervals(
+    *,
+    resolved: Resolved,
+    design: str,
+    table: LayerTable,
+    points: Sequence[InsertionPoint] = (),
+    samples: int = 500,
+    generator: torch.Generator,
+) -> tuple[Interval, ...]:
+    """Return nominal value, median and 5th to 95th percentile of the totals.
+
+    Args:
+        resolved: configuration whose constants carry sigma or range.
+        design: placement of the shared block.
+        table: the network's layers.
+        points: insertion points of the shared block.
+        samples: draws.
+        generator: source of randomness; the same seed gives the same intervals.
+
+    Raises:
+        ConfigError: too few or too many samples.
+    """
+    if not 20 <= samples <= MAX_SAMPLES:
+        raise ConfigError(f"samples = {samples}; allowed: 20 to {MAX_SAMPLES}")
+    base = DesignBatch.from_resolved(resolved, design)
+    drawn = _draw(base, resolved, samples, generator)
+    totals = evaluate_totals(design=drawn, table=table, points=points)
+    nominal = evaluate_totals(
+        design=DesignBatch.stack([base]).replace(rows=base.rows.expand(1)),
+        table=table,
+        points=points,
+    )
+    levels = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
+    found = []
+    for label, name, unit in _TOTALS:
+        low, median, high = torch.quantile(totals[name], levels).tolist()
+        found.append(
+            Interval(
+                name=label,
+                nominal=from_si(float(nominal[name][0]), unit),
+                low=from_si(low, unit),
+                median=from_si(median, unit),
+                high=from_si(high, unit),
+            )
+        )
+    return tuple(found)
+
+
+def _draw(
+    base: DesignBatch, resolved: Resolved, samples: int, generator: torch.Generator
+) -> DesignBatch:
+    """Return a batch of designs with every uncertain constant drawn."""
+    fields: dict[str, Tensor] = {"rows": base.rows.expand(samples)}
+    for name, parameter in DesignBatch.parameters().items():
+        quantity = quantity_at(resolved, parameter.path)
+        if parameter.kind == "continuous" and quantity is not None and _is_uncertain(quantity):
+            fields[name] = getattr(base, name) * _factor(quantity, samples, generator)
+    constants: dict[str, Tensor] = {}
+    for name in Technology.constant_names():
+        quantity = quantity_at(resolved, f"technology.{Technology.key_of(name)}")
+        if quantity is not None and _is_uncertain(quantity):
+            factor = _factor(quantity, samples, generator)
+            value = getattr(base.technology, name)
+            constants[name] = factor.reshape(-1, *(1,) * value.dim()) * value
+    return base.replace(technology=base.technology.replace(**constants), **fields)
+
+
+def _factor(quantity: Quantity, samples: int, generator: torch.Generator) -> Tensor:
+    """Draw the ratio of the constant to its nominal value."""
+    if quantity.sigma:
+        normal = torch.randn(samples, dtype=torch.float64, generator=generator)
+        return torch.exp(quantity.sigma * normal)
+    value, scale = quantity.si_values[0], TO_SI.get(quantity.unit, 1.0)
+    low, high = (bound * scale for bound in quantity.range or (value, value))
+    uniform = torch.rand(samples, dtype=torch.float64, generator=generator)
+    if value == 0:
+        return torch.ones_like(uniform)
+    if low > 0:
+        return torch.exp(math.log(low) + uniform * math.log(high / low)) / value
+    return (low + uniform * (high - low)) / value

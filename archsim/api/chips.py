@@ -1,0 +1,344 @@
+"""The fourth composition root: single chips as files, from a checkpoint to their accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from archsim.config.resolve import resolve, tsb_preset_for
+from archsim.errors import ConfigError, DataError
+from archsim.network.load import load_module, load_network
+from archsim.util.checks import last_seed_of, seed_of
+from tsb.cells.noise import WeightNoise
+from tsb.cells.quantize import mapped_weights
+from tsb.cells.weight_cells import CellModel
+from tsb.checkpoint import load_checkpoint
+from tsb.correction import (
+    CorrectedChip,
+    TuneSettings,
+    make_carrier,
+    parse_corrections,
+    tune,
+)
+from tsb.correction.base import Carrier, Correction
+from tsb.correction.corrected import attach_all, load_parameters, saved_method
+from tsb.data import load_dataset
+from tsb.monte_carlo import AccuracyStats, monte_carlo
+from tsb.program.chip import Chip, Placement, deploy
+from tsb.write_verify.selective import Masks, verify_all, verify_last_layers, verify_none
+
+
+def network_of(chip: str | Path) -> str:
+    """Return the network of a chip's file.
+
+    Args:
+        chip: file of :func:`deploy_chips`.
+
+    Raises:
+        DataError: not a chip.
+    """
+    return Chip.load(chip).network
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChipAccuracy:
+    """Accuracy of single chips, with the corrections that were given."""
+
+    network: str
+    method: str
+    stats: AccuracyStats
+
+
+def deploy_chips(
+    network: str,
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    chips: int = 8,
+    seed: int = 0,
+    device: str = "rram",
+    sigma: float | None = None,
+    bits_per_cell: int = 2,
+    weight_bits: int = 8,
+    scaling: str = "tensor",
+    write: str = "none",
+    options: Mapping[str, object] | None = None,
+) -> list[Path]:
+    """Program a trained network onto chips and save each: ``chip-SEED.safetensors``.
+
+    Args:
+        network: zoo name or ``package.module:function``.
+        checkpoint: trained weights.
+        out: folder, made if it is not there.
+        chips: how many; their seeds count up from ``seed``.
+        seed: of the first chip; that of the last is at most 2^32 - 1.
+        device: preset.
+        sigma: replaces the device's spread.
+        bits_per_cell: K.
+        weight_bits: M.
+        scaling: what shares a full-scale conductance: ``tensor`` or ``column``.
+        write: which weights are write-verified: ``none``, ``all`` or ``last-layers:N``.
+        options: of the network, e.g. ``{"widths": [16, 32, 64]}``; they come before those that the
+            checkpoint names.
+
+    Raises:
+        ArchsimError: whatever is wrong with names, numbers or files.
+    """
+    if chips < 1:
+        raise ConfigError(f"chips = {chips}; allowed: 1 or more")
+    last_seed_of(seed, chips, what="chips")
+    own = resolve(
+        device=device, overrides=(f"chip.precision.bits_per_cell={bits_per_cell}",)
+    ).device
+    cell = CellModel.from_device(own, weight_bits=weight_bits, bits_per_cell=bits_per_cell)
+    placement = Placement(cell=cell if sigma is None else cell.but(sigma=sigma), scaling=scaling)
+    model, chosen = _trained(network, checkpoint, options or {})
+    masks = _masks(write, model)
+    folder = _made(Path(out))
+    paths = []
+    for own_seed in range(seed, seed + chips):
+        path = folder / f"chip-{own_seed}.safetensors"
+        chip = deploy(
+            model, placement, seed=own_seed, network=network, options=chosen, verified=masks
+        )
+        chip.save(path)
+        paths.append(path)
+    return paths
+
+
+def _trained(
+    network: str, checkpoint: str | Path, given: Mapping[str, object]
+) -> tuple[nn.Module, dict[str, object]]:
+    """Return a network with the weights of a checkpoint, and the options that it was built with."""
+    saved = load_checkpoint(checkpoint)
+    recorded = saved.options if saved.network in ("", network) else None
+    chosen = {**(recorded or {}), **given}
+    model = load_module(network, chosen)
+    try:
+        saved.load_into(model)
+    except DataError as error:
+        if recorded is not None or given:
+            raise
+        raise DataError(
+            f"{checkpoint}: {error}. The file does not say with which options '{network}' was "
+            "built; where they are not the usual ones, give them: --option widths=[16,32,64]"
+        ) from error
+    return model, chosen
+
+
+def _masks(write: str, model: nn.Module) -> Masks:
+    """Return which weights are write-verified.
+
+    Raises:
+        ConfigError: no such choice, or more layers than there are.
+    """
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    kind, _, count = write.partition(":")
+    if write in ("none", "all"):
+        return (verify_all if write == "all" else verify_none)(weights)
+    if kind == "last-layers" and count.isdecimal():
+        return verify_last_layers(weights, int(count))
+    raise ConfigError(
+        f"write (--write) = '{write}'; allowed: none, all, last-layers:N with N up to "
+        f"{len(weights)}"
+    )
+
+
+def tune_chips(
+    chips: Sequence[str | Path],
+    method: str,
+    out: str | Path,
+    *,
+    data: str,
+    data_root: str | Path | None = None,
+    verify: bool = True,
+    steps: int = 300,
+    learning_rate: float = 1e-2,
+    sigma: float | None = None,
+    seed: int = 0,
+    progress: Callable[[int, float], None] | None = None,
+) -> list[Path]:
+    """Train corrections for chips and save each: ``correction-SEED.safetensors``.
+
+    Args:
+        chips: files of :func:`deploy_chips`, of one network.
+        method: corrections joined by ``+``.
+        out: folder, made if it is not there.
+        data: data set.
+        data_root: where it lies.
+        verify: whether what lies in cells will be write-verified.
+        steps: of Adam.
+        learning_rate: of the first step.
+        sigma: noise of what lies in cells during training; None is that of its writing.
+        seed: of images and noise, 0 to 2^32 - 1.
+        progress: told of every step.
+
+    Raises:
+        ArchsimError: whatever is wrong with names, numbers or files; chips on which the loss became
+            infinite, after the corrections of the others are saved.
+    """
+    seed_of(seed)
+    if not method.strip():
+        raise ConfigError("--method is empty; give corrections, for example tsb+biases")
+    opened, carrier, corrections = _open_chips(chips, method)
+    images = load_dataset(data, data_root)
+    images.check_fits(carrier.model, opened[0].network)
+    placement = opened[0].placement
+    settings = TuneSettings(
+        steps=steps,
+        learning_rate=learning_rate,
+        noise=WeightNoise(
+            sigma=_written_sigma(placement.cell, verify) if sigma is None else sigma,
+            weight_bits=placement.cell.weight_bits,
+            bits_per_cell=placement.cell.bits_per_cell,
+            scaling=placement.scaling,
+        ),
+        seed=seed,
+    )
+    found = tune(carrier, opened, corrections, images, settings, progress=progress)
+    folder, paths = Path(out), []
+    for chip, parameters, diverged in zip(opened, found.parameters, found.diverged, strict=True):
+        if diverged:
+            continue
+        corrected = CorrectedChip(
+            chip=chip,
+            corrections=tuple(corrections),
+            parameters=parameters,
+            carrier=carrier,
+            placement=placement,
+            verify=verify,
+        )
+        path = _made(folder) / f"correction-{chip.seed}.safetensors"
+        corrected.save(path, method=method)
+        paths.append(path)
+    _check_none_diverged(opened, found.diverged, learning_rate)
+    return paths
+
+
+def _check_none_diverged(
+    chips: Sequence[Chip], diverged: Sequence[bool], learning_rate: float
+) -> None:
+    """Name the chips for which nothing was saved.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    lost = [str(chip.seed) for chip, own in zip(chips, diverged, strict=True) if own]
+    if lost:
+        saved = "nothing was saved" if len(lost) == len(chips) else "only the others were saved"
+        raise ConfigError(
+            f"learning_rate = {learning_rate:g}: the loss became infinite on the chips of the "
+            f"seeds {', '.join(lost)}; {saved}. Allowed: a smaller one"
+        )
+
+
+def evaluate_chips(
+    chips: Sequence[str | Path],
+    *,
+    corrections: Sequence[str | Path] = (),
+    data: str,
+    data_root: str | Path | None = None,
+    runs: int = 25,
+    test_images: int | None = None,
+    seed: int = 0,
+) -> ChipAccuracy:
+    """Measure chips on the test split; the corrections in cells are written anew in every run.
+
+    Args:
+        chips: files of :func:`deploy_chips`.
+        corrections: files of :func:`tune_chips`, one per chip in the same order; or none.
+        data: data set.
+        data_root: where it lies.
+        runs: how often corrections are written; without any in cells a chip is measured once.
+        test_images: None takes all.
+        seed: of the writing, 0 to 2^32 - 1.
+
+    Raises:
+        ArchsimError: whatever is wrong with names, numbers or files.
+    """
+    seed_of(seed)
+    if corrections and len(corrections) != len(chips):
+        raise ConfigError(
+            f"{len(corrections)} corrections for {len(chips)} chips; allowed: none, or one per chip"
+        )
+    method, verify = saved_method(corrections[0]) if corrections else ("", False)
+    opened, carrier, parsed = _open_chips(chips, method)
+    dataset = load_dataset(data, data_root)
+    dataset.check_fits(carrier.model, opened[0].network)
+    test = dataset.test
+    test = test if test_images is None else test.spread(test_images)
+    repaired = [
+        CorrectedChip(
+            chip=chip,
+            corrections=tuple(parsed),
+            parameters=load_parameters(corrections[index], chip, method) if corrections else {},
+            carrier=carrier,
+            placement=chip.placement,
+            verify=verify,
+        )
+        for index, chip in enumerate(opened)
+    ]
+    following = iter(repaired)
+    found = monte_carlo(
+        carrier.model,
+        lambda _: next(following).draw,
+        test.images,
+        test.labels,
+        chips=len(repaired),
+        runs=runs if repaired[0].written else 1,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return ChipAccuracy(network=opened[0].network, method=method, stats=found.stats)
+
+
+def _open_chips(
+    paths: Sequence[str | Path], method: str
+) -> tuple[list[Chip], Carrier, list[Correction]]:
+    """Read chips of one network, and attach corrections to it."""
+    if not paths:
+        raise ConfigError("no chips; give the files that archsim deploy wrote")
+    first = Chip.load(paths[0])
+    chips = [first, *(Chip.load(path, network=first.network) for path in paths[1:])]
+    for path, chip in zip(paths, chips, strict=True):
+        if chip.options != first.options:
+            raise DataError(
+                f"{path}: its '{chip.network}' has the options {dict(chip.options)}, that of "
+                f"{paths[0]} {dict(first.options)}; give chips of one network"
+            )
+    model = load_module(first.network, first.options)
+    _load_chip(first, model, paths[0])
+    carrier = make_carrier(model, load_network(model, name=first.network))
+    block = resolve(tsb=tsb_preset_for(first.network)).tsb
+    defaults = {"tsb": {"channels": block.channels, "depth": block.depth}}
+    corrections = parse_corrections(method, defaults)
+    attach_all(corrections, carrier)
+    return chips, carrier, corrections
+
+
+def _load_chip(chip: Chip, model: nn.Module, path: str | Path) -> None:
+    try:
+        chip.load_into(model)
+    except DataError as error:
+        if chip.options:
+            raise
+        raise DataError(
+            f"{path}: {error}. The file names no options of '{chip.network}': if the network had "
+            "some, deploy it again, with --option"
+        ) from error
+
+
+def _written_sigma(cell: CellModel, verify: bool) -> float:
+    sigmas = cell.law().residual_sigma if verify else cell.class_sigmas()
+    return float(sigmas.square().mean().sqrt())
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    return folder

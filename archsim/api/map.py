@@ -1,0 +1,151 @@
+"""Map one network onto one chip and price it.
+
+A network becomes a layer graph, the compiler maps it onto crossbars and places the shared block,
+and the cost engine prices that plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from archsim.analysis import sensitivity, uncertainty
+from archsim.arch.design import DesignBatch
+from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
+from archsim.cost.engine import evaluate
+from archsim.errors import ConfigError
+from archsim.network import LayerGraph, LayerTable, from_graph, load_network
+from archsim.network.inputs import Dtypes, Shapes
+from archsim.network.insertion import InsertionPoint
+from archsim.results.mapped import MapResult
+from archsim.results.sensitivity import Elasticity, Interval
+from archsim.util.checks import seed_of
+from mapping.compile import compile_plan
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsim.plan import Placement
+#: Network used when none is named.
+DEFAULT_NETWORK = "vgg8"
+
+
+def map_network(
+    network: str | nn.Module | LayerGraph = DEFAULT_NETWORK,
+    *,
+    design: str = "none",
+    chip: str = DEFAULT_CHIP,
+    technology: str | None = None,
+    device: str | None = None,
+    tsb: str | None = None,
+    overrides: Iterable[str] = (),
+    input_shape: Shapes | None = None,
+    input_dtype: Dtypes | None = None,
+    **options: Any,
+) -> MapResult:
+    """Map one network onto one chip and price it.
+
+    Args:
+        network: zoo name, ``timm:NAME``, ``package.module:function``, module or an already traced
+            graph.
+        design: placement of the shared block: none, common or separate.
+        chip: chip preset or YAML path.
+        technology: replaces the chip's technology.
+        device: replaces the chip's device.
+        tsb: shared-block preset or YAML path; by default the paper's for this network.
+        overrides: ``path=value`` strings such as ``chip.adc.bits=6``.
+        input_shape: (channels, height, width) where the network does not say, or shapes by name.
+        input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
+        **options: passed to the network's factory.
+
+    Raises:
+        ArchsimError: bad input, with what is allowed.
+    """
+    graph = graph_of(network, input_shape, input_dtype, options)
+    resolved = resolve(
+        chip=chip,
+        technology=technology,
+        device=device,
+        tsb=tsb or tsb_preset_for(graph.name),
+        overrides=overrides,
+    )
+    return _map(graph, resolved, design)
+
+
+def placement(result: MapResult) -> Placement:
+    """Place every subarray of a mapped network on the chip."""
+    from mapping.place import place
+
+    design = DesignBatch.from_resolved(result.resolved, result.design)
+    return place(design=design, plan=result.plan)
+
+
+def sensitivities(result: MapResult) -> tuple[Elasticity, ...]:
+    """Return how strongly each parameter moves EDP, energy, latency, period and area."""
+    design = DesignBatch.from_resolved(result.resolved, result.design)
+    table, points = _matrices(result.graph, result.resolved, result.design)
+    return sensitivity.sensitivities(design=design, table=table, points=points)
+
+
+def intervals(result: MapResult, *, samples: int = 500, seed: int = 0) -> tuple[Interval, ...]:
+    """Return intervals of the totals from the uncertainty of the constants.
+
+    Args:
+        result: of :func:`map_network`.
+        samples: draws.
+        seed: of the draws, 0 to 2^32 - 1.
+
+    Raises:
+        ConfigError: a seed out of range.
+    """
+    table, points = _matrices(result.graph, result.resolved, result.design)
+    return uncertainty.intervals(
+        resolved=result.resolved,
+        design=result.design,
+        table=table,
+        points=points,
+        samples=samples,
+        generator=torch.Generator().manual_seed(seed_of(seed)),
+    )
+
+
+def _matrices(
+    graph: LayerGraph, resolved: Resolved, design: str
+) -> tuple[LayerTable, tuple[InsertionPoint, ...]]:
+    """Layers, and the places of the shared block under a design."""
+    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
+    return from_graph(graph), points
+
+
+def graph_of(
+    network: str | nn.Module | LayerGraph,
+    input_shape: Shapes | None,
+    input_dtype: Dtypes | None,
+    options: dict[str, Any],
+) -> LayerGraph:
+    """Return the layer graph of a network in any of the forms of :func:`map_network`."""
+    if isinstance(network, LayerGraph):
+        return network
+    return load_network(network, input_shape=input_shape, input_dtype=input_dtype, **options)
+
+
+def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
+    """Compile a graph and price the plan."""
+    batch = DesignBatch.from_resolved(resolved, design)
+    table, points = _matrices(graph, resolved, design)
+    programming = resolved.chip.programming
+    asked = {
+        "last_layers": programming.last_layers if programming.policy == "last-layers" else 0,
+        "rewritten_layers": programming.rewritten_layers,
+    }
+    for name, count in asked.items():
+        if count > len(table):
+            raise ConfigError(
+                f"chip.programming.{name} = {count}: {graph.name} has {len(table)} layers with "
+                f"weights; allowed: {int(name == 'last_layers')} to {len(table)}"
+            )
+    plan = compile_plan(design=batch, table=table, points=points)
+    cost = evaluate(design=batch, plan=plan)
+    return MapResult(graph.name, design, graph, resolved, plan, cost)

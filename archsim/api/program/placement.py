@@ -1,0 +1,82 @@
+"""Where ``archsim program`` puts a network: what writing needs of the plan of ``archsim map``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from archsim.arch.design import DesignBatch
+from archsim.config.resolve import Resolved
+from archsim.cost.off_chip import chips
+from archsim.cost.verify_read import verify_read
+from archsim.errors import NetworkError
+from archsim.network import LayerGraph, from_graph, load_network
+from archsim.plan import MappingPlan
+from mapping.compile import compile_plan
+from tsb.program.network import NetworkPlacement
+from tsb.shared_block import group_count
+
+
+def network_placement(
+    model: nn.Module, *, network: str, resolved: Resolved, design: str, encoding: str
+) -> NetworkPlacement:
+    """Map a network and return what its programming needs of the plan.
+
+    A network that cannot be traced is unrolled (im2col) onto one chip, and the result says why.
+
+    Args:
+        model: the network.
+        network: its name.
+        resolved: chip, device and shared block.
+        design: placement of the shared block.
+        encoding: of weights on cells.
+
+    Raises:
+        NetworkError: a network that cannot be traced, with a shared block or on several chips.
+    """
+    several = resolved.chip.off_chip.when_full == "multi-chip"
+    needed = several or design != "none"
+    pairs = encoding in ("differential", "separate-sign")
+    batch = DesignBatch.from_resolved(resolved, design)
+    batch = batch.replace(is_differential=torch.tensor(pairs))
+    read = verify_read(design=batch)
+    circuit = NetworkPlacement(
+        drivers=int(batch.write_drivers),
+        row_read_s=float(read.row_s),
+        cell_read_J=float(read.cell_J),
+    )
+    if not (needed or resolved.chip.hierarchy.kernel_per_pe):
+        return circuit
+    try:
+        graph = load_network(model, name=network)
+    except NetworkError as error:
+        if needed:
+            raise
+        return replace(circuit, untraced=str(error))
+    points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
+    plan = compile_plan(design=batch, table=from_graph(graph), points=points)
+    return replace(
+        circuit,
+        blocks=_blocks(graph, resolved, design),
+        chips=int(chips(design=batch, plan=plan)) if several else 1,
+        kernel_layers=_kernel_layers(plan),
+    )
+
+
+def _kernel_layers(plan: MappingPlan) -> frozenset[str]:
+    """Name the weights whose kernel pixels have PEs of their own."""
+    placed = zip(plan.names, plan.is_kernel.tolist(), strict=True)
+    return frozenset(f"{name}.weight" for name, is_kernel in placed if is_kernel)
+
+
+def _blocks(graph: LayerGraph, resolved: Resolved, design: str) -> int:
+    """Shared blocks on the chip: one, or one per layer (and channel group)."""
+    if design != "separate":
+        return int(design == "common")
+    tsb = resolved.tsb
+    points = graph.insertion_points(tsb.insertion)
+    if not tsb.per_group:
+        return len(points)
+    return sum(group_count(point.channels, tsb.channels) for point in points)

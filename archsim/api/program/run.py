@@ -1,0 +1,370 @@
+"""The second composition root: a network's weights onto a chip, and what that does to accuracy.
+
+checkpoint -> scores on data -> masks -> programming -> accuracy; and the curve over fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from archsim import __version__
+from archsim.api.program.arguments import check_arguments, check_overrides, check_unused
+from archsim.api.program.placement import network_placement
+from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
+from archsim.errors import ConfigError, DataError
+from archsim.network.load import load_module
+from archsim.results.programmed import ProgramResult
+from archsim.util.checks import seed_of, whole_number
+from tsb.cells.quantize import mapped_weights, quantised_weights
+from tsb.cells.weight_cells import CellModel
+from tsb.checkpoint import load_checkpoint, tensors_hash
+from tsb.data import load_dataset
+from tsb.program.accuracy import Evidence
+from tsb.program.choice import NEED_DATA, Choice
+from tsb.program.network import program_network
+from tsb.write_verify.curve import policy_scores, summarise_curve, write_verify_runs
+from tsb.write_verify.scores import fisher_scores, swim_scores
+from tsb.write_verify.speed_up import speed_up
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def program(
+    network: str,
+    *,
+    checkpoint: str | Path | None = None,
+    policy: str = "none",
+    fraction: float = 0.1,
+    last_layers: int = 1,
+    granularity: str = "weight",
+    encoding: str | None = None,
+    design: str = "none",
+    data: str | None = None,
+    data_root: str | Path | None = None,
+    score_images: int | None = None,
+    test_images: int | None = None,
+    chips: int | None = None,
+    images_per_chip: int | None = None,
+    half_width: float | None = None,
+    read_after_s: float | None = None,
+    clip_at_zero: bool = False,
+    seed: int = 0,
+    chip: str = DEFAULT_CHIP,
+    technology: str | None = None,
+    device: str | None = None,
+    tsb: str | None = None,
+    overrides: Iterable[str] = (),
+) -> ProgramResult:
+    """Program every weight of a network once and report pulses, time, energy and accuracy.
+
+    Args:
+        network: zoo name or ``package.module:function``.
+        checkpoint: safetensors file; without one the initial weights are programmed.
+        policy: one of :data:`tsb.program.choice.POLICIES`.
+        fraction: of the weights, for policies by score.
+        last_layers: how many, for ``last-layers``, at most all.
+        granularity: weight, row or subarray, for policies by score.
+        encoding: one of :data:`archsim.device.ENCODINGS`; None takes ``magnitude`` (the noise
+            convention of the literature) where the chip stores an offset code, else the chip's.
+        design: with common or separate, a shared block is programmed too.
+        data: data set for scores and accuracy; None takes the network's usual one.
+        data_root: where it lies; without it and ``data``, data are loaded only for policies that
+            need them.
+        score_images: training images behind scores and expected loss, at most all; None takes
+            2000.
+        test_images: test images behind the accuracy, at most all; None takes all.
+        chips: programmed chips whose accuracy is averaged; 0 measures none; None takes 20.
+        images_per_chip: test images of each chip, drawn anew; None takes all for every chip.
+        half_width: of the 95 % interval of the mean accuracy, a fraction: where it is reached
+            before ``chips`` are programmed, no more are.
+        read_after_s: time from programming to the reads of the accuracy, s: cells drift; None
+            reads right after programming.
+        clip_at_zero: cells whose conductance would fall below zero stay at zero; the closed forms
+            (``expected_*``) know nothing of it.
+        seed: of all randomness, 0 to 2^32 - 1.
+        chip: chip preset or YAML path.
+        technology: replaces the chip's technology.
+        device: replaces the chip's device.
+        tsb: preset of the shared block.
+        overrides: ``path=value`` settings; those of ``chip.programming`` that the policy's
+            arguments replace are refused.
+
+    Raises:
+        ArchsimError: whatever is wrong with the names, settings, files or data.
+    """
+    choice = Choice(
+        policy=policy, fraction=fraction, last_layers=last_layers, granularity=granularity
+    )
+    settings = tuple(overrides)
+    check_arguments(design, encoding, read_after_s, clip_at_zero, seed)
+    check_overrides(settings)
+    resolved = resolve(
+        chip=chip,
+        technology=technology,
+        device=device,
+        tsb=tsb or tsb_preset_for(network),
+        overrides=settings,
+    )
+    sizes: dict[str, int | float | None] = {
+        "--score-images": score_images,
+        "--test-images": test_images,
+        "--chips": chips,
+        "--images-per-chip": images_per_chip,
+        "--half-width": half_width,
+    }
+    has_data = data is not None or data_root is not None
+    if checkpoint is None and has_data:
+        given = "--data-root" if data is None else "--data"
+        raise ConfigError(
+            f"{given} '{data_root if data is None else data}' without --checkpoint: an untrained "
+            "network has no accuracy to measure; allowed: with --checkpoint"
+        )
+    if checkpoint is None and policy in NEED_DATA:
+        raise ConfigError(f"policy '{policy}' needs a trained network: give --checkpoint")
+    needed = checkpoint is not None and (policy in NEED_DATA or has_data)
+    if not needed:
+        check_unused(sizes)
+    own = resolved.chip.precision.encoding
+    on_cells = encoding or ("magnitude" if own == "offset" else own)
+    torch.manual_seed(seed)  # for the initial weights of a network without checkpoint
+    model, trained = _model(network, checkpoint)
+    evidence = None
+    if needed:
+        evidence = Evidence(
+            dataset=load_dataset(data or usual_data(network), data_root),
+            score_images=2000 if score_images is None else score_images,
+            test_images=test_images,
+            chips=20 if chips is None else chips,
+            images_per_chip=images_per_chip,
+            half_width=half_width,
+        )
+        evidence.dataset.check_fits(model, network)
+    return program_network(
+        model,
+        network=network,
+        resolved=resolved,
+        choice=choice,
+        encoding=on_cells,
+        placement=network_placement(
+            model, network=network, resolved=resolved, design=design, encoding=on_cells
+        ),
+        evidence=evidence,
+        read_after_s=read_after_s,
+        clip_at_zero=clip_at_zero,
+        design=design,
+        checkpoint_hash=trained,
+        seed=seed,
+    )
+
+
+def _model(network: str, checkpoint: str | Path | None) -> tuple[torch.nn.Module, str | None]:
+    """Load a network and its weights, and return it with the hash of the checkpoint.
+
+    Raises:
+        DataError: a checkpoint of another network.
+    """
+    model = load_module(network)
+    if checkpoint is None:
+        return model, None
+    found = load_checkpoint(checkpoint)
+    try:
+        found.load_into(model)
+    except DataError as error:
+        raise DataError(f"--checkpoint '{checkpoint}', network '{network}': {error}") from error
+    return model, tensors_hash(found.tensors)[:_HASH_DIGITS]
+
+
+#: Hex digits of a checkpoint's hash that are shown, as many as of a configuration's.
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRequest:
+    """What the write-verify curve is measured on.
+
+    Attributes:
+        network: zoo name or ``package.module:function``.
+        checkpoint: trained weights, safetensors.
+        data: name of the data set; None takes the network's usual one.
+        data_root: where it lies; None looks in the usual places and then downloads.
+        score_images: training images behind the scores.
+        test_images: test images behind every accuracy; None takes all.
+        instances: programmed chips per point.
+        seed: of all randomness.
+    """
+
+    network: str
+    checkpoint: str | Path | None
+    data: str | None = None
+    data_root: str | Path | None = None
+    score_images: int = 2000
+    test_images: int | None = None
+    instances: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the counts and the seed.
+
+        Raises:
+            ConfigError: not whole numbers, or out of range.
+        """
+        whole_number("instances (--instances)", self.instances, 2)
+        seed_of(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteVerifyCurve:
+    """The curve as frames: every instance, every point, what each policy needs; and of what.
+
+    ``provenance`` has everything that the numbers depend on.
+    """
+
+    about: str
+    provenance: dict[str, object]
+    runs: pandas.DataFrame
+    summary: pandas.DataFrame
+    speed_up: pandas.DataFrame
+
+
+#: Middle-level factor of the second device of the curve: RRAM4 of NeFT (arXiv 2305.14561).
+_NON_UNIFORM = "rram4"
+
+
+def write_verify_curve(
+    request: CurveRequest,
+    *,
+    chip: str = DEFAULT_CHIP,
+    technology: str | None = None,
+    device: str | None = None,
+    tsb: str | None = None,
+    overrides: Iterable[str] = (),
+    progress: Callable[[str], None] | None = None,
+) -> WriteVerifyCurve:
+    """Measure accuracy against the share of verified weights, for every policy by score.
+
+    On the chip's device, and on NeFT's non-uniform one with the same sigma and write-verify.
+
+    Args:
+        request: network, data and sizes.
+        chip: chip preset or YAML path.
+        technology: replaces the chip's technology.
+        device: replaces the chip's device.
+        tsb: preset of the shared block; without influence here.
+        overrides: ``path=value`` settings.
+        progress: called with a line per step.
+
+    Raises:
+        ArchsimError: whatever is wrong with the names, settings, files or data.
+    """
+    import pandas as pd
+
+    say = progress or (lambda _: None)
+    if request.checkpoint is None:
+        raise ConfigError("the curve needs a trained network: give --checkpoint")
+    settings = tuple(overrides)
+    check_overrides(settings)
+    resolved = resolve(
+        chip=chip,
+        technology=technology,
+        device=device,
+        tsb=tsb or tsb_preset_for(request.network),
+        overrides=settings,
+    )
+    precision = resolved.chip.precision
+    own = CellModel.from_device(
+        resolved.device,
+        weight_bits=precision.weight_bits,
+        bits_per_cell=precision.bits_per_cell,
+    )
+    if not own.verification_helps:
+        raise ConfigError(
+            f"device '{resolved.device.name}': write-verify leaves the error of the first pulse "
+            f"(sigma {own.sigma:g}, tolerance {own.tolerance:g}, pulse limit {own.max_pulses}), so "
+            "that every curve is flat; allowed: device.sigma above 0 and a tighter "
+            "device.write_verify.tolerance"
+        )
+    profile = resolve(device=_NON_UNIFORM).device.sigma_profile
+    cells = {resolved.device.name: own}
+    if own.factor == 1:
+        other = own.but(factor=profile.factor.si, profile="weight")
+        cells[f"{resolved.device.name}, non-uniform s = {other.factor:g}"] = other
+    model, trained = _model(request.network, request.checkpoint)
+    evidence = Evidence(
+        dataset=load_dataset(request.data or usual_data(request.network), request.data_root),
+        score_images=request.score_images,
+        test_images=request.test_images,
+    )
+    evidence.dataset.check_fits(model, request.network)
+    for line in evidence.shortages():
+        say(line)
+    learn, test = evidence.score_split, evidence.test_split
+    say(f"scores on {len(learn)} training images")
+    second = swim_scores(model, learn.images, learn.labels)
+    fisher = fisher_scores(model, learn.images, learn.labels)
+    weights = quantised_weights(mapped_weights(model), precision.weight_bits)
+    frames = []
+    for name, cell in cells.items():
+        say(f"{name}: {request.instances} chips per point on {len(test)} test images")
+        frames.append(
+            write_verify_runs(
+                model,
+                weights,
+                cell,
+                policy_scores(weights, cell, second_derivative=second, fisher=fisher),
+                test.images,
+                test.labels,
+                instances=request.instances,
+                seed=request.seed,
+                device=name,
+            )
+        )
+    runs = pd.concat(frames, ignore_index=True)
+    about = f"{request.network} on {evidence.dataset.name} ({len(test):,} test images)"
+    return WriteVerifyCurve(
+        about=about,
+        provenance={
+            "archsim": __version__,
+            "network": request.network,
+            "checkpoint_hash": trained,
+            "config_hash": resolved.config_hash,
+            "chip": resolved.chip.name,
+            "device": resolved.device.name,
+            "encoding": own.encoding,
+            "data": evidence.dataset.name,
+            "score_images": len(learn),
+            "test_images": len(test),
+            "instances": request.instances,
+            "seed": request.seed,
+        },
+        runs=runs,
+        summary=summarise_curve(runs),
+        speed_up=speed_up(runs),
+    )
+
+
+#: Data set on which the TSB paper uses a network, by the start of the network's name.
+_USUAL_DATA = {
+    "lenet3": "mnist",
+    "resnet18-tiny": "tiny-imagenet",
+    "vgg8": "cifar10",
+    "resnet18-cifar": "cifar10",
+    "resnet20": "cifar10",
+}
+
+
+def usual_data(network: str) -> str:
+    """Return the data set that a built-in network is usually trained on.
+
+    Raises:
+        ConfigError: a network without one.
+    """
+    for start, data in _USUAL_DATA.items():
+        if network.startswith(start):
+            return data
+    raise ConfigError(f"network '{network}' has no usual data set: name one with --data")

@@ -1,0 +1,1 @@
+"""The joint report: accuracy, hardware and programming of the same designs."""

@@ -1,0 +1,166 @@
+"""``archsim.report``: from a study, or the folders of runs, to the folder of a joint report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from archsim.api.report.join import join_runs, opened, planned
+from archsim.api.report.size_curves import size_curves
+from archsim.api.report.write import Report, check_report_folder, write_report
+from archsim.api.train import DEFAULT_STUDY
+from archsim.api.train import train as train_study
+from archsim.config.resolve import DEFAULT_CHIP, device_name, resolve
+from archsim.config.study import Study, load_study
+from archsim.errors import ArchsimError, ConfigError, DataError
+from archsim.results.size_curves import SizeCurves
+from tsb.study import StudyRun
+from tsb.study.run import News
+
+
+def report(
+    targets: str | Path | Study | Sequence[str | Path] = DEFAULT_STUDY,
+    *,
+    folder: str | Path | None = None,
+    run: str | Path | None = None,
+    chip: str | None = None,
+    sweeps: Sequence[str | Path] = (),
+    allow_mixed: bool = False,
+    train: bool = True,
+    overrides: Iterable[str] = (),
+    data_root: str | Path | None = None,
+    jobs: int = 1,
+    commands: Sequence[str] = (),
+    news: News | None = None,
+) -> Report:
+    """Write the joint report of a study or of runs: what a study's run lacks is trained first.
+
+    Args:
+        targets: a study (preset name, YAML file or itself), or folders of runs, which are taken as
+            they are.
+        folder: of the report; None: ``report`` in that of the first run.
+        run: folder of the study's run; None: ``runs/NAME``.
+        chip: preset or YAML file; None: the default chip.
+        sweeps: folders of sweeps, for the curves along block size and bits per cell.
+        allow_mixed: also runs of different devices, networks or data in one table.
+        train: whether the study is trained; else what its run has is taken, be it nothing.
+        overrides: ``path=value`` settings of the study, e.g. ``study.chips=4``.
+        data_root: where the data lie; None looks in the usual places and then downloads.
+        jobs: processes of the training.
+        commands: that make the report, for the page.
+        news: told of every step of training, mapping and writing.
+
+    Raises:
+        ArchsimError: whatever is wrong with study, runs, sweeps or folder.
+    """
+    curves = [size_curves(each) for each in sweeps]
+    runs = _runs(targets, run, list(overrides), train)
+    _check_sweeps(runs, curves, allow_mixed)
+    place = runs[0].folder / "report" if folder is None else Path(folder)
+    for own in runs:
+        resolve(chip=chip or DEFAULT_CHIP, device=own.study.device)
+    made = not place.exists()
+    check_report_folder(place)
+    try:
+        return _written(
+            targets, runs, place, curves,
+            chip=chip, allow_mixed=allow_mixed, train=train, data_root=data_root, jobs=jobs,
+            commands=commands, news=news,
+        )  # fmt: skip
+    except ArchsimError:
+        if made and not any(place.iterdir()):
+            place.rmdir()
+        raise
+
+
+def _written(
+    targets: str | Path | Study | Sequence[str | Path],
+    runs: list[StudyRun],
+    place: Path,
+    curves: Sequence[SizeCurves],
+    *,
+    chip: str | None,
+    allow_mixed: bool,
+    train: bool,
+    data_root: str | Path | None,
+    jobs: int,
+    commands: Sequence[str],
+    news: News | None,
+) -> Report:
+    """Train what is missing, join and write."""
+    if train and not _are_runs(targets):
+        runs = [
+            train_study(own.study, out=own.folder, data_root=data_root, jobs=jobs, news=news)
+            for own in runs
+        ]
+    result = join_runs(runs, chip=chip, allow_mixed=allow_mixed, news=news)
+    return write_report(result, place, runs=runs, commands=commands, curves=curves, news=news)
+
+
+def _listed(targets: str | Path | Study | Sequence[str | Path]) -> list[str | Path | Study]:
+    return [targets] if isinstance(targets, str | Path | Study) else list(targets)
+
+
+def _are_runs(targets: str | Path | Study | Sequence[str | Path]) -> bool:
+    """Whether all targets are folders of runs."""
+    return all(not isinstance(own, Study) and Path(own).is_dir() for own in _listed(targets))
+
+
+def _runs(
+    targets: str | Path | Study | Sequence[str | Path],
+    folder: str | Path | None,
+    overrides: list[str],
+    train: bool,
+) -> list[StudyRun]:
+    """Return studies with their folders, before anything is trained."""
+    listed = _listed(targets)
+    if _are_runs(targets):
+        if folder is not None or overrides:
+            raise ConfigError(
+                f"{listed[0]} is the folder of a run: its settings are its own; allowed: a study "
+                "with --run and --set"
+            )
+        return [opened(own) for own in listed if not isinstance(own, Study)]
+    if len(listed) > 1:
+        wrong = next(own for own in listed if isinstance(own, Study) or not Path(own).is_dir())
+        raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
+    asked = listed[0]
+    if not isinstance(asked, Study) and _is_lost_folder(str(asked)):
+        raise DataError(
+            f"{asked}: there is no such folder; allowed: the folder of a run, or a study by its "
+            "name or YAML file"
+        )
+    study = asked if isinstance(asked, Study) else load_study(str(asked), overrides)
+    if train:
+        place = Path("runs") / study.name if folder is None else Path(folder)
+        return [StudyRun(study, place)]
+    source = "" if overrides or isinstance(asked, Study) else str(asked)
+    return [replace(planned(study, folder), source=source)]
+
+
+def _is_lost_folder(asked: str) -> bool:
+    """Whether a word can only mean a folder, and none is there."""
+    path = Path(asked)
+    return len(path.parts) > 1 and path.suffix not in (".yaml", ".yml", ".json")
+
+
+def _check_sweeps(
+    runs: Sequence[StudyRun], curves: Sequence[SizeCurves], allow_mixed: bool
+) -> None:
+    """Refuse sweeps of another network or device beside the designs of a report."""
+    if allow_mixed:
+        return
+    here = {
+        "network": {run.study.network for run in runs},
+        "device": {device_name(device=run.study.device) for run in runs},
+    }
+    for own in curves:
+        for what, there in (("network", own.networks), ("device", own.devices)):
+            others = set(there) - here[what]
+            if others:
+                ours = ", ".join(sorted(here[what]))
+                raise ConfigError(
+                    f"{own.folder}: a sweep of {what} {', '.join(sorted(others))}, the report is "
+                    f"of {what} {ours}; allowed: a sweep of the same {what}, or --allow-mixed"
+                )

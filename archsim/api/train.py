@@ -1,0 +1,81 @@
+"""Train, program, repair and measure what a study compares.
+
+study -> backbones -> chips -> corrections -> accuracy; one by one: :mod:`archsim.api.chips`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from archsim.config.study import Study, load_study
+from archsim.errors import ConfigError, close_matches
+from tsb.compute_device import compute_device
+from tsb.study import StudyRun, open_run, run_study
+from tsb.study.run import News
+
+#: Study of ``archsim train`` when none is named: runs on the data that come with archsim.
+DEFAULT_STUDY = "tsb-lenet3"
+
+
+def select_methods(study: Study, names: Sequence[str]) -> Study:
+    """Return a study with only some of its methods; the baseline stays, for the gaps.
+
+    Args:
+        study: which.
+        names: of its methods; none keeps all.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    known = [method.name for method in study.methods]
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"--method '{name}'; study '{study.name}' has: {', '.join(known)}."
+                + close_matches(name, known)
+            )
+    if not names:
+        return study
+    kept = {*names, study.baseline_name}
+    methods = [method for method in study.methods if method.name in kept]
+    used = {study.backbone_of(method) for method in methods}
+    first = next(iter(study.backbones))
+    backbones = {n: b for n, b in study.backbones.items() if n in used or n == first}
+    return study.model_copy(update={"methods": methods, "backbones": backbones})
+
+
+def train(
+    study: str | Study = DEFAULT_STUDY,
+    *,
+    out: str | Path | None = None,
+    methods: Sequence[str] = (),
+    overrides: Iterable[str] = (),
+    data_root: str | Path | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+    news: News | None = None,
+) -> StudyRun:
+    """Train, program, repair and evaluate everything in a study that its folder lacks.
+
+    Args:
+        study: preset name, YAML path, or the study itself.
+        out: folder of the run; None is ``runs/NAME`` in the working directory.
+        methods: restrict the study to these (and its baseline).
+        overrides: ``path=value`` settings, e.g. ``study.chips=4``.
+        data_root: where the data lie; None looks in the usual places and then downloads.
+        jobs: processes; 1 on a GPU.
+        device: where to compute: ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for a GPU if there is
+            one. Not the device of the cells, which the study names.
+        news: told of every epoch and unit.
+
+    Raises:
+        ArchsimError: whatever is wrong with study, data or folder.
+    """
+    compute_device(device, jobs=jobs)
+    loaded = study if isinstance(study, Study) else load_study(study, overrides)
+    chosen = select_methods(loaded, methods)
+    run = open_run(out or Path("runs") / chosen.name, chosen)
+    root = None if data_root is None else str(data_root)
+    run_study(run, data_root=root, jobs=jobs, device=device, news=news)
+    return run

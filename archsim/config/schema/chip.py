@@ -1,0 +1,363 @@
+"""What a chip preset may say."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from archsim.config.schema.base import Count, Fraction, Model
+from archsim.config.sourced import quantity
+
+
+class Precision(Model):
+    """Number formats of weights, inputs and cells."""
+
+    weight_bits: int = Field(strict=True, ge=1, le=16, description="bits per weight (M)")
+    input_bits: int = Field(strict=True, ge=1, le=16, description="bits per input, bit-serial")
+    bits_per_cell: int = Field(strict=True, ge=1, le=8, description="bits per cell (K)")
+    encoding: Literal["offset", "differential"] = Field(
+        description="offset code in one column, or a positive and a negative column (x 2 columns)"
+    )
+    pad_top_slice: bool = Field(
+        default=False,
+        description="allow bits_per_cell that does not divide weight_bits: the top cell keeps "
+        "unused levels",
+    )
+
+    @model_validator(mode="after")
+    def _bits_divide(self) -> Precision:
+        if self.weight_bits % self.bits_per_cell and not self.pad_top_slice:
+            divisors = [k for k in range(1, 9) if self.weight_bits % k == 0]
+            raise ValueError(
+                f"bits_per_cell = {self.bits_per_cell} does not divide weight_bits = "
+                f"{self.weight_bits}; allowed: {divisors}, or set precision.pad_top_slice=true"
+            )
+        return self
+
+
+class Crossbar(Model):
+    """The cell array and how many columns share an ADC."""
+
+    rows: int = Field(strict=True, ge=8, le=1024, description="word lines per crossbar")
+    cols: int = Field(strict=True, ge=8, le=1024, description="bit lines per crossbar")
+    mux_ratio: Literal[4, 8, 16, 32, 64] = Field(description="columns per ADC")
+
+    @model_validator(mode="after")
+    def _columns_divide(self) -> Crossbar:
+        if self.cols % self.mux_ratio:
+            raise ValueError(
+                f"cols = {self.cols} is not a multiple of mux_ratio = {self.mux_ratio}"
+            )
+        return self
+
+
+class Adc(Model):
+    """The analog-to-digital converter at the end of the columns."""
+
+    kind: Literal["flash-current", "flash-voltage", "sar"] = Field(
+        description="current-mode flash, voltage-mode flash or successive approximation"
+    )
+    bits: int = Field(strict=True, ge=3, le=10, description="resolution; levels = 2^bits")
+    model: Literal["circuit", "andrulis2024", "zigzag-imc", "isaac"] = Field(
+        default="circuit",
+        description="the circuit model of this kind, or a published closed form (configs/adc)",
+    )
+
+
+class Read(Model):
+    """Read conditions of the array."""
+
+    voltage: quantity("V") | None = Field(  # type: ignore[valid-type]
+        default=None, description="bit-line read voltage; null takes the technology's"
+    )
+    access_voltage: quantity("V") = Field(  # type: ignore[valid-type]
+        description="gate voltage of the access transistors during a read"
+    )
+    access_resistance_ratio: quantity("1") = Field(  # type: ignore[valid-type]
+        description="on-resistance of the access transistor over that of the cell"
+    )
+    adc_empty_power: quantity("W") = Field(  # type: ignore[valid-type]
+        description="ADC power per column while no row is active"
+    )
+
+
+class Hierarchy(Model):
+    """Subarray, PE and tile: how the compiler sizes and fills them."""
+
+    kernel_per_pe: bool = Field(
+        description="give each kernel position of the most common kernel its own PE (Peng et al., "
+        "ISCAS 2019), so that inputs are reused along the row of PEs"
+    )
+    duplication: Literal["none", "fill", "balance"] = Field(
+        description="copies of small layers: none; fill the tile that is there anyway; or fill "
+        "and add tiles to even out the pipeline"
+    )
+    speed_up_degree: Count = Field(description="most copies per axis that `balance` may ask for")
+    copies: Count = Field(default=1, description="multiplies the tiles of every backbone layer")
+    linear_copies: Literal[1, 2, 4, 8] = Field(
+        default=1,
+        description="how often the cells of linear layers are written, one below the other; all "
+        "work on the same inputs, and the average of their outputs has less noise",
+    )
+    max_tiles: Count | None = Field(
+        default=None, description="tiles that fit on the chip; null for as many as needed"
+    )
+    size_check: bool = Field(
+        description="artefact: call networks infeasible that are narrower than a tile"
+    )
+    buffer_rule: Literal["per_pe", "per_side"] = Field(
+        description="tile buffers, adder tree and H-tree sized for the PEs of a tile; `per_side` "
+        "is the artefact that sizes them for the PEs along one side"
+    )
+
+
+class Timing(Model):
+    """What counts as time."""
+
+    pipeline: bool = Field(description="layers work on successive images at once")
+    count_padding: bool = Field(
+        description="count the output positions that touch zero padding; false is an artefact"
+    )
+    copy_rule: Literal["tiles", "arrays"] = Field(
+        description="whole-tile copies of a layer share its vectors in all that happens in a tile; "
+        "`arrays` is the artefact that only the subarrays and PEs get faster"
+    )
+    clock_floor: quantity("s") = Field(  # type: ignore[valid-type]
+        description="artefact: delays are counted in cycles of at least this period"
+    )
+
+
+class Interconnect(Model):
+    """Wires between the tiles, and inside a tile."""
+
+    kind: Literal["xy-bus", "h-tree"] = Field(description="global interconnect")
+    max_width: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    width_rule: Literal["fixed", "halve"] = Field(
+        description="bus as wide as max_width; `halve` is the artefact that halves the sum of all "
+        "tile widths until it fits, a sawtooth in network size"
+    )
+    transfer_rule: Literal["pipelined", "whole_flight"] = Field(
+        description="one transfer per clock behind one flight; `whole_flight` is the artefact "
+        "that waits the whole flight for every transfer"
+    )
+    length_rule: Literal["half_grid", "reference"] = Field(
+        description="mean path of half the grid in x and y; `reference` is the artefact that "
+        "takes one row off the way back"
+    )
+    toggle_in: quantity("1")  # type: ignore[valid-type]
+    toggle_out: quantity("1")  # type: ignore[valid-type]
+    fold: quantity("1", minimum=1.0)  # type: ignore[valid-type]
+    tile_fold: quantity("1", minimum=1.0)  # type: ignore[valid-type]
+    delay_tolerance: quantity("1")  # type: ignore[valid-type]
+
+
+class Buffers(Model):
+    """On-chip memories."""
+
+    kind: Literal["register-file", "sram"] = Field(
+        description="flip-flops behind a decoder, or SRAM arrays"
+    )
+    global_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    global_line: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    tile_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    tile_line: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+
+
+class Accumulation(Model):
+    """How partial sums are added up."""
+
+    result_rule: Literal["ceil", "floor"] = Field(
+        description="results per ADC and read when a weight needs more columns than share an ADC: "
+        "at least one; `floor` is the artefact that makes them free"
+    )
+    width_rule: Literal["log2", "sqrt"] = Field(
+        description="growth of the sum's width with the arrays added; `sqrt` is an artefact"
+    )
+    idle_pe_energy: bool = Field(
+        description="artefact: empty PEs of a partly filled tile repeat their neighbour's energy"
+    )
+    array_rule: Literal["all", "one_pe"] = Field(
+        description="read energy of all subarrays of a copied layer; `one_pe` is the artefact that "
+        "counts only those that fit the PE, or the subarray, that its copies are assigned to"
+    )
+    unit_rule: Literal["own", "all"] = Field(
+        description="each stage of a pipeline has its share of the adders and ReLU units behind "
+        "the tiles; `all` is the artefact that every layer uses those of all layers at once"
+    )
+    copies_in_tree: bool = Field(
+        description="artefact: copies of a layer are added up as if they were parts of it"
+    )
+
+
+class Area(Model):
+    """What counts as area."""
+
+    white_space: Literal["none", "bounding_box"] = Field(
+        description="subarray area is the sum of its blocks, or the rectangle around them"
+    )
+
+
+class Calibration(Model):
+    """Factors from layout to silicon; each names what it corrects."""
+
+    shifter_wiring: quantity("1")  # type: ignore[valid-type]
+    sensing_time: quantity("1")  # type: ignore[valid-type]
+    register_activity: quantity("1")  # type: ignore[valid-type]
+    buffer_activity: quantity("1")  # type: ignore[valid-type]
+    adder_activity: quantity("1")  # type: ignore[valid-type]
+    control_activity: quantity("1")  # type: ignore[valid-type]
+    adc_energy: quantity("1")  # type: ignore[valid-type]
+    adc_area: quantity("1")  # type: ignore[valid-type]
+    adc_time: quantity("1")  # type: ignore[valid-type]
+    io_device_shifters: bool = Field(
+        description="level shifters drawn with thick-oxide I/O devices"
+    )
+
+
+class Activity(Model):
+    """Statistics of inputs and weights that decide the read energy."""
+
+    first_layer: Literal["uniform", "relu", "dense"] = Field(
+        description="bits of the first layer's inputs: uniform in [0, 1), or as hidden layers"
+    )
+    hidden: Literal["relu", "dense"] = Field(
+        description="bits of hidden inputs: rectified Gaussian, or all magnitude bits one"
+    )
+    input_std: quantity("1", minimum=1e-6)  # type: ignore[valid-type]
+    weight_std: quantity("1", minimum=1e-6)  # type: ignore[valid-type]
+
+
+class Programming(Model):
+    """How the weights get into the cells."""
+
+    policy: Literal["none", "tsb", "all", "last-layers", "fraction"] = Field(
+        description="whose cells are write-verified: nobody's, the shared block's, everybody's; "
+        "or the shared block's and those of the last layers, or of a fraction of all weights"
+    )
+    last_layers: int = Field(
+        default=1,
+        strict=True,
+        ge=1,
+        le=4,
+        description="policy last-layers: how many, at most those of the network",
+    )
+    fraction: Fraction = Field(
+        default=0.1,
+        description="policy fraction: share of the weights of every layer; which ones, by a score "
+        "of the trained network, is for archsim program",
+    )
+    rewritten_layers: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        le=4,
+        description="last layers that are trained again once the chip is written and read back: "
+        "their cells get one pulse with all others and are then written again under the policy",
+    )
+    granularity: Literal["weight", "row"] = Field(
+        default="weight",
+        description="policy fraction: single weights anywhere, or whole rows of a crossbar",
+    )
+    parallel_subarrays: Count = Field(
+        description="subarrays programmed at the same time, at most; see max_power"
+    )
+    max_power: quantity("W") | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="power of all write pulses at the same time, per chip; null: as much as "
+        "parallel_subarrays take",
+    )
+    middle_share: Fraction = Field(
+        default=0.4,
+        description="share of the weights in the middle of their range, for devices that spread "
+        "more there (sigma_profile weight); 0.4 is NeFT's; archsim program counts those of a "
+        "network, and archsim map knows no weights",
+    )
+
+
+class OffChip(Model):
+    """What to do with a network that needs more tiles than ``hierarchy.max_tiles``."""
+
+    when_full: Literal["refuse", "reload", "multi-chip"] = Field(
+        default="refuse",
+        description="call it infeasible; write its weights again and again from an external "
+        "memory; or spread it over several chips",
+    )
+    memory: str = Field(
+        default="lpddr4",
+        description="external memory: preset name or path of an off-chip YAML",
+    )
+    link: str = Field(
+        default="hypertransport",
+        description="link between chips: preset name or path of an off-chip YAML",
+    )
+    images_per_reload: Count = Field(
+        default=1,
+        description="reload: images that go through one part before the next is loaded",
+    )
+
+
+class Correction(Model):
+    """Numbers of each output channel that a chip keeps in digital registers."""
+
+    kind: Literal["none", "bias", "scale-and-bias"] = Field(
+        default="none",
+        description="what is applied to every sum before the activation: nothing, a bias, or a "
+        "scale and a bias (corrections `biases`, `scales`, `output-match` of a study)",
+    )
+    layers: Literal["linear", "all"] = Field(
+        default="linear", description="which layers have it; never the shared block"
+    )
+    bits: int = Field(
+        default=8, strict=True, ge=2, le=16, description="of each number in its register"
+    )
+
+
+class DigitalUnit(Model):
+    """Multiply-adders for what no crossbar computes: attention, norms, softmax, activations."""
+
+    mac_units: Count = Field(
+        default=1024,
+        description="multiply-adders of the unit, a square array; a chip whose network has no work "
+        "for it has none (assumed; 256 to 4096 are usual)",
+    )
+    accumulator_bits: int = Field(
+        default=32, strict=True, ge=8, le=64, description="width of a sum of products"
+    )
+
+
+class Chip(Model):
+    """One accelerator, from cells to chip."""
+
+    name: str
+    description: str = ""
+    technology: str = Field(description="preset name or path of a technology YAML")
+    device: str = Field(description="preset name or path of a device YAML")
+    precision: Precision
+    crossbar: Crossbar
+    adc: Adc
+    read: Read
+    hierarchy: Hierarchy
+    timing: Timing
+    interconnect: Interconnect
+    buffers: Buffers
+    accumulation: Accumulation
+    area: Area
+    calibration: Calibration
+    activity: Activity
+    programming: Programming
+    off_chip: OffChip = OffChip()
+    correction: Correction = Correction()
+    digital: DigitalUnit = DigitalUnit()
+
+    @model_validator(mode="after")
+    def _weight_fits(self) -> Chip:
+        slices = math.ceil(self.precision.weight_bits / self.precision.bits_per_cell)
+        needed = slices * (2 if self.precision.encoding == "differential" else 1)
+        if self.crossbar.cols < needed:
+            raise ValueError(
+                f"crossbar.cols = {self.crossbar.cols} cannot hold one weight of {needed} cells; "
+                f"allowed: >= {needed}"
+            )
+        return self

@@ -1,0 +1,321 @@
+"""Accuracy of the points of a sweep: each distinct case is trained and measured once.
+
+Accuracy depends on few of a sweep's axes: network, bits of weights and cells, device and its sigma,
+the shared block, what is write-verified. Points that agree in these share one case; its study runs
+in a folder that is named by a hash of all that it depends on, in a cache that sweeps share. What
+has not been evaluated stays empty.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archsim.config.study import Study
+from archsim.config.sweep import AccuracyOfPoints, Sweep
+from archsim.errors import ConfigError
+from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
+from archsim.explore.accuracy.effort import Effort
+from archsim.explore.run.store import Store
+from archsim.explore.space.cases import Case, all_cases
+from archsim.explore.space.points import Space
+from tsb.data import Dataset
+from tsb.study.checks import check_same_data
+from tsb.study.results import method_rows, summarise
+from tsb.study.run import News, open_run, run_study
+from tsb.study.work import dataset_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of the accuracies, fractions, in order.
+COLUMNS = (
+    "accuracy_mean",
+    "accuracy_ci95_low",
+    "accuracy_ci95_high",
+    "accuracy_std_chip",
+    "accuracy_validation",
+    "accuracy_chips",
+    "verified_weights",
+)
+#: Column that names the case of a row.
+KEY = "accuracy_key"
+_FILE = "accuracy.parquet"
+#: Columns beside key and numbers: what the case is, and the folder of its study's run.
+_TEXTS = ("case", "run")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A case, the study that measures it, and what is known of it.
+
+    Attributes:
+        case: which.
+        study: of its accuracy.
+        folder: of the study's run, in the cache.
+        known: accuracies, if they are there.
+        seconds: estimated time of one core for what is missing, s; 0 where none is.
+    """
+
+    case: Case
+    study: Study
+    folder: Path
+    known: dict[str, Any] | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """News of the evaluation of cases.
+
+    Attributes:
+        done: cases with an accuracy.
+        of: all cases.
+        case: the last one.
+        seconds: since the evaluation began.
+        left_s: estimated time until the last is done, s; None before one was trained.
+    """
+
+    done: int
+    of: int
+    case: Case
+    seconds: float
+    left_s: float | None
+
+
+def plan_cases(
+    space: Space,
+    *,
+    cache: Path | None = None,
+    data_root: str | None = None,
+    max_minutes: float | None = None,
+    keys: Collection[str] | None = None,
+) -> list[Work]:
+    """Check, before anything runs, that every case has a study, and say what there is to do.
+
+    Args:
+        space: of the sweep.
+        cache: folder of accuracies; None is the user's.
+        data_root: where the data of the study lie. They are read if a case has to be trained.
+        max_minutes: no case is begun after so long; None: the sweep's own bound.
+        keys: of the cases that are asked for; None: all that a point of the sweep may have.
+
+    Returns:
+        The cases, cheap ones first.
+
+    Raises:
+        ArchsimError: an unknown study or method, sizes that do not fit the network, or data that
+            are missing or are not those of an accuracy in the cache.
+    """
+    asked = _asked(space.sweep)
+    check_methods(asked)
+    place = cache_folder() if cache is None else cache
+    works = []
+    for key, case in all_cases(space).items():
+        study = study_of(case, asked)
+        folder = run_folder(study, place)
+        if keys is None or key in keys:
+            works.append(Work(case, study, folder, _known(study, folder, data_root)))
+    if not _limit_s(max_minutes, asked):
+        return works
+    return _cheap_first(works, data_root)
+
+
+def _cheap_first(works: list[Work], data_root: str | None) -> list[Work]:
+    """Order cases by the time that each takes alone, then say what it takes after those before."""
+    alone = [(Effort().add(*_missing(own, data_root)), own) for own in works]
+    together = Effort()
+    return [
+        replace(own, seconds=together.add(*_missing(own, data_root)))
+        for _, own in sorted(alone, key=lambda pair: pair[0])
+    ]
+
+
+def _missing(work: Work, data_root: str | None) -> tuple[Study, Path, Dataset | None]:
+    data = dataset_of(work.study, data_root) if work.known is None else None
+    return work.study, work.folder, data
+
+
+def evaluate_cases(
+    space: Space,
+    store: Store,
+    *,
+    cache: Path | None = None,
+    data_root: str | None = None,
+    max_minutes: float | None = None,
+    jobs: int = 1,
+    news: Callable[[Evaluated], None] | None = None,
+    steps: News | None = None,
+) -> int:
+    """Evaluate the cases that the rows of a store name, cheap ones first.
+
+    Args:
+        space: of the sweep.
+        store: with its rows.
+        cache: folder of accuracies; None is the user's.
+        data_root: where the data of the study lie.
+        max_minutes: no case is begun after so long; None: the sweep's own bound.
+        jobs: processes.
+        news: told of every case that is done.
+        steps: told of every epoch and unit inside.
+
+    Returns:
+        Number of cases that have not been evaluated.
+
+    Raises:
+        ArchsimError: study, data or network do not fit.
+    """
+    stored = store.table([KEY, "feasible"])
+    stored = stored.filter(stored.column("feasible"))
+    named = set(stored.column(KEY).combine_chunks().dictionary_decode().to_pylist())
+    works = plan_cases(space, cache=cache, data_root=data_root, max_minutes=max_minutes, keys=named)
+    clock = _Clock(_limit_s(max_minutes, _asked(space.sweep)), works)
+    rows = _read(store)
+    left = done = 0
+    for work in works:
+        found, case = work.known, work.case
+        if found is None and clock.may_begin():
+            run = open_run(_made(work.folder), work.study)
+            run_study(run, data_root=data_root, jobs=jobs, news=steps)
+            found = _known(work.study, work.folder, data_root)
+            clock.trained(work)
+        if found is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
+            about = {"case": json.dumps(asdict(case)), "run": str(work.folder)}
+            rows[case.key] = {**about, **(found or {})}
+        _write(store, rows)
+        left += rows[case.key].get(COLUMNS[0]) is None
+        done += found is not None
+        if news is not None and found is not None:
+            news(Evaluated(done, len(works), case, clock.seconds, clock.left_s))
+    return left
+
+
+class _Clock:
+    """Time since the evaluation began, and until it ends by what the cases so far took."""
+
+    def __init__(self, limit_s: float, works: Sequence[Work]) -> None:
+        self._begin = time.perf_counter()
+        self._limit_s = limit_s
+        self._planned_s = sum(work.seconds for work in works)
+        self._trained_s = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begin
+
+    def may_begin(self) -> bool:
+        return self.seconds < self._limit_s
+
+    def trained(self, work: Work) -> None:
+        self._trained_s += work.seconds
+
+    @property
+    def left_s(self) -> float | None:
+        if not self._trained_s:
+            return None
+        return self.seconds / self._trained_s * max(0.0, self._planned_s - self._trained_s)
+
+
+def _limit_s(max_minutes: float | None, asked: AccuracyOfPoints) -> float:
+    minutes = asked.max_minutes if max_minutes is None else max_minutes
+    return math.inf if minutes is None else 60 * minutes
+
+
+def _asked(sweep: Sweep) -> AccuracyOfPoints:
+    if sweep.accuracy is None:
+        raise ConfigError("sweep.accuracy is not given; allowed: study and method")
+    return sweep.accuracy
+
+
+def _made(folder: Path) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _known(study: Study, folder: Path, data_root: str | None) -> dict[str, Any] | None:
+    """Return the accuracy of a study's method from its folder; None if it is not there yet.
+
+    Raises:
+        ConfigError: it was measured on other images than those of ``data_root``.
+    """
+    if not folder.is_dir() or len(method_rows(study, folder)) < len(study.seeds):
+        return None
+    if data_root is not None:
+        check_same_data(folder, dataset_of(study, data_root).content_hashes)
+    row = summarise(study, folder).iloc[0]
+    low, high = row["ci95_backbone_low"], row["ci95_backbone_high"]
+    if low is None or high is None or low != low or high != high:
+        low, high = row["ci95_low"], row["ci95_high"]
+    values = (
+        row["accuracy"],
+        low,
+        high,
+        row["std_chip"],
+        row["validation_accuracy"],
+        row["chips"] * row["seeds"],
+        row["verified_weights"],
+    )
+    numbers = [None if value is None or value != value else float(value) for value in values]
+    return dict(zip(COLUMNS, numbers, strict=True))
+
+
+def _read(store: Store) -> dict[str, dict[str, Any]]:
+    """Return what earlier runs found, by key: it is never replaced by nothing."""
+    path = store.folder / _FILE
+    if not path.is_file():
+        return {}
+    rows = pq.read_table(path).to_pylist()
+    return {row.pop(KEY): row for row in rows}
+
+
+def _write(store: Store, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    found = list(rows.values())
+    table = pa.table(
+        {
+            KEY: pa.array(list(rows), pa.string()),
+            **{name: pa.array([row[name] for row in found], pa.string()) for name in _TEXTS},
+            **{name: pa.array([row.get(name) for row in found], pa.float64()) for name in COLUMNS},
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    store.write_file(store.folder / _FILE, sink.getvalue().to_pybytes())
+
+
+def sigmas(store: Store) -> dict[str, float]:
+    """Return the sigma of every case that has been asked for, by key; nothing without accuracies.
+
+    Args:
+        store: of a sweep.
+    """
+    return {key: float(json.loads(row["case"])["sigma"]) for key, row in _read(store).items()}
+
+
+def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
+    """Join accuracies to rows that name them; NaN where they have not been evaluated.
+
+    Args:
+        store: of the rows.
+        frame: rows with the column ``accuracy_key``, else it comes back as it is.
+    """
+    import pandas as pd
+
+    if KEY not in frame.columns:
+        return frame
+    path = store.folder / _FILE
+    if not path.is_file():
+        return frame.assign(**dict.fromkeys(COLUMNS, np.nan))
+    known = pd.read_parquet(path).set_index(KEY)[list(COLUMNS)]
+    keys = frame[KEY].astype(object)
+    joined = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
+    joined.index = frame.index
+    return pd.concat([frame, joined], axis=1)

@@ -1,0 +1,122 @@
+"""The study that measures a case of a sweep, and where it runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from archsim.config.study import Method, Study, load_study
+from archsim.config.sweep import AccuracyOfPoints
+from archsim.errors import ConfigError, close_matches
+from archsim.explore.space.cases import Case
+from archsim.explore.space.identity import identity_hash
+from tsb.data.load import user_cache
+from tsb.study.units import backbone_settings, backbone_units, method_settings, method_units
+
+
+def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
+    """Return the study that measures a case: one method of the sweep's study, on its design.
+
+    Args:
+        case: which.
+        asked: study and methods.
+
+    Raises:
+        ConfigError: an unknown study or method, or a method that has no shared block.
+    """
+    study = load_study(asked.study)
+    name = asked.method if case.block else (asked.base or study.baseline_name)
+    known = [method.name for method in study.methods]
+    _check_method(study, name, known)
+    method = _method_of(study.methods[known.index(name)], case)
+    first, used = next(iter(study.backbones)), study.backbone_of(method)
+    block = {} if case.block is None else {"insertion": case.block[2]}
+    changes: dict[str, Any] = {
+        "network": case.network,
+        "device": case.device,
+        "weight_bits": case.weight_bits,
+        "bits_per_cell": case.bits_per_cell,
+        "sigma": [case.sigma],
+        "methods": [method],
+        "backbones": {name: study.backbones[name] for name in dict.fromkeys((first, used))},
+        "baseline": None,
+        **{key: [] for key in ("published", "published_claims", "published_costs")},
+        **block,
+    }
+    if case.network != study.network:
+        changes["options"] = {}
+    return study.model_copy(update=changes)
+
+
+def _method_of(method: Method, case: Case) -> Method:
+    changes: dict[str, Any] = {"verify": case.policy != "none"}
+    if case.policy == "all":
+        changes |= {"write": "all", "fraction": None}
+    name = f"{method.name}, {case.policy} verified"
+    if case.block is not None:
+        channels, depth, _ = case.block
+        terms = method.corrections.split("+")
+        if not any(re.fullmatch(r"tsb(:.*)?", term.strip()) for term in terms):
+            raise ConfigError(
+                f"sweep.accuracy: method '{method.name}' has no correction tsb, and is for points "
+                "with a shared block; allowed: one with tsb"
+            )
+        changes["corrections"] = "+".join(_sized(term.strip(), channels, depth) for term in terms)
+        name += f", {channels} x {channels} x {depth}"
+    # A method of another study may have the name and not the content: results lie by name.
+    own = method.model_copy(update={**changes, "name": ""})
+    name += f", {identity_hash(own.model_dump(mode='json'))[:8]}"
+    return own.model_copy(update={"name": name})
+
+
+def _sized(term: str, channels: int, depth: int) -> str:
+    """Give a term ``tsb`` the size of the point's block; what else it says stays."""
+    head, _, tail = term.partition(":")
+    if head != "tsb":
+        return term
+    kept = [part for part in tail.split(",") if part and part.split("=")[0] == "insertions"]
+    return "tsb:" + ",".join([f"channels={channels}", f"depth={depth}", *kept])
+
+
+def cache_folder() -> Path:
+    """Return where accuracies are kept unless a folder is named: the user's cache."""
+    return user_cache() / "accuracy"
+
+
+def run_folder(study: Study, cache: Path) -> Path:
+    """Return the folder of a study in the cache: methods on the same backbones share it.
+
+    Args:
+        study: of one case.
+        cache: folder of the cache.
+    """
+    from archsim import __version__
+
+    shared = [backbone_settings(study, unit) for unit in backbone_units(study)]
+    method = [method_settings(study, unit) for unit in method_units(study)]
+    chip = [{key: value for key, value in own.items() if key != "method"} for own in method]
+    return cache / identity_hash({"archsim": __version__, "backbones": shared, "chips": chip})
+
+
+def check_methods(asked: AccuracyOfPoints) -> None:
+    """Check that the methods of a sweep are those of its study, also where no point has them.
+
+    Args:
+        asked: study and methods.
+
+    Raises:
+        ConfigError: an unknown study or method.
+    """
+    study = load_study(asked.study)
+    known = [method.name for method in study.methods]
+    for name in (asked.method, asked.base or study.baseline_name):
+        _check_method(study, name, known)
+
+
+def _check_method(study: Study, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"sweep.accuracy: method '{name}'; study '{study.name}' has: {', '.join(known)}."
+            + close_matches(name, known)
+        )

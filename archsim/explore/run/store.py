@@ -1,0 +1,408 @@
+"""The folder of a sweep: what it is, and its rows as Parquet parts that appear whole or not at all.
+
+``sweep.json`` says what the rows are of; ``parts/part-0000000.parquet`` and so on are the rows. A
+part that exists is done: it was written under another name, flushed to the disk and renamed. So a
+sweep that was killed goes on with what is missing. Any reader of Parquet opens ``parts``.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from archsim.errors import DataError
+from archsim.explore.run.lock import LOCK
+from archsim.explore.space.identity import differences_of, identity_hash
+from archsim.util.atomic_write import is_temporary, write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Version of the layout of the folder and of the meaning of its columns.
+STORE_VERSION = 1
+_ABOUT = "sweep.json"
+_POINT = "point"
+_PARTS = "parts"
+_NAME = re.compile(r"^part-(\d{7,})\.parquet$")
+#: Key of the provenance in a part's metadata.
+_META = b"archsim"
+_META_KEYS = {"hash", "part", "combinations", "forbidden"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of a sweep.
+
+    Attributes:
+        folder: where it is.
+        identity: everything that its rows depend on, as JSON values.
+        parts: how many there are when all are done; None while a search may add more.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    parts: int | None
+
+    @property
+    def hash(self) -> str:
+        """Of the identity."""
+        return identity_hash(self.identity)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path | str,
+        identity: Mapping[str, Any],
+        parts: int | None,
+        *,
+        resume: bool,
+        about: Mapping[str, Any] | None = None,
+    ) -> Store:
+        """Make the folder of a sweep, or open that of the same sweep.
+
+        Args:
+            folder: made if it is not there.
+            identity: of the sweep to run.
+            parts: how many it has.
+            resume: whether parts that are there are kept and taken as done.
+            about: what else ``sweep.json`` shall say.
+
+        Raises:
+            DataError: another sweep's folder (with what differs), parts without ``resume``, or a
+                folder that cannot be made or written.
+        """
+        store = cls(Path(folder), dict(json.loads(json.dumps(identity))), parts)
+        path = store.folder / _ABOUT
+        if _is_file(path):
+            store._check_same(_read_json(path))
+            done = store.done()
+            if done and not resume:
+                of = "" if parts is None else f" of {parts}"
+                raise DataError(
+                    f"{store.folder}: holds {len(done)}{of} parts of this sweep; --resume goes on "
+                    "with what is missing, another --out begins anew"
+                )
+        try:
+            check_place(store.folder)
+            (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
+            store._remove_temporary()
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        content = {
+            "store": STORE_VERSION,
+            "hash": store.hash,
+            "parts": parts,
+            **(about or {}),
+            "identity": store.identity,
+        }
+        store.write_file(path, (json.dumps(content, indent=1) + "\n").encode())
+        return store
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Store:
+        """Open the folder of a sweep to read it.
+
+        Args:
+            folder: of ``archsim sweep --out``.
+
+        Raises:
+            DataError: not such a folder, damaged, or of another version of archsim.
+        """
+        place = Path(folder)
+        path = place / _ABOUT
+        if not _is_file(path):
+            raise DataError(f"{place}: not the folder of a sweep (no {_ABOUT})")
+        content = _read_json(path)
+        _check_version(place, content)
+        return cls(place, content["identity"], content.get("parts"))
+
+    def about(self) -> dict[str, Any]:
+        """Return what ``sweep.json`` says.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        return _read_json(self.folder / _ABOUT)
+
+    def done(self) -> set[int]:
+        """Return the numbers of the parts that are there."""
+        place = self.folder / _PARTS
+        if not place.is_dir():
+            return set()
+        names = (_NAME.match(path.name) for path in place.iterdir())
+        return {int(match.group(1)) for match in names if match}
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the parts that are not there, ascending; parts must be known."""
+        done = self.done()
+        return [number for number in range(self.parts or 0) if number not in done]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all parts are there."""
+        return self.parts is not None and not self.missing()
+
+    def path(self, number: int) -> Path:
+        """Return the file of a part.
+
+        Args:
+            number: of the part.
+        """
+        return self.folder / _PARTS / f"part-{number:07d}.parquet"
+
+    def write(self, number: int, table: pa.Table, counts: Mapping[str, Any]) -> None:
+        """Write a part: the file appears when all of it is on the disk.
+
+        Args:
+            number: of the part.
+            table: its rows.
+            counts: combinations and those left out, for the totals.
+
+        Raises:
+            DataError: the disk is full or the folder is gone; nothing is left of the part.
+        """
+        self.write_file(self.path(number), part_bytes(table, self.hash, number, counts))
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Write a file of the folder, whole or not at all.
+
+        Args:
+            path: of the file.
+            content: of the file.
+
+        Raises:
+            DataError: the disk is full or the folder is gone.
+        """
+        write_whole(path, content, kept="what was done before is kept, --resume goes on")
+
+    def counts(self) -> dict[str, Any]:
+        """Return rows, combinations and those that were forbidden, over all parts that are there.
+
+        Raises:
+            DataError: a part is damaged.
+        """
+        rows = combinations = 0
+        forbidden: dict[str, int] = {}
+        for number in sorted(self.done()):
+            meta, count = self._meta(number)
+            rows += count
+            combinations += meta["combinations"]
+            for name, hits in meta["forbidden"].items():
+                forbidden[name] = forbidden.get(name, 0) + hits
+        return {"rows": rows, "combinations": combinations, "forbidden": forbidden}
+
+    def verify(self) -> list[int]:
+        """Remove parts that cannot be read or are not this sweep's; return their numbers.
+
+        A file that was renamed was whole; but a disk may lose it afterwards.
+        """
+        wrong = []
+        for number in sorted(self.done()):
+            if not self._is_whole(number):
+                self.path(number).unlink(missing_ok=True)
+                wrong.append(number)
+        return wrong
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether a part is what was written: what is read from it gives the same file again."""
+        path = self.path(number)
+        try:
+            meta, _ = self._meta(number)
+            rows = _read(path)
+            content = path.read_bytes()
+            writer = pq.read_metadata(path).created_by
+        except (DataError, OSError, pa.ArrowException):
+            return False
+        if (meta["hash"], meta["part"]) != (self.hash, number):
+            return False
+        counts = {key: meta[key] for key in ("combinations", "forbidden")}
+        again = part_bytes(rows, self.hash, number, counts)
+        # Another version of Arrow may write the same rows in other bytes.
+        return again == content or pq.read_metadata(pa.BufferReader(again)).created_by != writer
+
+    def _meta(self, number: int) -> tuple[dict[str, Any], int]:
+        path = self.path(number)
+        try:
+            found = pq.read_metadata(path)
+            meta: dict[str, Any] = json.loads((found.metadata or {})[_META])
+            if not set(meta) >= _META_KEYS:
+                raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
+        return meta, found.num_rows
+
+    def columns(self) -> list[str]:
+        """Return the names of the columns.
+
+        Raises:
+            DataError: no part is there, or the first is damaged.
+        """
+        first = min(self.done(), default=None)
+        if first is None:
+            raise DataError(f"{self.folder}: no part is done yet")
+        try:
+            return list(pq.read_schema(self.path(first)).names)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.path(first)}: cannot be read: {error}") from error
+
+    def table(self, columns: Iterable[str] | None = None) -> pa.Table:
+        """Return all rows that are there, in order of the points' numbers.
+
+        Args:
+            columns: which; None takes all.
+
+        Raises:
+            DataError: no part is there, a part is damaged, or a column is not there.
+        """
+        wanted = None if columns is None else list(columns)
+        return self._joined(lambda path: _read(path, wanted))
+
+    def _joined(self, read: Callable[[Path], pa.Table]) -> pa.Table:
+        numbers = sorted(self.done())
+        if not numbers:
+            raise DataError(f"{self.folder}: no part is done yet")
+        try:
+            pieces = [read(self.path(number)) for number in numbers]
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
+        return pa.concat_tables(pieces).replace_schema_metadata(None)
+
+    def frame(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return all rows that are there as a table of pandas.
+
+        Args:
+            columns: which; None takes all.
+
+        Raises:
+            DataError: as :meth:`table`.
+        """
+        frame: pd.DataFrame = self.table(columns).unify_dictionaries().to_pandas()
+        return frame
+
+    def rows(self, points: Iterable[SupportsIndex]) -> pd.DataFrame:
+        """Return some points as a table of pandas, in order of their numbers.
+
+        Args:
+            points: their numbers; those that are not there are left out.
+
+        Raises:
+            DataError: no part is there, or a part is damaged.
+        """
+        chosen = pa.array(sorted({operator.index(point) for point in points}), pa.int64())
+        found = self._joined(lambda path: _read_points(path, chosen))
+        frame: pd.DataFrame = found.unify_dictionaries().to_pandas()
+        return frame
+
+    def _remove_temporary(self) -> None:
+        for place in (self.folder, self.folder / _PARTS):
+            for path in place.iterdir():
+                if is_temporary(path):
+                    path.unlink(missing_ok=True)
+
+    def _check_same(self, content: dict[str, Any]) -> None:
+        _check_version(self.folder, content)
+        before = content["identity"]
+        if before == self.identity:
+            return
+        differ = differences_of(before, self.identity)
+        raise DataError(
+            f"{self.folder}: holds another sweep; it differs in "
+            + "; ".join(differ[:5])
+            + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
+            + ". Choose another --out"
+        )
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder that can be no sweep's, before anything is worked out.
+
+    Args:
+        folder: of a sweep, there or to be made.
+
+    Raises:
+        DataError: a file, or a folder with something else in it.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: cannot be made: there is a file of this name")
+        if folder.is_dir() and not (folder / _ABOUT).is_file() and not _is_new(folder):
+            raise DataError(f"{folder}: is not empty, and not the folder of a sweep")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether a folder is empty, or what a kill leaves before ``sweep.json`` is there."""
+    parts = folder / _PARTS
+    inside = [path for path in folder.iterdir() if not (is_temporary(path) or path.name == LOCK)]
+    return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
+
+
+def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:
+    """Return the file of a part: the same bytes for the same rows, wherever they were worked out.
+
+    Args:
+        table: its rows.
+        sweep_hash: of the store.
+        number: of the part.
+        counts: combinations and those left out.
+    """
+    from archsim import __version__
+
+    meta = {"archsim": __version__, "hash": sweep_hash, "part": number, **counts}
+    texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file, also where the path is none that could be one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a part; a page that is not what was written is an error, not other numbers."""
+    rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
+    rows.validate(full=True)
+    return rows
+
+
+def _read_points(path: Path, points: pa.Array) -> pa.Table:
+    """Read some points of a part; their other columns only if they are in it."""
+    here = pc.is_in(_read(path, [_POINT]).column(_POINT), points)
+    if not pc.any(here).as_py():
+        return pq.read_schema(path).empty_table()
+    return _read(path).filter(here)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content["identity"], dict):
+            raise ValueError("not what archsim wrote")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: damaged: {error}") from error
+    return content
+
+
+def _check_version(folder: Path, content: dict[str, Any]) -> None:
+    version = content.get("store")
+    if version != STORE_VERSION:
+        raise DataError(
+            f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
+        )

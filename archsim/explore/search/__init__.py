@@ -1,0 +1,1 @@
+"""Find good designs without visiting all: generations of proposals, and gradients."""

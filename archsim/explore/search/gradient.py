@@ -1,0 +1,390 @@
+"""Refine the best points of a coarse sweep between the values of its continuous axes.
+
+Adam (Kingma and Ba, ICLR 2015, arXiv:1412.6980) moves the logarithms of the continuous settings
+against the gradient of the sum of the objectives' logarithms, which comes from the cost engine by
+autograd; each step is projected back to the ranges. Everything else stays as at the start. Counts
+(folds, copies) are constant between their jumps, so that a gradient is that of the smooth piece
+around a design: a refinement finds the best of the designs that it meets, not the best of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from archsim.analysis.pareto import non_dominated, points_of
+from archsim.arch.design import DesignBatch
+from archsim.config.sweep import Strategy
+from archsim.cost.engine import evaluate
+from archsim.errors import ConfigError
+from archsim.explore.run.goals import Goals
+from archsim.explore.run.refined import Refined, write_refined
+from archsim.explore.run.rows import COUNTS, FEASIBLE, POINT, RESULTS, schema_of
+from archsim.explore.run.store import Store
+from archsim.explore.run.sweep import Job
+from archsim.explore.space.axes import Dimension
+from archsim.explore.space.points import Base, Space
+from archsim.explore.space.rules import Limits, broken
+from archsim.explore.space.selection import Flat
+from mapping.compile import compile_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A field that an axis sets is in proportion to its value within this, relative.
+_PROPORTIONAL = 1e-9
+
+
+@dataclass(frozen=True)
+class Dial:
+    """An axis that can be moved continuously.
+
+    Attributes:
+        place: of the axis.
+        axis: in the grid.
+        low: of its range, in the unit of its column.
+        high: of its range.
+    """
+
+    place: int
+    axis: Dimension
+    low: float
+    high: float
+
+
+def dials(space: Space) -> tuple[Dial, ...]:
+    """Return the axes that a refinement moves: ranges of continuous settings.
+
+    One that a condition of another axis (``when``) asks for stays: moved, it would add that axis.
+
+    Args:
+        space: of the sweep.
+
+    Raises:
+        ConfigError: there is none, or one that is not positive throughout.
+    """
+    kinds = {own.path: own.kind for own in DesignBatch.parameters().values()}
+    asked = {name for axis in space.grid.axes if axis.when for name in axis.when.names}
+    found = []
+    for place, axis in enumerate(space.grid.axes):
+        own = space.sweep.axes[axis.path]
+        if kinds.get(axis.path) != "continuous" or own.start is None or own.to is None:
+            continue
+        if asked & {*axis.members}:
+            continue
+        if own.start <= 0:
+            raise ConfigError(
+                f"sweep.axes.{axis.path}: from = {own.start:g} with strategy gradient, which moves "
+                "logarithms; allowed: above 0"
+            )
+        found.append(Dial(place, axis, own.start, own.to))
+    if not found:
+        raise ConfigError(
+            "sweep.strategy.kind = gradient: no axis to refine; allowed: one or more continuous "
+            "settings (device.r_on, device.pulse_width, ...) given as a range from/to"
+        )
+    return tuple(found)
+
+
+def check_refinement(space: Space) -> None:
+    """Check what a refinement needs, before anything runs.
+
+    Args:
+        space: of the sweep.
+
+    Raises:
+        ConfigError: no axis to move, objectives without a gradient, weights that do not fit, or
+            accuracies.
+    """
+    sweep = space.sweep
+    if sweep.fidelity != "hardware":
+        raise ConfigError(
+            "sweep.strategy.kind = gradient with fidelity = accuracy: accuracies have no gradient "
+            "here; allowed: fidelity = hardware"
+        )
+    dials(space)
+    goals = Goals.of(space)
+    for own in goals.objectives:
+        if own.column not in RESULTS:
+            raise ConfigError(
+                f"sweep.objectives: {own.column} with strategy gradient; allowed: "
+                f"{', '.join(RESULTS)}"
+            )
+    weights = sweep.strategy.weights
+    if weights is not None and len(weights) != len(goals.objectives):
+        raise ConfigError(
+            f"sweep.strategy.weights: {len(weights)} for {len(goals.objectives)} objectives; "
+            "allowed: one for each"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where a refinement is: what it wants to be small, and whether the design is allowed."""
+
+    score: Tensor
+    results: dict[str, Tensor]
+    fits: Tensor
+
+
+class Refinement:
+    """Points of a grid that move together: the same network, technology and block."""
+
+    def __init__(self, space: Space, points: Sequence[int]) -> None:
+        """Prepare.
+
+        Args:
+            space: of the sweep.
+            points: numbers, with the same values of all outer axes.
+
+        Raises:
+            ConfigError: an axis that sets something that is not in proportion to its value.
+        """
+        self.space, self.goals = space, Goals.of(space)
+        self.dials = dials(space)
+        self.flat = Flat(space.grid.digits_of(np.asarray(points)))
+        self.base, self.design, self.limits = space.design(self.flat)
+        self.scales = [_scales(self.base, dial.axis) for dial in self.dials]
+        tables = space.grid.tables(self.flat)
+        active = space.grid.active(tables)
+        always = np.ones(len(points), dtype=bool)
+        masks = [active.get(dial.axis.path, always) for dial in self.dials]
+        self.moves = torch.from_numpy(np.stack(masks, axis=1))
+        starts = [tables[dial.axis.path].astype(float) for dial in self.dials]
+        self.start = torch.from_numpy(np.stack(starts, axis=1))
+        self.weights = signed_weights(self.goals, space.sweep.strategy)
+
+    def at(self, values: Tensor) -> _State:
+        """Evaluate the points with other values of the continuous axes.
+
+        Args:
+            values: ``(points, dials)``, in the units of the columns.
+        """
+        design = self._moved(values)
+        plan = compile_plan(
+            design=design, table=self.base.table, points=self.base.points, merge_alike=True
+        )
+        cost = evaluate(design=design, plan=plan)
+        count = self.flat.shape
+        results = {name: get(cost).double().expand(count) for name, get in RESULTS.items()}
+        results |= {name: get(plan, design).double().expand(count) for name, get in COUNTS.items()}
+        score = torch.zeros(count, dtype=torch.float64)
+        for weight, own in zip(self.weights, self.goals.objectives, strict=True):
+            score = score + weight * torch.log(results[own.column])
+        fits = cost.feasible.expand(count) & self._allowed(design, values)
+        return _State(score, results, fits)
+
+    def _moved(self, values: Tensor) -> DesignBatch:
+        fields = {}
+        for column, scales in enumerate(self.scales):
+            for name, scale in scales.items():
+                before = getattr(self.design, name)
+                fields[name] = torch.where(self.moves[:, column], values[:, column] * scale, before)
+        return self.design.replace(**fields)
+
+    def _allowed(self, design: DesignBatch, values: Tensor) -> Tensor:
+        limits: Limits = self.limits
+        with torch.no_grad():
+            fits = torch.ones(self.flat.shape, dtype=torch.bool)
+            for mask in broken(design, limits, len(self.base.table)).values():
+                fits = fits & ~mask
+        tables = self.space.grid.tables(self.flat)
+        for column, dial in enumerate(self.dials):
+            own = values[:, column].detach().numpy()
+            tables |= dict.fromkeys(dial.axis.members, own)
+        fits = fits & torch.from_numpy(self.space.grid.kept(self.flat, tables))
+        return fits
+
+    def frame(self, rows: pd.DataFrame, values: Tensor, state: _State) -> pd.DataFrame:
+        """Return rows as the sweep has them, with other values of the continuous axes.
+
+        Args:
+            rows: of the points.
+            values: ``(points, dials)``.
+            state: of :meth:`at`.
+        """
+        changed = {name: own.detach().numpy() for name, own in state.results.items()}
+        changed[FEASIBLE] = state.fits.numpy()
+        names = self.space.columns
+        for column, dial in enumerate(self.dials):
+            own = values[:, column].detach().numpy()
+            own = np.where(self.moves[:, column].numpy(), own, np.nan)
+            changed |= {names[path]: own for path in dial.axis.members}
+        return rows.assign(**changed)
+
+    def run(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, Tensor]:
+        """Refine; return the best rows that were met, and their values ``(points, dials)``.
+
+        Args:
+            rows: of the points, in their order; feasible, and within the constraints.
+        """
+        strategy = self.space.sweep.strategy
+        low = torch.tensor([dial.low for dial in self.dials], dtype=torch.float64)
+        high = torch.tensor([dial.high for dial in self.dials], dtype=torch.float64)
+        place = self.start.log().requires_grad_()
+        adam = torch.optim.Adam([place], lr=strategy.learning_rate)
+        best, values = rows.reset_index(drop=True), self.start.clone()
+        least = scores(rows, self.goals, strategy)
+        for step in range(strategy.steps + 1):
+            free = place.exp()
+            now = free + (free.clamp(low, high) - free).detach()  # the bounds, to the last bit
+            state = self.at(now)
+            if step > 0:
+                frame = self.frame(best, now, state)
+                good = np.asarray([own.is_good for own in self.goals.judge(frame)])
+                score = state.score.detach().numpy()
+                better = good & (score < least)
+                least = np.where(better, score, least)
+                best.loc[better] = frame.loc[better]
+                values = torch.where(torch.from_numpy(better)[:, None], now.detach(), values)
+            slopes = self._slopes(state, place)
+            if step == strategy.steps or slopes is None:
+                break
+            place.grad = slopes
+            adam.step()
+            with torch.no_grad():
+                place.copy_(torch.minimum(torch.maximum(place, low.log()), high.log()))
+        return best, values
+
+    def _slopes(self, state: _State, place: Tensor) -> Tensor | None:
+        """Return the gradient of the scores; None where nothing depends on the axes."""
+        total = state.score[torch.isfinite(state.score)].sum()
+        if not total.requires_grad:
+            return None
+        (slopes,) = torch.autograd.grad(total, [place])
+        return torch.where(self.moves, slopes, 0.0).nan_to_num(0.0, 0.0, 0.0)
+
+
+def signed_weights(goals: Goals, strategy: Strategy) -> list[float]:
+    """Return the weight of each objective's logarithm in a score, which is to become small.
+
+    Args:
+        goals: of the sweep.
+        strategy: with weights or without.
+    """
+    weights = strategy.weights or [1.0] * len(goals.objectives)
+    pairs = zip(weights, goals.objectives, strict=True)
+    return [-weight if own.maximise else weight for weight, own in pairs]
+
+
+def scores(rows: pd.DataFrame, goals: Goals, strategy: Strategy) -> np.ndarray:
+    """Return the score of rows, ``(n,)``: the weighted sum of the objectives' logarithms.
+
+    Args:
+        rows: with positive objectives.
+        goals: of the sweep.
+        strategy: with weights or without.
+    """
+    weights = np.asarray(signed_weights(goals, strategy))
+    return np.asarray(np.log(points_of(rows, goals.objectives)) @ weights)
+
+
+def _scales(base: Base, axis: Dimension) -> dict[str, float]:
+    """Return the fields that an axis sets, and what to multiply its value with."""
+    values = torch.tensor([float(str(value)) for value in axis.values], dtype=torch.float64)
+    found = {}
+    for name, column in base.tables[axis.path].items():
+        ratio = column.double() / values
+        if name not in DesignBatch.parameters() or not bool(
+            ((ratio / ratio[0] - 1).abs() < _PROPORTIONAL).all()
+        ):
+            raise ConfigError(
+                f"sweep.axes.{axis.path} with strategy gradient: it sets {name}, not in proportion "
+                "to its value; give it as a list of values, which stay as they are"
+            )
+        found[name] = float(ratio[0])
+    return found
+
+
+def refine(job: Job, store: Store) -> None:
+    """Refine the best points of a sweep that is done, and write them as its last part.
+
+    Refined points have the numbers -1, -2, ...: they are no points of the grid.
+
+    Args:
+        job: the sweep.
+        store: its folder, with all other parts.
+
+    Raises:
+        ArchsimError: an axis that cannot be moved, or a full disk.
+    """
+    if job.parts in store.done():
+        return
+    space = job.space
+    rows = store.frame()
+    starts = _starts(space, rows)
+    order = {start: -1 - index for index, start in enumerate(starts)}
+    frames, said = [], []
+    for group in _groups(space, starts):
+        before = rows.set_index(POINT, drop=False).loc[group].reset_index(drop=True)
+        refinement = Refinement(space, group)
+        after, values = refinement.run(before)
+        after[POINT] = [order[start] for start in group]
+        frames.append(after)
+        said += _said(refinement, before, after, values)
+    write_refined(store, sorted(said, key=lambda own: -own.point))
+    store.write(job.parts, _table(space, frames), {"combinations": 0, "forbidden": {}})
+
+
+def _starts(space: Space, rows: pd.DataFrame) -> list[int]:
+    """Return points of the front, best first: the best of each combination of other axes."""
+    goals, strategy = Goals.of(space), space.sweep.strategy
+    good = np.asarray([own.is_good for own in goals.judge(rows)], dtype=bool)
+    kept = rows[good]
+    values = points_of(kept, goals.objectives)
+    front = non_dominated(values, goals.maximise) & (values > 0).all(axis=1)
+    least = scores(kept[front], goals, strategy)
+    numbers = kept[POINT].to_numpy()[front]
+    moved = [dial.place for dial in dials(space)]
+    others = np.delete(space.grid.digits_of(numbers), moved, axis=0)
+    found: dict[tuple[int, ...], int] = {}
+    for index in np.lexsort((numbers, least)):
+        found.setdefault(tuple(others[:, index].tolist()), int(numbers[index]))
+    return list(found.values())[: strategy.starts]
+
+
+def _groups(space: Space, points: Sequence[int]) -> list[list[int]]:
+    """Put points with the same values of the outer axes together."""
+    outer = [place for place, axis in enumerate(space.grid.axes) if axis.is_outer]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for point in points:
+        digits = space.grid.digits(point)
+        groups.setdefault(tuple(digits[place] for place in outer), []).append(point)
+    return list(groups.values())
+
+
+def _said(
+    refinement: Refinement, before: pd.DataFrame, after: pd.DataFrame, values: Tensor
+) -> list[Refined]:
+    columns = [own.column for own in refinement.goals.objectives]
+    found = []
+    for index, start in enumerate(before[POINT].tolist()):
+        active = refinement.space.settings(start)
+        pairs = zip(refinement.dials, values[index].tolist(), strict=True)
+        found.append(
+            Refined(
+                point=int(after[POINT].iloc[index]),
+                start=start,
+                settings={dial.axis.path: own for dial, own in pairs if dial.axis.path in active},
+                before={name: float(before[name].iloc[index]) for name in columns},
+                after={name: float(after[name].iloc[index]) for name in columns},
+            )
+        )
+    return found
+
+
+def _table(space: Space, frames: list[pd.DataFrame]) -> pa.Table:
+    schema = schema_of(space)
+    tables = [schema.empty_table()]
+    for frame in frames:
+        texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        plain = frame.assign(**{name: frame[name].astype(object) for name in texts})
+        table = pa.Table.from_pandas(plain, schema=schema, preserve_index=False)
+        tables.append(table.replace_schema_metadata(None))
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks().sort_by(POINT)

@@ -1,0 +1,1 @@
+"""Which designs a sweep is about: axes, conditions, and the points that they span."""

@@ -1,0 +1,92 @@
+"""Constraints that nothing can meet, found before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from archsim.errors import ConfigError, close_matches
+from archsim.explore.space.constraint import Constraint, bound_of, satisfied
+from archsim.explore.space.points import Space
+from archsim.results.columns import find_column, is_share
+
+#: Values of an axis that an error names.
+_LISTED = 8
+
+
+class _End(NamedTuple):
+    """An end of the values that are left: ``is_open``, whether it does not belong to them."""
+
+    value: float
+    is_open: bool
+    said: str
+
+
+def check_constraints(space: Space, constraints: Sequence[Constraint], columns: list[str]) -> None:
+    """Refuse constraints that exclude each other, or every value of a parameter.
+
+    Args:
+        space: of the sweep.
+        constraints: which; each fits its column.
+        columns: of the sweep's rows, accuracies too.
+
+    Raises:
+        ConfigError: names the constraints.
+    """
+    by_column: dict[str, list[Constraint]] = {}
+    for own in constraints:
+        by_column.setdefault(find_column(own.name, columns).column, []).append(own)
+    for column, found in by_column.items():
+        _check_texts(found)
+        _check_ends(column, found)
+    _check_parameters(space, by_column)
+
+
+def _check_texts(found: list[Constraint]) -> None:
+    equal = [own for own in found if own.operator == "==" and isinstance(own.value, (bool, str))]
+    for own in equal[1:]:
+        if own.value != equal[0].value:
+            raise _both(equal[0].text, own.text)
+
+
+def _check_ends(column: str, found: list[Constraint]) -> None:
+    low, high = _End(-math.inf, False, ""), _End(math.inf, False, "")
+    if is_share(column):
+        low, high = (_End(end, False, f"0 <= {column} <= 1") for end in (0.0, 1.0))
+    for own in found:
+        if isinstance(own.value, (bool, str)) or own.operator == "!=":
+            continue
+        end = _End(bound_of(own, column), own.operator in "<>", own.text)
+        if own.operator in (">", ">=", "=="):
+            low = max(low, end, key=lambda end: (end.value, end.is_open))
+        if own.operator in ("<", "<=", "=="):
+            high = min(high, end, key=lambda end: (end.value, not end.is_open))
+        if low.value > high.value or (low.value == high.value and (low.is_open or high.is_open)):
+            raise _both(low.said, high.said)
+
+
+def _both(one: str, other: str) -> ConfigError:
+    return ConfigError(f"conditions '{one}' and '{other}' cannot both hold; take one of them out")
+
+
+def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> None:
+    import pandas as pd
+
+    names = space.columns
+    for axis in space.grid.axes:
+        for path in axis.members:
+            column = names[path]
+            for own in by_column.get(column, []):
+                if not satisfied(pd.DataFrame({column: list(axis.values)}), own).any():
+                    raise _never(own, path, axis.values)
+
+
+def _never(constraint: Constraint, path: str, values: Sequence[object]) -> ConfigError:
+    texts = [str(value) for value in values]
+    more = ", ..." if len(texts) > _LISTED else ""
+    hint = close_matches(constraint.word, texts) if isinstance(values[0], str) else ""
+    return ConfigError(
+        f"condition '{constraint.text}' holds for none of the values of {path}: "
+        f"{', '.join(texts[:_LISTED])}{more}.{hint}"
+    )

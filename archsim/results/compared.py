@@ -1,0 +1,80 @@
+"""Several networks under several placements of the shared block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archsim import __version__
+
+if TYPE_CHECKING:
+    import pandas
+from archsim.results.mapped import SCHEMA_VERSION, MapResult
+
+
+@dataclass(frozen=True, eq=False)
+class CompareResult:
+    """Several networks, each without a shared block and with it common and separate."""
+
+    results: tuple[MapResult, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary per network and design: totals, ratios to the base and EDP overheads."""
+        rows = []
+        for result in self.results:
+            base = next(
+                (r for r in self.results if r.network == result.network and r.design == "none"),
+                None,
+            )
+            row: dict[str, Any] = {
+                "network": result.network,
+                "design": result.design,
+                "chip": result.resolved.chip.name,
+                "tsb_channels": None if result.design == "none" else result.resolved.tsb.channels,
+                "feasible": result.feasible,
+                "infeasible": list(result.infeasible_because),
+                **result.totals,
+            }
+            for name in _RATIOS:
+                row[f"{name}_ratio"] = _ratio(result, base, name)
+            for key, name in _OVERHEADS.items():
+                ratio = _ratio(result, base, name)
+                row[key] = None if ratio is None else 100 * (ratio - 1)
+            rows.append(row)
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON contract of ``archsim compare --format json``."""
+        return {"schema": SCHEMA_VERSION, "archsim": __version__, "rows": self.rows()}
+
+    @property
+    def frame(self) -> pandas.DataFrame:
+        """The rows as a frame, indexed by network and design."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows()).set_index(["network", "design"])
+
+    def __repr__(self) -> str:
+        """Which networks and designs are compared."""
+        names = ", ".join(f"{r.network}/{r.design}" for r in self.results)
+        return f"CompareResult({names})"
+
+    def _repr_html_(self) -> str:
+        return self.frame.to_html()
+
+
+_RATIOS = ("area_mm2", "energy_uJ", "latency_us", "period_us", "edp_uJ_us", "edp_period_uJ_us")
+_OVERHEADS = {
+    "edp_overhead_pct": "edp_uJ_us",
+    "edp_period_overhead_pct": "edp_period_uJ_us",
+}
+
+
+def _ratio(result: MapResult, base: MapResult | None, name: str) -> float | None:
+    """Value of ``result`` over that of its base; None where either was not computed."""
+    if base is None:
+        return None
+    value, reference = result.totals[name], base.totals[name]
+    if value is None or not reference:
+        return None
+    return float(value) / float(reference)

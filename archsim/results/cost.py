@@ -1,0 +1,86 @@
+"""Hardware cost of a batch of designs, as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archsim.plan import Constraint
+
+
+@dataclass(frozen=True, eq=False)
+class ProgrammingCost:
+    """What it takes to write all weights once, ``*batch``; ``residual_sigma`` after verifying."""
+
+    write_pulses: Tensor
+    verify_reads: Tensor
+    time_s: Tensor
+    energy_J: Tensor
+    cells: Tensor
+    verified_cells: Tensor
+    residual_sigma: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class CostBreakdown:
+    """Hardware cost of a batch of designs; totals are ``*batch``, layers ``*batch layer``.
+
+    ``latency_s`` is the time of one image through all layers, ``period_s`` the time between images
+    (equal to the latency without a pipeline). Component times add up to the latency.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    area_m2: Tensor
+    dynamic_energy_J: Tensor
+    leakage_power_W: Tensor
+    leakage_energy_J: Tensor
+    latency_s: Tensor
+    period_s: Tensor
+    clock_s: Tensor
+    areas_m2: dict[str, Tensor]
+    energies_J: dict[str, Tensor]
+    times_s: dict[str, Tensor]
+    layer_area_m2: Tensor
+    layer_energy_J: Tensor
+    layer_latency_s: Tensor
+    layer_energies_J: dict[str, Tensor]
+    layer_times_s: dict[str, Tensor]
+    programming: ProgrammingCost
+    macs: Tensor
+    constraints: tuple[Constraint, ...]
+
+    @property
+    def energy_J(self) -> Tensor:
+        """Dynamic and leakage energy of one image."""
+        return self.dynamic_energy_J + self.leakage_energy_J
+
+    @property
+    def edp_Js(self) -> Tensor:
+        """Energy-delay product with the latency of a single image."""
+        return self.energy_J * self.latency_s
+
+    @property
+    def edp_period_Js(self) -> Tensor:
+        """Energy-delay product with the pipeline period."""
+        return self.energy_J * self.period_s
+
+    @property
+    def throughput_per_s(self) -> Tensor:
+        """Images per second."""
+        return 1 / self.period_s
+
+    @property
+    def ops_per_J(self) -> Tensor:
+        """Operations (two per multiply-accumulate) per joule; 1e12 is 1 TOPS/W."""
+        return 2 * self.macs / self.energy_J
+
+    @property
+    def feasible(self) -> Tensor:
+        """True where no constraint of mapping or circuits is violated."""
+        feasible = torch.ones_like(self.latency_s, dtype=torch.bool)
+        for constraint in self.constraints:
+            feasible = feasible & ~constraint.violated
+        return feasible

@@ -1,0 +1,323 @@
+"""One network on one design: counts, cost, and the tables of both."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archsim import __version__
+from archsim.config.resolve import Resolved
+from archsim.network.graph import LayerGraph
+from archsim.network.layer import MvmLayer
+from archsim.plan import MappingPlan
+from archsim.units import engineering, from_si
+
+if TYPE_CHECKING:
+    import pandas
+from archsim.results.cost import CostBreakdown
+
+#: Version of the JSON that ``to_dict`` methods write; a change of meaning raises it.
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class MapResult:
+    """One network on one design: counts, cost and where they came from.
+
+    Attributes:
+        network: name of the network.
+        design: placement of the shared block: none, common or separate.
+        graph: the traced network.
+        resolved: full configuration, with its hash and its citations.
+        plan: counts per layer (shape ``layer``).
+        cost: area, energy, time and programming.
+    """
+
+    network: str
+    design: str
+    graph: LayerGraph
+    resolved: Resolved
+    plan: MappingPlan
+    cost: CostBreakdown
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the design can be built."""
+        return bool(self.cost.feasible)
+
+    @property
+    def infeasible_because(self) -> tuple[str, ...]:
+        """One sentence per violated bound: demand, bound, unit and what to change."""
+        return tuple(c.describe() for c in self.cost.constraints if bool(c.violated))
+
+    @property
+    def totals(self) -> dict[str, float | int | None]:
+        """Chip totals in report units; every value is ``None`` for an infeasible design."""
+        cost, floor = self.cost, self.plan.floorplan
+        if not self.feasible:
+            return dict.fromkeys(TOTAL_NAMES)
+        cells = float(self.plan.write_cells.sum())
+        programming = cost.programming
+        values: dict[str, float | int | None] = {
+            "area_mm2": from_si(float(cost.area_m2), "mm2"),
+            "dynamic_energy_uJ": from_si(float(cost.dynamic_energy_J), "uJ"),
+            "leakage_energy_uJ": from_si(float(cost.leakage_energy_J), "uJ"),
+            "energy_uJ": from_si(float(cost.energy_J), "uJ"),
+            "latency_us": from_si(float(cost.latency_s), "us"),
+            "period_us": from_si(float(cost.period_s), "us"),
+            "edp_uJ_us": from_si(float(cost.edp_Js), "uJ*us"),
+            "edp_period_uJ_us": from_si(float(cost.edp_period_Js), "uJ*us"),
+            "throughput_per_s": float(cost.throughput_per_s),
+            "tops_per_W": from_si(float(cost.ops_per_J), "TOPS/W"),
+            "clock_ns": from_si(float(cost.clock_s), "ns"),
+            "leakage_power_mW": from_si(float(cost.leakage_power_W), "mW"),
+            "subarrays": self.subarrays,
+            "subarrays_used": round(float(self.plan.subarrays_used.sum()) / self._loads),
+            "tiles": round(float(floor.tiles)) * self.chips,
+            "chips": self.chips,
+            "loads_per_image": self.loads_per_image,
+            "utilisation": cells / (self.cells * self._loads),
+            "weights": self.graph.totals.weights,
+            "macs": round(float(cost.macs)),
+            "write_pulses": float(programming.write_pulses),
+            "verify_reads": float(programming.verify_reads),
+            "programming_time_ms": from_si(float(programming.time_s), "ms"),
+            "programming_energy_uJ": from_si(float(programming.energy_J), "uJ"),
+        }
+        return values
+
+    @property
+    def chips(self) -> int:
+        """Chips that the network is spread over."""
+        spread = self.resolved.chip.off_chip.when_full == "multi-chip"
+        return round(float(self.plan.floorplan.parts)) if spread else 1
+
+    @property
+    def capacity(self) -> dict[str, float | int] | None:
+        """What a network needs that is larger than ``chip.hierarchy.max_tiles``, else None.
+
+        Parts are chips of that size, or loads that are written one after the other, whatever
+        ``chip.off_chip.when_full`` says; ``programming_time_ms`` is that of all parts in turn.
+        """
+        most = self.resolved.chip.hierarchy.max_tiles
+        tiles = float(self.plan.layers.over_layers(self.plan.tiles))
+        if most is None or tiles <= most:
+            return None
+        parts = math.ceil(tiles / most)
+        # Chips are written at the same time.
+        part_s = float(self.cost.programming.time_s) * self.chips / parts
+        return {
+            "tiles_needed": round(tiles),
+            "tiles_per_chip": most,
+            "parts": parts,
+            "weights_per_part": round(self.graph.totals.weights / parts),
+            "programming_time_per_part_ms": from_si(part_s, "ms"),
+            "programming_time_ms": from_si(parts * part_s, "ms"),
+        }
+
+    @property
+    def loads_per_image(self) -> float:
+        """Times that the tiles are written anew per image: 0 for a network that stays."""
+        off_chip, parts = self.resolved.chip.off_chip, float(self.plan.floorplan.parts)
+        reloaded = off_chip.when_full == "reload" and parts > 1
+        return parts / off_chip.images_per_reload if reloaded else 0.0
+
+    @property
+    def subarrays(self) -> int:
+        """All subarrays, used or not, of all chips."""
+        floor, chip = self.plan.floorplan, self.resolved.chip.crossbar
+        total = 0
+        for side, pes, tiles in (
+            (floor.kernel_side, floor.kernel_pes, floor.kernel_tiles),
+            (floor.pe_side, floor.pes_per_side**2, floor.matrix_tiles),
+        ):
+            in_pe = math.ceil(float(side) / chip.rows) * math.ceil(float(side) / chip.cols)
+            total += round(float(tiles * pes)) * in_pe
+        return total * self.chips
+
+    @property
+    def _loads(self) -> float:
+        """Parts of the network that share the chip's cells one after the other."""
+        return float(self.plan.floorplan.parts) / self.chips
+
+    def _layer_utilisation(self, index: int) -> float | None:
+        """Share of the cells of a layer's tiles that hold its weights; None without tiles."""
+        plan, chip = self.plan, self.resolved.chip.crossbar
+        floor, tiles = plan.floorplan, float(plan.tiles[index])
+        if not tiles:
+            return None
+        kernel = bool(plan.is_kernel[index])
+        side = float(floor.kernel_side if kernel else floor.pe_side)
+        pes = float(floor.kernel_pes if kernel else floor.pes_per_side**2)
+        arrays = pes * math.ceil(side / chip.rows) * math.ceil(side / chip.cols)
+        return float(plan.write_cells[index]) / (tiles * arrays * chip.rows * chip.cols)
+
+    @property
+    def cells(self) -> int:
+        """All cells on the chip."""
+        chip = self.resolved.chip.crossbar
+        return self.subarrays * chip.rows * chip.cols
+
+    def layer_rows(self) -> list[dict[str, Any]]:
+        """One dictionary per layer, in execution order, in report units."""
+        plan, cost = self.plan, self.cost
+        backbone = {layer.name: layer for layer in self.graph.layers}
+        rows = []
+        for index, (name, kind) in enumerate(zip(plan.names, plan.kinds, strict=True)):
+            layer = backbone.get(name) if kind != "tsb" else None
+            work = plan.layers
+            rows.append(
+                {
+                    "name": name,
+                    "kind": kind,
+                    "input": _map_text(layer) if layer else None,
+                    "kernel": _kernel_text(layer) if layer else "1x1",
+                    "matrix_rows": round(float(work.rows[index])),
+                    "matrix_cols": round(float(work.columns[index])),
+                    "weights": layer.weights
+                    if layer
+                    else round(float(work.rows[index] * work.weights_wide[index])),
+                    "instances": round(float(work.instances[index])),
+                    "mvms": round(float(work.vectors[index] * work.instances[index])),
+                    "mapping": "kernel" if bool(plan.is_kernel[index]) else "matrix",
+                    "copies": round(float(plan.copies[index])),
+                    "tiles": round(float(plan.tiles[index])),
+                    "subarrays": round(float(plan.subarrays_used[index])),
+                    "utilisation": self._layer_utilisation(index),
+                    "latency_us": from_si(float(cost.layer_latency_s[index]), "us"),
+                    "energy_uJ": from_si(float(cost.layer_energy_J[index]), "uJ"),
+                    "area_mm2": from_si(float(cost.layer_area_m2[index]), "mm2"),
+                }
+            )
+        return rows
+
+    def breakdown_rows(self) -> dict[str, dict[str, float]]:
+        """Per component: area, dynamic energy and latency, in report units.
+
+        Each column adds up to its total, so a component without a part of its own has 0: the time
+        of the ADCs, for one, is that of the array which they read.
+        """
+        cost = self.cost
+        names = dict.fromkeys([*cost.areas_m2, *cost.energies_J, *cost.times_s])
+        rows: dict[str, dict[str, float]] = {}
+        for name in names:
+            row: dict[str, float] = {}
+            for key, table, unit in (
+                ("area_mm2", cost.areas_m2, "mm2"),
+                ("energy_uJ", cost.energies_J, "uJ"),
+                ("latency_us", cost.times_s, "us"),
+            ):
+                row[key] = from_si(float(table[name]), unit) if name in table else 0.0
+            rows[name] = row
+        return rows
+
+    @property
+    def layers(self) -> pandas.DataFrame:
+        """Layers as a frame, indexed by name."""
+        import pandas as pd
+
+        return pd.DataFrame(self.layer_rows()).set_index("name")
+
+    @property
+    def breakdown(self) -> pandas.DataFrame:
+        """Components as a frame."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict(self.breakdown_rows(), orient="index")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON contract of ``archsim map --format json``."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "archsim": __version__,
+            "network": self.network,
+            "design": self.design,
+            "chip": self.resolved.chip.name,
+            "device": self.resolved.device.name,
+            "technology": self.resolved.technology.name,
+            "tsb": None if self.design == "none" else self.resolved.tsb.model_dump(mode="json"),
+            "config_hash": self.resolved.config_hash,
+            "feasible": self.feasible,
+            "infeasible": [c.to_dict() for c in self.cost.constraints if bool(c.violated)],
+            "totals": self.totals,
+            "breakdown": self.breakdown_rows() if self.feasible else None,
+            "layers": self.layer_rows() if self.feasible else None,
+            "capacity": self.capacity,
+            "coverage": self.graph.coverage.to_dict(),
+            "unmapped": [
+                {
+                    "name": op.name,
+                    "op": op.op,
+                    "shape": list(op.shape),
+                    "macs": op.macs,
+                    "share": op.share,
+                }
+                for op in self.graph.unmapped
+            ],
+            "worked_out_beforehand": [
+                {"name": own.name, "op": own.op, "macs": own.macs} for own in self.graph.beforehand
+            ],
+        }
+
+    def __repr__(self) -> str:
+        """One line: what was mapped and the totals that matter."""
+        head = f"MapResult({self.network}, design={self.design}, chip={self.resolved.chip.name}"
+        if not self.feasible:
+            return f"{head}, infeasible: {'; '.join(self.infeasible_because)})"
+        cost = self.cost
+        return (
+            f"{head}, area={from_si(float(cost.area_m2), 'mm2'):.4g} mm2, "
+            f"energy={engineering(float(cost.energy_J), 'J')}, "
+            f"latency={engineering(float(cost.latency_s), 's')}, "
+            f"period={engineering(float(cost.period_s), 's')})"
+        )
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        title = html.escape(repr(self))
+        if not self.feasible:
+            return f"<p>{title}</p>"
+        totals = pd.Series(self.totals, name="total").to_frame()
+        return f"<p>{title}</p>{totals.to_html()}{self.layers.to_html()}"
+
+
+#: Keys of :attr:`MapResult.totals`, in report order.
+TOTAL_NAMES = (
+    "area_mm2",
+    "dynamic_energy_uJ",
+    "leakage_energy_uJ",
+    "energy_uJ",
+    "latency_us",
+    "period_us",
+    "edp_uJ_us",
+    "edp_period_uJ_us",
+    "throughput_per_s",
+    "tops_per_W",
+    "clock_ns",
+    "leakage_power_mW",
+    "subarrays",
+    "subarrays_used",
+    "tiles",
+    "chips",
+    "loads_per_image",
+    "utilisation",
+    "weights",
+    "macs",
+    "write_pulses",
+    "verify_reads",
+    "programming_time_ms",
+    "programming_energy_uJ",
+)
+
+
+def _map_text(layer: MvmLayer) -> str:
+    planes = f"{layer.in_depth}x" if layer.in_depth > 1 else ""
+    return f"{layer.in_channels}x{planes}{layer.in_height}x{layer.in_width}"
+
+
+def _kernel_text(layer: MvmLayer) -> str:
+    planes = f"{layer.kernel_d}x" if layer.kernel_d > 1 else ""
+    return f"{planes}{layer.kernel_h}x{layer.kernel_w}"

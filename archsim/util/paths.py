@@ -1,0 +1,30 @@
+"""Where the files that archsim ships are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archsim.errors import DataError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def configs_dir() -> Path:
+    """Return the folder of the shipped YAML presets, whatever the working directory is.
+
+    In a wheel it is ``archsim/_configs``. In a source checkout, installed as editable or not, it is
+    ``configs/`` beside the package.
+
+    Raises:
+        DataError: Neither is there: the installation is damaged.
+    """
+    installed = _PACKAGE / "_configs"
+    if installed.is_dir():
+        return installed
+    checkout = _PACKAGE.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "configs").is_dir():
+        return checkout / "configs"
+    raise DataError(
+        f"the presets of archsim are neither in {installed} nor in {checkout / 'configs'}; "
+        "install archsim again"
+    )

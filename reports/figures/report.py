@@ -1,0 +1,157 @@
+"""Accuracy against what it costs: EDP, and write pulses, with both intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from archsim.errors import DataError
+from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
+from reports.tables.report import half_width
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from archsim.results.report import JointResult
+
+#: Costs of the panels: column of the joint result.
+COSTS = ("edp_uJ_us", "write_pulses")
+_COLOURS = {"none": COLOURS[0], "common": COLOURS[1], "separate": COLOURS[2]}
+_LABELS = {"none": "without a block", "common": "common block", "separate": "separate blocks"}
+#: Share of a logarithmic axis that is left free to the right of the dots, for their names.
+_ROOM = 0.25
+#: Designs whose names stand beside them: more would hide each other.
+_MOST_NAMES = 14
+
+
+class Mark(NamedTuple):
+    """A design: its name, placement, costs, accuracy in per cent, and half its interval."""
+
+    label: str
+    design: str
+    costs: tuple[float, ...]
+    accuracy: float
+    half_width: float | None
+
+
+class JointInfo(NamedTuple):
+    """Designs of one sigma, and the axes of their costs."""
+
+    sigma: float
+    axes: tuple[Axis, ...]
+    marks: tuple[Mark, ...]
+
+
+def collect_joint(result: JointResult, sigma: float) -> JointInfo:
+    """Collect the designs that have both an accuracy and a cost.
+
+    Args:
+        result: the joint result.
+        sigma: of the study.
+
+    Raises:
+        DataError: there is none.
+    """
+    marks = []
+    for own, row in zip(result.designs, result.rows(), strict=True):
+        costs = [row[name] for name in COSTS]
+        if own.sigma != sigma or row["accuracy"] is None or None in costs:
+            continue
+        half = half_width(row)
+        marks.append(
+            Mark(
+                own.label,
+                own.design,
+                tuple(float(cost) for cost in costs),
+                100 * row["accuracy"],
+                None if half is None else 100 * half,
+            )
+        )
+    if not marks:
+        raise DataError(f"joint figure: no design at sigma {sigma:g} has accuracy and cost")
+    axes = tuple(
+        axis_of(name, np.asarray([mark.costs[place] for mark in marks]), maximise=False)
+        for place, name in enumerate(COSTS)
+    )
+    return JointInfo(sigma, axes, tuple(marks))
+
+
+def draw_joint(info: JointInfo) -> Figure:
+    """Draw a panel per cost, designs as numbered dots with a list of their names."""
+    figure = new_figure(10.5, 4.6)
+    panels = figure.subplots(1, len(info.axes), sharey=True)
+    for place, (axes, axis) in enumerate(zip(panels, info.axes, strict=True)):
+        _draw_panel(axes, axis, info.marks, place)
+    panels[0].set_ylabel("accuracy, %")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False
+    )
+    figure.suptitle(f"Accuracy against cost, sigma {info.sigma:g}", fontsize=10, x=0.01, ha="left")
+    return figure
+
+
+def _draw_panel(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
+    for design in dict.fromkeys(mark.design for mark in marks):
+        own = [mark for mark in marks if mark.design == design]
+        axes.errorbar(
+            [mark.costs[place] / axis.factor for mark in own],
+            [mark.accuracy for mark in own],
+            yerr=[mark.half_width or 0.0 for mark in own],
+            fmt="o",
+            color=_COLOURS[design],
+            markersize=5,
+            elinewidth=1,
+            label=_LABELS[design],
+        )
+    if axis.is_log:
+        values = [mark.costs[place] / axis.factor for mark in marks]
+        axes.set_xscale("log")
+        plain_ticks(axes.xaxis, min(values), max(values))
+    if len(marks) <= _MOST_NAMES:
+        _name(axes, axis, marks, place)
+        if axis.is_log:  # room for the names of the last dots
+            low, high = axes.get_xlim()
+            axes.set_xlim(low, high * (high / low) ** _ROOM)
+    axes.set_xlabel(axis.full_title)
+    tidy(axes)
+
+
+def _name(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
+    """Write names beside the dots, those at nearly the same place under each other."""
+    span = max(mark.accuracy for mark in marks) - min(mark.accuracy for mark in marks)
+    used: list[tuple[float, float]] = []
+    for mark in sorted(marks, key=lambda each: -each.accuracy):
+        x, y = mark.costs[place] / axis.factor, mark.accuracy
+        height = y
+        while any(abs(height - other) < 0.045 * span and _near(x, at) for at, other in used):
+            height -= 0.045 * span
+        used.append((x, height))
+        axes.annotate(
+            mark.label, (x, y), xytext=(x, height), textcoords="data", fontsize=6.5,
+            va="center", ha="left", color="#444444",
+        ).set_position((x * 1.03 if axis.is_log else x, height))  # fmt: skip
+
+
+def _near(one: float, other: float) -> bool:
+    return max(one, other) < 3 * min(one, other)
+
+
+def save_joint(result: JointResult, sigma: float, path: Path) -> None:
+    """Collect, draw and write the figure.
+
+    Args:
+        result: the joint result.
+        sigma: of the study.
+        path: PNG, SVG or PDF.
+
+    Raises:
+        ConfigError: a wrong ending or a place that cannot be written to.
+        DataError: no design with accuracy and cost.
+    """
+    check_suffix(path)
+    save(draw_joint(collect_joint(result, sigma)), path)

@@ -1,0 +1,1 @@
+"""Results as plain tables, a file per result."""

@@ -1,0 +1,184 @@
+"""Tables of one mapped network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archsim.units import engineering
+
+if TYPE_CHECKING:
+    from archsim.results.mapped import MapResult
+from reports.tables.table import MISSING, Cell, Column, Kind, Table, show
+
+
+def layers(result: MapResult) -> Table:
+    """Every layer with all that is known of it; the columns are those of the JSON contract."""
+    rows = [
+        tuple(row[column.key] for column in _LAYER_COLUMNS) for row in result.layer_rows()
+    ] if result.feasible else []  # fmt: skip
+    return Table("Layers", _LAYER_COLUMNS, tuple(rows))
+
+
+_LAYER_COLUMNS = (
+    Column("name", "layer", wraps=True),
+    Column("kind", "kind"),
+    Column("input", "input"),
+    Column("kernel", "kernel"),
+    Column("matrix_rows", "rows", "count"),
+    Column("matrix_cols", "cols", "count"),
+    Column("weights", "weights", "count"),
+    Column("instances", "instances", "count"),
+    Column("mvms", "MVMs", "count"),
+    Column("mapping", "mapping"),
+    Column("copies", "copies", "count"),
+    Column("tiles", "tiles", "count"),
+    Column("subarrays", "sub-\narrays", "count"),
+    Column("utilisation", "util.", "percent", "%"),
+    Column("latency_us", "latency", "number", "us"),
+    Column("energy_uJ", "energy", "number", "uJ"),
+    Column("area_mm2", "area", "number", "mm2"),
+)
+
+
+def layer_overview(result: MapResult) -> Table:
+    """The layers for people: the matrix in one column, in cells."""
+    table = layers(result)
+    matrix = Column("matrix", "matrix")
+    rows = [
+        (*row, f"{record['matrix_rows']}x{record['matrix_cols']}")
+        for row, record in zip(table.rows, table.records(), strict=True)
+    ]
+    whole = Table(table.title, (*table.columns, matrix), tuple(rows))
+    return whole.select((*SHAPE_COLUMNS, *COST_COLUMNS[1:]))
+
+
+@dataclass(frozen=True)
+class _Total:
+    label: str
+    unit: str = ""
+    kind: Kind = "number"
+
+
+def totals(result: MapResult) -> tuple[Table, Table]:
+    """Chip totals in two groups: one inference, and the chip with its programming."""
+    values = result.totals
+    return (
+        _totals_group("One inference", _INFERENCE, values),
+        _totals_group("Chip and programming", _chip_totals(values), values),
+    )
+
+
+def _chip_totals(values: dict[str, float | int | None]) -> dict[str, _Total]:
+    """The totals of the chip; chips and loads only where the network does not fit on one."""
+    trivial = {"chips": 1, "loads_per_image": 0}
+    return {
+        key: entry
+        for key, entry in _CHIP.items()
+        if key not in trivial or values[key] not in (None, trivial[key])
+    }
+
+
+def _totals_group(
+    title: str, entries: dict[str, _Total], values: dict[str, float | int | None]
+) -> Table:
+    columns = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
+    rows = []
+    for key, entry in entries.items():
+        value = values[key]
+        if entry.kind != "engineering":
+            rows.append((key, entry.label, show(value, entry.kind), entry.unit))
+            continue
+        text = MISSING if value is None else engineering(float(value))
+        number, _, prefix = text.partition(" ")
+        rows.append((key, entry.label, number, f"{prefix} {entry.unit}".strip()))
+    return Table(title, columns, tuple(rows))
+
+
+def breakdown(result: MapResult) -> Table:
+    """Area, dynamic energy and latency per component with their shares, and the sums.
+
+    Components that cost nothing on this chip are left out.
+    """
+    parts = ("area_mm2", "energy_uJ", "latency_us")
+    columns = [Column("component", "component")]
+    for key in parts:
+        name, _, unit = key.partition("_")
+        columns += [Column(key, name, "number", unit), Column(f"{name}_share", "", "percent", "%")]
+    if not result.feasible:
+        return Table("Breakdown", tuple(columns), ())
+    components = result.breakdown_rows()
+    sums = {key: sum(row[key] for row in components.values()) for key in parts}
+    rows: list[tuple[Cell, ...]] = []
+    for name, row in {**components, "total": sums}.items():
+        if not any(row[key] for key in parts):
+            continue
+        cells: list[Cell] = [name.replace("_", " ")]
+        for key in parts:
+            value, whole = row[key], sums[key]
+            cells += [value or None, value / whole if value and whole else None]
+        rows.append(tuple(cells))
+    return Table("Breakdown (dynamic energy)", tuple(columns), tuple(rows))
+
+
+def shortages(result: MapResult) -> Table:
+    """What an infeasible design asks for, what it can have, and what to change."""
+    columns = (
+        Column("name", "bound"),
+        Column("demand", "needed", "number"),
+        Column("bound", "available", "number"),
+        Column("unit", "unit"),
+        Column("levers", "change", wraps=True),
+    )
+    entries = result.to_dict()["infeasible"]
+    rows = [
+        (e["name"], e["demand"], e["bound"], e["unit"], "\n".join(e["levers"])) for e in entries
+    ]
+    return Table("Infeasible", columns, tuple(rows))
+
+
+def heading(result: MapResult) -> str:
+    """One line: network, design, chip and the hash of the whole configuration."""
+    resolved = result.resolved
+    return (
+        f"{result.network}, design {result.design}, chip {resolved.chip.name} "
+        f"({resolved.technology.name}, {resolved.device.name}), config {resolved.config_hash}"
+    )
+
+
+#: Columns of :func:`layer_overview` that say what a layer is, and what it takes.
+SHAPE_COLUMNS = ("name", "kind", "input", "kernel", "matrix", "mvms")
+COST_COLUMNS = (
+    "name", "copies", "tiles", "subarrays", "utilisation", "latency_us", "energy_uJ", "area_mm2",
+)  # fmt: skip
+
+
+#: Key of ``MapResult.totals`` -> how people read it. Two groups: the inference, then the chip.
+_INFERENCE = {
+    "dynamic_energy_uJ": _Total("dynamic energy", "uJ"),
+    "leakage_energy_uJ": _Total("leakage energy", "uJ"),
+    "energy_uJ": _Total("energy", "uJ"),
+    "latency_us": _Total("latency", "us"),
+    "period_us": _Total("period", "us"),
+    "edp_uJ_us": _Total("EDP (latency)", "uJ us"),
+    "edp_period_uJ_us": _Total("EDP (period)", "uJ us"),
+    "throughput_per_s": _Total("throughput", "1/s"),
+    "tops_per_W": _Total("efficiency", "TOPS/W"),
+    "clock_ns": _Total("clock period", "ns"),
+    "leakage_power_mW": _Total("leakage power", "mW"),
+}
+_CHIP = {
+    "area_mm2": _Total("area", "mm2"),
+    "tiles": _Total("tiles", "", "count"),
+    "chips": _Total("chips", "", "count"),
+    "loads_per_image": _Total("parts written per image"),
+    "subarrays": _Total("subarrays", "", "count"),
+    "subarrays_used": _Total("subarrays used", "", "count"),
+    "utilisation": _Total("cells used", "%", "percent"),
+    "weights": _Total("weights", "", "engineering"),
+    "macs": _Total("MACs on crossbars", "", "engineering"),
+    "write_pulses": _Total("write pulses", "", "engineering"),
+    "verify_reads": _Total("verify reads", "", "engineering"),
+    "programming_time_ms": _Total("programming time", "ms"),
+    "programming_energy_uJ": _Total("programming energy", "uJ"),
+}

@@ -1,0 +1,76 @@
+"""What methods of a study are to the cost engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archsim.api.report.hardware import hardware_of, map_command
+from archsim.config.study import Study
+
+STUDY: dict[str, Any] = {
+    "name": "small",
+    "network": "lenet3",
+    "data": "mnist",
+    "sigma": [0.2],
+    "backbones": {"noise": {}},
+    "methods": [{"name": "plain"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ({"corrections": "biases"}, ["chip.correction.kind=bias", "chip.correction.layers=all"]),
+        (
+            {"corrections": "output-match"},
+            ["chip.correction.kind=scale-and-bias", "chip.correction.layers=linear"],
+        ),
+        (
+            {"write": "swim", "fraction": 0.1},
+            ["chip.programming.policy=fraction", "chip.programming.fraction=0.1"],
+        ),
+        ({"copies": {"fc.weight": 2}}, ["chip.hierarchy.linear_copies=2"]),
+        ({"corrections": "tsb", "verify": False}, ["chip.programming.policy=none"]),
+        (
+            {"corrections": "last-layers"},
+            [
+                "chip.programming.policy=last-layers",
+                "chip.programming.last_layers=1",
+                "chip.programming.rewritten_layers=1",
+            ],
+        ),
+        (
+            {"corrections": "last-layers", "verify": False},
+            ["chip.programming.policy=none", "chip.programming.rewritten_layers=1"],
+        ),
+        (
+            {"write": "last-layers", "last_layers": 2},
+            ["chip.programming.policy=last-layers", "chip.programming.last_layers=2"],
+        ),
+    ],
+)
+def test_settings_of_methods(method, expected):
+    study = Study.model_validate({**STUDY, "methods": [{"name": "it", **method}]})
+    found = hardware_of(study, study.methods[0], 0.2)
+    assert set(expected) <= set(found.overrides or ())
+
+
+def test_a_spread_of_the_maximum_is_converted():
+    """stt-mram says its spread relative to the maximum; a study relative to the range."""
+    study = Study.model_validate({**STUDY, "device": "stt-mram", "bits_per_cell": 1})
+    overrides = hardware_of(study, study.methods[0], 0.2).overrides or ()
+    own = next(text for text in overrides if text.startswith("device.sigma="))
+    assert float(own.removeprefix("device.sigma=")) < 0.19
+
+
+def test_command_of_a_method_maps_it():
+    study = Study.model_validate({**STUDY, "methods": [{"name": "it", "write": "all"}]})
+    overrides = hardware_of(study, study.methods[0], 0.2).overrides
+    assert overrides is not None
+    said = map_command(study, "none", "rram-22nm", overrides)
+    assert said.startswith("archsim map lenet3 --design none --chip rram-22nm --device rram")
+    assert "--set chip.programming.policy=all" in said
+    other = study.model_copy(update={"options": {"widths": [2, 4]}})
+    assert map_command(other, "none", "rram-22nm", overrides) == ""

@@ -1,0 +1,338 @@
+"""Designs and rows of a space are what resolving and mapping each point by itself gives."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archsim.api.map import map_network
+from archsim.arch.design import DesignBatch
+from archsim.errors import ConfigError
+from archsim.explore.query.result import map_command
+from archsim.explore.run.rows import RESULTS, box_rows
+from archsim.explore.run.sweep import Job
+from archsim.explore.space.check import check_against_resolve, differences, telling_points
+from archsim.explore.space.points import Space
+from archsim.explore.space.rules import LAST_LAYERS, broken
+from archsim.explore.space.selection import Box
+from archsim.results.mapped import MapResult
+from tests.explore.sweeps import MIXED, run_cli, space_of, sweep_of
+
+SPACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "mixed": (MIXED, {}),
+    "networks": (
+        {
+            "network": ["lenet3", "vgg8"],
+            "design": ["none", "common", "separate"],
+            "tsb": ["paper", "paper-lenet3"],
+            "chip.hierarchy.duplication": ["none", "balance"],
+            "chip.precision.bits_per_cell": [1, 2, 4],
+        },
+        {"set": ["chip.adc.kind=sar"]},
+    ),
+    "devices": (
+        {
+            "chip": ["rram-22nm", "neurosim-v1.4"],
+            "device": ["sram", "rram", "stt-mram", "pcm", "fefet2"],
+            "chip.programming.policy": ["none", "tsb", "all"],
+            "chip.precision.bits_per_cell": [1, 2],
+            "device.sigma": {"values": [0.05, 0.2], "when": "device == rram"},
+        },
+        {"design": "common"},
+    ),
+    "too small": (
+        {
+            "chip.off_chip.when_full": ["refuse", "reload", "multi-chip"],
+            "chip.hierarchy.max_tiles": [1, 3, 1000],
+            "chip.crossbar.rows": [32, 128],
+            "chip.crossbar.cols": {"same_as": "chip.crossbar.rows"},
+            "chip.crossbar.mux_ratio": {"from": 4, "to": 16, "factor": 2},
+        },
+        {},
+    ),
+    "numbers": (
+        {
+            "device.r_on": {"from": 20, "to": 200, "points": 5, "scale": "log"},
+            "device.r_off": [1700, 3000.5],
+            "device.sigma": [0, 0.1, 1e-7],
+            "chip.calibration.adc_energy": [0.5, 1.0],
+            "chip.timing.pipeline": [True, False],
+            "chip.programming.policy": ["none", "all"],
+        },
+        {},
+    ),
+}
+
+
+def box_of(space: Space, point: int) -> Box:
+    return Box(tuple(slice(digit, digit + 1) for digit in space.grid.digits(point)))
+
+
+def some_points(space: Space, count: int) -> list[int]:
+    """Allowed points, spread by a fixed generator; those that tell most among them."""
+    generator = torch.Generator().manual_seed(1)
+    order = torch.randperm(space.grid.size, generator=generator)[:count].tolist()
+    return sorted({*order, *telling_points(space, count)})
+
+
+def map_point(space: Space, settings: dict[str, Any]) -> MapResult:
+    """Map a point by itself, with nothing of the sweep's code but what it says it sets."""
+    sweep = space.sweep
+    dotted = [f"{path}={value}" for path, value in settings.items() if "." in path]
+    return map_network(
+        settings.get("network", sweep.network),
+        design=settings.get("design", sweep.design),
+        chip=settings.get("chip", sweep.chip),
+        technology=settings.get("technology", sweep.technology),
+        device=settings.get("device", sweep.device),
+        tsb=settings.get("tsb", sweep.tsb),
+        overrides=[*sweep.settings, *dotted],
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_rows_are_those_of_map(name: str) -> None:
+    axes, keys = SPACES[name]
+    space = space_of(axes, **keys)
+    checked = 0
+    for point in some_points(space, 4):
+        rows = box_rows(space, box_of(space, point)).table.to_pylist()
+        if not rows:
+            continue
+        (row,) = rows
+        result = map_point(space, space.settings(point))
+        assert row["point"] == point
+        assert row["feasible"] == result.feasible
+        checked += 1
+        if not result.feasible:
+            violated = [own.name for own in result.cost.constraints if bool(own.violated)]
+            assert row["infeasible_because"] == violated[0]
+            assert [row[column] for column in RESULTS] == [None] * len(RESULTS)
+            continue
+        assert row["infeasible_because"] is None
+        for column, get in RESULTS.items():
+            assert row[column] == pytest.approx(float(get(result.cost)), rel=1e-12, abs=0), column
+        assert row["tiles"] == result.totals["tiles"]
+        assert row["subarrays_used"] == result.totals["subarrays_used"]
+    assert checked >= 4
+
+
+def test_rows_of_a_box_are_those_of_its_points() -> None:
+    space = space_of(MIXED)
+    generator = torch.Generator().manual_seed(2)
+    box = Box((slice(1, 2), *(slice(0, len(axis)) for axis in space.grid.axes[1:])))
+    rows = box_rows(space, box).table.to_pylist()
+    kept = space.grid.kept(box, space.grid.tables(box))
+    assert [row["point"] for row in rows] == space.grid.points(box)[kept].tolist()
+    for place in torch.randperm(len(rows), generator=generator)[:20].tolist():
+        row = rows[place]
+        (alone,) = box_rows(space, box_of(space, row["point"])).table.to_pylist()
+        for column, value in row.items():
+            is_result = column in RESULTS and value is not None
+            wanted = pytest.approx(value, rel=1e-12, abs=0) if is_result else value
+            assert alone[column] == wanted, column
+        expected = space.settings(row["point"])
+        columns = space.columns
+        for path, column in columns.items():
+            assert row[column] == expected.get(path), path
+
+
+def test_null_is_an_empty_cell_in_a_column_of_numbers() -> None:
+    limit = "chip.programming.max_power={value: 10, unit: mW, source: test}"
+    space = space_of(
+        {"chip.programming.max_power": [None, 20, 40], "chip.crossbar.cols": [64, 128]},
+        set=[limit, "chip.programming.policy=all"],
+    )
+    box = Box(tuple(slice(0, len(axis)) for axis in space.grid.axes))
+    table = box_rows(space, box).table
+    assert table["chip.programming.max_power_mW"].to_pylist() == [None, None, 20, 20, 40, 40]
+    for row in table.to_pylist():
+        result = map_point(space, {**space.settings(row["point"])} | _null(space, row["point"]))
+        assert row["programming_time_s"] == pytest.approx(
+            float(result.cost.programming.time_s), rel=1e-12, abs=0
+        )
+
+
+def _null(space: Space, point: int) -> dict[str, str]:
+    return {path: "null" for path, value in space.settings(point).items() if value is None}
+
+
+#: Values that go together in part only: with each other, with the base, or with nothing.
+POOL: dict[str, list[Any]] = {
+    "device": ["rram", "sram", "stt-mram", "rram4", "pcm", "fefet6"],
+    "chip.precision.bits_per_cell": [1, 2, 3, 4],
+    "chip.precision.weight_bits": [4, 6, 8],
+    "chip.precision.pad_top_slice": [False, True],
+    "chip.precision.encoding": ["offset", "differential"],
+    "chip.crossbar.cols": [8, 16, 20, 96, 128],
+    "chip.crossbar.mux_ratio": [3, 5, 8, 16],
+    "chip.adc.model": ["circuit", "isaac"],
+    "chip.adc.bits": [4, 5, 8],
+    "chip.programming.policy": ["none", "all", "tsb"],
+    "device.max_bits_per_cell": [1, 2, 4],
+    "device.sigma": [0.05, 0.4, 0.9],
+    "device.stuck_on_rate": [0.1, 0.6],
+    "device.stuck_off_rate": [0.3, 0.5],
+    "device.spread_reference": ["range", "maximum"],
+}
+
+
+@st.composite
+def pooled(draw: st.DrawFn) -> tuple[dict[str, list[Any]], str, list[str]]:
+    """A few axes with a few values each, a device and settings of the base."""
+    paths = draw(st.lists(st.sampled_from(list(POOL)), min_size=1, max_size=4, unique=True))
+    axes = {
+        path: draw(st.lists(st.sampled_from(POOL[path]), min_size=1, max_size=3, unique=True))
+        for path in paths
+    }
+    device = draw(st.sampled_from(POOL["device"][:4]))
+    bits = draw(st.sampled_from([1, 2]))
+    return axes, device, [f"chip.precision.bits_per_cell={bits}"]
+
+
+def resolves(space: Space, point: int) -> DesignBatch | None:
+    try:
+        resolved, design, _ = space.resolve(space.settings(point))
+        return DesignBatch.from_resolved(resolved, design)
+    except ConfigError:
+        return None
+
+
+@pytest.mark.slow
+@given(pooled())
+@settings(max_examples=60)
+def test_a_combination_is_left_out_exactly_if_no_configuration_allows_it(
+    drawn: tuple[dict[str, list[Any]], str, list[str]],
+) -> None:
+    axes, device, base_settings = drawn
+    space = space_of(axes, device=device, set=base_settings)
+    alone = {point: resolves(space, point) for point in range(space.grid.size)}
+    base, refused = None, ""
+    try:
+        base = space.base(())
+    except ConfigError as error:
+        refused = str(error)
+    if base is None:
+        # As a whole: an axis without effect, or some value of some axis is allowed nowhere.
+        allowed = [space.grid.digits(point) for point, one in alone.items() if one is not None]
+        seen = [len(set(values)) for values in zip(*allowed, strict=True)]
+        assert "changes nothing" in refused or seen != list(space.grid.shape), refused
+        return
+    for point, one in alone.items():
+        _, design, limits = space.design(box_of(space, point))
+        wrong = broken(design, limits, len(base.table))
+        assert (one is None) == bool(wrong), (space.settings(point), wrong)
+        if one is not None:
+            assert differences(one, design) == [], space.settings(point)
+
+
+def test_more_last_layers_than_there_are() -> None:
+    space = space_of(
+        {"chip.programming.policy": ["all", "last-layers"], "chip.programming.last_layers": [3, 4]}
+    )
+    rows = box_rows(space, Box((slice(0, 2), slice(0, 2))))
+    assert rows.table["point"].to_pylist() == [0, 1, 2]
+    assert rows.forbidden == {LAST_LAYERS: 1}
+    with pytest.raises(ConfigError, match="last_layers = 4"):
+        map_point(space, space.settings(3))
+    again = space_of({"chip.programming.rewritten_layers": [0, 3, 4]})
+    assert box_rows(again, Box((slice(0, 3),))).forbidden == {LAST_LAYERS: 1}
+
+
+@pytest.mark.parametrize("name", ["mixed", "numbers", "devices"])
+def test_the_command_of_a_point_gives_its_numbers(name: str) -> None:
+    axes, keys = SPACES[name]
+    space = space_of(axes, **keys)
+    for point in telling_points(space, 3):
+        (row,) = box_rows(space, box_of(space, point)).table.to_pylist()
+        words = shlex.split(map_command(space, point))
+        assert words[:2] == ["archsim", "map"]
+        done = run_cli(*words[1:], "--format", "json")
+        if not row["feasible"]:
+            assert done.exit_code == 1
+            continue
+        assert done.exit_code == 0, done.stderr
+        edp = json.loads(done.stdout)["totals"]["edp_uJ_us"]
+        assert row["edp_Js"] * 1e12 == pytest.approx(edp, rel=1e-12, abs=0)
+
+
+def test_there_is_no_point_beyond_the_last() -> None:
+    space = space_of({"chip.crossbar.rows": [64, 128]})
+    for point in (-1, 2):
+        with pytest.raises(ConfigError, match=f"point {point}; allowed: 0 to 1"):
+            map_command(space, point)
+
+
+def test_axes_that_act_on_each_other_are_refused() -> None:
+    # A device without a noise of its own for verify reads takes that of any read.
+    sweep = sweep_of({"device": ["rram", "pcm"], "device.read_noise_sigma": [0.01, 0.05]})
+    with pytest.raises(ConfigError, match=r"act on each other: verify_noise depends on more"):
+        Job(sweep).plan()
+
+
+def test_a_value_that_a_device_does_not_have_is_refused() -> None:
+    axes: dict[str, Any] = {"device": ["rram", "sram"], "device.write_verify.max_pulses": [5, 10]}
+    keys: dict[str, Any] = {"set": ["chip.precision.bits_per_cell=1"]}
+    with pytest.raises(ConfigError, match=r"(?s)write_verify is null.*condition \(when\)"):
+        Job(sweep_of(axes, **keys)).plan()
+    axes["device.write_verify.max_pulses"] = {"values": [5, 10], "when": "device != sram"}
+    assert Job(sweep_of(axes, **keys)).plan().points == 3
+
+
+def test_a_table_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = space_of(MIXED)
+    points = telling_points(space, 64)
+    check_against_resolve(space, points)
+    tables = space.base((1,)).tables
+    tables["chip.adc.bits"]["rows"] = torch.tensor([64.0, 64.0, 65.0], dtype=torch.float64)
+    monkeypatch.setattr(Space, "base", lambda self, digits: space._bases[(1,)])
+    with pytest.raises(ConfigError, match="act on each other"):
+        check_against_resolve(space, points)
+
+
+def test_telling_points_have_each_pair_of_values() -> None:
+    axes = {**MIXED, "design": ["none", "common", "separate"]}
+    space = space_of({name: axis for name, axis in axes.items() if not name.startswith("tsb")})
+    points = telling_points(space, 64)
+    assert len(set(points)) == len(points) < 30
+    digits = [space.grid.digits(point)[1:] for point in points]
+    shape = space.grid.shape[1:]
+    for one in range(len(shape)):
+        for other in range(one):
+            pairs = {(own[one], own[other]) for own in digits}
+            assert len(pairs) == shape[one] * shape[other]
+
+
+def test_telling_points_of_long_and_single_axes() -> None:
+    long = space_of({"device.r_on": {"from": 20, "to": 200, "points": 20}, "device.sigma": [0.05]})
+    points = telling_points(long, 64)
+    assert len(points) == 8
+    assert {0, 19} <= set(points)
+    assert telling_points(space_of({"chip.crossbar.rows": [64, 128]}), 64) == [0, 1]
+
+
+def test_identity_changes_with_what_rows_depend_on(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = {"chip.adc.bits": [4, 5]}
+
+    def said(**keys: Any) -> Sequence[Any]:
+        job = Job(sweep_of(axes, **keys))
+        return list(job.identity().values())
+
+    assert said() == said(objectives=["latency"], constraints=["area_mm2 < 3"], description="x")
+    for keys in ({"part_points": 1}, {"device": "pcm"}, {"set": ["chip.adc.kind=sar"]}):
+        assert said() != said(**keys)
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: rram\nsigma: {value: 0.11, unit: '1', source: mine}\n")
+    before = said(device=str(file))
+    file.write_text("extends: rram\nsigma: {value: 0.12, unit: '1', source: mine}\n")
+    assert said(device=str(file)) != before

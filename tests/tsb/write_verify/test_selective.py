@@ -1,0 +1,455 @@
+"""Policies, granularities and their cost: by hand, by brute force, and against the samplers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from archsim.arch.design import DesignBatch
+from archsim.config.resolve import resolve
+from archsim.device import (
+    PulseLaw,
+    WeightFormat,
+    WriteArray,
+    program_weights,
+    sample_write_verify,
+)
+from archsim.errors import ConfigError
+from mapping.bit_slice import matrix_columns
+from tsb.cells.weight_cells import CellModel, weight_cells
+from tsb.shared_block import SharedBlock
+from tsb.write_verify.effort import granularity_table, slowest_of_classes, write_effort
+from tsb.write_verify.selective import (
+    GRANULARITIES,
+    Tiling,
+    magnitude_scores,
+    random_scores,
+    variance_scores,
+    verify_all,
+    verify_captured,
+    verify_fraction,
+    verify_last_layers,
+    verify_named,
+    verify_none,
+    verify_shared_block,
+)
+
+CELL = CellModel(
+    sigma=0.1,
+    write_model="incremental",
+    tolerance=0.043,
+    max_pulses=100,
+    step_gain=0.055,
+    step_sigma=0.02,
+)
+TILING = Tiling(rows=6, cols=16, slices=4)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def network() -> dict[str, torch.Tensor]:
+    return {
+        "conv": torch.randn(7, 2, 3, 3, generator=seeded(1)),
+        "fc": torch.randn(5, 13, generator=seeded(2)),
+    }
+
+
+def count(masks: dict[str, torch.Tensor]) -> int:
+    return sum(int(mask.sum()) for mask in masks.values())
+
+
+def test_simple_policies():
+    weights = network()
+    assert count(verify_none(weights)) == 0
+    assert count(verify_all(weights)) == 7 * 18 + 65
+    last = verify_last_layers(weights, 1)
+    assert (int(last["conv"].sum()), int(last["fc"].sum())) == (0, 65)
+    assert count(verify_last_layers(weights, 0)) == 0
+    assert count(verify_named(weights, ["conv"])) == 7 * 18
+    for mask, weight in zip(last.values(), weights.values(), strict=True):
+        assert mask.shape == weight.shape
+        assert mask.dtype == torch.bool
+    with pytest.raises(ConfigError, match="Did you mean 'conv'"):
+        verify_named(weights, ["cnv"])
+    for wrong in (3, -1):
+        with pytest.raises(ConfigError, match="0 to 2"):
+            verify_last_layers(weights, wrong)
+
+
+def test_shared_block_is_found_wherever_it_is_used():
+    block = SharedBlock(3, depth=2)
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), block, nn.Conv2d(3, 3, 3), block)
+    weights = {name: p for name, p in model.named_parameters() if p.dim() > 1}
+    masks = verify_shared_block(weights, model)
+    assert count(masks) == 2 * 9
+    assert bool(masks["1.layers.0.weight"].all())
+    with pytest.raises(ConfigError, match="no shared block"):
+        verify_shared_block(weights, nn.Sequential(nn.Conv2d(1, 3, 3)))
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [(0, 0), (0.1, 19), (0.0026, 0), (1, 191)])
+def test_fraction_rounds_to_the_nearest_weight(fraction, expected):
+    scores = magnitude_scores(network())
+    assert count(verify_fraction(scores, float(fraction))) == expected  # of 191
+
+
+def test_halves_round_up():
+    assert count(verify_fraction({"w": torch.rand(1, 5)}, 0.5)) == 3
+
+
+@settings(max_examples=40)
+@given(st.floats(0, 1), st.integers(0, 100))
+def test_best_weights_are_taken(fraction, seed):
+    scores = random_scores(network(), seeded(seed))
+    masks = verify_fraction(scores, fraction)
+    inside = torch.cat([score[masks[name]] for name, score in scores.items()])
+    outside = torch.cat([score[~masks[name]] for name, score in scores.items()])
+    if len(inside) and len(outside):
+        assert inside.min() >= outside.max()
+
+
+def test_ties_go_in_order():
+    masks = verify_fraction({"a": torch.ones(1, 3), "b": torch.ones(1, 3)}, 0.5)
+    assert bool(masks["a"].all())
+    assert not bool(masks["b"].any())
+
+
+def brute_force_groups(shape: tuple[int, ...], granularity: str) -> list[set[int]]:
+    """Place every cell on its subarray and collect the weights that share a row, or all of it."""
+    outputs = shape[0]
+    inputs = torch.Size(shape[1:]).numel()
+    per_row = TILING.cols // TILING.slices
+    found: dict[tuple[int, ...], set[int]] = {}
+    for o, r in itertools.product(range(outputs), range(inputs)):
+        subarray = (r // TILING.rows, o // per_row)
+        key = subarray if granularity == "subarray" else (*subarray, r % TILING.rows)
+        found.setdefault(key, set()).add(o * inputs + r)
+    return list(found.values())
+
+
+Place = tuple[int, int, int]
+
+
+def laid_out(outputs: int, inputs: int, tiling: Tiling) -> dict[Place, list[tuple[int, int]]]:
+    """Cells (weight, number) in each row (side, strip of columns, input) of all crossbars."""
+    rows: dict[Place, list[tuple[int, int]]] = {}
+    for o, r in itertools.product(range(outputs), range(inputs)):
+        for side, c in itertools.product(range(tiling.sides), range(tiling.slices)):
+            place = (side, (o * tiling.slices + c) // tiling.cols, r)
+            rows.setdefault(place, []).append((o * inputs + r, side * tiling.slices + c))
+    return rows
+
+
+FORMATS = {
+    "magnitude": WeightFormat(),
+    "differential": WeightFormat(encoding="differential"),
+    "separate-sign": WeightFormat(encoding="separate-sign"),
+    "three bits": WeightFormat(bits_per_cell=3),
+    "three bits, separate-sign": WeightFormat(bits_per_cell=3, encoding="separate-sign"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("cols", [16, 2, 32])
+@pytest.mark.parametrize("granularity", ["row", "subarray"])
+def test_groups_are_rows_of_cells_for_every_format(name, cols, granularity):
+    """Also where a weight is cut in two; alike rows of the two signs' crossbars go together."""
+    form, shape = FORMATS[name], (13, 2, 2, 2)
+    tiling = Tiling.of(form, rows=3, cols=cols)
+    expected: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for (_, strip, row), held in laid_out(13, 8, tiling).items():
+        key = (strip, row if granularity == "row" else row // 3)
+        expected.setdefault(key, set()).update(held)
+    groups = tiling.groups(torch.Size(shape), granularity)
+    if groups.dim() == len(shape):
+        groups = groups.unsqueeze(-1).expand(*shape, form.cells_per_weight)
+    assert groups.shape == (*shape, form.cells_per_weight)
+    flat = groups.reshape(13 * 8, -1)
+    found = [
+        {(int(w), int(c)) for w, c in (flat == g).nonzero()} for g in range(int(flat.max()) + 1)
+    ]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
+    rows = tiling.cell_rows(torch.Size(shape)).reshape(13 * 8, -1)
+    alike = {
+        rows[w, c].item(): set(held)
+        for held in laid_out(13, 8, tiling).values()
+        for w, c in held[:1]
+    }
+    for row, held in alike.items():
+        assert {(int(w), int(c)) for w, c in (rows == row).nonzero()} == held
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("cols", [16, 2])
+def test_subarrays_of_a_kernel_layer_hold_the_channels_of_one_pixel(name, cols):
+    form, shape = FORMATS[name], (13, 5, 2, 3)
+    tiling = Tiling.of(form, rows=3, cols=cols, kernel_layers=frozenset({"conv"}))
+    expected: dict[tuple[int, ...], set[tuple[int, int]]] = {}
+    for (_, strip, row), held in laid_out(13, 30, tiling).items():
+        channel, pixel = divmod(row, 6)
+        expected.setdefault((strip, pixel, channel // 3), set()).update(held)
+    groups = tiling.groups(torch.Size(shape), "subarray", name="conv")
+    if groups.dim() == len(shape):
+        groups = groups.unsqueeze(-1).expand(*shape, form.cells_per_weight)
+    flat = groups.reshape(13 * 30, -1)
+    found = [
+        {(int(w), int(c)) for w, c in (flat == g).nonzero()} for g in range(int(flat.max()) + 1)
+    ]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
+    unrolled = Tiling.of(form, rows=3, cols=cols)
+    other = tiling.groups(torch.Size(shape), "subarray", name="other")
+    assert torch.equal(other, unrolled.groups(torch.Size(shape), "subarray"))
+    for granularity in ("row", "weight"):
+        rows = tiling.groups(torch.Size(shape), granularity, name="conv")
+        assert torch.equal(rows, unrolled.groups(torch.Size(shape), granularity))
+
+
+def test_a_choice_of_subarrays_knows_the_layers_by_name():
+    """The best pixel of one layer, and the best three unrolled inputs of the other."""
+    tiling = Tiling(rows=3, cols=16, slices=4, kernel_layers=frozenset({"conv"}))
+    scores = {name: torch.zeros(4, 3, 1, 2) for name in ("conv", "other")}
+    for name, best in (("conv", 2.0), ("other", 1.0)):
+        scores[name][:, 1, 0, 1] = best
+    masks = verify_fraction(scores, 0.5, granularity="subarray", tiling=tiling)
+    assert bool(masks["conv"][..., 1].all())
+    assert not bool(masks["conv"][..., 0].any())
+    assert masks["other"][0].flatten().tolist() == [False] * 3 + [True] * 3
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_strips_are_those_of_the_mapping_compiler(name):
+    """As many rows of crossbars as the plan has, for a matrix of 43 outputs."""
+    form = FORMATS[name]
+    settings = [f"chip.precision.bits_per_cell={form.bits_per_cell}"]
+    if form.padded_bits:
+        settings.append("chip.precision.pad_top_slice=true")
+    if form.encoding == "differential":
+        settings.append("chip.precision.encoding=differential")
+    design = DesignBatch.from_resolved(resolve(overrides=settings))
+    columns = matrix_columns(design=design, weights_wide=torch.tensor([43.0]))
+    strips = math.ceil(float(columns) / 128)
+    tiling = Tiling.of(form, rows=128, cols=128)
+    assert int(tiling.groups(torch.Size((43, 10)), "row").max()) + 1 == 10 * strips
+
+
+def test_a_part_of_a_weight_has_its_part_of_score_and_size():
+    """Slices of 3 bits on 4 columns: weight 1 lies in two rows, its top digit in the first."""
+    tiling = Tiling.of(WeightFormat(bits_per_cell=3), rows=4, cols=4)
+    whole = 64**2 + 8**2 + 1
+    masks = verify_fraction(
+        {"w": torch.tensor([[0.0], [1.0]])}, 0.5, granularity="row", tiling=tiling
+    )
+    # Half of the weights are 3 cells: the first row has 4, weight 0 and the top of weight 1.
+    assert masks["w"].tolist() == [[[True] * 3], [[True, False, False]]]
+    shares = tiling.cell_shares
+    assert shares.tolist() == pytest.approx([64**2 / whole, 8**2 / whole, 1 / whole])
+    masks = verify_captured(
+        {"w": torch.tensor([[0.0], [1.0]])}, 0.99, granularity="row", tiling=tiling
+    )
+    assert masks["w"].tolist() == [[[True] * 3], [[True] * 3]]
+    assert count(masks) == 6
+
+
+def test_rows_that_are_verified_are_those_that_wait():
+    """Whole rows of 3-bit cells: the sampler's crossbars wait in as many rows as were chosen."""
+    form = WeightFormat(bits_per_cell=3)
+    weights = {"w": torch.randn(43, 50, generator=seeded(8))}
+    tiling = Tiling.of(form, rows=64, cols=128)
+    masks = verify_fraction(magnitude_scores(weights), 0.2, granularity="row", tiling=tiling)
+    chosen = tiling.groups(weights["w"].shape, "row")[masks["w"]].unique().numel()
+    device = resolve(overrides=["device.sigma=0"]).device
+    done = program_weights(
+        weights,
+        device=device,
+        generator=seeded(),
+        weight_format=form,
+        verify=masks,
+        array=WriteArray(rows=64, cols=128),
+    )
+    reads = (float(done.time_s) - 100 * device.pulse_width.si) / device.verify_read_time.si
+    assert reads == pytest.approx(chosen, rel=1e-9, abs=0)
+    cells = weight_cells(weights, CELL.but(bits_per_cell=3, sigma=0.0))
+    effort = write_effort(masks, cells, CELL.but(bits_per_cell=3, sigma=0.0), tiling)
+    assert effort.row_reads == pytest.approx(chosen, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("granularity", ["row", "subarray"])
+@pytest.mark.parametrize("shape", [(7, 2, 3, 3), (5, 13), (4, 6), (1, 1)])
+def test_groups_are_those_of_the_crossbars(shape, granularity):
+    groups = TILING.groups(torch.Size(shape), granularity)
+    assert groups.shape == shape
+    flat = groups.flatten()
+    members = [set((flat == g).nonzero().flatten().tolist()) for g in range(int(flat.max()) + 1)]
+    assert all(members)  # numbered without gaps
+    assert sorted(map(sorted, members)) == sorted(
+        map(sorted, brute_force_groups(shape, granularity))
+    )
+
+
+@pytest.mark.parametrize("granularity", ["row", "subarray"])
+@pytest.mark.parametrize("fraction", [0.0, 0.05, 0.3, 0.77, 1.0])
+def test_groups_are_whole_best_first_and_barely_enough(granularity, fraction):
+    scores = magnitude_scores(network())
+    masks = verify_fraction(scores, fraction, granularity=granularity, tiling=TILING)
+    sums = []
+    for name, score in scores.items():
+        for members in brute_force_groups(tuple(score.shape), granularity):
+            index = torch.tensor(sorted(members))
+            verified = masks[name].flatten()[index]
+            assert bool(verified.all()) or not bool(verified.any())
+            sums.append((float(score.flatten()[index].sum()), len(members), bool(verified.all())))
+    taken = [s for s, _, verified in sums if verified]
+    left = [s for s, _, verified in sums if not verified]
+    if taken and left:
+        assert min(taken) >= max(left)
+    target = int(fraction * 191 + 0.5)
+    total = sum(size for _, size, verified in sums if verified)
+    last = min((entry for entry in sums if entry[2]), default=(0.0, 0, False))[1]
+    assert total >= target
+    assert total - last < target or not taken
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize("captured", [0.0, 0.3, 0.9, 1.0])
+def test_captured_share_is_reached_with_the_fewest_groups(granularity, captured):
+    scores = magnitude_scores(network())
+    total = sum(float(s.sum()) for s in scores.values())
+    masks = verify_captured(scores, captured, granularity=granularity, tiling=TILING)
+    share = sum(float(s[masks[n]].sum()) for n, s in scores.items()) / total
+    assert share >= captured - 1e-9
+    groups = []
+    for name, score in scores.items():
+        for members in (
+            brute_force_groups(tuple(score.shape), granularity)
+            if (granularity != "weight")
+            else [{k} for k in range(score.numel())]
+        ):
+            index = torch.tensor(sorted(members))
+            if bool(masks[name].flatten()[index].all()):
+                groups.append(float(score.flatten()[index].sum()))
+    if captured:
+        assert share - min(groups) / total < captured
+    else:
+        assert not groups
+
+
+def test_coarser_groups_verify_more_for_the_same_score():
+    weights = network()
+    cells = weight_cells(weights, CELL)
+    table = granularity_table(magnitude_scores(weights), cells, CELL, TILING, captured=(0.5, 0.8))
+    for _, rows in table.groupby("captured"):
+        assert list(rows["granularity"]) == list(GRANULARITIES)
+        assert rows["verified_fraction"].is_monotonic_increasing
+        assert rows["write_pulses"].is_monotonic_increasing
+        assert (rows["verified_fraction"].diff().dropna() > 0).all()
+
+
+def test_effort_of_nothing_and_everything():
+    weights = network()
+    cells = weight_cells(weights, CELL)
+    none = write_effort(verify_none(weights), cells, CELL, TILING)
+    cell_count = 191 * 4
+    assert (none.write_pulses, none.verify_reads, none.verify_cycles) == (cell_count, 0.0, 0.0)
+    # Rows: conv 18 inputs x 2 strips of outputs (7 outputs, 4 per row), fc 13 x 2; a pulse each.
+    assert none.row_pulses == 36 + 26
+    assert none.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9) == pytest.approx(62e-8)
+    every = write_effort(verify_all(weights), cells, CELL, TILING)
+    mean = float(CELL.law().stats().write_pulses[0])
+    assert every.write_pulses == pytest.approx(cell_count * mean, rel=1e-12)
+    assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
+    assert none.normalised_pulses == pytest.approx(1 / mean)
+    law = PulseLaw(*(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2)))
+    # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
+    expected = 18 * (law.slowest_of(16) + law.slowest_of(12))
+    expected += 13 * (law.slowest_of(16) + law.slowest_of(4))
+    assert every.row_pulses == pytest.approx(float(expected), rel=1e-9)
+    once = every.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9)
+    assert once == pytest.approx(float(expected) * 1.5e-8)
+    four = every.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9, parallel_subarrays=4)
+    assert four == pytest.approx(once / 4)
+    with pytest.raises(ConfigError, match="tiling"):
+        write_effort(verify_all(weights), cells, CELL).time_s(
+            pulse_width_s=1e-8, verify_read_time_s=5e-9
+        )
+
+
+def test_slowest_of_two_classes_against_the_sampler():
+    cell = CELL.but(factor=4.0, profile="weight")
+    counts = torch.zeros(3, 8)  # classes: four levels of outer weights, then of middle ones
+    counts[:2, 5] = torch.tensor([5.0, 2.0])
+    counts[0, 2] = 3.0
+    expected = slowest_of_classes(cell.law(), counts)
+    sigmas, generator = cell.class_sigmas(), seeded(3)
+    for row, predicted in zip(counts, expected, strict=True):
+        if not row.sum():
+            assert float(predicted) == 0.0
+            continue
+        sigma = torch.cat([sigmas[k].expand(int(n)) for k, n in enumerate(row)])
+        pulses = sample_write_verify(
+            model="incremental",
+            shape=(4000, len(sigma)),
+            sigma=sigma,
+            tolerance=cell.tolerance,
+            max_pulses=cell.max_pulses,
+            generator=generator,
+            step_gain=cell.step_gain,
+            step_sigma=cell.step_sigma,
+        ).pulses.amax(1)
+        error = float(pulses.std()) / 4000**0.5
+        assert float(pulses.mean()) == pytest.approx(float(predicted), abs=4 * error)
+
+
+def test_one_verified_weight_holds_up_its_row_only():
+    weights = network()
+    cells = weight_cells(weights, CELL)
+    masks = verify_none(weights)
+    masks["conv"][0, 0, 0, 0] = True
+    masks["conv"][1, 0, 0, 0] = True  # the same row
+    two = write_effort(masks, cells, CELL, TILING)
+    law = CELL.law()
+    slowest = float(slowest_of_classes(law, torch.tensor([[8.0, 0, 0, 0]])))
+    assert two.row_pulses == pytest.approx(61 + slowest, rel=1e-9)
+    assert two.row_reads == pytest.approx(slowest, rel=1e-9)
+    masks["conv"][1] = False
+    masks["conv"][4, 0, 0, 0] = True  # another strip of outputs
+    apart = write_effort(masks, cells, CELL, TILING)
+    single = float(slowest_of_classes(law, torch.tensor([[4.0, 0, 0, 0]])))
+    assert apart.row_pulses == pytest.approx(60 + 2 * single, rel=1e-9)
+    assert apart.write_pulses == pytest.approx(two.write_pulses, rel=1e-12)
+
+
+def test_variance_scores_prefer_the_noisier_of_equals():
+    weights = {"w": torch.tensor([[0.1, 0.5, 1.0, 0.9]])}
+    cells = weight_cells(weights, CELL.but(factor=4.0, profile="weight"))
+    equal = {"w": torch.ones(1, 4)}
+    masks = verify_fraction(variance_scores(equal, cells), 0.25)
+    assert masks["w"].tolist() == [[False, True, False, False]]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda s: verify_fraction(s, 1.1), "fraction = 1.1; allowed: 0 to 1"),
+        (lambda s: verify_fraction(s, -0.1), "fraction = -0.1"),
+        (lambda s: verify_fraction(s, float("nan")), "fraction = nan"),
+        (lambda s: verify_fraction(s, 0.5, granularity="rows"), "Did you mean 'row'"),
+        (lambda s: verify_fraction(s, 0.5, granularity="row"), "needs a tiling"),
+        (lambda s: verify_fraction({"w": torch.tensor([[float("nan")]])}, 0.5), "'w' are not all"),
+        (lambda s: verify_captured(s, 2.0), "captured = 2"),
+        (lambda s: verify_captured({"w": -torch.ones(1, 2)}, 0.5), "negative"),
+        (lambda s: Tiling(rows=0, cols=4, slices=4), "rows = 0; allowed: 1 or more"),
+        (lambda s: Tiling(rows=4, cols=4, slices=4, sides=0), "sides = 0"),
+        (lambda s: Tiling(rows=4, cols=4, slices=2, shares=(1.0,)), "1 shares for slices = 2"),
+    ],
+)
+def test_bad_requests_are_refused(call, words):
+    with pytest.raises(ConfigError, match=words):
+        call(magnitude_scores(network()))

@@ -1,0 +1,1 @@
+"""Memory cells that hold weights: codes, spread, noise, and what a read sees."""

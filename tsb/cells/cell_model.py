@@ -1,0 +1,282 @@
+"""A memory cell that holds digits of weights: its classes, and the law of each in closed form.
+
+Cells fall into classes with the same law: a cell's level and, by profile,
+
+``level``
+    nothing else: sigma is a property of the level;
+``weight``
+    the place of the whole weight in the range, middle or outer: the convention of NeFT's public
+    code (arXiv 2305.14561), with which SWIM-like curves are usually drawn.
+
+For a uniform device the two are the same. A share of the cells may be stuck at the highest or at
+the lowest level, whatever is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from archsim.config.schema.device import DeviceFile
+from archsim.config.sourced import Quantity
+from archsim.device import PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
+from archsim.device.stuck import with_stuck
+from archsim.device.variation import NEFT_MIDDLE
+from archsim.errors import ConfigError
+
+PROFILES = ("level", "weight")
+#: Share of the mean squared error below which a smaller one is not told from rounding of its law.
+_LEAST_GAIN = 2e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellModel:
+    """Spread and write-verify of a cell, and how weights are cut into cells.
+
+    Attributes:
+        sigma: spread of one pulse, relative to the range g_on - g_off, 0 to 1; with a profile, see
+            :meth:`class_sigmas`.
+        factor: sigma of the middle over that of the ends of the range; 1 is uniform.
+        profile: whose place in the range ``factor`` is about: ``level`` or ``weight``.
+        weight_bits: M.
+        bits_per_cell: K.
+        encoding: one of :data:`archsim.device.ENCODINGS`.
+        write_model: ``redraw`` or ``incremental``.
+        tolerance: accepted error, relative to the range g_on - g_off.
+        max_pulses: pulse limit.
+        step_gain: incremental: share of the error that a further pulse removes.
+        step_sigma: incremental: spread that a further pulse adds.
+        device_share: share of ``sigma^2`` that all pulses of a cell have in common, 0 to 1.
+        stuck_on_rate: share of the cells that are stuck at the highest level.
+        stuck_off_rate: share of the cells that are stuck at the lowest level.
+        read_noise_sigma: spread of one read of a cell, relative to the range g_on - g_off.
+        verify_noise_sigma: the same of a verify read.
+    """
+
+    sigma: float
+    factor: float = 1.0
+    profile: str = "level"
+    weight_bits: int = 8
+    bits_per_cell: int = 2
+    encoding: str = "magnitude"
+    write_model: str
+    tolerance: float
+    max_pulses: int
+    step_gain: float | None = None
+    step_sigma: float | None = None
+    device_share: float = 0.0
+    stuck_on_rate: float = 0.0
+    stuck_off_rate: float = 0.0
+    read_noise_sigma: float = 0.0
+    verify_noise_sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: sigma outside 0 to 1, an unknown profile or encoding, bits out of range, or
+                shares that are none.
+        """
+        if not 0 <= self.sigma <= 1:
+            raise ConfigError(
+                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
+            )
+        if self.profile not in PROFILES:
+            raise ConfigError(f"profile = '{self.profile}'; allowed: {', '.join(PROFILES)}")
+        if not 0 <= self.device_share <= 1:
+            raise ConfigError(f"device_share = {self.device_share:g}; allowed: 0 to 1")
+        on, off = self.stuck_on_rate, self.stuck_off_rate
+        if min(on, off) < 0 or on + off > 1:
+            raise ConfigError(
+                f"stuck_on_rate = {on:g} and stuck_off_rate = {off:g}; allowed: both >= 0 with a "
+                "sum of at most 1"
+            )
+        for name in ("read_noise_sigma", "verify_noise_sigma"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} = {getattr(self, name):g}; allowed: 0 or more")
+        _ = self.weight_format
+
+    @classmethod
+    def from_device(
+        cls,
+        device: DeviceFile,
+        *,
+        weight_bits: int = 8,
+        bits_per_cell: int = 2,
+        encoding: str = "magnitude",
+        verifiable: bool = True,
+    ) -> CellModel:
+        """Take spread and write-verify from a device preset.
+
+        Args:
+            device: a file of ``configs/device``.
+            weight_bits: M.
+            bits_per_cell: K.
+            encoding: one of :data:`archsim.device.ENCODINGS`.
+            verifiable: refuse a device without write-verify; else its cells take one pulse.
+
+        Raises:
+            ConfigError: a device without write-verify.
+        """
+        write = device.write_verify
+        if write is None and verifiable:
+            raise ConfigError(
+                f"device '{device.name}' has no write_verify; choose a non-volatile one"
+            )
+        return cls(
+            sigma=device.of_range(device.sigma),
+            factor=device.sigma_profile.factor.si,
+            profile="weight" if device.sigma_profile.kind == "weight" else "level",
+            weight_bits=weight_bits,
+            bits_per_cell=bits_per_cell,
+            encoding=encoding,
+            write_model="redraw" if write is None else write.model,
+            tolerance=math.inf if write is None else device.of_range(write.tolerance),
+            max_pulses=1 if write is None else int(write.max_pulses.si),
+            step_gain=None if write is None or write.step_gain is None else write.step_gain.si,
+            step_sigma=None
+            if write is None or write.step_sigma is None
+            else device.of_range(write.step_sigma),
+            device_share=_number(device.device_to_device_share),
+            stuck_on_rate=_number(device.stuck_on_rate),
+            stuck_off_rate=_number(device.stuck_off_rate),
+            read_noise_sigma=device.of_range(device.read_noise_sigma),
+            verify_noise_sigma=device.verify_noise_of_range,
+        )
+
+    def but(self, **changes: object) -> CellModel:
+        """Return a copy with some values changed, for example ``but(sigma=0.2, factor=4.0)``."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    @property
+    def weight_format(self) -> WeightFormat:
+        """How a weight lies on cells."""
+        return WeightFormat(
+            weight_bits=self.weight_bits, bits_per_cell=self.bits_per_cell, encoding=self.encoding
+        )
+
+    @property
+    def cells_per_weight(self) -> int:
+        """Cells per weight, those of both signs."""
+        return self.weight_format.cells_per_weight
+
+    @property
+    def levels(self) -> int:
+        """Levels per cell."""
+        return self.weight_format.level_count
+
+    def class_sigmas(self) -> Float[Tensor, " kind"]:
+        """Return the sigma of one pulse of each class of cells that work.
+
+        Relative to the range g_on - g_off. A class per level; with the profile ``weight`` those of
+        outer weights, then those of middle ones. The ends have ``sigma / sqrt(0.4 s^2 + 0.6)``, s
+        the factor, the middle s times that: NeFT's normalisation, in which ``sigma`` is the root
+        mean square where 0.4 of the weights lie in the middle. It is kept for the profile
+        ``level``, where over equally likely levels the mean variance is not ``sigma^2`` but
+        ``sigma^2 (m s^2 + 1 - m) / (0.4 s^2 + 0.6)`` with m the share of levels in the middle: 1/2
+        for 2, 3 and 4 bits per cell (1.21 ``sigma^2`` at s = 4), 0 for 1 bit (0.14 ``sigma^2``).
+        """
+        if self.profile == "level":
+            return level_sigmas(sigma=self.sigma, level_count=self.levels, factor=self.factor)
+        places = torch.tensor([0.0, sum(NEFT_MIDDLE) / 2], dtype=torch.float64)
+        sigmas = profile_sigma(position=places, sigma=self.sigma, factor=self.factor)
+        return sigmas.repeat_interleave(self.levels)
+
+    def law(self) -> PulseLaw:
+        """Return the law of write-verify of each class of cells, ``kind``; remembered.
+
+        Stuck cells are in it: those farther from their level than the tolerance take all pulses.
+        """
+        return cell_laws(self).verified
+
+    @property
+    def verification_helps(self) -> bool:
+        """Whether write-verify leaves a smaller error than one pulse, over all classes of cells."""
+        laws = cell_laws(self)
+        left, once = (laws.verified.residual_sigma**2).sum(), laws.once.sum()
+        return bool(left < (1 - _LEAST_GAIN) * once)
+
+    def classes_of(self, codes: Int[Tensor, "*weights"]) -> Int[Tensor, "*weights cell"]:
+        """Return the class of each cell, positive side and most significant digit first.
+
+        Args:
+            codes: signed codes of the weights.
+        """
+        form = self.weight_format
+        levels = form.encode(codes).flatten(-2)
+        if self.profile == "level":
+            return levels
+        position = codes.abs().double() / form.largest_code
+        middle = (position > NEFT_MIDDLE[0]) & (position < NEFT_MIDDLE[1])
+        return levels + self.levels * middle.long().unsqueeze(-1)
+
+
+def _number(quantity: Quantity | None) -> float:
+    """Return the SI value; 0 for what a device does not have."""
+    return 0.0 if quantity is None else quantity.si
+
+
+@dataclass(frozen=True, eq=False)
+class CellLaws:
+    """Laws of the classes of cells, ``kind``, errors relative to the range g_on - g_off.
+
+    Attributes:
+        verified: write-verify.
+        mean: mean error, of stuck cells alone.
+        once: mean squared error after one pulse.
+    """
+
+    verified: PulseLaw
+    mean: Float[Tensor, " kind"]
+    once: Float[Tensor, " kind"]
+
+    def squares(self, verified: Bool[Tensor, "*cells"], classes: Tensor) -> Tensor:
+        """Return the mean squared error of cells of some classes."""
+        return torch.where(verified, (self.verified.residual_sigma**2)[classes], self.once[classes])
+
+
+@lru_cache(maxsize=64)
+def cell_laws(cell: CellModel) -> CellLaws:
+    """Return the laws of all classes of a device's cells; remembered.
+
+    Args:
+        cell: the device.
+    """
+    sigmas = cell.class_sigmas()
+    own, place = sigmas.unique(return_inverse=True)
+    law = pulse_law(
+        model=cell.write_model,
+        sigma=own,
+        tolerance=cell.tolerance,
+        max_pulses=cell.max_pulses,
+        step_gain=cell.step_gain,
+        step_sigma=cell.step_sigma,
+        device_share=cell.device_share,
+        read_noise=cell.verify_noise_sigma,
+    )
+    level = torch.arange(len(sigmas), dtype=torch.float64) % cell.levels
+    top = cell.levels - 1
+    rates = torch.tensor([cell.stuck_on_rate, cell.stuck_off_rate], dtype=torch.float64)
+    working = PulseLaw(
+        law.survival[place], law.residual_sigma[place], law.unconverged_fraction[place]
+    )
+    # Errors of a cell that is stuck at the highest, and at the lowest level.
+    errors = torch.stack([(top - level) / top, -level / top], dim=-1)
+    squares = (rates * errors**2).sum(-1)
+    return CellLaws(
+        verified=with_stuck(
+            working,
+            errors=errors,
+            rates=rates.expand_as(errors),
+            tolerance=cell.tolerance,
+            max_pulses=cell.max_pulses,
+            read_noise=cell.verify_noise_sigma,
+        ),
+        mean=(rates * errors).sum(-1),
+        once=(1 - rates.sum()) * sigmas**2 + squares,
+    )

@@ -1,0 +1,122 @@
+"""Noise of the weights during training: one normal number per weight, from the device's law.
+
+Gaussian noise that does not depend on a cell's level is exactly one normal number per weight, with
+the closed form of :func:`archsim.device.weight_noise_std`: no need to sample cells. The scale
+``max|W|`` is that of the current weights and has no gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from archsim.device import profile_sigma, weight_noise_std
+from archsim.device.variation import NEFT_MIDDLE
+from archsim.errors import ConfigError
+from tsb.cells.quantize import SCALINGS, check_weight_bits, quantise, weight_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightNoise:
+    """How weights are stored, and what storing does to them.
+
+    Attributes:
+        sigma: root-mean-square spread of a cell relative to its range g_on - g_off, 0 to 1.
+        factor: NeFT's profile (arXiv 2305.14561): sigma of weights in the middle of the range over
+            that of the others; 1 is uniform.
+        weight_bits: M.
+        bits_per_cell: K.
+        quantised: whether weights are rounded to their codes before the noise is added.
+        scaling: what shares a full-scale conductance: see :func:`tsb.cells.quantize.weight_range`.
+    """
+
+    sigma: float = 0.0
+    factor: float = 1.0
+    weight_bits: int = 8
+    bits_per_cell: int = 2
+    quantised: bool = True
+    scaling: str = "tensor"
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: sigma outside 0 to 1, a factor that is not positive, bits out of range, or
+                an unknown scaling.
+        """
+        if not 0 <= self.sigma <= 1:
+            raise ConfigError(
+                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
+            )
+        if not 0 < self.factor < float("inf"):
+            raise ConfigError(f"factor = {self.factor:g}; allowed: above 0, and finite")
+        check_weight_bits(self.weight_bits)
+        if self.scaling not in SCALINGS:
+            raise ConfigError(f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}")
+        if not 1 <= self.bits_per_cell <= self.weight_bits:
+            raise ConfigError(
+                f"bits_per_cell = {self.bits_per_cell}; allowed: 1 to weight_bits "
+                f"({self.weight_bits})"
+            )
+
+    def relative_std(self) -> tuple[float, float]:
+        """Return the standard deviation over ``max|W|`` of outer and of middle weights."""
+        return _relative_std(self)
+
+    def std(self, weight: Float[Tensor, "*weights"]) -> Float[Tensor, "*weights"]:
+        """Return the standard deviation of each weight, without gradient.
+
+        Args:
+            weight: one tensor, with its own ``max|W|``, or one per output channel.
+        """
+        magnitude = weight.detach().abs()
+        largest = weight_range(weight, self.scaling)
+        outer, middle = self.relative_std()
+        if outer == middle:
+            return (outer * largest).expand(weight.shape)
+        inside = (magnitude > NEFT_MIDDLE[0] * largest) & (magnitude < NEFT_MIDDLE[1] * largest)
+        return torch.where(inside, middle * largest, outer * largest)
+
+
+@lru_cache(maxsize=64)
+def _relative_std(noise: WeightNoise) -> tuple[float, float]:
+    positions = torch.tensor([0.0, sum(NEFT_MIDDLE) / 2], dtype=torch.float64)
+    outer, middle = weight_noise_std(
+        max_weight=1.0,
+        sigma=profile_sigma(position=positions, sigma=noise.sigma, factor=noise.factor),
+        weight_bits=noise.weight_bits,
+        bits_per_cell=noise.bits_per_cell,
+    ).tolist()
+    return outer, middle
+
+
+def noisy_weights(
+    weights: Mapping[str, Tensor], noise: WeightNoise, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Return one noisy instance; gradients reach the clean weights as if nothing had been added.
+
+    Use the result in :func:`torch.func.functional_call`: the gradient is taken at the noisy
+    weights, and an optimiser step moves the clean ones.
+
+    Args:
+        weights: clean tensors by name, for example :func:`tsb.cells.quantize.mapped_weights`.
+        noise: how they are stored; with ``sigma = 0`` the generator is not used.
+        generator: source of all randomness, on the device of the weights.
+    """
+    instance = {}
+    for name, weight in weights.items():
+        clean = weight.detach()
+        stored = quantise(clean, noise.weight_bits, noise.scaling) if noise.quantised else clean
+        if noise.sigma:
+            normal = torch.randn(
+                clean.shape, generator=generator, dtype=clean.dtype, device=clean.device
+            )
+            stored = stored + noise.std(stored) * normal
+        # weight - clean is exactly zero: the value is that of `stored`, the gradient one.
+        instance[name] = stored + (weight - clean)
+    return instance

@@ -1,0 +1,119 @@
+"""Weights as they can be stored: symmetric codes of M bits, and the gradient straight through.
+
+A weight is a sign and a magnitude code, ``|w| = max|W| / (2^M - 1) code``: the convention of
+:mod:`tsb.cells.weight_cells` (M bits for the magnitude, the sign apart), so that a trained weight
+is exactly what the cells are asked to hold. Straight-through gradients: Bengio, Léonard &
+Courville, arXiv 1308.3432.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from archsim.errors import ConfigError
+
+#: Finest codes: float32 has no more significant bits.
+MAX_WEIGHT_BITS = 24
+
+#: What shares one full-scale conductance: the whole tensor, or each output channel ("column": its
+#: own digital scale, folded into the affine part of a batch norm where there is one).
+SCALINGS = ("tensor", "column")
+
+
+def mapped_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the weights that lie on crossbars, by parameter name, in order of definition.
+
+    Those of all convolutions and linear layers, each once however often it is used; biases and
+    batch norms are digital.
+
+    Args:
+        model: the network.
+    """
+    layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+    owners = {id(m.weight) for m in model.modules() if isinstance(m, layers)}
+    return {name: p for name, p in model.named_parameters() if id(p) in owners}
+
+
+def check_weight_bits(weight_bits: int) -> None:
+    """Check the number of bits.
+
+    Raises:
+        ConfigError: outside 1 to 24.
+    """
+    if not 1 <= weight_bits <= MAX_WEIGHT_BITS:
+        raise ConfigError(f"weight_bits = {weight_bits}; allowed: 1 to {MAX_WEIGHT_BITS}")
+
+
+def weight_range(weight: Float[Tensor, "*weights"], scaling: str = "tensor") -> Tensor:
+    """Return the largest magnitude, which the largest code stands for; broadcasts to the weight.
+
+    Args:
+        weight: one tensor, output channels first; no gradient.
+        scaling: one of :data:`SCALINGS`.
+
+    Raises:
+        ConfigError: an unknown scaling.
+    """
+    if scaling not in SCALINGS:
+        raise ConfigError(f"scaling = '{scaling}'; allowed: {', '.join(SCALINGS)}")
+    magnitude = weight.detach().abs()
+    if not weight.numel() or not weight.dim():
+        return magnitude.sum()
+    if scaling == "tensor":
+        return magnitude.amax()
+    return magnitude.flatten(1).amax(1).view(-1, *(1 for _ in weight.shape[1:]))
+
+
+def quantise(
+    weight: Float[Tensor, "*weights"], weight_bits: int = 8, scaling: str = "tensor"
+) -> Float[Tensor, "*weights"]:
+    """Round to the nearest code; no gradient. The largest weight and zero stay as they are.
+
+    Args:
+        weight: one tensor, with its own ``max|W|``; an all-zero one stays zero.
+        weight_bits: M.
+        scaling: see :func:`weight_range`.
+
+    Raises:
+        ConfigError: ``weight_bits`` outside 1 to 24, or an unknown scaling.
+    """
+    check_weight_bits(weight_bits)
+    weight = weight.detach()
+    step = weight_range(weight, scaling) / ((1 << weight_bits) - 1)
+    return torch.where(step > 0, torch.round(weight / step) * step, weight)
+
+
+def fake_quantise(
+    weight: Float[Tensor, "*weights"], weight_bits: int = 8
+) -> Float[Tensor, "*weights"]:
+    """Round to the nearest code; the gradient passes as if nothing had been rounded.
+
+    Args:
+        weight: see :func:`quantise`.
+        weight_bits: M.
+
+    Raises:
+        ConfigError: ``weight_bits`` outside 1 to 24.
+    """
+    # The bracket is exactly zero: the value is that of the code, the gradient one.
+    return quantise(weight, weight_bits) + (weight - weight.detach())
+
+
+def quantised_weights(
+    weights: Mapping[str, Tensor], weight_bits: int = 8, scaling: str = "tensor"
+) -> dict[str, Tensor]:
+    """Return every tensor rounded to its codes: what is to be programmed.
+
+    Args:
+        weights: by name, for example :func:`mapped_weights`.
+        weight_bits: M.
+        scaling: see :func:`weight_range`.
+
+    Raises:
+        ConfigError: ``weight_bits`` outside 1 to 24, or an unknown scaling.
+    """
+    return {name: quantise(weight, weight_bits, scaling) for name, weight in weights.items()}

@@ -1,0 +1,223 @@
+"""What a device does to each weight of a network: spread, residual and pulses, in closed form.
+
+Weights are rounded to codes and cut into cells by their encoding, as
+:func:`archsim.device.program_weights` does, which is the sampler of the same law; what a cell does
+follows from its class (:mod:`tsb.cells.cell_model`). Stuck cells have errors with a mean, so that
+"noise" here is the root-mean-square error of a weight, which without them is its standard
+deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from archsim.device import code_noise_std, digit_significances
+from tsb.cells.cell_model import CellModel, cell_laws
+
+__all__ = [
+    "CellModel",
+    "WeightCells",
+    "Weights",
+    "gaussian_instance",
+    "noise_std",
+    "weight_cells",
+]
+
+#: Tensors of a network by parameter name.
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightCells:
+    """The cells of one weight tensor.
+
+    Attributes:
+        cell: the device.
+        classes: class of each cell, ``*weights cell``, positive side and most significant digit
+            first.
+        scale: weight of one level of the last digit.
+        spread: root-mean-square error of each weight after one unverified pulse.
+        residual: the same after write-verify.
+        pulses: expected pulses of write-verify, summed over the cells of each weight.
+    """
+
+    cell: CellModel
+    classes: Int[Tensor, "*weights cell"]
+    scale: float
+    spread: Float[Tensor, "*weights"]
+    residual: Float[Tensor, "*weights"]
+    pulses: Float[Tensor, "*weights"]
+
+    def verified_cells(self, mask: Bool[Tensor, ...]) -> Bool[Tensor, "*weights cell"]:
+        """Return which cells are verified.
+
+        Args:
+            mask: a flag per weight, or per cell.
+        """
+        if mask.dim() == self.classes.dim():
+            return mask
+        return mask.unsqueeze(-1).expand(self.classes.shape)
+
+    def pulses_of(self, mask: Bool[Tensor, ...]) -> Float[Tensor, " verified"]:
+        """Return the expected pulses of what is verified, per weight or per cell as the mask.
+
+        Args:
+            mask: a flag per weight, or per cell.
+        """
+        if mask.dim() < self.classes.dim():
+            return self.pulses[mask]
+        return self.cell.law().stats().write_pulses[self.classes[mask]]
+
+    @property
+    def read_noise(self) -> float:
+        """Standard deviation of one read, the same for each weight: a sum over its cells."""
+        cell = self.cell
+        return self.scale * float(
+            code_noise_std(
+                sigma=cell.read_noise_sigma,
+                weight_bits=cell.weight_bits,
+                bits_per_cell=cell.bits_per_cell,
+                differential=cell.weight_format.sides > 1,
+            )
+        )
+
+
+def weight_cells(weights: Weights, cell: CellModel) -> dict[str, WeightCells]:
+    """Work out spread, residual and pulses of every weight.
+
+    An all-zero tensor has no range, hence no noise, and its cells are all at the level of 0.
+
+    Args:
+        weights: tensors by name; each has its own ``max|W|`` and is rounded to its codes.
+        cell: the device.
+
+    Raises:
+        DataError: weights that are not real numbers, or not finite.
+    """
+    form, mean_pulses = cell.weight_format, cell.law().stats().write_pulses
+    result = {}
+    for name, weight in weights.items():
+        codes, scale = form.quantise(weight.detach(), name=name)
+        classes = cell.classes_of(codes)
+        none = torch.zeros((), dtype=torch.bool)
+        result[name] = WeightCells(
+            cell=cell,
+            classes=classes,
+            scale=scale,
+            spread=_noise(cell, classes, scale, none),
+            residual=_noise(cell, classes, scale, ~none),
+            pulses=mean_pulses[classes].sum(-1),
+        )
+    return result
+
+
+def _noise(
+    cell: CellModel, classes: Tensor, scale: float, verified: Bool[Tensor, "*cells"]
+) -> Float[Tensor, "*weights"]:
+    """Return the root-mean-square error of weights, some of whose cells are verified."""
+    laws, value = cell_laws(cell), cell_values(cell)
+    squares = laws.squares(verified, classes)
+    if not bool(laws.mean.any()):
+        return scale * torch.sqrt((squares * value**2).sum(-1))
+    mean = laws.mean[classes]
+    variance = ((squares - mean**2) * value**2).sum(-1)
+    return scale * torch.sqrt(variance + (mean * value).sum(-1) ** 2)
+
+
+def cell_values(cell: CellModel) -> Float[Tensor, " cell"]:
+    """Return what the range of each cell is worth, in steps of the weight's code."""
+    digits = digit_significances(weight_bits=cell.weight_bits, bits_per_cell=cell.bits_per_cell)
+    # A cell of the negative side counts against the weight.
+    return (cell.levels - 1) * torch.cat([digits, -digits][: cell.weight_format.sides])
+
+
+def gaussian_instance(
+    weights: Weights, std: Mapping[str, Tensor], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Draw one instance with one normal number per weight: the fast sampler.
+
+    The exact one, cell by cell and pulse by pulse, is :func:`archsim.device.program_weights`: it
+    has the same mean and variance (unless cells are stuck: their errors have a mean), but after
+    write-verify the errors of single cells are not normal.
+
+    A number is drawn for every weight, also where ``std`` is 0, so that two methods with the same
+    seed have the same errors up to their size.
+
+    Args:
+        weights: targets by name.
+        std: standard deviation of each weight, by name; :func:`noise_std` makes it.
+        generator: source of all randomness.
+    """
+    instance = {}
+    for name, weight in weights.items():
+        normal = torch.randn(
+            weight.shape, generator=generator, dtype=weight.dtype, device=weight.device
+        )
+        instance[name] = weight.detach() + std[name].to(weight.dtype) * normal
+    return instance
+
+
+def defective_instance(
+    weights: Weights,
+    cell: CellModel,
+    verified: Mapping[str, Tensor],
+    generator: torch.Generator,
+    defects: torch.Generator,
+) -> dict[str, Tensor]:
+    """Draw one instance with stuck cells: each cell is stuck or not, the others are normal.
+
+    As :func:`gaussian_instance` draws a normal number for every weight, and from a source of its
+    own which cells are stuck, so that chips with and without defects have the same other errors.
+
+    Args:
+        weights: targets by name.
+        cell: the device.
+        verified: masks by name, a flag per weight or per cell.
+        generator: of the spread.
+        defects: of the places of stuck cells.
+    """
+    working = cell.but(stuck_on_rate=0.0, stuck_off_rate=0.0)
+    laws, top, instance = cell_laws(working), cell.levels - 1, {}
+    value = cell_values(working)
+    for name, own in weight_cells(weights, working).items():
+        drawn = torch.rand(own.classes.shape, generator=defects, dtype=torch.float64)
+        on = drawn < cell.stuck_on_rate
+        stuck = drawn < cell.stuck_on_rate + cell.stuck_off_rate
+        level = (own.classes % cell.levels).double()
+        error = torch.where(on, top - level, -level) / top
+        squares = laws.squares(own.verified_cells(verified[name]), own.classes)
+        std = (torch.where(stuck, 0.0, squares) * value**2).sum(-1).sqrt()
+        shift = (torch.where(stuck, error, 0.0) * value).sum(-1)
+        weight = weights[name].detach()
+        normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+        # Cells of a magnitude know no sign; it is given to what they hold.
+        negative = (weight < 0) & (cell.encoding == "magnitude")
+        error = std * normal + torch.where(negative, -shift, shift)
+        instance[name] = weight + (own.scale * error).to(weight.dtype)
+    return instance
+
+
+def noise_std(
+    cells: Mapping[str, WeightCells], verified: Mapping[str, Tensor], *, read: bool = False
+) -> dict[str, Tensor]:
+    """Return the noise of each weight: the residual where verified, else the spread.
+
+    Args:
+        cells: from :func:`weight_cells`.
+        verified: masks by name, a flag per weight or per cell.
+        read: add the noise of one read.
+    """
+    noise = {}
+    for name, own in cells.items():
+        mask = verified[name]
+        if mask.dim() == own.classes.dim():
+            std = _noise(own.cell, own.classes, own.scale, mask)
+        else:
+            std = torch.where(mask, own.residual, own.spread)
+        noise[name] = torch.hypot(std, std.new_tensor(own.read_noise)) if read else std
+    return noise

@@ -1,0 +1,375 @@
+"""One programmed chip: what the cells really hold, frozen, and what goes with it in digital memory.
+
+:func:`deploy` programs a trained backbone once. From then on the errors of its cells stay the same:
+a :class:`Chip` can be saved, loaded on another machine, and gives the same accuracy there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from archsim.errors import ConfigError, DataError, close_matches
+from archsim.util.checks import seed_of
+from tsb.cells.quantize import SCALINGS, mapped_weights, quantise, weight_range
+from tsb.cells.weight_cells import (
+    CellModel,
+    defective_instance,
+    gaussian_instance,
+    noise_std,
+    weight_cells,
+)
+from tsb.checkpoint import check_finite, check_fits, read_tensors, tensors_hash, write_tensors
+from tsb.write_verify.selective import Masks, verify_none
+
+_KIND = "chip"
+#: Tells the seed of the defects from that of the spread.
+_DEFECTS = 0x5EED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """How weights are put on cells.
+
+    Attributes:
+        cell: device, and how weights are cut into cells.
+        scaling: what shares a full-scale conductance: see :func:`tsb.cells.quantize.weight_range`.
+        copies: cells per cell, by weight name: the outputs of duplicated crossbars are averaged,
+            which divides the variance of independent errors by the number of copies. 1 elsewhere.
+    """
+
+    cell: CellModel
+    scaling: str = "tensor"
+    copies: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: an unknown scaling, or fewer than one copy.
+        """
+        if self.scaling not in SCALINGS:
+            raise ConfigError(f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}")
+        for name, count in self.copies.items():
+            if count < 1:
+                raise ConfigError(f"copies of '{name}' = {count}; allowed: 1 or more")
+
+    def targets(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the cells are asked for: codes relative to their full scale, -1 to 1.
+
+        Args:
+            weights: by name.
+        """
+        bits = self.cell.weight_bits
+        return {
+            name: quantise(weight, bits, self.scaling) / full_scale(weight, self.scaling)
+            for name, weight in weights.items()
+        }
+
+    def std(self, targets: Mapping[str, Tensor], verified: Masks) -> dict[str, Tensor]:
+        """Return the standard deviation of each target, relative to its full scale.
+
+        Args:
+            targets: from :meth:`targets`.
+            verified: masks by name; the others get one pulse.
+        """
+        std = noise_std(weight_cells(targets, self.cell), verified)
+        return {name: own / self.copies.get(name, 1) ** 0.5 for name, own in std.items()}
+
+    def std_of(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the standard deviation of each weight after one pulse, in units of the weight.
+
+        Args:
+            weights: by name.
+        """
+        targets = self.targets(weights)
+        return {
+            name: own * full_scale(weights[name], self.scaling)
+            for name, own in self.std(targets, verify_none(targets)).items()
+        }
+
+    def write(
+        self, weights: Mapping[str, Tensor], verified: Masks, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Program weights and read them back: one normal number per weight, in order of the names.
+
+        Stuck cells are drawn one by one, from a seed that the generator had at first.
+
+        Args:
+            weights: what is wanted, by name.
+            verified: masks by name.
+            generator: source of all randomness, on the CPU.
+
+        Raises:
+            ConfigError: copies of a weight that is not there.
+        """
+        return self.writer(weights, verified)(generator)
+
+    def writer(
+        self, weights: Mapping[str, Tensor], verified: Masks
+    ) -> Callable[[torch.Generator], dict[str, Tensor]]:
+        """Return what does as :meth:`write`, again and again: what repeats is worked out once.
+
+        Args:
+            weights: what is wanted, by name.
+            verified: masks by name.
+
+        Raises:
+            ConfigError: copies of a weight that is not there.
+        """
+        for name in self.copies:
+            if name not in weights:
+                raise ConfigError(
+                    f"copies of '{name}': there is no such weight.{close_matches(name, weights)}"
+                )
+        targets = self.targets(weights)
+        scale = {name: full_scale(weight, self.scaling) for name, weight in weights.items()}
+        defects = bool(self.cell.stuck_on_rate or self.cell.stuck_off_rate)
+        std = {} if defects else self.std(targets, verified)
+
+        def write(generator: torch.Generator) -> dict[str, Tensor]:
+            if defects:
+                stored = self._with_defects(targets, verified, generator)
+            else:
+                stored = gaussian_instance(targets, std, generator)
+            return {name: own * scale[name] for name, own in stored.items()}
+
+        return write
+
+    def _with_defects(
+        self, targets: Mapping[str, Tensor], verified: Masks, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Average the copies of each target; every copy has defects of its own."""
+        defects = torch.Generator().manual_seed(generator.initial_seed() ^ _DEFECTS)
+        stored: dict[str, Tensor] = {}
+        for name, target in targets.items():
+            count = self.copies.get(name, 1)
+            draws = [
+                defective_instance(
+                    {name: target}, self.cell, {name: verified[name]}, generator, defects
+                )[name]
+                for _ in range(count)
+            ]
+            stored[name] = torch.stack(draws).mean(0)
+        return stored
+
+
+def full_scale(weight: Tensor, scaling: str) -> Tensor:
+    """Return the weight that full scale stands for; 1 where all weights are 0."""
+    largest = weight_range(weight, scaling)
+    return torch.where(largest > 0, largest, torch.ones_like(largest))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Chip:
+    """A network on one chip.
+
+    Attributes:
+        network: its name, "" if unknown.
+        backbone: hash of the weights that were asked for.
+        seed: of the programming errors.
+        placement: how the weights were put on cells.
+        tensors: all parameters and buffers by name: the weights as the cells hold them, biases and
+            batch norms as they are.
+        wanted: the weights that were asked for (rounded to codes), by name.
+        verified_weights: how many were write-verified.
+        options: with which the network was built, as JSON values.
+    """
+
+    network: str
+    backbone: str
+    seed: int
+    placement: Placement
+    tensors: dict[str, Tensor]
+    wanted: dict[str, Tensor]
+    verified_weights: int
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> dict[str, Tensor]:
+        """The weights as the cells hold them, by name."""
+        return {name: self.tensors[name] for name in self.wanted}
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, each counted once however many copies it has."""
+        return sum(weight.numel() for weight in self.wanted.values())
+
+    def to(self, device: torch.device | str) -> Chip:
+        """Return the chip with its tensors on a device.
+
+        Args:
+            device: of PyTorch.
+        """
+        parts = {
+            name: {key: tensor.to(device) for key, tensor in own.items()}
+            for name, own in (("tensors", self.tensors), ("wanted", self.wanted))
+        }
+        return replace(self, tensors=parts["tensors"], wanted=parts["wanted"])
+
+    def load_into(self, model: nn.Module) -> None:
+        """Give a model the weights of this chip, and put it in evaluation mode.
+
+        Args:
+            model: of the same network.
+
+        Raises:
+            DataError: another network; the model is untouched.
+        """
+        check_fits(self.tensors, model)
+        model.load_state_dict(self.tensors)
+        model.eval()
+
+    def save(self, path: Path | str) -> None:
+        """Write the chip, completely or not at all.
+
+        Args:
+            path: ends in ``.safetensors``.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        tensors = {f"chip.{name}": tensor for name, tensor in self.tensors.items()}
+        tensors |= {f"wanted.{name}": tensor for name, tensor in self.wanted.items()}
+        about = {
+            "kind": _KIND,
+            "network": self.network,
+            "backbone": self.backbone,
+            "seed": self.seed,
+            "cell": asdict(self.placement.cell),
+            "scaling": self.placement.scaling,
+            "copies": dict(self.placement.copies),
+            "verified_weights": self.verified_weights,
+            "options": dict(self.options),
+        }
+        write_tensors(Path(path), tensors, about)
+
+    @classmethod
+    def load(cls, path: Path | str, *, network: str = "") -> Chip:
+        """Read a chip.
+
+        Args:
+            path: file from :meth:`save`.
+            network: refuse the chip of another one; "" takes any.
+
+        Raises:
+            DataError: missing, damaged, not a chip, or of another network.
+        """
+        tensors, about = read_tensors(Path(path))
+        if about.get("kind") != _KIND:
+            raise DataError(f"{path}: not the file of a chip; archsim deploy writes one")
+        if network and about.get("network") != network:
+            raise DataError(f"{path}: a chip of '{about.get('network')}', not of '{network}'")
+        check_finite(tensors, str(path))
+        try:
+            return _from_parts(tensors, about)
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            raise DataError(f"{path}: a chip of another version of archsim ({error})") from error
+
+
+def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> Chip:
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+
+    cell, copies = about["cell"], about["copies"]
+    options = about.get("options", {})  # chips of before they were recorded have the usual ones
+    if not (isinstance(cell, dict) and isinstance(copies, dict) and isinstance(options, dict)):
+        raise TypeError("cell, copies and options")
+    return Chip(
+        network=str(about["network"]),
+        backbone=str(about["backbone"]),
+        seed=int(str(about["seed"])),
+        placement=Placement(
+            cell=CellModel(**cell), scaling=str(about["scaling"]), copies=dict(copies)
+        ),
+        tensors=part("chip."),
+        wanted=part("wanted."),
+        verified_weights=int(str(about["verified_weights"])),
+        options=dict(options),
+    )
+
+
+def deploy(
+    model: nn.Module,
+    placement: Placement,
+    *,
+    seed: int,
+    network: str = "",
+    options: Mapping[str, object] | None = None,
+    verified: Masks | None = None,
+) -> Chip:
+    """Program a backbone onto one chip.
+
+    The same seed gives the same errors, in units of their standard deviation, whatever the
+    placement and the masks: methods that are compared on chips of equal seeds are paired.
+
+    Args:
+        model: trained; not changed.
+        placement: how its weights are put on cells.
+        seed: of the programming errors, 0 to 2^32 - 1.
+        network: name of the model, kept with the chip.
+        options: with which that network was built, kept with the chip.
+        verified: masks of the weights that are write-verified; None verifies none.
+
+    Raises:
+        ConfigError: a seed out of range, or copies of a weight that the model has not.
+        DataError: weights that are not finite.
+    """
+    return deploy_all(
+        model, placement, [seed], network=network, options=options, verified=verified
+    )[0]
+
+
+def deploy_all(
+    model: nn.Module,
+    placement: Placement,
+    seeds: Sequence[int],
+    *,
+    network: str = "",
+    options: Mapping[str, object] | None = None,
+    verified: Masks | None = None,
+) -> list[Chip]:
+    """Program a backbone onto several chips, each as :func:`deploy` does, in less time.
+
+    Args:
+        model: trained; not changed.
+        placement: how its weights are put on cells.
+        seeds: of the programming errors of each chip, 0 to 2^32 - 1.
+        network: name of the model, kept with the chips.
+        options: with which that network was built, kept with the chips.
+        verified: masks of the weights that are write-verified; None verifies none.
+
+    Raises:
+        ConfigError: a seed out of range, or copies of a weight that the model has not.
+        DataError: weights that are not finite.
+    """
+    for seed in seeds:
+        seed_of(seed)
+    tensors = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+    check_finite(tensors, network or type(model).__name__)
+    weights = {name: tensors[name] for name in mapped_weights(model)}
+    masks = verify_none(weights) if verified is None else verified
+    wanted = {
+        name: quantise(weight, placement.cell.weight_bits, placement.scaling)
+        for name, weight in weights.items()
+    }
+    write = placement.writer(weights, masks)
+    backbone = tensors_hash(tensors)
+    verified_weights = sum(int(mask.sum()) for mask in masks.values())
+    return [
+        Chip(
+            network=network,
+            backbone=backbone,
+            seed=seed,
+            placement=placement,
+            tensors=tensors | write(torch.Generator().manual_seed(seed)),
+            wanted=wanted,
+            verified_weights=verified_weights,
+            options=dict(options or {}),
+        )
+        for seed in seeds
+    ]

@@ -1,0 +1,315 @@
+"""Program a network onto one chip under a write-verify policy, and see what it takes.
+
+score -> mask -> quantise, slice, pulse, verify, read back -> pulses, time, energy, accuracy
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from archsim.config.resolve import Resolved
+from archsim.device import WeightFormat, WriteArray, program_weights
+from archsim.errors import ConfigError, NetworkError
+from archsim.results.programmed import ProgramResult
+from tsb.cells.cell_model import CellModel
+from tsb.cells.quantize import mapped_weights
+from tsb.cells.read_out import ReadOut
+from tsb.cells.weight_cells import WeightCells, noise_std, weight_cells
+from tsb.program.accuracy import Evidence, measure_accuracy
+from tsb.program.choice import NEED_DATA, SCORED, Choice
+from tsb.program.notes import choice_notes, program_notes
+from tsb.write_verify.effort import write_effort
+from tsb.write_verify.scores import expected_loss_change, fisher_scores, swim_scores
+from tsb.write_verify.selective import (
+    Masks,
+    Tiling,
+    magnitude_scores,
+    random_scores,
+    variance_scores,
+    verify_all,
+    verify_fraction,
+    verify_last_layers,
+    verify_none,
+)
+
+#: Name under which the shared block's layers are programmed.
+BLOCK = "tsb.{index}.weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlacement:
+    """What programming needs of the mapping of a network.
+
+    Attributes:
+        blocks: shared blocks to program too: 1 for a common one, one per layer and channel group
+            for separate ones (untrained: the identity).
+        chips: how many the network is spread over; each has its own write drivers.
+        kernel_layers: names of the weights whose kernel pixels have PEs of their own; all others
+            are unrolled (im2col).
+        drivers: subarrays that a chip writes at a time; None: ``chip.programming``'s.
+        row_read_s: duration of the verify read of a row, s; None: that of the device.
+        cell_read_J: energy of the verify read of a cell, J; None: that of the device.
+        untraced: why the mapping is not known, so that all layers are unrolled; "" if it is.
+    """
+
+    blocks: int = 0
+    chips: int = 1
+    kernel_layers: frozenset[str] = frozenset()
+    drivers: int | None = None
+    row_read_s: float | None = None
+    cell_read_J: float | None = None
+    untraced: str = ""
+
+
+def program_network(
+    model: nn.Module,
+    *,
+    network: str,
+    resolved: Resolved,
+    choice: Choice,
+    encoding: str = "magnitude",
+    placement: NetworkPlacement | None = None,
+    evidence: Evidence | None = None,
+    read_after_s: float | None = None,
+    clip_at_zero: bool = False,
+    design: str = "none",
+    checkpoint_hash: str | None = None,
+    seed: int = 0,
+) -> ProgramResult:
+    """Program every weight of a model once.
+
+    Args:
+        model: the network, in evaluation mode.
+        network: its name.
+        resolved: chip, device and shared block.
+        choice: who is write-verified.
+        encoding: one of :data:`archsim.device.ENCODINGS`.
+        placement: of the network; None unrolls all layers onto one chip, without shared blocks.
+        evidence: data, for scores that need it, for the expected loss and for the accuracy.
+        read_after_s: time from programming to the reads of the accuracy, s; None reads right after
+            programming, before cells drift.
+        clip_at_zero: cells whose conductance would fall below zero stay at zero, in the programmed
+            chip and in those of the accuracy.
+        design: placement of the shared block; said in the result.
+        checkpoint_hash: of the tensors of the trained network; None for an untrained one.
+        seed: of all randomness.
+
+    Raises:
+        ConfigError: a policy that lacks what it needs, a fraction outside 0 to 1, or a time of
+            reading without an accuracy to measure.
+        DataError: weights that are not finite.
+    """
+    placement = placement or NetworkPlacement()
+    precision, crossbar = resolved.chip.precision, resolved.chip.crossbar
+    weight_format = WeightFormat(
+        weight_bits=precision.weight_bits,
+        bits_per_cell=precision.bits_per_cell,
+        encoding=encoding,
+    )
+    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    if not weights:
+        raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
+    choice.check_layers(network, len(weights))
+    block = _block(resolved, placement.blocks)
+    everything = {**weights, **block}
+    measured = evidence is not None and evidence.chips > 0 and not block
+    if read_after_s is not None and not measured:
+        raise ConfigError(
+            f"read after {read_after_s:g} s: no accuracy is measured; give --checkpoint and "
+            "--data-root, no shared block, and --chips above 0"
+        )
+    if resolved.device.write_verify is None and choice.policy != "none":
+        raise ConfigError(
+            f"device '{resolved.device.name}' has no write_verify; allowed: policy none, or "
+            "another device"
+        )
+    cell = CellModel.from_device(
+        resolved.device,
+        weight_bits=precision.weight_bits,
+        bits_per_cell=precision.bits_per_cell,
+        encoding=encoding,
+        verifiable=False,
+    )
+    cells = weight_cells(everything, cell)
+    second, no_loss = _second_derivative(model, choice, evidence)
+    tiling = Tiling.of(
+        weight_format,
+        rows=crossbar.rows,
+        cols=crossbar.cols,
+        kernel_layers=placement.kernel_layers,
+    )
+    masks = _masks(model, weights, block, cells, choice, tiling, evidence, second, seed)
+    generator = torch.Generator().manual_seed(seed)
+    drivers = placement.drivers or resolved.chip.programming.parallel_subarrays
+    done = program_weights(
+        everything,
+        device=resolved.device,
+        generator=generator,
+        weight_format=weight_format,
+        verify=masks,
+        array=WriteArray(
+            rows=crossbar.rows,
+            cols=crossbar.cols,
+            parallel_subarrays=drivers * placement.chips,
+            kernel_layers=placement.kernel_layers,
+            row_read_s=placement.row_read_s,
+            cell_read_J=placement.cell_read_J,
+        ),
+        clip_at_zero=clip_at_zero,
+    )
+    effort = write_effort(masks, cells, cell)
+    read_out = ReadOut(
+        device=resolved.device,
+        weight_format=weight_format,
+        verify=masks,
+        time_s=read_after_s or 0.0,
+        clip_at_zero=clip_at_zero,
+    )
+    accuracy = None
+    if evidence is not None and measured:
+        accuracy = measure_accuracy(model, weights, read_out, evidence, generator)
+    tally, trained = done.tally, checkpoint_hash is not None
+    return ProgramResult(
+        network=network,
+        design=design,
+        policy=choice.policy,
+        fraction=choice.fraction if choice.policy in SCORED else None,
+        last_layers=choice.last_layers if choice.policy == "last-layers" else None,
+        granularity=choice.granularity,
+        encoding=encoding,
+        clip_at_zero=clip_at_zero,
+        padded_bits=weight_format.padded_bits,
+        checkpoint_hash=checkpoint_hash,
+        data=None if evidence is None else evidence.dataset.name,
+        score_images=None if evidence is None else len(evidence.score_split),
+        test_images=None if evidence is None else len(evidence.test_split),
+        chips=None if accuracy is None else accuracy.chips,
+        network_chips=placement.chips,
+        weights=tally.weights,
+        verified_weights=tally.verified_weights,
+        cells=tally.cells,
+        verified_cells=tally.verified_cells,
+        write_pulses=tally.write_pulses,
+        verify_reads=tally.verify_reads,
+        subarrays=done.subarrays,
+        time_s=done.time_s or 0.0,
+        energy_J=done.energy_J,
+        unconverged_cells=tally.unconverged_cells,
+        unconverged_stuck_cells=tally.unconverged_stuck_cells,
+        stuck_cells=tally.stuck_cells,
+        residual_sigma=tally.residual_sigma,
+        verified_residual_sigma=tally.verified_residual_sigma,
+        expected_write_pulses=effort.write_pulses,
+        verify_cycles=effort.verify_cycles,
+        normalised_pulses=effort.normalised_pulses,
+        expected_loss_change=None if block else _expected_loss(second, cells, masks),
+        read_after_s=read_after_s,
+        accuracy=accuracy,
+        notes=(
+            *program_notes(
+                resolved=resolved,
+                weight_format=weight_format,
+                tally=tally,
+                weights=everything,
+                trained=trained,
+                block=bool(block),
+                scattered=choice.policy in SCORED and choice.granularity == "weight",
+                read_after_s=read_after_s if measured else None,
+                measured=measured,
+                network_chips=placement.chips,
+                untraced=placement.untraced,
+                clip_at_zero=clip_at_zero,
+                no_loss=no_loss,
+            ),
+            *choice_notes(choice, cell, tally),
+            *(() if evidence is None else evidence.shortages()),
+        ),
+        resolved=resolved,
+        seed=seed,
+    )
+
+
+def _expected_loss(
+    second: Mapping[str, Tensor] | None,
+    cells: Mapping[str, WeightCells],
+    masks: Mapping[str, Tensor],
+) -> float | None:
+    """Return the expected rise of the loss by programming, stuck cells and read noise."""
+    if second is None:
+        return None
+    noise = noise_std({name: cells[name] for name in second}, masks, read=True)
+    return sum(expected_loss_change(second, noise).values())
+
+
+def _block(resolved: Resolved, count: int) -> dict[str, Tensor]:
+    """The layers of shared blocks as they start: the identity."""
+    tsb = resolved.tsb
+    return {BLOCK.format(index=i): torch.eye(tsb.channels) for i in range(count * tsb.depth)}
+
+
+def _second_derivative(
+    model: nn.Module, choice: Choice, evidence: Evidence | None
+) -> tuple[dict[str, Tensor] | None, str]:
+    """Return the second derivatives of the loss, or None and why not, where data are given.
+
+    Raises:
+        ConfigError: a policy that needs data, without any.
+        NetworkError: a policy that needs them, and a network of which they are not known.
+    """
+    if evidence is None:
+        if choice.policy in NEED_DATA:
+            raise ConfigError(
+                f"policy '{choice.policy}' scores weights on training images: give --data-root "
+                "(and --data), or choose " + ", ".join(p for p in SCORED if p not in NEED_DATA)
+            )
+        return None, ""
+    split = evidence.score_split
+    try:
+        return swim_scores(model, split.images, split.labels), ""
+    except NetworkError as error:
+        if choice.policy in ("swim", "u-swim"):
+            raise
+        return None, str(error)
+
+
+def _masks(
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    block: Mapping[str, Tensor],
+    cells: Mapping[str, WeightCells],
+    choice: Choice,
+    tiling: Tiling,
+    evidence: Evidence | None,
+    second: dict[str, Tensor] | None,
+    seed: int,
+) -> Masks:
+    """Masks of the backbone by policy; a shared block is verified unless nothing is."""
+    verified_block = verify_none(block) if choice.policy == "none" else verify_all(block)
+    if choice.policy == "tsb" and not block:
+        raise ConfigError(
+            "policy 'tsb' verifies the shared block, and there is none: give --design common or "
+            "separate"
+        )
+    if choice.policy in ("none", "tsb"):
+        return {**verify_none(weights), **verified_block}
+    if choice.policy == "all":
+        return {**verify_all(weights), **verified_block}
+    if choice.policy == "last-layers":
+        return {**verify_last_layers(weights, choice.last_layers), **verified_block}
+    if choice.policy == "magnitude":
+        scores = magnitude_scores(weights)
+    elif choice.policy == "random":
+        scores = random_scores(weights, torch.Generator().manual_seed(seed))
+    elif choice.policy == "fisher" and evidence is not None:
+        split = evidence.score_split
+        scores = fisher_scores(model, split.images, split.labels)
+    elif second is not None:
+        scores = second if choice.policy == "swim" else variance_scores(second, cells)
+    else:  # pragma: no cover - policies are checked before
+        raise AssertionError(choice.policy)
+    chosen = verify_fraction(scores, choice.fraction, granularity=choice.granularity, tiling=tiling)
+    return {**chosen, **verified_block}

@@ -1,0 +1,1 @@
+"""Whose cells are write-verified, by which score, and what it takes."""

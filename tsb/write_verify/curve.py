@@ -1,0 +1,241 @@
+"""The curve: accuracy against the share of write-verified weights, and the speed-up it shows.
+
+All policies, fractions and devices see the same random numbers (instance *i* has the same errors up
+to their size), so that differences between them are paired. The random policy draws a new order of
+the weights for every instance, the same at every fraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from archsim.errors import ConfigError, DataError
+from tsb.cells.weight_cells import (
+    CellModel,
+    WeightCells,
+    Weights,
+    gaussian_instance,
+    noise_std,
+    weight_cells,
+)
+from tsb.monte_carlo import alike_chips, interval95, monte_carlo
+from tsb.write_verify.effort import write_effort
+from tsb.write_verify.selective import (
+    Tiling,
+    magnitude_scores,
+    random_scores,
+    variance_scores,
+    verify_fraction,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+#: Fractions of the curve: dense where the scores matter.
+FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85, 1.0)
+
+
+def policy_scores(
+    weights: Weights,
+    cell: CellModel,
+    *,
+    second_derivative: Mapping[str, Tensor],
+    fisher: Mapping[str, Tensor],
+) -> dict[str, dict[str, Tensor] | None]:
+    """Return the scores of the usual policies; None stands for a random order.
+
+    Args:
+        weights: tensors on the crossbars, by name.
+        cell: the device: U-SWIM weighs with its variance.
+        second_derivative: diagonal of the second derivative of the loss, by name.
+        fisher: mean squared gradients, by name.
+    """
+    cells = weight_cells(weights, cell)
+    return {
+        "random": None,
+        "magnitude": magnitude_scores(weights),
+        "fisher": dict(fisher),
+        "swim": dict(second_derivative),
+        "u-swim": variance_scores(second_derivative, cells),
+    }
+
+
+def write_verify_runs(
+    model: nn.Module,
+    weights: Weights,
+    cell: CellModel,
+    scores: Mapping[str, Mapping[str, Tensor] | None],
+    images: Float[Tensor, "image channel height width"],
+    labels: Int[Tensor, " image"],
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    instances: int = 200,
+    seed: int = 0,
+    device: str = "uniform",
+    granularity: str = "weight",
+    tiling: Tiling | None = None,
+    backend: str = "auto",
+) -> pandas.DataFrame:
+    """Measure accuracy per policy, fraction and instance.
+
+    Each instance is programmed and read once, with one normal number per weight: read noise is in
+    it, drift is not.
+
+    Args:
+        model: the network, in evaluation mode.
+        weights: its tensors on the crossbars, by name.
+        cell: the device.
+        scores: per policy, by name; None draws a random order for each instance.
+        images: test images.
+        labels: their classes.
+        fractions: shares of the weights to verify, 0 to 1.
+        instances: Monte Carlo instances (chips) per point.
+        seed: of all randomness.
+        device: what to call the device in the table.
+        granularity: one of :data:`tsb.write_verify.selective.GRANULARITIES`.
+        tiling: needed for ``row`` and ``subarray``.
+        backend: see :func:`tsb.monte_carlo.monte_carlo`.
+
+    Returns:
+        A row per instance: ``device``, ``policy``, ``fraction``, ``instance``,
+        ``verified_fraction``, ``write_pulses``, ``normalised_pulses``, ``verify_cycles``,
+        ``accuracy``, ``images``.
+
+    Raises:
+        ConfigError: a fraction outside 0 to 1, scores of other tensors than ``weights``, or stuck
+            cells, whose errors are not normal.
+        DataError: weights that are not finite.
+    """
+    import pandas as pd
+
+    _check_scores(weights, scores)
+    if cell.stuck_on_rate or cell.stuck_off_rate:
+        raise ConfigError(
+            f"stuck_on_rate = {cell.stuck_on_rate:g} and stuck_off_rate = {cell.stuck_off_rate:g}: "
+            "the curve draws one normal number per weight, which stuck cells are not; allowed: 0 "
+            "(archsim program without --curve samples every cell)"
+        )
+    cells = weight_cells(weights, cell)
+    frames = []
+    for policy, score in scores.items():
+        for fraction in fractions:
+            # For the random policy: the same orders at every fraction, apart from the noise.
+            orders = torch.Generator().manual_seed(seed + 1)
+            choose = partial(_choose, cells, cell, fraction, granularity=granularity, tiling=tiling)
+            fixed = None if score is None else choose(score)
+            rows: list[dict[str, float]] = []
+
+            def draw(
+                generator: torch.Generator,
+                choose: Callable[..., _Choice] = choose,
+                fixed: _Choice | None = fixed,
+                orders: torch.Generator = orders,
+                rows: list[dict[str, float]] = rows,
+            ) -> Mapping[str, Tensor]:
+                choice = fixed or choose(random_scores(weights, orders))
+                rows.append(choice.effort)
+                return gaussian_instance(weights, choice.std, generator)
+
+            result = monte_carlo(
+                model,
+                alike_chips(draw),
+                images,
+                labels,
+                chips=instances,
+                generator=torch.Generator().manual_seed(seed),
+                backend=backend,
+            )
+            frame = pd.DataFrame(rows)
+            frame["accuracy"] = result.accuracy[:, 0].numpy()
+            frame.insert(0, "instance", range(instances))
+            frame.insert(0, "fraction", fraction)
+            frame.insert(0, "policy", policy)
+            frame.insert(0, "device", device)
+            frame["images"] = result.images
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+class _Choice(NamedTuple):
+    """Noise of every weight, and what the choice costs."""
+
+    std: dict[str, Tensor]
+    effort: dict[str, float]
+
+
+def _choose(
+    cells: Mapping[str, WeightCells],
+    cell: CellModel,
+    fraction: float,
+    score: Mapping[str, Tensor],
+    *,
+    granularity: str,
+    tiling: Tiling | None,
+) -> _Choice:
+    masks = verify_fraction(score, fraction, granularity=granularity, tiling=tiling)
+    effort = write_effort(masks, cells, cell)
+    numbers = {
+        "verified_fraction": effort.verified_weights / effort.weights,
+        "write_pulses": effort.write_pulses,
+        "normalised_pulses": effort.normalised_pulses,
+        "verify_cycles": effort.verify_cycles,
+    }
+    return _Choice(noise_std(cells, masks, read=True), numbers)
+
+
+def _check_scores(weights: Weights, scores: Mapping[str, Mapping[str, Tensor] | None]) -> None:
+    for policy, score in scores.items():
+        shapes = {n: w.shape for n, w in weights.items()}
+        if score is not None and {n: s.shape for n, s in score.items()} != shapes:
+            raise ConfigError(
+                f"scores of policy '{policy}' are for {', '.join(score)}; expected the names and "
+                f"shapes of the weights: {', '.join(weights)}"
+            )
+
+
+def summarise_curve(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """Return mean, spread and 95 % interval of every point of the curve.
+
+    Args:
+        runs: from :func:`write_verify_runs`, of one or more devices.
+
+    Returns:
+        A row per device, policy and fraction: the means of the effort, ``accuracy``, ``std``,
+        ``ci95_low``, ``ci95_high`` (t interval of the mean), ``low`` and ``high`` (2.5 and 97.5 %
+        quantiles of the instances: the band in which 95 % of chips lie), ``worst``, ``instances``.
+
+    Raises:
+        DataError: a table without rows.
+    """
+    import pandas as pd
+
+    if runs.empty:
+        raise DataError("the table of runs is empty")
+    rows = []
+    keys = ["device", "policy", "fraction"]
+    for key, group in runs.groupby(keys, sort=False):
+        accuracy = torch.tensor(group["accuracy"].to_numpy(), dtype=torch.float64)
+        interval = interval95(accuracy) or (None, None)
+        effort = ["verified_fraction", "write_pulses", "normalised_pulses", "verify_cycles"]
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {name: float(group[name].mean()) for name in effort}
+            | {
+                "accuracy": float(accuracy.mean()),
+                "std": float(accuracy.std()) if len(group) > 1 else None,
+                "ci95_low": interval[0],
+                "ci95_high": interval[1],
+                "low": float(accuracy.quantile(0.025)),
+                "high": float(accuracy.quantile(0.975)),
+                "worst": float(accuracy.min()),
+                "instances": len(group),
+                "images": int(group["images"].iloc[0]),
+            }
+        )
+    return pd.DataFrame(rows)

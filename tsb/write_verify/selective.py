@@ -1,0 +1,390 @@
+"""Selective write-verify: which weights are checked.
+
+A policy returns a mask per weight tensor. Circuits verify rows, not single cells, so a choice by
+score has a granularity: single weights, rows of a crossbar, or subarrays. Where the border of a
+crossbar may cut a weight in two (slices that do not divide the columns), rows and subarrays give a
+mask with a flag per cell. Scores of the policies by
+name: SWIM (second derivative of the loss) and the empirical Fisher come from
+:mod:`tsb.write_verify.scores`; magnitude, random and the product with a weight's own variance
+(U-SWIM) are here. What a choice costs is in :mod:`tsb.write_verify.effort`. Sources: Yan, Hu & Shi,
+SWIM, DAC 2022, arXiv 2202.08395; U-SWIM, arXiv 2401.05357.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from archsim.device import WeightFormat, digit_significances
+from archsim.errors import ConfigError, close_matches
+from tsb.cells.weight_cells import WeightCells, Weights
+from tsb.shared_block import SharedBlock
+
+#: True where a weight is write-verified, by parameter name; or where a cell is (a last axis).
+Masks = dict[str, Tensor]
+
+GRANULARITIES = ("weight", "row", "subarray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiling:
+    """How a layer's matrix lies on crossbars, as the mapping compiler and the sampler lay it.
+
+    The matrix has a row per input (``Cin kh kw``) and ``slices`` neighbouring columns per output,
+    and is cut into ``rows x cols`` subarrays; a weight may be cut in two. Layers do not share
+    subarrays, and neither do the kernel pixels of layers that have a PE for each. A grouped
+    convolution counts as one matrix with all its outputs side by side.
+
+    Attributes:
+        rows: word lines per crossbar.
+        cols: bit lines per crossbar.
+        slices: columns that a weight takes in one crossbar.
+        sides: crossbars that hold a weight: 2 where the signs have crossbars of their own. Alike
+            rows of the two make one group, since a weight needs both.
+        shares: part of a weight's noise that each of its columns has, adding up to 1; empty for
+            equal parts. It divides the score of a weight that is cut in two.
+        kernel_layers: names of the tensors whose kernel pixels have subarrays of their own, with
+            the input channels of one pixel in their rows; all others are unrolled (im2col).
+    """
+
+    rows: int
+    cols: int
+    slices: int
+    sides: int = 1
+    shares: tuple[float, ...] = ()
+    kernel_layers: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Check the sizes.
+
+        Raises:
+            ConfigError: a size below 1, or shares of another number of columns.
+        """
+        for key in ("rows", "cols", "slices", "sides"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} = {getattr(self, key)}; allowed: 1 or more")
+        if self.shares and len(self.shares) != self.slices:
+            raise ConfigError(
+                f"{len(self.shares)} shares for slices = {self.slices}; allowed: as many, or none"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        weight_format: WeightFormat,
+        *,
+        rows: int,
+        cols: int,
+        kernel_layers: frozenset[str] = frozenset(),
+    ) -> Tiling:
+        """Return the tiling of weights in a format.
+
+        Args:
+            weight_format: bits and encoding; ``separate-sign`` has two crossbars, whose rows are
+                half as long as those of ``differential``.
+            rows: word lines per crossbar.
+            cols: bit lines per crossbar.
+            kernel_layers: names of the tensors whose kernel pixels have subarrays of their own.
+        """
+        apart = weight_format.encoding == "separate-sign"
+        digits = digit_significances(
+            weight_bits=weight_format.weight_bits, bits_per_cell=weight_format.bits_per_cell
+        ).tolist()
+        columns = digits if apart else digits * weight_format.sides
+        whole = sum(digit**2 for digit in columns)
+        return cls(
+            rows=rows,
+            cols=cols,
+            slices=len(columns),
+            sides=weight_format.sides if apart else 1,
+            shares=tuple(digit**2 / whole for digit in columns),
+            kernel_layers=kernel_layers,
+        )
+
+    @property
+    def cell_shares(self) -> Float[Tensor, " cell"]:
+        """Part of a weight's noise that each of its cells has."""
+        shares = torch.tensor(self.shares or [1 / self.slices] * self.slices, dtype=torch.float64)
+        return shares.repeat(self.sides) / self.sides
+
+    def groups(
+        self, shape: torch.Size, granularity: str, *, name: str = ""
+    ) -> Int[Tensor, "*groups"]:
+        """Number the groups of a weight tensor from 0 on.
+
+        Args:
+            shape: of the weights, outputs first.
+            granularity: one of :data:`GRANULARITIES`.
+            name: of the tensor, which says whether its kernel pixels have subarrays of their own.
+
+        Returns:
+            The group of each weight; or, of rows and subarrays whose borders may cut a weight in
+            two, of each of its cells (a last axis).
+
+        Raises:
+            ConfigError: an unknown granularity.
+        """
+        _check_granularity(granularity)
+        if granularity == "weight":
+            return torch.arange(shape.numel()).view(shape)
+        if granularity == "row":
+            columns = self._columns(shape, 1)
+        else:
+            pixels = shape[2:].numel() if name in self.kernel_layers else 1
+            columns = self._columns(shape, self.rows, pixels)
+        if self.cols % self.slices == 0:
+            return columns[..., 0]
+        return columns.repeat(*(1 for _ in shape), self.sides)
+
+    def cell_rows(self, shape: torch.Size) -> Int[Tensor, "*weights cell"]:
+        """Number the rows of all crossbars from 0 on, and return the row of each cell.
+
+        Args:
+            shape: of the weights, outputs first.
+        """
+        columns = self._columns(shape, 1)
+        count = int(columns.max()) + 1 if columns.numel() else 0
+        return torch.cat([columns + side * count for side in range(self.sides)], dim=-1)
+
+    def _columns(
+        self, shape: torch.Size, rows: int, pixels: int = 1
+    ) -> Int[Tensor, "*weights column"]:
+        """Number blocks of ``rows`` rows in one side's strips of columns, for each column.
+
+        Of inputs that are channels times ``pixels``, a block holds channels of one pixel.
+        """
+        outputs, channels = shape[0], shape[1:].numel() // pixels
+        strip = torch.arange(outputs * self.slices).view(outputs, 1, 1, self.slices) // self.cols
+        blocks = -(-channels // rows)
+        channel = torch.arange(channels).view(1, channels, 1, 1)
+        pixel = torch.arange(pixels).view(1, 1, pixels, 1)
+        line = (strip * pixels + pixel) * blocks + channel // rows
+        return line.view(*shape, self.slices)
+
+
+def verify_none(weights: Weights) -> Masks:
+    """Verify nothing."""
+    return {name: torch.zeros(w.shape, dtype=torch.bool) for name, w in weights.items()}
+
+
+def verify_all(weights: Weights) -> Masks:
+    """Verify every weight."""
+    return {name: torch.ones(w.shape, dtype=torch.bool) for name, w in weights.items()}
+
+
+def verify_named(weights: Weights, names: Collection[str]) -> Masks:
+    """Verify whole tensors.
+
+    Args:
+        weights: tensors on the crossbars, by name.
+        names: those to verify.
+
+    Raises:
+        ConfigError: a name that is not among ``weights``.
+    """
+    for name in names:
+        if name not in weights:
+            raise ConfigError(f"no weights '{name}' to verify.{close_matches(name, weights)}")
+    return {n: torch.full(w.shape, n in names, dtype=torch.bool) for n, w in weights.items()}
+
+
+def verify_shared_block(weights: Weights, model: nn.Module) -> Masks:
+    """Verify the parameters of all shared blocks of a model (policy ``tsb``).
+
+    Args:
+        weights: tensors on the crossbars, by name.
+        model: contains the block.
+
+    Raises:
+        ConfigError: a model without a shared block among ``weights``.
+    """
+    inside = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, SharedBlock)
+        for parameter in module.parameters()
+    }
+    names = [name for name, p in model.named_parameters() if id(p) in inside and name in weights]
+    if not names:
+        raise ConfigError("policy 'tsb': the model has no shared block; insert one first")
+    return verify_named(weights, names)
+
+
+def verify_last_layers(weights: Weights, count: int = 1) -> Masks:
+    """Verify the last tensors.
+
+    Args:
+        weights: tensors on the crossbars, by name, in order of execution.
+        count: how many, 0 to all.
+
+    Raises:
+        ConfigError: more layers than there are, or fewer than none.
+    """
+    if not 0 <= count <= len(weights):
+        raise ConfigError(f"last layers = {count}; allowed: 0 to {len(weights)}")
+    return verify_named(weights, list(weights)[len(weights) - count :])
+
+
+def random_scores(weights: Weights, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a random order of all weights, as scores.
+
+    Args:
+        weights: tensors by name.
+        generator: source of all randomness.
+    """
+    return {
+        name: torch.rand(w.shape, generator=generator, dtype=torch.float64)
+        for name, w in weights.items()
+    }
+
+
+def magnitude_scores(weights: Weights) -> dict[str, Tensor]:
+    """Return ``|w|``, in the units of each tensor (not relative to its largest weight).
+
+    Args:
+        weights: tensors by name.
+    """
+    return {name: w.detach().double().abs() for name, w in weights.items()}
+
+
+def variance_scores(
+    scores: Mapping[str, Tensor], cells: Mapping[str, WeightCells]
+) -> dict[str, Tensor]:
+    """Return scores times each weight's own variance: U-SWIM for second derivatives.
+
+    The loss that a weight is expected to cost is half that product.
+
+    Args:
+        scores: second derivatives (or squared gradients), by name.
+        cells: spread of each weight.
+    """
+    return {name: score.double() * cells[name].spread ** 2 for name, score in scores.items()}
+
+
+def verify_fraction(
+    scores: Mapping[str, Tensor],
+    fraction: float,
+    *,
+    granularity: str = "weight",
+    tiling: Tiling | None = None,
+) -> Masks:
+    """Verify the best part of all weights.
+
+    The target is ``fraction`` times the number of weights, rounded to the nearest whole number
+    (halves up); a part of a weight counts as such. Groups are taken in the order of their summed
+    score (equal ones in the order of the tensors) until the target is reached: exactly for single
+    weights, else the last group goes beyond it, by less than its own size. A fraction of 0 takes
+    none.
+
+    Args:
+        scores: importance of each weight, by name; higher is better.
+        fraction: share of the weights, 0 to 1.
+        granularity: one of :data:`GRANULARITIES`.
+        tiling: needed for ``row`` and ``subarray``.
+
+    Raises:
+        ConfigError: a fraction outside 0 to 1, an unknown granularity, a missing tiling, or scores
+            that are not numbers.
+    """
+    if not 0 <= fraction <= 1:
+        raise ConfigError(f"fraction = {fraction:g}; allowed: 0 to 1")
+    ranked = _rank(scores, granularity, tiling)
+    target = int(fraction * ranked.weights + 0.5) * ranked.cells
+    return ranked.take(int((ranked.before < target).sum()))
+
+
+def verify_captured(
+    scores: Mapping[str, Tensor],
+    captured: float,
+    *,
+    granularity: str = "weight",
+    tiling: Tiling | None = None,
+) -> Masks:
+    """Verify as few groups as hold a share of the total score: compares granularities fairly.
+
+    Args:
+        scores: importance of each weight, by name, none negative.
+        captured: share of the sum of all scores, 0 to 1.
+        granularity: one of :data:`GRANULARITIES`.
+        tiling: needed for ``row`` and ``subarray``.
+
+    Raises:
+        ConfigError: a share outside 0 to 1, negative scores, and as :func:`verify_fraction`.
+    """
+    if not 0 <= captured <= 1:
+        raise ConfigError(f"captured = {captured:g}; allowed: 0 to 1")
+    if any(bool((score < 0).any()) for score in scores.values()):
+        raise ConfigError("captured share of scores with negative entries; clamp them at 0")
+    ranked = _rank(scores, granularity, tiling)
+    reached = ranked.sums.cumsum(0) - ranked.sums
+    # Sums in another order differ in the last bits: without the slack 1.0 might take zeros too.
+    needed = captured * ranked.sums.sum() * (1 - 1e-12)
+    return ranked.take(int((reached < needed).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Groups of all tensors, best first.
+
+    ``sums`` and ``sizes`` are per group; ``before`` counts the members of all better groups:
+    weights, or ``cells`` cells for each of them.
+    """
+
+    order: Tensor
+    sums: Tensor
+    sizes: Tensor
+    before: Tensor
+    groups: dict[str, Tensor]
+    weights: int
+    cells: int
+
+    def take(self, count: int) -> Masks:
+        """Mark the members of the ``count`` best groups."""
+        chosen = torch.zeros(self.order.shape, dtype=torch.bool)
+        chosen[self.order[:count]] = True
+        return {name: chosen[group] for name, group in self.groups.items()}
+
+
+def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None) -> _Ranked:
+    _check_granularity(granularity)
+    if tiling is None and granularity != "weight":
+        raise ConfigError(f"granularity '{granularity}' needs a tiling (rows, cols, slices)")
+    tiling = tiling or Tiling(rows=1, cols=1, slices=1)
+    groups: dict[str, Tensor] = {}
+    parts, start, cells = [], 0, 1
+    for name, score in scores.items():
+        if bool(score.isnan().any()):
+            raise ConfigError(f"scores of '{name}' are not all numbers")
+        own = tiling.groups(score.shape, granularity, name=name) + start
+        groups[name], start = own, int(own.max()) + 1
+        part = score.detach().double().cpu()
+        if own.dim() > score.dim():
+            part, cells = part.unsqueeze(-1) * tiling.cell_shares, own.shape[-1]
+        parts.append(part.flatten())
+    flat = torch.cat(parts)
+    member = torch.cat([group.flatten() for group in groups.values()])
+    sums = torch.zeros(start, dtype=torch.float64).index_add(0, member, flat)
+    sizes = member.bincount(minlength=start)
+    order = sums.argsort(descending=True, stable=True)
+    sizes = sizes[order]
+    return _Ranked(
+        order=order,
+        sums=sums[order],
+        sizes=sizes,
+        before=sizes.cumsum(0) - sizes,
+        groups=groups,
+        weights=member.numel() // cells,
+        cells=cells,
+    )
+
+
+def _check_granularity(granularity: str) -> None:
+    if granularity not in GRANULARITIES:
+        raise ConfigError(
+            f"granularity = '{granularity}'; allowed: {', '.join(GRANULARITIES)}."
+            + close_matches(granularity, GRANULARITIES)
+        )
