@@ -13,6 +13,7 @@ import torch
 
 from archsim.analysis import sensitivity, uncertainty
 from archsim.arch.design import DesignBatch
+from archsim.config.load import Override
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
 from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError
@@ -40,7 +41,7 @@ def map_network(
     technology: str | None = None,
     device: str | None = None,
     tsb: str | None = None,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[Override] = (),
     input_shape: Shapes | None = None,
     input_dtype: Dtypes | None = None,
     **options: Any,
@@ -55,7 +56,8 @@ def map_network(
         technology: replaces the chip's technology.
         device: replaces the chip's device.
         tsb: shared-block preset or YAML path; by default the paper's for this network.
-        overrides: ``path=value`` strings such as ``chip.adc.bits=6``.
+        overrides: ``path=value`` texts such as ``chip.adc.bits=6``, or
+            :class:`~archsim.config.load.Setting` with values as they are.
         input_shape: (channels, height, width) where the network does not say, or shapes by name.
         input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
         **options: passed to the network's factory.

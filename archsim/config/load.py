@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,42 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
     return merged
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One setting with its value as it is: what code says where people write ``path=value``.
+
+    Attributes:
+        path: dotted, e.g. ``chip.adc.bits``.
+        value: as in YAML: a number, text, flag, None or a list of these.
+    """
+
+    path: str
+    value: int | float | str | bool | list[int] | list[float] | None
+
+    def __str__(self) -> str:
+        """``path=value`` that :func:`parse_override` reads as exactly this value."""
+        text = yaml.safe_dump(self.value, default_flow_style=True, width=math.inf)
+        value = text.removesuffix("...\n").strip()
+        return f"{self.path}={value}"
+
+
+#: A setting as people write it, or as code says it.
+Override = str | Setting
+
+
+def override_path(override: Override) -> str:
+    """Return the dotted path that a setting is about, "" for a text without one."""
+    if isinstance(override, Setting):
+        return override.path
+    return override.partition("=")[0].strip()
+
+
+def _path_and_value(override: Override) -> tuple[tuple[str, ...], Any]:
+    if isinstance(override, Setting):
+        return tuple(override.path.split(".")), override.value
+    return parse_override(override)
+
+
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     """Parse ``chip.adc.bits=6`` into its path and its YAML value.
 
@@ -203,8 +241,8 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
     return found
 
 
-def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
-    """Return a copy of ``document`` with every ``path=value`` applied.
+def apply_overrides(document: Document, overrides: Iterable[Override]) -> Document:
+    """Return a copy of ``document`` with every setting applied.
 
     A plain number given for a sourced constant replaces its value and keeps its unit; ``null``
     takes the constant out.
@@ -214,7 +252,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
     """
     result = copy.deepcopy(document)
     for text in overrides:
-        keys, value = parse_override(text)
+        keys, value = _path_and_value(text)
         node: Any = result
         for depth, key in enumerate(keys):
             here = ".".join(keys[:depth]) or "the configuration"
@@ -237,7 +275,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
             old = node.get(key)
             is_number = value is not None and not isinstance(value, dict)
             if is_number and isinstance(old, dict) and "value" in old:
-                value = {**old, "value": value, "source": f"user override {text.strip()}"}
+                value = {**old, "value": value, "source": f"user override {str(text).strip()}"}
                 value.pop("range", None)
             elif isinstance(old, dict) and isinstance(value, dict) and "value" not in old:
                 value = _merge(old, value)

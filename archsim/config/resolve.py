@@ -11,7 +11,13 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from archsim.config.load import apply_overrides, load_preset, preset_names
+from archsim.config.load import (
+    Override,
+    apply_overrides,
+    load_preset,
+    override_path,
+    preset_names,
+)
 from archsim.config.schema.adc import IsaacAdc
 from archsim.config.schema.chip import Chip, OffChip
 from archsim.config.schema.device import DeviceFile
@@ -183,16 +189,17 @@ def resolve(
     technology: str | None = None,
     device: str | None = None,
     tsb: str = "paper",
-    overrides: Iterable[str] = (),
+    overrides: Iterable[Override] = (),
 ) -> Resolved:
-    """Load the presets, apply ``path=value`` overrides and check the result.
+    """Load the presets, apply overrides and check the result.
 
     Args:
         chip: preset name or YAML path.
         technology: replaces the chip's technology.
         device: replaces the chip's device.
         tsb: preset name or YAML path of the shared block.
-        overrides: for example ``["chip.adc.bits=6", "device.r_on=50", "tsb.channels=64"]``.
+        overrides: ``path=value`` texts, for example ``["chip.adc.bits=6", "device.r_on=50"]``, or
+            :class:`~archsim.config.load.Setting` with a value as it is.
 
     Raises:
         ConfigError: with the dotted path, the value and what is allowed.
@@ -204,7 +211,7 @@ def resolve(
     if device is not None:
         documents["chip"]["device"] = device
     # The names of technology and device may themselves be overridden, so they are read in between.
-    early = [text for text in settings if text.split("=")[0].strip() in _NAMES]
+    early = [own for own in settings if override_path(own) in _NAMES]
     documents = apply_overrides(documents, early)
     for kind in ("technology", "device"):
         name = documents["chip"].get(kind)
@@ -221,7 +228,7 @@ def resolve(
             )
         documents[kind] = load_preset("off-chip", name)
     documents["tsb"] = load_preset("tsb", tsb)
-    documents = apply_overrides(documents, [text for text in settings if text not in early])
+    documents = apply_overrides(documents, [own for own in settings if own not in early])
     resolved = Resolved(
         chip=validate_model(Chip, documents["chip"], "chip"),
         technology=validate_model(TechnologyFile, documents["technology"], "technology"),

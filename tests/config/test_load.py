@@ -230,3 +230,21 @@ def test_override_that_leads_nowhere(override: str, words: tuple[str, ...]) -> N
     assert f"override '{override}'" in found
     for word in words:
         assert word in found
+
+
+@pytest.mark.parametrize("value", [0.1, 1e-05, 1 / 3, 2.0, 7, True, None, "balance", [1, 2]])
+def test_a_setting_reads_as_the_value_that_it_has(value: Any) -> None:
+    setting = load.Setting("chip.adc.bits", value)
+    path, read = load.parse_override(str(setting))
+    assert path == ("chip", "adc", "bits")
+    assert read == value
+    assert type(read) is type(value)
+
+
+def test_a_setting_and_its_text_give_the_same_document() -> None:
+    document = {"device": {"r_on": {"value": 6, "unit": "kohm", "source": "a"}, "name": "x"}}
+    setting = load.Setting("device.r_on", 1 / 3)
+    assert load.apply_overrides(document, [setting]) == load.apply_overrides(
+        document, [str(setting)]
+    )
+    assert load.override_path(setting) == load.override_path(" device.r_on =3") == "device.r_on"
