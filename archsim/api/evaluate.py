@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.errors import ConfigError, DataError, close_matches
-from tsb.study import open_run, summarise, with_choice
+from archsim.results.method_row import frame_of
+from archsim.results.recommend import with_choice
+from tsb.study import method_rows, open_run
 from tsb.study.units import backbone_units
 
 if TYPE_CHECKING:
@@ -33,18 +35,19 @@ def evaluate(
         DataError: not a run, damaged, or nothing in it is finished.
     """
     opened = open_run(run)
-    frame = summarise(opened.study, opened.folder)
-    if frame.empty:
+    rows = method_rows(opened.study, opened.folder)
+    if not rows:
         raise DataError(f"{run}: no method is finished yet; archsim train goes on with it")
-    known = list(dict.fromkeys(frame["method"]))
+    known = list(dict.fromkeys(row.method for row in rows))
     for name in methods:
         if name not in known:
             raise ConfigError(
                 f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
             )
-    if methods:
-        frame = frame[frame["method"].isin(methods)]
-    return with_choice(frame, max_verified)
+    asked = with_choice([row for row in rows if row.method in (methods or known)], max_verified)
+    decided = {(row.method, row.sigma): row for row in asked}
+    frame = frame_of(decided.get((row.method, row.sigma), row) for row in rows)
+    return frame[frame["method"].isin(methods)] if methods else frame
 
 
 def learning_curves(run: str | Path) -> pandas.DataFrame:

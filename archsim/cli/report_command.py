@@ -135,8 +135,8 @@ def _show(report: Report, format: Format, out: Path | None) -> None:
         deliver(json_text(content), out)
         return
     if format is Format.CSV:
-        rows = report.result.rows()
-        deliver(csv_text(list(rows[0]), rows), out)
+        records = report.result.records()
+        deliver(csv_text(list(records[0]), records), out)
         return
     from rich.text import Text
 

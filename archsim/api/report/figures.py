@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from archsim.api.evaluate import evaluate
 from archsim.api.map import placement
 from archsim.results.mapped import MapResult
-from archsim.results.report import JointDesign, JointResult
+from archsim.results.recommend import detailed_design
+from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SIZES, SizeCurves
-from reports.tables.report import recommended
 from tsb.study import StudyRun
 
 if TYPE_CHECKING:
@@ -41,17 +41,6 @@ class Drawing:
     on_page: bool = False
 
 
-def answer_of(result: JointResult) -> JointDesign | None:
-    """Return the design whose cost is looked at more closely: the recommended one, else any.
-
-    Args:
-        result: all designs.
-    """
-    found = (recommended(result, case.sigma, case) for case in result.cases())
-    answers = [own for own in found if own is not None]
-    return next(iter([*answers, *(own for own in result.designs if own.is_priced)]), None)
-
-
 def drawings(
     result: JointResult,
     runs: Sequence[StudyRun],
@@ -64,16 +53,16 @@ def drawings(
         result: all designs.
         runs: that they come from.
         curves: of sweeps.
-        elasticities: of the design of :func:`answer_of`; empty for none.
+        elasticities: of the design of :func:`detailed_design`; empty for none.
     """
     yield from _joint(result)
     yield from _breakdowns(result)
     yield from _floorplans(result)
-    own = answer_of(result)
-    if own is not None and elasticities:
+    detailed = detailed_design(result)
+    if detailed is not None and elasticities:
         yield Drawing(
             "sensitivity",
-            f"What moves the cost of {own.label}",
+            f"What moves the cost of {detailed.label}",
             "Elasticities of EDP, energy, latency and area by parameter, largest first",
             partial(_sensitivity, elasticities),
             "Per cent of change per per cent of a parameter, from autograd; whole numbers and "
@@ -88,11 +77,10 @@ def drawings(
 def _joint(result: JointResult) -> Iterator[Drawing]:
     from reports.figures.report import collect_joint, draw_joint
 
-    for sigma in dict.fromkeys(own.sigma for own in result.designs):
-        both = [
-            own.is_priced and own.measured.get("accuracy") is not None for own in result.at(sigma)
-        ]
-        if any(both):
+    for sigma in dict.fromkeys(design.sigma for design in result.designs):
+        if any(
+            design.is_priced and design.measured.accuracy is not None for design in result.at(sigma)
+        ):
 
             def draw(sigma: float = sigma) -> Figure:
                 return draw_joint(collect_joint(result, sigma))
@@ -119,24 +107,24 @@ def _breakdowns(result: JointResult) -> Iterator[Drawing]:
 def _floorplans(result: JointResult) -> Iterator[Drawing]:
     from reports.figures.floorplan import collect_floorplan, draw_floorplan
 
-    found: dict[tuple[str, str], MapResult] = {}
-    for own in result.designs:
-        if own.mapped is not None and own.mapped.feasible:
-            found.setdefault((own.mapped.network, own.design), own.mapped)
-    several = len({network for network, _ in found}) > 1
-    for (network, design), mapped in found.items():
+    known: dict[tuple[str, str], MapResult] = {}
+    for design in result.designs:
+        if design.mapped is not None and design.mapped.feasible:
+            known.setdefault((design.mapped.network, design.placement), design.mapped)
+    several = len({network for network, _ in known}) > 1
+    for (network, place), mapped in known.items():
 
         def draw(mapped: MapResult = mapped) -> Figure:
             return draw_floorplan(collect_floorplan(mapped, placement(mapped)))
 
         which = f"{network}, " if several else ""
         yield Drawing(
-            f"floorplan-{network}-{design}" if several else f"floorplan-{design}",
-            f"Floorplan, {which}shared block: {design}",
-            f"Tiles and subarrays of {network} by layer, shared block {design}; the tiles of "
+            f"floorplan-{network}-{place}" if several else f"floorplan-{place}",
+            f"Floorplan, {which}shared block: {place}",
+            f"Tiles and subarrays of {network} by layer, shared block {place}; the tiles of "
             "each layer are in tables/layers.csv",
             draw,
-            "" if design == "none" else "Thick frames: tiles of the shared block.",
+            "" if place == "none" else "Thick frames: tiles of the shared block.",
             on_page=True,
         )
 
@@ -153,8 +141,8 @@ def _accuracies(result: JointResult, runs: Sequence[StudyRun]) -> Iterator[Drawi
 
     for place, run in enumerate(runs):
         folder = str(run.folder)
-        own = [each for each in result.designs if each.run == folder]
-        if all(each.measured.get("accuracy") is None for each in own):
+        designs = [design for design in result.designs if design.run == folder]
+        if all(design.measured.accuracy is None for design in designs):
             continue
         frame = evaluate(run.folder)
         ending = f"-{place + 1}" if len(runs) > 1 else ""

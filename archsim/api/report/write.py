@@ -17,12 +17,13 @@ import yaml
 
 from archsim import __version__
 from archsim.api.map import sensitivities
-from archsim.api.report.figures import Drawing, answer_of, drawings
-from archsim.api.report.join import Run, is_preset, opened, read_about
+from archsim.api.report.figures import Drawing, drawings
+from archsim.api.report.join import Run, opened, read_about
 from archsim.config.load import preset_names
 from archsim.config.study import Study
 from archsim.config.sweep import Sweep, load_sweep
 from archsim.errors import DataError
+from archsim.results.recommend import detailed_design
 from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SizeCurves
@@ -33,6 +34,7 @@ from reports.tables.report import answer, beside
 from reports.tables.report_breakdown import breakdown_tables
 from tsb.study import StudyRun
 from tsb.study.about import provenance
+from tsb.study.commands import is_preset
 from tsb.study.run import News, Step
 
 #: Keys of a study that no number depends on.
@@ -217,8 +219,8 @@ class _Writer:
 
     def pieces(self) -> list[tuple[str, Callable[[], None]]]:
         """Return what is to be written: a name, and what writes it; the page is last."""
-        own = answer_of(self.result)
-        mapped = None if own is None else own.mapped
+        detailed = detailed_design(self.result)
+        mapped = None if detailed is None else detailed.mapped
         moves: tuple[Elasticity, ...] = ()
         if mapped is not None:
             moves = sensitivities(mapped)
@@ -235,7 +237,7 @@ class _Writer:
         """Write every table as CSV and Parquet."""
         import pandas as pd
 
-        designs = self.result.frame().assign(notes=lambda own: own["notes"].map("; ".join))
+        designs = self.result.frame().assign(notes=lambda frame: frame["notes"].map("; ".join))
         tables = {"designs": designs, **breakdown_tables(self.result)}
         if moves:
             rows = [
