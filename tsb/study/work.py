@@ -34,7 +34,7 @@ from tsb.study.conditions import conditions_of
 from tsb.study.effort import effort
 from tsb.study.estimate import STEP_OVER_FORWARD
 from tsb.study.network import graph_of, module_of, network_macs
-from tsb.study.programming import cell_model, write_masks
+from tsb.study.programming import cell_model, cell_spec, write_masks
 from tsb.study.units import (
     DATA_HASH,
     BackboneUnit,
@@ -182,7 +182,8 @@ def _content(data: Dataset) -> dict[str, Any]:  # the images, whatever the name 
 
 def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Tensor]:
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
-    return quantised_weights(weights, study.weight_bits, scaling)
+    form = cell_spec(study, 0.0).weight_format
+    return quantised_weights(weights, form.magnitude_bits, scaling)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
