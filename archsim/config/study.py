@@ -93,7 +93,8 @@ class Method(Model):
         default_factory=dict, description="duplicated and averaged cells by weight name"
     )
     corrections: str = Field(
-        default="", description="joined by +, e.g. batch-norm+tsb+biases or last-layers:2"
+        default="",
+        description="joined by + (archsim list corrections), e.g. tsb:channels=8+biases",
     )
     verify: bool = Field(default=True, description="write-verify what the corrections write")
     steps: Annotated[int, Field(strict=True, ge=0)] | None = Field(
