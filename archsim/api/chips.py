@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archsim.config.resolve import resolve, tsb_preset_for
+from archsim.config.load import Setting
+from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
+from archsim.device import CellSpec
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module, load_network
 from archsim.util.checks import last_seed_of, seed_of
@@ -60,10 +62,12 @@ def deploy_chips(
     *,
     chips: int = 8,
     seed: int = 0,
-    device: str = "rram",
+    chip: str = DEFAULT_CHIP,
+    device: str | None = None,
     sigma: float | None = None,
-    bits_per_cell: int = 2,
-    weight_bits: int = 8,
+    bits_per_cell: int | None = None,
+    weight_bits: int | None = None,
+    encoding: str | None = None,
     scaling: str = "tensor",
     write: str = "none",
     options: Mapping[str, object] | None = None,
@@ -76,10 +80,13 @@ def deploy_chips(
         out: folder, made if it is not there.
         chips: how many; their seeds count up from ``seed``.
         seed: of the first chip; that of the last is at most 2^32 - 1.
-        device: preset.
-        sigma: replaces the device's spread.
-        bits_per_cell: K.
-        weight_bits: M.
+        chip: preset or YAML file of the chip's design.
+        device: replaces the chip's; preset or YAML file.
+        sigma: replaces the device's spread; relative to the range of conductance.
+        bits_per_cell: K; None: the chip's.
+        weight_bits: M; None: the chip's.
+        encoding: one of :data:`archsim.device.ENCODINGS`; None: as the chip stores weights, but
+            magnitude where it stores an offset code.
         scaling: what shares a full-scale conductance: ``tensor`` or ``column``.
         write: which weights are write-verified: ``none``, ``all`` or ``last-layers:N``.
         options: of the network, e.g. ``{"widths": [16, 32, 64]}``; they come before those that the
@@ -91,21 +98,24 @@ def deploy_chips(
     if chips < 1:
         raise ConfigError(f"chips = {chips}; allowed: 1 or more")
     last_seed_of(seed, chips, what="chips")
-    own = resolve(
-        device=device, overrides=(f"chip.precision.bits_per_cell={bits_per_cell}",)
-    ).device
-    cell = CellModel.from_device(own, weight_bits=weight_bits, bits_per_cell=bits_per_cell)
-    placement = Placement(cell=cell if sigma is None else cell.but(sigma=sigma), scaling=scaling)
+    given = {"bits_per_cell": bits_per_cell, "weight_bits": weight_bits}
+    resolved = resolve(
+        chip=chip,
+        device=device,
+        overrides=[Setting(f"chip.precision.{k}", v) for k, v in given.items() if v is not None],
+    )
+    spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
+    placement = Placement(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
     masks = _masks(write, model)
     folder = _made(Path(out))
     paths = []
-    for own_seed in range(seed, seed + chips):
-        path = folder / f"chip-{own_seed}.safetensors"
-        chip = deploy(
-            model, placement, seed=own_seed, network=network, options=chosen, verified=masks
+    for chip_seed in range(seed, seed + chips):
+        path = folder / f"chip-{chip_seed}.safetensors"
+        programmed = deploy(
+            model, placement, seed=chip_seed, network=network, options=chosen, verified=masks
         )
-        chip.save(path)
+        programmed.save(path)
         paths.append(path)
     return paths
 
@@ -195,6 +205,7 @@ def tune_chips(
             sigma=_written_sigma(placement.cell, verify) if sigma is None else sigma,
             weight_bits=placement.cell.weight_bits,
             bits_per_cell=placement.cell.bits_per_cell,
+            encoding=placement.cell.encoding,
             scaling=placement.scaling,
         ),
         seed=seed,

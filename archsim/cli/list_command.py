@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     TSB = "tsb"
     STUDIES = "studies"
     SWEEPS = "sweeps"
+    CORRECTIONS = "corrections"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -55,8 +57,9 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation")
+_LONG = ("description", "citation", "options", "priced_as")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
+_CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
 
 
 @guarded
@@ -66,9 +69,9 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets or studies with a description each."""
+    """List networks, presets, studies or corrections with a description each."""
     check_writable(out)
-    keys, items = _networks() if kind is Kind.NETWORKS else _presets(kind)
+    keys, items = _IN_CODE[kind]() if kind in _IN_CODE else _presets(kind)
     if format is Format.JSON:
         deliver(json_text({"schema": _SCHEMA, "kind": kind.value, "items": items}), out)
     elif format is Format.CSV:
@@ -94,6 +97,30 @@ def _networks() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
         }
         for entry in entries
     ]
+
+
+def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.correction.options import options_of
+    from tsb.correction.registry import CORRECTIONS, example
+
+    return _CORRECTION_KEYS, [
+        {
+            "name": name,
+            "description": own.description,
+            "options": "; ".join(option.words() for option in options_of(own).values()),
+            "stored_in": "cells" if own.in_cells else "registers",
+            "priced_as": example(name).hardware().words(),
+            "citation": own.citation,
+        }
+        for name, own in CORRECTIONS.items()
+    ]
+
+
+#: What is listed from code; all other kinds are files.
+_IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
+    Kind.NETWORKS: _networks,
+    Kind.CORRECTIONS: _corrections,
+}
 
 
 def _presets(kind: Kind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
@@ -125,6 +152,8 @@ _HEADS = {
     "max_bits_per_cell": "bits",
     "spread_reference": "of",
     "write_verify": "verify",
+    "stored_in": "stored in",
+    "priced_as": "priced as",
 }
 
 

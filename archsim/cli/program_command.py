@@ -331,5 +331,5 @@ def _check_curve(curve: Path | None, unused: dict[str, bool], instances: int | N
         if given:
             raise ConfigError(
                 f"{option} is not used with --curve, which has policies, fractions, chips, files "
-                "and the encoding (magnitude) of its own"
+                "and the encoding of the chip (--set chip.precision.encoding=...) of its own"
             )

@@ -64,6 +64,11 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         Kind.SWEEP: Sweep,
     }
     document = models[kind].model_json_schema()
+    if kind is Kind.STUDY:
+        from tsb.correction.parse import method_pattern
+
+        corrections = document["$defs"]["Method"]["properties"]["corrections"]
+        corrections["pattern"] = method_pattern()
     for name, definition in document.get("$defs", {}).items():
         if name == "Quantity":
             definition["properties"]["unit"]["type"] = ["string", "integer"]

@@ -50,6 +50,8 @@ class Question:
         """Say on standard error what the answers lack."""
         if self.result.unfinished:
             typer.echo(self.result.unfinished, err=True)
+        for note in self.result.encoding_notes:
+            typer.echo(note, err=True)
 
     def front(
         self, objectives: str | None, plot: Path | None, figure: str, colour: str | None

@@ -8,6 +8,9 @@ from archsim.device.cell import level_conductances_S as level_conductances_S
 from archsim.device.cell import level_count as level_count
 from archsim.device.cell import weight_slices as weight_slices
 from archsim.device.cell import zero_conductance_level as zero_conductance_level
+from archsim.device.cell_spec import CellSpec as CellSpec
+from archsim.device.cell_spec import assumed_encoding as assumed_encoding
+from archsim.device.cell_spec import encoding_note as encoding_note
 from archsim.device.disturbance import drift_cells as drift_cells
 from archsim.device.disturbance import drift_factor as drift_factor
 from archsim.device.disturbance import mean_drift_factor as mean_drift_factor

@@ -18,7 +18,7 @@ from tests.house.helpers import ROOT
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"
 WEIGHTS, CELLS = 5395, 4 * 5395
-#: The contract of DESIGN.md, section 8.
+#: The JSON contract of the command.
 CONTRACT = {
     *("weights", "verified_weights", "write_pulses", "verify_reads", "time_ms", "energy_uJ"),
     *("unconverged_cells", "residual_sigma"),

@@ -15,8 +15,8 @@ from archsim.device import WeightFormat, pulse_law, write_verify_closed_form
 from archsim.device.cell_programmer import CellProgrammer, ChipStreams
 from archsim.errors import ConfigError
 from archsim.units import TO_SI
+from tests.cell_models import cell_model
 from tests.device.monte_carlo import seeded
-from tsb.cells.cell_model import CellModel
 
 DEVICES = ("fefet", "pcm", "rram", "sram", "stt-mram")
 #: The devices of NeFT (arXiv 2305.14561): preset -> what it extends and its factor s.
@@ -107,7 +107,7 @@ def test_every_constant_has_a_unit_and_a_source(name):
 
 
 def write_verify(name):
-    cell = CellModel.from_device(resolve_device(name), bits_per_cell=1)
+    cell = cell_model(resolve_device(name), bits_per_cell=1)
     return {
         "model": cell.write_model,
         "sigma": cell.sigma,
@@ -171,7 +171,7 @@ def test_spreads_of_the_maximum_are_in_siemens():
     conductances_S = low_S + block.levels.double().flatten() * (high_S - low_S)
     assert float(conductances_S.std()) == pytest.approx(0.1 * high_S, rel=5 / math.sqrt(4e5))
     assert float(conductances_S.mean()) == pytest.approx(high_S, rel=1e-3)
-    assert CellModel.from_device(device, bits_per_cell=1).sigma == pytest.approx(0.2)
+    assert cell_model(device, bits_per_cell=1).sigma == pytest.approx(0.2)
 
 
 def test_the_engine_has_the_same_spreads():
@@ -179,7 +179,7 @@ def test_the_engine_has_the_same_spreads():
     for name in ("pcm", "stt-mram", "rram4"):
         resolved = resolve(device=name, overrides=["chip.precision.bits_per_cell=1"])
         design = DesignBatch.from_resolved(resolved)
-        cell = CellModel.from_device(resolved.device, bits_per_cell=1)
+        cell = cell_model(resolved.device, bits_per_cell=1)
         factor = design.range_factor
         assert float(design.sigma * factor) == pytest.approx(cell.sigma, rel=1e-12)
         assert float(design.write_tolerance * factor) == pytest.approx(cell.tolerance, rel=1e-12)

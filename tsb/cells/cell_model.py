@@ -22,9 +22,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
-from archsim.device import PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
+from archsim.device import CellSpec, PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
 from archsim.device.stuck import with_stuck
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import ConfigError
@@ -102,39 +101,29 @@ class CellModel:
         _ = self.weight_format
 
     @classmethod
-    def from_device(
-        cls,
-        device: DeviceFile,
-        *,
-        weight_bits: int = 8,
-        bits_per_cell: int = 2,
-        encoding: str = "magnitude",
-        verifiable: bool = True,
-    ) -> CellModel:
-        """Take spread and write-verify from a device preset.
+    def of(cls, spec: CellSpec, *, verifiable: bool = True) -> CellModel:
+        """Take spread and write-verify from the cells of a chip.
 
         Args:
-            device: a file of ``configs/device``.
-            weight_bits: M.
-            bits_per_cell: K.
-            encoding: one of :data:`archsim.device.ENCODINGS`.
+            spec: the cells.
             verifiable: refuse a device without write-verify; else its cells take one pulse.
 
         Raises:
             ConfigError: a device without write-verify.
         """
+        device, form = spec.device, spec.weight_format
         write = device.write_verify
         if write is None and verifiable:
             raise ConfigError(
                 f"device '{device.name}' has no write_verify; choose a non-volatile one"
             )
         return cls(
-            sigma=device.of_range(device.sigma),
+            sigma=spec.sigma_of_range,
             factor=device.sigma_profile.factor.si,
             profile="weight" if device.sigma_profile.kind == "weight" else "level",
-            weight_bits=weight_bits,
-            bits_per_cell=bits_per_cell,
-            encoding=encoding,
+            weight_bits=form.weight_bits,
+            bits_per_cell=form.bits_per_cell,
+            encoding=form.encoding,
             write_model="redraw" if write is None else write.model,
             tolerance=math.inf if write is None else device.of_range(write.tolerance),
             max_pulses=1 if write is None else int(write.max_pulses.si),

@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from archsim.errors import DataError
+from archsim.errors import DataError, NetworkError
 from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
+from tsb.correction.registry import applicable
 from tsb.monte_carlo.evaluate import Draw
 from tsb.program.chip import Chip, Placement
 from tsb.write_verify.selective import Masks, verify_all, verify_none
@@ -31,10 +32,16 @@ def attach_all(corrections: Sequence[Correction], carrier: Carrier) -> None:
 
     Raises:
         ConfigError: an option that the network does not allow.
-        NetworkError: the network has nothing that a correction could act on.
+        NetworkError: the network has nothing that a correction could act on; says which corrections
+            have.
     """
     for correction in corrections:
-        correction.attach(carrier)
+        try:
+            correction.attach(carrier)
+        except NetworkError as error:
+            raise NetworkError(
+                f"{error}. Corrections for such a network: {', '.join(applicable(carrier))}"
+            ) from error
 
 
 def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:

@@ -230,10 +230,11 @@ class _Run:
     def programmed(self, parameters: Parameters) -> Parameters:
         """Return parameters with the noise of one writing, the same for all chips."""
         noise, found = self.settings.noise, dict(parameters)
+        bits = noise.weight_format.magnitude_bits
         for name in self.noisy:
             value = parameters[name]
             clean = value.detach()
-            stored = torch.func.vmap(lambda w: quantise(w, noise.weight_bits, noise.scaling))(clean)
+            stored = torch.func.vmap(lambda w: quantise(w, bits, noise.scaling))(clean)
             # Drawn on the CPU: the same noise on every machine.
             normal = torch.randn(clean.shape[1:], generator=self.source).to(clean.device)
             stored = stored + torch.func.vmap(noise.std)(stored) * normal

@@ -64,7 +64,7 @@ class Placement:
         Args:
             weights: by name.
         """
-        bits = self.cell.weight_bits
+        bits = self.cell.weight_format.magnitude_bits
         return {
             name: quantise(weight, bits, self.scaling) / full_scale(weight, self.scaling)
             for name, weight in weights.items()
@@ -353,10 +353,8 @@ def deploy_all(
     check_finite(tensors, network or type(model).__name__)
     weights = {name: tensors[name] for name in mapped_weights(model)}
     masks = verify_none(weights) if verified is None else verified
-    wanted = {
-        name: quantise(weight, placement.cell.weight_bits, placement.scaling)
-        for name, weight in weights.items()
-    }
+    bits = placement.cell.weight_format.magnitude_bits
+    wanted = {name: quantise(weight, bits, placement.scaling) for name, weight in weights.items()}
     write = placement.writer(weights, masks)
     backbone = tensors_hash(tensors)
     verified_weights = sum(int(mask.sum()) for mask in masks.values())

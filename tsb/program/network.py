@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.config.resolve import Resolved
-from archsim.device import WeightFormat, WriteArray, program_weights
+from archsim.device import CellSpec, WriteArray, program_weights
 from archsim.errors import ConfigError, NetworkError
 from archsim.results.programmed import ProgramResult
 from tsb.cells.cell_model import CellModel
@@ -71,7 +71,7 @@ def program_network(
     network: str,
     resolved: Resolved,
     choice: Choice,
-    encoding: str = "magnitude",
+    spec: CellSpec,
     placement: NetworkPlacement | None = None,
     evidence: Evidence | None = None,
     read_after_s: float | None = None,
@@ -87,7 +87,7 @@ def program_network(
         network: its name.
         resolved: chip, device and shared block.
         choice: who is write-verified.
-        encoding: one of :data:`archsim.device.ENCODINGS`.
+        spec: how the chip holds weights.
         placement: of the network; None unrolls all layers onto one chip, without shared blocks.
         evidence: data, for scores that need it, for the expected loss and for the accuracy.
         read_after_s: time from programming to the reads of the accuracy, s; None reads right after
@@ -104,12 +104,7 @@ def program_network(
         DataError: weights that are not finite.
     """
     placement = placement or NetworkPlacement()
-    precision, crossbar = resolved.chip.precision, resolved.chip.crossbar
-    weight_format = WeightFormat(
-        weight_bits=precision.weight_bits,
-        bits_per_cell=precision.bits_per_cell,
-        encoding=encoding,
-    )
+    crossbar, weight_format = resolved.chip.crossbar, spec.weight_format
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
         raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
@@ -127,13 +122,7 @@ def program_network(
             f"device '{resolved.device.name}' has no write_verify; allowed: policy none, or "
             "another device"
         )
-    cell = CellModel.from_device(
-        resolved.device,
-        weight_bits=precision.weight_bits,
-        bits_per_cell=precision.bits_per_cell,
-        encoding=encoding,
-        verifiable=False,
-    )
+    cell = CellModel.of(spec, verifiable=False)
     cells = weight_cells(everything, cell)
     second, no_loss = _second_derivative(model, choice, evidence)
     tiling = Tiling.of(
@@ -180,7 +169,7 @@ def program_network(
         fraction=choice.fraction if choice.policy in SCORED else None,
         last_layers=choice.last_layers if choice.policy == "last-layers" else None,
         granularity=choice.granularity,
-        encoding=encoding,
+        encoding=spec.encoding,
         clip_at_zero=clip_at_zero,
         padded_bits=weight_format.padded_bits,
         checkpoint_hash=checkpoint_hash,
@@ -212,7 +201,7 @@ def program_network(
         notes=(
             *program_notes(
                 resolved=resolved,
-                weight_format=weight_format,
+                spec=spec,
                 tally=tally,
                 weights=everything,
                 trained=trained,

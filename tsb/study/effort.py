@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsim.config.study import Method, Study
-from tsb.correction import CorrectedChip, make_carrier, parse_corrections
+from tsb.correction import CorrectedChip, make_carrier
 from tsb.correction.corrected import attach_all
 from tsb.correction.tune import TuneResult
+from tsb.study.corrections import corrections_of
 from tsb.study.estimate import STEP_OVER_FORWARD
 from tsb.study.network import graph_of, module_of, network_macs
 from tsb.study.seed_result import SeedResult
@@ -34,7 +35,7 @@ def added(study: Study, method: Method) -> Added:
         study: which.
         method: one of its methods.
     """
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    corrections = corrections_of(study, method)
     if not corrections:
         return Added(digital_products=0, macs=0)
     carrier = make_carrier(module_of(study), graph_of(study), rule=study.insertion)

@@ -7,8 +7,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from archsim.config.resolve import resolve
 from archsim.config.study import Method, Study
+from archsim.device import CellSpec
+from tsb.cells.noise import WeightNoise
 from tsb.cells.quantize import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.compute_device import CPU
@@ -26,6 +27,30 @@ from tsb.write_verify.selective import (
 )
 
 
+def cell_spec(study: Study, sigma: float) -> CellSpec:
+    """Return the cells of a study's chip at one sigma.
+
+    Args:
+        study: which.
+        sigma: spread of one pulse, relative to the range of conductance.
+
+    Raises:
+        ConfigError: chip, device and bits do not fit together.
+    """
+    return CellSpec.of_chip(study.resolve(), encoding=study.encoding, sigma_of_range=sigma)
+
+
+def weight_noise(study: Study, *, sigma: float, scaling: str) -> WeightNoise:
+    """Return the noise of weights while something is trained for a study's chip.
+
+    Args:
+        study: which.
+        sigma: spread of a cell, relative to the range of conductance.
+        scaling: what shares a full-scale conductance.
+    """
+    return WeightNoise.of(cell_spec(study, sigma), scaling=scaling)
+
+
 def cell_model(study: Study, sigma: float) -> CellModel:
     """Return device and cells of a study at one sigma.
 
@@ -36,12 +61,7 @@ def cell_model(study: Study, sigma: float) -> CellModel:
     Raises:
         ConfigError: a device without write-verify, or with too few levels per cell.
     """
-    device = resolve(
-        device=study.device, overrides=(f"chip.precision.bits_per_cell={study.bits_per_cell}",)
-    ).device
-    return CellModel.from_device(
-        device, weight_bits=study.weight_bits, bits_per_cell=study.bits_per_cell
-    ).but(sigma=sigma)
+    return CellModel.of(cell_spec(study, sigma))
 
 
 def write_masks(

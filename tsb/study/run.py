@@ -29,6 +29,7 @@ from tsb.data import Dataset
 from tsb.study.about import provenance
 from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.conditions import beyond_retention, conditions_of
+from tsb.study.corrections import corrections_of
 from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
 from tsb.study.network import graph_of, module_of, network_macs
 from tsb.study.programming import cell_model
@@ -213,7 +214,7 @@ def _warn_if_long(
 
 def _check(study: Study, data_root: str | None) -> None:
     """Find what is wrong before hours of work."""
-    from tsb.correction import make_carrier, parse_corrections
+    from tsb.correction import make_carrier
     from tsb.correction.corrected import attach_all
 
     check_names(study)
@@ -240,7 +241,7 @@ def _check(study: Study, data_root: str | None) -> None:
     layers = mapped_weights(model)
     for method in study.methods:
         _check_layers(study, method, tuple(layers))
-        corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+        corrections = corrections_of(study, method)
         attach_all(corrections, make_carrier(model, graph, rule=study.insertion))
 
 

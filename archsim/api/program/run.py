@@ -16,6 +16,7 @@ from archsim import __version__
 from archsim.api.program.arguments import check_arguments, check_overrides, check_unused
 from archsim.api.program.placement import network_placement
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
+from archsim.device import CellSpec
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module
 from archsim.results.programmed import ProgramResult
@@ -130,8 +131,7 @@ def program(
     needed = checkpoint is not None and (policy in NEED_DATA or has_data)
     if not needed:
         check_unused(sizes)
-    own = resolved.chip.precision.encoding
-    on_cells = encoding or ("magnitude" if own == "offset" else own)
+    spec = CellSpec.of_chip(resolved, encoding=encoding)
     torch.manual_seed(seed)  # for the initial weights of a network without checkpoint
     model, trained = _model(network, checkpoint)
     evidence = None
@@ -150,9 +150,9 @@ def program(
         network=network,
         resolved=resolved,
         choice=choice,
-        encoding=on_cells,
+        spec=spec,
         placement=network_placement(
-            model, network=network, resolved=resolved, design=design, encoding=on_cells
+            model, network=network, resolved=resolved, design=design, spec=spec
         ),
         evidence=evidence,
         read_after_s=read_after_s,
@@ -276,12 +276,8 @@ def write_verify_curve(
         tsb=tsb or tsb_preset_for(request.network),
         overrides=settings,
     )
-    precision = resolved.chip.precision
-    own = CellModel.from_device(
-        resolved.device,
-        weight_bits=precision.weight_bits,
-        bits_per_cell=precision.bits_per_cell,
-    )
+    spec = CellSpec.of_chip(resolved)
+    own = CellModel.of(spec)
     if not own.verification_helps:
         raise ConfigError(
             f"device '{resolved.device.name}': write-verify leaves the error of the first pulse "
@@ -307,7 +303,7 @@ def write_verify_curve(
     say(f"scores on {len(learn)} training images")
     second = swim_scores(model, learn.images, learn.labels)
     fisher = fisher_scores(model, learn.images, learn.labels)
-    weights = quantised_weights(mapped_weights(model), precision.weight_bits)
+    weights = quantised_weights(mapped_weights(model), spec.weight_format.magnitude_bits)
     frames = []
     for name, cell in cells.items():
         say(f"{name}: {request.instances} chips per point on {len(test)} test images")
@@ -335,7 +331,8 @@ def write_verify_curve(
             "config_hash": resolved.config_hash,
             "chip": resolved.chip.name,
             "device": resolved.device.name,
-            "encoding": own.encoding,
+            "encoding": spec.encoding,
+            "chip_encoding": spec.stored_encoding,
             "data": evidence.dataset.name,
             "score_images": len(learn),
             "test_images": len(test),

@@ -12,6 +12,7 @@ from archsim import __version__
 from archsim.api.map import map_network
 from archsim.api.report.hardware import hardware_of, map_command
 from archsim.api.report.published import published_of
+from archsim.config.load import Setting
 from archsim.config.resolve import DEFAULT_CHIP
 from archsim.config.study import Method, Study, load_study
 from archsim.errors import ConfigError, DataError
@@ -196,7 +197,7 @@ class _Mapper:
     def __init__(self, run: StudyRun, chip: str, told: News) -> None:
         self.run, self.chip, self.told = run, chip, told
         self.graph: LayerGraph = graph_of(run.study)
-        self.known: dict[tuple[str, tuple[str, ...]], MapResult] = {}
+        self.known: dict[tuple[str, tuple[Setting, ...]], MapResult] = {}
 
     def designs(self, method: Method, sigma: float, measured: MethodRow) -> list[JointDesign]:
         """Return the placements of a method."""
@@ -229,7 +230,7 @@ class _Mapper:
             )
         return found
 
-    def _map(self, design: str, overrides: tuple[str, ...]) -> MapResult:
+    def _map(self, design: str, overrides: tuple[Setting, ...]) -> MapResult:
         key = (design, overrides)
         if key not in self.known:
             self.known[key] = map_network(

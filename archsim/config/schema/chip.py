@@ -304,7 +304,7 @@ class Correction(Model):
     kind: Literal["none", "bias", "scale-and-bias"] = Field(
         default="none",
         description="what is applied to every sum before the activation: nothing, a bias, or a "
-        "scale and a bias (corrections `biases`, `scales`, `output-match` of a study)",
+        "scale and a bias (what digital corrections of a study need)",
     )
     layers: Literal["linear", "all"] = Field(
         default="linear", description="which layers have it; never the shared block"

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from archsim.config.study import Study
 from archsim.config.sweep import AccuracyOfPoints, Sweep
+from archsim.device import WeightFormat, encoding_note
 from archsim.errors import ConfigError
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
@@ -298,6 +299,26 @@ def sigmas(store: Store) -> dict[str, float]:
         store: of a sweep.
     """
     return {key: float(json.loads(row["case"])["sigma"]) for key, row in _read(store).items()}
+
+
+def encoding_notes(store: Store) -> tuple[str, ...]:
+    """Return what to say of accuracies that assume another encoding than the chip of their row.
+
+    Args:
+        store: of a sweep.
+    """
+    notes: dict[str, None] = {}
+    for row in _read(store).values():
+        case = json.loads(row["case"])
+        if "chip_encoding" not in case:  # a store of before it was recorded
+            continue
+        form = WeightFormat(
+            weight_bits=case["weight_bits"],
+            bits_per_cell=case["bits_per_cell"],
+            encoding=case["encoding"],
+        )
+        notes[encoding_note(form, case["chip_encoding"])] = None
+    return tuple(note for note in notes if note)
 
 
 def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:

@@ -37,6 +37,7 @@ def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
         "device": case.device,
         "weight_bits": case.weight_bits,
         "bits_per_cell": case.bits_per_cell,
+        "encoding": case.encoding,
         "sigma": [case.sigma],
         "methods": [method],
         "backbones": {name: study.backbones[name] for name in dict.fromkeys((first, used))},

@@ -80,7 +80,7 @@ def test_error_is_that_of_the_law() -> None:
     weight = next(model.parameters()).detach()
     chip = deploy(model, PLACED, seed=0)
     error = chip.tensors["0.weight"] - quantise(weight)
-    # 0.7776 sigma max|W|: see ../shared/reference/ACCURACY.md and arXiv 2305.14561.
+    # 0.7776 sigma max|W|: arXiv 2305.14561.
     expected = 0.7776 * 0.1 * float(weight.abs().max())
     assert float(error.std()) == pytest.approx(expected, rel=0.02, abs=0)
 

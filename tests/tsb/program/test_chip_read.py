@@ -10,10 +10,11 @@ from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.device import ENCODINGS, WeightFormat, drift_factor, mean_drift_factor
 from archsim.errors import ConfigError
+from tests.cell_models import cell_model
 from tests.designs import near
 from tsb.cells.quantize import quantise
 from tsb.cells.read_out import ReadOut
-from tsb.cells.weight_cells import CellModel, weight_cells
+from tsb.cells.weight_cells import weight_cells
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections
 from tsb.correction.corrected import attach_all, start_all
 from tsb.correction.used import ChipInUse
@@ -35,7 +36,7 @@ def device(*settings: str) -> DeviceFile:
 
 
 def placed(*settings: str, encoding: str = "magnitude", **more: object) -> Placement:
-    cell = CellModel.from_device(device(*settings), encoding=encoding)
+    cell = cell_model(device(*settings), encoding=encoding)
     return Placement(cell=cell, **more)  # type: ignore[arg-type]
 
 
@@ -96,7 +97,7 @@ def test_the_law_is_that_of_cells_that_are_programmed_and_drift(copies: int) -> 
     count = 20_000
     weight = {"w": torch.full((count, 1), 0.7)}
     weight["w"][0] = 1.0
-    own = Placement(cell=CellModel.from_device(chip), copies={"w": copies})
+    own = Placement(cell=cell_model(chip), copies={"w": copies})
     stored = own.write(weight, verify_none(weight), seeded(4))
     found = Drift.of_device(chip, DAY_S).later(stored, weight, verify_none(weight), own, seeded(5))[
         "w"
