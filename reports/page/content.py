@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archsim.errors import ConfigError
-from archsim.results.method_row import MethodRow, finite, frame_of
+from archsim.results.method_row import MethodRow, finite
 from archsim.results.report import JointDesign, JointResult
 from archsim.results.size_curves import SizeCurves
 from reports.page.designs import Metric, Point, design_table, metrics, points_of
@@ -249,7 +249,7 @@ def _gap_figure(result: JointResult) -> PageFigure | None:
         return None
     from reports.figures.gap import collect_gap, draw_gap
 
-    lines = collect_gap(frame_of(whole))
+    lines = collect_gap(whole)
     return from_figure(
         draw_gap(lines),
         title="Gap to the noise-free network against sigma",

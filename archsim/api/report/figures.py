@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from archsim.api.evaluate import evaluate
+from archsim.api.evaluate import evaluated_rows
 from archsim.api.map import placement
 from archsim.results.mapped import MapResult
+from archsim.results.method_row import finite
 from archsim.results.recommend import detailed_design
 from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
@@ -144,15 +145,17 @@ def _accuracies(result: JointResult, runs: Sequence[StudyRun]) -> Iterator[Drawi
         designs = [design for design in result.designs if design.run == folder]
         if all(design.measured.accuracy is None for design in designs):
             continue
-        frame = evaluate(run.folder)
+        rows = evaluated_rows(run.folder)
         ending = f"-{place + 1}" if len(runs) > 1 else ""
         title = f"Accuracy of the methods of {run.study.name}"
         yield Drawing(
-            f"accuracy{ending}", title, title, partial(draw_methods, collect_methods(frame))
+            f"accuracy{ending}", title, title, partial(draw_methods, collect_methods(rows))
         )
-        if frame["sigma"].nunique() > 1 and frame["ideal_accuracy"].notna().all():
+        if len({row.sigma for row in rows}) > 1 and all(
+            finite(row.ideal_accuracy) is not None for row in rows
+        ):
             title = f"Gap to the noise-free network against sigma, {run.study.name}"
-            yield Drawing(f"gap{ending}", title, title, partial(draw_gap, collect_gap(frame)))
+            yield Drawing(f"gap{ending}", title, title, partial(draw_gap, collect_gap(rows)))
 
 
 def _sizes(sweep: SizeCurves, ending: str) -> Iterator[Drawing]:
