@@ -96,13 +96,13 @@ class DesignRow:
 
     def record(self) -> dict[str, Any]:
         """Return the row as a dictionary by column, for JSON, CSV and pandas."""
-        found: dict[str, Any] = {}
+        record: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name == "hardware":
-                found |= value
+                record |= value
             else:
-                found[each.metadata.get(_COLUMN, each.name)] = (
+                record[each.metadata.get(_COLUMN, each.name)] = (
                     list(value) if isinstance(value, tuple) else value
                 )
-        return found
+        return record

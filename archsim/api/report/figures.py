@@ -94,14 +94,14 @@ def _breakdowns(result: JointResult) -> Iterator[Drawing]:
     from reports.figures.breakdown import draw_breakdown
     from reports.tables.breakdown import breakdowns
 
-    found = breakdowns(result.designs)
+    distinct = breakdowns(result.designs)
     for name, layers in (("components", False), ("layers", True)):
-        if found:
+        if distinct:
             yield Drawing(
                 f"breakdown-{name}",
                 f"Where area, energy and time go, by {name}",
                 "Stacked bars of every distinct hardware",
-                partial(draw_breakdown, found, layers=layers),
+                partial(draw_breakdown, distinct, layers=layers),
             )
 
 

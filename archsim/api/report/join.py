@@ -134,11 +134,11 @@ def _measured(run: StudyRun) -> dict[tuple[str, float], MethodRow]:
 
 def _seeds(runs: Sequence[StudyRun]) -> _Seeds:
     """Return the results of runs by folder, method and sigma, one per seed."""
-    found: dict[tuple[str, str, float], list[SeedResult]] = {}
+    seeds: dict[tuple[str, str, float], list[SeedResult]] = {}
     for run in runs:
         for result in seed_results(run.study, run.folder):
-            found.setdefault((str(run.folder), result.method, result.sigma), []).append(result)
-    return found
+            seeds.setdefault((str(run.folder), result.method, result.sigma), []).append(result)
+    return seeds
 
 
 def read_about(run: StudyRun) -> dict[str, Any]:
@@ -148,10 +148,10 @@ def read_about(run: StudyRun) -> dict[str, Any]:
         run: which.
     """
     try:
-        found = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+        about = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return about if isinstance(about, dict) else {}
 
 
 def _gaps(run: StudyRun) -> tuple[str, ...]:
@@ -205,17 +205,17 @@ class _Mapper:
         if not method.corrections and measured.tune_seconds is not None:
             measured = replace(measured, tune_seconds=0.0)  # of a call that trains nothing
         hardware = hardware_of(study, method, sigma)
-        found = []
-        for design in hardware.designs:
+        designs = []
+        for placement in hardware.designs:
             mapped, command = None, ""
             if hardware.overrides is not None:
-                mapped = self._map(design, hardware.overrides)
-                command = map_command(study, design, self.chip, hardware.overrides)
-            found.append(
+                mapped = self._map(placement, hardware.overrides)
+                command = map_command(study, placement, self.chip, hardware.overrides)
+            designs.append(
                 JointDesign(
                     method=method.name,
                     sigma=sigma,
-                    placement=design,
+                    placement=placement,
                     measured=measured,
                     mapped=mapped,
                     base=method.name == study.baseline_name,
@@ -228,14 +228,14 @@ class _Mapper:
                     about=method_line(study, method),
                 )
             )
-        return found
+        return designs
 
-    def _map(self, design: str, overrides: tuple[Setting, ...]) -> MapResult:
-        key = (design, overrides)
+    def _map(self, placement: str, overrides: tuple[Setting, ...]) -> MapResult:
+        key = (placement, overrides)
         if key not in self.known:
             self.known[key] = map_network(
                 self.graph,
-                design=design,
+                design=placement,
                 chip=self.chip,
                 device=self.run.study.device,
                 overrides=overrides,
