@@ -31,6 +31,7 @@ class Kind(StrEnum):
     TSB = "tsb"
     STUDIES = "studies"
     SWEEPS = "sweeps"
+    METRICS = "metrics"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -55,8 +56,9 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation")
+_LONG = ("description", "citation", "shown")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
+_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
 
 
 @guarded
@@ -66,9 +68,10 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets or studies with a description each."""
+    """List networks, presets, studies or metrics with a description each."""
     check_writable(out)
-    keys, items = _networks() if kind is Kind.NETWORKS else _presets(kind)
+    listed = {Kind.NETWORKS: _networks, Kind.METRICS: _metrics}
+    keys, items = listed[kind]() if kind in listed else _presets(kind)
     if format is Format.JSON:
         deliver(json_text({"schema": _SCHEMA, "kind": kind.value, "items": items}), out)
     elif format is Format.CSV:
@@ -93,6 +96,23 @@ def _networks() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
             "citation": entry.citation,
         }
         for entry in entries
+    ]
+
+
+def _metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from archsim.results.metric import Place
+    from archsim.results.metrics import all_metrics
+
+    return _METRIC_KEYS, [
+        {
+            "key": metric.key,
+            "title": metric.title,
+            "unit": metric.shown_unit,
+            "direction": metric.direction,
+            "description": metric.about,
+            "shown": ", ".join(place for place in Place if place in metric.shown),
+        }
+        for metric in all_metrics()
     ]
 
 
