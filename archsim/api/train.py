@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archsim.config.study import Study, load_study
 from archsim.errors import ConfigError, close_matches
+from archsim.results.metrics import check_published
 from tsb.compute_device import compute_device
 from tsb.study import StudyRun, open_run, run_study
 from tsb.study.run import News
@@ -74,6 +75,7 @@ def train(
     """
     compute_device(device, jobs=jobs)
     loaded = study if isinstance(study, Study) else load_study(study, overrides)
+    check_published(loaded)
     chosen = select_methods(loaded, methods)
     run = open_run(out or Path("runs") / chosen.name, chosen)
     root = None if data_root is None else str(data_root)

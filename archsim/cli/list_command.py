@@ -33,6 +33,7 @@ class Kind(StrEnum):
     STUDIES = "studies"
     SWEEPS = "sweeps"
     CORRECTIONS = "corrections"
+    METRICS = "metrics"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -57,9 +58,10 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation", "options", "priced_as")
+_LONG = ("description", "citation", "options", "priced_as", "shown")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
+_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
 
 
 @guarded
@@ -69,7 +71,7 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets, studies or corrections with a description each."""
+    """List networks, presets, studies, corrections or metrics, with a description each."""
     check_writable(out)
     keys, items = _IN_CODE[kind]() if kind in _IN_CODE else _presets(kind)
     if format is Format.JSON:
@@ -116,10 +118,28 @@ def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from archsim.results.metric import Place
+    from archsim.results.metrics import all_metrics
+
+    return _METRIC_KEYS, [
+        {
+            "key": metric.key,
+            "title": metric.title,
+            "unit": metric.shown_unit,
+            "direction": metric.direction,
+            "description": metric.about,
+            "shown": ", ".join(place for place in Place if place in metric.shown),
+        }
+        for metric in all_metrics()
+    ]
+
+
 #: What is listed from code; all other kinds are files.
 _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
     Kind.NETWORKS: _networks,
     Kind.CORRECTIONS: _corrections,
+    Kind.METRICS: _metrics,
 }
 
 

@@ -154,7 +154,8 @@ class PublishedCost(Model):
     """A published hardware number that a report shows beside that of the cost engine."""
 
     design: Literal["none", "common", "separate"]
-    quantity: Literal["area_mm2", "dynamic_energy_uJ", "energy_uJ", "latency_us", "period_us"]
+    # Which metrics there are is known above the configuration: archsim.results.metrics.
+    quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
     number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         description="in the unit of the quantity's name"
     )

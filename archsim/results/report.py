@@ -13,22 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsim import __version__
 from archsim.results.mapped import MapResult
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 
 if TYPE_CHECKING:
     import pandas
 
-#: Totals of a mapped design that the joint table holds, in report units.
-HARDWARE = (
-    "area_mm2",
-    "energy_uJ",
-    "latency_us",
-    "period_us",
-    "edp_uJ_us",
-    "edp_period_uJ_us",
-    "write_pulses",
-    "programming_time_ms",
-    "programming_energy_uJ",
-)
 #: What the joint table takes from the study: its name there, and here.
 ACCURACY = {
     "accuracy": "accuracy",
@@ -116,10 +106,11 @@ class JointDesign:
     @property
     def totals(self) -> dict[str, float | None]:
         """Hardware totals in report units; None where nothing was computed."""
+        keys = [metric.key for metric in shown_in(Place.REPORT)]
         if self.mapped is None:
-            return dict.fromkeys(HARDWARE)
+            return dict.fromkeys(keys)
         found = self.mapped.totals
-        return {name: found[name] for name in HARDWARE}
+        return {key: found[key] for key in keys}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,12 +193,12 @@ class JointResult:
                 "chosen": own.chosen,
                 **{here: own.measured.get(there) for there, here in ACCURACY.items()},
                 **own.totals,
-                "edp_overhead_pct": _overhead(
-                    own.totals, bases.get((own.run, own.sigma)), "edp_uJ_us"
-                ),
-                "edp_period_overhead_pct": _overhead(
-                    own.totals, bases.get((own.run, own.sigma)), "edp_period_uJ_us"
-                ),
+                **{
+                    metric.overhead_key: _overhead(
+                        own.totals, bases.get((own.run, own.sigma)), metric.key
+                    )
+                    for metric in shown_in(Place.OVERHEAD)
+                },
                 "validation_behind": own.behind,
                 "validation_behind_noise": own.behind_noise,
                 "validation_images": own.validation_images,

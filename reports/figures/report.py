@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from archsim.errors import DataError
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.figures.axis import Axis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
 from reports.tables.report import half_width
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
     from archsim.results.report import JointResult
 
-#: Costs of the panels: column of the joint result.
-COSTS = ("edp_uJ_us", "write_pulses")
 _COLOURS = {"none": COLOURS[0], "common": COLOURS[1], "separate": COLOURS[2]}
 _LABELS = {"none": "without a block", "common": "common block", "separate": "separate blocks"}
 #: Share of a logarithmic axis that is left free to the right of the dots, for their names.
@@ -56,9 +56,10 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     Raises:
         DataError: there is none.
     """
+    metrics = shown_in(Place.REPORT_FIGURE)
     marks = []
     for own, row in zip(result.designs, result.rows(), strict=True):
-        costs = [row[name] for name in COSTS]
+        costs = [row[metric.key] for metric in metrics]
         if own.sigma != sigma or row["accuracy"] is None or None in costs:
             continue
         half = half_width(row)
@@ -74,8 +75,12 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     if not marks:
         raise DataError(f"joint figure: no design at sigma {sigma:g} has accuracy and cost")
     axes = tuple(
-        axis_of(name, np.asarray([mark.costs[place] for mark in marks]), maximise=False)
-        for place, name in enumerate(COSTS)
+        axis_of(
+            metric.key,
+            np.asarray([mark.costs[place] for mark in marks]),
+            maximise=metric.maximise,
+        )
+        for place, metric in enumerate(metrics)
     )
     return JointInfo(sigma, axes, tuple(marks))
 

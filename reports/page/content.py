@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archsim.errors import ConfigError
 from archsim.results.report import JointDesign, JointResult
 from archsim.results.size_curves import SizeCurves
-from reports.page.designs import Metric, Point, design_table, half_width, metrics, points_of
+from reports.page.designs import AxisChoice, Point, axes_of, design_table, half_width, points_of
 from reports.page.designs import number as _number
 from reports.page.figure import PageFigure, from_figure
 from reports.page.sources import citations, configurations, constants, names_of, said_of
@@ -57,7 +57,7 @@ class PageContent:
     designs: Table
     methods: Table
     points: tuple[Point, ...]
-    metrics: tuple[Metric, ...]
+    metrics: tuple[AxisChoice, ...]
     sigma: float | None
     notes: tuple[str, ...]
     breakdowns: tuple[Breakdown, ...]
@@ -128,7 +128,7 @@ def collect(
         designs=design_table(result),
         methods=methods(result),
         points=points,
-        metrics=metrics(points),
+        metrics=axes_of(points),
         sigma=_first_sigma(points, sigma),
         notes=(*notes, *filter(None, [how_recommended(result)]), *_notes(result)),
         breakdowns=breakdowns(result.designs),

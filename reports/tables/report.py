@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
     from archsim.results.report import Beside, Case, JointDesign, JointResult
 
-#: Columns of the joint table: key of a row, title, kind and unit.
-_COLUMNS = (
-    Column("label", "design", wraps=True),
+#: Columns of the joint table before and after those of the hardware.
+_MEASURED = (
     Column("accuracy", "accuracy", "text", "%"),
     Column("half_width", "+-", "text", "95 %"),
     Column("gap_closed", "closed", "percent", "%"),
-    Column("area_mm2", "area", "number", "mm2"),
-    Column("energy_uJ", "energy", "number", "uJ"),
-    Column("latency_us", "latency", "number", "us"),
-    Column("period_us", "period", "number", "us"),
-    Column("edp_uJ_us", "EDP", "number", "uJ us"),
-    Column("edp_overhead_pct", "EDP\noverhead", "points", "%"),
-    Column("write_pulses", "write\npulses", "engineering"),
-    Column("programming_time_ms", "programming", "number", "ms"),
-    Column("programming_energy_uJ", "programming", "number", "uJ"),
+)
+_TRAINED = (
     Column("trained_weights", "weights\nretrained", "count"),
     Column("training_s", "training\nper chip", "number", "s"),
 )
+
+
+def _hardware() -> list[Column]:
+    columns = []
+    for metric in shown_in(Place.REPORT_TABLE):
+        title = metric.title_in(Place.REPORT_TABLE)
+        columns.append(Column(metric.key, title, metric.form, metric.shown_unit))
+        if Place.OVERHEAD in metric.shown:
+            over = metric.title_in(Place.OVERHEAD)
+            columns.append(Column(metric.overhead_key, over, "points", "%"))
+    return columns
 
 
 def designs(result: JointResult, sigma: float) -> Table:
@@ -37,7 +42,11 @@ def designs(result: JointResult, sigma: float) -> Table:
         result: the joint result.
         sigma: of the study.
     """
-    columns = (_COLUMNS[0], *(Column(name, name) for name in result.mixed), *_COLUMNS[1:])
+    columns = (
+        Column("label", "design", wraps=True),
+        *(Column(name, name) for name in result.mixed),
+        *(*_MEASURED, *_hardware(), *_TRAINED),
+    )
     answers = [recommended(result, case.sigma, case) for case in result.cases()]
     rows: list[tuple[Cell, ...]] = []
     for own, row in zip(result.designs, result.rows(), strict=True):

@@ -25,13 +25,15 @@ from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError
 from archsim.explore.run.goals import Goals
 from archsim.explore.run.refined import Refined, write_refined
-from archsim.explore.run.rows import COUNTS, FEASIBLE, POINT, RESULTS, schema_of
+from archsim.explore.run.rows import FEASIBLE, POINT, schema_of
 from archsim.explore.run.store import Store
 from archsim.explore.run.sweep import Job
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.points import Base, Space
 from archsim.explore.space.rules import Limits, broken
 from archsim.explore.space.selection import Flat
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
 
 if TYPE_CHECKING:
@@ -110,11 +112,12 @@ def check_refinement(space: Space) -> None:
         )
     dials(space)
     goals = Goals.of(space)
+    smooth = [metric.column for metric in shown_in(Place.SWEEP) if not metric.is_whole]
     for own in goals.objectives:
-        if own.column not in RESULTS:
+        if own.column not in smooth:
             raise ConfigError(
                 f"sweep.objectives: {own.column} with strategy gradient; allowed: "
-                f"{', '.join(RESULTS)}"
+                f"{', '.join(smooth)}"
             )
     weights = sweep.strategy.weights
     if weights is not None and len(weights) != len(goals.objectives):
@@ -172,8 +175,10 @@ class Refinement:
         )
         cost = evaluate(design=design, plan=plan)
         count = self.flat.shape
-        results = {name: get(cost).double().expand(count) for name, get in RESULTS.items()}
-        results |= {name: get(plan, design).double().expand(count) for name, get in COUNTS.items()}
+        results = {
+            metric.column: metric.in_column(cost, plan).double().expand(count)
+            for metric in shown_in(Place.SWEEP)
+        }
         score = torch.zeros(count, dtype=torch.float64)
         for weight, own in zip(self.weights, self.goals.objectives, strict=True):
             score = score + weight * torch.log(results[own.column])

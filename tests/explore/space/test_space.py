@@ -16,14 +16,18 @@ from archsim.api.map import map_network
 from archsim.arch.design import DesignBatch
 from archsim.errors import ConfigError
 from archsim.explore.query.result import map_command
-from archsim.explore.run.rows import RESULTS, box_rows
+from archsim.explore.run.rows import box_rows
 from archsim.explore.run.sweep import Job
 from archsim.explore.space.check import check_against_resolve, differences, telling_points
 from archsim.explore.space.points import Space
 from archsim.explore.space.rules import LAST_LAYERS, broken
 from archsim.explore.space.selection import Box
 from archsim.results.mapped import MapResult
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from tests.explore.sweeps import MIXED, run_cli, space_of, sweep_of
+
+RESULTS = tuple(metric.column for metric in shown_in(Place.SWEEP))
 
 SPACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mixed": (MIXED, {}),
@@ -115,11 +119,12 @@ def test_rows_are_those_of_map(name: str) -> None:
         if not result.feasible:
             violated = [own.name for own in result.cost.constraints if bool(own.violated)]
             assert row["infeasible_because"] == violated[0]
-            assert [row[column] for column in RESULTS] == [None] * len(RESULTS)
+            assert {row[column] for column in RESULTS} == {None}
             continue
         assert row["infeasible_because"] is None
-        for column, get in RESULTS.items():
-            assert row[column] == pytest.approx(float(get(result.cost)), rel=1e-12, abs=0), column
+        for metric in shown_in(Place.SWEEP):
+            value = metric.from_column(row[metric.column])
+            assert value == pytest.approx(result.totals[metric.key], rel=1e-12, abs=0), metric.key
         assert row["tiles"] == result.totals["tiles"]
         assert row["subarrays_used"] == result.totals["subarrays_used"]
     assert checked >= 4
