@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from archsim.arch.design import MAX_LAST_LAYERS
 from archsim.config.load import Setting
-from archsim.config.resolve import resolve
 from archsim.config.study import Method, Study
 from tsb.cells.quantize import mapped_weights
 from tsb.correction.needs import Together, together
@@ -47,22 +46,13 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
     if unpriced:
         return Hardware(designs, None, unpriced)
     notes = list(needs.notes)
-    settings = [
-        Setting("chip.precision.bits_per_cell", study.bits_per_cell),
-        Setting("chip.precision.weight_bits", study.weight_bits),
-        Setting("device.sigma", sigma / _range_factor(study)),
-    ]
+    settings = [*study.settings(sigma)]
     settings += _block(study, needs)
     settings += _verified(method, needs)
     settings += _rewritten(needs)
     settings += _digital(needs)
     settings += _copies(study, method, notes)
     return Hardware(designs, tuple(settings), tuple(notes))
-
-
-def _range_factor(study: Study) -> float:
-    bits = Setting("chip.precision.bits_per_cell", study.bits_per_cell)
-    return resolve(device=study.device, overrides=[bits]).device.range_factor
 
 
 def _block(study: Study, needs: Together) -> list[Setting]:
