@@ -29,6 +29,7 @@ class Kind(StrEnum):
     TECHNOLOGIES = "technologies"
     OFF_CHIP = "off-chip"
     TSB = "tsb"
+    POLICIES = "policies"
     STUDIES = "studies"
     SWEEPS = "sweeps"
 
@@ -55,8 +56,9 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation")
+_LONG = ("description", "citation", "source")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
+_POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
 
 @guarded
@@ -66,9 +68,10 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets or studies with a description each."""
+    """List networks, presets, write policies or studies with a description each."""
     check_writable(out)
-    keys, items = _networks() if kind is Kind.NETWORKS else _presets(kind)
+    registries = {Kind.NETWORKS: _networks, Kind.POLICIES: _policies}
+    keys, items = registries[kind]() if kind in registries else _presets(kind)
     if format is Format.JSON:
         deliver(json_text({"schema": _SCHEMA, "kind": kind.value, "items": items}), out)
     elif format is Format.CSV:
@@ -96,6 +99,22 @@ def _networks() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _policies() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.write_verify.policy.registry import policies
+
+    return _POLICY_KEYS, [
+        {
+            "name": policy.name,
+            "description": policy.description,
+            "by_score": policy.by_score,
+            "takes": ", ".join(policy.takes) or None,
+            "needs_data": policy.needs_data,
+            "source": policy.source,
+        }
+        for policy in policies()
+    ]
+
+
 def _presets(kind: Kind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from archsim.config.load import load_preset, preset_names
 
@@ -117,6 +136,8 @@ def _short(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
@@ -125,6 +146,8 @@ _HEADS = {
     "max_bits_per_cell": "bits",
     "spread_reference": "of",
     "write_verify": "verify",
+    "by_score": "by score",
+    "needs_data": "needs data",
 }
 
 

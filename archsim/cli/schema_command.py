@@ -64,6 +64,11 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         Kind.SWEEP: Sweep,
     }
     document = models[kind].model_json_schema()
+    if kind is Kind.STUDY:
+        from tsb.study.load import choices
+
+        for (model, key), names in choices().items():
+            document["$defs"][model]["properties"][key]["enum"] = list(names)
     for name, definition in document.get("$defs", {}).items():
         if name == "Quantity":
             definition["properties"]["unit"]["type"] = ["string", "integer"]

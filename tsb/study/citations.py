@@ -8,6 +8,7 @@ from archsim.config.study import Study
 from archsim.errors import NetworkError
 from archsim.network.zoo.registry import entry
 from tsb.data.sources import dataset_names, source
+from tsb.study.programming import write_choice
 
 _TSB = "Qin et al., TSB: Tiny Shared Block, ICCAD 2024, arXiv 2406.06544"
 _NEFT = "Qin et al., NeFT, arXiv 2305.14561"
@@ -16,10 +17,6 @@ _OBJECTIVES = {
     "neft-ovf": _NEFT,
     "neft-irs": _NEFT,
     "lipschitz": "Eldebiky et al., CorrectNet, DATE 2023, arXiv 2211.14917",
-}
-_POLICIES = {
-    "swim": "Yan, Hu & Shi, SWIM, DAC 2022, arXiv 2202.08395",
-    "u-swim": "U-SWIM, arXiv 2401.05357",
 }
 _CORRECTIONS = {"tsb": _TSB}
 
@@ -43,7 +40,8 @@ def citations_of(study: Study) -> tuple[str, ...]:
     for backbone in study.backbones.values():
         add(_OBJECTIVES.get(backbone.objective), f"training {backbone.objective}")
     for method in study.methods:
-        add(_POLICIES.get(method.write), f"write policy {method.write}")
+        policy = write_choice(method).policy
+        add(policy.source, f"write policy {policy.name}")
         for term in method.corrections.split("+"):
             name = term.strip().partition(":")[0]
             add(_CORRECTIONS.get(name), f"correction {name}")

@@ -7,6 +7,7 @@ from tsb.correction import parse_corrections
 from tsb.correction.base import Correction
 from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks
 from tsb.correction.retrain import LastLayers
+from tsb.study.programming import write_choice
 
 #: Corrections that say nothing of their own size: their names, in words.
 _WORDS = {
@@ -59,15 +60,7 @@ def _training(own: Backbone) -> str:
 
 
 def _writing(method: Method) -> str:
-    if method.write == "none":
-        words = "one pulse per cell"
-    elif method.write == "all":
-        words = "all weights verified"
-    elif method.write == "last-layers":
-        words = f"{_last(method.last_layers)} verified"
-    else:
-        share = 100 * (method.fraction or 0.0)
-        words = f"{share:g} % of the weights verified, chosen by {method.write}"
+    words = write_choice(method).words()
     if method.copies:
         count = len(method.copies)
         words += f", averaged copies of {count} {'matrix' if count == 1 else 'matrices'}"

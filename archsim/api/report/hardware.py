@@ -15,6 +15,9 @@ from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks
 from tsb.correction.digital import Biases, OutputMatch, Scales
 from tsb.correction.retrain import LastLayers
 from tsb.study.network import module_of
+from tsb.study.programming import write_choice
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.registry import policy_named
 
 #: Kinds of corrections that the cost engine does not know.
 _UNPRICED = (OwnBlocks, LinearBlock, LowRank)
@@ -87,20 +90,14 @@ def _policy(method: Method, corrections: list[Correction], notes: list[str]) -> 
 def _verified(
     method: Method, corrections: list[Correction], retrained: LastLayers | None
 ) -> list[str]:
-    if method.write == "all":
-        return ["chip.programming.policy=all"]
-    if method.write == "last-layers":
-        return _last_layers(method.last_layers)
-    if method.write != "none":
-        return ["chip.programming.policy=fraction", f"chip.programming.fraction={method.fraction}"]
-    if retrained is not None and method.verify:
-        return _last_layers(retrained.count)
-    has_block = any(isinstance(own, SharedBlocks) for own in corrections)
-    return [f"chip.programming.policy={'tsb' if has_block and method.verify else 'none'}"]
-
-
-def _last_layers(count: int) -> list[str]:
-    return ["chip.programming.policy=last-layers", f"chip.programming.last_layers={count}"]
+    """Return the method's write policy; where it verifies nothing, that of what repairs it."""
+    choice = write_choice(method)
+    if not choice.policy.verifies and method.verify:
+        if retrained is not None:
+            choice = Choice(policy=policy_named("last-layers"), last_layers=retrained.count)
+        elif any(isinstance(own, SharedBlocks) for own in corrections):
+            choice = Choice(policy=policy_named("tsb"))
+    return [str(setting) for setting in choice.price()]
 
 
 def _digital(corrections: list[Correction]) -> list[str]:
