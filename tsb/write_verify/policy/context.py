@@ -28,7 +28,7 @@ class LossDerivatives:
     Attributes:
         model: in evaluation mode.
         images_of: gives labelled training images.
-        device: of PyTorch, where derivatives are computed; None: where the model is, the CPU.
+        device: of PyTorch, where a copy of the model computes; None: the model itself, on the CPU.
     """
 
     model: torch.nn.Module
