@@ -30,6 +30,7 @@ class Kind(StrEnum):
     TECHNOLOGIES = "technologies"
     OFF_CHIP = "off-chip"
     TSB = "tsb"
+    POLICIES = "policies"
     STUDIES = "studies"
     SWEEPS = "sweeps"
     CORRECTIONS = "corrections"
@@ -58,10 +59,11 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation", "options", "priced_as", "shown")
+_LONG = ("description", "citation", "options", "priced_as", "shown", "source")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
-_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
+_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown", "source")
+_POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
 
 @guarded
@@ -71,7 +73,7 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets, studies, corrections or metrics, with a description each."""
+    """List networks, presets, studies or what the program knows by name, with a description each."""
     check_writable(out)
     keys, items = _IN_CODE[kind]() if kind in _IN_CODE else _presets(kind)
     if format is Format.JSON:
@@ -135,10 +137,27 @@ def _metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _policies() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.write_verify.policy.registry import policies
+
+    return _POLICY_KEYS, [
+        {
+            "name": policy.name,
+            "description": policy.description,
+            "by_score": policy.by_score,
+            "takes": ", ".join(policy.takes) or None,
+            "needs_data": policy.needs_data,
+            "source": policy.source,
+        }
+        for policy in policies()
+    ]
+
+
 #: What is listed from code; all other kinds are files.
 _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
     Kind.NETWORKS: _networks,
     Kind.CORRECTIONS: _corrections,
+    Kind.POLICIES: _policies,
     Kind.METRICS: _metrics,
 }
 
@@ -164,6 +183,8 @@ def _short(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
@@ -174,6 +195,8 @@ _HEADS = {
     "write_verify": "verify",
     "stored_in": "stored in",
     "priced_as": "priced as",
+    "by_score": "by score",
+    "needs_data": "needs data",
 }
 
 

@@ -69,6 +69,10 @@ def file_schema(kind: Kind) -> dict[str, Any]:
 
         corrections = document["$defs"]["Method"]["properties"]["corrections"]
         corrections["pattern"] = method_pattern()
+        from tsb.study.load import choices
+
+        for (model, key), names in choices().items():
+            document["$defs"][model]["properties"][key]["enum"] = list(names)
     _name_metrics(document)
     for name, definition in document.get("$defs", {}).items():
         if name == "Quantity":

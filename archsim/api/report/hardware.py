@@ -12,6 +12,9 @@ from tsb.cells.quantize import mapped_weights
 from tsb.correction.needs import Together, together
 from tsb.study.corrections import corrections_of
 from tsb.study.network import module_of
+from tsb.study.programming import write_choice
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.registry import policy_named
 
 
 @dataclass(frozen=True)
@@ -83,26 +86,14 @@ def _rewritten(needs: Together) -> list[Setting]:
 
 
 def _verified(method: Method, needs: Together) -> list[Setting]:
-    if method.write == "all":
-        return [Setting("chip.programming.policy", "all")]
-    if method.write == "last-layers":
-        return _last_layers(method.last_layers)
-    if method.write != "none":
-        return [
-            Setting("chip.programming.policy", "fraction"),
-            Setting("chip.programming.fraction", method.fraction),
-        ]
-    if needs.rewritten_layers and method.verify:
-        return _last_layers(needs.rewritten_layers)
-    has_block = needs.block is not None
-    return [Setting("chip.programming.policy", "tsb" if has_block and method.verify else "none")]
-
-
-def _last_layers(count: int) -> list[Setting]:
-    return [
-        Setting("chip.programming.policy", "last-layers"),
-        Setting("chip.programming.last_layers", count),
-    ]
+    """Return the method's write policy; where it verifies nothing, that of what repairs it."""
+    choice = write_choice(method)
+    if not choice.policy.verifies and method.verify:
+        if needs.rewritten_layers:
+            choice = Choice(policy=policy_named("last-layers"), last_layers=needs.rewritten_layers)
+        elif needs.block is not None:
+            choice = Choice(policy=policy_named("tsb"))
+    return list(choice.price())
 
 
 def _digital(needs: Together) -> list[Setting]:

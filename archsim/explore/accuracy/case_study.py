@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from archsim.config.study import Method, Study, load_study
+from archsim.config.study import Method, Study
 from archsim.config.sweep import AccuracyOfPoints
 from archsim.errors import ConfigError, close_matches
 from archsim.explore.space.cases import Case
 from archsim.explore.space.identity import identity_hash
 from tsb.data.load import user_cache
+from tsb.study.load import load_study
 from tsb.study.units import backbone_settings, backbone_units, method_settings, method_units
 
 

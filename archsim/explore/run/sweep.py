@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from archsim.config.study import load_study
 from archsim.config.sweep import PART_POINTS, Sweep
 from archsim.errors import ConfigError
 from archsim.explore.run import executors
@@ -32,6 +31,7 @@ from archsim.explore.space.points import Space
 from archsim.explore.space.rules import broken
 from archsim.explore.space.selection import Box
 from archsim.network import from_graph
+from tsb.study.load import load_study
 
 #: Points per box: its tensors fit the cache (benchmarks/README.md).
 BOX_POINTS = 8192
