@@ -73,7 +73,7 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets, studies or what the program knows by name, with a description each."""
+    """List networks, presets, studies or what the code knows by name, described in a line each."""
     check_writable(out)
     keys, items = _IN_CODE[kind]() if kind in _IN_CODE else _presets(kind)
     if format is Format.JSON:
