@@ -15,8 +15,8 @@ from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Scalar, Sweep
 from archsim.cost.engine import evaluate
 from archsim.explore.space.axes import column_array
+from archsim.explore.space.legal import legal_points
 from archsim.explore.space.points import Base, Space
-from archsim.explore.space.rules import broken
 from archsim.explore.space.selection import Box, Flat, Selection
 from archsim.plan import Constraint
 from archsim.results.metric import Place
@@ -94,20 +94,14 @@ def box_rows(space: Space, box: Selection, keys: Keys | None = None) -> Rows:
     schema = schema_of(space, with_accuracy=keys is not None)
     if not kept.any():
         return Rows(schema.empty_table(), combinations, {})
-    base, design, limits = space.design(box)
-    wrong = broken(design, limits, len(base.table))
-    forbidden = {}
-    for name, mask in wrong.items():
-        hit = kept & np.broadcast_to(mask.numpy(), box.shape)
-        forbidden[name] = int(hit.sum())
-        kept &= ~hit
-    rows = kept.reshape(-1)
+    legal = legal_points(space, box, kept)
+    rows = legal.kept.reshape(-1)
     columns = _settings(space, box, tables, rows)
-    columns |= _results(base, design, box, rows)
+    columns |= _results(legal.base, legal.design, box, rows)
     if keys is not None:
         columns[KEY] = _encoded(keys(space, box).reshape(-1)[rows])
     table = pa.table([columns[name] for name in schema.names], schema=schema)
-    return Rows(table, combinations, {name: count for name, count in forbidden.items() if count})
+    return Rows(table, combinations, legal.forbidden)
 
 
 def accuracy_keys(sweep: Sweep) -> Keys | None:
@@ -155,9 +149,7 @@ def allowed_points(space: Space, points: Sequence[int]) -> np.ndarray:
     good: set[int] = set()
     for piece in _pieces(space, points):
         kept = space.grid.kept(piece, space.grid.tables(piece))
-        base, design, limits = space.design(piece)
-        for mask in broken(design, limits, len(base.table)).values():
-            kept &= ~np.broadcast_to(mask.numpy(), piece.shape)
+        kept = legal_points(space, piece, kept).kept
         good |= set(space.grid.points(piece)[kept].tolist())
     return np.asarray([point in good for point in points], dtype=bool)
 
