@@ -31,7 +31,11 @@ from tsb.correction.corrected import attach_all, load_parameters, saved_method
 from tsb.data import load_dataset
 from tsb.monte_carlo import AccuracyStats, monte_carlo
 from tsb.program.chip import Chip, Placement, deploy
-from tsb.write_verify.selective import Masks, verify_all, verify_last_layers, verify_none
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.context import WriteContext
+from tsb.write_verify.policy.registry import write_masks
+from tsb.write_verify.policy.text import parse_choice
+from tsb.write_verify.selective import Masks
 
 
 def network_of(chip: str | Path) -> str:
@@ -88,7 +92,8 @@ def deploy_chips(
         encoding: one of :data:`archsim.device.ENCODINGS`; None: as the chip stores weights, but
             magnitude where it stores an offset code.
         scaling: what shares a full-scale conductance: ``tensor`` or ``column``.
-        write: which weights are write-verified: ``none``, ``all`` or ``last-layers:N``.
+        write: which weights are write-verified: a policy that needs no data, with its number where
+            it takes one, e.g. ``all``, ``last-layers:2`` or ``magnitude:0.1``.
         options: of the network, e.g. ``{"widths": [16, 32, 64]}``; they come before those that the
             checkpoint names.
 
@@ -98,6 +103,7 @@ def deploy_chips(
     if chips < 1:
         raise ConfigError(f"chips = {chips}; allowed: 1 or more")
     last_seed_of(seed, chips, what="chips")
+    choice = parse_choice(write, field="write (--write)")
     given = {"bits_per_cell": bits_per_cell, "weight_bits": weight_bits}
     resolved = resolve(
         chip=chip,
@@ -107,7 +113,7 @@ def deploy_chips(
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
     placement = Placement(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
-    masks = _masks(write, model)
+    masks = _masks(choice, model, placement, seed)
     folder = _made(Path(out))
     paths = []
     for chip_seed in range(seed, seed + chips):
@@ -140,22 +146,18 @@ def _trained(
     return model, chosen
 
 
-def _masks(write: str, model: nn.Module) -> Masks:
-    """Return which weights are write-verified.
+def _masks(choice: Choice, model: nn.Module, placement: Placement, seed: int) -> Masks:
+    """Return which weights are write-verified, the same on all chips.
 
     Raises:
-        ConfigError: no such choice, or more layers than there are.
+        ConfigError: more layers than there are.
     """
-    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
-    kind, _, count = write.partition(":")
-    if write in ("none", "all"):
-        return (verify_all if write == "all" else verify_none)(weights)
-    if kind == "last-layers" and count.isdecimal():
-        return verify_last_layers(weights, int(count))
-    raise ConfigError(
-        f"write (--write) = '{write}'; allowed: none, all, last-layers:N with N up to "
-        f"{len(weights)}"
+    context = WriteContext(
+        weights={name: weight.detach() for name, weight in mapped_weights(model).items()},
+        std_of=placement.std_of,
+        generator=torch.Generator().manual_seed(seed),
     )
+    return write_masks(choice, context)
 
 
 def tune_chips(

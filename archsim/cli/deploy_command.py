@@ -9,6 +9,7 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
+from tsb.write_verify.policy.text import policies_in_a_word
 
 
 @guarded
@@ -60,7 +61,9 @@ def deploy_command(
     write: Annotated[
         str,
         typer.Option(
-            "--write", help="Which weights are write-verified: none, all or last-layers:N."
+            "--write",
+            metavar="|".join(policies_in_a_word()),
+            help="Which weights are write-verified (archsim list policies).",
         ),
     ] = "none",
     option: Annotated[

@@ -30,9 +30,11 @@ class Kind(StrEnum):
     TECHNOLOGIES = "technologies"
     OFF_CHIP = "off-chip"
     TSB = "tsb"
+    POLICIES = "policies"
     STUDIES = "studies"
     SWEEPS = "sweeps"
     CORRECTIONS = "corrections"
+    METRICS = "metrics"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -57,9 +59,11 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation", "options", "priced_as")
+_LONG = ("description", "citation", "options", "priced_as", "shown", "source")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
+_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown", "source")
+_POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
 
 @guarded
@@ -69,7 +73,7 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets, studies or corrections with a description each."""
+    """List networks, presets, studies or what the code knows by name, described in a line each."""
     check_writable(out)
     keys, items = _IN_CODE[kind]() if kind in _IN_CODE else _presets(kind)
     if format is Format.JSON:
@@ -116,10 +120,45 @@ def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from archsim.results.metric import Place
+    from archsim.results.metrics import all_metrics
+
+    return _METRIC_KEYS, [
+        {
+            "key": metric.key,
+            "title": metric.title,
+            "unit": metric.shown_unit,
+            "direction": metric.direction,
+            "description": metric.about,
+            "shown": ", ".join(place for place in Place if place in metric.shown),
+        }
+        for metric in all_metrics()
+    ]
+
+
+def _policies() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.write_verify.policy.registry import policies
+
+    return _POLICY_KEYS, [
+        {
+            "name": policy.name,
+            "description": policy.description,
+            "by_score": policy.by_score,
+            "takes": ", ".join(policy.takes) or None,
+            "needs_data": policy.needs_data,
+            "source": policy.source,
+        }
+        for policy in policies()
+    ]
+
+
 #: What is listed from code; all other kinds are files.
 _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
     Kind.NETWORKS: _networks,
     Kind.CORRECTIONS: _corrections,
+    Kind.POLICIES: _policies,
+    Kind.METRICS: _metrics,
 }
 
 
@@ -144,6 +183,8 @@ def _short(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
@@ -154,6 +195,8 @@ _HEADS = {
     "write_verify": "verify",
     "stored_in": "stored in",
     "priced_as": "priced as",
+    "by_score": "by score",
+    "needs_data": "needs data",
 }
 
 

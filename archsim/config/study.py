@@ -77,13 +77,14 @@ class Tuning(Model):
     validation_images: Count = 2000
 
 
-class Method(Model):
+class Method(Model):  # names of registries are any text here: tsb.study.load checks them
     """One way to get accuracy out of a chip."""
 
     name: str = Field(min_length=1, description="in tables and figures")
     backbone: str | None = Field(default=None, description="null: the first of the study")
-    write: Literal["none", "all", "last-layers", "magnitude", "random", "swim", "u-swim"] = Field(
-        default="none", description="which backbone weights are write-verified"
+    write: str = Field(
+        default="none",
+        description="which backbone weights are write-verified: archsim list policies",
     )
     fraction: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="share of the backbone's weights, for policies by score"
@@ -101,16 +102,6 @@ class Method(Model):
         default=None, description="replaces tuning.steps"
     )
     learning_rate: Rate | None = Field(default=None, description="replaces tuning.learning_rate")
-
-    @model_validator(mode="after")
-    def _fraction_where_used(self) -> Method:
-        scored = self.write in ("magnitude", "random", "swim", "u-swim")
-        if scored != (self.fraction is not None):
-            raise ValueError(
-                f"write = {self.write}, fraction = {self.fraction}; allowed: a fraction with "
-                "magnitude, random, swim and u-swim, and none with the others"
-            )
-        return self
 
 
 class Block(Model):
@@ -154,7 +145,8 @@ class PublishedCost(Model):
     """A published hardware number that a report shows beside that of the cost engine."""
 
     design: Literal["none", "common", "separate"]
-    quantity: Literal["area_mm2", "dynamic_energy_uJ", "energy_uJ", "latency_us", "period_us"]
+    # Which metrics there are is known above the configuration: archsim.results.metrics.
+    quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
     number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         description="in the unit of the quantity's name"
     )
@@ -221,7 +213,7 @@ class Study(Model):
         description="time between writing and use, s: cells drift once per chip, after tuning; 0: "
         "no drift",
     )
-    score_images: Count = Field(default=2000, description="behind swim and u-swim")
+    score_images: Count = Field(default=2000, description="for write policies that need data")
     tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")
     insertion: Insertion = "default"
     backbones: Annotated[dict[str, Backbone], Field(min_length=1)]
@@ -331,7 +323,7 @@ class Study(Model):
 
 
 def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
-    """Read a study.
+    """Read a study as the schema has it: :func:`tsb.study.load.load_study` checks its names too.
 
     Args:
         name: preset name (``archsim list studies``) or YAML path.

@@ -140,6 +140,7 @@ def _roll_up(
         macs=over_layers(
             plan.layers.macs * plan.layers.vectors * plan.layers.instances * plan.layers.active
         ),
+        chips=count,
         constraints=(*plan.constraints, _access_fits(design, array)),
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 #: Key of a field's metadata: its column, where that has another name than the field.
 _COLUMN = "column"
+#: Field whose keys are columns.
+_HARDWARE = "hardware"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,10 +101,16 @@ class DesignRow:
         record: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name == "hardware":
+            if each.name == _HARDWARE:
                 record |= value
             else:
-                record[each.metadata.get(_COLUMN, each.name)] = (
-                    list(value) if isinstance(value, tuple) else value
-                )
+                record[_column(each)] = list(value) if isinstance(value, tuple) else value
         return record
+
+
+def _column(each: Field[Any]) -> str:
+    return str(each.metadata.get(_COLUMN, each.name))
+
+
+#: Columns of the joint table beside those of the hardware, which are metrics.
+COLUMNS = tuple(_column(each) for each in fields(DesignRow) if each.name != _HARDWARE)

@@ -17,11 +17,11 @@ from enum import StrEnum
 
 from archsim.errors import ConfigError
 from archsim.results.method_row import MethodRow, finite
-from archsim.results.report import Case, JointDesign, JointResult
+from archsim.results.report import COST, Case, JointDesign, JointResult
 from archsim.util.checks import number
 
-#: What a design is cheap or dear by, and what decides between equal ones: totals of a design.
-COST, SECOND_COST = "edp_uJ_us", "write_pulses"
+#: Metric that decides between designs of equal cost.
+SECOND_COST = "write_pulses"
 
 
 class Reason(StrEnum):
@@ -230,8 +230,7 @@ def _behind(design: JointDesign, best: JointDesign) -> tuple[float, float]:
 
 def _rank(design: JointDesign) -> tuple[float, bool, float]:
     """Return what candidates are sorted by, best first."""
-    totals = design.totals
-    cost, second = finite(totals[COST]), finite(totals[SECOND_COST])
+    cost, second = finite(design.total(COST)), finite(design.total(SECOND_COST))
     return (
         math.inf if cost is None else cost,
         bool(design.notes),

@@ -14,22 +14,14 @@ from archsim import __version__
 from archsim.results.design_row import DesignRow
 from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow, finite
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 
 if TYPE_CHECKING:
     import pandas
 
-#: Totals of a mapped design that the joint table holds, in report units.
-HARDWARE = (
-    "area_mm2",
-    "energy_uJ",
-    "latency_us",
-    "period_us",
-    "edp_uJ_us",
-    "edp_period_uJ_us",
-    "write_pulses",
-    "programming_time_ms",
-    "programming_energy_uJ",
-)
+#: Metric that a design is chosen by: one without it has no price.
+COST = "edp_uJ_us"
 
 
 class Case(NamedTuple):
@@ -107,7 +99,7 @@ class JointDesign:
     @property
     def is_priced(self) -> bool:
         """Whether the cost engine knows its cost."""
-        return finite(self.totals["edp_uJ_us"]) is not None
+        return finite(self.total(COST)) is not None
 
     @property
     def label(self) -> str:
@@ -119,13 +111,22 @@ class JointDesign:
         """Method, sigma and placement: what tells designs of a report apart."""
         return f"{self.method}, sigma {self.sigma:g}, {self.placement}"
 
+    def total(self, key: str) -> float | None:
+        """Return one hardware total in report units; None where nothing was computed.
+
+        Args:
+            key: of a metric, wherever it is shown.
+        """
+        return None if self.mapped is None else self.mapped.totals[key]
+
     @property
     def totals(self) -> dict[str, float | None]:
-        """Hardware totals in report units; None where nothing was computed."""
+        """Hardware totals of the joint table in report units; None where nothing was computed."""
+        keys = [metric.key for metric in shown_in(Place.REPORT)]
         if self.mapped is None:
-            return dict.fromkeys(HARDWARE)
-        found = self.mapped.totals
-        return {name: found[name] for name in HARDWARE}
+            return dict.fromkeys(keys)
+        whole = self.mapped.totals
+        return {key: whole[key] for key in keys}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,8 +280,10 @@ def _row(design: JointDesign, base: dict[str, float | None] | None) -> DesignRow
         macs_share=measured.macs_share,
         hardware={
             **totals,
-            "edp_overhead_pct": _overhead(totals, base, "edp_uJ_us"),
-            "edp_period_overhead_pct": _overhead(totals, base, "edp_period_uJ_us"),
+            **{
+                metric.overhead_key: _overhead(totals, base, metric.key)
+                for metric in shown_in(Place.OVERHEAD)
+            },
         },
         validation_behind=None if behind is None else behind.mean,
         validation_behind_noise=None if behind is None else behind.half_width,

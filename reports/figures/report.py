@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from archsim.errors import DataError
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.figures.axis import Axis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, new_figure, tidy
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
     from archsim.results.report import JointResult
 
-#: Costs of the panels: column of the joint result.
-COSTS = ("edp_uJ_us", "write_pulses")
 _COLOURS = {"none": COLOURS[0], "common": COLOURS[1], "separate": COLOURS[2]}
 _LABELS = {"none": "without a block", "common": "common block", "separate": "separate blocks"}
 #: Share of a logarithmic axis that is left free to the right of the dots, for their names.
@@ -54,12 +54,13 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     Raises:
         DataError: there is none.
     """
+    metrics = shown_in(Place.REPORT_FIGURE)
     marks = []
     for design in result.at(sigma):
-        totals = design.totals
-        costs = tuple(float(cost) for name in COSTS if (cost := totals[name]) is not None)
+        totals = [design.total(metric.key) for metric in metrics]
+        costs = tuple(float(total) for total in totals if total is not None)
         accuracy, half_width = design.measured.accuracy, design.measured.half_width
-        if accuracy is None or len(costs) < len(COSTS):
+        if accuracy is None or len(costs) < len(metrics):
             continue
         marks.append(
             Mark(
@@ -73,8 +74,12 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     if not marks:
         raise DataError(f"joint figure: no design at sigma {sigma:g} has accuracy and cost")
     axes = tuple(
-        axis_of(name, np.asarray([mark.costs[place] for mark in marks]), maximise=False)
-        for place, name in enumerate(COSTS)
+        axis_of(
+            metric.key,
+            np.asarray([mark.costs[place] for mark in marks]),
+            maximise=metric.maximise,
+        )
+        for place, metric in enumerate(metrics)
     )
     return JointInfo(sigma, axes, tuple(marks))
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import DataError
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.size_curves import SIZES, CurvePoint, SizeCurves
 from reports.figures.axis import Axis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, new_figure, tidy
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Costs of the panels, after the accuracy.
-_PANELS = ("edp_uJ_us", "area_mm2", "write_pulses")
 _PLACEMENTS = {"none": "no block", "common": "common block", "separate": "separate blocks"}
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = {"none": "o", "common": "s", "separate": "D"}
@@ -49,11 +49,12 @@ class Line(NamedTuple):
 
 
 class SizeInfo(NamedTuple):
-    """The lines along one axis, and the axes of the panels below the accuracy."""
+    """The lines along one axis, and of the panels after the accuracy metrics and axes."""
 
     path: str
     has_accuracy: bool
     lines: tuple[Line, ...]
+    keys: tuple[str, ...]
     axes: tuple[Axis, ...]
 
 
@@ -81,11 +82,17 @@ def collect_size_curves(curves: SizeCurves, path: str) -> SizeInfo:
         ordered = sorted(points, key=lambda own: own.sizes[path] or 0)
         sizes = tuple(size for own in ordered if (size := own.sizes[path]) is not None)
         lines.append(Line(design, other, sizes, tuple(ordered)))
+    metrics = [own for own in shown_in(Place.CURVES_FIGURE) if own in curves.metrics]
     axes = tuple(
-        axis_of(key, np.asarray([own.values[key] for own in curves.points]), maximise=False)
-        for key in _PANELS
+        axis_of(
+            metric.key,
+            np.asarray([own.values[metric.key] for own in curves.points]),
+            maximise=metric.maximise,
+        )
+        for metric in metrics
     )
-    return SizeInfo(path, curves.has_accuracy, tuple(lines), axes)
+    keys = tuple(metric.key for metric in metrics)
+    return SizeInfo(path, curves.has_accuracy, tuple(lines), keys, axes)
 
 
 def _said(path: str, size: int | None) -> str:
@@ -97,11 +104,16 @@ def _said(path: str, size: int | None) -> str:
 def draw_size_curves(info: SizeInfo) -> Figure:
     """Draw a panel for the accuracy, if there is one, and one for each cost."""
     figure = new_figure(9.0, 7.4 if info.has_accuracy else 4.0)
-    shape = (2, 2) if info.has_accuracy else (1, len(info.axes))
-    panels = list(np.asarray(figure.subplots(*shape)).flat)
+    count = len(info.axes) + info.has_accuracy
+    shape = (2, math.ceil(count / 2)) if info.has_accuracy else (1, count)
+    places = list(np.asarray(figure.subplots(*shape)).flat)
+    panels = places[:count]
+    for spare in places[count:]:
+        spare.remove()
     if info.has_accuracy:
         _draw_accuracy(panels[0], info)
-    for panel, key, axis in zip(panels[-len(_PANELS) :], _PANELS, info.axes, strict=True):
+    costs = panels[int(info.has_accuracy) :]
+    for panel, key, axis in zip(costs, info.keys, info.axes, strict=True):
         _draw_cost(panel, info, key, axis)
     for panel in panels:
         panel.set_xscale("log", base=2)

@@ -9,7 +9,7 @@ from archsim.errors import ConfigError
 from archsim.results.method_row import MethodRow, finite
 from archsim.results.report import JointDesign, JointResult
 from archsim.results.size_curves import SizeCurves
-from reports.page.designs import Metric, Point, design_table, metrics, points_of
+from reports.page.designs import AxisChoice, Point, axes_of, design_table, points_of
 from reports.page.figure import PageFigure, from_figure
 from reports.page.sources import citations, configurations, constants, names_of, said_of
 from reports.tables.breakdown import Breakdown, breakdowns
@@ -58,7 +58,7 @@ class PageContent:
     designs: Table
     methods: Table
     points: tuple[Point, ...]
-    metrics: tuple[Metric, ...]
+    metrics: tuple[AxisChoice, ...]
     sigma: float | None
     notes: tuple[str, ...]
     breakdowns: tuple[Breakdown, ...]
@@ -129,7 +129,7 @@ def collect(
         designs=design_table(result),
         methods=methods(result),
         points=points,
-        metrics=metrics(points),
+        metrics=axes_of(points),
         sigma=_first_sigma(points, sigma),
         notes=(*notes, *filter(None, [how_recommended(result)]), *_notes(result)),
         breakdowns=breakdowns(result.designs),

@@ -6,38 +6,43 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from archsim.results.method_row import MethodRow
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.recommend import (
-    COST,
     SECOND_COST,
     Exclusion,
     Reason,
     Recommendation,
     recommendations,
 )
+from archsim.results.report import COST
 from reports.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
     from archsim.results.design_row import DesignRow
     from archsim.results.report import Behind, Beside, JointDesign, JointResult
 
-#: Columns of the joint table: key of a row, title, kind and unit.
-_COLUMNS = (
-    Column("label", "design", wraps=True),
+#: Columns of the joint table before and after those of the hardware.
+_MEASURED = (
     Column("accuracy", "accuracy", "text", "%"),
     Column("half_width", "+-", "text", "95 %"),
     Column("gap_closed", "closed", "percent", "%"),
-    Column("area_mm2", "area", "number", "mm2"),
-    Column("energy_uJ", "energy", "number", "uJ"),
-    Column("latency_us", "latency", "number", "us"),
-    Column("period_us", "period", "number", "us"),
-    Column("edp_uJ_us", "EDP", "number", "uJ us"),
-    Column("edp_overhead_pct", "EDP\noverhead", "points", "%"),
-    Column("write_pulses", "write\npulses", "engineering"),
-    Column("programming_time_ms", "programming", "number", "ms"),
-    Column("programming_energy_uJ", "programming", "number", "uJ"),
+)
+_TRAINED = (
     Column("trained_weights", "weights\nretrained", "count"),
     Column("training_s", "training\nper chip", "number", "s"),
 )
+
+
+def _hardware() -> list[Column]:
+    columns = []
+    for metric in shown_in(Place.REPORT_TABLE):
+        title = metric.title_in(Place.REPORT_TABLE)
+        columns.append(Column(metric.key, title, metric.form, metric.shown_unit))
+        if Place.OVERHEAD in metric.shown:
+            over = metric.title_in(Place.OVERHEAD)
+            columns.append(Column(metric.overhead_key, over, "points", "%"))
+    return columns
 
 
 def designs(result: JointResult, sigma: float) -> Table:
@@ -47,7 +52,11 @@ def designs(result: JointResult, sigma: float) -> Table:
         result: the joint result.
         sigma: of the study.
     """
-    columns = (_COLUMNS[0], *(Column(name, name) for name in result.mixed), *_COLUMNS[1:])
+    columns = (
+        Column("label", "design", wraps=True),
+        *(Column(name, name) for name in result.mixed),
+        *(*_MEASURED, *_hardware(), *_TRAINED),
+    )
     recommended = [each.design for each in recommendations(result)]
     rows: list[tuple[Cell, ...]] = []
     for design, row in zip(result.designs, result.rows(), strict=True):
@@ -261,7 +270,7 @@ def _accuracy(measured: MethodRow) -> str:
 
 def _times(design: JointDesign, reference: JointDesign, key: str, name: str) -> str:
     """Say how much more of a cost one design has than another."""
-    cost, other = design.totals[key], reference.totals[key]
+    cost, other = design.total(key), reference.total(key)
     if cost is None or not other:
         return f"{name} that the other has none of"
     ratio = cost / other

@@ -266,7 +266,16 @@ def test_the_width_reduced_network_of_the_studies(run: Run, tmp_path: Path) -> N
         (("--scaling", "row"), ("scaling = 'row'; allowed: tensor, column",)),
         (("--write", "some"), ("--write) = 'some'; allowed: none, all, last-layers:N",)),
         (("--write", "last-layers:x"), ("--write) = 'last-layers:x'",)),
-        (("--write", "last-layers:9"), ("last layers = 9; allowed: 0 to 3",)),
+        (("--write", "last-layers"), ("--write) = 'last-layers'; allowed: none",)),
+        (
+            ("--write", "last-layers:0"),
+            ("--write) = 'last-layers:0'", "allowed: a whole number, 1"),
+        ),
+        (("--write", "all:1"), ("--write) = 'all:1'",)),
+        (("--write", "magnitude:2"), ("--write) = 'magnitude:2': fraction = 2.0; allowed: 0 to",)),
+        (("--write", "swim:0.1"), ("--write) = 'swim:0.1'; allowed: none, all",)),
+        (("--write", "tsb"), ("--write) = 'tsb'; allowed: none, all",)),
+        (("--write", "last-layers:9"), ("last layers = 9; allowed: 1 to 3",)),
     ],
 )
 def test_bad_options_of_deploy(

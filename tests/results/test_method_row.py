@@ -9,9 +9,11 @@ from dataclasses import FrozenInstanceError, fields
 import pandas as pd
 import pytest
 
-from archsim.results.design_row import DesignRow
+from archsim.results.design_row import COLUMNS, DesignRow
 from archsim.results.method_row import MethodRow, finite, frame_of, half_width
-from archsim.results.report import HARDWARE, JointDesign, JointResult
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.report import JointDesign, JointResult
 from tsb.study.seed_result import SeedResult
 
 
@@ -69,8 +71,11 @@ def test_columns_of_the_joint_table_are_the_contract() -> None:
     )
     result = JointResult("a study", "lenet3", "rram", (design,))
     (record,) = result.records()
-    head, tail = list(record), list(record)
-    assert head[: head.index(HARDWARE[0])] == [
+    metrics = [metric.key for metric in shown_in(Place.REPORT)]
+    overheads = [metric.overhead_key for metric in shown_in(Place.OVERHEAD)]
+    assert [column for column in record if column not in COLUMNS] == [*metrics, *overheads]
+    columns = list(record)
+    assert columns[: columns.index(metrics[0])] == [
         *("method", "sigma", "design", "device", "network", "data", "run", "chosen"),
         *("accuracy", "ci95_low", "ci95_high", "ci95_backbone_low", "ci95_backbone_high"),
         *("std_chip", "std_run", "worst", "validation_accuracy", "gap_closed"),
@@ -78,12 +83,12 @@ def test_columns_of_the_joint_table_are_the_contract() -> None:
         *("verified_share", "digital_parameters", "backbone_seconds", "tune_seconds"),
         "macs_share",
     ]
-    assert tail[tail.index("validation_behind") :] == [
+    assert columns[columns.index(overheads[-1]) + 1 :] == [
         *("validation_behind", "validation_behind_noise", "validation_images"),
         *("notes", "command", "about"),
     ]
     assert (record["design"], record["trained_weights"]) == ("common", 25)
     assert record["notes"] == []
     assert record["chosen"] is True
-    assert {record[name] for name in HARDWARE} == {None}
+    assert {record[name] for name in metrics} == {None}
     assert list(result.frame().columns) == list(record)

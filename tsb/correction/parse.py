@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from archsim.errors import ConfigError, close_matches
 from tsb.correction.base import Correction
@@ -22,6 +22,25 @@ def parse_corrections(
     Raises:
         ConfigError: an unknown name or option, a value that is not a whole number, or a name twice.
     """
+    return [
+        make(name, _checked(name, {**(defaults or {}).get(name, {}), **options}))
+        for name, options in parse_terms(text)
+    ]
+
+
+#: Name of a correction, and the options that are given for it.
+Term = tuple[str, dict[str, int]]
+
+
+def parse_terms(text: str) -> list[Term]:
+    """Return the names and the given options of corrections, in their order.
+
+    Args:
+        text: as for :func:`parse_corrections`.
+
+    Raises:
+        ConfigError: an unknown name or option, a value that is not a whole number, or a name twice.
+    """
     parts = [part.strip() for part in text.split("+")] if text.strip() else []
     names = [part.partition(":")[0] for part in parts]
     for name in names:
@@ -32,10 +51,17 @@ def parse_corrections(
             )
         if names.count(name) > 1:
             raise ConfigError(f"correction '{name}' is given twice in '{text}'")
-    return [
-        make(name, _checked(name, {**(defaults or {}).get(name, {}), **_options(part)}))
-        for name, part in zip(names, parts, strict=True)
-    ]
+    return [(name, _options(part)) for name, part in zip(names, parts, strict=True)]
+
+
+def format_terms(terms: Iterable[Term]) -> str:
+    """Return the text that :func:`parse_terms` reads as these terms.
+
+    Args:
+        terms: names with options.
+    """
+    given = [(name, ",".join(f"{k}={v}" for k, v in options.items())) for name, options in terms]
+    return "+".join(f"{name}:{options}" if options else name for name, options in given)
 
 
 def method_pattern() -> str:

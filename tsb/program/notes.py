@@ -11,7 +11,7 @@ from archsim.config.schema.device import DeviceFile
 from archsim.device import CellSpec, WriteTally
 from tsb.cells.cell_model import CellModel
 from tsb.cells.read_out import drifts
-from tsb.program.choice import SCORED, Choice
+from tsb.write_verify.policy.base import Choice
 
 #: Share by which whole groups may go beyond the fraction before it is said.
 _BEYOND = 0.05
@@ -93,7 +93,7 @@ def choice_notes(choice: Choice, cell: CellModel, tally: WriteTally) -> Iterator
         tally: of the programmed network.
     """
     share = tally.verified_weights / tally.weights
-    if choice.policy in SCORED:
+    if choice.policy.by_score:
         if not tally.verified_weights:
             yield (
                 f"A fraction of {choice.fraction:g} of {tally.weights:,} weights is none of them: "

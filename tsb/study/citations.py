@@ -10,6 +10,7 @@ from archsim.network.zoo.registry import entry
 from tsb.data.sources import dataset_names, source
 from tsb.shared_block import PAPER
 from tsb.study.corrections import corrections_of
+from tsb.study.programming import write_choice
 
 _NEFT = "Qin et al., NeFT, arXiv 2305.14561"
 #: What publications the words of a study stand for.
@@ -17,10 +18,6 @@ _OBJECTIVES = {
     "neft-ovf": _NEFT,
     "neft-irs": _NEFT,
     "lipschitz": "Eldebiky et al., CorrectNet, DATE 2023, arXiv 2211.14917",
-}
-_POLICIES = {
-    "swim": "Yan, Hu & Shi, SWIM, DAC 2022, arXiv 2202.08395",
-    "u-swim": "U-SWIM, arXiv 2401.05357",
 }
 
 
@@ -46,7 +43,8 @@ def citations_of(study: Study) -> tuple[str, ...]:
     for backbone in study.backbones.values():
         add(_OBJECTIVES.get(backbone.objective), f"training {backbone.objective}")
     for method in study.methods:
-        add(_POLICIES.get(method.write), f"write policy {method.write}")
+        policy = write_choice(method).policy
+        add(policy.source, f"write policy {policy.name}")
         for correction in corrections_of(study, method):
             add(correction.citation, f"correction {correction.name}")
     return tuple(f"{source}: {', '.join(what)}" for source, what in found.items())

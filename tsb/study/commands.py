@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 from archsim.config.load import preset_names
-from archsim.config.study import Study, load_study
+from archsim.config.study import Study
+from tsb.study.load import load_study
 
 
 def train_command(study: Study, folder: Path, *, source: str = "", anew: bool = False) -> str:

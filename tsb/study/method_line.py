@@ -5,6 +5,7 @@ from __future__ import annotations
 from archsim.config.study import Backbone, Method, Study
 from tsb.correction import Correction
 from tsb.study.corrections import corrections_of
+from tsb.study.programming import write_choice
 
 
 def method_line(study: Study, method: Method) -> str:
@@ -44,15 +45,7 @@ def _training(own: Backbone) -> str:
 
 
 def _writing(method: Method) -> str:
-    if method.write == "none":
-        words = "one pulse per cell"
-    elif method.write == "all":
-        words = "all weights verified"
-    elif method.write == "last-layers":
-        words = f"{_last(method.last_layers)} verified"
-    else:
-        share = 100 * (method.fraction or 0.0)
-        words = f"{share:g} % of the weights verified, chosen by {method.write}"
+    words = write_choice(method).words()
     if method.copies:
         count = len(method.copies)
         words += f", averaged copies of {count} {'matrix' if count == 1 else 'matrices'}"

@@ -11,6 +11,8 @@ from archsim.api.evaluate import evaluated_rows
 from archsim.api.map import placement
 from archsim.results.mapped import MapResult
 from archsim.results.method_row import finite
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.recommend import detailed_design
 from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
@@ -64,7 +66,7 @@ def drawings(
         yield Drawing(
             "sensitivity",
             f"What moves the cost of {detailed.label}",
-            "Elasticities of EDP, energy, latency and area by parameter, largest first",
+            f"Elasticities of {_metric_names()} by parameter, largest first",
             partial(_sensitivity, elasticities),
             "Per cent of change per per cent of a parameter, from autograd; whole numbers and "
             "choices by a step. The values are in tables/sensitivity.csv.",
@@ -73,6 +75,11 @@ def drawings(
     yield from _accuracies(result, runs)
     for place, sweep in enumerate(curves):
         yield from _sizes(sweep, f"-{place + 1}" if len(curves) > 1 else "")
+
+
+def _metric_names() -> str:
+    *first, last = (metric.name for metric in shown_in(Place.SENSITIVITY_FIGURE))
+    return f"{', '.join(first)} and {last}"
 
 
 def _joint(result: JointResult) -> Iterator[Drawing]:

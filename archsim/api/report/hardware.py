@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from archsim.arch.design import MAX_LAST_LAYERS
 from archsim.config.load import Setting
-from archsim.config.resolve import resolve
 from archsim.config.study import Method, Study
 from tsb.cells.quantize import mapped_weights
 from tsb.correction.needs import Together, together
 from tsb.study.corrections import corrections_of
 from tsb.study.network import module_of
+from tsb.study.programming import write_choice
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.registry import policy_named
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,13 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
     if unpriced:
         return Hardware(designs, None, unpriced)
     notes = list(needs.notes)
-    settings = [
-        Setting("chip.precision.bits_per_cell", study.bits_per_cell),
-        Setting("chip.precision.weight_bits", study.weight_bits),
-        Setting("device.sigma", sigma / _range_factor(study)),
-    ]
+    settings = [*study.settings(sigma)]
     settings += _block(study, needs)
     settings += _verified(method, needs)
     settings += _rewritten(needs)
     settings += _digital(needs)
     settings += _copies(study, method, notes)
     return Hardware(designs, tuple(settings), tuple(notes))
-
-
-def _range_factor(study: Study) -> float:
-    bits = Setting("chip.precision.bits_per_cell", study.bits_per_cell)
-    return resolve(device=study.device, overrides=[bits]).device.range_factor
 
 
 def _block(study: Study, needs: Together) -> list[Setting]:
@@ -93,26 +86,14 @@ def _rewritten(needs: Together) -> list[Setting]:
 
 
 def _verified(method: Method, needs: Together) -> list[Setting]:
-    if method.write == "all":
-        return [Setting("chip.programming.policy", "all")]
-    if method.write == "last-layers":
-        return _last_layers(method.last_layers)
-    if method.write != "none":
-        return [
-            Setting("chip.programming.policy", "fraction"),
-            Setting("chip.programming.fraction", method.fraction),
-        ]
-    if needs.rewritten_layers and method.verify:
-        return _last_layers(needs.rewritten_layers)
-    has_block = needs.block is not None
-    return [Setting("chip.programming.policy", "tsb" if has_block and method.verify else "none")]
-
-
-def _last_layers(count: int) -> list[Setting]:
-    return [
-        Setting("chip.programming.policy", "last-layers"),
-        Setting("chip.programming.last_layers", count),
-    ]
+    """Return the method's write policy; where it verifies nothing, that of what repairs it."""
+    choice = write_choice(method)
+    if not choice.policy.verifies and method.verify:
+        if needs.rewritten_layers:
+            choice = Choice(policy=policy_named("last-layers"), last_layers=needs.rewritten_layers)
+        elif needs.block is not None:
+            choice = Choice(policy=policy_named("tsb"))
+    return list(choice.price())
 
 
 def _digital(needs: Together) -> list[Setting]:

@@ -14,7 +14,7 @@ from archsim.api.report.hardware import hardware_of, map_command
 from archsim.api.report.published import published_of
 from archsim.config.load import Setting
 from archsim.config.resolve import DEFAULT_CHIP
-from archsim.config.study import Method, Study, load_study
+from archsim.config.study import Method, Study
 from archsim.errors import ConfigError, DataError
 from archsim.network import LayerGraph
 from archsim.results.mapped import MapResult
@@ -26,6 +26,7 @@ from tsb.study.behind import behind
 from tsb.study.checks import check_same_settings
 from tsb.study.citations import citations_of
 from tsb.study.commands import train_command
+from tsb.study.load import load_study
 from tsb.study.method_line import method_line
 from tsb.study.network import graph_of
 from tsb.study.results import method_rows, missing, seed_results

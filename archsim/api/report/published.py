@@ -9,6 +9,7 @@ from archsim.config.study import PublishedClaim, PublishedCost, Study
 from archsim.results.columns import label_of, split_unit
 from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow
+from archsim.results.metrics import check_published
 from archsim.results.report import Beside
 
 _NAMES = {
@@ -31,8 +32,9 @@ def published_of(
         measured: rows of its run by method and sigma.
 
     Raises:
-        ArchsimError: a network or chip that there is none of.
+        ArchsimError: a network, chip or metric that there is none of.
     """
+    check_published(study)
     found = [
         _claim(claim, sigma, measured.get((claim.method, sigma)))
         for claim in study.published_claims

@@ -12,10 +12,12 @@ from archsim.api.report.write import Report, check_report_folder, write_report
 from archsim.api.train import DEFAULT_STUDY
 from archsim.api.train import train as train_study
 from archsim.config.resolve import DEFAULT_CHIP, device_name, resolve
-from archsim.config.study import Study, load_study
+from archsim.config.study import Study
 from archsim.errors import ArchsimError, ConfigError, DataError
+from archsim.results.metrics import check_published
 from archsim.results.size_curves import SizeCurves
 from tsb.study import StudyRun
+from tsb.study.load import load_study
 from tsb.study.run import News
 
 
@@ -59,6 +61,7 @@ def report(
     _check_sweeps(runs, curves, allow_mixed)
     place = runs[0].folder / "report" if folder is None else Path(folder)
     for own in runs:
+        check_published(own.study)
         resolve(chip=chip or DEFAULT_CHIP, device=own.study.device)
     made = not place.exists()
     check_report_folder(place)

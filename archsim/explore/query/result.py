@@ -19,7 +19,8 @@ from archsim.explore.run.rows import POINT, REASON
 from archsim.explore.run.store import Store
 from archsim.explore.space.constraint import parse_constraint, satisfied
 from archsim.explore.space.contradiction import check_constraints
-from archsim.explore.space.points import Settings, Space, yaml_text
+from archsim.explore.space.points import Space, yaml_text
+from archsim.explore.space.writes import Settings
 from archsim.results.answers import Cheapest, Difference, MainEffects
 from archsim.results.columns import FEASIBLE, find_column
 

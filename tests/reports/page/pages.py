@@ -8,8 +8,10 @@ from typing import Any
 from archsim.api.map import map_network
 from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.report import JointDesign, JointResult
-from archsim.results.size_curves import COSTS, CurvePoint, SizeCurves
+from archsim.results.size_curves import CurvePoint, SizeCurves
 from reports.page import PageContent, PageFigure, collect
 
 #: What nobody should call a method, and what somebody will.
@@ -81,7 +83,7 @@ def curves() -> SizeCurves:
             accuracy=90.5 + number,
             low=90.0 + number,
             high=None,
-            values=dict.fromkeys(COSTS, 1.0 + number),
+            values=dict.fromkeys((own.key for own in shown_in(Place.CURVES)), 1.0 + number),
             command=HOSTILE,
         )
         for number, (place, channels, bits) in enumerate(sizes)

@@ -30,6 +30,7 @@ from tsb.correction import (
 )
 from tsb.correction.calibration import layer_outputs
 from tsb.correction.corrected import apply_all, attach_all, load_parameters, start_all
+from tsb.correction.parse import format_terms, parse_terms
 from tsb.data import Dataset, load_dataset
 from tsb.monte_carlo import monte_carlo
 from tsb.program.chip import Chip, Placement, deploy
@@ -434,3 +435,10 @@ def test_a_block_between_residual_blocks_has_no_scales_of_its_own() -> None:
     assert carrier.weights() == tuple(f"{layer.name}.weight" for layer in graph.layers)
     outputs = sum(x.out_channels * x.out_height * x.out_width for x in graph.layers)
     assert corrections[1].digital_products(carrier) == outputs
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tsb", "tsb:channels=8,depth=2+biases", "last-layers:count=2+batch-norm"]
+)
+def test_terms_are_written_as_they_are_read(text: str) -> None:
+    assert format_terms(parse_terms(text)) == text
