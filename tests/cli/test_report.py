@@ -344,6 +344,21 @@ def copied(folder: Path, place: Path) -> Path:
     return place
 
 
+def test_differences_are_to_the_best_of_all_runs_or_not_known(folder, tmp_path):
+    """The best is of a run that kept no images: a difference within the other run is not one."""
+    older = copied(folder, tmp_path / "older")
+    for path in older.glob("methods/*/result.json"):
+        content = json.loads(path.read_text())
+        del content["validation_right"]
+        path.write_text(json.dumps(content))
+    both = join_runs([older, folder])
+    assert all(design.behind is None for design in both.designs)
+    assert Reason.NOISE_OF_CHIPS_ALONE in the_one(both).reasons
+    known = join_runs([folder, copied(folder, tmp_path / "same")])
+    assert all((design.behind is None) != design.is_priced for design in known.designs)
+    assert Reason.NOISE_OF_CHIPS_ALONE not in the_one(known).reasons
+
+
 @pytest.mark.slow
 def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tmp_path):
     other = copied(folder, tmp_path / "other")
