@@ -88,7 +88,7 @@ class DesignRow:
     backbone_seconds: float | None
     tune_seconds: float | None
     macs_share: float | None
-    hardware: Mapping[str, float | None]
+    hardware: Mapping[str, float | int | None]
     validation_behind: float | None
     validation_behind_noise: float | None
     validation_images: int | None

@@ -111,7 +111,7 @@ class JointDesign:
         """Method, sigma and placement: what tells designs of a report apart."""
         return f"{self.method}, sigma {self.sigma:g}, {self.placement}"
 
-    def total(self, key: str) -> float | None:
+    def total(self, key: str) -> float | int | None:
         """Return one hardware total in report units; None where nothing was computed.
 
         Args:
