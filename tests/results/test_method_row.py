@@ -49,7 +49,12 @@ def test_the_frame_has_a_column_for_every_field_in_their_order() -> None:
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "0.9", True])
 def test_what_is_no_finite_number_is_none(value: object) -> None:
     assert finite(value) is None
-    assert half_width(0.9, value) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", [None, math.nan, math.inf])
+def test_an_interval_without_an_end_has_no_width(end: float | None) -> None:
+    assert half_width(0.9, end) is None
+    assert half_width(end, 0.9) is None
 
 
 def test_half_widths() -> None:
