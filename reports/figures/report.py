@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,8 +10,7 @@ from archsim.errors import DataError
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from reports.figures.axis import Axis, axis_of, plain_ticks
-from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
-from reports.tables.report import half_width
+from reports.figures.style import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +30,7 @@ class Mark(NamedTuple):
     """A design: its name, placement, costs, accuracy in per cent, and half its interval."""
 
     label: str
-    design: str
+    placement: str
     costs: tuple[float, ...]
     accuracy: float
     half_width: float | None
@@ -58,18 +56,19 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     """
     metrics = shown_in(Place.REPORT_FIGURE)
     marks = []
-    for own, row in zip(result.designs, result.rows(), strict=True):
-        costs = [row[metric.key] for metric in metrics]
-        if own.sigma != sigma or row["accuracy"] is None or None in costs:
+    for design in result.at(sigma):
+        totals = [design.total(metric.key) for metric in metrics]
+        costs = tuple(float(total) for total in totals if total is not None)
+        accuracy, half_width = design.measured.accuracy, design.measured.half_width
+        if accuracy is None or len(costs) < len(metrics):
             continue
-        half = half_width(row)
         marks.append(
             Mark(
-                own.label,
-                own.design,
-                tuple(float(cost) for cost in costs),
-                100 * row["accuracy"],
-                None if half is None else 100 * half,
+                design.label,
+                design.placement,
+                costs,
+                100 * accuracy,
+                None if half_width is None else 100 * half_width,
             )
         )
     if not marks:
@@ -101,17 +100,17 @@ def draw_joint(info: JointInfo) -> Figure:
 
 
 def _draw_panel(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
-    for design in dict.fromkeys(mark.design for mark in marks):
-        own = [mark for mark in marks if mark.design == design]
+    for placement in dict.fromkeys(mark.placement for mark in marks):
+        alike = [mark for mark in marks if mark.placement == placement]
         axes.errorbar(
-            [mark.costs[place] / axis.factor for mark in own],
-            [mark.accuracy for mark in own],
-            yerr=[mark.half_width or 0.0 for mark in own],
+            [mark.costs[place] / axis.factor for mark in alike],
+            [mark.accuracy for mark in alike],
+            yerr=[mark.half_width or 0.0 for mark in alike],
             fmt="o",
-            color=_COLOURS[design],
+            color=_COLOURS[placement],
             markersize=5,
             elinewidth=1,
-            label=_LABELS[design],
+            label=_LABELS[placement],
         )
     if axis.is_log:
         values = [mark.costs[place] / axis.factor for mark in marks]
@@ -144,19 +143,3 @@ def _name(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
 
 def _near(one: float, other: float) -> bool:
     return max(one, other) < 3 * min(one, other)
-
-
-def save_joint(result: JointResult, sigma: float, path: Path) -> None:
-    """Collect, draw and write the figure.
-
-    Args:
-        result: the joint result.
-        sigma: of the study.
-        path: PNG, SVG or PDF.
-
-    Raises:
-        ConfigError: a wrong ending or a place that cannot be written to.
-        DataError: no design with accuracy and cost.
-    """
-    check_suffix(path)
-    save(draw_joint(collect_joint(result, sigma)), path)

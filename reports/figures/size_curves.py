@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from archsim.results.size_curves import SIZES, CurvePoint, SizeCurves
 from reports.figures.axis import Axis, axis_of, plain_ticks
-from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
+from reports.figures.style import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,19 +197,3 @@ def _looks(info: SizeInfo) -> list[_Look]:
         )
         for line in info.lines
     ]
-
-
-def save_size_curves(curves: SizeCurves, path: str, place: Path) -> None:
-    """Collect, draw and write the figure.
-
-    Args:
-        curves: of a sweep.
-        path: which of its axes.
-        place: PNG, SVG or PDF.
-
-    Raises:
-        ConfigError: a wrong ending or a place that cannot be written to.
-        DataError: the sweep does not vary it.
-    """
-    check_suffix(place)
-    save(draw_size_curves(collect_size_curves(curves, path)), place)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from archsim.results.design_row import DesignRow
+from archsim.results.method_row import finite
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
+from archsim.results.recommend import recommendations
 from archsim.results.report import JointDesign, JointResult
-from reports.tables.report import recommended
 from reports.tables.table import Cell, Column, Kind, Table
 
 #: What an accuracy can be drawn against beside the metrics: column of the rows.
@@ -45,7 +45,7 @@ class Point:
     Attributes:
         label: method, and the placement of the shared block where there is one.
         sigma: of one pulse, relative to the range of conductance.
-        design: placement of the shared block: none, common or separate.
+        placement: of the shared block: none, common or separate.
         accuracy: mean over chips and runs.
         low: lower end of its 95 % interval.
         high: upper end.
@@ -57,7 +57,7 @@ class Point:
 
     label: str
     sigma: float
-    design: str
+    placement: str
     accuracy: float | None
     low: float | None
     high: float | None
@@ -129,57 +129,37 @@ def core_columns() -> frozenset[str]:
     return frozenset({"design", *MIXED, *(own.key for own in _all_columns() if own.core)})
 
 
-def number(value: Any) -> float | None:
-    """Return a finite number, None for everything else.
-
-    Args:
-        value: of a row of the joint result.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
 def design_table(result: JointResult) -> Table:
     """Return the designs as a table, a row each; optional columns without a value are left out.
 
     Args:
         result: all designs.
     """
-    rows = [_cells(own, row) for own, row in zip(result.designs, result.rows(), strict=True)]
+    rows = [_cells(design, row) for design, row in zip(result.designs, result.rows(), strict=True)]
     shown = [
-        own for own in _all_columns() if own.core or any(row[own.key] is not None for row in rows)
+        column
+        for column in _all_columns()
+        if column.core or any(cells[column.key] is not None for cells in rows)
     ]
     columns = [Column("design", "design", wraps=True)]
     columns += [Column(name, name) for name in result.mixed]
-    columns += [Column(own.key, own.title, own.kind, own.unit) for own in shown]
+    columns += [Column(each.key, each.title, each.kind, each.unit) for each in shown]
     cells = [tuple(row[column.key] for column in columns) for row in rows]
     return Table("Designs", tuple(columns), tuple(cells))
 
 
-def _cells(own: JointDesign, row: dict[str, Any]) -> dict[str, Cell]:
-    whole = {
-        **row,
-        "half_width": half_width(row["ci95_low"], row["ci95_high"]),
-        "backbone_half_width": half_width(row["ci95_backbone_low"], row["ci95_backbone_high"]),
+def _cells(design: JointDesign, row: DesignRow) -> dict[str, Cell]:
+    record = {
+        **row.record(),
+        "half_width": design.measured.half_width,
+        "backbone_half_width": design.measured.backbone_half_width,
     }
-    cells: dict[str, Cell] = {"design": own.label}
-    cells |= {name: getattr(own, name) for name in MIXED}
+    cells: dict[str, Cell] = {"design": design.label}
+    cells |= {name: getattr(design, name) for name in MIXED}
     for column in _all_columns():
-        value = number(whole[column.key])
+        value = finite(record[column.key])
         cells[column.key] = _PERCENT * value if column.share and value is not None else value
     return cells
-
-
-def half_width(low: Any, high: Any) -> float | None:
-    """Return half of an interval, None without one.
-
-    Args:
-        low: its lower end.
-        high: its upper end.
-    """
-    ends = number(low), number(high)
-    return None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2
 
 
 def axes_of(points: Sequence[Point]) -> tuple[AxisChoice, ...]:
@@ -199,28 +179,30 @@ def points_of(result: JointResult) -> tuple[Point, ...]:
     Args:
         result: all designs.
     """
-    answers = [recommended(result, case.sigma, case) for case in result.cases()]
-    found = []
-    for own, row in zip(result.designs, result.rows(), strict=True):
-        accuracy, low, high = (
-            None if (value := number(row[key])) is None else _PERCENT * value
-            for key in ("accuracy", "ci95_low", "ci95_high")
-        )
-        found.append(
+    recommended = [each.design for each in recommendations(result)]
+    points = []
+    for design, row in zip(result.designs, result.rows(), strict=True):
+        record = row.record()
+        points.append(
             Point(
-                label=own.label,
-                sigma=own.sigma,
-                design=own.design,
-                accuracy=accuracy,
-                low=low,
-                high=high,
-                values={own.key: number(row[own.key]) for own in axis_choices()},
-                base=own.base,
-                chosen=own.chosen,
-                recommended=any(own is answer for answer in answers),
+                label=design.label,
+                sigma=design.sigma,
+                placement=design.placement,
+                accuracy=_per_cent(row.accuracy),
+                low=_per_cent(row.ci95_low),
+                high=_per_cent(row.ci95_high),
+                values={axis.key: finite(record[axis.key]) for axis in axis_choices()},
+                base=design.base,
+                chosen=design.chosen,
+                recommended=design in recommended,
             )
         )
-    return tuple(found)
+    return tuple(points)
+
+
+def _per_cent(fraction: float | None) -> float | None:
+    known = finite(fraction)
+    return None if known is None else _PERCENT * known
 
 
 def points_table(points: Sequence[Point], known: Sequence[AxisChoice]) -> Table:
@@ -236,11 +218,11 @@ def points_table(points: Sequence[Point], known: Sequence[AxisChoice]) -> Table:
         Column("accuracy", "accuracy", "fixed", "%"),
         Column("low", "95 % from", "fixed", "%"),
         Column("high", "to", "fixed", "%"),
-        *(Column(own.key, own.label, "number", own.unit) for own in known),
+        *(Column(metric.key, metric.label, "number", metric.unit) for metric in known),
     )
     rows = [
-        (own.label, own.sigma, own.accuracy, own.low, own.high,
-         *(own.values[metric.key] for metric in known))
-        for own in points
+        (point.label, point.sigma, point.accuracy, point.low, point.high,
+         *(point.values[metric.key] for metric in known))
+        for point in points
     ]  # fmt: skip
     return Table("Accuracy and cost of every design", columns, tuple(rows))

@@ -163,16 +163,16 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
         "sigma": content.sigma,
         "points": [
             {
-                "label": own.label,
-                "sigma": own.sigma,
-                "design": own.design,
-                "accuracy": own.accuracy,
-                "low": own.low,
-                "high": own.high,
-                "values": own.values,
-                "recommended": own.recommended,
+                "label": point.label,
+                "sigma": point.sigma,
+                "design": point.placement,
+                "accuracy": point.accuracy,
+                "low": point.low,
+                "high": point.high,
+                "values": point.values,
+                "recommended": point.recommended,
             }
-            for own in content.points
+            for point in content.points
         ],
         "breakdowns": [_breakdown_data(own) for own in content.breakdowns],
         "rests": [LEAKAGE, REST],

@@ -21,9 +21,9 @@ from archsim.network import from_graph
 from archsim.results import metrics as registry
 from archsim.results.columns import is_result
 from archsim.results.compared import CompareResult
+from archsim.results.design_row import COLUMNS
 from archsim.results.metric import Metric, Place, Shown
 from archsim.results.metrics import METRICS, metric_of, shown_in
-from archsim.results.report import ACCURACY
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import CurvePoint, SizeCurves
 from reports.figures.report import collect_joint
@@ -144,7 +144,7 @@ def in_overheads() -> list[str]:
         for keys in (
             compared().rows()[0],
             keys_of(compare_tables.comparison(compared())),
-            result.rows()[0],
+            result.records()[0],
             keys_of(design_table(result)),
         )
     ]
@@ -172,10 +172,11 @@ def in_front() -> list[str]:
 
 def in_report() -> list[str]:
     row, empty = (
-        joint(design("plain", hardware=hardware)).rows()[0] for hardware in (mapped("none"), None)
+        joint(design("plain", hardware=hardware)).records()[0]
+        for hardware in (mapped("none"), None)
     )
     values = mapped("none").totals
-    names = [name for name in row if name in values and name not in ACCURACY.values()]
+    names = [name for name in row if name in values and name not in COLUMNS]
     assert [row[name] for name in names] == [values[name] for name in names]
     assert [empty[name] for name in names] == [None] * len(names)
     return names
@@ -194,7 +195,7 @@ def in_report_figure() -> list[str]:
 
 def in_page() -> list[str]:
     found = keys_of(design_table(joint(design("plain", hardware=mapped("none")))))
-    return [key for key in found if key in mapped("none").totals and key not in ACCURACY.values()]
+    return [key for key in found if key in mapped("none").totals and key not in COLUMNS]
 
 
 def in_core() -> list[str]:

@@ -12,6 +12,7 @@ from tsb.correction.tune import TuneResult
 from tsb.study.corrections import corrections_of
 from tsb.study.estimate import STEP_OVER_FORWARD
 from tsb.study.network import graph_of, module_of, network_macs
+from tsb.study.seed_result import SeedResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +83,14 @@ def effort(
     }
 
 
-def tune_macs(study: Study, own: Added, result: dict[str, Any]) -> float:
+def tune_macs(study: Study, extra: Added, result: SeedResult) -> float:
     """Return the multiply-adds of tuning one chip, also of a result that left corrections out.
 
     Args:
         study: which.
-        own: of the result's method.
+        extra: of the result's method.
         result: of one of the study's methods.
     """
-    known = float(result["tune_macs"])
-    return known if "correction_macs" in result else known * (1 + own.macs / network_macs(study))
+    if result.correction_macs is not None:
+        return float(result.tune_macs)
+    return float(result.tune_macs) * (1 + extra.macs / network_macs(study))

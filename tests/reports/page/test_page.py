@@ -79,7 +79,7 @@ def read(text: str) -> Read:
 
 
 def test_rows_and_points_are_those_of_the_joint_result(content: PageContent) -> None:
-    rows = usual().rows()
+    rows = usual().records()
     records = content.designs.records()
     assert len(records) == len(content.points) == len(rows) == 10
     for row, record, point in zip(rows, records, content.points, strict=True):
