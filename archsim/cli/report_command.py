@@ -116,6 +116,8 @@ def make_command(
         raise
     for line in written.result.gaps:
         typer.echo(f"missing: {line}", err=True)
+    for line in written.result.warnings:
+        typer.echo(line, err=True)
     _show(written, format, out)
     priced = [design.mapped for design in written.result.designs if design.mapped is not None]
     reasons = dict.fromkeys(reason for mapped in priced for reason in mapped.infeasible_because)

@@ -28,6 +28,8 @@ class DesignRow:
         network: name of the network.
         data: name of the data set.
         run: folder that the accuracy comes from.
+        encoding: how the accuracy takes weights to lie on cells; None where nothing is known.
+        chip_encoding: how the chip stores them, which the cost is of.
         chosen: whether the study chooses the method by its validation accuracy.
         accuracy: mean on the test images.
         ci95_low: lower end of its 95 % interval over chips.
@@ -66,6 +68,8 @@ class DesignRow:
     network: str
     data: str
     run: str
+    encoding: str | None
+    chip_encoding: str | None
     chosen: bool
     accuracy: float | None
     ci95_low: float | None

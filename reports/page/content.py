@@ -191,7 +191,8 @@ def _notes(result: JointResult) -> list[str]:
     for design in result.designs:
         for note in design.notes:
             by_note.setdefault(note, []).append(design)
-    return [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
+    notes = [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
+    return [f"{warning[0].upper()}{warning[1:]}." for warning in result.warnings] + notes
 
 
 def _published(result: JointResult) -> Table | None:
