@@ -168,6 +168,8 @@ def test_test_images_choose_nothing_and_the_best_there_is_named() -> None:
     assert lucky not in found.tied
     favoured = design("favoured", 0.95, behind=0.0, measured={"accuracy": 1.0}, edp=3.0)
     assert recommend([best, favoured]).best_on_test is None
+    cheap = design("cheap", 0.80, behind=0.15, edp=0.1)
+    assert recommend([best, cheap]).best_on_test is None, "as good there, not better"
 
 
 def test_cases_do_not_compare() -> None:
