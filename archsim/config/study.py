@@ -165,7 +165,7 @@ class Study(Model):
     options: dict[str, int | bool | list[int]] = Field(
         default_factory=dict, description="of the network, e.g. widths: [32, 64, 128]"
     )
-    data: str = Field(description="mnist-part, mnist, fashion-mnist, cifar10 or tiny-imagenet")
+    data: str = Field(description="name of a data set: archsim list data")
     chip: str = Field(
         default=DEFAULT_CHIP,
         description="preset or YAML file: the chip whose cells the accuracies are of, and that "
