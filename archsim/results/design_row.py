@@ -28,8 +28,6 @@ class DesignRow:
         network: name of the network.
         data: name of the data set.
         run: folder that the accuracy comes from.
-        encoding: how the accuracy takes weights to lie on cells; None where nothing is known.
-        chip_encoding: how the chip stores them, which the cost is of.
         chosen: whether the study chooses the method by its validation accuracy.
         accuracy: mean on the test images.
         ci95_low: lower end of its 95 % interval over chips.
@@ -59,6 +57,8 @@ class DesignRow:
         notes: what the cost leaves out.
         command: that maps it by itself, "" for none.
         about: what the method is, in one line; "" where nothing is known.
+        encoding: how the accuracy takes weights to lie on cells; None where nothing is known.
+        chip_encoding: how the chip stores them, which the cost is of.
     """
 
     method: str
@@ -68,8 +68,6 @@ class DesignRow:
     network: str
     data: str
     run: str
-    encoding: str | None
-    chip_encoding: str | None
     chosen: bool
     accuracy: float | None
     ci95_low: float | None
@@ -99,6 +97,8 @@ class DesignRow:
     notes: tuple[str, ...]
     command: str
     about: str
+    encoding: str | None
+    chip_encoding: str | None
 
     def record(self) -> dict[str, Any]:
         """Return the row as a dictionary by column, for JSON, CSV and pandas."""

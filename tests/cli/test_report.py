@@ -566,3 +566,13 @@ def test_terminal_says_what_the_methods_are(run, folder, tmp_path):
     text = " ".join(shown.stdout.split())
     assert "- verified: noise injection; all weights verified; no repair" in text
     assert "(recommended" in text
+
+
+def test_encodings_stand_beside_accuracy_and_cost(report: Report) -> None:
+    """The accuracy assumes magnitude, the chip stores offset: said once, with the factor."""
+    content = report.result.to_dict()
+    assert {(row["encoding"], row["chip_encoding"]) for row in content["designs"]} == {
+        ("magnitude", "offset")
+    }
+    (warning,) = content["warnings"]
+    assert "2.01" in warning
