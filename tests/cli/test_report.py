@@ -568,9 +568,9 @@ def test_terminal_says_what_the_methods_are(run, folder, tmp_path):
     assert "(recommended" in text
 
 
-def test_encodings_stand_beside_accuracy_and_cost(report: Report) -> None:
+def test_encodings_stand_beside_accuracy_and_cost(result: JointResult) -> None:
     """The accuracy assumes magnitude, the chip stores offset: said once, with the factor."""
-    content = report.result.to_dict()
+    content = result.to_dict()
     assert {(row["encoding"], row["chip_encoding"]) for row in content["designs"]} == {
         ("magnitude", "offset")
     }
