@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from numbers import Number
 from pathlib import PurePath
@@ -200,6 +200,17 @@ class ArchsimError(Exception):
         """Return one error of one problem or more, a line each; what is said twice, once."""
         by_text = {problem.text: problem for problem in problems}
         return cls("\n".join(by_text), problems=tuple(by_text.values()))
+
+    @classmethod
+    def retold(cls, error: ArchsimError, message: str) -> Self:
+        """Return an error with the facts of another one, and a sentence that says more.
+
+        Args:
+            error: whose facts.
+            message: what a person reads; holds the sentence of ``error``.
+        """
+        first, *others = error.problems
+        return cls(message, problems=(replace(first, text=message), *others))
 
     @property
     def code(self) -> Code:
