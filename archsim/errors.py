@@ -51,6 +51,7 @@ class Code(StrEnum):
     IN_THE_WAY = "in-the-way", "a place that holds something that must not be written over"
     MISSING_PACKAGE = "missing-package", "an optional package that is not installed"
     UNREACHABLE = "unreachable", "a download, scheduler, worker or storage that does not answer"
+    WORKER_LOST = "worker-lost", "a process that ended before its work was done"
     CALL_FAILED = "call-failed", "code of the user, or of another package, that raised an error"
     BAD_SETTING = "bad-setting", "a setting that cannot be used; nothing more is told"
     BAD_NETWORK = "bad-network", "a network that cannot be used; nothing more is told"

@@ -98,6 +98,15 @@ def command_refused(done: Result, *words: str) -> None:
     tells(done.stderr, *words)
 
 
+@contextmanager
+def warned(*words: str, kind: type[Warning] = UserWarning) -> Iterator[None]:
+    """Expect one warning that tells these facts; see `tells`."""
+    with pytest.warns(kind) as caught:
+        yield
+    assert len(caught) == 1, [str(warning.message) for warning in caught]
+    tells(str(caught[0].message), *words)
+
+
 def _is_fact(word: str) -> bool:
     """Whether a text is a name, an option, a number, `path = value` or `1 to 4`: no sentence."""
     match word.split():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from reports.figures.style import (
     COLOURS,
     check_columns,
@@ -47,7 +47,11 @@ def collect_gap(frame: pandas.DataFrame) -> tuple[Line, ...]:
     """
     check_columns("gap", frame, _COLUMNS)
     if not frame["ideal_accuracy"].notna().any():
-        raise DataError("gap: no row has a noise-free accuracy")
+        raise DataError(
+            "gap: no row has a noise-free accuracy",
+            code=Code.EMPTY,
+            field="gap",
+        )
     lines = []
     for method, own in frame.groupby("method", sort=False):
         rows = own.sort_values("sigma")

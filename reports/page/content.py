@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.report import JointDesign, JointResult
 from archsim.results.size_curves import SizeCurves
 from reports.page.designs import Metric, Point, design_table, half_width, metrics, points_of
@@ -152,7 +152,7 @@ def _first_sigma(points: Sequence[Point], wanted: float | None) -> float | None:
         return known[0] if known else None
     if wanted not in known:
         allowed = ", ".join(f"{own:g}" for own in known) or "none, there are no designs"
-        raise ConfigError(f"sigma = {wanted:g}; allowed: {allowed}")
+        raise ConfigError.of(Code.OUT_OF_RANGE, "sigma", wanted, allowed=allowed, form="g")
     return wanted
 
 

@@ -22,7 +22,7 @@ from archsim.analysis.pareto import non_dominated, points_of
 from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Strategy
 from archsim.cost.engine import evaluate
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.run.goals import Goals
 from archsim.explore.run.refined import Refined, write_refined
 from archsim.explore.run.rows import COUNTS, FEASIBLE, POINT, RESULTS, schema_of
@@ -79,15 +79,16 @@ def dials(space: Space) -> tuple[Dial, ...]:
         if asked & {*axis.members}:
             continue
         if own.start <= 0:
-            raise ConfigError(
-                f"sweep.axes.{axis.path}: from = {own.start:g} with strategy gradient, which moves "
-                "logarithms; allowed: above 0"
-            )
+            said = f"from = {own.start:g} with strategy gradient, which moves logarithms"
+            field = f"sweep.axes.{axis.path}"
+            raise ConfigError.of(Code.CONFLICT, field, problem=said, allowed="above 0")
         found.append(Dial(place, axis, own.start, own.to))
     if not found:
         raise ConfigError(
             "sweep.strategy.kind = gradient: no axis to refine; allowed: one or more continuous "
-            "settings (device.r_on, device.pulse_width, ...) given as a range from/to"
+            "settings (device.r_on, device.pulse_width, ...) given as a range from/to",
+            code=Code.EMPTY,
+            field="sweep.axes",
         )
     return tuple(found)
 
@@ -106,7 +107,9 @@ def check_refinement(space: Space) -> None:
     if sweep.fidelity != "hardware":
         raise ConfigError(
             "sweep.strategy.kind = gradient with fidelity = accuracy: accuracies have no gradient "
-            "here; allowed: fidelity = hardware"
+            "here; allowed: fidelity = hardware",
+            code=Code.CONFLICT,
+            field="sweep.fidelity",
         )
     dials(space)
     goals = Goals.of(space)
@@ -114,14 +117,16 @@ def check_refinement(space: Space) -> None:
         if own.column not in RESULTS:
             raise ConfigError(
                 f"sweep.objectives: {own.column} with strategy gradient; allowed: "
-                f"{', '.join(RESULTS)}"
+                f"{', '.join(RESULTS)}",
+                code=Code.CONFLICT,
+                field="sweep.objectives",
+                value=own.column,
+                allowed=tuple(RESULTS),
             )
     weights = sweep.strategy.weights
     if weights is not None and len(weights) != len(goals.objectives):
-        raise ConfigError(
-            f"sweep.strategy.weights: {len(weights)} for {len(goals.objectives)} objectives; "
-            "allowed: one for each"
-        )
+        said = f"{len(weights)} for {len(goals.objectives)} objectives; allowed: one for each"
+        raise ConfigError.of(Code.SHAPE_MISMATCH, "sweep.strategy.weights", problem=said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +301,10 @@ def _scales(base: Base, axis: Dimension) -> dict[str, float]:
         ):
             raise ConfigError(
                 f"sweep.axes.{axis.path} with strategy gradient: it sets {name}, not in proportion "
-                "to its value; give it as a list of values, which stay as they are"
+                "to its value; give it as a list of values, which stay as they are",
+                code=Code.CONFLICT,
+                field=f"sweep.axes.{axis.path}",
+                value=name,
             )
         found[name] = float(ratio[0])
     return found
