@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archsim.arch.design import DESIGNS, DesignBatch
-from archsim.errors import MappingError
+from archsim.errors import Code, MappingError
 from archsim.plan import MappingPlan, PlacedSubarray, PlacedTile, Placement
 
 _Cells = Sequence[str]
@@ -28,7 +28,11 @@ def dump_plan(*, design: DesignBatch, plan: MappingPlan) -> str:
     """
     if design.batch_shape or plan.layers.rows.dim() != 1:
         raise MappingError(
-            f"text of a batch of shape {tuple(design.batch_shape)}; allowed: one design"
+            f"text of a batch of shape {tuple(design.batch_shape)}; allowed: one design",
+            code=Code.SHAPE_MISMATCH,
+            field="design",
+            value=tuple(design.batch_shape),
+            allowed="one design",
         )
     floor = plan.floorplan
     matrix = (float(floor.pes_per_side) ** 2, float(floor.pe_side), float(floor.tile_side))

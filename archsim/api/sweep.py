@@ -9,7 +9,7 @@ from typing import Any
 
 from archsim.analysis import pareto
 from archsim.config.sweep import Strategy, Sweep, load_sweep
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import Evaluated, Work, evaluate_cases, plan_cases
 from archsim.explore.query.result import SweepResult
@@ -151,7 +151,10 @@ def _check_block(asked: Sweep) -> None:
     if blocks and set(designs or ()) <= {"none", None}:
         raise ConfigError(
             f"sweep.axes.{blocks[0]}: no point has a shared block, and this changes nothing; "
-            "allowed: with design: common or separate, or an axis design"
+            "allowed: with design: common or separate, or an axis design",
+            code=Code.CONFLICT,
+            field=f"sweep.axes.{blocks[0]}",
+            allowed=("common", "separate"),
         )
 
 
@@ -162,14 +165,20 @@ def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None
         if scheduler is not None or ((jobs or 1) > 1 and asked.fidelity == "hardware"):
             raise ConfigError(
                 f"{'--jobs' if scheduler is None else '--scheduler'} with strategy optuna: a "
-                "generation is one batch of this process; allowed: neither"
+                "generation is one batch of this process; allowed: neither",
+                code=Code.CONFLICT,
+                field="--jobs" if scheduler is None else "--scheduler",
             )
         Goals.of(job.space)
         return
     if size > MANY_POINTS and not yes:
         raise ConfigError(
             f"sweep '{asked.name}': {size:.3g} combinations, more than {MANY_POINTS:.0e}; use "
-            "strategy: {kind: optuna}, take values out, or say --yes"
+            "strategy: {kind: optuna}, take values out, or say --yes",
+            code=Code.OUT_OF_RANGE,
+            field=f"sweep '{asked.name}'",
+            value=size,
+            allowed=f"at most {MANY_POINTS:.0e}",
         )
     if asked.strategy.kind == "gradient":
         check_refinement(job.space)
@@ -209,5 +218,9 @@ def open_sweep(folder: str | Path) -> SweepResult:
     try:
         asked = Sweep.model_validate(about["sweep"])
     except (KeyError, ValueError) as error:
-        raise DataError(f"{folder}: sweep.json does not say which sweep: {error}") from error
+        raise DataError(
+            f"{folder}: sweep.json does not say which sweep: {error}",
+            code=Code.DAMAGED_FILE,
+            field=f"{folder}: sweep.json",
+        ) from error
     return SweepResult(store, asked)

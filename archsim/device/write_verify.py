@@ -30,7 +30,7 @@ from torch import Tensor
 from archsim.device.cell import Real, broadcast, real
 from archsim.device.error_chain import incremental_law, scaled
 from archsim.device.redraw import redraw_law
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError
 from archsim.shapes import PerDesign
 
 WRITE_MODELS = ("redraw", "incremental")
@@ -191,10 +191,7 @@ def check_write_model(model: str) -> None:
         ConfigError: an unknown name.
     """
     if model not in WRITE_MODELS:
-        raise ConfigError(
-            f"write_verify.model = '{model}'; allowed: {', '.join(WRITE_MODELS)}."
-            + close_matches(model, WRITE_MODELS)
-        )
+        raise ConfigError.of(Code.UNKNOWN_NAME, "write_verify.model", model, allowed=WRITE_MODELS)
 
 
 def write_step(
@@ -220,7 +217,9 @@ def write_step(
 def _step(value: Real | None, key: str) -> Real:
     if value is None:
         raise ConfigError(
-            f"write_verify.{key} is missing; the incremental model needs step_gain and step_sigma"
+            f"write_verify.{key} is missing; the incremental model needs step_gain and step_sigma",
+            code=Code.MISSING_KEY,
+            field=f"write_verify.{key}",
         )
     return value
 

@@ -17,6 +17,7 @@ from archsim.device import (
 )
 from archsim.errors import ConfigError
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
+from tests.refusals import refused
 
 CELLS = 200_000
 FIELDS = ("write_pulses", "verify_reads", "residual_sigma", "unconverged_fraction")
@@ -250,7 +251,8 @@ def test_same_seed_same_cells():
 
 
 def test_unknown_model_and_missing_step_are_explained():
-    with pytest.raises(ConfigError, match="Did you mean 'redraw'"):
+    facts = {"code": "unknown-name", "field": "write_verify.model", "value": "redrawn"}
+    with refused(ConfigError, **facts, nearest="redraw"):
         pulse_law(model="redrawn", sigma=0.1, tolerance=0.03, max_pulses=10)
-    with pytest.raises(ConfigError, match="step_sigma is missing"):
+    with refused(ConfigError, code="missing-key", field="write_verify.step_sigma"):
         pulse_law(model="incremental", sigma=0.1, tolerance=0.03, max_pulses=10, step_gain=0.1)

@@ -14,6 +14,7 @@ from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from mapping.compile import compile_plan
 from mapping.place import place
+from tests.refusals import refused
 
 BASE = DesignBatch.from_resolved(resolve(), "none")
 
@@ -204,11 +205,12 @@ def test_batches_and_merged_plans_are_not_placed():
     layers = [(8, 8, 3, 1, 8), (8, 8, 3, 1, 8)]
     table = table_of(layers)
     batch = DesignBatch.stack([BASE, BASE.replace(rows=64.0)])
-    with pytest.raises(MappingError, match="allowed: one design"):
+    facts = {"code": "shape-mismatch", "field": "design", "value": (2,)}
+    with refused(MappingError, **facts, allowed="one design"):
         place(design=batch, plan=compile_plan(design=batch, table=table))
     table = table.select([1] * 6)  # the last four layers stay apart
     merged = compile_plan(design=BASE, table=table, merge_alike=True)
-    with pytest.raises(MappingError, match="merge_alike=False"):
+    with refused(MappingError, code="conflict", field="plan", allowed="merge_alike=False"):
         place(design=BASE, plan=merged)
 
 

@@ -26,7 +26,7 @@ from archsim.config.sourced import Quantity
 from archsim.device import CellSpec, PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
 from archsim.device.stuck import with_stuck
 from archsim.device.variation import NEFT_MIDDLE
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 PROFILES = ("level", "weight")
 #: Share of the mean squared error below which a smaller one is not told from rounding of its law.
@@ -82,22 +82,41 @@ class CellModel:
                 shares that are none.
         """
         if not 0 <= self.sigma <= 1:
-            raise ConfigError(
-                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "sigma",
+                self.sigma,
+                allowed="0 to 1",
+                form="g",
+                more=", of the range of conductance",
             )
         if self.profile not in PROFILES:
-            raise ConfigError(f"profile = '{self.profile}'; allowed: {', '.join(PROFILES)}")
+            raise ConfigError(
+                f"profile = '{self.profile}'; allowed: {', '.join(PROFILES)}",
+                code=Code.UNKNOWN_NAME,
+                field="profile",
+                value=self.profile,
+                allowed=PROFILES,
+            )
         if not 0 <= self.device_share <= 1:
-            raise ConfigError(f"device_share = {self.device_share:g}; allowed: 0 to 1")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "device_share", self.device_share, allowed="0 to 1", form="g"
+            )
         on, off = self.stuck_on_rate, self.stuck_off_rate
         if min(on, off) < 0 or on + off > 1:
             raise ConfigError(
                 f"stuck_on_rate = {on:g} and stuck_off_rate = {off:g}; allowed: both >= 0 with a "
-                "sum of at most 1"
+                "sum of at most 1",
+                code=Code.OUT_OF_RANGE,
+                field="stuck_on_rate",
+                value=(on, off),
+                allowed="both >= 0 with a sum of at most 1",
             )
         for name in ("read_noise_sigma", "verify_noise_sigma"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"{name} = {getattr(self, name):g}; allowed: 0 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, name, getattr(self, name), allowed="0 or more", form="g"
+                )
         _ = self.weight_format
 
     @classmethod
@@ -115,7 +134,10 @@ class CellModel:
         write = device.write_verify
         if write is None and verifiable:
             raise ConfigError(
-                f"device '{device.name}' has no write_verify; choose a non-volatile one"
+                f"device '{device.name}' has no write_verify; choose a non-volatile one",
+                code=Code.CONFLICT,
+                field="device",
+                value=device.name,
             )
         return cls(
             sigma=spec.sigma_of_range,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.space.constraint import (
     Constraint,
     kind_of,
@@ -51,7 +51,13 @@ def cheapest(frame: pandas.DataFrame, *, minimise: str, where: Sequence[str] = (
     column = find_column(minimise, frame.columns).column
     if not is_result(column) or more_is_better(column):
         why = "a result of which more is better" if is_result(column) else "no result"
-        raise ConfigError(f"'{minimise}' is {why}; allowed: a cost, e.g. edp, area, latency")
+        raise ConfigError(
+            f"'{minimise}' is {why}; allowed: a cost, e.g. edp, area, latency",
+            code=Code.CONFLICT if is_result(column) else Code.WRONG_TYPE,
+            field="minimise",
+            value=minimise,
+            allowed="a cost",
+        )
     values = numbers_of(frame, column)
     feasible = feasible_rows(frame)
     missing = np.isnan(values)
@@ -112,7 +118,10 @@ def difference(before: pandas.Series, after: pandas.Series) -> Difference:
         only = sorted(set(names) ^ {str(name) for name in after.index})
         raise ConfigError(
             f"difference: two designs of different columns ({', '.join(only) or 'in other order'});"
-            " allowed: two rows of one table"
+            " allowed: two rows of one table",
+            code=Code.SHAPE_MISMATCH,
+            field="difference",
+            value=only,
         )
     changes = [Change(name, _plain(before[name]), _plain(after[name]), None) for name in names]
     return Difference(

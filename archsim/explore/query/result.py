@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from archsim.analysis import pareto
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import KEY, encoding_notes, with_accuracy
 from archsim.explore.query.answers import cheapest, difference, main_effects
@@ -214,7 +214,10 @@ class SweepResult:
             missing = f"; {self.unfinished}" if self.unfinished else ""
             raise DataError(
                 f"point {number}: not among the {count} rows (column {POINT}): left out by a "
-                f"condition, forbidden, or not done{missing}"
+                f"condition, forbidden, or not done{missing}",
+                code=Code.UNKNOWN_NAME,
+                field="point",
+                value=number,
             )
         row: pd.Series[Any] = found.iloc[0]
         return row
@@ -270,7 +273,13 @@ def map_command(space: Space, point: int, settings: Settings | None = None) -> s
 
     if settings is None:
         if not 0 <= point < space.grid.size:
-            raise ConfigError(f"point {point}; allowed: 0 to {space.grid.size - 1}")
+            raise ConfigError(
+                f"point {point}; allowed: 0 to {space.grid.size - 1}",
+                code=Code.OUT_OF_RANGE,
+                field="point",
+                value=point,
+                allowed=f"0 to {space.grid.size - 1}",
+            )
         settings = space.settings(point)
     sweep = space.sweep
     words = ["archsim", "map", str(settings.get("network", sweep.network))]

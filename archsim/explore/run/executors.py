@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.util.workers import worker_pool
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ def connect(address: str) -> Client:
         from distributed import Client
     except ImportError as error:
         raise ConfigError(
-            "--scheduler needs dask.distributed; install it with: pip install 'archsim[cluster]'"
+            "--scheduler needs dask.distributed; install it with: pip install 'archsim[cluster]'",
+            code=Code.MISSING_PACKAGE,
+            field="--scheduler",
         ) from error
     _check_address(address)
     try:
@@ -93,7 +95,10 @@ def connect(address: str) -> Client:
         raise ConfigError(
             f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
             f"({error}); allowed: an address such as tcp://10.0.0.1:8786, as dask scheduler "
-            "prints it"
+            "prints it",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
+            value=address,
         ) from error
 
 
@@ -112,7 +117,12 @@ def _check_address(address: str) -> None:
         get_backend(protocol)
         host, port = get_address_host_port(address)
     except (ValueError, OSError, ImportError) as error:
-        raise ConfigError(f"--scheduler {address}: {error}; {form}") from error
+        raise ConfigError(
+            f"--scheduler {address}: {error}; {form}",
+            code=Code.WRONG_FORM,
+            field="--scheduler",
+            value=address,
+        ) from error
     if protocol not in ("tcp", "tls"):
         return
     try:
@@ -120,7 +130,10 @@ def _check_address(address: str) -> None:
     except OSError as error:
         raise ConfigError(
             f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
-            f"({error}); {form}"
+            f"({error}); {form}",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
+            value=address,
         ) from error
 
 
@@ -145,7 +158,9 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     except TimeoutError as error:
         raise ConfigError(
             f"the scheduler has no workers after {CONNECT_TIMEOUT_S:g} s; start some with: dask "
-            "worker ADDRESS"
+            "worker ADDRESS",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
         ) from error
     left = iter(parts)
     running: dict[Any, int] = {}
@@ -173,11 +188,16 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     except KilledWorker as error:
         raise DataError(
             f"a part was lost with several workers in turn: {error}; what was done before is "
-            "kept, --resume goes on"
+            "kept, --resume goes on",
+            code=Code.WORKER_LOST,
+            allowed="--resume",
         ) from error
     except (CancelledError, OSError) as error:
         raise DataError(
-            f"the scheduler is gone: {error}; what was done before is kept, --resume goes on"
+            f"the scheduler is gone: {error}; what was done before is kept, --resume goes on",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
+            allowed="--resume",
         ) from error
     finally:
         client.cancel(list(running))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from archsim.analysis.pareto import parse_objectives, points_of
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.run.rows import POINT, schema_of
 from archsim.explore.space.constraint import Constraint, excess, parse_constraint
 from archsim.explore.space.points import Space
@@ -131,5 +131,9 @@ def _refuse_accuracy(sweep: Sweep, texts: Sequence[str]) -> None:
             raise ConfigError(
                 f"sweep.strategy.kind = {sweep.strategy.kind} with '{text}': accuracies are "
                 "evaluated after the search, for the points that it found; allowed: results of "
-                "the hardware"
+                "the hardware",
+                code=Code.CONFLICT,
+                field="sweep.strategy.kind",
+                value=sweep.strategy.kind,
+                allowed="results of the hardware",
             )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.run.store import Store
 from archsim.explore.space.points import Space
 from archsim.explore.space.writes import Settings
@@ -65,11 +65,15 @@ def read_refined(store: Store) -> list[Refined]:
     """
     path = store.folder / _FILE
     if not path.is_file():
-        raise DataError(f"{store.folder}: no refined points (strategy gradient, when it is done)")
+        raise DataError.of(
+            Code.EMPTY,
+            store.folder,
+            problem="no refined points (strategy gradient, when it is done)",
+        )
     try:
         return [Refined(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: damaged: {error}") from error
+        raise DataError.of(Code.DAMAGED_FILE, path, problem=f"damaged: {error}") from error
 
 
 def refinements(store: Store) -> pd.DataFrame:
@@ -106,4 +110,10 @@ def settings_of(space: Space, store: Store, point: int) -> Settings:
                 if axis.path in own.settings:
                     settings |= dict.fromkeys(axis.members, own.settings[axis.path])
             return settings
-    raise ConfigError(f"point {point}; allowed: -1 to {-len(found)}, or a point of the grid")
+    raise ConfigError(
+        f"point {point}; allowed: -1 to {-len(found)}, or a point of the grid",
+        code=Code.OUT_OF_RANGE,
+        field="point",
+        value=point,
+        allowed=f"-1 to {-len(found)}",
+    )

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.explore.run.lock import LOCK
 from archsim.explore.space.identity import differences_of, identity_hash
 from archsim.util.atomic_write import is_temporary, write_whole
@@ -87,16 +87,15 @@ class Store:
             done = store.done()
             if done and not resume:
                 of = "" if parts is None else f" of {parts}"
-                raise DataError(
-                    f"{store.folder}: holds {len(done)}{of} parts of this sweep; --resume goes on "
-                    "with what is missing, another --out begins anew"
-                )
+                said = f"holds {len(done)}{of} parts of this sweep; --resume goes on with what is "
+                said += "missing, another --out begins anew"
+                raise _refusal(Code.IN_THE_WAY, store.folder, said)
         try:
             check_place(store.folder)
             (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
             store._remove_temporary()
         except OSError as error:
-            raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+            raise _not_made(folder, error) from error
         content = {
             "store": STORE_VERSION,
             "hash": store.hash,
@@ -120,7 +119,8 @@ class Store:
         place = Path(folder)
         path = place / _ABOUT
         if not _is_file(path):
-            raise DataError(f"{place}: not the folder of a sweep (no {_ABOUT})")
+            said = f"not the folder of a sweep (no {_ABOUT})"
+            raise _refusal(Code.MISSING_FILE, place, said)
         content = _read_json(path)
         _check_version(place, content)
         return cls(place, content["identity"], content.get("parts"))
@@ -237,7 +237,8 @@ class Store:
             if not set(meta) >= _META_KEYS:
                 raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
         except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-            raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
+            said = f"not a whole part of a sweep: {error}"
+            raise _refusal(Code.DAMAGED_FILE, path, said) from error
         return meta, found.num_rows
 
     def columns(self) -> list[str]:
@@ -248,11 +249,12 @@ class Store:
         """
         first = min(self.done(), default=None)
         if first is None:
-            raise DataError(f"{self.folder}: no part is done yet")
+            raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
         try:
             return list(pq.read_schema(self.path(first)).names)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self.path(first)}: cannot be read: {error}") from error
+            said = f"cannot be read: {error}"
+            raise _refusal(Code.DAMAGED_FILE, self.path(first), said) from error
 
     def table(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return all rows that are there, in order of the points' numbers.
@@ -269,11 +271,12 @@ class Store:
     def _joined(self, read: Callable[[Path], pa.Table]) -> pa.Table:
         numbers = sorted(self.done())
         if not numbers:
-            raise DataError(f"{self.folder}: no part is done yet")
+            raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
         try:
             pieces = [read(self.path(number)) for number in numbers]
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
+            said = f"a part cannot be read: {error}"
+            raise _refusal(Code.DAMAGED_FILE, self.folder, said) from error
         return pa.concat_tables(pieces).replace_schema_metadata(None)
 
     def frame(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -318,7 +321,10 @@ class Store:
             f"{self.folder}: holds another sweep; it differs in "
             + "; ".join(differ[:5])
             + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
-            + ". Choose another --out"
+            + ". Choose another --out",
+            code=Code.WRONG_FILE,
+            field=self.folder,
+            value=differ,
         )
 
 
@@ -333,11 +339,21 @@ def check_place(folder: Path) -> None:
     """
     try:
         if folder.exists() and not folder.is_dir():
-            raise DataError(f"{folder}: cannot be made: there is a file of this name")
+            said = "cannot be made: there is a file of this name"
+            raise _refusal(Code.IN_THE_WAY, folder, said)
         if folder.is_dir() and not (folder / _ABOUT).is_file() and not _is_new(folder):
-            raise DataError(f"{folder}: is not empty, and not the folder of a sweep")
+            said = "is not empty, and not the folder of a sweep"
+            raise _refusal(Code.IN_THE_WAY, folder, said)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise _not_made(folder, error) from error
+
+
+def _refusal(code: Code, place: Path, said: str) -> DataError:
+    return DataError.of(code, place, problem=said)
+
+
+def _not_made(folder: Path | str, error: OSError) -> DataError:
+    return _refusal(Code.CANNOT_WRITE, Path(folder), f"cannot be made: {error.strerror or error}")
 
 
 def _is_new(folder: Path) -> bool:
@@ -396,13 +412,12 @@ def _read_json(path: Path) -> dict[str, Any]:
         if not isinstance(content, dict) or not isinstance(content["identity"], dict):
             raise ValueError("not what archsim wrote")
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: damaged: {error}") from error
+        raise _refusal(Code.DAMAGED_FILE, path, f"damaged: {error}") from error
     return content
 
 
 def _check_version(folder: Path, content: dict[str, Any]) -> None:
     version = content.get("store")
     if version != STORE_VERSION:
-        raise DataError(
-            f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
-        )
+        said = f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
+        raise DataError(said, code=Code.WRONG_FILE, field=folder, value=version)

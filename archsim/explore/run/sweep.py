@@ -19,7 +19,7 @@ import pyarrow as pa
 import torch
 
 from archsim.config.sweep import PART_POINTS, Sweep
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.run import executors
 from archsim.explore.run.goals import search_identity
 from archsim.explore.run.rows import POINT, Rows, accuracy_keys, box_rows
@@ -184,7 +184,10 @@ class Job:
             reasons = "; ".join(f"{name} ({count})" for name, count in forbidden.items())
             raise ConfigError(
                 f"sweep '{self.sweep.name}': none of the {self.space.grid.size} combinations is "
-                f"left; left out by sweep.where, or because {reasons or 'of it alone'}"
+                f"left; left out by sweep.where, or because {reasons or 'of it alone'}",
+                code=Code.EMPTY,
+                field="sweep.where",
+                value=self.space.grid.size,
             )
         if points is None:
             check_sample(self.space)
@@ -257,14 +260,22 @@ def _job_of(description: str) -> Job:
     if content["torch"] != torch.__version__:
         raise ConfigError(
             f"this worker has PyTorch {torch.__version__}, not {content['torch']}, which may round "
-            "in other ways; install the same"
+            "in other ways; install the same",
+            code=Code.CONFLICT,
+            field="torch",
+            value=torch.__version__,
+            allowed=str(content["torch"]),
         )
     job = Job(Sweep.model_validate(content["sweep"]))
     own = identity_hash(job.identity())
     if own != content["hash"]:
         raise ConfigError(
             f"this worker resolves the sweep to {own}, not {content['hash']}: it has another "
-            "version of archsim, other presets or another network; install the same"
+            "version of archsim, other presets or another network; install the same",
+            code=Code.CONFLICT,
+            field="sweep",
+            value=own,
+            allowed=str(content["hash"]),
         )
     return job
 
@@ -350,7 +361,7 @@ def run_exhaustive(
         ArchsimError: bad settings, a full disk, a scheduler that is not there.
     """
     if jobs < 1:
-        raise ConfigError(f"--jobs {jobs}; allowed: 1 or more")
+        raise ConfigError.of(Code.OUT_OF_RANGE, "--jobs", jobs, allowed="1 or more")
     left = [number for number in store.missing() if number < job.parts]
     if not left:
         return

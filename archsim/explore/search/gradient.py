@@ -25,7 +25,7 @@ from archsim.arch.parameters import ParameterTable
 from archsim.arch.rules import broken
 from archsim.config.sweep import Strategy
 from archsim.cost.engine import evaluate
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.run.goals import Goals
 from archsim.explore.run.refined import Refined, write_refined
 from archsim.explore.run.rows import FEASIBLE, POINT, schema_of
@@ -83,15 +83,16 @@ def dials(space: Space) -> tuple[Dial, ...]:
         if asked & {*axis.members}:
             continue
         if own.start <= 0:
-            raise ConfigError(
-                f"sweep.axes.{axis.path}: from = {own.start:g} with strategy gradient, which moves "
-                "logarithms; allowed: above 0"
-            )
+            said = f"from = {own.start:g} with strategy gradient, which moves logarithms"
+            field = f"sweep.axes.{axis.path}"
+            raise ConfigError.of(Code.CONFLICT, field, problem=said, allowed="above 0")
         found.append(Dial(place, axis, own.start, own.to))
     if not found:
         raise ConfigError(
             "sweep.strategy.kind = gradient: no axis to refine; allowed: one or more continuous "
-            "settings (device.r_on, device.pulse_width, ...) given as a range from/to"
+            "settings (device.r_on, device.pulse_width, ...) given as a range from/to",
+            code=Code.EMPTY,
+            field="sweep.axes",
         )
     return tuple(found)
 
@@ -110,7 +111,9 @@ def check_refinement(space: Space) -> None:
     if sweep.fidelity != "hardware":
         raise ConfigError(
             "sweep.strategy.kind = gradient with fidelity = accuracy: accuracies have no gradient "
-            "here; allowed: fidelity = hardware"
+            "here; allowed: fidelity = hardware",
+            code=Code.CONFLICT,
+            field="sweep.fidelity",
         )
     dials(space)
     goals = Goals.of(space)
@@ -119,14 +122,16 @@ def check_refinement(space: Space) -> None:
         if own.column not in smooth:
             raise ConfigError(
                 f"sweep.objectives: {own.column} with strategy gradient; allowed: "
-                f"{', '.join(smooth)}"
+                f"{', '.join(smooth)}",
+                code=Code.CONFLICT,
+                field="sweep.objectives",
+                value=own.column,
+                allowed=tuple(smooth),
             )
     weights = sweep.strategy.weights
     if weights is not None and len(weights) != len(goals.objectives):
-        raise ConfigError(
-            f"sweep.strategy.weights: {len(weights)} for {len(goals.objectives)} objectives; "
-            "allowed: one for each"
-        )
+        said = f"{len(weights)} for {len(goals.objectives)} objectives; allowed: one for each"
+        raise ConfigError.of(Code.SHAPE_MISMATCH, "sweep.strategy.weights", problem=said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,7 +308,10 @@ def _scales(base: Base, axis: Dimension) -> dict[str, float]:
         if path not in numbers or not bool(((ratio / ratio[0] - 1).abs() < _PROPORTIONAL).all()):
             raise ConfigError(
                 f"sweep.axes.{axis.path} with strategy gradient: it sets {path}, not in proportion "
-                "to its value; give it as a list of values, which stay as they are"
+                "to its value; give it as a list of values, which stay as they are",
+                code=Code.CONFLICT,
+                field=f"sweep.axes.{axis.path}",
+                value=path,
             )
         found[path] = float(ratio[0])
     return found

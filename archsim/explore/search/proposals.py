@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsim.config.sweep import Strategy
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.run.goals import Verdict
 from archsim.explore.space.axes import Dimension, Grid
 from archsim.explore.space.selection import Flat
@@ -54,7 +54,10 @@ def load_optuna() -> ModuleType:
     except ImportError as error:
         raise ConfigError(
             "sweep.strategy.kind = optuna needs Optuna; install it with: "
-            "pip install 'archsim[search]'"
+            "pip install 'archsim[search]'",
+            code=Code.MISSING_PACKAGE,
+            field="sweep.strategy.kind",
+            value="optuna",
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     module: ModuleType = optuna
@@ -108,7 +111,11 @@ class Proposer:
         if strategy.population < _LEAST_POPULATION and strategy.sampler.startswith("nsga"):
             raise ConfigError(
                 f"sweep.strategy.population = {strategy.population} with {strategy.sampler}; "
-                f"allowed: {_LEAST_POPULATION} or more"
+                f"allowed: {_LEAST_POPULATION} or more",
+                code=Code.OUT_OF_RANGE,
+                field="sweep.strategy.population",
+                value=strategy.population,
+                allowed=f"{_LEAST_POPULATION} or more",
             )
         self.optuna = load_optuna()
         self.grid, self.strategy = grid, strategy
@@ -161,7 +168,10 @@ class Proposer:
         if not found:
             raise ConfigError(
                 f"sweep: none of {failed} proposals is a point that sweep.where and the rules of "
-                "configurations leave; take values out that go with no others"
+                "configurations leave; take values out that go with no others",
+                code=Code.EMPTY,
+                field="sweep.where",
+                value=failed,
             )
         return found, failed
 
@@ -300,11 +310,16 @@ class Record:
         except _failures() as error:
             raise DataError(
                 f"{shown}: no storage of a search: {str(error).splitlines()[0]}; allowed: one of "
-                "Optuna's URLs, e.g. sqlite:///FILE.db, with the driver that it needs"
+                "Optuna's URLs, e.g. sqlite:///FILE.db, with the driver that it needs",
+                code=Code.UNREACHABLE,
+                field=shown,
             ) from error
         if trials and not resume:
             raise DataError(
-                f"{shown}: holds {len(trials)} trials of this search; --resume goes on with them"
+                f"{shown}: holds {len(trials)} trials of this search; --resume goes on with them",
+                code=Code.IN_THE_WAY,
+                field=shown,
+                value=len(trials),
             )
         return cls(study)
 
@@ -327,7 +342,9 @@ class Record:
         except _failures() as error:
             raise DataError(
                 f"storage of the search: {str(error).splitlines()[0]}; what was done before is "
-                "kept, --resume goes on"
+                "kept, --resume goes on",
+                code=Code.CANNOT_WRITE,
+                field="sweep.strategy.storage",
             ) from error
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.constraint import Constraint, bound_of, satisfied
 from archsim.explore.space.points import Space
 from archsim.results.columns import find_column, is_share
@@ -67,7 +67,12 @@ def _check_ends(column: str, found: list[Constraint]) -> None:
 
 
 def _both(one: str, other: str) -> ConfigError:
-    return ConfigError(f"conditions '{one}' and '{other}' cannot both hold; take one of them out")
+    return ConfigError(
+        f"conditions '{one}' and '{other}' cannot both hold; take one of them out",
+        code=Code.CONFLICT,
+        field="conditions",
+        value=(one, other),
+    )
 
 
 def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> None:
@@ -88,5 +93,9 @@ def _never(constraint: Constraint, path: str, values: Sequence[object]) -> Confi
     hint = close_matches(constraint.word, texts) if isinstance(values[0], str) else ""
     return ConfigError(
         f"condition '{constraint.text}' holds for none of the values of {path}: "
-        f"{', '.join(texts[:_LISTED])}{more}.{hint}"
+        f"{', '.join(texts[:_LISTED])}{more}.{hint}",
+        code=Code.EMPTY,
+        field=path,
+        value=constraint.text,
+        allowed=tuple(texts[:_LISTED]),
     )
