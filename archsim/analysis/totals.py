@@ -30,7 +30,7 @@ def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
         yield design.index(slice(start, min(start + size, count)))
 
 
-def by_laws(design: DesignBatch) -> Tensor | None:
+def by_distributions(design: DesignBatch) -> Tensor | None:
     """Return an order that puts designs of the same laws together; None if all have the same.
 
     A law that no design of a chunk uses is not evaluated.
@@ -79,7 +79,7 @@ def evaluate_totals(
             values[FEASIBLE] = cost.feasible
             return {name: own.expand(count).cpu() for name, own in values.items()}
 
-    order = by_laws(design)
+    order = by_distributions(design)
     if order is not None:
         design = design.index(order)
     if threads == 1:

@@ -11,7 +11,7 @@ from archsim.arch.design import DesignBatch
 from archsim.config.load import load_preset, preset_names
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
-from archsim.device import WeightFormat, pulse_law, write_verify_closed_form
+from archsim.device import WeightFormat, pulse_distribution, write_verify_closed_form
 from archsim.device.cell_programmer import CellProgrammer, ChipStreams
 from archsim.errors import ConfigError
 from archsim.units import TO_SI
@@ -138,7 +138,7 @@ def test_write_verify_meets_its_calibration_targets(name):
     assert float(stats.write_pulses) == pytest.approx(9.93, abs=0.01)
     assert float(stats.residual_sigma) == pytest.approx(0.0299, abs=1e-4)
     assert float(stats.unconverged_fraction) == pytest.approx(2.3e-4, abs=1e-5)
-    slowest = pulse_law(**write_verify(name)).slowest_of(128)
+    slowest = pulse_distribution(**write_verify(name)).slowest_of(128)
     assert float(slowest) == pytest.approx(64.3, abs=0.1)
 
 

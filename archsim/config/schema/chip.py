@@ -279,7 +279,7 @@ class OffChip(Model):
     )
 
 
-class Correction(Model):
+class ChannelCorrection(Model):
     """Numbers of each output channel that a chip keeps in digital registers."""
 
     kind: Literal["none", "bias", "scale-and-bias"] = Field(
@@ -329,5 +329,5 @@ class Chip(Model):
     activity: Activity
     programming: Programming
     off_chip: OffChip = OffChip()
-    correction: Correction = Correction()
+    correction: ChannelCorrection = ChannelCorrection()
     digital: DigitalUnit = DigitalUnit()
