@@ -19,7 +19,7 @@ import time
 import torch
 
 from archsim.analysis.totals import DEFAULT_CHUNK, evaluate_totals
-from archsim.arch.design import ADC_KINDS, DESIGNS, DesignBatch
+from archsim.arch.design import ADC_KINDS, PLACEMENTS, DesignBatch
 from archsim.config.resolve import resolve
 from archsim.network import from_graph, load_network
 
@@ -45,7 +45,7 @@ def random_designs(count: int, seed: int = 0) -> DesignBatch:
         adc_kind=codes(len(ADC_KINDS)),
         r_on_ohm=5e4 + 1e5 * torch.rand(count, dtype=torch.float64, generator=generator),
         tsb_channels=pick(32, 64, 128, 256),
-        design=codes(len(DESIGNS)),
+        placement=codes(len(PLACEMENTS)),
     )
 
 

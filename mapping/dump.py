@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.errors import Code, MappingError
 from archsim.plan import MappingPlan, PlacedSubarray, PlacedTile, Placement
 
@@ -37,7 +37,7 @@ def dump_plan(*, design: DesignBatch, plan: MappingPlan) -> str:
     floor = plan.floorplan
     matrix = (float(floor.pes_per_side) ** 2, float(floor.pe_side), float(floor.tile_side))
     lines = [
-        f"plan: design {DESIGNS[int(design.design)]}",
+        f"plan: design {PLACEMENTS[int(design.placement)]}",
         f"subarray: {_n(design.rows)} rows x {_n(design.cols)} columns, "
         f"{_n(design.columns_per_weight)} columns per weight",
         f"kernel tiles: {_n(floor.kernel_tiles)}, each {_n(floor.kernel_pes)} PEs of "

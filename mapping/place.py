@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.errors import Code, MappingError
 from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, Placement
 
@@ -113,7 +113,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
             tiles.append(layer)
     table = np.concatenate(parts)
     return Placement(
-        design=DESIGNS[int(design.design)],
+        design=PLACEMENTS[int(design.placement)],
         names=plan.names,
         kinds=plan.kinds,
         owners=_owners(plan),

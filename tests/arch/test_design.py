@@ -10,8 +10,8 @@ from torch import Tensor
 
 from archsim.arch.design import (
     ADC_KINDS,
-    DESIGNS,
     MEMORIES,
+    PLACEMENTS,
     DesignBatch,
     quantity_at,
 )
@@ -161,7 +161,7 @@ def test_index_takes_chunks() -> None:
 
 def test_replace_converts_numbers_and_leaves_the_original_alone() -> None:
     base = make_design()
-    changed = base.replace(adc_bits=7, pipeline=False, design=DESIGNS.index("common"))
+    changed = base.replace(adc_bits=7, pipeline=False, placement=PLACEMENTS.index("common"))
     assert changed.adc_bits.dtype == torch.float64
     assert changed.pipeline.dtype == torch.bool
     assert changed.design.dtype == torch.int64

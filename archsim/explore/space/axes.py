@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.config.load import preset_names
 from archsim.config.sweep import Axis, Scalar, Sweep
 from archsim.errors import ConfigError, close_matches
@@ -130,7 +130,7 @@ def _values(path: str, axis: Axis) -> tuple[Scalar, ...]:
 
 
 def _check_names(path: str, values: tuple[Scalar, ...]) -> None:
-    known: tuple[str, ...] | None = DESIGNS if path == "design" else None
+    known: tuple[str, ...] | None = PLACEMENTS if path == "design" else None
     if path in ("chip", "technology", "device", "tsb"):
         known = preset_names(path)
     for value in values:

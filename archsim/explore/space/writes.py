@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.arch.parameters import DESIGN, ParameterTable
+from archsim.arch.parameters import PLACEMENT, ParameterTable
 from archsim.config import rules
 from archsim.config.load import Document, Setting, apply_overrides
 from archsim.config.lookup import look_up, schema_fields
@@ -183,7 +183,7 @@ class _Writer:
         columns = {}
         if parameter is not None:
             columns[path] = torch.stack([parameter.encoded(value) for value in values])
-        is_constant = path != DESIGN and schema_fields(Resolved)[path].kind == "constant"
+        is_constant = path != PLACEMENT and schema_fields(Resolved)[path].kind == "constant"
         needs = [ONLY_NULL if is_constant and value is None else ANYTHING for value in axis.values]
         at_base = _reach(self.base.resolved, path, unit)
         needed = torch.tensor(needs)
@@ -195,7 +195,7 @@ class _Writer:
         Raises:
             ConfigError: as resolving it would say.
         """
-        if path == DESIGN:
+        if path == PLACEMENT:
             return value
         block, _, key = path.rpartition(".")
         node: object = within.documents
@@ -229,7 +229,7 @@ class _Writer:
         columns = {
             name: torch.stack([own.values[name] for own in tables])
             for name in parameters
-            if name != DESIGN
+            if name != PLACEMENT
         }
         columns = {name: column for name, column in columns.items() if self._differs(name, column)}
         return Write(axis.path, path, _order(path), columns, is_alone=True)
@@ -261,7 +261,7 @@ class _Writer:
 
 def _is_setting(path: str) -> bool:
     entry = schema_fields(Resolved).get(path)
-    return path == DESIGN or (entry is not None and entry.kind not in ("block", "text"))
+    return path == PLACEMENT or (entry is not None and entry.kind not in ("block", "text"))
 
 
 def _places(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) -> tuple[Loaded, ...]:
@@ -272,7 +272,7 @@ def _places(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) ->
 
 
 def _unit(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) -> str:
-    if path == DESIGN:
+    if path == PLACEMENT:
         return ""
     found = (look_up(own.resolved, path) for own in _places(path, base, files))
     return next((own.unit for own in found if isinstance(own, Quantity)), "")
@@ -285,7 +285,7 @@ def _order(path: str) -> int:
 
 def _reach(resolved: Resolved, path: str, unit: str) -> int:
     """Return what an override can say of a setting."""
-    if path == DESIGN:
+    if path == PLACEMENT:
         return ANYTHING
     block, _, key = path.rpartition(".")
     around = look_up(resolved, block)
