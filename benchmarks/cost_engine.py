@@ -84,10 +84,10 @@ def main() -> None:
         print(f"{network:10s} one by one {single:17.1f} points/s ({1e3 / single:.1f} ms each)")
         for threads in arguments.threads:
             for size in arguments.sizes:
-                found = rate(network, size, threads, arguments.chunk, arguments.device)
+                points_per_s = rate(network, size, threads, arguments.chunk, arguments.device)
                 print(
-                    f"{network:10s} {threads} thread(s) n={size:<8d} {found:10.0f} points/s "
-                    f"x{found / single:<7.0f} peak {peak_mib():.0f} MiB",
+                    f"{network:10s} {threads} thread(s) n={size:<8d} {points_per_s:10.0f} points/s "
+                    f"x{points_per_s / single:<7.0f} peak {peak_mib():.0f} MiB",
                     flush=True,
                 )
     start = time.perf_counter()

@@ -92,8 +92,8 @@ def parse_objectives(text: str, columns: Iterable[str]) -> tuple[Objective, ...]
             value=text,
             allowed="columns with commas between them",
         )
-    found = tuple(parse_objective(part, known) for part in parts)
-    names = [objective.column for objective in found]
+    objectives = tuple(parse_objective(part, known) for part in parts)
+    names = [objective.column for objective in objectives]
     if len(set(names)) < len(names):
         raise ConfigError(
             f"objectives '{text}': a column twice ({', '.join(names)})",
@@ -101,7 +101,7 @@ def parse_objectives(text: str, columns: Iterable[str]) -> tuple[Objective, ...]
             field="objectives",
             value=names,
         )
-    return found
+    return objectives
 
 
 def non_dominated(points: NDArray[np.float64], maximise: Sequence[bool]) -> NDArray[np.bool_]:

@@ -277,23 +277,23 @@ def _compare_group(
     with torch.no_grad():
         plan = compile_plan(design=design, table=table)
         cost = evaluate(design=design, plan=plan)
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     for metric, (column, predict) in _CHIP.items():
         predicted = predict(plan, cost).expand(len(rows)).tolist()
         for row, value in zip(rows, predicted, strict=True):
             reference = _number(row, column)
             if math.isfinite(reference):
-                found.append(_comparison(row, network, None, metric, value, reference))
+                comparisons.append(_comparison(row, network, None, metric, value, reference))
     for metric, (column, predict) in _LAYERS.items():
         table_of = predict(plan, cost).expand(len(rows), len(table)).tolist()
         for row, values in zip(rows, table_of, strict=True):
             for entry, value in zip(layers.get(row["run_id"], []), values, strict=False):
                 reference = _number(entry, column)
                 if math.isfinite(reference):
-                    found.append(
+                    comparisons.append(
                         _comparison(row, network, entry["layer"], metric, value, reference)
                     )
-    return found
+    return comparisons
 
 
 def _comparison(

@@ -212,9 +212,9 @@ def tune_chips(
         ),
         seed=seed,
     )
-    found = tune(carrier, opened, corrections, images, settings, progress=progress)
+    tuned = tune(carrier, opened, corrections, images, settings, progress=progress)
     folder, paths = Path(out), []
-    for chip, parameters, diverged in zip(opened, found.parameters, found.diverged, strict=True):
+    for chip, parameters, diverged in zip(opened, tuned.parameters, tuned.diverged, strict=True):
         if diverged:
             continue
         corrected = CorrectedChip(
@@ -228,7 +228,7 @@ def tune_chips(
         path = _made(folder) / f"correction-{chip.seed}.safetensors"
         corrected.save(path, method=method)
         paths.append(path)
-    _check_none_diverged(opened, found.diverged, learning_rate)
+    _check_none_diverged(opened, tuned.diverged, learning_rate)
     return paths
 
 
@@ -240,7 +240,7 @@ def _check_none_diverged(
     Raises:
         ConfigError: there are some.
     """
-    lost = [str(chip.seed) for chip, own in zip(chips, diverged, strict=True) if own]
+    lost = [str(chip.seed) for chip, is_lost in zip(chips, diverged, strict=True) if is_lost]
     if lost:
         saved = "nothing was saved" if len(lost) == len(chips) else "only the others were saved"
         raise ConfigError(
@@ -296,7 +296,7 @@ def evaluate_chips(
         for index, chip in enumerate(opened)
     ]
     following = iter(repaired)
-    found = monte_carlo(
+    measured = monte_carlo(
         carrier.model,
         lambda _: next(following).draw,
         test.images,
@@ -305,7 +305,7 @@ def evaluate_chips(
         runs=runs if repaired[0].written else 1,
         generator=torch.Generator().manual_seed(seed),
     )
-    return ChipAccuracy(network=opened[0].network, method=method, stats=found.stats)
+    return ChipAccuracy(network=opened[0].network, method=method, stats=measured.stats)
 
 
 def _open_chips(

@@ -192,15 +192,15 @@ def _share_left(out: Path, plan: Plan) -> float:
 
 
 def _check_questions(job: Job) -> None:
-    """Refuse objectives and constraints that the rows cannot answer, before they are worked out."""
+    """Refuse objectives and constraints that the rows cannot answer, before they are computed."""
     has_accuracy = job.sweep.fidelity == "accuracy"
     rows = schema_of(job.space, has_accuracy).empty_table().to_pandas()
     if has_accuracy:
         rows = rows.assign(**dict.fromkeys(ACCURACIES, 0.0))
     pareto.pareto_front(rows, pareto.parse_objectives(",".join(job.sweep.objectives), rows.columns))
     constraints = [parse_constraint(text) for text in job.sweep.constraints]
-    for own in constraints:
-        satisfied(rows, own)
+    for constraint in constraints:
+        satisfied(rows, constraint)
     check_constraints(job.space, constraints, [str(name) for name in rows.columns])
 
 

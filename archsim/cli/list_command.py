@@ -112,13 +112,13 @@ def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     return _CORRECTION_KEYS, [
         {
             "name": name,
-            "description": own.description,
-            "options": "; ".join(option.words() for option in options_of(own).values()),
-            "stored_in": "cells" if own.in_cells else "registers",
+            "description": correction.description,
+            "options": "; ".join(option.words() for option in options_of(correction).values()),
+            "stored_in": "cells" if correction.in_cells else "registers",
             "priced_as": example(name).hardware().words(),
-            "citation": own.citation,
+            "citation": correction.citation,
         }
-        for name, own in CORRECTIONS.items()
+        for name, correction in CORRECTIONS.items()
     ]
 
 

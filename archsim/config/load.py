@@ -260,11 +260,11 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
     Raises:
         ConfigError: no ``=``, a path instead of a name, an unreadable value, or a name twice.
     """
-    found: dict[str, object] = {}
+    options: dict[str, object] = {}
     for text in texts:
         name, separator, value = text.partition("=")
         whole = separator and value.strip() and name.strip().isidentifier()
-        if not whole or name.strip() in found:
+        if not whole or name.strip() in options:
             raise ConfigError(
                 f"--option '{text}'; allowed: name=value, each name once, for example "
                 "--option widths=[16,32,64]",
@@ -273,8 +273,8 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
                 value=text,
                 allowed="name=value, each name once",
             )
-        found[name.strip()] = parse_override(text)[1]
-    return found
+        options[name.strip()] = parse_override(text)[1]
+    return options
 
 
 def apply_overrides(document: Document, overrides: Iterable[Override]) -> Document:

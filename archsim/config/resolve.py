@@ -103,39 +103,39 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         Args:
             leave_out: parts that nothing rests on, e.g. ``memory``.
         """
-        found: list[Constant] = []
+        constants: list[Constant] = []
 
         def visit(node: Any, path: str) -> None:
             if not isinstance(node, dict):
                 return
             if isinstance(node.get("source"), str) and "value" in node:
-                found.append(_constant(path, node))
+                constants.append(_constant(path, node))
             for key, child in node.items():
                 visit(child, f"{path}.{key}" if path else str(key))
 
         content = self.model_dump(mode="json")
         visit({key: part for key, part in content.items() if key not in leave_out}, "")
-        return tuple(found)
+        return tuple(constants)
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
         """Return every setting by its dotted path; constants with their unit, e.g. ``6 kohm``.
 
         Texts about a file (description, sources, notes) are left out: no number depends on them.
         """
-        found: dict[str, str | int | float | bool | None] = {}
+        settings: dict[str, str | int | float | bool | None] = {}
 
         def visit(node: Any, path: str) -> None:
             if isinstance(node, dict) and "source" in node and "value" in node:
-                found[path] = _value(node, ".9g")
+                settings[path] = _value(node, ".9g")
             elif isinstance(node, dict):
                 for key, child in node.items():
                     if key != "description":
                         visit(child, f"{path}.{key}" if path else str(key))
             else:
-                found[path] = ", ".join(map(str, node)) if isinstance(node, list) else node
+                settings[path] = ", ".join(map(str, node)) if isinstance(node, list) else node
 
         visit(self.model_dump(mode="json"), "")
-        return found
+        return settings
 
     def citations(self, leave_out: Collection[str] = ()) -> tuple[str, ...]:
         """Return every distinct publication or tool that a constant is taken from, sorted.
@@ -144,7 +144,7 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
             leave_out: parts that nothing rests on, e.g. ``memory``.
         """
         known = self.constants(leave_out)
-        return tuple(sorted({own.source for own in known if own.kind == "cited"}))
+        return tuple(sorted({constant.source for constant in known if constant.kind == "cited"}))
 
 
 def _value(node: dict[str, Any], form: str) -> str:
@@ -195,8 +195,8 @@ def device_name(chip: str = DEFAULT_CHIP, device: str | None = None) -> str:
     Raises:
         ConfigError: no such preset or file.
     """
-    own = device or str(load_preset("chip", chip)["device"])
-    return str(load_preset("device", own).get("name", own))
+    preset = device or str(load_preset("chip", chip)["device"])
+    return str(load_preset("device", preset).get("name", preset))
 
 
 def resolve(
@@ -276,7 +276,7 @@ def load_documents(
     if device is not None:
         documents["chip"]["device"] = device
     # The names of technology and device may themselves be overridden, so they are read in between.
-    early = [own for own in settings if override_path(own) in _NAMES]
+    early = [setting for setting in settings if override_path(setting) in _NAMES]
     documents = apply_overrides(documents, early)
     for kind in ("technology", "device"):
         name = documents["chip"].get(kind)
@@ -291,7 +291,7 @@ def load_documents(
             raise _no_preset(f"chip.off_chip.{kind}", name)
         documents[kind] = load_preset("off-chip", name)
     documents["tsb"] = load_preset("tsb", tsb)
-    return apply_overrides(documents, [own for own in settings if own not in early])
+    return apply_overrides(documents, [setting for setting in settings if setting not in early])
 
 
 _NAMES = ("chip.technology", "chip.device", "chip.off_chip.memory", "chip.off_chip.link")
@@ -332,10 +332,12 @@ def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> Probl
     context = entry.get("ctx", {})
     rejected = context.get("error")
     if isinstance(rejected, RejectedValueError):
-        own = rejected.problem
-        field = path if own.field is None else f"{path}.{own.field}"
-        of_input = own.value is NOT_GIVEN and own.field is None
-        return Problem(said, own.code, field, value if of_input else own.value, own.allowed)
+        problem = rejected.problem
+        field = path if problem.field is None else f"{path}.{problem.field}"
+        of_input = problem.value is NOT_GIVEN and problem.field is None
+        return Problem(
+            said, problem.code, field, value if of_input else problem.value, problem.allowed
+        )
     code = _code_of(str(entry["type"]), value)
     limits = [f"{_SIGNS[key]} {limit}".strip() for key, limit in context.items() if key in _SIGNS]
     return Problem(said, code, path, value, ", ".join(limits) or None)
@@ -368,7 +370,7 @@ def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
     current: Any = model
     for part in location:
         fields = getattr(current, "model_fields", {})
-        field = next((own for name, own in fields.items() if part in (name, own.alias)), None)
+        field = next((field for name, field in fields.items() if part in (name, field.alias)), None)
         if field is None:
             break
         current = _model_in(field.annotation) or current
@@ -380,5 +382,5 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     """Find the model inside an annotation such as ``Annotated[Model, ...] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_model_in(part) for part in get_args(annotation))
-    return next((model for model in found if model is not None), None)
+    models = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in models if model is not None), None)

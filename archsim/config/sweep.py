@@ -27,7 +27,7 @@ MAX_VALUES = 10_000
 MAX_NUMBER = 9e15
 #: Combinations per part: what a kill can lose per process, and what a part holds in memory.
 PART_POINTS = 65_536
-#: Most of them: a part is worked out and written in one piece.
+#: Most of them: a part is computed and written in one piece.
 MAX_PART_POINTS = 10_000_000
 
 
@@ -280,7 +280,9 @@ class Sweep(Model):
             if other is None:
                 continue
             if other not in self.axes or self.axes[other].same_as is not None:
-                known = [name for name, own in self.axes.items() if own.same_as is None]
+                known = [
+                    name for name, other_axis in self.axes.items() if other_axis.same_as is None
+                ]
                 raise _rejected(
                     f"axes: {path} is same_as '{other}'; allowed: {', '.join(known) or 'nothing'}",
                     Code.UNKNOWN_NAME,
@@ -312,13 +314,13 @@ def load_sweep(
     """
     document: dict[str, Any] = {"sweep": load_preset("sweep", name)}
     settings = list(overrides)
-    own = [text for text in settings if text.startswith("sweep.")]
+    sweep_settings = [text for text in settings if text.startswith("sweep.")]
     for key in ("strategy", "accuracy"):  # a file may leave them out
-        if any(text.startswith(f"sweep.{key}.") for text in own):
+        if any(text.startswith(f"sweep.{key}.") for text in sweep_settings):
             document["sweep"][key] = document["sweep"].get(key) or {}
-    content = apply_overrides(document, own)["sweep"]
+    content = apply_overrides(document, sweep_settings)["sweep"]
     content.update({key: value for key, value in changes.items() if value is not None})
-    base = [text for text in settings if text not in own]
+    base = [text for text in settings if text not in sweep_settings]
     if base:
         content["set"] = [*content.get("set", []), *base]
     for text in axes:

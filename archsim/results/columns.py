@@ -134,10 +134,10 @@ def find_column(name: str, columns: Iterable[str]) -> Found:
     whole = [column for column in fits if split_unit(column)[0] == stem]
     fits = whole or fits
     if len(fits) == 1:
-        own = split_unit(fits[0])[1]
+        column_unit = split_unit(fits[0])[1]
         if unit:
-            return Found(fits[0], TO_SI[unit] / TO_SI[own])
-        return Found(fits[0], None if own else 1.0)
+            return Found(fits[0], TO_SI[unit] / TO_SI[column_unit])
+        return Found(fits[0], None if column_unit else 1.0)
     if fits:
         raise ConfigError(
             f"column '{name}' can mean {' or '.join(fits)}; say which",
@@ -165,8 +165,8 @@ def find_column(name: str, columns: Iterable[str]) -> Found:
 
 def _fits(unit: str, column: str) -> bool:
     """Say whether a unit that was written (or none, "") can be meant for a column."""
-    own = split_unit(column)[1]
-    return unit == "" or (own != "" and unit in units_like(own))
+    column_unit = split_unit(column)[1]
+    return unit == "" or (column_unit != "" and unit in units_like(column_unit))
 
 
 def _stems(column: str) -> tuple[str, ...]:

@@ -89,5 +89,5 @@ def check_overrides(overrides: Iterable[str]) -> None:
 
 def _below(node: object, key: str) -> dict[str, object]:
     """Return the mapping that a mapping has under a key; an empty one without."""
-    found = node.get(key) if isinstance(node, dict) else None
-    return found if isinstance(found, dict) else {}
+    child = node.get(key) if isinstance(node, dict) else None
+    return child if isinstance(child, dict) else {}

@@ -72,8 +72,8 @@ class Hierarchy(Model):
         "ISCAS 2019), so that inputs are reused along the row of PEs"
     )
     duplication: Literal["none", "fill", "balance"] = Field(
-        description="copies of small layers: none; fill the tile that is there anyway; or fill "
-        "and add tiles to even out the pipeline"
+        description="weight duplication of small layers: none; fill the tile that is there anyway; "
+        "or fill and add tiles to even out the pipeline"
     )
     speed_up_degree: Count = Field(description="most copies per axis that `balance` may ask for")
     copies: Count = Field(default=1, description="multiplies the tiles of every backbone layer")

@@ -81,7 +81,7 @@ class WriteVerify(Model):
                     value=limit.si,
                     allowed=f"a whole number from 1 to {MAX_PULSES}",
                     form="g",
-                    more=", every pulse being worked out",
+                    more=", every pulse being computed",
                 )
             )
         return limit
@@ -151,5 +151,5 @@ class DeviceFile(Model):
     @property
     def verify_noise_of_range(self) -> float:
         """Spread of one verify read, relative to ``g_on - g_off``."""
-        own = self.verify_noise_sigma
-        return self.of_range(self.read_noise_sigma if own is None else own)
+        sigma = self.verify_noise_sigma
+        return self.of_range(self.read_noise_sigma if sigma is None else sigma)
