@@ -164,7 +164,7 @@ def test_replace_converts_numbers_and_leaves_the_original_alone() -> None:
     changed = base.replace(adc_bits=7, pipeline=False, placement=PLACEMENTS.index("common"))
     assert changed.adc_bits.dtype == torch.float64
     assert changed.pipeline.dtype == torch.bool
-    assert changed.design.dtype == torch.int64
+    assert changed.placement.dtype == torch.int64
     assert float(base.adc_bits) == 5
     with pytest.raises((TypeError, AttributeError)):
         base.replace(adc_bit=7)
