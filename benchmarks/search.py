@@ -13,8 +13,9 @@ import torch
 
 from archsim.analysis.pareto import hypervolume, non_dominated, points_of
 from archsim.config.sweep import Sweep
+from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.goals import Goals
-from archsim.explore.run.sweep import Job, open_store, run_exhaustive
+from archsim.explore.run.sweep import Job, open_store
 from archsim.explore.search.search import run_search
 
 AXES = {

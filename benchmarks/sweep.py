@@ -34,7 +34,8 @@ def measure(way: str, size: str, network: str) -> dict[str, float]:
         network: name.
     """
     from archsim.config.sweep import load_sweep
-    from archsim.explore.run.sweep import Job, open_store, run_exhaustive
+    from archsim.explore.run.exhaustive import run_exhaustive
+    from archsim.explore.run.sweep import Job, open_store
 
     job = Job(load_sweep("full-chip", axes=SIZES[size], network=network))
     kind, _, count = way.partition(" ")

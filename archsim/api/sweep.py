@@ -14,21 +14,14 @@ from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import Evaluated, Work, evaluate_cases, plan_cases
 from archsim.explore.query.result import SweepResult
 from archsim.explore.run.executors import connect
+from archsim.explore.run.exhaustive import cores, default_jobs, run_exhaustive
 from archsim.explore.run.goals import Goals
 from archsim.explore.run.lock import locked
 from archsim.explore.run.rows import schema_of
 from archsim.explore.run.store import Store, check_place
-from archsim.explore.run.sweep import (
-    MANY_POINTS,
-    Job,
-    News,
-    Plan,
-    cores,
-    default_jobs,
-    open_store,
-    run_exhaustive,
-)
-from archsim.explore.search.gradient import check_refinement, refine
+from archsim.explore.run.sweep import MANY_POINTS, Job, News, Plan, open_store
+from archsim.explore.search.gradient import check_refinement
+from archsim.explore.search.refine import refine
 from archsim.explore.search.search import plan_search, run_search
 from archsim.explore.space.constraint import parse_constraint, satisfied
 from archsim.explore.space.contradiction import check_constraints

@@ -185,10 +185,10 @@ def main_effects(
     values = values[rows]
     is_log = _wants_log(result) and bool((values > 0).all())
     levels = {name: levels_of(frame[name].iloc[rows]) for name in _parameters(frame, parameters)}
-    levels = {name: own for name, own in levels.items() if _varies(own)}
+    levels = {name: of_parameter for name, of_parameter in levels.items() if _varies(of_parameter)}
     effects = [
-        _effect(name, found, np.log(values) if is_log else values, is_log)
-        for name, found in levels.items()
+        _effect(name, of_parameter, np.log(values) if is_log else values, is_log)
+        for name, of_parameter in levels.items()
     ]
     is_balanced = _is_balanced(list(levels.values()))
     explained = sum(effect.eta_squared for effect in effects)
@@ -221,8 +221,8 @@ def _parameters(frame: pandas.DataFrame, wanted: Sequence[str] | None) -> list[s
 
 
 def _effect(name: str, levels: Levels, values: NDArray[np.float64], is_log: bool) -> Effect:
-    own = levels.codes >= 0
-    codes, values = levels.codes[own], values[own]
+    has_level = levels.codes >= 0
+    codes, values = levels.codes[has_level], values[has_level]
     counts = np.bincount(codes, minlength=len(levels.names))
     # About the mean, so that sums of squares lose no digits.
     middle = values.mean()

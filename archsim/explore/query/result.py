@@ -122,11 +122,11 @@ class SweepResult:
             check_constraints(self.space, conditions, self.columns)
         names = None
         if columns is not None:
-            names = self._needed([*columns, *(own.name for own in conditions)])
-        found = self._read(names)
+            names = self._needed([*columns, *(condition.name for condition in conditions)])
+        rows = self._read(names)
         for condition in conditions:
-            found = found[satisfied(found, condition)]
-        return found.reset_index(drop=True)
+            rows = rows[satisfied(rows, condition)]
+        return rows.reset_index(drop=True)
 
     def _needed(self, names: Iterable[str]) -> list[str]:
         """Return the columns that names mean, those of every row with them, in their order."""
@@ -172,7 +172,7 @@ class SweepResult:
         text = ",".join(self.sweep.objectives) if objectives is None else objectives
         wanted = pareto.parse_objectives(text, self.columns)
         if columns is not None:
-            columns = [*columns, *(own.column for own in wanted)]
+            columns = [*columns, *(objective.column for objective in wanted)]
         rows = self.frame(self.sweep.constraints if where is None else where, columns)
         return rows, pareto.pareto_front(rows, wanted)
 
@@ -188,12 +188,12 @@ class SweepResult:
         """
         conditions = self.sweep.constraints if where is None else where
         named = [parse_constraint(text).name for text in conditions]
-        found = cheapest(
+        answer = cheapest(
             self.frame(columns=[minimise, *named]), minimise=minimise, where=conditions
         )
-        if found.design is None:
-            return found
-        return replace(found, design=self._point(int(found.design[POINT])))
+        if answer.design is None:
+            return answer
+        return replace(answer, design=self._point(int(answer.design[POINT])))
 
     def difference(self, before: int, after: int) -> Difference:
         """Return what changed between two points.
@@ -208,8 +208,8 @@ class SweepResult:
         return difference(self._point(before), self._point(after))
 
     def _point(self, number: int) -> pd.Series[Any]:
-        found = self.rows([number])
-        if found.empty:
+        rows = self.rows([number])
+        if rows.empty:
             count = self.store.counts()["rows"]
             missing = f"; {self.unfinished}" if self.unfinished else ""
             raise DataError(
@@ -219,7 +219,7 @@ class SweepResult:
                 field="point",
                 value=number,
             )
-        row: pd.Series[Any] = found.iloc[0]
+        row: pd.Series[Any] = rows.iloc[0]
         return row
 
     def main_effects(self, column: str = "edp", where: Sequence[str] = ()) -> MainEffects:

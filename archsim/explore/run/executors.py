@@ -1,4 +1,4 @@
-"""Who works out the parts of a sweep: this process, several, or a Dask cluster.
+"""Who computes the parts of a sweep: this process, several, or a Dask cluster.
 
 All of them run the same function on the same description of the sweep, so that their rows are the
 same, bit for bit. Only this process writes to the folder where the work is done elsewhere.
@@ -27,7 +27,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 def in_this_process(task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
-    """Work out parts one after the other.
+    """Compute parts one after the other.
 
     Args:
         task: what to do.
@@ -39,7 +39,7 @@ def in_this_process(task: Task, sweep: str, parts: Iterable[int]) -> Iterator[An
 
 
 def in_processes(task: Task, sweep: str, parts: Iterable[int], jobs: int) -> Iterator[Any]:
-    """Work out parts in several processes of one thread each, in whatever order they end.
+    """Compute parts in several processes of one thread each, in whatever order they end.
 
     Args:
         task: what to do; importable in a fresh process.
@@ -138,7 +138,7 @@ def _check_address(address: str) -> None:
 
 
 def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
-    """Work out parts on the workers of a cluster; those of a lost worker are done by others.
+    """Compute parts on the workers of a cluster; those of a lost worker are done by others.
 
     Args:
         client: see :func:`connect`.
@@ -180,11 +180,11 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     queue = as_completed(submit(room()), loop=client.loop)
     try:
         for future in queue:
-            found = future.result()
+            result = future.result()
             del running[future]
             for following in submit(max(1, room())):
                 queue.add(following)
-            yield found
+            yield result
     except KilledWorker as error:
         raise DataError(
             f"a part was lost with several workers in turn: {error}; what was done before is "

@@ -65,15 +65,17 @@ class Goals:
         sweep = space.sweep
         names = [name for name in schema_of(space).names if name != POINT]
         constraints = tuple(parse_constraint(text) for text in sweep.constraints)
-        _refuse_accuracy(sweep, [*sweep.objectives, *(own.name for own in constraints)])
-        for own in constraints:
-            find_column(own.name, names)
+        _refuse_accuracy(
+            sweep, [*sweep.objectives, *(constraint.name for constraint in constraints)]
+        )
+        for constraint in constraints:
+            find_column(constraint.name, names)
         return cls(parse_objectives(",".join(sweep.objectives), names), constraints)
 
     @property
     def maximise(self) -> list[bool]:
         """Of each objective."""
-        return [own.maximise for own in self.objectives]
+        return [objective.maximise for objective in self.objectives]
 
     def judge(self, frame: pd.DataFrame) -> list[Verdict]:
         """Return the verdict of every row.
@@ -85,10 +87,12 @@ class Goals:
             ConfigError: a constraint whose unit or value does not fit its column.
         """
         values = points_of(frame, self.objectives)
-        worst = np.asarray([-np.inf if own.maximise else np.inf for own in self.objectives])
+        worst = np.asarray(
+            [-np.inf if objective.maximise else np.inf for objective in self.objectives]
+        )
         values = np.where(np.isnan(values), worst, values)
         missed = [1.0 - frame[FEASIBLE].to_numpy(dtype=float)]
-        missed += [excess(frame, own) for own in self.constraints]
+        missed += [excess(frame, constraint) for constraint in self.constraints]
         pairs = zip(values.tolist(), np.stack(missed, axis=1).tolist(), strict=True)
         return [Verdict(tuple(one), tuple(other)) for one, other in pairs]
 

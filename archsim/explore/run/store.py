@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archsim.errors import Code, DataError
 from archsim.explore.run.lock import LOCK
+from archsim.explore.run.part_file import part_bytes, part_meta, read_part, read_points
 from archsim.explore.space.identity import differences_of, identity_hash
 from archsim.util.atomic_write import is_temporary, write_whole
 
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 #: Version of the layout of the folder and of the meaning of its columns.
 STORE_VERSION = 1
 _ABOUT = "sweep.json"
-_POINT = "point"
 _PARTS = "parts"
 _NAME = re.compile(r"^part-(\d{7,})\.parquet$")
-#: Key of the provenance in a part's metadata.
-_META = b"archsim"
-_META_KEYS = {"hash", "part", "combinations", "forbidden"}
 
 
 @dataclass(frozen=True)
@@ -193,7 +189,7 @@ class Store:
         rows = combinations = 0
         forbidden: dict[str, int] = {}
         for number in sorted(self.done()):
-            meta, count = self._meta(number)
+            meta, count = part_meta(self.path(number))
             rows += count
             combinations += meta["combinations"]
             for name, hits in meta["forbidden"].items():
@@ -216,8 +212,8 @@ class Store:
         """Whether a part is what was written: what is read from it gives the same file again."""
         path = self.path(number)
         try:
-            meta, _ = self._meta(number)
-            rows = _read(path)
+            meta, _ = part_meta(path)
+            rows = read_part(path)
             content = path.read_bytes()
             writer = pq.read_metadata(path).created_by
         except (DataError, OSError, pa.ArrowException):
@@ -228,18 +224,6 @@ class Store:
         again = part_bytes(rows, self.hash, number, counts)
         # Another version of Arrow may write the same rows in other bytes.
         return again == content or pq.read_metadata(pa.BufferReader(again)).created_by != writer
-
-    def _meta(self, number: int) -> tuple[dict[str, Any], int]:
-        path = self.path(number)
-        try:
-            found = pq.read_metadata(path)
-            meta: dict[str, Any] = json.loads((found.metadata or {})[_META])
-            if not set(meta) >= _META_KEYS:
-                raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
-        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-            said = f"not a whole part of a sweep: {error}"
-            raise _refusal(Code.DAMAGED_FILE, path, said) from error
-        return meta, found.num_rows
 
     def columns(self) -> list[str]:
         """Return the names of the columns.
@@ -266,7 +250,7 @@ class Store:
             DataError: no part is there, a part is damaged, or a column is not there.
         """
         wanted = None if columns is None else list(columns)
-        return self._joined(lambda path: _read(path, wanted))
+        return self._joined(lambda path: read_part(path, wanted))
 
     def _joined(self, read: Callable[[Path], pa.Table]) -> pa.Table:
         numbers = sorted(self.done())
@@ -301,8 +285,8 @@ class Store:
             DataError: no part is there, or a part is damaged.
         """
         chosen = pa.array(sorted({operator.index(point) for point in points}), pa.int64())
-        found = self._joined(lambda path: _read_points(path, chosen))
-        frame: pd.DataFrame = found.unify_dictionaries().to_pandas()
+        table = self._joined(lambda path: read_points(path, chosen))
+        frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
         return frame
 
     def _remove_temporary(self) -> None:
@@ -329,7 +313,7 @@ class Store:
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder that can be no sweep's, before anything is worked out.
+    """Refuse a folder that can be no sweep's, before anything is computed.
 
     Args:
         folder: of a sweep, there or to be made.
@@ -363,47 +347,12 @@ def _is_new(folder: Path) -> bool:
     return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
 
 
-def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:
-    """Return the file of a part: the same bytes for the same rows, wherever they were worked out.
-
-    Args:
-        table: its rows.
-        sweep_hash: of the store.
-        number: of the part.
-        counts: combinations and those left out.
-    """
-    from archsim import __version__
-
-    meta = {"archsim": __version__, "hash": sweep_hash, "part": number, **counts}
-    texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
-    sink = pa.BufferOutputStream()
-    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
 def _is_file(path: Path) -> bool:
     """Whether there is a file, also where the path is none that could be one."""
     try:
         return path.is_file()
     except OSError:
         return False
-
-
-def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a part; a page that is not what was written is an error, not other numbers."""
-    rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
-    rows.validate(full=True)
-    return rows
-
-
-def _read_points(path: Path, points: pa.Array) -> pa.Table:
-    """Read some points of a part; their other columns only if they are in it."""
-    here = pc.is_in(_read(path, [_POINT]).column(_POINT), points)
-    if not pc.any(here).as_py():
-        return pq.read_schema(path).empty_table()
-    return _read(path).filter(here)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -71,9 +71,9 @@ class Condition:
         if known.all():
             return np.asarray(_OPERATORS[self.operator](values, other), dtype=bool)
         values, other, known = np.broadcast_arrays(values, other, known)
-        found = np.zeros(known.shape, dtype=bool)
-        found[known] = _OPERATORS[self.operator](values[known], other[known])
-        return found
+        holds = np.zeros(known.shape, dtype=bool)
+        holds[known] = _OPERATORS[self.operator](values[known], other[known])
+        return holds
 
     def _check_kinds(self, one: str, other: str) -> None:
         if one == other == "number" or (one == other and self.operator in ("==", "!=")):

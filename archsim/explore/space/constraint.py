@@ -136,23 +136,23 @@ def satisfied(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.boo
         ConfigError: no such column, a value of another kind than the column holds, or a unit that
             is missing or does not fit.
     """
-    found = find_column(constraint.name, frame.columns)
-    values = frame[found.column]
+    match = find_column(constraint.name, frame.columns)
+    values = frame[match.column]
     kind = kind_of(values)
     if kind == "number":
-        numbers = numbers_of(frame, found.column)
-        wanted = _in_column_unit(constraint, found.column, found.factor, numbers)
+        numbers = numbers_of(frame, match.column)
+        wanted = _in_column_unit(constraint, match.column, match.factor, numbers)
         return np.logical_and(_ORDER[constraint.operator](numbers, wanted), ~np.isnan(numbers))
     if constraint.operator not in ("==", "!="):
         raise ConfigError(
-            f"constraint {constraint.text!r}: column '{found.column}' holds {kind}; allowed: == !=",
+            f"constraint {constraint.text!r}: column '{match.column}' holds {kind}; allowed: == !=",
             code=Code.WRONG_TYPE,
             field="constraint",
             value=constraint.text,
             allowed=("==", "!="),
         )
     if kind == "true or false" and not isinstance(constraint.value, bool):
-        raise _wrong_kind(constraint, found.column, kind)
+        raise _wrong_kind(constraint, match.column, kind)
     known = values.notna().to_numpy(dtype=bool)
     present = values[known]
     equal = np.zeros(len(values), dtype=bool)
@@ -178,11 +178,11 @@ def excess(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.float6
         ConfigError: as :func:`satisfied`.
     """
     met = satisfied(frame, constraint)
-    found = find_column(constraint.name, frame.columns)
+    match = find_column(constraint.name, frame.columns)
     missed = np.ones(len(frame))
-    if kind_of(frame[found.column]) == "number" and constraint.operator not in ("==", "!="):
-        numbers = numbers_of(frame, found.column)
-        bound = _in_column_unit(constraint, found.column, found.factor, numbers)
+    if kind_of(frame[match.column]) == "number" and constraint.operator not in ("==", "!="):
+        numbers = numbers_of(frame, match.column)
+        bound = _in_column_unit(constraint, match.column, match.factor, numbers)
         distance = np.abs(numbers - bound) / (abs(bound) or 1.0) + _TINY
         missed = np.where(np.isnan(distance), 1.0, distance)
     return np.where(met, 0.0, missed)
@@ -240,8 +240,8 @@ def _in_column_unit(
     """Convert the value of a constraint to the unit of a column of these numbers."""
     if isinstance(constraint.value, (bool, str)):
         raise _wrong_kind(constraint, column, "number")
-    _, own = split_unit(column)
-    fitting = units_like(own)
+    _, column_unit = split_unit(column)
+    fitting = units_like(column_unit)
     if constraint.unit:
         if constraint.unit not in fitting:
             raise ConfigError(
@@ -252,7 +252,7 @@ def _in_column_unit(
                 value=constraint.unit,
                 allowed=tuple(fitting),
             )
-        scale = TO_SI[constraint.unit] / TO_SI[own] if own else _PER_CENT
+        scale = TO_SI[constraint.unit] / TO_SI[column_unit] if column_unit else _PER_CENT
         return constraint.value * scale
     if is_share(column) and constraint.value > 1:
         raise ConfigError(

@@ -160,10 +160,12 @@ class _Writer:
         """Return all that the files of an axis say."""
         root = FILES[path]
         asked = {name: self.start.parameters[name] for name in self._below(root)}
-        tables = [ParameterTable.of(own.resolved, "", asked) for own in self.files[path]]
-        columns = {name: torch.stack([own.values[name] for own in tables]) for name in asked}
+        tables = [ParameterTable.of(loaded.resolved, "", asked) for loaded in self.files[path]]
+        columns = {name: torch.stack([table.values[name] for table in tables]) for name in asked}
         reach = {
-            other: torch.tensor([_reach(own.resolved, other, unit) for own in self.files[path]])
+            other: torch.tensor(
+                [_reach(loaded.resolved, other, unit) for loaded in self.files[path]]
+            )
             for other, unit in self.units.items()
             if other.startswith(f"{root}.")
         }
@@ -176,7 +178,7 @@ class _Writer:
         places = _places(path, self.base, self.files)
         unit = self.units[path]
         within = next(
-            (own for own in places if _reach(own.resolved, path, unit) == ANYTHING), self.base
+            (place for place in places if _reach(place.resolved, path, unit) == ANYTHING), self.base
         )
         values = [self._checked(within, path, value) for value in axis.values]
         parameter = self.start.parameters.get(path)
@@ -225,9 +227,9 @@ class _Writer:
             columns = {name: value.reshape(1) for name, value in null.items()}
             return Write(axis.path, path, _order(path), columns, reach)
         parameters = self.start.parameters
-        tables = [ParameterTable.of(own.resolved, "none", parameters) for own in loaded]
+        tables = [ParameterTable.of(variant.resolved, "none", parameters) for variant in loaded]
         columns = {
-            name: torch.stack([own.values[name] for own in tables])
+            name: torch.stack([table.values[name] for table in tables])
             for name in parameters
             if name != PLACEMENT
         }
@@ -274,8 +276,8 @@ def _places(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) ->
 def _unit(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) -> str:
     if path == PLACEMENT:
         return ""
-    found = (look_up(own.resolved, path) for own in _places(path, base, files))
-    return next((own.unit for own in found if isinstance(own, Quantity)), "")
+    values = (look_up(place.resolved, path) for place in _places(path, base, files))
+    return next((value.unit for value in values if isinstance(value, Quantity)), "")
 
 
 def _order(path: str) -> int:

@@ -18,7 +18,8 @@ import pytest
 
 from archsim.api.sweep import SweepResult, open_sweep, sweep
 from archsim.errors import DataError
-from archsim.explore.run.store import Store, part_bytes
+from archsim.explore.run.part_file import part_bytes
+from archsim.explore.run.store import Store
 from archsim.util.atomic_write import write_whole
 from tests.explore.sweeps import small_sweep
 from tests.refusals import refused

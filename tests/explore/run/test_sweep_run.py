@@ -25,8 +25,9 @@ from archsim.api.sweep import Announcement, sweep
 from archsim.config.sweep import Sweep
 from archsim.errors import ConfigError, DataError
 from archsim.explore.run import executors
+from archsim.explore.run.exhaustive import compute_part, describe
 from archsim.explore.run.store import Store
-from archsim.explore.run.sweep import Job, Progress, describe, work_out
+from archsim.explore.run.sweep import Job, Progress
 from tests.explore.sweeps import small_sweep, sweep_of
 from tests.house.helpers import ROOT
 from tests.refusals import refused
@@ -274,7 +275,7 @@ def test_a_worker_with_another_pytorch_is_refused() -> None:
     said = json.loads(describe(small_sweep(), "hash"))
     here = torch.__version__
     with refused(ConfigError, code="conflict", field="torch", value=here, allowed="1.0"):
-        work_out(json.dumps({**said, "torch": "1.0"}), 0)
+        compute_part(json.dumps({**said, "torch": "1.0"}), 0)
 
 
 def test_processes_are_no_more_than_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Sweep
 from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError, DataError
+from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.rows import point_rows
-from archsim.explore.run.sweep import Job, open_store, run_exhaustive
-from archsim.explore.search.gradient import Refinement, check_refinement, dials, refine
+from archsim.explore.run.sweep import Job, open_store
+from archsim.explore.search.gradient import Refinement, check_refinement, dials
+from archsim.explore.search.refine import refine
 from archsim.explore.space.points import Space
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in

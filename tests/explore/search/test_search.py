@@ -17,9 +17,9 @@ from archsim.explore.run.rows import allowed_points, point_rows
 from archsim.explore.run.sweep import Job, open_store
 from archsim.explore.search.proposals import FILE, Proposer, Record, load_optuna
 from archsim.explore.search.search import run_search
-from archsim.explore.space.axes import Cut
 from archsim.explore.space.cases import box_keys
 from archsim.explore.space.constraint import excess, parse_constraint, satisfied
+from archsim.explore.space.grid import Cut
 from archsim.explore.space.points import Space
 from archsim.explore.space.selection import Flat
 from tests.refusals import refused
