@@ -78,7 +78,7 @@ def flat(job: object) -> tuple[int, float]:
     from archsim.analysis.totals import evaluate_totals
     from archsim.arch.design import DesignBatch
     from archsim.explore.run.sweep import Job
-    from archsim.explore.space.rules import broken
+    from archsim.explore.space.legal import legal_points
     from archsim.explore.space.selection import Box
 
     if not isinstance(job, Job):
@@ -93,11 +93,9 @@ def flat(job: object) -> tuple[int, float]:
                 *(slice(0, len(axis)) for axis in grid.axes[len(outer) :]),
             )
         )
-        base, design, limits = job.space.design(box)
-        kept = grid.kept(box, grid.tables(box))
-        for mask in broken(design, limits, len(base.table)).values():
-            kept &= ~np.broadcast_to(mask.numpy(), box.shape)
-        rows = torch.from_numpy(kept.reshape(-1))
+        legal = legal_points(job.space, box, grid.kept(box, grid.tables(box)))
+        base, design = legal.base, legal.design
+        rows = torch.from_numpy(legal.kept.reshape(-1))
         fields = {}
         for entry in dataclasses.fields(DesignBatch):
             value = getattr(design, entry.name)

@@ -74,7 +74,7 @@ def vector_count(*, design: DesignBatch, table: LayerTable) -> Tensor:
     """Return the matrix-vector products per image, ``*batch layer``.
 
     With ``timing.count_padding`` off, output positions that would touch padding are left out and
-    the count is truncated once, as DNN+NeuroSim V1.4 does (SPEC_CHIP.md section 0).
+    the count is truncated once, as DNN+NeuroSim V1.4 does (docs/validation.md).
 
     Args:
         design: ``*batch``.

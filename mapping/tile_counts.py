@@ -4,7 +4,7 @@ Two kinds of tile share a chip. A layer whose kernel is the most common one and 
 of a subarray gets one PE per kernel position (Peng et al., ISCAS 2019, doi:10.1109/ISCAS.2019.
 8702715); every other layer is one im2col matrix cut into square tiles. Both kinds have one size
 each for the whole chip, found by halving from the widest layer and keeping the best utilisation
-(rules of DNN+NeuroSim V1.4, SPEC_CHIP.md section 1; all candidates are evaluated at once).
+(rules of DNN+NeuroSim V1.4, Peng et al., IEDM 2019; all candidates are evaluated at once).
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: Where the block comes from.
+PAPER = "Qin et al., TSB: Tiny Shared Block, ICCAD 2024, arXiv 2406.06544"
 #: Deepest block studied in the paper.
 MAX_DEPTH = 4
 

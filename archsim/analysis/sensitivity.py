@@ -21,17 +21,15 @@ from archsim.arch.technology import Technology
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
+from archsim.plan import MappingPlan
 from archsim.results.cost import CostBreakdown
-from archsim.results.sensitivity import METRICS, Elasticity
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.sensitivity import Elasticity
 from mapping.compile import compile_plan
 
-_METRICS: dict[str, Callable[[CostBreakdown], Tensor]] = {
-    "edp": lambda cost: cost.edp_Js,
-    "energy": lambda cost: cost.energy_J,
-    "latency": lambda cost: cost.latency_s,
-    "period": lambda cost: cost.period_s,
-    "area": lambda cost: cost.area_m2,
-}
+#: Cost and plan of designs.
+Priced = tuple[CostBreakdown, MappingPlan]
 
 #: Next value of a whole-number parameter: these double, all others grow by one.
 _DOUBLING = frozenset(
@@ -59,7 +57,9 @@ _LARGEST = {"last_layers": MAX_LAST_LAYERS, "rewritten_layers": MAX_LAST_LAYERS}
 def sensitivities(
     *, design: DesignBatch, table: LayerTable, points: Sequence[InsertionPoint] = ()
 ) -> tuple[Elasticity, ...]:
-    """Return the elasticities of every parameter that is not zero, largest EDP effect first.
+    """Return the elasticities of every parameter that is not zero, largest effect first.
+
+    That is the effect on the first metric of ``Place.SENSITIVITY``, the EDP.
 
     Args:
         design: shape ``()``.
@@ -67,17 +67,16 @@ def sensitivities(
         points: insertion points of the shared block.
     """
 
-    def cost_of(changed: DesignBatch) -> CostBreakdown:
+    def priced(changed: DesignBatch) -> Priced:
         plan = compile_plan(design=changed, table=table, points=points, merge_alike=True)
-        return evaluate(design=changed, plan=plan)
+        return evaluate(design=changed, plan=plan), plan
 
-    found = _continuous(design, cost_of) + _stepped(design, cost_of)
-    return tuple(sorted(found, key=lambda entry: -abs(entry.values.get("edp") or 0.0)))
+    found = _continuous(design, priced) + _stepped(design, priced)
+    first = shown_in(Place.SENSITIVITY)[0].stem
+    return tuple(sorted(found, key=lambda entry: -abs(entry.values.get(first) or 0.0)))
 
 
-def _continuous(
-    design: DesignBatch, cost_of: Callable[[DesignBatch], CostBreakdown]
-) -> list[Elasticity]:
+def _continuous(design: DesignBatch, priced: Callable[[DesignBatch], Priced]) -> list[Elasticity]:
     """Elasticities of continuous parameters and technology constants, by autograd."""
     leaves: dict[str, Tensor] = {}
     fields: dict[str, Tensor] = {}
@@ -96,17 +95,17 @@ def _continuous(
         fields["v_read_V"] = constants["v_read_V"]
         del leaves["chip.read.voltage"]
     technology = dataclasses.replace(design.technology, **constants)
-    cost = cost_of(design.replace(technology=technology, **fields))
+    cost, plan = priced(design.replace(technology=technology, **fields))
     values: dict[str, dict[str, float]] = {path: {} for path in leaves}
-    for metric in METRICS:
-        target = _METRICS[metric](cost)
+    for metric in shown_in(Place.SENSITIVITY):
+        target = metric.in_si(cost, plan)
         gradients = torch.autograd.grad(
             target, list(leaves.values()), retain_graph=True, allow_unused=True
         )
         for (path, leaf), gradient in zip(leaves.items(), gradients, strict=True):
             if gradient is not None:
                 scaled = (gradient * leaf.detach()).sum() / target.detach()
-                values[path][metric] = float(scaled)
+                values[path][metric.stem] = float(scaled)
     return [
         Elasticity(path, "continuous", float(leaf.detach().flatten()[0]), None, values[path])
         for path, leaf in leaves.items()
@@ -121,9 +120,7 @@ def _next(name: str, value: float) -> float:
     return 2 * value if name in _DOUBLING else value + 1
 
 
-def _stepped(
-    design: DesignBatch, cost_of: Callable[[DesignBatch], CostBreakdown]
-) -> list[Elasticity]:
+def _stepped(design: DesignBatch, priced: Callable[[DesignBatch], Priced]) -> list[Elasticity]:
     """Elasticities of whole-number parameters from one step, all steps as one batch."""
     names = [
         name for name, parameter in DesignBatch.parameters().items() if parameter.kind == "integer"
@@ -137,17 +134,17 @@ def _stepped(
         column[index + 1] = value
         batch = batch.replace(**{name: column})
     with torch.no_grad():
-        cost = cost_of(batch)
-        totals = {metric: _METRICS[metric](cost).tolist() for metric in METRICS}
+        cost, plan = priced(batch)
+        totals = {
+            metric.stem: metric.in_si(cost, plan).tolist() for metric in shown_in(Place.SENSITIVITY)
+        }
         feasible = cost.feasible.tolist()
     found = []
     for index, name in enumerate(names):
         if not feasible[index + 1] or now[index] <= 0:
             continue
         ratio = math.log(after[index] / now[index])
-        values = {
-            metric: math.log(row[index + 1] / row[0]) / ratio for metric, row in totals.items()
-        }
+        values = {stem: math.log(row[index + 1] / row[0]) / ratio for stem, row in totals.items()}
         if any(values.values()):
             path = DesignBatch.parameters()[name].path
             found.append(Elasticity(path, "integer", now[index], after[index], values))

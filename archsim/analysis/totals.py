@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
@@ -13,27 +13,14 @@ from archsim.arch.design import ADC_KINDS, ADC_MODELS, DesignBatch
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
-from archsim.results.cost import CostBreakdown
+from archsim.results.columns import FEASIBLE
+from archsim.results.metric import Metric, Place
+from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
 
 #: Designs per chunk: large enough to hide the interpreter, small enough for the cache
 #: (benchmarks/README.md).
 DEFAULT_CHUNK = 4096
-
-#: Totals that a batch yields, SI, ``(n,)``.
-TOTALS: dict[str, Callable[[CostBreakdown], Tensor]] = {
-    "area_m2": lambda cost: cost.area_m2,
-    "dynamic_energy_J": lambda cost: cost.dynamic_energy_J,
-    "leakage_energy_J": lambda cost: cost.leakage_energy_J,
-    "latency_s": lambda cost: cost.latency_s,
-    "period_s": lambda cost: cost.period_s,
-    "edp_Js": lambda cost: cost.edp_Js,
-    "edp_period_Js": lambda cost: cost.edp_period_Js,
-    "write_pulses": lambda cost: cost.programming.write_pulses,
-    "programming_time_s": lambda cost: cost.programming.time_s,
-    "programming_energy_J": lambda cost: cost.programming.energy_J,
-    "feasible": lambda cost: cost.feasible,
-}
 
 
 def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
@@ -43,7 +30,7 @@ def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
         yield design.index(slice(start, min(start + size, count)))
 
 
-def by_laws(design: DesignBatch) -> Tensor | None:
+def by_distributions(design: DesignBatch) -> Tensor | None:
     """Return an order that puts designs of the same laws together; None if all have the same.
 
     A law that no design of a chunk uses is not evaluated.
@@ -58,21 +45,26 @@ def evaluate_totals(
     design: DesignBatch,
     table: LayerTable,
     points: Sequence[InsertionPoint] = (),
+    metrics: Sequence[Metric] | None = None,
     chunk: int = DEFAULT_CHUNK,
     threads: int = 1,
     device: str | torch.device = "cpu",
 ) -> dict[str, Tensor]:
-    """Return the totals of every design of a batch; memory is bounded by the chunk.
+    """Return metrics of every design of a batch by column, SI, and whether it is feasible.
+
+    Memory is bounded by the chunk.
 
     Args:
         design: shape ``(n,)``.
         table: the network's layers.
         points: insertion points of the shared block.
+        metrics: which; None: those of sweeps.
         chunk: designs worked on at once per thread.
         threads: chunks worked on at once; each runs on one intra-op thread of torch.
         device: where the work is done, for example ``cuda``; totals come back to the CPU. A GPU
             wants larger chunks (10^5 and more).
     """
+    wanted = shown_in(Place.SWEEP) if metrics is None else metrics
     place = torch.device(device)
     # The engine makes its few constants on the default device.
     default = nullcontext() if place.type == "cpu" else place
@@ -83,9 +75,11 @@ def evaluate_totals(
             plan = compile_plan(design=piece, table=table, points=points, merge_alike=True)
             cost = evaluate(design=piece, plan=plan)
             (count,) = piece.batch_shape
-            return {name: get(cost).expand(count).cpu() for name, get in TOTALS.items()}
+            values = {metric.column: metric.in_column(cost, plan) for metric in wanted}
+            values[FEASIBLE] = cost.feasible
+            return {name: own.expand(count).cpu() for name, own in values.items()}
 
-    order = by_laws(design)
+    order = by_distributions(design)
     if order is not None:
         design = design.index(order)
     if threads == 1:
@@ -93,7 +87,7 @@ def evaluate_totals(
     else:
         with ThreadPoolExecutor(threads) as pool:
             rows = list(pool.map(one, chunks(design, chunk)))
-    totals = {name: torch.cat([row[name] for row in rows]) for name in TOTALS}
+    totals = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
     if order is None:
         return totals
     back = torch.argsort(order)

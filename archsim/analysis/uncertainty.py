@@ -22,21 +22,11 @@ from archsim.config.sourced import Quantity
 from archsim.errors import ConfigError
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.sensitivity import Interval
-from archsim.units import TO_SI, from_si
+from archsim.units import TO_SI
 
-#: Totals that get an interval: report name, total and unit.
-_TOTALS = (
-    ("area_mm2", "area_m2", "mm2"),
-    ("dynamic_energy_uJ", "dynamic_energy_J", "uJ"),
-    ("leakage_energy_uJ", "leakage_energy_J", "uJ"),
-    ("latency_us", "latency_s", "us"),
-    ("period_us", "period_s", "us"),
-    ("edp_uJ_us", "edp_Js", "uJ*us"),
-    ("write_pulses", "write_pulses", "1"),
-    ("programming_time_ms", "programming_time_s", "ms"),
-    ("programming_energy_uJ", "programming_energy_J", "uJ"),
-)
 #: Most draws accepted.
 MAX_SAMPLES = 1_000_000
 
@@ -69,7 +59,7 @@ def intervals(
     samples: int = 500,
     generator: torch.Generator,
 ) -> tuple[Interval, ...]:
-    """Return nominal value, median and 5th to 95th percentile of the totals.
+    """Return nominal value, median and 5th to 95th percentile of metrics, in report units.
 
     Args:
         resolved: configuration whose constants carry sigma or range.
@@ -86,23 +76,25 @@ def intervals(
         raise ConfigError(f"samples = {samples}; allowed: 20 to {MAX_SAMPLES}")
     base = DesignBatch.from_resolved(resolved, design)
     drawn = _draw(base, resolved, samples, generator)
-    totals = evaluate_totals(design=drawn, table=table, points=points)
+    metrics = shown_in(Place.UNCERTAINTY)
+    totals = evaluate_totals(design=drawn, table=table, points=points, metrics=metrics)
     nominal = evaluate_totals(
         design=DesignBatch.stack([base]).replace(rows=base.rows.expand(1)),
         table=table,
         points=points,
+        metrics=metrics,
     )
     levels = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
     found = []
-    for label, name, unit in _TOTALS:
-        low, median, high = torch.quantile(totals[name], levels).tolist()
+    for metric in metrics:
+        low, median, high = torch.quantile(totals[metric.column], levels).tolist()
         found.append(
             Interval(
-                name=label,
-                nominal=from_si(float(nominal[name][0]), unit),
-                low=from_si(low, unit),
-                median=from_si(median, unit),
-                high=from_si(high, unit),
+                name=metric.key,
+                nominal=metric.from_column(float(nominal[metric.column][0])),
+                low=metric.from_column(low),
+                median=metric.from_column(median),
+                high=metric.from_column(high),
             )
         )
     return tuple(found)

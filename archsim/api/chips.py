@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archsim.config.resolve import resolve, tsb_preset_for
+from archsim.config.load import Setting
+from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
+from archsim.device import CellSpec
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module, load_network
 from archsim.util.checks import last_seed_of, seed_of
@@ -28,8 +30,12 @@ from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all, load_parameters, saved_method
 from tsb.data import load_dataset
 from tsb.monte_carlo import AccuracyStats, monte_carlo
-from tsb.program.chip import Chip, Placement, deploy
-from tsb.write_verify.selective import Masks, verify_all, verify_last_layers, verify_none
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.context import WriteContext
+from tsb.write_verify.policy.registry import write_masks
+from tsb.write_verify.policy.text import parse_choice
+from tsb.write_verify.selective import Masks
 
 
 def network_of(chip: str | Path) -> str:
@@ -41,7 +47,7 @@ def network_of(chip: str | Path) -> str:
     Raises:
         DataError: not a chip.
     """
-    return Chip.load(chip).network
+    return ProgrammedChip.load(chip).network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +66,12 @@ def deploy_chips(
     *,
     chips: int = 8,
     seed: int = 0,
-    device: str = "rram",
+    chip: str = DEFAULT_CHIP,
+    device: str | None = None,
     sigma: float | None = None,
-    bits_per_cell: int = 2,
-    weight_bits: int = 8,
+    bits_per_cell: int | None = None,
+    weight_bits: int | None = None,
+    encoding: str | None = None,
     scaling: str = "tensor",
     write: str = "none",
     options: Mapping[str, object] | None = None,
@@ -76,12 +84,16 @@ def deploy_chips(
         out: folder, made if it is not there.
         chips: how many; their seeds count up from ``seed``.
         seed: of the first chip; that of the last is at most 2^32 - 1.
-        device: preset.
-        sigma: replaces the device's spread.
-        bits_per_cell: K.
-        weight_bits: M.
+        chip: preset or YAML file of the chip's design.
+        device: replaces the chip's; preset or YAML file.
+        sigma: replaces the device's spread; relative to the range of conductance.
+        bits_per_cell: K; None: the chip's.
+        weight_bits: M; None: the chip's.
+        encoding: one of :data:`archsim.device.ENCODINGS`; None: as the chip stores weights, but
+            magnitude where it stores an offset code.
         scaling: what shares a full-scale conductance: ``tensor`` or ``column``.
-        write: which weights are write-verified: ``none``, ``all`` or ``last-layers:N``.
+        write: which weights are write-verified: a policy that needs no data, with its number where
+            it takes one, e.g. ``all``, ``last-layers:2`` or ``magnitude:0.1``.
         options: of the network, e.g. ``{"widths": [16, 32, 64]}``; they come before those that the
             checkpoint names.
 
@@ -91,21 +103,25 @@ def deploy_chips(
     if chips < 1:
         raise ConfigError(f"chips = {chips}; allowed: 1 or more")
     last_seed_of(seed, chips, what="chips")
-    own = resolve(
-        device=device, overrides=(f"chip.precision.bits_per_cell={bits_per_cell}",)
-    ).device
-    cell = CellModel.from_device(own, weight_bits=weight_bits, bits_per_cell=bits_per_cell)
-    placement = Placement(cell=cell if sigma is None else cell.but(sigma=sigma), scaling=scaling)
+    choice = parse_choice(write, field="write (--write)")
+    given = {"bits_per_cell": bits_per_cell, "weight_bits": weight_bits}
+    resolved = resolve(
+        chip=chip,
+        device=device,
+        overrides=[Setting(f"chip.precision.{k}", v) for k, v in given.items() if v is not None],
+    )
+    spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
+    placement = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
-    masks = _masks(write, model)
+    masks = _masks(choice, model, placement, seed)
     folder = _made(Path(out))
     paths = []
-    for own_seed in range(seed, seed + chips):
-        path = folder / f"chip-{own_seed}.safetensors"
-        chip = deploy(
-            model, placement, seed=own_seed, network=network, options=chosen, verified=masks
+    for chip_seed in range(seed, seed + chips):
+        path = folder / f"chip-{chip_seed}.safetensors"
+        programmed = deploy(
+            model, placement, seed=chip_seed, network=network, options=chosen, verified=masks
         )
-        chip.save(path)
+        programmed.save(path)
         paths.append(path)
     return paths
 
@@ -130,22 +146,18 @@ def _trained(
     return model, chosen
 
 
-def _masks(write: str, model: nn.Module) -> Masks:
-    """Return which weights are write-verified.
+def _masks(choice: Choice, model: nn.Module, placement: WeightStorage, seed: int) -> Masks:
+    """Return which weights are write-verified, the same on all chips.
 
     Raises:
-        ConfigError: no such choice, or more layers than there are.
+        ConfigError: more layers than there are.
     """
-    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
-    kind, _, count = write.partition(":")
-    if write in ("none", "all"):
-        return (verify_all if write == "all" else verify_none)(weights)
-    if kind == "last-layers" and count.isdecimal():
-        return verify_last_layers(weights, int(count))
-    raise ConfigError(
-        f"write (--write) = '{write}'; allowed: none, all, last-layers:N with N up to "
-        f"{len(weights)}"
+    context = WriteContext(
+        weights={name: weight.detach() for name, weight in mapped_weights(model).items()},
+        std_of=placement.std_of,
+        generator=torch.Generator().manual_seed(seed),
     )
+    return write_masks(choice, context)
 
 
 def tune_chips(
@@ -195,6 +207,7 @@ def tune_chips(
             sigma=_written_sigma(placement.cell, verify) if sigma is None else sigma,
             weight_bits=placement.cell.weight_bits,
             bits_per_cell=placement.cell.bits_per_cell,
+            encoding=placement.cell.encoding,
             scaling=placement.scaling,
         ),
         seed=seed,
@@ -220,7 +233,7 @@ def tune_chips(
 
 
 def _check_none_diverged(
-    chips: Sequence[Chip], diverged: Sequence[bool], learning_rate: float
+    chips: Sequence[ProgrammedChip], diverged: Sequence[bool], learning_rate: float
 ) -> None:
     """Name the chips for which nothing was saved.
 
@@ -297,12 +310,12 @@ def evaluate_chips(
 
 def _open_chips(
     paths: Sequence[str | Path], method: str
-) -> tuple[list[Chip], Carrier, list[Correction]]:
+) -> tuple[list[ProgrammedChip], Carrier, list[Correction]]:
     """Read chips of one network, and attach corrections to it."""
     if not paths:
         raise ConfigError("no chips; give the files that archsim deploy wrote")
-    first = Chip.load(paths[0])
-    chips = [first, *(Chip.load(path, network=first.network) for path in paths[1:])]
+    first = ProgrammedChip.load(paths[0])
+    chips = [first, *(ProgrammedChip.load(path, network=first.network) for path in paths[1:])]
     for path, chip in zip(paths, chips, strict=True):
         if chip.options != first.options:
             raise DataError(
@@ -319,7 +332,7 @@ def _open_chips(
     return chips, carrier, corrections
 
 
-def _load_chip(chip: Chip, model: nn.Module, path: str | Path) -> None:
+def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None:
     try:
         chip.load_into(model)
     except DataError as error:

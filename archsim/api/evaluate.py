@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.errors import ConfigError, DataError, close_matches
-from tsb.study import open_run, summarise, with_choice
+from archsim.results.method_row import MethodRow, frame_of
+from archsim.results.recommend import with_choice
+from tsb.study import method_rows, open_run
 from tsb.study.units import backbone_units
 
 if TYPE_CHECKING:
@@ -32,19 +34,45 @@ def evaluate(
         ConfigError: a method that the run has not, or a share that no method keeps to.
         DataError: not a run, damaged, or nothing in it is finished.
     """
+    frame = frame_of(_decided(run, methods, max_verified))
+    return frame[frame["method"].isin(methods)] if methods else frame
+
+
+def evaluated_rows(
+    run: str | Path, *, methods: Sequence[str] = (), max_verified: int | float | None = None
+) -> tuple[MethodRow, ...]:
+    """Return the rows of the table of :func:`evaluate`, typed.
+
+    Args:
+        run: its folder.
+        methods: only these; none for all.
+        max_verified: as of :func:`evaluate`.
+
+    Raises:
+        ConfigError: as :func:`evaluate`.
+        DataError: as :func:`evaluate`.
+    """
+    rows = _decided(run, methods, max_verified)
+    return tuple(row for row in rows if not methods or row.method in methods)
+
+
+def _decided(
+    run: str | Path, methods: Sequence[str], max_verified: int | float | None
+) -> tuple[MethodRow, ...]:
+    """Return all rows of a run, with what is chosen among some of its methods."""
     opened = open_run(run)
-    frame = summarise(opened.study, opened.folder)
-    if frame.empty:
+    rows = method_rows(opened.study, opened.folder)
+    if not rows:
         raise DataError(f"{run}: no method is finished yet; archsim train goes on with it")
-    known = list(dict.fromkeys(frame["method"]))
+    known = list(dict.fromkeys(row.method for row in rows))
     for name in methods:
         if name not in known:
             raise ConfigError(
                 f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
             )
-    if methods:
-        frame = frame[frame["method"].isin(methods)]
-    return with_choice(frame, max_verified)
+    asked = [row for row in rows if row.method in (methods or known)]
+    decided = {(row.method, row.sigma): row for row in with_choice(asked, max_verified)}
+    return tuple(decided.get((row.method, row.sigma), row) for row in rows)
 
 
 def learning_curves(run: str | Path) -> pandas.DataFrame:

@@ -15,8 +15,8 @@ from archsim.analysis import sensitivity, uncertainty
 from archsim.arch.design import DesignBatch
 from archsim.config.load import Override
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
+from archsim.config.rules import check
 from archsim.cost.engine import evaluate
-from archsim.errors import ConfigError
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.insertion import InsertionPoint
@@ -137,17 +137,7 @@ def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
     """Compile a graph and price the plan."""
     batch = DesignBatch.from_resolved(resolved, design)
     table, points = _matrices(graph, resolved, design)
-    programming = resolved.chip.programming
-    asked = {
-        "last_layers": programming.last_layers if programming.policy == "last-layers" else 0,
-        "rewritten_layers": programming.rewritten_layers,
-    }
-    for name, count in asked.items():
-        if count > len(table):
-            raise ConfigError(
-                f"chip.programming.{name} = {count}: {graph.name} has {len(table)} layers with "
-                f"weights; allowed: {int(name == 'last_layers')} to {len(table)}"
-            )
+    check(resolved, network=graph.name, layers=len(table))
     plan = compile_plan(design=batch, table=table, points=points)
     cost = evaluate(design=batch, plan=plan)
     return MapResult(graph.name, design, graph, resolved, plan, cost)

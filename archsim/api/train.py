@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from archsim.config.study import Study, load_study
+from archsim.config.study import Study
 from archsim.errors import ConfigError, close_matches
+from archsim.results.metrics import check_published
 from tsb.compute_device import compute_device
 from tsb.study import StudyRun, open_run, run_study
+from tsb.study.load import load_study
 from tsb.study.run import News
 
 #: Study of ``archsim train`` when none is named: runs on the data that come with archsim.
@@ -74,6 +76,7 @@ def train(
     """
     compute_device(device, jobs=jobs)
     loaded = study if isinstance(study, Study) else load_study(study, overrides)
+    check_published(loaded)
     chosen = select_methods(loaded, methods)
     run = open_run(out or Path("runs") / chosen.name, chosen)
     root = None if data_root is None else str(data_root)

@@ -9,19 +9,21 @@ in ``archsim.config.schema``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from archsim.arch.parameters import Kind, Parameter, ParameterTable
 from archsim.arch.technology import Technology
+from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
+from archsim.config.schema.device import relative_to_range
 from archsim.config.sourced import Quantity
 from archsim.errors import ConfigError, close_matches
-
-Kind = Literal["continuous", "integer", "choice", "flag"]
 
 #: The three placements of the shared block, in code order.
 DESIGNS = ("none", "common", "separate")
@@ -43,20 +45,15 @@ CORRECTED_LAYERS = ("linear", "all")
 SIGMA_PROFILES = ("uniform", "weight", "level")
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """Where a field of :class:`DesignBatch` comes from and how it may vary."""
-
-    path: str
-    kind: Kind
-    choices: tuple[str, ...] = ()
-    default: float = 0.0
-
-
 def _parameter(
-    path: str, kind: Kind = "continuous", choices: tuple[str, ...] = (), default: float = 0.0
+    path: str,
+    kind: Kind = "continuous",
+    choices: tuple[str, ...] = (),
+    default: float = 0.0,
+    **other: str,
 ) -> Any:
-    return field(metadata={"parameter": Parameter(path, kind, choices, default)})
+    parameter = Parameter(path, kind, choices, default, **other)
+    return field(metadata={"parameter": parameter})
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +80,7 @@ class DesignBatch:
     adc_kind: Tensor = _parameter("chip.adc.kind", "choice", ADC_KINDS)
     adc_bits: Tensor = _parameter("chip.adc.bits", "integer")
     adc_model: Tensor = _parameter("chip.adc.model", "choice", ADC_MODELS)
-    v_read_V: Tensor = _parameter("chip.read.voltage")
+    v_read_V: Tensor = _parameter("chip.read.voltage", fallback="technology.v_read")
     v_access_V: Tensor = _parameter("chip.read.access_voltage")
     access_ratio: Tensor = _parameter("chip.read.access_resistance_ratio")
     adc_empty_power_W: Tensor = _parameter("chip.read.adc_empty_power")
@@ -106,10 +103,14 @@ class DesignBatch:
     max_pulses: Tensor = _parameter("device.write_verify.max_pulses", "integer", default=1.0)
     step_gain: Tensor = _parameter("device.write_verify.step_gain", default=1.0)
     step_sigma: Tensor = _parameter("device.write_verify.step_sigma")
-    verify_noise: Tensor = _parameter("device.verify_noise_sigma")
+    verify_noise: Tensor = _parameter(
+        "device.verify_noise_sigma", fallback="device.read_noise_sigma"
+    )
     stuck_on_rate: Tensor = _parameter("device.stuck_on_rate")
     stuck_off_rate: Tensor = _parameter("device.stuck_off_rate")
-    write_policy: Tensor = _parameter("chip.programming.policy", "choice", POLICIES)
+    write_policy: Tensor = _parameter(
+        "chip.programming.policy", "choice", POLICIES, needs="device.write_verify"
+    )
     last_layers: Tensor = _parameter("chip.programming.last_layers", "integer")
     rewritten_layers: Tensor = _parameter("chip.programming.rewritten_layers", "integer")
     verified_fraction: Tensor = _parameter("chip.programming.fraction")
@@ -211,6 +212,16 @@ class DesignBatch:
         }
 
     @classmethod
+    def inputs(cls) -> dict[str, Parameter]:
+        """Return every setting that a field depends on, by path."""
+        parameters = cls.parameters().values()
+        by_path = {parameter.path: parameter for parameter in parameters}
+        fallbacks = [parameter.fallback for parameter in parameters if parameter.fallback]
+        blocks = [parameter.needs for parameter in parameters if parameter.needs]
+        by_path |= {path: Parameter(path, "continuous") for path in fallbacks}
+        return by_path | {path: Parameter(path, "block") for path in blocks}
+
+    @classmethod
     def from_resolved(cls, resolved: Resolved, design: str = "none") -> DesignBatch:
         """Convert one checked configuration to a design of shape ``()``.
 
@@ -226,21 +237,19 @@ class DesignBatch:
                 f"design = '{design}'; allowed: {', '.join(DESIGNS)}."
                 + close_matches(design, DESIGNS)
             )
-        technology = Technology.from_file(resolved.technology)
-        values: dict[str, Tensor] = {}
-        for name, parameter in cls.parameters().items():
-            value = design if parameter.path == "design" else _look_up(resolved, parameter.path)
-            values[name] = _to_tensor(value, parameter)
-        if resolved.device.write_verify is None:  # nothing to verify, whoever should be
-            values["write_policy"] = _to_tensor("none", cls.parameters()["write_policy"])
-        if resolved.device.verify_noise_sigma is None:
-            noise = resolved.device.read_noise_sigma
-            values["verify_noise"] = _to_tensor(noise, cls.parameters()["verify_noise"])
-        if resolved.chip.read.voltage is None:
-            values["v_read_V"] = technology.v_read_V
-        batch = cls(technology=technology, **values)
-        _check_write_power(batch)
-        return batch
+        table = ParameterTable.of(resolved, design, cls.inputs())
+        return cls.of(table, Technology.from_file(resolved.technology))
+
+    @classmethod
+    def of(cls, table: ParameterTable, technology: Technology) -> DesignBatch:
+        """Return the designs of a table of settings: defaults in place of null.
+
+        Args:
+            table: with :meth:`inputs`, ``*batch``.
+            technology: of all of them.
+        """
+        fields = {name: parameter.field(table) for name, parameter in cls.parameters().items()}
+        return cls(technology=technology, **fields)
 
     @classmethod
     def stack(cls, designs: Sequence[DesignBatch]) -> DesignBatch:
@@ -267,6 +276,18 @@ class DesignBatch:
         }
         fields: dict[str, Any] = converted
         return dataclasses.replace(self, **fields)
+
+    def updated(self, table: ParameterTable, changed: Collection[str]) -> DesignBatch:
+        """Return a copy with the fields computed anew that depend on some settings.
+
+        Args:
+            table: all settings, ``*batch``.
+            changed: paths of the settings that differ from those of this design.
+        """
+        known, users = self.parameters(), _users()
+        names = {name for path in changed for name in users.get(path, ())}
+        fields = {name: known[name].field(table) for name in known if name in names}
+        return self.replace(**fields)
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -319,7 +340,7 @@ class DesignBatch:
         """
         if not bool(self.spread_of_maximum.any()):
             return self.sigma.new_ones(())
-        of_range = 1 / (1 - self.r_on_ohm / self.r_off_ohm)
+        of_range = relative_to_range(self.r_on_ohm, self.r_off_ohm)
         return torch.where(self.spread_of_maximum & ~self.is_sram, of_range, 1.0)
 
     @property
@@ -342,19 +363,14 @@ class DesignBatch:
         return self.weight_slices * torch.where(self.is_differential, 2.0, 1.0)
 
 
-def _check_write_power(design: DesignBatch) -> None:
-    """Refuse a power limit below what a single row takes.
-
-    Raises:
-        ConfigError: says how much that is.
-    """
-    limit_W, row_W = float(design.write_power_W), float(design.row_write_W)
-    if limit_W < row_W * (1 - 1e-9):
-        raise ConfigError(
-            f"chip.programming.max_power = {limit_W * 1e3:.4g} mW: one row of "
-            f"{float(design.cols):g} cells takes {row_W * 1e3:.4g} mW; allowed: that or more, or "
-            "null"
-        )
+@cache
+def _users() -> dict[str, tuple[str, ...]]:
+    """Return the fields that depend on each setting, by its path."""
+    known = DesignBatch.parameters().items()
+    return {
+        path: tuple(name for name, parameter in known if path in parameter.inputs)
+        for path in DesignBatch.inputs()
+    }
 
 
 def _join(tensors: Sequence[Tensor]) -> Tensor:
@@ -369,27 +385,5 @@ def quantity_at(resolved: Resolved, path: str) -> Quantity | None:
     """Return the sourced constant at a dotted path; None for anything else."""
     if "." not in path:
         return None
-    value = _look_up(resolved, path)
+    value = look_up(resolved, path)
     return value if isinstance(value, Quantity) else None
-
-
-def _look_up(resolved: Resolved, path: str) -> Any:
-    """Follow a dotted path; a part that is absent gives None."""
-    value: Any = resolved
-    for key in path.split("."):
-        value = None if value is None else getattr(value, key)
-    return value
-
-
-def _to_tensor(value: Any, parameter: Parameter) -> Tensor:
-    """Convert one configuration value to its tensor; an absent one to the parameter's default."""
-    if isinstance(value, Quantity):
-        value = value.si
-    if value is None:
-        value = parameter.choices[0] if parameter.choices else parameter.default
-    if parameter.kind == "choice":
-        return torch.tensor(parameter.choices.index(value), dtype=torch.int64)
-    if parameter.kind == "flag":
-        flag = parameter.choices.index(value) == 1 if parameter.choices else bool(value)
-        return torch.tensor(flag)
-    return torch.tensor(float(value), dtype=torch.float64)

@@ -9,6 +9,7 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
+from tsb.write_verify.policy.text import policies_in_a_word
 
 
 @guarded
@@ -27,16 +28,32 @@ def deploy_command(
         int,
         typer.Option("--seed", help="Of the first chip, 0 to 2^32 - 1; the others count up."),
     ] = 0,
+    chip: options.ChipOption = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="NAME|FILE", help="archsim list devices")
-    ] = "rram",
+        str | None,
+        typer.Option(
+            "--device", metavar="NAME|FILE", help="Replaces the chip's; archsim list devices"
+        ),
+    ] = None,
     sigma: Annotated[
         float | None,
         typer.Option(
             "--sigma", help="Spread of one pulse. Default: the device's.", show_default=False
         ),
     ] = None,
-    bits_per_cell: Annotated[int, typer.Option("--bits-per-cell", min=1, max=8)] = 2,
+    bits_per_cell: Annotated[
+        int | None,
+        typer.Option("--bits-per-cell", min=1, max=8, help="Replaces the chip's."),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding",
+            help="Weights on cells: magnitude, offset, differential or separate-sign. Default: the "
+            "chip's, but magnitude where it stores an offset code.",
+            show_default=False,
+        ),
+    ] = None,
     scaling: Annotated[
         str,
         typer.Option("--scaling", help="What shares a full-scale conductance: tensor or column."),
@@ -44,7 +61,9 @@ def deploy_command(
     write: Annotated[
         str,
         typer.Option(
-            "--write", help="Which weights are write-verified: none, all or last-layers:N."
+            "--write",
+            metavar="|".join(policies_in_a_word()),
+            help="Which weights are write-verified (archsim list policies).",
         ),
     ] = "none",
     option: Annotated[
@@ -61,6 +80,7 @@ def deploy_command(
     """Program a trained network onto chips, once: each file holds what its cells really hold."""
     from archsim.api.chips import deploy_chips
     from archsim.config.load import parse_options
+    from archsim.config.resolve import DEFAULT_CHIP
 
     for path in deploy_chips(
         network,
@@ -68,9 +88,11 @@ def deploy_command(
         folder,
         chips=chips,
         seed=seed,
+        chip=chip or DEFAULT_CHIP,
         device=device,
         sigma=sigma,
         bits_per_cell=bits_per_cell,
+        encoding=encoding,
         scaling=scaling,
         write=write,
         options=parse_options(option or ()),

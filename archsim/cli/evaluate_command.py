@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +18,10 @@ from archsim.errors import ConfigError
 from archsim.util.checks import seed_of
 
 if TYPE_CHECKING:
-    import pandas
     from rich.console import Console
 
     from archsim.api.chips import ChipAccuracy
-
-Row = dict[Hashable, Any]
+    from archsim.results.method_row import MethodRow
 
 #: Version of the JSON of chips, and of that of a run: 2 has ``accuracy_of``, ``chosen`` and
 #: ``max_verified`` in place of ``best``, and ``accuracy`` is of the method chosen on validation.
@@ -120,7 +118,7 @@ def evaluate_command(
     if seed is not None:
         seed_of(seed)
     check_writable(out)
-    from archsim.api.evaluate import evaluate
+    from archsim.api.evaluate import evaluated_rows
 
     folders = [path for path in run if path.is_dir()]
     if folders and len(run) > 1:
@@ -138,8 +136,8 @@ def evaluate_command(
                 "--seed": seed,
             }
         )
-        frame = evaluate(run[0], methods=method or (), max_verified=max_verified)
-        _write_frame(run[0], frame, format, out, plot=plot, max_verified=max_verified)
+        rows = evaluated_rows(run[0], methods=method or (), max_verified=max_verified)
+        _write_rows(run[0], rows, format, out, plot=plot, max_verified=max_verified)
         return
     for option, value in (("--plot", plot), ("--max-verified", max_verified)):
         if value is not None:
@@ -195,17 +193,28 @@ def _check_unused(given: dict[str, object]) -> None:
 
 def write_run(folder: Path, format: Format, out: Path | None) -> None:
     """Write the table of a run, and its CSV and figures into its folder."""
-    from archsim.api.evaluate import evaluate
+    from archsim.api.evaluate import evaluated_rows
 
-    frame = evaluate(folder)
-    write_file(folder / _RESULTS, frame.to_csv(index=False).encode())
-    _figures(folder, frame)
-    _write_frame(folder, frame, format, out)
+    rows = evaluated_rows(folder)
+    write_file(folder / _RESULTS, _csv(rows).encode())
+    _figures(folder, rows)
+    _write_rows(folder, rows, format, out)
 
 
-def _write_frame(
+def _csv(rows: Sequence[MethodRow]) -> str:
+    from archsim.results.method_row import frame_of
+
+    return frame_of(rows).to_csv(index=False)
+
+
+def _has_sigmas(rows: Sequence[MethodRow]) -> bool:
+    """Whether there is a gap to draw against sigma."""
+    return len({row.sigma for row in rows}) > 1
+
+
+def _write_rows(
     folder: Path,
-    frame: pandas.DataFrame,
+    rows: Sequence[MethodRow],
     format: Format,
     out: Path | None,
     *,
@@ -217,21 +226,20 @@ def _write_frame(
         from reports.figures.gap import save_gap
         from reports.figures.methods import save_methods
 
-        several = frame["sigma"].nunique() > 1
-        (save_gap if several else save_methods)(frame, plot)
+        (save_gap if _has_sigmas(rows) else save_methods)(rows, plot)
         for path in (plot, plot.with_suffix(".csv")):
             typer.echo(f"wrote {path}", err=True)
     if format is Format.JSON:
-        deliver(json_text(_json(frame, max_verified)), out)
+        deliver(json_text(_json([row.without_nan() for row in rows], max_verified)), out)
     elif format is Format.CSV:
-        deliver(frame.to_csv(index=False), out)
+        deliver(_csv(rows), out)
     else:
         from archsim.cli import render
 
-        render.present(functools.partial(_draw, folder, frame, max_verified), out)
+        render.present(functools.partial(_draw, folder, rows, max_verified), out)
 
 
-def _figures(folder: Path, frame: pandas.DataFrame) -> None:
+def _figures(folder: Path, rows: Sequence[MethodRow]) -> None:
     from archsim.api.evaluate import learning_curves
     from reports.figures.gap import save_gap
     from reports.figures.learning_curve import save_learning_curves
@@ -239,46 +247,42 @@ def _figures(folder: Path, frame: pandas.DataFrame) -> None:
     from reports.figures.style import save
 
     save_learning_curves(learning_curves(folder), folder / _CURVES)
-    save(draw_methods(collect_methods(frame)), folder / _METHODS)
+    save(draw_methods(collect_methods(rows)), folder / _METHODS)
     written = [folder / _RESULTS, folder / _CURVES, folder / _METHODS]
-    if frame["sigma"].nunique() > 1:
-        save_gap(frame, folder / _GAPS)
+    if _has_sigmas(rows):
+        save_gap(rows, folder / _GAPS)
         written.append(folder / _GAPS)
     for path in written:
         typer.echo(f"wrote {path}", err=True)
 
 
-def _json(frame: pandas.DataFrame, max_verified: float | None) -> dict[str, Any]:
-    rows = [
-        {key: None if value != value else value for key, value in row.items()}
-        for row in frame.astype(object).to_dict("records")
-    ]
+def _json(rows: Sequence[MethodRow], max_verified: float | None) -> dict[str, Any]:
     entries = [
         {
-            "method": row["method"],
-            "sigma": row["sigma"],
+            "method": row.method,
+            "sigma": row.sigma,
             "accuracy": _accuracy(row),
-            **{str(key): value for key, value in row.items() if key not in _NAMED},
+            **{key: value for key, value in row.record().items() if key not in _NAMED},
         }
         for row in rows
     ]
-    chosen = [row for row in rows if row["chosen"]]
+    chosen = [row for row in rows if row.chosen]
     shown, highest = _shown(rows, chosen, max_verified)
-    lacks = [row for row in rows if row["choice_lacks"]]
+    lacks = [row for row in rows if row.choice_lacks]
     return {
         "schema": _RUN_SCHEMA,
         "accuracy": _accuracy(shown),
-        "accuracy_of": {"method": shown["method"], "sigma": shown["sigma"], "highest": highest},
-        "chosen": [{key: row[key] for key in _CHOSEN_KEYS} for row in chosen],
-        "not_comparable": [{key: row[key] for key in _LACKS_KEYS} for row in lacks],
+        "accuracy_of": {"method": shown.method, "sigma": shown.sigma, "highest": highest},
+        "chosen": [{key: getattr(row, key) for key in _CHOSEN_KEYS} for row in chosen],
+        "not_comparable": [{key: getattr(row, key) for key in _LACKS_KEYS} for row in lacks],
         "max_verified": max_verified,
         "methods": entries,
     }
 
 
 def _shown(
-    rows: list[Row], chosen: list[Row], max_verified: float | None
-) -> tuple[Row, str | None]:
+    rows: Sequence[MethodRow], chosen: Sequence[MethodRow], max_verified: float | None
+) -> tuple[MethodRow, str | None]:
     """Return whose accuracy stands first, and of what it is the highest, None if of nothing.
 
     Raises:
@@ -288,34 +292,30 @@ def _shown(
         return chosen[0], "validation_accuracy"
     if max_verified is not None:
         raise ConfigError(f"--max-verified {max_verified:g}: no method can be chosen within it")
-    if any(row["validation_accuracy"] is not None for row in rows):
+    if any(row.validation_accuracy is not None for row in rows):
         return rows[0], None
     # Results of before validation accuracies were recorded have nothing else to go by.
     return max(
-        (row for row in rows if row["sigma"] == rows[0]["sigma"]), key=_mean_accuracy
+        (row for row in rows if row.sigma == rows[0].sigma), key=lambda row: row.accuracy or 0.0
     ), "accuracy"
 
 
-def _accuracy(row: Row) -> dict[str, Any]:
-    return {key: row[column] for key, column in _ACCURACY.items()}
-
-
-def _mean_accuracy(row: Row) -> float:
-    return float(row["accuracy"])
+def _accuracy(row: MethodRow) -> dict[str, Any]:
+    return {key: getattr(row, column) for key, column in _ACCURACY.items()}
 
 
 def _draw(
-    folder: Path, frame: pandas.DataFrame, max_verified: float | None, console: Console
+    folder: Path, rows: Sequence[MethodRow], max_verified: float | None, console: Console
 ) -> None:
     from rich.text import Text
 
     from archsim.cli import render
     from reports.tables import study as tables
 
-    render.show(console, Text(tables.heading(folder.name, frame), style="bold"))
-    for table in (tables.accuracy(frame), tables.effort(frame)):
+    render.show(console, Text(tables.heading(folder.name, rows), style="bold"))
+    for table in (tables.accuracy(rows), tables.effort(rows)):
         render.show(console, render.gap(render.grid(table, group_by="sigma")))
-    title, lines = tables.choice(frame, max_verified)
+    title, lines = tables.choice(rows, max_verified)
     if lines:
         render.show(console, render.gap(render.bullets(title, lines)))
-    render.show(console, render.gap(render.bullets("How to read it", tables.notes(frame))))
+    render.show(console, render.gap(render.bullets("How to read it", tables.notes(rows))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,8 +30,12 @@ class Kind(StrEnum):
     TECHNOLOGIES = "technologies"
     OFF_CHIP = "off-chip"
     TSB = "tsb"
+    POLICIES = "policies"
     STUDIES = "studies"
     SWEEPS = "sweeps"
+    CORRECTIONS = "corrections"
+    METRICS = "metrics"
+    DATA = "data"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -55,8 +60,12 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation")
+_LONG = ("description", "licence", "citation", "options", "priced_as", "shown", "source")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
+_CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
+_DATA_KEYS = ("name", "input", "classes", "licence")
+_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown", "source")
+_POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
 
 @guarded
@@ -66,9 +75,9 @@ def list_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """List networks, presets or studies with a description each."""
+    """List networks, presets, studies or what the code knows by name, described in a line each."""
     check_writable(out)
-    keys, items = _networks() if kind is Kind.NETWORKS else _presets(kind)
+    keys, items = _IN_CODE[kind]() if kind in _IN_CODE else _presets(kind)
     if format is Format.JSON:
         deliver(json_text({"schema": _SCHEMA, "kind": kind.value, "items": items}), out)
     elif format is Format.CSV:
@@ -96,6 +105,81 @@ def _networks() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.correction.options import options_of
+    from tsb.correction.registry import CORRECTIONS, example
+
+    return _CORRECTION_KEYS, [
+        {
+            "name": name,
+            "description": own.description,
+            "options": "; ".join(option.words() for option in options_of(own).values()),
+            "stored_in": "cells" if own.in_cells else "registers",
+            "priced_as": example(name).hardware().words(),
+            "citation": own.citation,
+        }
+        for name, own in CORRECTIONS.items()
+    ]
+
+
+def _metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from archsim.results.metric import Place
+    from archsim.results.metrics import all_metrics
+
+    return _METRIC_KEYS, [
+        {
+            "key": metric.key,
+            "title": metric.title,
+            "unit": metric.shown_unit,
+            "direction": metric.direction,
+            "description": metric.about,
+            "shown": ", ".join(place for place in Place if place in metric.shown),
+        }
+        for metric in all_metrics()
+    ]
+
+
+def _policies() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.write_verify.policy.registry import policies
+
+    return _POLICY_KEYS, [
+        {
+            "name": policy.name,
+            "description": policy.description,
+            "by_score": policy.by_score,
+            "takes": ", ".join(policy.takes) or None,
+            "needs_data": policy.needs_data,
+            "source": policy.source,
+        }
+        for policy in policies()
+    ]
+
+
+def _data() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.data import dataset_names
+    from tsb.data.sources import source
+
+    return _DATA_KEYS, [
+        {
+            "name": name,
+            "input": "x".join(map(str, source(name).shape)),
+            "classes": source(name).num_classes,
+            "licence": source(name).licence,
+        }
+        for name in dataset_names()
+    ]
+
+
+#: What is listed from code; all other kinds are files.
+_IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
+    Kind.NETWORKS: _networks,
+    Kind.CORRECTIONS: _corrections,
+    Kind.POLICIES: _policies,
+    Kind.METRICS: _metrics,
+    Kind.DATA: _data,
+}
+
+
 def _presets(kind: Kind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from archsim.config.load import load_preset, preset_names
 
@@ -117,6 +201,8 @@ def _short(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
@@ -125,6 +211,10 @@ _HEADS = {
     "max_bits_per_cell": "bits",
     "spread_reference": "of",
     "write_verify": "verify",
+    "stored_in": "stored in",
+    "priced_as": "priced as",
+    "by_score": "by score",
+    "needs_data": "needs data",
 }
 
 

@@ -14,20 +14,11 @@ from archsim.cli.options import Design, Format
 from archsim.cli.output import check_writable
 from archsim.cli.program_output import show_curve, show_programmed
 from archsim.errors import ConfigError
+from tsb.write_verify.policy.none import NoWeights
+from tsb.write_verify.policy.registry import names_of, names_taking, policies, policy_named
 
-
-class Policy(StrEnum):
-    """Who is write-verified: :data:`tsb.program.choice.POLICIES`, without its imports."""
-
-    NONE = "none"
-    ALL = "all"
-    TSB = "tsb"
-    LAST_LAYERS = "last-layers"
-    MAGNITUDE = "magnitude"
-    RANDOM = "random"
-    SWIM = "swim"
-    U_SWIM = "u-swim"
-    FISHER = "fisher"
+#: Nothing is verified unless a policy is named.
+_NONE = NoWeights.name
 
 
 class Granularity(StrEnum):
@@ -64,14 +55,19 @@ def program_command(
         ),
     ] = None,
     policy: Annotated[
-        Policy, typer.Option("--policy", help="Who is write-verified.")
-    ] = Policy.NONE,
+        str,
+        typer.Option(
+            "--policy",
+            metavar="|".join(names_of(policies())),
+            help="Who is write-verified (archsim list policies).",
+        ),
+    ] = _NONE,
     fraction: Annotated[
         float | None,
         typer.Option(
             "--fraction",
             help="Share of the weights, 0 to 1, for the policies by score "
-            "(magnitude, random, swim, u-swim, fisher). Default: 0.1.",
+            f"({', '.join(names_taking('fraction'))}). Default: 0.1.",
             show_default=False,
         ),
     ] = None,
@@ -79,7 +75,7 @@ def program_command(
         int | None,
         typer.Option(
             "--last-layers",
-            help="How many, for the policy last-layers. Default: 1.",
+            help=f"How many, for {', '.join(names_taking('last_layers'))}. Default: 1.",
             show_default=False,
         ),
     ] = None,
@@ -125,7 +121,7 @@ def program_command(
         str | None,
         typer.Option(
             "--data",
-            help="mnist, fashion-mnist, cifar10 or tiny-imagenet. Default: the network's.",
+            help="archsim list data. Default: the network's.",
             show_default=False,
             rich_help_panel=_DATA,
         ),
@@ -215,17 +211,13 @@ def program_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """Program a network: write pulses, verify reads, time, energy, and what it does to accuracy.
-
-    Scores: swim is the second derivative of the loss, u-swim that times the variance of each
-    weight, fisher the mean squared gradient.
-    """
+    """Program a network: write pulses, verify reads, time, energy, and what it does to accuracy."""
     check_writable(out)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
     unused = {
-        "--policy": policy is not Policy.NONE,
+        "--policy": policy != _NONE,
         "--fraction": fraction is not None,
         "--last-layers": last_layers is not None,
         "--granularity": granularity is not None,
@@ -263,7 +255,7 @@ def program_command(
     result = program(
         network,
         checkpoint=checkpoint,
-        policy=policy.value,
+        policy=policy,
         fraction=0.1 if fraction is None else fraction,
         last_layers=1 if last_layers is None else last_layers,
         granularity=(granularity or Granularity.WEIGHT).value,
@@ -284,11 +276,8 @@ def program_command(
     show_programmed(result, format, out)
 
 
-_SCORED = (Policy.MAGNITUDE, Policy.RANDOM, Policy.SWIM, Policy.U_SWIM, Policy.FISHER)
-
-
 def _check_policy(
-    policy: Policy,
+    name: str,
     fraction: float | None,
     last_layers: int | None,
     granularity: Granularity | None,
@@ -296,21 +285,17 @@ def _check_policy(
     """Refuse options that the policy does not use.
 
     Raises:
-        ConfigError: a fraction outside 0 to 1, or an option of other policies.
+        ConfigError: an unknown policy, a fraction outside 0 to 1, or an option of other policies.
     """
+    policy = policy_named(name, field="--policy")
     if fraction is not None and not 0 <= fraction <= 1:
         raise ConfigError(f"--fraction {fraction:g}; allowed: 0 to 1")
-    given = {
-        "--fraction": (fraction, _SCORED),
-        "--granularity": (granularity, _SCORED),
-        "--last-layers": (last_layers, (Policy.LAST_LAYERS,)),
-    }
-    for option, (value, policies) in given.items():
-        if value is not None and policy not in policies:
-            allowed = ", ".join(entry.value for entry in policies)
+    given = {"fraction": fraction, "granularity": granularity, "last_layers": last_layers}
+    for field, value in given.items():
+        if value is not None and field not in policy.takes:
             raise ConfigError(
-                f"{option} {value} with --policy {policy.value}, which takes none; "
-                f"allowed with: {allowed}"
+                f"--{field.replace('_', '-')} {value} with --policy {name}, which takes none; "
+                f"allowed with: {', '.join(names_taking(field))}"
             )
 
 
@@ -331,5 +316,5 @@ def _check_curve(curve: Path | None, unused: dict[str, bool], instances: int | N
         if given:
             raise ConfigError(
                 f"{option} is not used with --curve, which has policies, fractions, chips, files "
-                "and the encoding (magnitude) of its own"
+                "and the encoding of the chip (--set chip.precision.encoding=...) of its own"
             )

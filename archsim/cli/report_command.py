@@ -116,27 +116,29 @@ def make_command(
         raise
     for line in written.result.gaps:
         typer.echo(f"missing: {line}", err=True)
+    for line in written.result.warnings:
+        typer.echo(line, err=True)
     _show(written, format, out)
-    mapped = [own.mapped for own in written.result.designs if own.mapped is not None]
-    reasons = dict.fromkeys(each for own in mapped for each in own.infeasible_because)
+    priced = [design.mapped for design in written.result.designs if design.mapped is not None]
+    reasons = dict.fromkeys(reason for mapped in priced for reason in mapped.infeasible_because)
     for reason in reasons:
         typer.echo(f"infeasible: {reason}", err=True)
     typer.echo(f"wrote {written.folder}; open {written.page}", err=True)
-    if mapped and not any(own.feasible for own in mapped):
+    if priced and not any(mapped.feasible for mapped in priced):
         raise typer.Exit(1)
 
 
 def _show(report: Report, format: Format, out: Path | None) -> None:
     from reports.tables.report import designs, methods
 
-    sigmas = list(dict.fromkeys(own.sigma for own in report.result.designs))
+    sigmas = list(dict.fromkeys(design.sigma for design in report.result.designs))
     if format is Format.JSON:
         content = json.loads((report.folder / "report.json").read_text(encoding="utf-8"))
         deliver(json_text(content), out)
         return
     if format is Format.CSV:
-        rows = report.result.rows()
-        deliver(csv_text(list(rows[0]), rows), out)
+        records = report.result.records()
+        deliver(csv_text(list(records[0]), records), out)
         return
     from rich.text import Text
 
@@ -175,7 +177,7 @@ def diff_command(
 
     if format is Format.CSV:
         table = moved(found)
-        deliver(csv_text([own.key for own in table.columns], table.records()), out)
+        deliver(csv_text([column.key for column in table.columns], table.records()), out)
         return
 
     def draw(console: Any) -> None:

@@ -64,6 +64,16 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         Kind.SWEEP: Sweep,
     }
     document = models[kind].model_json_schema()
+    if kind is Kind.STUDY:
+        from tsb.correction.parse import method_pattern
+
+        corrections = document["$defs"]["Method"]["properties"]["corrections"]
+        corrections["pattern"] = method_pattern()
+        from tsb.study.load import choices
+
+        for (model, key), names in choices().items():
+            document["$defs"][model]["properties"][key]["enum"] = list(names)
+    _name_metrics(document)
     for name, definition in document.get("$defs", {}).items():
         if name == "Quantity":
             definition["properties"]["unit"]["type"] = ["string", "integer"]
@@ -89,3 +99,15 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         "title": f"archsim {kind.value}",
         "anyOf": [{"required": ["extends"]}, {"required": required}],
     }
+
+
+def _name_metrics(document: dict[str, Any]) -> None:
+    """Put the metrics of a place where a key asks for them (``metrics_of``)."""
+    from archsim.results.metric import Place
+    from archsim.results.metrics import shown_in
+
+    for definition in document.get("$defs", {}).values():
+        for name, key in definition.get("properties", {}).items():
+            if "metrics_of" in key:
+                allowed = [metric.key for metric in shown_in(Place(key.pop("metrics_of")))]
+                definition["properties"][name] = {"enum": allowed, **key}

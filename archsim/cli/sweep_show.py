@@ -12,6 +12,8 @@ from archsim.cli.options import Format
 from archsim.cli.output import csv_text, deliver, json_text
 from archsim.errors import ConfigError
 from archsim.results.columns import is_parameter
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +52,8 @@ class Question:
         """Say on standard error what the answers lack."""
         if self.result.unfinished:
             typer.echo(self.result.unfinished, err=True)
+        for note in self.result.encoding_notes:
+            typer.echo(note, err=True)
 
     def front(
         self, objectives: str | None, plot: Path | None, figure: str, colour: str | None
@@ -195,7 +199,7 @@ class Question:
                 f"point {number}: left out of this sweep, or not done yet; its command: {command}"
             )
         if self.format is Format.TABLE:
-            columns = ["edp_Js", "area_m2", "energy_J", "latency_s", "period_s"]
+            columns = [metric.column for metric in shown_in(Place.SWEEP_POINT)]
             accuracy = ["accuracy_mean"] if "accuracy_mean" in rows.columns else []
             self._table(points(rows, [*accuracy, *columns], f"Point {number}", None))
             typer.echo(command)

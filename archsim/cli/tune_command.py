@@ -23,9 +23,8 @@ def tune_command(
         str,
         typer.Option(
             "--method",
-            help="Corrections joined by +: batch-norm, output-match, tsb, own-blocks, "
-            "linear-block, low-rank, biases, scales, last-layers; options after a colon, e.g. "
-            "tsb:channels=8.",
+            help="Corrections joined by + (archsim list corrections), options after a colon, e.g. "
+            "tsb:channels=8+biases.",
         ),
     ] = "tsb",
     folder: Annotated[

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from archsim.config.load import (
+    Document,
     Override,
     apply_overrides,
     load_preset,
     override_path,
     preset_names,
 )
-from archsim.config.schema.adc import IsaacAdc
+from archsim.config.rules import check
 from archsim.config.schema.chip import Chip, OffChip
 from archsim.config.schema.device import DeviceFile
 from archsim.config.schema.off_chip import OffChipFile
@@ -69,7 +70,10 @@ class Constant(NamedTuple):
 
 
 class Resolved(BaseModel, frozen=True, extra="forbid"):
-    """A chip with all that it refers to, and the shared block: everything that decides a cost."""
+    """A chip with all that it refers to, and the shared block: everything that decides a cost.
+
+    It breaks no rule of archsim/config/rules.py, unless it is one of :func:`unchecked`.
+    """
 
     chip: Chip
     technology: TechnologyFile
@@ -77,6 +81,11 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
     memory: OffChipFile
     link: OffChipFile
     tsb: Tsb
+
+    @model_validator(mode="after")
+    def _is_legal(self) -> Resolved:
+        check(self)
+        return self
 
     def dump(self) -> str:
         """Return the full configuration as YAML, one block per part."""
@@ -211,6 +220,55 @@ def resolve(
     Raises:
         ConfigError: with the dotted path, the value and what is allowed.
     """
+    documents = load_documents(
+        chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
+    )
+    resolved = unchecked(documents)
+    check(resolved)
+    return resolved
+
+
+def unchecked(documents: Mapping[str, Document]) -> Resolved:
+    """Return a configuration of which each setting is checked, and how they go together is not.
+
+    For sweeps, which ask the same rules about whole batches of designs.
+
+    Args:
+        documents: of :func:`load_documents`.
+
+    Raises:
+        ConfigError: with the dotted path, the value and what is allowed.
+    """
+    return Resolved.model_construct(
+        chip=validate_model(Chip, documents["chip"], "chip"),
+        technology=validate_model(TechnologyFile, documents["technology"], "technology"),
+        device=validate_model(DeviceFile, documents["device"], "device"),
+        memory=validate_model(OffChipFile, documents["memory"], "memory"),
+        link=validate_model(OffChipFile, documents["link"], "link"),
+        tsb=validate_model(Tsb, documents["tsb"], "tsb"),
+    )
+
+
+def load_documents(
+    *,
+    chip: str = DEFAULT_CHIP,
+    technology: str | None = None,
+    device: str | None = None,
+    tsb: str = "paper",
+    overrides: Iterable[Override] = (),
+) -> dict[str, Document]:
+    """Load the presets and apply overrides: the parts of a configuration as YAML has them.
+
+    Args:
+        chip: as for :func:`resolve`, and so on.
+        technology: replaces the chip's technology.
+        device: replaces the chip's device.
+        tsb: of the shared block.
+        overrides: settings.
+
+    Raises:
+        ConfigError: a file or a path that is not there.
+    """
     settings = list(overrides)
     documents: dict[str, Any] = {"chip": load_preset("chip", chip)}
     if technology is not None:
@@ -233,44 +291,10 @@ def resolve(
             raise _no_preset(f"chip.off_chip.{kind}", name)
         documents[kind] = load_preset("off-chip", name)
     documents["tsb"] = load_preset("tsb", tsb)
-    documents = apply_overrides(documents, [own for own in settings if own not in early])
-    resolved = Resolved(
-        chip=validate_model(Chip, documents["chip"], "chip"),
-        technology=validate_model(TechnologyFile, documents["technology"], "technology"),
-        device=validate_model(DeviceFile, documents["device"], "device"),
-        memory=validate_model(OffChipFile, documents["memory"], "memory"),
-        link=validate_model(OffChipFile, documents["link"], "link"),
-        tsb=validate_model(Tsb, documents["tsb"], "tsb"),
-    )
-    _check_together(resolved)
-    return resolved
+    return apply_overrides(documents, [own for own in settings if own not in early])
 
 
 _NAMES = ("chip.technology", "chip.device", "chip.off_chip.memory", "chip.off_chip.link")
-
-
-def _check_together(resolved: Resolved) -> None:
-    """Check what no single file can know.
-
-    Raises:
-        ConfigError: more bits per cell than the device holds.
-    """
-    most = int(resolved.device.max_bits_per_cell.si)
-    adc = resolved.chip.adc
-    if adc.model == "isaac":
-        isaac = validate_model(IsaacAdc, load_preset("adc", "isaac"), "adc")
-        if adc.bits != isaac.bits.si:
-            raise ConfigError(
-                f"chip.adc.bits = {adc.bits}: chip.adc.model = isaac is one published converter; "
-                f"allowed: {isaac.bits.si:g}"
-            )
-    bits = resolved.chip.precision.bits_per_cell
-    if bits > most:
-        raise ConfigError(
-            f"chip.precision.bits_per_cell = {bits}: device '{resolved.device.name}' holds at "
-            f"most {most} per cell; allowed: 1 to {most}, "
-            f"e.g. --set chip.precision.bits_per_cell={most}"
-        )
 
 
 def validate_model(model: type[_ModelT], document: Any, root: str) -> _ModelT:

@@ -11,9 +11,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archsim.config.load import apply_overrides, load_preset
-from archsim.config.resolve import validate_model
-from archsim.config.schema.base import Count, Model
+from archsim.config.load import Override, Setting, apply_overrides, load_preset
+from archsim.config.resolve import (
+    DEFAULT_CHIP,
+    Resolved,
+    resolve,
+    tsb_preset_for,
+    validate_model,
+)
+from archsim.config.schema.base import Count, Encoding, Model
 from archsim.config.schema.tsb import Insertion
 from archsim.errors import Code, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
@@ -72,13 +78,14 @@ class Tuning(Model):
     validation_images: Count = 2000
 
 
-class Method(Model):
+class Method(Model):  # names of registries are any text here: tsb.study.load checks them
     """One way to get accuracy out of a chip."""
 
     name: str = Field(min_length=1, description="in tables and figures")
     backbone: str | None = Field(default=None, description="null: the first of the study")
-    write: Literal["none", "all", "last-layers", "magnitude", "random", "swim", "u-swim"] = Field(
-        default="none", description="which backbone weights are write-verified"
+    write: str = Field(
+        default="none",
+        description="which backbone weights are write-verified: archsim list policies",
     )
     fraction: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="share of the backbone's weights, for policies by score"
@@ -88,23 +95,14 @@ class Method(Model):
         default_factory=dict, description="duplicated and averaged cells by weight name"
     )
     corrections: str = Field(
-        default="", description="joined by +, e.g. batch-norm+tsb+biases or last-layers:2"
+        default="",
+        description="joined by + (archsim list corrections), e.g. tsb:channels=8+biases",
     )
     verify: bool = Field(default=True, description="write-verify what the corrections write")
     steps: Annotated[int, Field(strict=True, ge=0)] | None = Field(
         default=None, description="replaces tuning.steps"
     )
     learning_rate: Rate | None = Field(default=None, description="replaces tuning.learning_rate")
-
-    @model_validator(mode="after")
-    def _fraction_where_used(self) -> Method:
-        scored = self.write in ("magnitude", "random", "swim", "u-swim")
-        if scored != (self.fraction is not None):
-            raise ValueError(
-                f"write = {self.write}, fraction = {self.fraction}; allowed: a fraction with "
-                "magnitude, random, swim and u-swim, and none with the others"
-            )
-        return self
 
 
 class Block(Model):
@@ -148,7 +146,8 @@ class PublishedCost(Model):
     """A published hardware number that a report shows beside that of the cost engine."""
 
     design: Literal["none", "common", "separate"]
-    quantity: Literal["area_mm2", "dynamic_energy_uJ", "energy_uJ", "latency_us", "period_us"]
+    # Which metrics there are is known above the configuration: archsim.results.metrics.
+    quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
     number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         description="in the unit of the quantity's name"
     )
@@ -167,10 +166,29 @@ class Study(Model):
     options: dict[str, int | bool | list[int]] = Field(
         default_factory=dict, description="of the network, e.g. widths: [32, 64, 128]"
     )
-    data: str = Field(description="mnist-part, mnist, fashion-mnist, cifar10 or tiny-imagenet")
-    device: str = Field(default="rram", description="preset; its sigma is replaced by `sigma`")
-    bits_per_cell: Annotated[int, Field(strict=True, ge=1, le=8)] = 2
-    weight_bits: Annotated[int, Field(strict=True, ge=1, le=16)] = 8
+    data: str = Field(description="name of a data set: archsim list data")
+    chip: str = Field(
+        default=DEFAULT_CHIP,
+        description="preset or YAML file: the chip whose cells the accuracies are of, and that "
+        "the report prices",
+    )
+    device: str = Field(
+        default="",
+        description="replaces the chip's device, preset or YAML file; its sigma is replaced by "
+        "`sigma`; left out: the chip's",
+    )
+    bits_per_cell: Annotated[int, Field(strict=True, ge=1, le=8)] = Field(
+        default=0, description="replaces chip.precision.bits_per_cell; left out: the chip's"
+    )
+    weight_bits: Annotated[int, Field(strict=True, ge=1, le=16)] = Field(
+        default=0, description="replaces chip.precision.weight_bits; left out: the chip's"
+    )
+    encoding: Encoding | None = Field(
+        default=None,
+        description="how the accuracies take weights to lie on cells; null: as the chip stores "
+        "them, but magnitude (the sign kept apart, as in the literature) where it stores an offset "
+        "code",
+    )
     sigma: Annotated[list[Sigma], Field(min_length=1)] = Field(
         default=[0.1], description="spread of one pulse, relative to the range g_on - g_off"
     )
@@ -196,7 +214,7 @@ class Study(Model):
         description="time between writing and use, s: cells drift once per chip, after tuning; 0: "
         "no drift",
     )
-    score_images: Count = Field(default=2000, description="behind swim and u-swim")
+    score_images: Count = Field(default=2000, description="for write policies that need data")
     tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")
     insertion: Insertion = "default"
     backbones: Annotated[dict[str, Backbone], Field(min_length=1)]
@@ -208,6 +226,25 @@ class Study(Model):
     published: list[Published] = Field(default_factory=list)
     published_claims: list[PublishedClaim] = Field(default_factory=list)
     published_costs: list[PublishedCost] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_the_chip(cls, document: Any) -> Any:
+        """Fill in what the study leaves to its chip, so that a saved study says it all."""
+        if not isinstance(document, dict):
+            return document
+        name = document.get("chip", DEFAULT_CHIP)
+        if not isinstance(name, str):
+            return document  # refused as the field of a wrong type
+        chip = load_preset("chip", name)
+        precision = chip["precision"]
+        left_to_chip = {
+            "device": chip["device"],
+            "bits_per_cell": precision["bits_per_cell"],
+            "weight_bits": precision["weight_bits"],
+        }
+        given = {key: value for key, value in document.items() if value is not None}
+        return {**document, **left_to_chip, **given}
 
     @model_validator(mode="after")
     def _names_fit(self) -> Study:
@@ -263,6 +300,40 @@ class Study(Model):
         """
         return method.backbone or next(iter(self.backbones))
 
+    def resolve(
+        self, *, sigma: float | None = None, overrides: Iterable[Override] = ()
+    ) -> Resolved:
+        """Return the chip of the study with everything that it refers to.
+
+        Args:
+            sigma: spread of one pulse, relative to the range g_on - g_off; None: the device's own.
+            overrides: further settings.
+
+        Raises:
+            ConfigError: chip, device and bits do not fit together.
+        """
+        return resolve(
+            chip=self.chip,
+            device=self.device,
+            tsb=tsb_preset_for(self.network),
+            overrides=[*self.settings(sigma), *overrides],
+        )
+
+    def settings(self, sigma: float | None = None) -> tuple[Setting, ...]:
+        """Return what the study sets on its chip and device.
+
+        Args:
+            sigma: spread of one pulse, relative to the range g_on - g_off; None: the device's own.
+        """
+        bits = (
+            Setting("chip.precision.bits_per_cell", self.bits_per_cell),
+            Setting("chip.precision.weight_bits", self.weight_bits),
+        )
+        if sigma is None:
+            return bits
+        factor = resolve(chip=self.chip, device=self.device, overrides=bits).device.range_factor
+        return (*bits, Setting("device.sigma", sigma / factor))
+
     @property
     def baseline_name(self) -> str:
         """The method whose gap to the ideal the others shrink."""
@@ -270,7 +341,7 @@ class Study(Model):
 
 
 def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
-    """Read a study.
+    """Read a study as the schema has it: :func:`tsb.study.load.load_study` checks its names too.
 
     Args:
         name: preset name (``archsim list studies``) or YAML path.

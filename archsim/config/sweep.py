@@ -21,7 +21,7 @@ from archsim.util.checks import MAX_SEED
 #: One value of an axis.
 Scalar = bool | int | float | str | None
 
-#: Most values of a single axis: each is resolved by itself, in 5 ms or so.
+#: Most values of a single axis: each is checked by itself, in 0.3 ms or so, a file in 5 ms.
 MAX_VALUES = 10_000
 #: Largest number: all whole ones up to it are exact.
 MAX_NUMBER = 9e15

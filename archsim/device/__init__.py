@@ -8,6 +8,9 @@ from archsim.device.cell import level_conductances_S as level_conductances_S
 from archsim.device.cell import level_count as level_count
 from archsim.device.cell import weight_slices as weight_slices
 from archsim.device.cell import zero_conductance_level as zero_conductance_level
+from archsim.device.cell_spec import CellSpec as CellSpec
+from archsim.device.cell_spec import assumed_encoding as assumed_encoding
+from archsim.device.cell_spec import encoding_note as encoding_note
 from archsim.device.disturbance import drift_cells as drift_cells
 from archsim.device.disturbance import drift_factor as drift_factor
 from archsim.device.disturbance import mean_drift_factor as mean_drift_factor
@@ -41,11 +44,11 @@ from archsim.device.write_sampler import sample_write_verify as sample_write_ver
 from archsim.device.write_sampler import verify_cells as verify_cells
 from archsim.device.write_tally import WriteTally as WriteTally
 from archsim.device.write_verify import WRITE_MODELS as WRITE_MODELS
-from archsim.device.write_verify import PulseLaw as PulseLaw
+from archsim.device.write_verify import PulseDistribution as PulseDistribution
 from archsim.device.write_verify import WeightMixture as WeightMixture
 from archsim.device.write_verify import WriteVerifyStats as WriteVerifyStats
 from archsim.device.write_verify import mix_cells as mix_cells
 from archsim.device.write_verify import one_shot as one_shot
-from archsim.device.write_verify import one_shot_law as one_shot_law
-from archsim.device.write_verify import pulse_law as pulse_law
+from archsim.device.write_verify import one_shot_distribution as one_shot_distribution
+from archsim.device.write_verify import pulse_distribution as pulse_distribution
 from archsim.device.write_verify import write_verify_closed_form as write_verify_closed_form

@@ -22,18 +22,20 @@ A weight ``w`` is quantised to a signed code ``q`` with ``w = scale q`` and stor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from archsim.config.schema.base import Encoding
 from archsim.config.schema.chip import Precision
 from archsim.device.cell import decode_digits, encode_digits
 from archsim.device.variation import code_noise_std_of
 from archsim.errors import Code, ConfigError, DataError
 
-ENCODINGS = ("magnitude", "offset", "differential", "separate-sign")
+#: Names of the encodings.
+ENCODINGS: tuple[str, ...] = get_args(Encoding)
 #: Bounds of the number formats, those of the schema.
 _MAX_WEIGHT_BITS, _MAX_CELL_BITS = 16, 8
 
@@ -121,10 +123,14 @@ class WeightFormat:
         return self.slices * self.bits_per_cell - self.weight_bits
 
     @property
+    def magnitude_bits(self) -> int:
+        """Bits of the largest weight: an offset code spends one on the sign."""
+        return self.weight_bits - 1 if self.encoding == "offset" else self.weight_bits
+
+    @property
     def largest_code(self) -> int:
         """Code of the largest weight."""
-        half = self.weight_bits - 1 if self.encoding == "offset" else self.weight_bits
-        return (1 << half) - 1
+        return (1 << self.magnitude_bits) - 1
 
     def scale_of(self, weight: Tensor, *, name: str = "weights") -> float:
         """Return the weight of one code step, ``max|w| / largest_code``.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import Code, ConfigError, close_matches
+from archsim.results.metrics import all_metrics, metric_of
 from archsim.units import DIMENSIONS, NAME_UNITS, TO_SI
 
 if TYPE_CHECKING:
@@ -23,24 +24,13 @@ if TYPE_CHECKING:
 FEASIBLE = "feasible"
 #: Columns about the row itself: neither parameter nor result.
 _ABOUT = frozenset({"point", "infeasible_because", "accuracy_key"})
-#: Results that are whole numbers.
-COUNTS = frozenset(
-    {
-        *("write_pulses", "verify_reads", "verified_weights"),
-        *("tiles", "subarrays", "subarrays_used", "accuracy_chips"),
-    }
-)
-#: Other results without a unit in their name; all that start with ``accuracy`` are results too.
-_RESULTS = frozenset({FEASIBLE, "utilisation", "tops_per_W"})
-#: Results of which more is better, without their unit; accuracies too.
-_MORE_IS_BETTER = frozenset({"throughput", "tops_per_W", "utilisation"})
+#: Counts of an evaluation of the accuracy: results that are whole numbers, but no metrics.
+_ACCURACY_COUNTS = frozenset({"verified_weights", "accuracy_chips"})
 #: Smallest number that the middle of a column is shown as.
 _LEAST = 0.1
+#: Labels of what is no metric, where its name without the unit is not what people say.
 _LABELS = {
-    "edp": "EDP",
-    "edp_period": "EDP (period)",
     "accuracy_mean": "accuracy",
-    "tops_per_W": "efficiency, TOPS/W",
     "design": "shared block",
     "device.r_on": "device on-resistance",
     "device.r_off": "device off-resistance",
@@ -96,8 +86,15 @@ def is_result(name: str) -> bool:
     """Say whether a column is a result."""
     if "." in name or name in _ABOUT:
         return False
-    is_named = name in _RESULTS or name in COUNTS or name.startswith("accuracy")
+    is_metric = any(name in (metric.key, metric.column) for metric in all_metrics())
+    is_named = name == FEASIBLE or is_metric or is_count(name) or name.startswith("accuracy")
     return is_named or split_unit(name)[1] != ""
+
+
+def is_count(name: str) -> bool:
+    """Say whether a column counts something; metrics are known without their unit too."""
+    metric = metric_of(name)
+    return name in _ACCURACY_COUNTS or (metric is not None and metric.is_count)
 
 
 def is_parameter(name: str) -> bool:
@@ -107,13 +104,15 @@ def is_parameter(name: str) -> bool:
 
 def more_is_better(column: str) -> bool:
     """Say whether a result is to be maximised, unless somebody says otherwise."""
-    stem, _ = split_unit(column)
-    return stem in _MORE_IS_BETTER or (is_share(column) and "_std" not in column)
+    metric = metric_of(split_unit(column)[0])
+    if metric is not None:
+        return metric.direction == "higher"
+    return is_share(column) and "_std" not in column
 
 
 def is_share(column: str) -> bool:
     """Say whether a column is an accuracy, or an interval or spread of one."""
-    return column.startswith("accuracy") and is_result(column) and column not in COUNTS
+    return column.startswith("accuracy") and is_result(column) and not is_count(column)
 
 
 def find_column(name: str, columns: Iterable[str]) -> Found:
@@ -181,7 +180,12 @@ def _stems(column: str) -> tuple[str, ...]:
 
 def label_of(column: str) -> str:
     """Return what people call a column: ``chip.crossbar.rows`` is "crossbar rows"."""
-    stem, _ = split_unit(column)
+    stem, unit = split_unit(column)
+    metric = metric_of(stem)
+    if metric is not None:
+        # A unit that the name of a column does not say is said with its label.
+        is_said = unit != "" or metric.unit == "1" or column != metric.key
+        return metric.name if is_said else f"{metric.name}, {metric.shown_unit}"
     words = stem.removeprefix("chip.").replace(".", " ").replace("_", " ")
     return _LABELS.get(stem, words)
 

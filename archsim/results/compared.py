@@ -10,6 +10,8 @@ from archsim import __version__
 if TYPE_CHECKING:
     import pandas
 from archsim.results.mapped import SCHEMA_VERSION, MapResult
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +21,7 @@ class CompareResult:
     results: tuple[MapResult, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary per network and design: totals, ratios to the base and EDP overheads."""
+        """One dictionary per network and design: totals, ratios to the base and overheads."""
         rows = []
         for result in self.results:
             base = next(
@@ -35,11 +37,11 @@ class CompareResult:
                 "infeasible": list(result.infeasible_because),
                 **result.totals,
             }
-            for name in _RATIOS:
-                row[f"{name}_ratio"] = _ratio(result, base, name)
-            for key, name in _OVERHEADS.items():
-                ratio = _ratio(result, base, name)
-                row[key] = None if ratio is None else 100 * (ratio - 1)
+            for metric in shown_in(Place.COMPARE):
+                row[metric.ratio_key] = _ratio(result, base, metric.key)
+            for metric in shown_in(Place.OVERHEAD):
+                ratio = _ratio(result, base, metric.key)
+                row[metric.overhead_key] = None if ratio is None else 100 * (ratio - 1)
             rows.append(row)
         return rows
 
@@ -61,13 +63,6 @@ class CompareResult:
 
     def _repr_html_(self) -> str:
         return self.frame.to_html()
-
-
-_RATIOS = ("area_mm2", "energy_uJ", "latency_us", "period_us", "edp_uJ_us", "edp_period_uJ_us")
-_OVERHEADS = {
-    "edp_overhead_pct": "edp_uJ_us",
-    "edp_period_overhead_pct": "edp_period_uJ_us",
-}
 
 
 def _ratio(result: MapResult, base: MapResult | None, name: str) -> float | None:

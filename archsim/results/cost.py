@@ -28,7 +28,8 @@ class CostBreakdown:
     """Hardware cost of a batch of designs; totals are ``*batch``, layers ``*batch layer``.
 
     ``latency_s`` is the time of one image through all layers, ``period_s`` the time between images
-    (equal to the latency without a pipeline). Component times add up to the latency.
+    (equal to the latency without a pipeline). Component times add up to the latency. ``chips`` are
+    those that the network is spread over.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class CostBreakdown:
     layer_times_s: dict[str, Tensor]
     programming: ProgrammingCost
     macs: Tensor
+    chips: Tensor
     constraints: tuple[Constraint, ...]
 
     @property

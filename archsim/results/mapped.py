@@ -17,6 +17,7 @@ from archsim.units import engineering, from_si
 if TYPE_CHECKING:
     import pandas
 from archsim.results.cost import CostBreakdown
+from archsim.results.metrics import all_metrics
 
 #: Version of the JSON that ``to_dict`` methods write; a change of meaning raises it.
 SCHEMA_VERSION = 1
@@ -55,44 +56,14 @@ class MapResult:
     @property
     def totals(self) -> dict[str, float | int | None]:
         """Chip totals in report units; every value is ``None`` for an infeasible design."""
-        cost, floor = self.cost, self.plan.floorplan
         if not self.feasible:
-            return dict.fromkeys(TOTAL_NAMES)
-        cells = float(self.plan.write_cells.sum())
-        programming = cost.programming
-        values: dict[str, float | int | None] = {
-            "area_mm2": from_si(float(cost.area_m2), "mm2"),
-            "dynamic_energy_uJ": from_si(float(cost.dynamic_energy_J), "uJ"),
-            "leakage_energy_uJ": from_si(float(cost.leakage_energy_J), "uJ"),
-            "energy_uJ": from_si(float(cost.energy_J), "uJ"),
-            "latency_us": from_si(float(cost.latency_s), "us"),
-            "period_us": from_si(float(cost.period_s), "us"),
-            "edp_uJ_us": from_si(float(cost.edp_Js), "uJ*us"),
-            "edp_period_uJ_us": from_si(float(cost.edp_period_Js), "uJ*us"),
-            "throughput_per_s": float(cost.throughput_per_s),
-            "tops_per_W": from_si(float(cost.ops_per_J), "TOPS/W"),
-            "clock_ns": from_si(float(cost.clock_s), "ns"),
-            "leakage_power_mW": from_si(float(cost.leakage_power_W), "mW"),
-            "subarrays": self.subarrays,
-            "subarrays_used": round(float(self.plan.subarrays_used.sum()) / self._loads),
-            "tiles": round(float(floor.tiles)) * self.chips,
-            "chips": self.chips,
-            "loads_per_image": self.loads_per_image,
-            "utilisation": cells / (self.cells * self._loads),
-            "weights": self.graph.totals.weights,
-            "macs": round(float(cost.macs)),
-            "write_pulses": float(programming.write_pulses),
-            "verify_reads": float(programming.verify_reads),
-            "programming_time_ms": from_si(float(programming.time_s), "ms"),
-            "programming_energy_uJ": from_si(float(programming.energy_J), "uJ"),
-        }
-        return values
+            return dict.fromkeys(metric.key for metric in all_metrics())
+        return {metric.key: metric.value(self) for metric in all_metrics()}
 
     @property
     def chips(self) -> int:
         """Chips that the network is spread over."""
-        spread = self.resolved.chip.off_chip.when_full == "multi-chip"
-        return round(float(self.plan.floorplan.parts)) if spread else 1
+        return round(float(self.cost.chips))
 
     @property
     def capacity(self) -> dict[str, float | int] | None:
@@ -159,6 +130,11 @@ class MapResult:
         """All cells on the chip."""
         chip = self.resolved.chip.crossbar
         return self.subarrays * chip.rows * chip.cols
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the cells that hold weights; those of all parts where they come in turn."""
+        return float(self.plan.write_cells.sum()) / (self.cells * self._loads)
 
     def layer_rows(self) -> list[dict[str, Any]]:
         """One dictionary per layer, in execution order, in report units."""
@@ -282,35 +258,6 @@ class MapResult:
             return f"<p>{title}</p>"
         totals = pd.Series(self.totals, name="total").to_frame()
         return f"<p>{title}</p>{totals.to_html()}{self.layers.to_html()}"
-
-
-#: Keys of :attr:`MapResult.totals`, in report order.
-TOTAL_NAMES = (
-    "area_mm2",
-    "dynamic_energy_uJ",
-    "leakage_energy_uJ",
-    "energy_uJ",
-    "latency_us",
-    "period_us",
-    "edp_uJ_us",
-    "edp_period_uJ_us",
-    "throughput_per_s",
-    "tops_per_W",
-    "clock_ns",
-    "leakage_power_mW",
-    "subarrays",
-    "subarrays_used",
-    "tiles",
-    "chips",
-    "loads_per_image",
-    "utilisation",
-    "weights",
-    "macs",
-    "write_pulses",
-    "verify_reads",
-    "programming_time_ms",
-    "programming_energy_uJ",
-)
 
 
 def _map_text(layer: MvmLayer) -> str:

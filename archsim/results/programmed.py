@@ -158,6 +158,7 @@ class ProgramResult:
             "last_layers": self.last_layers,
             "granularity": self.granularity,
             "encoding": self.encoding,
+            "chip_encoding": self.resolved.chip.precision.encoding,
             "clip_at_zero": self.clip_at_zero,
             "trained": self.trained,
             "checkpoint_hash": self.checkpoint_hash,

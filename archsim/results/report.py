@@ -7,52 +7,46 @@ bits and write policy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsim import __version__
+from archsim.results.design_row import DesignRow
 from archsim.results.mapped import MapResult
+from archsim.results.method_row import MethodRow, finite
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 
 if TYPE_CHECKING:
     import pandas
 
-#: Totals of a mapped design that the joint table holds, in report units.
-HARDWARE = (
-    "area_mm2",
-    "energy_uJ",
-    "latency_us",
-    "period_us",
-    "edp_uJ_us",
-    "edp_period_uJ_us",
-    "write_pulses",
-    "programming_time_ms",
-    "programming_energy_uJ",
-)
-#: What the joint table takes from the study: its name there, and here.
-ACCURACY = {
-    "accuracy": "accuracy",
-    "ci95_low": "ci95_low",
-    "ci95_high": "ci95_high",
-    "ci95_backbone_low": "ci95_backbone_low",
-    "ci95_backbone_high": "ci95_backbone_high",
-    "std_chip": "std_chip",
-    "std_run": "std_run",
-    "worst": "worst",
-    "validation_accuracy": "validation_accuracy",
-    "gap_closed": "gap_closed",
-    "chips": "chips",
-    "runs": "runs",
-    "seeds": "seeds",
-    "images": "images",
-    "written_weights": "trained_weights",
-    "verified_weights": "verified_weights",
-    "verified_share": "verified_share",
-    "digital_parameters": "digital_parameters",
-    "backbone_seconds": "backbone_seconds",
-    "tune_seconds": "tune_seconds",
-    "macs_share": "macs_share",
-}
+#: Metric that a design is chosen by: one without it has no price.
+COST = "edp_uJ_us"
+
+
+class Case(NamedTuple):
+    """What one design is chosen for: accuracies of other networks or data do not compare."""
+
+    sigma: float
+    network: str
+    data: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """How far a design lies behind another on the validation images (``tsb.study.behind``).
+
+    Attributes:
+        mean: accuracy of the better one minus that of the other, a fraction.
+        half_width: of the 95 % interval of this difference, a fraction.
+        images: validation images that it rests on.
+        chips: of one method.
+    """
+
+    mean: float
+    half_width: float
+    images: int
+    chips: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,66 +54,85 @@ class JointDesign:
     """One method on one chip design.
 
     Attributes:
-        method: name in the study.
+        method: name in the study, with that of its run where there are several.
         sigma: spread of one pulse, relative to the range of conductance.
-        design: placement of the shared block: none, common or separate.
-        measured: row of the study's table.
+        placement: of the shared block: none, common or separate.
+        measured: what the study's run found of the method.
         mapped: cost; None where the method has no hardware in the cost engine.
         base: whether it is what overheads refer to.
-        chosen: whether the study chooses the method by its validation accuracy.
         notes: what the cost leaves out.
         run: folder that the accuracy comes from.
         device: preset of the cells.
         network: name of the network.
         data: name of the data set.
-        behind: how much less accurate it is on the validation images than the best priced design
-            at its sigma, a fraction; None where results do not tell by how much that may be chance.
-        behind_noise: half-width of the 95 % interval of that difference.
-        validation_images: that both rest on.
+        encoding: how the accuracy takes weights to lie on cells.
+        chip_encoding: how the chip stores them, which the cost is of.
+        encoding_note: what to say where these differ, "" where they agree.
+        behind: how far it is behind the most accurate priced design of its case; None where results
+            do not tell by how much that may be chance.
         command: that maps it by itself, "" for none.
         about: what the method is, in one line; "" where nothing is known.
     """
 
     method: str
     sigma: float
-    design: str
-    measured: dict[str, Any]
+    placement: str
+    measured: MethodRow
     mapped: MapResult | None
     base: bool
-    chosen: bool
     notes: tuple[str, ...] = ()
     run: str = ""
     device: str = ""
     network: str = ""
     data: str = ""
-    behind: float | None = None
-    behind_noise: float | None = None
-    validation_images: int | None = None
+    encoding: str = ""
+    chip_encoding: str = ""
+    encoding_note: str = ""
+    behind: Behind | None = None
     command: str = ""
     about: str = ""
 
     @property
+    def case(self) -> Case:
+        """What it can be chosen for."""
+        return Case(self.sigma, self.network, self.data)
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the study chooses the method by its validation accuracy."""
+        return self.measured.chosen
+
+    @property
     def is_priced(self) -> bool:
         """Whether the cost engine knows its cost."""
-        return self.totals["edp_uJ_us"] is not None
+        return finite(self.total(COST)) is not None
 
     @property
     def label(self) -> str:
         """Method, and the placement where there is a block."""
-        return self.method if self.design == "none" else f"{self.method} ({self.design})"
+        return self.method if self.placement == "none" else f"{self.method} ({self.placement})"
 
     @property
     def name(self) -> str:
         """Method, sigma and placement: what tells designs of a report apart."""
-        return f"{self.method}, sigma {self.sigma:g}, {self.design}"
+        return f"{self.method}, sigma {self.sigma:g}, {self.placement}"
+
+    def total(self, key: str) -> float | None:
+        """Return one hardware total in report units; None where nothing was computed.
+
+        Args:
+            key: of a metric, wherever it is shown.
+        """
+        return None if self.mapped is None else self.mapped.totals[key]
 
     @property
     def totals(self) -> dict[str, float | None]:
-        """Hardware totals in report units; None where nothing was computed."""
+        """Hardware totals of the joint table in report units; None where nothing was computed."""
+        keys = [metric.key for metric in shown_in(Place.REPORT)]
         if self.mapped is None:
-            return dict.fromkeys(HARDWARE)
-        found = self.mapped.totals
-        return {name: found[name] for name in HARDWARE}
+            return dict.fromkeys(keys)
+        whole = self.mapped.totals
+        return {key: whole[key] for key in keys}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,14 +164,6 @@ class Beside:
     note: str = ""
 
 
-class Case(NamedTuple):
-    """What one design is chosen for: accuracies of other networks or data do not compare."""
-
-    sigma: float
-    network: str
-    data: str
-
-
 @dataclass(frozen=True, eq=False)
 class JointResult:
     """All designs of a study.
@@ -168,7 +173,7 @@ class JointResult:
         network: of the study.
         device: of the study.
         designs: in the order of the study.
-        gaps: what the runs lack, and the command that works it out; a sentence each.
+        gaps: what the runs lack, and the command that computes it; a sentence each.
         published: published numbers beside ours, other than accuracies of methods.
         sources: publications behind network, data and methods.
     """
@@ -187,42 +192,31 @@ class JointResult:
         return tuple(
             name
             for name in ("device", "network", "data")
-            if len({getattr(own, name) for own in self.designs}) > 1
+            if len({getattr(design, name) for design in self.designs}) > 1
         )
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one dictionary per design; accuracies are fractions, hardware in report units."""
-        bases = {(own.run, own.sigma): own.totals for own in self.designs if own.base}
-        return [
-            {
-                "method": own.method,
-                "sigma": own.sigma,
-                "design": own.design,
-                **{name: getattr(own, name) for name in ("device", "network", "data", "run")},
-                "chosen": own.chosen,
-                **{here: own.measured.get(there) for there, here in ACCURACY.items()},
-                **own.totals,
-                "edp_overhead_pct": _overhead(
-                    own.totals, bases.get((own.run, own.sigma)), "edp_uJ_us"
-                ),
-                "edp_period_overhead_pct": _overhead(
-                    own.totals, bases.get((own.run, own.sigma)), "edp_period_uJ_us"
-                ),
-                "validation_behind": own.behind,
-                "validation_behind_noise": own.behind_noise,
-                "validation_images": own.validation_images,
-                "notes": list(own.notes),
-                "command": own.command,
-                "about": own.about,
-            }
-            for own in self.designs
-        ]
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before an accuracy is read beside a cost, a sentence each."""
+        notes = (d.encoding_note for d in self.designs if d.mapped is not None)
+        return tuple(dict.fromkeys(note for note in notes if note))
+
+    def rows(self) -> tuple[DesignRow, ...]:
+        """Return one row per design; accuracies are fractions, hardware in report units."""
+        bases = {
+            (design.run, design.sigma): design.totals for design in self.designs if design.base
+        }
+        return tuple(_row(design, bases.get((design.run, design.sigma))) for design in self.designs)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries by column, for JSON, CSV and pandas."""
+        return [row.record() for row in self.rows()]
 
     def frame(self) -> pandas.DataFrame:
-        """Return :meth:`rows` as a table of pandas."""
+        """Return the rows as a table of pandas."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows())
+        return pd.DataFrame(self.records())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract of ``archsim report --format json``."""
@@ -232,29 +226,87 @@ class JointResult:
             "study": self.name,
             "network": self.network,
             "device": self.device,
-            "designs": self.rows(),
+            "designs": self.records(),
             "missing": list(self.gaps),
-            "published": [asdict(own) for own in self.published],
+            "warnings": list(self.warnings),
+            "published": [asdict(each) for each in self.published],
         }
 
     def cases(self) -> tuple[Case, ...]:
         """Return what a choice is made for: each sigma of each network on each data."""
-        found = ((own.sigma, own.network, own.data) for own in self.designs)
-        return tuple(Case(*key) for key in dict.fromkeys(found))
+        return tuple(dict.fromkeys(design.case for design in self.designs))
 
-    def at(self, sigma: float, case: Case | None = None) -> Sequence[JointDesign]:
+    def at(self, sigma: float) -> tuple[JointDesign, ...]:
         """Return the designs of one sigma.
 
         Args:
             sigma: of the study.
-            case: only those of its network and data; None: all.
         """
-        return [
-            own
-            for own in self.designs
-            if own.sigma == sigma
-            and (case is None or (own.network, own.data) == (case.network, case.data))
-        ]
+        return tuple(design for design in self.designs if design.sigma == sigma)
+
+    def of(self, case: Case) -> tuple[JointDesign, ...]:
+        """Return the designs that are chosen from.
+
+        Args:
+            case: sigma, network and data.
+        """
+        return tuple(design for design in self.designs if design.case == case)
+
+
+def _row(design: JointDesign, base: dict[str, float | None] | None) -> DesignRow:
+    """Return the row of a design.
+
+    Args:
+        design: which.
+        base: totals of the design that overheads refer to; None without one.
+    """
+    measured, behind, totals = design.measured, design.behind, design.totals
+    return DesignRow(
+        method=design.method,
+        sigma=design.sigma,
+        placement=design.placement,
+        device=design.device,
+        network=design.network,
+        data=design.data,
+        run=design.run,
+        encoding=design.encoding or None,
+        chip_encoding=design.chip_encoding or None,
+        chosen=design.chosen,
+        accuracy=measured.accuracy,
+        ci95_low=measured.ci95_low,
+        ci95_high=measured.ci95_high,
+        ci95_backbone_low=measured.ci95_backbone_low,
+        ci95_backbone_high=measured.ci95_backbone_high,
+        std_chip=measured.std_chip,
+        std_run=measured.std_run,
+        worst=measured.worst,
+        validation_accuracy=measured.validation_accuracy,
+        gap_closed=measured.gap_closed,
+        chips=measured.chips,
+        runs=measured.runs,
+        seeds=measured.seeds,
+        images=measured.images,
+        trained_weights=measured.written_weights,
+        verified_weights=measured.verified_weights,
+        verified_share=measured.verified_share,
+        digital_parameters=measured.digital_parameters,
+        backbone_seconds=measured.backbone_seconds,
+        tune_seconds=measured.tune_seconds,
+        macs_share=measured.macs_share,
+        hardware={
+            **totals,
+            **{
+                metric.overhead_key: _overhead(totals, base, metric.key)
+                for metric in shown_in(Place.OVERHEAD)
+            },
+        },
+        validation_behind=None if behind is None else behind.mean,
+        validation_behind_noise=None if behind is None else behind.half_width,
+        validation_images=None if behind is None else behind.images,
+        notes=design.notes,
+        command=design.command,
+        about=design.about,
+    )
 
 
 def _overhead(

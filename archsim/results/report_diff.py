@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archsim.errors import DataError
-from archsim.results.report import HARDWARE
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.report_inputs import changed_inputs
 
 #: Relative change of a computed number that is rounding.
@@ -143,7 +144,8 @@ def _by_design(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _compare(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Moved | None]:
     found = [_accuracy(name, before, after)]
-    for key in (*HARDWARE, "trained_weights", "verified_weights"):
+    hardware = (metric.key for metric in shown_in(Place.REPORT))
+    for key in (*hardware, "trained_weights", "verified_weights"):
         ends = before.get(key), after.get(key)
         found.append(None if _same(*ends) else Moved(name, key, *ends, beyond_noise=True))
     return found

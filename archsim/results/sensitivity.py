@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-#: Metrics of a sensitivity analysis, in report order.
-METRICS = ("edp", "energy", "latency", "period", "area")
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Elasticity:
         kind: ``continuous`` (autograd) or ``integer`` (one step to ``stepped_to``).
         value: value at the design, SI.
         stepped_to: next value of a whole number, else None.
-        values: elasticity per metric; a metric that does not depend on it is missing.
+        values: elasticity per metric, by its key without the unit; a metric that does not depend
+            on it is missing.
     """
 
     path: str
@@ -34,7 +35,10 @@ class Elasticity:
             "kind": self.kind,
             "value": self.value,
             "stepped_to": self.stepped_to,
-            **{metric: self.values.get(metric, 0.0) for metric in METRICS},
+            **{
+                metric.stem: self.values.get(metric.stem, 0.0)
+                for metric in shown_in(Place.SENSITIVITY)
+            },
         }
 
 

@@ -5,23 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archsim.results.metric import Metric, Place
+from archsim.results.metrics import shown_in
+
 #: Axes that curves run along: path of the setting, and its name.
 SIZES = {
     "tsb.channels": "channels of the shared block",
     "chip.precision.bits_per_cell": "bits per cell",
 }
-#: What is drawn against them, in report units; accuracies in per cent.
-COSTS = (
-    "edp_uJ_us",
-    "edp_period_uJ_us",
-    "area_mm2",
-    "energy_uJ",
-    "latency_us",
-    "period_us",
-    "write_pulses",
-    "programming_time_ms",
-    "programming_energy_uJ",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +26,8 @@ class CurvePoint:
         accuracy: mean in per cent, None where nothing was measured.
         low: lower end of its 95 % interval.
         high: upper end.
-        values: of :data:`COSTS`.
+        values: of metrics by their key, in report units: those of ``Place.CURVES`` that the sweep
+            has.
         command: that maps it by itself.
         sigma: that the accuracy is measured at; None where nothing was measured.
     """
@@ -74,6 +66,15 @@ class SizeCurves:
     points: tuple[CurvePoint, ...]
     note: str
     sweep: dict[str, Any]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What can be drawn along the axes: rows of an older archsim may lack a metric."""
+        return tuple(
+            metric
+            for metric in shown_in(Place.CURVES)
+            if all(metric.key in own.values for own in self.points)
+        )
 
     @property
     def has_accuracy(self) -> bool:

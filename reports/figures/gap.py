@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import Code, DataError
-from reports.figures.style import (
-    COLOURS,
-    check_columns,
-    check_suffix,
-    new_figure,
-    save,
-    save_table,
-    tidy,
-)
+from archsim.results.method_row import MethodRow, finite, frame_of
+from reports.figures.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
-    import pandas
     from matplotlib.figure import Figure
 
-_COLUMNS = ("method", "sigma", "accuracy", "ci95_low", "ci95_high", "ideal_accuracy")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 #: Smallest gap that is drawn, in points: below it a logarithmic axis only shows noise.
 _FLOOR_POINTS = 0.02
@@ -36,39 +29,40 @@ class Line(NamedTuple):
     high: tuple[float, ...]
 
 
-def collect_gap(frame: pandas.DataFrame) -> tuple[Line, ...]:
+def collect_gap(rows: Sequence[MethodRow]) -> tuple[Line, ...]:
     """Collect the lines.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
 
     Raises:
-        DataError: a missing column, or no row with a noise-free accuracy.
+        DataError: no row with a noise-free accuracy.
     """
-    check_columns("gap", frame, _COLUMNS)
-    if not frame["ideal_accuracy"].notna().any():
+    if all(finite(row.ideal_accuracy) is None for row in rows):
         raise DataError(
-            "gap: no row has a noise-free accuracy",
+            f"gap: {len(rows)} rows, none with a noise-free accuracy",
             code=Code.EMPTY,
             field="gap",
         )
     lines = []
-    for method, own in frame.groupby("method", sort=False):
-        rows = own.sort_values("sigma")
-
-        def points(column: str, rows: pandas.DataFrame = rows) -> tuple[float, ...]:
-            return tuple(100 * float(v) for v in rows["ideal_accuracy"] - rows[column])
-
+    for method in dict.fromkeys(row.method for row in rows):
+        along = sorted((row for row in rows if row.method == method), key=lambda row: row.sigma)
         lines.append(
             Line(
-                str(method),
-                tuple(float(v) for v in rows["sigma"]),
-                points("accuracy"),
-                points("ci95_high"),
-                points("ci95_low"),
+                method,
+                tuple(row.sigma for row in along),
+                tuple(_points_below(row.ideal_accuracy, row.accuracy) for row in along),
+                tuple(_points_below(row.ideal_accuracy, row.ci95_high) for row in along),
+                tuple(_points_below(row.ideal_accuracy, row.ci95_low) for row in along),
             )
         )
     return tuple(lines)
+
+
+def _points_below(ideal: float | None, accuracy: float | None) -> float:
+    """Return how far an accuracy is below the noise-free one, in points; NaN without one."""
+    ends = finite(ideal), finite(accuracy)
+    return math.nan if ends[0] is None or ends[1] is None else 100 * (ends[0] - ends[1])
 
 
 def draw_gap(lines: tuple[Line, ...]) -> Figure:
@@ -107,11 +101,11 @@ def draw_gap(lines: tuple[Line, ...]) -> Figure:
     return figure
 
 
-def save_gap(frame: pandas.DataFrame, path: Path) -> None:
+def save_gap(rows: Sequence[MethodRow], path: Path) -> None:
     """Collect, draw and write the figure, and beside it its table as CSV.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
         path: PNG, SVG or PDF.
 
     Raises:
@@ -119,5 +113,5 @@ def save_gap(frame: pandas.DataFrame, path: Path) -> None:
         DataError: a table without gaps.
     """
     check_suffix(path)
-    save(draw_gap(collect_gap(frame)), path)
-    save_table(frame, path.with_suffix(".csv"))
+    save(draw_gap(collect_gap(rows)), path)
+    save_table(frame_of(rows), path.with_suffix(".csv"))

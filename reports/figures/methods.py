@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.figures.style import (
-    COLOURS,
-    check_columns,
-    check_suffix,
-    new_figure,
-    save,
-    save_table,
-    tidy,
-)
+from archsim.errors import DataError
+from archsim.results.method_row import MethodRow, finite, frame_of
+from reports.figures.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
-    import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_COLUMNS = (
-    *("method", "sigma", "accuracy", "ci95_low", "ci95_high"),
-    *("ci95_backbone_low", "ci95_backbone_high", "ideal_accuracy", "published_accuracy"),
-)
 
 
 class Dot(NamedTuple):
@@ -44,37 +33,43 @@ class Panel(NamedTuple):
     dots: tuple[Dot, ...]
 
 
-def collect_methods(frame: pandas.DataFrame) -> tuple[Panel, ...]:
+def collect_methods(rows: Sequence[MethodRow]) -> tuple[Panel, ...]:
     """Collect a panel for each sigma.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
 
     Raises:
-        DataError: a missing column, or no row.
+        DataError: no row with an accuracy.
     """
-    check_columns("methods", frame, _COLUMNS)
+    measured = [row for row in rows if finite(row.accuracy) is not None]
+    if not measured:
+        raise DataError(f"methods: {len(rows)} rows, none with an accuracy")
     panels = []
-    for sigma, own in frame.groupby("sigma"):
-        dots = tuple(
-            Dot(
-                str(row["method"]),
-                100 * float(row["accuracy"]),
-                _ends(row["ci95_low"], row["ci95_high"]),
-                _ends(row["ci95_backbone_low"], row["ci95_backbone_high"]),
-                _per_cent(row["published_accuracy"]),
-            )
-            for row in own.to_dict("records")
-        )
-        panels.append(Panel(float(str(sigma)), _per_cent(own["ideal_accuracy"].mean()), dots))
+    for sigma in sorted({row.sigma for row in measured}):
+        same = [row for row in measured if row.sigma == sigma]
+        ideal = [known for row in same if (known := finite(row.ideal_accuracy)) is not None]
+        mean = sum(ideal) / len(ideal) if ideal else None
+        panels.append(Panel(sigma, _per_cent(mean), tuple(_dot(row) for row in same)))
     return tuple(panels)
 
 
-def _per_cent(value: object) -> float | None:
-    return 100 * float(value) if isinstance(value, float) and value == value else None
+def _dot(row: MethodRow) -> Dot:
+    return Dot(
+        row.method,
+        100 * (row.accuracy or 0.0),
+        _ends(row.ci95_low, row.ci95_high),
+        _ends(row.ci95_backbone_low, row.ci95_backbone_high),
+        _per_cent(row.published_accuracy),
+    )
 
 
-def _ends(low: object, high: object) -> tuple[float, float] | None:
+def _per_cent(fraction: float | None) -> float | None:
+    known = finite(fraction)
+    return None if known is None else 100 * known
+
+
+def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
     ends = _per_cent(low), _per_cent(high)
     return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
@@ -128,11 +123,11 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     tidy(axes, grid="x")
 
 
-def save_methods(frame: pandas.DataFrame, path: Path) -> None:
+def save_methods(rows: Sequence[MethodRow], path: Path) -> None:
     """Collect, draw and write the figure, and beside it its table as CSV.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
         path: PNG, SVG or PDF.
 
     Raises:
@@ -140,5 +135,5 @@ def save_methods(frame: pandas.DataFrame, path: Path) -> None:
         DataError: a table without accuracies.
     """
     check_suffix(path)
-    save(draw_methods(collect_methods(frame)), path)
-    save_table(frame, path.with_suffix(".csv"))
+    save(draw_methods(collect_methods(rows)), path)
+    save_table(frame_of(rows), path.with_suffix(".csv"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from archsim.errors import DataError
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.figures.axis import Axis, axis_of, plain_ticks
-from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
-from reports.tables.report import half_width
+from reports.figures.style import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from archsim.results.report import JointResult
 
-#: Costs of the panels: column of the joint result.
-COSTS = ("edp_uJ_us", "write_pulses")
 _COLOURS = {"none": COLOURS[0], "common": COLOURS[1], "separate": COLOURS[2]}
 _LABELS = {"none": "without a block", "common": "common block", "separate": "separate blocks"}
 #: Share of a logarithmic axis that is left free to the right of the dots, for their names.
@@ -32,7 +30,7 @@ class Mark(NamedTuple):
     """A design: its name, placement, costs, accuracy in per cent, and half its interval."""
 
     label: str
-    design: str
+    placement: str
     costs: tuple[float, ...]
     accuracy: float
     half_width: float | None
@@ -56,26 +54,32 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     Raises:
         DataError: there is none.
     """
+    metrics = shown_in(Place.REPORT_FIGURE)
     marks = []
-    for own, row in zip(result.designs, result.rows(), strict=True):
-        costs = [row[name] for name in COSTS]
-        if own.sigma != sigma or row["accuracy"] is None or None in costs:
+    for design in result.at(sigma):
+        totals = [design.total(metric.key) for metric in metrics]
+        costs = tuple(float(total) for total in totals if total is not None)
+        accuracy, half_width = design.measured.accuracy, design.measured.half_width
+        if accuracy is None or len(costs) < len(metrics):
             continue
-        half = half_width(row)
         marks.append(
             Mark(
-                own.label,
-                own.design,
-                tuple(float(cost) for cost in costs),
-                100 * row["accuracy"],
-                None if half is None else 100 * half,
+                design.label,
+                design.placement,
+                costs,
+                100 * accuracy,
+                None if half_width is None else 100 * half_width,
             )
         )
     if not marks:
         raise DataError(f"joint figure: no design at sigma {sigma:g} has accuracy and cost")
     axes = tuple(
-        axis_of(name, np.asarray([mark.costs[place] for mark in marks]), maximise=False)
-        for place, name in enumerate(COSTS)
+        axis_of(
+            metric.key,
+            np.asarray([mark.costs[place] for mark in marks]),
+            maximise=metric.maximise,
+        )
+        for place, metric in enumerate(metrics)
     )
     return JointInfo(sigma, axes, tuple(marks))
 
@@ -96,17 +100,17 @@ def draw_joint(info: JointInfo) -> Figure:
 
 
 def _draw_panel(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
-    for design in dict.fromkeys(mark.design for mark in marks):
-        own = [mark for mark in marks if mark.design == design]
+    for placement in dict.fromkeys(mark.placement for mark in marks):
+        alike = [mark for mark in marks if mark.placement == placement]
         axes.errorbar(
-            [mark.costs[place] / axis.factor for mark in own],
-            [mark.accuracy for mark in own],
-            yerr=[mark.half_width or 0.0 for mark in own],
+            [mark.costs[place] / axis.factor for mark in alike],
+            [mark.accuracy for mark in alike],
+            yerr=[mark.half_width or 0.0 for mark in alike],
             fmt="o",
-            color=_COLOURS[design],
+            color=_COLOURS[placement],
             markersize=5,
             elinewidth=1,
-            label=_LABELS[design],
+            label=_LABELS[placement],
         )
     if axis.is_log:
         values = [mark.costs[place] / axis.factor for mark in marks]
@@ -139,19 +143,3 @@ def _name(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
 
 def _near(one: float, other: float) -> bool:
     return max(one, other) < 3 * min(one, other)
-
-
-def save_joint(result: JointResult, sigma: float, path: Path) -> None:
-    """Collect, draw and write the figure.
-
-    Args:
-        result: the joint result.
-        sigma: of the study.
-        path: PNG, SVG or PDF.
-
-    Raises:
-        ConfigError: a wrong ending or a place that cannot be written to.
-        DataError: no design with accuracy and cost.
-    """
-    check_suffix(path)
-    save(draw_joint(collect_joint(result, sigma)), path)

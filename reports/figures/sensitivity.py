@@ -6,27 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.sensitivity import Elasticity
 from reports.figures.style import COLOURS, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Metrics drawn beside each other, and how many parameters.
-_METRICS = ("edp", "energy", "latency", "area")
+#: Parameters that are drawn.
 _MOST = 10
 
 
 class SensitivityInfo(NamedTuple):
-    """Parameters, largest effect first, and their elasticity per metric."""
+    """Parameters, largest effect first, names of the metrics, and elasticities per metric."""
 
     parameters: tuple[str, ...]
+    names: tuple[str, ...]
     elasticities: dict[str, tuple[float, ...]]
 
 
 def collect_sensitivity(entries: Sequence[Elasticity], most: int = _MOST) -> SensitivityInfo:
-    """Collect the parameters with the largest effect on the EDP."""
-    top = sorted(entries, key=lambda entry: -abs(entry.values.get("edp", 0.0)))[:most]
+    """Collect the parameters with the largest effect on the first metric, the EDP."""
+    metrics = shown_in(Place.SENSITIVITY_FIGURE)
+    first = metrics[0].stem
+    top = sorted(entries, key=lambda entry: -abs(entry.values.get(first, 0.0)))[:most]
     labels = tuple(
         entry.path
         if entry.stepped_to is None
@@ -35,7 +39,11 @@ def collect_sensitivity(entries: Sequence[Elasticity], most: int = _MOST) -> Sen
     )
     return SensitivityInfo(
         labels,
-        {metric: tuple(entry.values.get(metric, 0.0) for entry in top) for metric in _METRICS},
+        tuple(metric.name for metric in metrics),
+        {
+            metric.stem: tuple(entry.values.get(metric.stem, 0.0) for entry in top)
+            for metric in metrics
+        },
     )
 
 
@@ -44,15 +52,15 @@ def draw_sensitivity(info: SensitivityInfo) -> Figure:
     count = len(info.parameters)
     figure = new_figure(9.0, 1.4 + 0.55 * max(count, 1))
     axes = figure.add_subplot()
-    height = 0.8 / len(_METRICS)
-    for index, metric in enumerate(_METRICS):
+    height = 0.8 / len(info.names)
+    for index, elasticities in enumerate(info.elasticities.values()):
         places = [row - 0.4 + (index + 0.5) * height for row in range(count)]
         axes.barh(
             places,
-            info.elasticities[metric],
+            elasticities,
             height=height * 0.92,
-            color=COLOURS[index],
-            label="EDP" if metric == "edp" else metric,
+            color=COLOURS[index % len(COLOURS)],
+            label=info.names[index],
         )
     axes.axvline(0, color="#444444", linewidth=0.8)
     axes.set_yticks(range(count), info.parameters, fontsize=8)

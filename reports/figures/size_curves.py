@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import DataError
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.results.size_curves import SIZES, CurvePoint, SizeCurves
 from reports.figures.axis import Axis, axis_of, plain_ticks
-from reports.figures.style import COLOURS, check_suffix, new_figure, save, tidy
+from reports.figures.style import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Costs of the panels, after the accuracy.
-_PANELS = ("edp_uJ_us", "area_mm2", "write_pulses")
 _PLACEMENTS = {"none": "no block", "common": "common block", "separate": "separate blocks"}
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = {"none": "o", "common": "s", "separate": "D"}
@@ -50,11 +49,12 @@ class Line(NamedTuple):
 
 
 class SizeInfo(NamedTuple):
-    """The lines along one axis, and the axes of the panels below the accuracy."""
+    """The lines along one axis, and of the panels after the accuracy metrics and axes."""
 
     path: str
     has_accuracy: bool
     lines: tuple[Line, ...]
+    keys: tuple[str, ...]
     axes: tuple[Axis, ...]
 
 
@@ -82,11 +82,17 @@ def collect_size_curves(curves: SizeCurves, path: str) -> SizeInfo:
         ordered = sorted(points, key=lambda own: own.sizes[path] or 0)
         sizes = tuple(size for own in ordered if (size := own.sizes[path]) is not None)
         lines.append(Line(design, other, sizes, tuple(ordered)))
+    metrics = [own for own in shown_in(Place.CURVES_FIGURE) if own in curves.metrics]
     axes = tuple(
-        axis_of(key, np.asarray([own.values[key] for own in curves.points]), maximise=False)
-        for key in _PANELS
+        axis_of(
+            metric.key,
+            np.asarray([own.values[metric.key] for own in curves.points]),
+            maximise=metric.maximise,
+        )
+        for metric in metrics
     )
-    return SizeInfo(path, curves.has_accuracy, tuple(lines), axes)
+    keys = tuple(metric.key for metric in metrics)
+    return SizeInfo(path, curves.has_accuracy, tuple(lines), keys, axes)
 
 
 def _said(path: str, size: int | None) -> str:
@@ -98,11 +104,16 @@ def _said(path: str, size: int | None) -> str:
 def draw_size_curves(info: SizeInfo) -> Figure:
     """Draw a panel for the accuracy, if there is one, and one for each cost."""
     figure = new_figure(9.0, 7.4 if info.has_accuracy else 4.0)
-    shape = (2, 2) if info.has_accuracy else (1, len(info.axes))
-    panels = list(np.asarray(figure.subplots(*shape)).flat)
+    count = len(info.axes) + info.has_accuracy
+    shape = (2, math.ceil(count / 2)) if info.has_accuracy else (1, count)
+    places = list(np.asarray(figure.subplots(*shape)).flat)
+    panels = places[:count]
+    for spare in places[count:]:
+        spare.remove()
     if info.has_accuracy:
         _draw_accuracy(panels[0], info)
-    for panel, key, axis in zip(panels[-len(_PANELS) :], _PANELS, info.axes, strict=True):
+    costs = panels[int(info.has_accuracy) :]
+    for panel, key, axis in zip(costs, info.keys, info.axes, strict=True):
         _draw_cost(panel, info, key, axis)
     for panel in panels:
         panel.set_xscale("log", base=2)
@@ -186,19 +197,3 @@ def _looks(info: SizeInfo) -> list[_Look]:
         )
         for line in info.lines
     ]
-
-
-def save_size_curves(curves: SizeCurves, path: str, place: Path) -> None:
-    """Collect, draw and write the figure.
-
-    Args:
-        curves: of a sweep.
-        path: which of its axes.
-        place: PNG, SVG or PDF.
-
-    Raises:
-        ConfigError: a wrong ending or a place that cannot be written to.
-        DataError: the sweep does not vary it.
-    """
-    check_suffix(place)
-    save(draw_size_curves(collect_size_curves(curves, path)), place)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsim.errors import Code, ConfigError
+from archsim.results.method_row import MethodRow, finite
 from archsim.results.report import JointDesign, JointResult
 from archsim.results.size_curves import SizeCurves
-from reports.page.designs import Metric, Point, design_table, half_width, metrics, points_of
-from reports.page.designs import number as _number
+from reports.page.designs import AxisChoice, Point, axes_of, design_table, points_of
 from reports.page.figure import PageFigure, from_figure
 from reports.page.sources import citations, configurations, constants, names_of, said_of
 from reports.tables.breakdown import Breakdown, breakdowns
@@ -17,6 +17,7 @@ from reports.tables.report import how_recommended, methods
 from reports.tables.table import Cell, Column, Table
 
 _PERCENT = 100
+_NOISE_FREE = "noise-free network"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class PageContent:
     designs: Table
     methods: Table
     points: tuple[Point, ...]
-    metrics: tuple[Metric, ...]
+    metrics: tuple[AxisChoice, ...]
     sigma: float | None
     notes: tuple[str, ...]
     breakdowns: tuple[Breakdown, ...]
@@ -128,7 +129,7 @@ def collect(
         designs=design_table(result),
         methods=methods(result),
         points=points,
-        metrics=metrics(points),
+        metrics=axes_of(points),
         sigma=_first_sigma(points, sigma),
         notes=(*notes, *filter(None, [how_recommended(result)]), *_notes(result)),
         breakdowns=breakdowns(result.designs),
@@ -151,7 +152,7 @@ def _first_sigma(points: Sequence[Point], wanted: float | None) -> float | None:
     if wanted is None:
         return known[0] if known else None
     if wanted not in known:
-        allowed = ", ".join(f"{own:g}" for own in known) or "none, there are no designs"
+        allowed = ", ".join(f"{sigma:g}" for sigma in known) or "none, there are no designs"
         raise ConfigError.of(Code.OUT_OF_RANGE, "sigma", wanted, allowed=allowed, form="g")
     return wanted
 
@@ -165,20 +166,20 @@ def _missing(result: JointResult) -> tuple[str, ...]:
     if not result.designs:
         return ("There are no designs.",)
     lines = list(result.gaps)
-    lacks = [own for own in result.designs if _number(own.measured.get("accuracy")) is None]
+    lacks = [design for design in result.designs if finite(design.measured.accuracy) is None]
     if len(lacks) == len(result.designs):
         lines.append("No accuracy was measured: hardware and programming are all there is.")
     elif lacks:
         lines.append(f"No accuracy: {names_of(lacks)}.")
-    unpriced = [own for own in result.designs if own.mapped is None]
+    unpriced = [design for design in result.designs if design.mapped is None]
     if len(unpriced) == len(result.designs):
         lines.append("No hardware was priced: accuracy and training are all there is.")
     elif unpriced:
         lines.append(f"No hardware cost: {names_of(unpriced)}.")
     whys: dict[str, list[JointDesign]] = {}
-    for own in result.designs:
-        if own.mapped is not None and not own.mapped.feasible:
-            whys.setdefault(" ".join(own.mapped.infeasible_because), []).append(own)
+    for design in result.designs:
+        if design.mapped is not None and not design.mapped.feasible:
+            whys.setdefault(" ".join(design.mapped.infeasible_because), []).append(design)
     for why, designs in whys.items():
         lines.append(f"Cannot be built: {names_of(designs)}. {why}")
     return tuple(lines)
@@ -186,11 +187,12 @@ def _missing(result: JointResult) -> tuple[str, ...]:
 
 def _notes(result: JointResult) -> list[str]:
     """Return what the costs leave out, each note once with its designs."""
-    found: dict[str, list[JointDesign]] = {}
-    for own in result.designs:
-        for note in own.notes:
-            found.setdefault(note, []).append(own)
-    return [f"{names_of(designs)}: {note}." for note, designs in found.items()]
+    by_note: dict[str, list[JointDesign]] = {}
+    for design in result.designs:
+        for note in design.notes:
+            by_note.setdefault(note, []).append(design)
+    notes = [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
+    return [f"{warning[0].upper()}{warning[1:]}." for warning in result.warnings] + notes
 
 
 def _published(result: JointResult) -> Table | None:
@@ -205,41 +207,58 @@ def _published(result: JointResult) -> Table | None:
         Column("source", "source", wraps=True),
     )
     rows: dict[tuple[str, str], tuple[Cell, ...]] = {}
-    for own in result.designs:
-        row = own.measured
-        half = half_width(row.get("ci95_low"), row.get("ci95_high"))
-        for method, sigma, ours, width, published in (
-            ("noise-free network", "0", row.get("ideal_accuracy"), None, "published_ideal"),
-            (own.method, f"{own.sigma:g}", row.get("accuracy"), half, "published_accuracy"),
-        ):
-            mine, theirs = _number(ours), _number(row.get(published))
-            if mine is not None and theirs is not None:
-                mine, theirs = _PERCENT * mine, _PERCENT * theirs
-                spread = None if width is None else _PERCENT * width
-                source = str(row.get(f"{published.removesuffix('_accuracy')}_source") or "")
-                rows[method, sigma] = (method, sigma, mine, spread, theirs, mine - theirs, source)
+    for design in result.designs:
+        row, sigma = design.measured, f"{design.sigma:g}"
+        ideal = _beside(row.ideal_accuracy, None, row.published_ideal)
+        if ideal is not None:
+            source = row.published_ideal_source or ""
+            rows[_NOISE_FREE, "0"] = (_NOISE_FREE, "0", *ideal, source)
+        ours = _beside(row.accuracy, row.half_width, row.published_accuracy)
+        if ours is not None:
+            source = row.published_source or ""
+            rows[design.method, sigma] = (design.method, sigma, *ours, source)
     return Table("Accuracy", columns, tuple(rows.values())) if rows else None
+
+
+def _beside(
+    ours: float | None, half_width: float | None, theirs: float | None
+) -> tuple[Cell, ...] | None:
+    """Return ours, its half-width, theirs and the difference, per cent; None without one of them.
+
+    Args:
+        ours: a fraction.
+        half_width: of its interval, a fraction.
+        theirs: published, a fraction.
+    """
+    mine, published = finite(ours), finite(theirs)
+    if mine is None or published is None:
+        return None
+    mine, published = _PERCENT * mine, _PERCENT * published
+    spread = None if half_width is None else _PERCENT * half_width
+    return mine, spread, published, mine - published
 
 
 def _gap_figure(result: JointResult) -> PageFigure | None:
     """Draw the gap to the noise-free network against sigma, where there is more than one."""
-    rows = {(own.method, own.sigma): own.measured for own in result.designs}
-    needed = ("accuracy", "ci95_low", "ci95_high", "ideal_accuracy")
+    rows = {(design.method, design.sigma): design.measured for design in result.designs}
     whole = [
-        {**row, "method": method, "sigma": sigma}
+        replace(row, method=method, sigma=sigma)
         for (method, sigma), row in rows.items()
-        if sigma > 0 and all(_number(row.get(key)) is not None for key in needed)
+        if sigma > 0 and _has_gap(row)
     ]
-    if len({row["sigma"] for row in whole}) < 2:
+    if len({row.sigma for row in whole}) < 2:
         return None
-    import pandas as pd
-
     from reports.figures.gap import collect_gap, draw_gap
 
-    lines = collect_gap(pd.DataFrame(whole))
+    lines = collect_gap(whole)
     return from_figure(
         draw_gap(lines),
         title="Gap to the noise-free network against sigma",
         alt=f"{len(lines)} methods, both axes logarithmic; the values are in the table of designs.",
         caption="Bands: 95 % intervals over chips. The lower, the better.",
     )
+
+
+def _has_gap(row: MethodRow) -> bool:
+    ends = row.accuracy, row.ci95_low, row.ci95_high, row.ideal_accuracy
+    return all(finite(value) is not None for value in ends)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archsim.results.columns import label_of, split_unit
-from archsim.results.size_curves import COSTS, SIZES, SizeCurves
+from archsim.results.columns import label_of
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.size_curves import SIZES, SizeCurves
 from reports.page.text import unit_text
 from reports.tables.table import Cell, Column, Table
 
@@ -19,7 +21,10 @@ def curves_data(curves: SizeCurves) -> dict[str, Any]:
     Args:
         curves: of one sweep.
     """
-    metrics = [{"key": key, "label": label_of(key), "unit": _unit(key)} for key in COSTS]
+    metrics = [
+        {"key": own.key, "label": own.name, "unit": unit_text(own.shown_unit)}
+        for own in curves.metrics
+    ]
     if curves.has_accuracy:
         label = f"{_ACCURACY} {curves.at_sigma}".strip()
         metrics = [{"key": _ACCURACY, "label": label, "unit": "%"}, *metrics]
@@ -43,16 +48,13 @@ def curves_data(curves: SizeCurves) -> dict[str, Any]:
     }
 
 
-def _unit(key: str) -> str:
-    return unit_text(split_unit(key)[1])
-
-
 def curves_table(found: Sequence[SizeCurves]) -> Table:
     """Return all points as a table, a row each.
 
     Args:
         found: of all sweeps.
     """
+    metrics = shown_in(Place.CURVES)
     columns = (
         Column("sweep", "sweep"),
         Column("point", "point", "count"),
@@ -62,7 +64,7 @@ def curves_table(found: Sequence[SizeCurves]) -> Table:
         Column("accuracy", "accuracy", "fixed", "%"),
         Column("low", "95 % from", "fixed", "%"),
         Column("high", "to", "fixed", "%"),
-        *(Column(key, label_of(key), "number", split_unit(key)[1]) for key in COSTS),
+        *(Column(metric.key, metric.name, "number", metric.shown_unit) for metric in metrics),
         Column("command", "command that maps it", wraps=True),
     )
     rows: list[tuple[Cell, ...]] = [
@@ -75,7 +77,7 @@ def curves_table(found: Sequence[SizeCurves]) -> Table:
             own.accuracy,
             own.low,
             own.high,
-            *(own.values[key] for key in COSTS),
+            *(own.values.get(metric.key) for metric in metrics),
             own.command,
         )
         for curves in found

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from archsim.results.columns import label_of, split_unit
+from archsim.results.design_row import DesignRow
+from archsim.results.method_row import finite
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.recommend import recommendations
 from archsim.results.report import JointDesign, JointResult
-from reports.tables.report import recommended
 from reports.tables.table import Cell, Column, Kind, Table
 
-#: What an accuracy can be drawn against; the first is what the first chart starts with.
-METRICS = (
-    "edp_uJ_us",
-    "edp_period_uJ_us",
-    "energy_uJ",
-    "latency_us",
-    "period_us",
-    "area_mm2",
-    "write_pulses",
-    "programming_time_ms",
-    "programming_energy_uJ",
-    "tune_seconds",
-)
-#: What the second chart starts with.
-SECOND_METRIC = "write_pulses"
-_NAMES = {
-    "edp_uJ_us": ("EDP", "uJ us"),
-    "edp_period_uJ_us": ("EDP (period)", "uJ us"),
-    "tune_seconds": ("training on the chip", "s"),
-}
+#: What an accuracy can be drawn against beside the metrics: column of the rows.
+_TUNE_SECONDS = "tune_seconds"
 _PERCENT = 100
 
 
 @dataclass(frozen=True)
-class Metric:
+class AxisChoice:
     """What can be chosen for a horizontal axis: its key in :class:`Point`, name and unit."""
 
     key: str
     label: str
     unit: str
+
+
+def axis_choices() -> tuple[AxisChoice, ...]:
+    """Return all that an accuracy can be drawn against; less is better of each."""
+    return (
+        *(
+            AxisChoice(metric.key, metric.name, metric.shown_unit)
+            for metric in shown_in(Place.PAGE_CHART)
+        ),
+        AxisChoice(_TUNE_SECONDS, "training on the chip", "s"),
+    )
 
 
 @dataclass(frozen=True)
@@ -51,11 +45,11 @@ class Point:
     Attributes:
         label: method, and the placement of the shared block where there is one.
         sigma: of one pulse, relative to the range of conductance.
-        design: placement of the shared block: none, common or separate.
+        placement: of the shared block: none, common or separate.
         accuracy: mean over chips and runs.
         low: lower end of its 95 % interval.
         high: upper end.
-        values: of the metrics, in report units.
+        values: of the axes that can be chosen, in report units.
         base: whether overheads refer to it.
         chosen: whether the study chooses it.
         recommended: whether it is the answer at its sigma.
@@ -63,7 +57,7 @@ class Point:
 
     label: str
     sigma: float
-    design: str
+    placement: str
     accuracy: float | None
     low: float | None
     high: float | None
@@ -85,7 +79,8 @@ class _Shown:
     core: bool = False
 
 
-_COLUMNS = (
+#: Columns before and after those of the hardware.
+_MEASURED = (
     _Shown("sigma", "sigma", core=True),
     _Shown("accuracy", "accuracy", "fixed", "%", share=True, core=True),
     _Shown("half_width", "± chips", "fixed", "95 %", share=True, core=True),
@@ -97,17 +92,8 @@ _COLUMNS = (
     _Shown("validation_behind", "behind the best", "fixed", "points", share=True),
     _Shown("validation_behind_noise", "± of that", "fixed", "95 %", share=True),
     _Shown("gap_closed", "gap closed", "percent", "%"),
-    _Shown("area_mm2", "area", "number", "mm2", core=True),
-    _Shown("energy_uJ", "energy", "number", "uJ", core=True),
-    _Shown("latency_us", "latency", "number", "us", core=True),
-    _Shown("period_us", "period", "number", "us", core=True),
-    _Shown("edp_uJ_us", "EDP", "number", "uJ us", core=True),
-    _Shown("edp_overhead_pct", "EDP overhead", "points", "%", core=True),
-    _Shown("edp_period_uJ_us", "EDP (period)", "number", "uJ us"),
-    _Shown("edp_period_overhead_pct", "EDP (period) overhead", "points", "%"),
-    _Shown("write_pulses", "write pulses", "engineering", core=True),
-    _Shown("programming_time_ms", "program time", "number", "ms", core=True),
-    _Shown("programming_energy_uJ", "program energy", "number", "uJ", core=True),
+)
+_TRAINED = (
     _Shown("trained_weights", "trained weights", "count", core=True),
     _Shown("tune_seconds", "training", "fixed", "s/chip", core=True),
     _Shown("backbone_seconds", "backbone training", "fixed", "s"),
@@ -121,19 +107,26 @@ _COLUMNS = (
 )
 #: What a table of several runs names in every row.
 MIXED = ("device", "network", "data")
-#: Columns that the page shows from the start; the others come with a switch.
-CORE = frozenset({"design", *MIXED, *(own.key for own in _COLUMNS if own.core)})
 
 
-def number(value: Any) -> float | None:
-    """Return a finite number, None for everything else.
+def _hardware() -> list[_Shown]:
+    shown = []
+    for metric in shown_in(Place.PAGE):
+        title, core = metric.title_in(Place.PAGE), Place.PAGE_CORE in metric.shown
+        shown.append(_Shown(metric.key, title, metric.form, metric.shown_unit, core=core))
+        if Place.OVERHEAD in metric.shown:
+            over = f"{title} overhead"
+            shown.append(_Shown(metric.overhead_key, over, "points", "%", core=core))
+    return shown
 
-    Args:
-        value: of a row of the joint result.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
+
+def _all_columns() -> tuple[_Shown, ...]:
+    return (*_MEASURED, *_hardware(), *_TRAINED)
+
+
+def core_columns() -> frozenset[str]:
+    """Return the columns that the page shows from the start; the others come with a switch."""
+    return frozenset({"design", *MIXED, *(own.key for own in _all_columns() if own.core)})
 
 
 def design_table(result: JointResult) -> Table:
@@ -142,52 +135,42 @@ def design_table(result: JointResult) -> Table:
     Args:
         result: all designs.
     """
-    rows = [_cells(own, row) for own, row in zip(result.designs, result.rows(), strict=True)]
-    shown = [own for own in _COLUMNS if own.core or any(row[own.key] is not None for row in rows)]
+    rows = [_cells(design, row) for design, row in zip(result.designs, result.rows(), strict=True)]
+    shown = [
+        column
+        for column in _all_columns()
+        if column.core or any(cells[column.key] is not None for cells in rows)
+    ]
     columns = [Column("design", "design", wraps=True)]
     columns += [Column(name, name) for name in result.mixed]
-    columns += [Column(own.key, own.title, own.kind, own.unit) for own in shown]
+    columns += [Column(each.key, each.title, each.kind, each.unit) for each in shown]
     cells = [tuple(row[column.key] for column in columns) for row in rows]
     return Table("Designs", tuple(columns), tuple(cells))
 
 
-def _cells(own: JointDesign, row: dict[str, Any]) -> dict[str, Cell]:
-    whole = {
-        **row,
-        "half_width": half_width(row["ci95_low"], row["ci95_high"]),
-        "backbone_half_width": half_width(row["ci95_backbone_low"], row["ci95_backbone_high"]),
+def _cells(design: JointDesign, row: DesignRow) -> dict[str, Cell]:
+    record = {
+        **row.record(),
+        "half_width": design.measured.half_width,
+        "backbone_half_width": design.measured.backbone_half_width,
     }
-    cells: dict[str, Cell] = {"design": own.label}
-    cells |= {name: getattr(own, name) for name in MIXED}
-    for column in _COLUMNS:
-        value = number(whole[column.key])
+    cells: dict[str, Cell] = {"design": design.label}
+    cells |= {name: getattr(design, name) for name in MIXED}
+    for column in _all_columns():
+        value = finite(record[column.key])
         cells[column.key] = _PERCENT * value if column.share and value is not None else value
     return cells
 
 
-def half_width(low: Any, high: Any) -> float | None:
-    """Return half of an interval, None without one.
-
-    Args:
-        low: its lower end.
-        high: its upper end.
-    """
-    ends = number(low), number(high)
-    return None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2
-
-
-def metrics(points: Sequence[Point]) -> tuple[Metric, ...]:
+def axes_of(points: Sequence[Point]) -> tuple[AxisChoice, ...]:
     """Return what at least one design has a positive value of: axes are logarithmic.
 
     Args:
         points: of the designs.
     """
-    found = []
-    for key in METRICS:
-        if any((point.values[key] or 0) > 0 for point in points):
-            label, unit = _NAMES.get(key, (label_of(key), split_unit(key)[1]))
-            found.append(Metric(key, label, unit))
-    return tuple(found)
+    return tuple(
+        own for own in axis_choices() if any((point.values[own.key] or 0) > 0 for point in points)
+    )
 
 
 def points_of(result: JointResult) -> tuple[Point, ...]:
@@ -196,36 +179,38 @@ def points_of(result: JointResult) -> tuple[Point, ...]:
     Args:
         result: all designs.
     """
-    answers = [recommended(result, case.sigma, case) for case in result.cases()]
-    found = []
-    for own, row in zip(result.designs, result.rows(), strict=True):
-        accuracy, low, high = (
-            None if (value := number(row[key])) is None else _PERCENT * value
-            for key in ("accuracy", "ci95_low", "ci95_high")
-        )
-        found.append(
+    recommended = [each.design for each in recommendations(result)]
+    points = []
+    for design, row in zip(result.designs, result.rows(), strict=True):
+        record = row.record()
+        points.append(
             Point(
-                label=own.label,
-                sigma=own.sigma,
-                design=own.design,
-                accuracy=accuracy,
-                low=low,
-                high=high,
-                values={key: number(row[key]) for key in METRICS},
-                base=own.base,
-                chosen=own.chosen,
-                recommended=any(own is answer for answer in answers),
+                label=design.label,
+                sigma=design.sigma,
+                placement=design.placement,
+                accuracy=_per_cent(row.accuracy),
+                low=_per_cent(row.ci95_low),
+                high=_per_cent(row.ci95_high),
+                values={axis.key: finite(record[axis.key]) for axis in axis_choices()},
+                base=design.base,
+                chosen=design.chosen,
+                recommended=design in recommended,
             )
         )
-    return tuple(found)
+    return tuple(points)
 
 
-def points_table(points: Sequence[Point], known: Sequence[Metric]) -> Table:
+def _per_cent(fraction: float | None) -> float | None:
+    known = finite(fraction)
+    return None if known is None else _PERCENT * known
+
+
+def points_table(points: Sequence[Point], known: Sequence[AxisChoice]) -> Table:
     """Return what the charts of accuracy against cost show, as a table.
 
     Args:
         points: of the designs.
-        known: metrics that can be chosen.
+        known: axes that can be chosen.
     """
     columns = (
         Column("design", "design", wraps=True),
@@ -233,11 +218,11 @@ def points_table(points: Sequence[Point], known: Sequence[Metric]) -> Table:
         Column("accuracy", "accuracy", "fixed", "%"),
         Column("low", "95 % from", "fixed", "%"),
         Column("high", "to", "fixed", "%"),
-        *(Column(own.key, own.label, "number", own.unit) for own in known),
+        *(Column(metric.key, metric.label, "number", metric.unit) for metric in known),
     )
     rows = [
-        (own.label, own.sigma, own.accuracy, own.low, own.high,
-         *(own.values[metric.key] for metric in known))
-        for own in points
+        (point.label, point.sigma, point.accuracy, point.low, point.high,
+         *(point.values[metric.key] for metric in known))
+        for point in points
     ]  # fmt: skip
     return Table("Accuracy and cost of every design", columns, tuple(rows))

@@ -26,8 +26,8 @@ def html_of(
     """
     parts = [f"<h3>{html.escape(result.name)}</h3>"]
     parts += [f"<p>{html.escape(text.replace('+-', '±'))}</p>" for text in sentences]
-    parts += [f"<p><em>{html.escape(text)}</em></p>" for text in result.gaps]
-    for sigma in dict.fromkeys(own.sigma for own in result.designs):
+    parts += [f"<p><em>{html.escape(text)}</em></p>" for text in (*result.gaps, *result.warnings)]
+    for sigma in dict.fromkeys(design.sigma for design in result.designs):
         parts.append(_table(result, sigma))
     parts += [
         f'<img alt="Accuracy against cost" style="max-width: 100%" '
@@ -39,15 +39,16 @@ def html_of(
 
 
 def _table(result: JointResult, sigma: float) -> str:
-    own = designs(result, sigma)
+    table = designs(result, sigma)
     heads = "".join(
-        f"<th>{html.escape(column.title)} {html.escape(column.unit)}</th>" for column in own.columns
+        f"<th>{html.escape(column.title)} {html.escape(column.unit)}</th>"
+        for column in table.columns
     )
     rows = "".join(
         "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in texts) + "</tr>"
-        for texts in own.texts()
+        for texts in table.texts()
     )
     return (
-        f"<table><caption>{html.escape(own.title)}</caption><thead><tr>{heads}</tr></thead>"
+        f"<table><caption>{html.escape(table.title)}</caption><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from archsim import __version__
 from archsim.errors import Code, ConfigError
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.figures.style import COLOURS, TSB_COLOUR
 from reports.page.content import PageContent
 from reports.page.curves import curves_data, curves_table
-from reports.page.designs import CORE, METRICS, SECOND_METRIC, points_table
+from reports.page.designs import core_columns, points_table
 from reports.page.text import unit_text
 from reports.tables.breakdown import LEAKAGE, REST, Breakdown, Part, parts_table
 from reports.tables.table import Cell, Kind, show
@@ -44,10 +46,11 @@ def html(content: PageContent) -> str:
         content: of :func:`reports.page.collect`.
     """
     library = files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+    core = core_columns()
     own = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
     return _environment().get_template("page.html").render(
         content=content,
-        core=CORE if len(content.sigmas) > 1 else CORE - {"sigma"},
+        core=core if len(content.sigmas) > 1 else core - {"sigma"},
         points_table=points_table(content.points, content.metrics),
         components_table=parts_table("Components", content.breakdowns, layers=False),
         layers_table=parts_table("Layers", content.breakdowns, layers=True),
@@ -159,21 +162,21 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
             {"key": own.key, "label": own.label, "unit": unit_text(own.unit)}
             for own in content.metrics
         ],
-        "starts": [_start(METRICS[0], known), _start(SECOND_METRIC, known)],
+        "starts": [_start(metric.key, known) for metric in shown_in(Place.REPORT_FIGURE)],
         "sigmas": list(content.sigmas),
         "sigma": content.sigma,
         "points": [
             {
-                "label": own.label,
-                "sigma": own.sigma,
-                "design": own.design,
-                "accuracy": own.accuracy,
-                "low": own.low,
-                "high": own.high,
-                "values": own.values,
-                "recommended": own.recommended,
+                "label": point.label,
+                "sigma": point.sigma,
+                "design": point.placement,
+                "accuracy": point.accuracy,
+                "low": point.low,
+                "high": point.high,
+                "values": point.values,
+                "recommended": point.recommended,
             }
-            for own in content.points
+            for point in content.points
         ],
         "breakdowns": [_breakdown_data(own) for own in content.breakdowns],
         "rests": [LEAKAGE, REST],

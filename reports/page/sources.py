@@ -21,7 +21,7 @@ def names_of(designs: Sequence[JointDesign]) -> str:
     Args:
         designs: of a joint result.
     """
-    labels = list(dict.fromkeys(own.label for own in designs))
+    labels = list(dict.fromkeys(design.label for design in designs))
     more = len(labels) - _MOST_NAMES
     listed = ", ".join(labels[:_MOST_NAMES])
     return f"{listed} and {more} more" if more > 0 else listed
@@ -33,35 +33,35 @@ def said_of(result: JointResult) -> tuple[tuple[str, str], ...]:
     Args:
         result: all designs.
     """
-    priced = [own for own in result.designs if own.mapped is not None]
+    priced = [design for design in result.designs if design.mapped is not None]
     known: dict[int, tuple[str, ...]] = {}
-    found: dict[str, list[JointDesign]] = {}
-    for own in priced:
-        if own.mapped is None:
+    designs_of: dict[str, list[JointDesign]] = {}
+    for design in priced:
+        if design.mapped is None:
             continue
-        if id(own.mapped) not in known:
-            known[id(own.mapped)] = assumptions(own.mapped)
-        for line in known[id(own.mapped)]:
-            found.setdefault(line, []).append(own)
+        if id(design.mapped) not in known:
+            known[id(design.mapped)] = assumptions(design.mapped)
+        for line in known[id(design.mapped)]:
+            designs_of.setdefault(line, []).append(design)
     return tuple(
         (line, "" if len(designs) == len(priced) else names_of(designs))
-        for line, designs in sorted(found.items(), key=lambda entry: -len(entry[1]))
+        for line, designs in sorted(designs_of.items(), key=lambda entry: -len(entry[1]))
     )
 
 
 def _used(result: JointResult) -> list[tuple[JointDesign, tuple[Constant, ...]]]:
     """Return the constants behind each cost, without those of parts that the design has not."""
-    found = []
+    used = []
     known: dict[str, tuple[Constant, ...]] = {}
-    for own in result.designs:
-        if own.mapped is None:
+    for design in result.designs:
+        if design.mapped is None:
             continue
-        alone = round(float(own.mapped.plan.floorplan.parts)) == 1
-        key = f"{own.mapped.resolved.config_hash} {alone}"
+        alone = round(float(design.mapped.plan.floorplan.parts)) == 1
+        key = f"{design.mapped.resolved.config_hash} {alone}"
         if key not in known:
-            known[key] = own.mapped.resolved.constants(_OFF_CHIP if alone else ())
-        found.append((own, known[key]))
-    return found
+            known[key] = design.mapped.resolved.constants(_OFF_CHIP if alone else ())
+        used.append((design, known[key]))
+    return used
 
 
 def citations(result: JointResult) -> tuple[str, ...]:
@@ -70,8 +70,8 @@ def citations(result: JointResult) -> tuple[str, ...]:
     Args:
         result: all designs.
     """
-    found = {each.source for _, used in _used(result) for each in used if each.kind == "cited"}
-    return tuple(sorted(found | set(result.sources), key=str.casefold))
+    cited = {each.source for _, used in _used(result) for each in used if each.kind == "cited"}
+    return tuple(sorted(cited | set(result.sources), key=str.casefold))
 
 
 def constants(result: JointResult, kind: SourceKind) -> Table | None:
@@ -89,15 +89,15 @@ def constants(result: JointResult, kind: SourceKind) -> Table | None:
         Column("designs", "designs", wraps=True),
     )
     everyone = _used(result)
-    found: dict[tuple[str, str, str, str], list[JointDesign]] = {}
-    for own, used in everyone:
+    designs_of: dict[tuple[str, str, str, str], list[JointDesign]] = {}
+    for design, used in everyone:
         for each in used:
             if each.kind == kind:
                 key = (each.path, each.value, each.range, each.note)
-                found.setdefault(key, []).append(own)
+                designs_of.setdefault(key, []).append(design)
     rows = tuple(
         (*key, "all" if len(designs) == len(everyone) else names_of(designs))
-        for key, designs in found.items()
+        for key, designs in designs_of.items()
     )
     if not rows:
         return None
@@ -120,19 +120,19 @@ def configurations(result: JointResult) -> Table:
         Column("designs", "designs", wraps=True),
         Column("command", "command that maps it", wraps=True),
     )
-    found: dict[tuple[str, str, str, str, str], list[str]] = {}
-    for own in result.designs:
-        if own.mapped is not None:
-            resolved = own.mapped.resolved
+    labels_of: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for design in result.designs:
+        if design.mapped is not None:
+            resolved = design.mapped.resolved
             key = (
                 resolved.config_hash,
                 resolved.chip.name,
                 resolved.technology.name,
-                f"{own.sigma:g}",
-                own.command,
+                f"{design.sigma:g}",
+                design.command,
             )
-            found.setdefault(key, []).append(own.label)
+            labels_of.setdefault(key, []).append(design.label)
     rows = tuple(
-        (*key[:-1], ", ".join(dict.fromkeys(labels)), key[-1]) for key, labels in found.items()
+        (*key[:-1], ", ".join(dict.fromkeys(labels)), key[-1]) for key, labels in labels_of.items()
     )
     return Table("Configurations", columns, rows)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from archsim.results.sensitivity import METRICS
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -15,15 +16,16 @@ if TYPE_CHECKING:
 
 def sensitivity(entries: Sequence[Elasticity], most: int | None = None) -> Table:
     """Elasticities in the order given; whole numbers are stepped, all others by autograd."""
+    names = [metric.stem for metric in shown_in(Place.SENSITIVITY)]
     columns = (
         Column("parameter", "parameter", wraps=True),
         Column("value", "value", "number", "SI"),
         Column("stepped_to", "step to", "number"),
-        *(Column(metric, metric, "signed") for metric in METRICS),
+        *(Column(name, name, "signed") for name in names),
     )
     rows: list[tuple[Cell, ...]] = []
     for entry in entries[:most]:
-        moved = [entry.values.get(metric, 0.0) for metric in METRICS]
+        moved = [entry.values.get(name, 0.0) for name in names]
         rows.append((entry.path, entry.value, entry.stepped_to, *moved))
     return Table("Elasticities, d ln(metric) / d ln(parameter)", columns, tuple(rows))
 

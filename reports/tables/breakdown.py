@@ -60,20 +60,20 @@ def breakdowns(designs: Sequence[JointDesign]) -> tuple[Breakdown, ...]:
         designs: of a joint result.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
-    found: dict[tuple[object, ...], tuple[tuple[Part, ...], tuple[Part, ...]]] = {}
-    for place, own in enumerate(designs):
-        if own.mapped is None or not own.mapped.feasible:
+    parts_of: dict[tuple[object, ...], tuple[tuple[Part, ...], tuple[Part, ...]]] = {}
+    for place, design in enumerate(designs):
+        if design.mapped is None or not design.mapped.feasible:
             continue
-        parts = _components(own.mapped), _layers(own.mapped)
+        parts = _components(design.mapped), _layers(design.mapped)
         key = tuple((p.name, *(f"{v:.9g}" for v in p.values)) for kind in parts for p in kind)
         groups.setdefault(key, []).append(place)
-        found.setdefault(key, parts)
+        parts_of.setdefault(key, parts)
     return tuple(
         Breakdown(
             tuple(places),
             tuple(dict.fromkeys(designs[place].label for place in places)),
-            _sums(found[key][0]),
-            *found[key],
+            _sums(parts_of[key][0]),
+            *parts_of[key],
         )
         for key, places in groups.items()
     )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.tables.table import MISSING, Cell, Column, Kind, Table
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from reports.tables.table import MISSING, Cell, Column, Table
 
 if TYPE_CHECKING:
     from archsim.results.compared import CompareResult
-
-#: Metrics of the comparison, each absolute and relative to the base.
-COMPARED = (
-    "area_mm2", "energy_uJ", "latency_us", "period_us", "edp_uJ_us", "edp_period_uJ_us",
-)  # fmt: skip
 
 #: What the words of the table mean.
 COMPARE_NOTES = (
@@ -26,39 +23,30 @@ _DESIGN_LABELS = {"none": "base", "common": "(C) common", "separate": "(S) separ
 
 
 def comparison(result: CompareResult) -> Table:
-    """One row per network and design: each metric, its ratio to the base, the EDP overheads."""
+    """One row per network and design: each metric, its ratio to the base, the overheads."""
     columns = [
         Column("network", "network"),
         Column("design", "design"),
         Column("tsb_channels", "TSB", "count"),
     ]
-    titles = ("area", "energy", "latency", "period", "EDP", "EDP\n(period)")
-    units = ("mm2", "uJ", "us", "us", "uJ us", "uJ us")
-    for key, title, unit in zip(COMPARED, titles, units, strict=True):
+    compared = shown_in(Place.COMPARE)
+    for metric in compared:
+        title = metric.title_in(Place.COMPARE)
         columns += [
-            Column(key, title, "number", unit),
-            Column(f"{key}_ratio", title, "ratio"),
+            Column(metric.key, title, metric.form, metric.shown_unit),
+            Column(metric.ratio_key, title, "ratio"),
         ]
     columns += [
-        Column("edp_overhead_pct", "EDP\noverhead", "points", "%"),
-        Column("edp_period_overhead_pct", "overhead\n(period)", "points", "%"),
+        Column(metric.overhead_key, metric.title_in(Place.OVERHEAD), "points", "%")
+        for metric in shown_in(Place.OVERHEAD)
     ]
     rows = []
     for row in result.rows():
         cells: dict[str, Any] = {**row, "design": _DESIGN_LABELS[row["design"]]}
         if not row["feasible"]:
-            cells[COMPARED[0]] = "infeasible"
+            cells[compared[0].key] = "infeasible"
         rows.append(tuple(cells[column.key] for column in columns))
     return Table("EDP overhead of the shared block", tuple(columns), tuple(rows))
-
-
-#: Programming totals of the comparison: title, kind and unit.
-_PROGRAMMED: dict[str, tuple[str, Kind, str]] = {
-    "write_pulses": ("write\npulses", "engineering", ""),
-    "verify_reads": ("verify\nreads", "engineering", ""),
-    "programming_time_ms": ("time", "number", "ms"),
-    "programming_energy_uJ": ("energy", "number", "uJ"),
-}
 
 
 def programming(result: CompareResult) -> Table:
@@ -67,29 +55,40 @@ def programming(result: CompareResult) -> Table:
     The policy, the same for all, is in the title.
     """
     columns = [Column("network", "network"), Column("design", "design")]
-    for key, (title, kind, unit) in _PROGRAMMED.items():
-        columns.append(Column(key, title, kind, unit))
-        if key != "verify_reads":
-            columns.append(Column(f"{key}_ratio", "", "ratio"))
+    metrics = shown_in(Place.PROGRAMMING)
+    for metric in metrics:
+        title = metric.title_in(Place.PROGRAMMING)
+        columns.append(Column(metric.key, title, metric.form, metric.shown_unit))
+        if not metric.shown[Place.PROGRAMMING].alone:
+            columns.append(Column(metric.ratio_key, "", "ratio"))
     bases = {row["network"]: row for row in result.rows() if row["design"] == "none"}
     rows = []
     for row in result.rows():
         base = bases.get(row["network"], {})
         cells: dict[str, Any] = {**row, "design": _DESIGN_LABELS[row["design"]]}
-        for key in _PROGRAMMED:
-            value, reference = row[key], base.get(key)
+        for metric in metrics:
+            value, reference = row[metric.key], base.get(metric.key)
             known = value is not None and bool(reference)
-            cells[f"{key}_ratio"] = value / reference if known else None
+            cells[metric.ratio_key] = value / reference if known else None
         rows.append(tuple(cells[column.key] for column in columns))
     return Table(f"Programming, {_policy(result)}", tuple(columns), tuple(rows))
 
 
 def programming_halves(table: Table) -> tuple[Table, Table]:
-    """Split a :func:`programming` into pulses and reads, and time and energy."""
+    """Split a :func:`programming` into counts (pulses and reads), and time and energy."""
+    counts = {
+        key
+        for metric in shown_in(Place.PROGRAMMING)
+        for key in (metric.key, metric.ratio_key)
+        if metric.is_count
+    }
     names = [column.key for column in table.columns]
-    middle = names.index("programming_time_ms")
-    last = table.select([*names[:2], *names[middle:]], "Time and energy of programming")
-    return _with_headings(table.select(names[:middle])), _with_headings(last)
+    first, last = (
+        [*names[:2], *(name for name in names[2:] if (name in counts) is wanted)]
+        for wanted in (True, False)
+    )
+    title = "Time and energy of programming"
+    return _with_headings(table.select(first)), _with_headings(table.select(last, title))
 
 
 def _policy(result: CompareResult) -> str:
@@ -108,13 +107,14 @@ def _policy(result: CompareResult) -> str:
 def beside(table: Table, separator: str) -> Table:
     """Set each metric of a :func:`comparison` and its ratio to the base in one cell."""
     index = {column.key: place for place, column in enumerate(table.columns)}
+    ratios = {metric.key: metric.ratio_key for metric in shown_in(Place.COMPARE)}
     columns = tuple(column for column in table.columns if column.kind != "ratio")
     rows = []
     for row in table.texts():
         cells = []
         for column in columns:
             text = row[index[column.key]]
-            ratio = row[index[f"{column.key}_ratio"]] if column.key in COMPARED else MISSING
+            ratio = row[index[ratios[column.key]]] if column.key in ratios else MISSING
             plain = ratio == MISSING or row[index["design"]] == _DESIGN_LABELS["none"]
             cells.append(text if plain else f"{text}{separator}{ratio}")
         rows.append(tuple(cells))
@@ -122,17 +122,17 @@ def beside(table: Table, separator: str) -> Table:
 
 
 def halves(table: Table) -> tuple[Table, Table]:
-    """Split a :func:`comparison` into absolute values, and ratios with the EDP overheads.
+    """Split a :func:`comparison` into absolute values, and those relative to the base.
 
-    Network and design share the first column, a network being a row of its own.
+    A relative value is the overhead of metrics that have one, else the ratio. Network and design
+    share the first column, a network being a row of its own.
     """
-    ratios = [f"{key}_ratio" for key in COMPARED[:4]]
-    overheads = ("edp_overhead_pct", "edp_period_overhead_pct")
+    compared = shown_in(Place.COMPARE)
+    ratios = [metric.ratio_key for metric in compared if Place.OVERHEAD not in metric.shown]
+    overheads = [metric.overhead_key for metric in shown_in(Place.OVERHEAD)]
     relative = table.select(("network", "design", *ratios, *overheads), "Relative to the base")
-    return (
-        _with_headings(table.select(("network", "design", *COMPARED))),
-        _with_headings(relative),
-    )
+    absolute = table.select(("network", "design", *(metric.key for metric in compared)))
+    return _with_headings(absolute), _with_headings(relative)
 
 
 def _with_headings(table: Table) -> Table:

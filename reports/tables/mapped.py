@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from archsim.units import engineering
 
 if TYPE_CHECKING:
     from archsim.results.mapped import MapResult
-from reports.tables.table import MISSING, Cell, Column, Kind, Table, show
+from reports.tables.table import MISSING, Cell, Column, Table, show
 
 
 def layers(result: MapResult) -> Table:
@@ -53,45 +54,32 @@ def layer_overview(result: MapResult) -> Table:
     return whole.select((*SHAPE_COLUMNS, *COST_COLUMNS[1:]))
 
 
-@dataclass(frozen=True)
-class _Total:
-    label: str
-    unit: str = ""
-    kind: Kind = "number"
-
-
 def totals(result: MapResult) -> tuple[Table, Table]:
-    """Chip totals in two groups: one inference, and the chip with its programming."""
+    """Chip totals in two groups: one inference, and the chip with its programming.
+
+    What goes without saying is left out, e.g. that a network which fits is on one chip.
+    """
     values = result.totals
     return (
-        _totals_group("One inference", _INFERENCE, values),
-        _totals_group("Chip and programming", _chip_totals(values), values),
+        _totals_group("One inference", Place.INFERENCE, values),
+        _totals_group("Chip and programming", Place.CHIP, values),
     )
 
 
-def _chip_totals(values: dict[str, float | int | None]) -> dict[str, _Total]:
-    """The totals of the chip; chips and loads only where the network does not fit on one."""
-    trivial = {"chips": 1, "loads_per_image": 0}
-    return {
-        key: entry
-        for key, entry in _CHIP.items()
-        if key not in trivial or values[key] not in (None, trivial[key])
-    }
-
-
-def _totals_group(
-    title: str, entries: dict[str, _Total], values: dict[str, float | int | None]
-) -> Table:
+def _totals_group(title: str, place: Place, values: dict[str, float | int | None]) -> Table:
     columns = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
     rows = []
-    for key, entry in entries.items():
-        value = values[key]
-        if entry.kind != "engineering":
-            rows.append((key, entry.label, show(value, entry.kind), entry.unit))
+    for metric in shown_in(place):
+        value, unless = values[metric.key], metric.shown[place].unless
+        if unless is not None and value in (None, unless):
+            continue
+        unit = metric.shown_unit
+        if metric.form != "engineering":
+            rows.append((metric.key, metric.title, show(value, metric.form), unit))
             continue
         text = MISSING if value is None else engineering(float(value))
         number, _, prefix = text.partition(" ")
-        rows.append((key, entry.label, number, f"{prefix} {entry.unit}".strip()))
+        rows.append((metric.key, metric.title, number, f"{prefix} {unit}".strip()))
     return Table(title, columns, tuple(rows))
 
 
@@ -151,34 +139,3 @@ SHAPE_COLUMNS = ("name", "kind", "input", "kernel", "matrix", "mvms")
 COST_COLUMNS = (
     "name", "copies", "tiles", "subarrays", "utilisation", "latency_us", "energy_uJ", "area_mm2",
 )  # fmt: skip
-
-
-#: Key of ``MapResult.totals`` -> how people read it. Two groups: the inference, then the chip.
-_INFERENCE = {
-    "dynamic_energy_uJ": _Total("dynamic energy", "uJ"),
-    "leakage_energy_uJ": _Total("leakage energy", "uJ"),
-    "energy_uJ": _Total("energy", "uJ"),
-    "latency_us": _Total("latency", "us"),
-    "period_us": _Total("period", "us"),
-    "edp_uJ_us": _Total("EDP (latency)", "uJ us"),
-    "edp_period_uJ_us": _Total("EDP (period)", "uJ us"),
-    "throughput_per_s": _Total("throughput", "1/s"),
-    "tops_per_W": _Total("efficiency", "TOPS/W"),
-    "clock_ns": _Total("clock period", "ns"),
-    "leakage_power_mW": _Total("leakage power", "mW"),
-}
-_CHIP = {
-    "area_mm2": _Total("area", "mm2"),
-    "tiles": _Total("tiles", "", "count"),
-    "chips": _Total("chips", "", "count"),
-    "loads_per_image": _Total("parts written per image"),
-    "subarrays": _Total("subarrays", "", "count"),
-    "subarrays_used": _Total("subarrays used", "", "count"),
-    "utilisation": _Total("cells used", "%", "percent"),
-    "weights": _Total("weights", "", "engineering"),
-    "macs": _Total("MACs on crossbars", "", "engineering"),
-    "write_pulses": _Total("write pulses", "", "engineering"),
-    "verify_reads": _Total("verify reads", "", "engineering"),
-    "programming_time_ms": _Total("programming time", "ms"),
-    "programming_energy_uJ": _Total("programming energy", "uJ"),
-}

@@ -22,7 +22,9 @@ def heading(result: ProgramResult) -> str:
         how = f" {100 * result.fraction:g} % by {result.granularity}"
     if result.last_layers is not None:
         how = f" {result.last_layers}"
-    encoding = result.encoding + (", clipped at zero" if result.clip_at_zero else "")
+    stored = resolved.chip.precision.encoding
+    encoding = result.encoding + ("" if stored == result.encoding else f" (the chip: {stored})")
+    encoding += ", clipped at zero" if result.clip_at_zero else ""
     design = "" if result.design == "none" else f", design {result.design}"
     return (
         f"{result.network}{design}, policy {result.policy}{how}, chip {resolved.chip.name} "

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from archsim.results.method_row import MethodRow
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.recommend import (
+    SECOND_COST,
+    Exclusion,
+    Reason,
+    Recommendation,
+    recommendations,
+)
+from archsim.results.report import COST
 from reports.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
-    from archsim.results.report import Beside, Case, JointDesign, JointResult
+    from archsim.results.design_row import DesignRow
+    from archsim.results.report import Behind, Beside, JointDesign, JointResult
 
-#: Columns of the joint table: key of a row, title, kind and unit.
-_COLUMNS = (
-    Column("label", "design", wraps=True),
+#: Columns of the joint table before and after those of the hardware.
+_MEASURED = (
     Column("accuracy", "accuracy", "text", "%"),
     Column("half_width", "+-", "text", "95 %"),
     Column("gap_closed", "closed", "percent", "%"),
-    Column("area_mm2", "area", "number", "mm2"),
-    Column("energy_uJ", "energy", "number", "uJ"),
-    Column("latency_us", "latency", "number", "us"),
-    Column("period_us", "period", "number", "us"),
-    Column("edp_uJ_us", "EDP", "number", "uJ us"),
-    Column("edp_overhead_pct", "EDP\noverhead", "points", "%"),
-    Column("write_pulses", "write\npulses", "engineering"),
-    Column("programming_time_ms", "programming", "number", "ms"),
-    Column("programming_energy_uJ", "programming", "number", "uJ"),
+)
+_TRAINED = (
     Column("trained_weights", "weights\nretrained", "count"),
     Column("training_s", "training\nper chip", "number", "s"),
 )
+
+
+def _hardware() -> list[Column]:
+    columns = []
+    for metric in shown_in(Place.REPORT_TABLE):
+        title = metric.title_in(Place.REPORT_TABLE)
+        columns.append(Column(metric.key, title, metric.form, metric.shown_unit))
+        if Place.OVERHEAD in metric.shown:
+            over = metric.title_in(Place.OVERHEAD)
+            columns.append(Column(metric.overhead_key, over, "points", "%"))
+    return columns
 
 
 def designs(result: JointResult, sigma: float) -> Table:
@@ -37,12 +52,16 @@ def designs(result: JointResult, sigma: float) -> Table:
         result: the joint result.
         sigma: of the study.
     """
-    columns = (_COLUMNS[0], *(Column(name, name) for name in result.mixed), *_COLUMNS[1:])
-    answers = [recommended(result, case.sigma, case) for case in result.cases()]
+    columns = (
+        Column("label", "design", wraps=True),
+        *(Column(name, name) for name in result.mixed),
+        *(*_MEASURED, *_hardware(), *_TRAINED),
+    )
+    recommended = [each.design for each in recommendations(result)]
     rows: list[tuple[Cell, ...]] = []
-    for own, row in zip(result.designs, result.rows(), strict=True):
-        if own.sigma == sigma:
-            cells = _cells(own, row, any(own is each for each in answers))
+    for design, row in zip(result.designs, result.rows(), strict=True):
+        if design.sigma == sigma:
+            cells = _cells(design, row, is_recommended=design in recommended)
             rows.append(tuple(cells[column.key] for column in columns))
     return Table(f"Designs at sigma {sigma:g}", columns, tuple(rows))
 
@@ -57,77 +76,25 @@ def methods(result: JointResult) -> Table:
         Column("method", "method", wraps=True),
         Column("about", "what it is", wraps=True),
     )
-    rows = dict.fromkeys((own.method, own.about) for own in result.designs if own.about)
+    rows = dict.fromkeys((design.method, design.about) for design in result.designs if design.about)
     return Table("Methods", columns, tuple(rows))
 
 
-def _cells(own: JointDesign, row: dict[str, Any], is_answer: bool) -> dict[str, Any]:
-    half = half_width(row)
-    marks = ["recommended"] if is_answer else []
-    marks += ["most accurate in validation"] if own.chosen else []
+def _cells(design: JointDesign, row: DesignRow, *, is_recommended: bool) -> dict[str, Cell]:
+    marks = ["recommended"] if is_recommended else []
+    marks += ["most accurate in validation"] if row.chosen else []
+    label = design.label
     return {
-        **row,
-        "label": f"{own.label} ({'; '.join(marks)})" if marks else own.label,
-        "accuracy": None if row["accuracy"] is None else f"{100 * row['accuracy']:.2f}",
-        "half_width": None if half is None else f"{100 * half:.2f}",
-        "training_s": row["tune_seconds"],
+        **row.record(),
+        "label": f"{label} ({'; '.join(marks)})" if marks else label,
+        "accuracy": _points(row.accuracy),
+        "half_width": _points(design.measured.half_width),
+        "training_s": row.tune_seconds,
     }
 
 
-def half_width(row: dict[str, Any]) -> float | None:
-    """Return half of the 95 % interval over chips, a fraction; None for a single chip.
-
-    Args:
-        row: of :meth:`archsim.results.report.JointResult.rows`.
-    """
-    low, high = row["ci95_low"], row["ci95_high"]
-    return None if low is None or high is None else (high - low) / 2
-
-
-def recommended(result: JointResult, sigma: float, case: Case | None = None) -> JointDesign | None:
-    """Return the cheapest design that is as accurate as the best, as far as the run can tell.
-
-    Candidates are no further behind the most accurate one on the validation images than the 95 %
-    interval of that difference, which counts chips and images (``tsb.study.behind``); of these the
-    one of the least EDP, then of a cost that leaves nothing out, then of the fewest write pulses.
-    Results of before that was recorded fall back to the larger interval over chips of the two,
-    without what other images would change. Test accuracies choose nothing. None where no design has
-    a validation accuracy and a cost.
-
-    Args:
-        result: the joint result.
-        sigma: of the study.
-        case: only designs of its network and data; None: all.
-    """
-    known = [
-        (own, row)
-        for own, row in _with_rows(result, sigma, case)
-        if row["validation_accuracy"] is not None and row["edp_uJ_us"] is not None
-    ]
-    if not known:
-        return None
-    best = max(known, key=lambda pair: pair[1]["validation_accuracy"])
-    good = [pair for pair in known if _as_good(pair[1], best[1])]
-    # What a cost leaves out (a note) may not make a design look cheaper than an equal one.
-    return min(
-        good,
-        key=lambda pair: (pair[1]["edp_uJ_us"], bool(pair[0].notes), pair[1]["write_pulses"]),
-    )[0]
-
-
-def _with_rows(
-    result: JointResult, sigma: float, case: Case | None
-) -> list[tuple[JointDesign, dict[str, Any]]]:
-    wanted = {id(own) for own in result.at(sigma, case)}
-    pairs = zip(result.designs, result.rows(), strict=True)
-    return [(own, row) for own, row in pairs if id(own) in wanted]
-
-
-def _as_good(row: dict[str, Any], best: dict[str, Any]) -> bool:
-    if row["validation_behind_noise"] is not None:
-        return bool(row["validation_behind"] <= row["validation_behind_noise"])
-    noise = max(half_width(row) or 0.0, half_width(best) or 0.0)
-    return bool(best["validation_accuracy"] - row["validation_accuracy"] <= noise)
+def _points(fraction: float | None) -> str | None:
+    return None if fraction is None else f"{100 * fraction:.2f}"
 
 
 def how_recommended(result: JointResult) -> str:
@@ -136,14 +103,14 @@ def how_recommended(result: JointResult) -> str:
     Args:
         result: the joint result.
     """
-    found = [recommended(result, case.sigma, case) for case in result.cases()]
-    if not any(found):
+    said = [each for each in recommendations(result) if each.design is not None]
+    if not said:
         return ""
     noise = (
-        "the 95 % interval of that difference, over chips and images"
-        if all(own is None or own.behind_noise is not None for own in found)
-        else "the 95 % interval over chips; how many images there are is not in it, for the run is "
+        "the 95 % interval over chips; how many images there are is not in it, for the run is "
         "of an older version"
+        if any(Reason.NOISE_OF_CHIPS_ALONE in each.reasons for each in said)
+        else "the 95 % interval of that difference, over chips and images"
     )
     return (
         "Recommended, for each sigma: of the designs that are no further behind the most accurate "
@@ -160,98 +127,95 @@ def answer(result: JointResult) -> tuple[str, ...]:
     Args:
         result: the joint result.
     """
-    said: list[str] = []
-    for case in result.cases():
-        own = recommended(result, case.sigma, case)
-        if own is None:
-            said.append(
-                f"{_where(result, case)} nothing can be recommended: no design has both an "
-                "accuracy on validation images and a cost."
-            )
-            continue
-        said.append(_why(result, case, own))
-    return tuple(said)
+    return tuple(_answer(each, result.mixed) for each in recommendations(result))
 
 
-def _where(result: JointResult, case: Case) -> str:
-    mixed = [getattr(case, name) for name in ("network", "data") if name in result.mixed]
-    return f"At sigma {case.sigma:g}" + (f", {' on '.join(mixed)}," if mixed else "")
-
-
-def _why(result: JointResult, case: Case, own: JointDesign) -> str:
-    here = _with_rows(result, case.sigma, case)
-    row = next(each for design, each in here if design is own)
-    on = f" on {own.device}" if "device" in result.mixed else ""
-    base = next((each for each in here if each[0].base and each[0].run == own.run), None)
-    text = f"{_where(result, case)}, {_named(own)}{on}: {_accuracy(row)} on the test images"
-    if base is not None and base[0] is not own:
-        reference = base[1]
-        text += (
-            f" instead of {_accuracy(reference)} with {base[0].label}, for "
-            f"{_times(row, reference, 'edp_uJ_us', 'EDP')}, "
-            f"{_times(row, reference, 'area_mm2', 'area')} and "
-            f"{_times(row, reference, 'write_pulses', 'write pulses')}"
+def _answer(said: Recommendation, mixed: Sequence[str]) -> str:
+    design = said.design
+    if design is None:
+        return (
+            f"{_where(said, mixed)} nothing can be recommended: no design has both an "
+            "accuracy on validation images and a cost."
         )
-    others = [each | {"label": design.label} for design, each in here]
-    text += ". " + _alternatives(others, row) + _best_on_test(others, row | {"label": own.label})
-    unknown = [each["label"] for each in others if each["validation_accuracy"] is None]
-    if unknown:
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        text += f" Not considered, without validation accuracy: {', '.join(unknown[:3])}{more}."
-    return text
+    on = f" on {design.device}" if "device" in mixed else ""
+    text = f"{_where(said, mixed)}, {_named(design)}{on}: {_accuracy(design.measured)} on the "
+    text += "test images"
+    if said.base is not None and said.base is not design:
+        text += (
+            f" instead of {_accuracy(said.base.measured)} with {said.base.label}, for "
+            f"{_times(design, said.base, COST, 'EDP')}, "
+            f"{_times(design, said.base, 'area_mm2', 'area')} and "
+            f"{_times(design, said.base, SECOND_COST, 'write pulses')}"
+        )
+    return f"{text}. {_alternatives(said, design)}{_best_on_test(said, design)}{_unknown(said)}"
 
 
-def _best_on_test(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str:
+def _where(said: Recommendation, mixed: Sequence[str]) -> str:
+    case = said.case
+    if case is None:
+        return "Of these designs"
+    names = [getattr(case, name) for name in ("network", "data") if name in mixed]
+    return f"At sigma {case.sigma:g}" + (f", {' on '.join(names)}," if names else "")
+
+
+def _named(design: JointDesign) -> str:
+    """Return the name of a design and, in brackets, what its method is."""
+    return f"{design.label} [{design.about}]" if design.about else design.label
+
+
+def _alternatives(said: Recommendation, design: JointDesign) -> str:
+    """Say what is more accurate on the validation images, and at which cost."""
+    best = said.most_accurate
+    if best is None or Reason.MOST_ACCURATE in said.reasons:
+        return "Nothing that was tried is more accurate on the validation images."
+    cost = (
+        f", at {_times(best, design, COST, 'EDP')} and "
+        f"{_times(best, design, SECOND_COST, 'write pulses')}"
+        if best.is_priced
+        else ", but has no cost here"
+    )
+    return (
+        f"The most accurate on the validation images, {best.label} ({_accuracy(best.measured)} on "
+        f"the test images){', is within the noise of it' if best.is_priced else ''}"
+        f"{_noise(design.behind)}{cost}."
+    )
+
+
+def _noise(behind: Behind | None) -> str:
+    """Say how far a design is behind, and what of that may be chance."""
+    if behind is None:
+        return ""
+    return f" (ahead by {_difference(behind)} points on {behind.images} images)"
+
+
+def _difference(behind: Behind) -> str:
+    return f"{100 * behind.mean:.2f} +- {100 * behind.half_width:.2f}"
+
+
+def _best_on_test(said: Recommendation, design: JointDesign) -> str:
     """Say of the design that is best on the test images why it was not chosen."""
-    known = [row for row in rows if row["validation_behind"] is not None]
-    first = max(known, key=lambda row: row["validation_accuracy"], default=chosen)
-    best = max(known, key=lambda row: (row["accuracy"] or 0.0, -row["edp_uJ_us"]), default=chosen)
-    lead = (best["accuracy"] or 0.0) - (chosen["accuracy"] or 0.0)
-    # Both placements of one block are as accurate.
-    is_first = best["validation_accuracy"] == first["validation_accuracy"]
-    if lead <= 0 or is_first or best["label"] == chosen["label"]:
+    best = said.best_on_test
+    if best is None or best.behind is None:
         return ""
     text = (
-        f" On the test images, which choose nothing, {best['label']} is best ({_accuracy(best)}); "
-        f"on the validation images it is {100 * best['validation_behind']:.2f} +- "
-        f"{100 * best['validation_behind_noise']:.2f} points behind the most accurate"
+        f" On the test images, which choose nothing, {best.label} is best "
+        f"({_accuracy(best.measured)}); on the validation images it is "
+        f"{_difference(best.behind)} points behind the most accurate"
     )
-    if _as_good(best, first):
-        return f"{text}, at {_times(best, chosen, 'edp_uJ_us', 'EDP')}."
+    if best in said.tied:
+        return f"{text}, at {_times(best, design, COST, 'EDP')}."
     return f"{text}, more than that noise."
 
 
-def _named(own: JointDesign) -> str:
-    """Return the name of a design and, in brackets, what its method is."""
-    return f"{own.label} [{own.about}]" if own.about else own.label
-
-
-def _alternatives(rows: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> str:
-    known = [row for row in rows if row["validation_accuracy"] is not None]
-    best = max(known, key=lambda row: row["validation_accuracy"])
-    if best["validation_accuracy"] <= chosen["validation_accuracy"]:
-        return "Nothing that was tried is more accurate on the validation images."
-    cost = (
-        f", at {_times(best, chosen, 'edp_uJ_us', 'EDP')} and "
-        f"{_times(best, chosen, 'write_pulses', 'write pulses')}"
-        if best["edp_uJ_us"] is not None
-        else ", but has no cost here"
-    )
-    priced = best["edp_uJ_us"] is not None
-    return (
-        f"The most accurate on the validation images, {best['label']} ({_accuracy(best)} on the "
-        f"test images){', is within the noise of it' if priced else ''}{_noise(chosen)}{cost}."
-    )
-
-
-def _noise(row: dict[str, Any]) -> str:
-    """Say how far a design is behind, and what of that may be chance."""
-    if row["validation_behind_noise"] is None:
+def _unknown(said: Recommendation) -> str:
+    """Name what could not be considered."""
+    labels = [
+        each.design.label for each in said.excluded if each.why is Exclusion.NO_VALIDATION_ACCURACY
+    ]
+    if not labels:
         return ""
-    return (
-        f" (ahead by {100 * row['validation_behind']:.2f} +- "
-        f"{100 * row['validation_behind_noise']:.2f} points on {row['validation_images']} images)"
-    )
+    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    return f" Not considered, without validation accuracy: {', '.join(labels[:3])}{more}."
 
 
 def beside(published: Sequence[Beside]) -> tuple[Table, ...]:
@@ -273,42 +237,43 @@ def beside(published: Sequence[Beside]) -> tuple[Table, ...]:
     )
     rows = [
         (
-            f"{own.quantity}, {own.unit}" if own.unit else own.quantity,
-            own.of,
-            own.ours,
-            f"{'' if own.bound == '=' else own.bound + ' '}{own.published:g}",
-            _deviation(own),
-            own.source,
-            own.note,
+            f"{each.quantity}, {each.unit}" if each.unit else each.quantity,
+            each.of,
+            each.ours,
+            f"{'' if each.bound == '=' else each.bound + ' '}{each.published:g}",
+            _deviation(each),
+            each.source,
+            each.note,
         )
-        for own in published
+        for each in published
     ]
     return (Table("Claims and costs", columns, tuple(rows)),)
 
 
-def _deviation(own: Beside) -> str | None:
+def _deviation(claim: Beside) -> str | None:
     """Return the relative deviation, or whether a bound holds."""
-    if own.ours is None:
+    ours, theirs = claim.ours, claim.published
+    if ours is None:
         return None
-    holds = {"=": False, ">": own.ours > own.published, "<": own.ours < own.published}[own.bound]
-    if holds:
+    if {"=": False, ">": ours > theirs, "<": ours < theirs}[claim.bound]:
         return "holds"
-    return f"{100 * (own.ours / own.published - 1):+.1f} %"
+    return f"{100 * (ours / theirs - 1):+.1f} %"
 
 
-def _accuracy(row: dict[str, Any]) -> str:
-    if row["accuracy"] is None:
+def _accuracy(measured: MethodRow) -> str:
+    if measured.accuracy is None:
         return "no accuracy"
-    half = half_width(row)
+    half = measured.half_width
     interval = "" if half is None else f" +- {100 * half:.2f}"
-    return f"{100 * row['accuracy']:.2f}{interval} %"
+    return f"{100 * measured.accuracy:.2f}{interval} %"
 
 
-def _times(row: dict[str, Any], reference: dict[str, Any], key: str, name: str) -> str:
+def _times(design: JointDesign, reference: JointDesign, key: str, name: str) -> str:
     """Say how much more of a cost one design has than another."""
-    if not reference[key]:
+    cost, other = design.total(key), reference.total(key)
+    if cost is None or not other:
         return f"{name} that the other has none of"
-    ratio = row[key] / reference[key]
+    ratio = cost / other
     return f"the same {name}" if abs(ratio - 1) < _ALIKE else f"{ratio:.3g} times the {name}"
 
 

@@ -25,8 +25,8 @@ def breakdown_tables(result: JointResult) -> dict[str, pandas.DataFrame]:
 
     components: list[pandas.DataFrame] = []
     layers: list[pandas.DataFrame] = []
-    for own in result.designs:
-        mapped = own.mapped
+    for design in result.designs:
+        mapped = design.mapped
         if mapped is None or not mapped.feasible:
             continue
         for parts, table, rest in (
@@ -34,7 +34,9 @@ def breakdown_tables(result: JointResult) -> dict[str, pandas.DataFrame]:
             (layers, mapped.layers.reset_index(names="name"), rest_of(mapped)),
         ):
             parts.append(
-                _with(table, rest).assign(method=own.method, sigma=own.sigma, design=own.design)
+                _with(table, rest).assign(
+                    method=design.method, sigma=design.sigma, design=design.placement
+                )
             )
     if not components:
         return {}
@@ -52,5 +54,5 @@ def _with(table: pandas.DataFrame, rest: Sequence[Part]) -> pandas.DataFrame:
         return table
     counts = dict.fromkeys(table.select_dtypes("int").columns, "Int64")
     names = (str(table.columns[0]), *PARTS)
-    more = [dict(zip(names, (own.name, *own.values), strict=True)) for own in rest]
+    more = [dict(zip(names, (part.name, *part.values), strict=True)) for part in rest]
     return pd.concat([table.astype(counts), pd.DataFrame(more)], ignore_index=True)

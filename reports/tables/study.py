@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from archsim.results.method_row import MethodRow, finite, half_width
 from reports.tables.table import Cell, Column, Table
-
-if TYPE_CHECKING:
-    import pandas
 
 _VALUES = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
 
 
-def heading(run: str, frame: pandas.DataFrame) -> str:
+def heading(run: str, rows: Sequence[MethodRow]) -> str:
     """One line: the run, and how much is behind its numbers."""
-    first = frame.iloc[0]
+    first = rows[0]
     return (
-        f"{run}: {first['seeds']} backbone{_s(first['seeds'])} per point, {first['chips']} "
-        f"chip{_s(first['chips'])} each, {first['images']} test images"
+        f"{run}: {first.seeds} backbone{_s(first.seeds)} per point, {first.chips} "
+        f"chip{_s(first.chips)} each, {first.images} test images"
     )
 
 
-def _s(count: int) -> str:
+def _s(count: int | None) -> str:
     return "" if count == 1 else "s"
 
 
-def _value(value: Any) -> float | None:
-    """Return a number of a frame, None where there is none."""
-    return None if value is None or value != value else float(value)
-
-
-def _points(value: Any, digits: int = 2) -> str | None:
+def _points(fraction: float | None, digits: int = 2) -> str | None:
     """Format a fraction as per cent with a fixed number of digits: columns of them compare."""
-    number = _value(value)
-    return None if number is None else f"{100 * number:.{digits}f}"
+    known = finite(fraction)
+    return None if known is None else f"{100 * known:.{digits}f}"
 
 
-def _seconds(value: Any, digits: int) -> str | None:
-    number = _value(value)
-    return None if number is None else f"{number:.{digits}f}"
+def _fixed(value: float | None, digits: int) -> str | None:
+    known = finite(value)
+    return None if known is None else f"{known:.{digits}f}"
 
 
-def _half(low: Any, high: Any) -> float | None:
-    ends = _value(low), _value(high)
-    return None if ends[0] is None or ends[1] is None else (ends[1] - ends[0]) / 2
+def _is_known(values: Iterable[float | None]) -> bool:
+    """Whether there is any number among values."""
+    return any(finite(value) is not None for value in values)
 
 
-def accuracy(frame: pandas.DataFrame) -> Table:
+def accuracy(rows: Sequence[MethodRow]) -> Table:
     """Mean, interval, spread and gap of every method.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
     """
     columns = [
         Column("sigma", "sigma"),
@@ -68,69 +62,78 @@ def accuracy(frame: pandas.DataFrame) -> Table:
         Column("gap_closed_half_width", "+- seeds", unit="95 %", kind="number"),
         Column("gap_shrink", "shrunk", unit="times", kind="number"),
     ]
-    if bool(frame["validation_accuracy"].notna().any()):
+    if _is_known(row.validation_accuracy for row in rows):
         columns.insert(3, Column("validation_accuracy", "validation", unit="%", kind="number"))
-    published = "published_accuracy" in frame and bool(frame["published_accuracy"].notna().any())
-    if published:
+    if _is_known(row.published_accuracy for row in rows):
         columns.append(Column("published_accuracy", "published", unit="%", kind="number"))
-    rows = [_accuracy_row(row) for row in frame.to_dict("records")]
-    cells = tuple(tuple(row[column.key] for column in columns) for row in rows)
-    return Table("Accuracy on the test images", tuple(columns), cells)
+    cells = [_accuracy_cells(row) for row in rows]
+    return Table(
+        "Accuracy on the test images",
+        tuple(columns),
+        tuple(tuple(each[column.key] for column in columns) for each in cells),
+    )
 
 
-def _accuracy_row(row: dict[Any, Any]) -> dict[str, Cell]:
-    shrink = _value(row["gap_shrink"])
+def _accuracy_cells(row: MethodRow) -> dict[str, Cell]:
     return {
-        "sigma": f"{row['sigma']:g}",
-        "method": str(row["method"]),
-        "accuracy": _points(row["accuracy"]),
-        "validation_accuracy": _points(row["validation_accuracy"]),
-        "half_width": _points(_half(row["ci95_low"], row["ci95_high"])),
-        "backbone_half_width": _points(_half(row["ci95_backbone_low"], row["ci95_backbone_high"])),
-        "std_chip": _points(row["std_chip"]),
-        "std_run": _points(row["std_run"]),
-        "worst": _points(row["worst"]),
-        "gain": _points(row["gain"]),
-        "gain_half_width": _points(_half(row["gain_low"], row["gain_high"])),
-        "gap": _points(row["gap"]),
-        "gap_closed": _points(row["gap_closed"], 0),
-        "gap_closed_half_width": _points(_half(row["gap_closed_low"], row["gap_closed_high"]), 0),
-        "gap_shrink": None if shrink is None else f"{shrink:.1f}",
-        "published_accuracy": _points(row.get("published_accuracy")),
+        "sigma": f"{row.sigma:g}",
+        "method": row.method,
+        "accuracy": _points(row.accuracy),
+        "validation_accuracy": _points(row.validation_accuracy),
+        "half_width": _points(row.half_width),
+        "backbone_half_width": _points(row.backbone_half_width),
+        "std_chip": _points(row.std_chip),
+        "std_run": _points(row.std_run),
+        "worst": _points(row.worst),
+        "gain": _points(row.gain),
+        "gain_half_width": _points(half_width(row.gain_low, row.gain_high)),
+        "gap": _points(row.gap),
+        "gap_closed": _points(row.gap_closed, 0),
+        "gap_closed_half_width": _points(half_width(row.gap_closed_low, row.gap_closed_high), 0),
+        "gap_shrink": _fixed(row.gap_shrink, 1),
+        "published_accuracy": _points(row.published_accuracy),
     }
 
 
-def choice(frame: pandas.DataFrame, max_verified: float | None) -> tuple[str, tuple[str, ...]]:
+def choice(rows: Sequence[MethodRow], max_verified: float | None) -> tuple[str, tuple[str, ...]]:
     """Say which method is chosen for each sigma, or why none is: a title and a line each.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
         max_verified: bound of the choice, a share of the weights; None for none.
     """
     bound = "" if max_verified is None else f", at most {100 * max_verified:g} % verified"
-    lines = tuple(_choice_line(own) for _, own in frame.groupby("sigma", sort=False))
+    lines = tuple(_choice_line(sigma, same) for sigma, same in _by_sigma(rows).items())
     return f"Chosen by validation accuracy{bound}", lines
 
 
-def _choice_line(rows: pandas.DataFrame) -> str:
+def _by_sigma(rows: Sequence[MethodRow]) -> dict[float, list[MethodRow]]:
+    by_sigma: dict[float, list[MethodRow]] = {}
+    for row in rows:
+        by_sigma.setdefault(row.sigma, []).append(row)
+    return by_sigma
+
+
+def _choice_line(sigma: float, rows: Sequence[MethodRow]) -> str:
     """Say what is chosen at one sigma, or why nothing is."""
-    sigma = f"sigma {rows['sigma'].iloc[0]:g}:"
-    for row in rows[rows["chosen"]].to_dict("records"):
-        return (
-            f"{sigma} {row['method']} ({_points(row['validation_accuracy'])} % of the validation "
-            f"images, {_points(row['accuracy'])} % of the test images; "
-            f"{_points(row['verified_share'])} % of the weights verified)"
-        )
-    lacks = rows[rows["choice_lacks"] != ""].to_dict("records")
-    why = ", ".join(f"{row['method']} ({row['choice_lacks']})" for row in lacks)
-    return f"{sigma} no choice; " + (f"not comparable: {why}" if why else "all verify more")
+    for row in rows:
+        if row.chosen:
+            return (
+                f"sigma {sigma:g}: {row.method} ({_points(row.validation_accuracy)} % of the "
+                f"validation images, {_points(row.accuracy)} % of the test images; "
+                f"{_points(row.verified_share)} % of the weights verified)"
+            )
+    why = ", ".join(f"{row.method} ({row.choice_lacks})" for row in rows if row.choice_lacks)
+    return f"sigma {sigma:g}: no choice; " + (
+        f"not comparable: {why}" if why else "all verify more"
+    )
 
 
-def effort(frame: pandas.DataFrame) -> Table:
+def effort(rows: Sequence[MethodRow]) -> Table:
     """What is written, verified, stored and trained for every method, per chip.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
     """
     columns = (
         Column("sigma", "sigma"),
@@ -146,33 +149,32 @@ def effort(frame: pandas.DataFrame) -> Table:
         Column("backbone_macs_share", "backbone", unit="% of MACs", kind="number"),
         Column("tune_macs_share", "training", unit="% of MACs", kind="number"),
     )
-    rows = tuple(
+    cells = tuple(
         (
-            f"{row['sigma']:g}",
-            str(row["method"]),
-            int(row["extra_weights"]),
-            int(row["verified_weights"]),
-            _points(row["verified_share"]),
-            int(row["digital_parameters"]),
-            int(row["digital_products"]),
-            _seconds(row["backbone_seconds"], 1),
-            _seconds(row["tune_seconds"], 2),
-            _points(row["kept_share"], 0),
-            _points(row["backbone_macs_share"], 0),
-            _points(row["tune_macs_share"], 1),
+            f"{row.sigma:g}",
+            row.method,
+            row.extra_weights,
+            row.verified_weights,
+            _points(row.verified_share),
+            row.digital_parameters,
+            row.digital_products,
+            _fixed(row.backbone_seconds, 1),
+            _fixed(row.tune_seconds, 2),
+            _points(row.kept_share, 0),
+            _points(row.backbone_macs_share, 0),
+            _points(row.tune_macs_share, 1),
         )
-        for row in frame.to_dict("records")
+        for row in rows
     )
-    return Table("What it takes, per chip", columns, rows)
+    return Table("What it takes, per chip", columns, cells)
 
 
-def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
+def notes(rows: Sequence[MethodRow]) -> tuple[str, ...]:
     """How the columns of a study are to be read.
 
     Args:
-        frame: of ``archsim.api.evaluate.evaluate``.
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
     """
-    ideal = frame["ideal_accuracy"].dropna()
     lines = [
         "Intervals are Student's t: '+- chips' over the chips of these backbones, '+- seeds' over "
         "backbones, each trained anew with its chips: two or three seeds say little.",
@@ -183,7 +185,7 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
         "baseline's, and are unreliable where the gap is as small as its interval.",
         "Every run has its own test images, the same for all methods: their luck is in the "
         "intervals and in the standard deviations."
-        if bool(frame["own_images"].any())
+        if any(row.own_images for row in rows)
         else "All chips see the same test images: how lucky these are is not in the interval.",
         "Corrections are written anew in every run; digital numbers are not written to cells and "
         "have no noise.",
@@ -191,55 +193,61 @@ def notes(frame: pandas.DataFrame) -> tuple[str, ...]:
         "schedule of the baseline's backbone; kept: chips on which what was trained beat "
         "what it started from, on validation images.",
     ]
+    places = "; ".join(dict.fromkeys(str(row.computed_on) for row in rows))
     lines.append(
         "Seconds: wall time per backbone (since it was last stopped) and per chip, of that machine "
-        f"and its load ({'; '.join(dict.fromkeys(frame['computed_on']))}); they compare with no "
-        "others."
+        f"and its load ({places}); they compare with no others."
     )
-    lines += _origins(frame)
-    lines += _conditions(frame)
-    if len(ideal):
-        known = frame["published_ideal"].dropna()
-        published = f" (published: {100 * known.iloc[0]:.2f} %)" if len(known) else ""
-        lines.insert(
-            0, f"Noise-free network, 8-bit weights: {100 * ideal.mean():.2f} %{published}."
-        )
-    diverged = int(frame["diverged"].sum())
+    lines += _origins(rows)
+    lines += _conditions(rows)
+    diverged = sum(row.diverged or 0 for row in rows)
     if diverged:
         lines.append(
             f"On {diverged} chip{_s(diverged)} the training of corrections diverged and was taken "
             "back."
         )
-    lost = int(frame["diverged_backbones"].sum())
+    lost = sum(row.diverged_backbones or 0 for row in rows)
     if lost:
         lines.append(
             f"{lost} backbones stopped because their loss was not finite: their best epoch before "
             "that is used."
         )
-    return tuple(lines)
+    return (*_ideal(rows), *lines)
 
 
-def _origins(frame: pandas.DataFrame) -> list[str]:
+def _ideal(rows: Sequence[MethodRow]) -> list[str]:
+    """Say what the network reaches without noise, here and elsewhere."""
+    known = [ideal for row in rows if (ideal := finite(row.ideal_accuracy)) is not None]
+    if not known:
+        return []
+    theirs = (finite(row.published_ideal) for row in rows)
+    said = next((ideal for ideal in theirs if ideal is not None), None)
+    published = "" if said is None else f" (published: {100 * said:.2f} %)"
+    mean = sum(known) / len(known)
+    return [f"Noise-free network, 8-bit weights: {100 * mean:.2f} %{published}."]
+
+
+def _origins(rows: Sequence[MethodRow]) -> list[str]:
     """Say where the results of one sigma, or their backbones, were computed in different places."""
-    found = []
-    for sigma, rows in frame.groupby("sigma", sort=False):
+    lines = []
+    for sigma, same in _by_sigma(rows).items():
         methods: dict[str, list[str]] = {}
         backbones: dict[str, list[str]] = {}
-        for row in rows.to_dict("records"):
-            place = f"{row['computed_on']}, back end {row['backend']}"
-            methods.setdefault(place, []).append(str(row["method"]))
-            backbones.setdefault(str(row["backbone_computed_on"]), []).append(str(row["method"]))
+        for row in same:
+            place = f"{row.computed_on}, back end {row.backend}"
+            methods.setdefault(place, []).append(row.method)
+            backbones.setdefault(str(row.backbone_computed_on), []).append(row.method)
         if _mixed(methods):
-            found.append(
+            lines.append(
                 f"Sigma {sigma:g} was computed in different places, {_listed(methods)}: methods "
                 "differ by rounding too, and by bfloat16 where that is named."
             )
         if _mixed(backbones):
-            found.append(
+            lines.append(
                 f"Backbones of sigma {sigma:g} were trained in different places, "
                 f"{_listed(backbones)}: with other noise, of the same law."
             )
-    return found
+    return lines
 
 
 def _mixed(places: dict[str, list[str]]) -> bool:
@@ -250,26 +258,26 @@ def _listed(places: dict[str, list[str]]) -> str:
     return "; ".join(f"{place} ({', '.join(methods)})" for place, methods in places.items())
 
 
-def _conditions(frame: pandas.DataFrame) -> list[str]:
+def _conditions(rows: Sequence[MethodRow]) -> list[str]:
     """When and how the cells behind the accuracies were read, where that is not at once."""
-    found = []
-    if bool(frame["read_noise"].any()):
-        found.append(
+    lines = []
+    if any(row.read_noise for row in rows):
+        lines.append(
             "Every run reads all cells with the device's read noise, drawn once per run: it is in "
             "the standard deviation of runs."
         )
-    time_s = float(frame["read_after_s"].max())
+    time_s = max((row.read_after_s or 0.0 for row in rows), default=0.0)
     if time_s:
-        found.append(
+        lines.append(
             f"Cells are read {time_s:g} s after they were written; corrections were measured and "
             "trained before they drifted, and no output is rescaled."
         )
-    if bool(frame["beyond_retention"].any()):
-        found.append(
+    if any(row.beyond_retention for row in rows):
+        lines.append(
             f"{time_s:g} s is beyond the device's retention time, after which levels are lost: not "
             "modelled."
         )
-    return found
+    return lines
 
 
 def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsim.results.columns import Scale, is_result, is_share, label_of, scale_of, split_unit
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from reports.tables.table import Cell, Column, Kind, Table
 
 if TYPE_CHECKING:
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
 
     from archsim.results.answers import Change, Cheapest, Difference, MainEffects
 
-#: Results that the table of points shows beside the objectives.
-_ALWAYS = ("accuracy_mean", "area_m2", "energy_J", "latency_s")
-_COUNTS = ("write_pulses", "subarrays_used", "tiles", "verified_weights")
 _NOT_SHOWN = ("accuracy_key", "infeasible_because", "feasible")
 
 
@@ -30,13 +29,12 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
         title: of the table.
         knee: number of the point to mark; None marks none.
     """
-    results = list(dict.fromkeys([*objectives, *(c for c in _ALWAYS if c in rows.columns)]))
+    always = ("accuracy_mean", *(metric.column for metric in shown_in(Place.SWEEP_FRONT)))
+    results = list(dict.fromkeys([*objectives, *(name for name in always if name in rows.columns)]))
     parameters = [
         str(name)
         for name in rows.columns
-        if not is_result(str(name))
-        and name not in (*_NOT_SHOWN, *results, "point")
-        and str(name) not in _COUNTS
+        if not is_result(str(name)) and name not in (*_NOT_SHOWN, *results, "point")
     ]
     alike = {name: rows[name].iloc[0] for name in parameters if _is_alike(rows, name)}
     parameters = [name for name in parameters if name not in alike]

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
-from archsim.analysis.totals import TOTALS, evaluate_totals
+from archsim.analysis.totals import evaluate_totals
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.cost.engine import evaluate
 from archsim.network import from_graph, load_network
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
 
 
@@ -43,7 +45,8 @@ def test_chunks_and_threads_change_nothing(network, batch):
     table, points = network
     whole = evaluate_totals(design=batch, table=table, points=points, chunk=1000)
     small = evaluate_totals(design=batch, table=table, points=points, chunk=5, threads=2)
-    for name in TOTALS:
+    assert set(whole) == {"feasible", *(metric.column for metric in shown_in(Place.SWEEP))}
+    for name in whole:
         assert torch.equal(whole[name], small[name]), name
 
 
@@ -55,8 +58,8 @@ def test_rows_equal_single_designs_without_merging(network, batch):
         with torch.no_grad():
             plan = compile_plan(design=one, table=table, points=points)
             cost = evaluate(design=one, plan=plan)
-        for name, get in TOTALS.items():
-            expected = get(cost)
-            assert float(totals[name][index]) == pytest.approx(float(expected), rel=1e-12, abs=0), (
-                name
-            )
+        expected = {metric.column: metric.in_column(cost, plan) for metric in shown_in(Place.SWEEP)}
+        expected["feasible"] = cost.feasible
+        for name, values in totals.items():
+            wanted = pytest.approx(float(expected[name]), rel=1e-12, abs=0)
+            assert float(values[index]) == wanted, name

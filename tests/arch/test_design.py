@@ -13,9 +13,9 @@ from archsim.arch.design import (
     DESIGNS,
     MEMORIES,
     DesignBatch,
-    Parameter,
     quantity_at,
 )
+from archsim.arch.parameters import Parameter
 from archsim.arch.technology import LIST_FIELDS, Technology
 from archsim.config.load import preset_names
 from archsim.config.resolve import Resolved, resolve

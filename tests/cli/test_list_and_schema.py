@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from archsim.config.load import preset_names
 from archsim.network import zoo
 from archsim.util.paths import configs_dir
 from tests.cli.conftest import Run
+from tsb.correction import CORRECTIONS
+from tsb.shared_block import PAPER
 
 _COMMANDS = ("map", "compare", "validate", "list", "schema")
 
@@ -61,6 +64,23 @@ def test_networks_are_listed_with_their_source(run: Run) -> None:
     data = json.loads(run("list", "networks", "--format", "json").stdout)
     assert [item["name"] for item in data["items"]] == list(zoo.names())
     assert all(item["description"] and item["citation"] for item in data["items"])
+
+
+def test_corrections_are_listed_with_their_price(run: Run) -> None:
+    items = json.loads(run("list", "corrections", "--format", "json").stdout)["items"]
+    assert [item["name"] for item in items] == list(CORRECTIONS)
+    assert all(item["description"] and item["priced_as"] for item in items)
+    tsb = next(item for item in items if item["name"] == "tsb")
+    assert tsb["options"].startswith("channels=NUMBER (")
+    assert (tsb["stored_in"], tsb["citation"]) == ("cells", PAPER)
+
+
+def test_schema_of_a_study_knows_the_corrections() -> None:
+    pattern = file_schema(Kind.STUDY)["$defs"]["Method"]["properties"]["corrections"]["pattern"]
+    assert all(name in pattern for name in CORRECTIONS)
+    for path in (configs_dir() / "study").glob("*.yaml"):
+        for method in yaml.safe_load(path.read_text("utf-8"))["methods"]:
+            assert re.search(pattern, method.get("corrections", ""))
 
 
 @pytest.mark.parametrize(

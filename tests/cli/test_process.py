@@ -35,12 +35,18 @@ def _loaded(*arguments: str, cwd: Path) -> list[str]:
     return [name for name in _HEAVY if f"'{name}'" in last]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("map", "--help"), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("map", "--help"), ("program", "--help"), ("deploy", "--help"), ("--version",)],
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert _loaded(*arguments, cwd=tmp_path) == []
 
 
-@pytest.mark.parametrize("arguments", [("list", "chips"), ("schema", "chip"), ("list", "tsb")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("list", "chips"), ("schema", "chip"), ("list", "tsb"), ("list", "policies")],
+)
 def test_presets_and_schemas_need_no_torch(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert "torch" not in _loaded(*arguments, cwd=tmp_path)
 

@@ -18,7 +18,7 @@ from tests.house.helpers import ROOT
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"
 WEIGHTS, CELLS = 5395, 4 * 5395
-#: The contract of DESIGN.md, section 8.
+#: The JSON contract of the command.
 CONTRACT = {
     *("weights", "verified_weights", "write_pulses", "verify_reads", "time_ms", "energy_uJ"),
     *("unconverged_cells", "residual_sigma"),
@@ -344,6 +344,7 @@ def test_an_all_zero_layer_is_said(run: Run, tmp_path: Path) -> None:
 
 
 REFUSED = {
+    "a policy with a slip": (["--policy", "swom"], "--policy = 'swom'; allowed: none, all, tsb"),
     "a fraction above 1": (["--policy", "swim", "--fraction", "1.5"], "--fraction 1.5; allowed: 0"),
     "a fraction for all": (["--policy", "all", "--fraction", "0.5"], "which takes none"),
     "no network for scores": (["--policy", "swim"], "needs a trained network"),
@@ -374,7 +375,7 @@ REFUSED = {
     "a data set without a checkpoint": (["--data", "mnist"], "--data 'mnist' without --checkpoint"),
     "rows of everything": (
         ["--policy", "all", "--granularity", "row"],
-        "--granularity row with --policy all, which takes none; allowed with: magnitude",
+        "--granularity row with --policy all, which takes none; allowed with: random, magnitude",
     ),
     "weights of nothing": (["--granularity", "weight"], "--granularity weight with --policy none"),
     "layers of a score": (

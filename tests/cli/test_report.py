@@ -20,9 +20,10 @@ from archsim.api.report.join import join, join_runs
 from archsim.cli.app import app
 from archsim.config.study import Study
 from archsim.errors import DataError
+from archsim.results.recommend import Exclusion, Reason, Recommendation, recommendations
 from archsim.results.report import JointResult
 from reports.figures.report import collect_joint
-from reports.tables.report import answer, beside, designs, how_recommended, methods, recommended
+from reports.tables.report import answer, beside, designs, how_recommended, methods
 from tsb.data import load_dataset
 from tsb.study.run import open_run, run_study
 
@@ -63,11 +64,19 @@ def result(folder: Path) -> JointResult:
 
 
 def at(result: JointResult, method: str, design: str = "none") -> dict[str, Any]:
-    return next(row for row in result.rows() if (row["method"], row["design"]) == (method, design))
+    return next(
+        row for row in result.records() if (row["method"], row["design"]) == (method, design)
+    )
+
+
+def the_one(result: JointResult) -> Recommendation:
+    """What is recommended in a report of one case."""
+    (found,) = recommendations(result)
+    return found
 
 
 def test_a_method_with_a_block_has_both_placements_and_the_others_none(result):
-    assert [(row["method"], row["design"]) for row in result.rows()] == [
+    assert [(row["method"], row["design"]) for row in result.records()] == [
         ("plain", "none"),
         ("TSB <script>", "common"),
         ("TSB <script>", "separate"),
@@ -129,27 +138,42 @@ def test_overheads_refer_to_the_baseline(result):
 
 
 def test_the_recommended_design_is_chosen_without_the_test_images(result):
-    own = recommended(result, 0.2)
-    assert own is not None
-    turned = JointResult(
-        result.name,
-        result.network,
-        result.device,
-        tuple(
-            type(each)(**{**vars(each), "measured": {**each.measured, "accuracy": 0.5}})
-            for each in result.designs
-        ),
+    before = the_one(result).design
+    assert before is not None
+    turned = tuple(
+        replace(each, measured=replace(each.measured, accuracy=0.5)) for each in result.designs
     )
-    again = recommended(turned, 0.2)
-    assert again is not None
-    assert again.label == own.label
+    after = the_one(replace(result, designs=turned)).design
+    assert after is not None
+    assert after.label == before.label
+
+
+def test_a_correction_without_a_price_is_not_recommended_though_it_is_the_best(result):
+    """It is perfect on all images: it is named, with its lack, and never taken for free."""
+    perfect = tuple(
+        replace(each, measured=replace(each.measured, accuracy=1.0, validation_accuracy=1.0))
+        if each.method == "own"
+        else each
+        for each in result.designs
+    )
+    found = the_one(replace(result, designs=perfect))
+    before = the_one(result).design
+    assert before is not None
+    assert found.design is before
+    assert found.most_accurate is not None
+    assert found.most_accurate.method == "own"
+    assert Reason.MOST_ACCURATE not in found.reasons
+    (excluded,) = (each for each in found.excluded if each.design.method == "own")
+    assert excluded.why is Exclusion.NO_COST
+    (row,) = (row for row in result.rows() if row.method == "own")
+    assert set(row.hardware.values()) == {None}, "no metric of it counts as nothing"
 
 
 def test_the_answer_names_the_design_and_its_cost(result):
     (text,) = answer(result)
-    own = recommended(result, 0.2)
-    assert own is not None
-    assert own.label in text
+    design = the_one(result).design
+    assert design is not None
+    assert design.label in text
     assert "%" in text
     assert how_recommended(result).startswith("Recommended")
 
@@ -162,38 +186,37 @@ def test_the_answer_says_why_the_best_on_the_test_images_is_not_chosen(result, n
     """One design is perfect on the test images and bad on the validation images."""
     designs = tuple(
         replace(
-            own,
-            measured={**own.measured, "accuracy": 1.0, "validation_accuracy": 0.0},
-            behind=0.4,
-            behind_noise=noise,
+            each,
+            measured=replace(each.measured, accuracy=1.0, validation_accuracy=0.0),
+            behind=replace(each.behind, mean=0.4, half_width=noise),
         )
-        if own.design == "separate"
-        else own
-        for own in result.designs
+        if each.placement == "separate"
+        else each
+        for each in result.designs
     )
     said = answer(replace(result, designs=designs))[0]
     assert "On the test images, which choose nothing, TSB <script> (separate) is best" in said
     assert words in said
     assert "which choose nothing" not in answer(replace(result, designs=designs[:1]))[0]
     both = tuple(
-        replace(own, measured={**own.measured, "accuracy": 1.0, "validation_accuracy": 1.0})
-        if own.design != "none"
-        else own
-        for own in result.designs
+        replace(each, measured=replace(each.measured, accuracy=1.0, validation_accuracy=1.0))
+        if each.placement != "none"
+        else each
+        for each in result.designs
     )
     assert "which choose nothing" not in answer(replace(result, designs=both))[0]
 
 
 def test_noise_of_validation_images_is_in_the_recommendation(result):
     """Designs are compared on chips and images; 500 of them leave about a point of noise."""
-    known = [own for own in result.designs if own.is_priced]
-    best = max(known, key=lambda own: own.measured["validation_accuracy"])
-    for own in known:
-        assert own.validation_images == len(load_dataset("mnist", str(DATA)).validation)
-        behind = best.measured["validation_accuracy"] - own.measured["validation_accuracy"]
-        assert own.behind == pytest.approx(behind, rel=1e-9, abs=1e-12)
-        assert (own.behind_noise == 0) == (own.measured is best.measured)
-    assert all(own.behind is None for own in result.designs if not own.is_priced)
+    known = [design for design in result.designs if design.is_priced]
+    best = max(known, key=lambda design: design.measured.validation_accuracy)
+    for design in known:
+        assert design.behind.images == len(load_dataset("mnist", str(DATA)).validation)
+        mean = best.measured.validation_accuracy - design.measured.validation_accuracy
+        assert design.behind.mean == pytest.approx(mean, rel=1e-9, abs=1e-12)
+        assert (design.behind.half_width == 0) == (design.measured is best.measured)
+    assert all(design.behind is None for design in result.designs if not design.is_priced)
 
 
 def test_cheapest_of_the_good_ones_is_recommended(result):
@@ -201,23 +224,25 @@ def test_cheapest_of_the_good_ones_is_recommended(result):
 
     def with_noise(noise: float) -> JointResult:
         changed = [
-            own if own.behind is None else replace(own, behind_noise=noise)
-            for own in result.designs
+            design
+            if design.behind is None
+            else replace(design, behind=replace(design.behind, half_width=noise))
+            for design in result.designs
         ]
         return replace(result, designs=tuple(changed))
 
-    sure, unsure = recommended(with_noise(0.0), 0.2), recommended(with_noise(1.0), 0.2)
+    sure, unsure = the_one(with_noise(0.0)).design, the_one(with_noise(1.0)).design
     assert sure is not None
     assert unsure is not None
-    accuracies = [own.measured["validation_accuracy"] for own in result.designs if own.is_priced]
-    assert sure.measured["validation_accuracy"] == max(accuracies)
+    known = [each.measured.validation_accuracy for each in result.designs if each.is_priced]
+    assert sure.measured.validation_accuracy == max(known)
     assert unsure.method == "plain"
 
 
 def test_figure_has_every_priced_design(result):
     info = collect_joint(result, 0.2)
     assert len(info.marks) == 6
-    assert {mark.design for mark in info.marks} == {"none", "common", "separate"}
+    assert {mark.placement for mark in info.marks} == {"none", "common", "separate"}
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +281,7 @@ def test_parts_add_up_to_the_design(out, result, name):
 
 
 def test_methods_that_train_nothing_take_no_time(result):
-    seconds = {row["method"]: row["tune_seconds"] for row in result.rows()}
+    seconds = {row["method"]: row["tune_seconds"] for row in result.records()}
     assert seconds["plain"] == seconds["verified"] == 0
     assert min(seconds["best"], seconds["last"]) > 0
 
@@ -307,7 +332,7 @@ def test_mixed_devices_are_refused(run, folder, tmp_path):
     assert len(mixed.designs) == 14
     table = designs(mixed, 0.2)
     assert [row["device"] for row in table.records()] == ["rram"] * 7 + ["fefet"] * 7
-    bases = [row for row in mixed.rows() if row["method"].endswith(" / plain")]
+    bases = [row for row in mixed.records() if row["method"].endswith(" / plain")]
     assert [row["edp_overhead_pct"] for row in bases] == [0, 0]
     assert bases[0]["write_pulses"] != bases[1]["write_pulses"] or bases[0] != bases[1]
     assert {own.device for own in mixed.designs} == {"rram", "fefet"}
@@ -317,6 +342,21 @@ def test_mixed_devices_are_refused(run, folder, tmp_path):
 def copied(folder: Path, place: Path) -> Path:
     shutil.copytree(folder, place, ignore=shutil.ignore_patterns("report"))
     return place
+
+
+def test_differences_are_to_the_best_of_all_runs_or_not_known(folder, tmp_path):
+    """The best is of a run that kept no images: a difference within the other run is not one."""
+    older = copied(folder, tmp_path / "older")
+    for path in older.glob("methods/*/result.json"):
+        content = json.loads(path.read_text())
+        del content["validation_right"]
+        path.write_text(json.dumps(content))
+    both = join_runs([older, folder])
+    assert all(design.behind is None for design in both.designs)
+    assert Reason.NOISE_OF_CHIPS_ALONE in the_one(both).reasons
+    known = join_runs([folder, copied(folder, tmp_path / "same")])
+    assert all((design.behind is None) != design.is_priced for design in known.designs)
+    assert Reason.NOISE_OF_CHIPS_ALONE not in the_one(known).reasons
 
 
 @pytest.mark.slow
@@ -493,7 +533,7 @@ def test_bad_input(run, arguments, message):
 
 def test_designs_table_marks_the_answer_and_the_most_accurate_by_validation(result):
     labels = [row[0] for row in designs(result, 0.2).texts()]
-    own = recommended(result, 0.2)
+    own = the_one(result).design
     assert own is not None
     (marked,) = [label for label in labels if "recommended" in label]
     assert marked.startswith(f"{own.label} (recommended")
@@ -510,7 +550,7 @@ def test_every_method_is_said_in_one_line(result, out):
     assert said["plain"] == "noise injection; one pulse per cell; no repair"
     assert said["TSB <script>"].endswith("shared block of 5 channels (verified)")
     assert list(said) == [own["name"] for own in STUDY["methods"]]
-    own = recommended(result, 0.2)
+    own = the_one(result).design
     assert own is not None
     assert f"{own.label} [{said[own.method]}]" in answer(result)[0]
     page = html.unescape((out / "index.html").read_text())
@@ -526,3 +566,13 @@ def test_terminal_says_what_the_methods_are(run, folder, tmp_path):
     text = " ".join(shown.stdout.split())
     assert "- verified: noise injection; all weights verified; no repair" in text
     assert "(recommended" in text
+
+
+def test_encodings_stand_beside_accuracy_and_cost(result: JointResult) -> None:
+    """The accuracy assumes magnitude, the chip stores offset: said once, with the factor."""
+    content = result.to_dict()
+    assert {(row["encoding"], row["chip_encoding"]) for row in content["designs"]} == {
+        ("magnitude", "offset")
+    }
+    (warning,) = content["warnings"]
+    assert "2.01" in warning

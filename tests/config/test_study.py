@@ -10,7 +10,7 @@ import yaml
 from archsim.config.load import preset_names
 from archsim.config.study import Study, load_study
 from archsim.errors import ConfigError
-from tests.refusals import refused, tells
+from tests.refusals import refused
 from tsb.correction import parse_corrections
 from tsb.data.sources import dataset_names
 from tsb.study.units import chip_seeds
@@ -72,6 +72,7 @@ def test_largest_seed_of_a_study() -> None:
         ),
         ({"methods": [{"name": "a"}, {"name": "a"}]}, "given-twice", "methods", "a", ()),
         (method(backbone="b"), "unknown-name", "methods.backbone", "b", "noise"),
+        (method(fraction=1.5), "out-of-range", "methods.0.fraction", 1.5, "<= 1.0"),
         (method(colour="red"), "unknown-key", "methods.0.colour", "colour", "fraction"),
         ({"seeds": [-1]}, "out-of-range", "seeds.0", -1, ">= 0"),
         (
@@ -100,16 +101,6 @@ def test_bad_values(
     facts: dict[str, Any] = {"code": code, "field": f"study.{field}", "value": value}
     with refused(ConfigError, **facts, allowed=allowed):
         load_study(str(path))
-
-
-@pytest.mark.parametrize("wrong", [{"write": "swim"}, {"fraction": 0.1}])
-def test_a_fraction_goes_with_policies_by_score(wrong: dict[str, Any], tmp_path: Any) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text(yaml.safe_dump({**SMALL, **method(**wrong)}))
-    with pytest.raises(ConfigError) as caught:
-        load_study(str(path))
-    ((key, value),) = wrong.items()
-    tells(str(caught.value), "study.methods.0", f"{key} = {value}", "u-swim")
 
 
 def test_unknown_study() -> None:

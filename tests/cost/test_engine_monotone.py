@@ -68,7 +68,7 @@ def test_more_input_bits_never_cost_less(paper_nets: dict[str, Network], kind: i
     cost = sweep(paper_nets["lenet3"], "input_bits", [1, 2, 3, 4, 6, 8, 10, 16], base)
     never_falls(cost.times_s["array"], "array time")
     # Tile buffers change from one wide line to cores of 32-bit lines when they outgrow a core, and
-    # a second core doubles their ports, so their time jumps up and down (SPEC_CHIP.md section 3.2).
+    # a second core doubles their ports, so their time jumps up and down.
     never_falls(cost.latency_s - cost.times_s["buffer"], "latency without buffers")
     never_falls(cost.energies_J["adc"], "ADC energy")
     never_falls(cost.energies_J["drivers"], "driver energy")

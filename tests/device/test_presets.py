@@ -11,13 +11,13 @@ from archsim.arch.design import DesignBatch
 from archsim.config.load import load_preset, preset_names
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
-from archsim.device import WeightFormat, pulse_law, write_verify_closed_form
+from archsim.device import WeightFormat, pulse_distribution, write_verify_closed_form
 from archsim.device.cell_programmer import CellProgrammer, ChipStreams
 from archsim.errors import ConfigError
 from archsim.units import TO_SI
+from tests.cell_models import cell_model
 from tests.device.monte_carlo import seeded
 from tests.refusals import refused, tells
-from tsb.cells.cell_model import CellModel
 
 DEVICES = ("fefet", "pcm", "rram", "sram", "stt-mram")
 #: The devices of NeFT (arXiv 2305.14561): preset -> what it extends and its factor s.
@@ -114,7 +114,7 @@ def test_every_constant_has_a_unit_and_a_source(name):
 
 
 def write_verify(name):
-    cell = CellModel.from_device(resolve_device(name), bits_per_cell=1)
+    cell = cell_model(resolve_device(name), bits_per_cell=1)
     return {
         "model": cell.write_model,
         "sigma": cell.sigma,
@@ -138,7 +138,7 @@ def test_write_verify_meets_its_calibration_targets(name):
     assert float(stats.write_pulses) == pytest.approx(9.93, abs=0.01)
     assert float(stats.residual_sigma) == pytest.approx(0.0299, abs=1e-4)
     assert float(stats.unconverged_fraction) == pytest.approx(2.3e-4, abs=1e-5)
-    slowest = pulse_law(**write_verify(name)).slowest_of(128)
+    slowest = pulse_distribution(**write_verify(name)).slowest_of(128)
     assert float(slowest) == pytest.approx(64.3, abs=0.1)
 
 
@@ -178,7 +178,7 @@ def test_spreads_of_the_maximum_are_in_siemens():
     conductances_S = low_S + block.levels.double().flatten() * (high_S - low_S)
     assert float(conductances_S.std()) == pytest.approx(0.1 * high_S, rel=5 / math.sqrt(4e5))
     assert float(conductances_S.mean()) == pytest.approx(high_S, rel=1e-3)
-    assert CellModel.from_device(device, bits_per_cell=1).sigma == pytest.approx(0.2)
+    assert cell_model(device, bits_per_cell=1).sigma == pytest.approx(0.2)
 
 
 def test_the_engine_has_the_same_spreads():
@@ -186,7 +186,7 @@ def test_the_engine_has_the_same_spreads():
     for name in ("pcm", "stt-mram", "rram4"):
         resolved = resolve(device=name, overrides=["chip.precision.bits_per_cell=1"])
         design = DesignBatch.from_resolved(resolved)
-        cell = CellModel.from_device(resolved.device, bits_per_cell=1)
+        cell = cell_model(resolved.device, bits_per_cell=1)
         factor = design.range_factor
         assert float(design.sigma * factor) == pytest.approx(cell.sigma, rel=1e-12)
         assert float(design.write_tolerance * factor) == pytest.approx(cell.tolerance, rel=1e-12)

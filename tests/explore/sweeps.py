@@ -25,6 +25,53 @@ MIXED: dict[str, Any] = {
 }
 
 
+#: Axes and keys of sweeps that between them have everything that a sweep may have.
+SPACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "mixed": (MIXED, {}),
+    "networks": (
+        {
+            "network": ["lenet3", "vgg8"],
+            "design": ["none", "common", "separate"],
+            "tsb": ["paper", "paper-lenet3"],
+            "chip.hierarchy.duplication": ["none", "balance"],
+            "chip.precision.bits_per_cell": [1, 2, 4],
+        },
+        {"set": ["chip.adc.kind=sar"]},
+    ),
+    "devices": (
+        {
+            "chip": ["rram-22nm", "neurosim-v1.4"],
+            "device": ["sram", "rram", "stt-mram", "pcm", "fefet2"],
+            "chip.programming.policy": ["none", "tsb", "all"],
+            "chip.precision.bits_per_cell": [1, 2],
+            "device.sigma": {"values": [0.05, 0.2], "when": "device == rram"},
+        },
+        {"design": "common"},
+    ),
+    "too small": (
+        {
+            "chip.off_chip.when_full": ["refuse", "reload", "multi-chip"],
+            "chip.hierarchy.max_tiles": [1, 3, 1000],
+            "chip.crossbar.rows": [32, 128],
+            "chip.crossbar.cols": {"same_as": "chip.crossbar.rows"},
+            "chip.crossbar.mux_ratio": {"from": 4, "to": 16, "factor": 2},
+        },
+        {},
+    ),
+    "numbers": (
+        {
+            "device.r_on": {"from": 20, "to": 200, "points": 5, "scale": "log"},
+            "device.r_off": [1700, 3000.5],
+            "device.sigma": [0, 0.1, 1e-7],
+            "chip.calibration.adc_energy": [0.5, 1.0],
+            "chip.timing.pipeline": [True, False],
+            "chip.programming.policy": ["none", "all"],
+        },
+        {},
+    ),
+}
+
+
 def run_cli(*arguments: object) -> Result:
     """Run `archsim ARGUMENTS` inside this process."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

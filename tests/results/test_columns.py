@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archsim.analysis.totals import TOTALS
 from archsim.arch.design import DesignBatch
 from archsim.errors import ConfigError
 from archsim.results.columns import (
@@ -22,6 +21,10 @@ from archsim.results.columns import (
     title_of,
 )
 from archsim.results.levels import INTERVALS, levels_of
+from archsim.results.metric import Place
+from archsim.results.metrics import all_metrics, shown_in
+
+TOTALS = (*(metric.column for metric in shown_in(Place.SWEEP)), "feasible")
 
 COLUMNS = (
     *("design", "chip.crossbar.rows", "chip.adc.bits", "chip.precision.weight_bits"),
@@ -100,6 +103,7 @@ def test_unknown_and_ambiguous_names(name, words):
 
 def test_all_totals_are_results_and_parameters_are_not():
     assert all(is_result(name) for name in TOTALS)
+    assert all(is_result(metric.key) and is_result(metric.column) for metric in all_metrics())
     assert is_result("accuracy_mean")
     for name in ("design", "device", "chip.adc.bits", "network", "device.r_on_kohm"):
         assert is_parameter(name)
@@ -117,6 +121,9 @@ def test_no_parameter_ends_in_a_unit_by_chance():
 def test_what_is_better():
     assert more_is_better("accuracy_mean")
     assert more_is_better("throughput_per_s")
+    for metric in all_metrics():
+        for name in (metric.key, metric.column):
+            assert more_is_better(name) == (metric.direction == "higher"), name
     others = ("accuracy_std_chip", "accuracy_chips", "design")
     assert not any(more_is_better(name) for name in (*others, *TOTALS))
 

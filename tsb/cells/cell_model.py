@@ -22,9 +22,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
-from archsim.device import PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
+from archsim.device import (
+    CellSpec,
+    PulseDistribution,
+    WeightFormat,
+    level_sigmas,
+    profile_sigma,
+    pulse_distribution,
+)
 from archsim.device.stuck import with_stuck
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import Code, ConfigError
@@ -121,27 +127,17 @@ class CellModel:
         _ = self.weight_format
 
     @classmethod
-    def from_device(
-        cls,
-        device: DeviceFile,
-        *,
-        weight_bits: int = 8,
-        bits_per_cell: int = 2,
-        encoding: str = "magnitude",
-        verifiable: bool = True,
-    ) -> CellModel:
-        """Take spread and write-verify from a device preset.
+    def of(cls, spec: CellSpec, *, verifiable: bool = True) -> CellModel:
+        """Take spread and write-verify from the cells of a chip.
 
         Args:
-            device: a file of ``configs/device``.
-            weight_bits: M.
-            bits_per_cell: K.
-            encoding: one of :data:`archsim.device.ENCODINGS`.
+            spec: the cells.
             verifiable: refuse a device without write-verify; else its cells take one pulse.
 
         Raises:
             ConfigError: a device without write-verify.
         """
+        device, form = spec.device, spec.weight_format
         write = device.write_verify
         if write is None and verifiable:
             raise ConfigError(
@@ -151,12 +147,12 @@ class CellModel:
                 value=device.name,
             )
         return cls(
-            sigma=device.of_range(device.sigma),
+            sigma=spec.sigma_of_range,
             factor=device.sigma_profile.factor.si,
             profile="weight" if device.sigma_profile.kind == "weight" else "level",
-            weight_bits=weight_bits,
-            bits_per_cell=bits_per_cell,
-            encoding=encoding,
+            weight_bits=form.weight_bits,
+            bits_per_cell=form.bits_per_cell,
+            encoding=form.encoding,
             write_model="redraw" if write is None else write.model,
             tolerance=math.inf if write is None else device.of_range(write.tolerance),
             max_pulses=1 if write is None else int(write.max_pulses.si),
@@ -209,17 +205,17 @@ class CellModel:
         sigmas = profile_sigma(position=places, sigma=self.sigma, factor=self.factor)
         return sigmas.repeat_interleave(self.levels)
 
-    def law(self) -> PulseLaw:
+    def law(self) -> PulseDistribution:
         """Return the law of write-verify of each class of cells, ``kind``; remembered.
 
         Stuck cells are in it: those farther from their level than the tolerance take all pulses.
         """
-        return cell_laws(self).verified
+        return cell_distributions(self).verified
 
     @property
     def verification_helps(self) -> bool:
         """Whether write-verify leaves a smaller error than one pulse, over all classes of cells."""
-        laws = cell_laws(self)
+        laws = cell_distributions(self)
         left, once = (laws.verified.residual_sigma**2).sum(), laws.once.sum()
         return bool(left < (1 - _LEAST_GAIN) * once)
 
@@ -244,7 +240,7 @@ def _number(quantity: Quantity | None) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class CellLaws:
+class CellDistributions:
     """Laws of the classes of cells, ``kind``, errors relative to the range g_on - g_off.
 
     Attributes:
@@ -253,7 +249,7 @@ class CellLaws:
         once: mean squared error after one pulse.
     """
 
-    verified: PulseLaw
+    verified: PulseDistribution
     mean: Float[Tensor, " kind"]
     once: Float[Tensor, " kind"]
 
@@ -263,7 +259,7 @@ class CellLaws:
 
 
 @lru_cache(maxsize=64)
-def cell_laws(cell: CellModel) -> CellLaws:
+def cell_distributions(cell: CellModel) -> CellDistributions:
     """Return the laws of all classes of a device's cells; remembered.
 
     Args:
@@ -271,7 +267,7 @@ def cell_laws(cell: CellModel) -> CellLaws:
     """
     sigmas = cell.class_sigmas()
     own, place = sigmas.unique(return_inverse=True)
-    law = pulse_law(
+    law = pulse_distribution(
         model=cell.write_model,
         sigma=own,
         tolerance=cell.tolerance,
@@ -284,13 +280,13 @@ def cell_laws(cell: CellModel) -> CellLaws:
     level = torch.arange(len(sigmas), dtype=torch.float64) % cell.levels
     top = cell.levels - 1
     rates = torch.tensor([cell.stuck_on_rate, cell.stuck_off_rate], dtype=torch.float64)
-    working = PulseLaw(
+    working = PulseDistribution(
         law.survival[place], law.residual_sigma[place], law.unconverged_fraction[place]
     )
     # Errors of a cell that is stuck at the highest, and at the lowest level.
     errors = torch.stack([(top - level) / top, -level / top], dim=-1)
     squares = (rates * errors**2).sum(-1)
-    return CellLaws(
+    return CellDistributions(
         verified=with_stuck(
             working,
             errors=errors,

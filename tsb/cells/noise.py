@@ -1,21 +1,21 @@
 """Noise of the weights during training: one normal number per weight, from the device's law.
 
 Gaussian noise that does not depend on a cell's level is exactly one normal number per weight, with
-the closed form of :func:`archsim.device.weight_noise_std`: no need to sample cells. The scale
+the closed form of :func:`archsim.device.code_noise_std`: no need to sample cells. The scale
 ``max|W|`` is that of the current weights and has no gradient.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from archsim.device import profile_sigma, weight_noise_std
+from archsim.device import CellSpec, WeightFormat, code_noise_std, profile_sigma
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import Code, ConfigError
 from tsb.cells.quantize import SCALINGS, check_weight_bits, quantise, weight_range
@@ -33,6 +33,7 @@ class WeightNoise:
         bits_per_cell: K.
         quantised: whether weights are rounded to their codes before the noise is added.
         scaling: what shares a full-scale conductance: see :func:`tsb.cells.quantize.weight_range`.
+        encoding: one of :data:`archsim.device.ENCODINGS`.
     """
 
     sigma: float = 0.0
@@ -41,6 +42,7 @@ class WeightNoise:
     bits_per_cell: int = 2
     quantised: bool = True
     scaling: str = "tensor"
+    encoding: str = "magnitude"
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -80,6 +82,38 @@ class WeightNoise:
                 value=self.bits_per_cell,
                 allowed=f"1 to {self.weight_bits}",
             )
+        _ = self.weight_format
+
+    @classmethod
+    def of(cls, spec: CellSpec, *, scaling: str = "tensor") -> WeightNoise:
+        """Return the noise of weights on the cells of a chip, of one pulse each.
+
+        Args:
+            spec: the cells.
+            scaling: what shares a full-scale conductance.
+        """
+        form = spec.weight_format
+        return cls(
+            sigma=spec.sigma_of_range,
+            weight_bits=form.weight_bits,
+            bits_per_cell=form.bits_per_cell,
+            encoding=form.encoding,
+            scaling=scaling,
+        )
+
+    @property
+    def weight_format(self) -> WeightFormat:
+        """How a weight lies on cells."""
+        return WeightFormat(
+            weight_bits=self.weight_bits, bits_per_cell=self.bits_per_cell, encoding=self.encoding
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return all values; ``encoding`` is left out where it is magnitude, as it was before."""
+        values = asdict(self)
+        if self.encoding == "magnitude":
+            del values["encoding"]
+        return values
 
     def relative_std(self) -> tuple[float, float]:
         """Return the standard deviation over ``max|W|`` of outer and of middle weights."""
@@ -103,12 +137,14 @@ class WeightNoise:
 @lru_cache(maxsize=64)
 def _relative_std(noise: WeightNoise) -> tuple[float, float]:
     positions = torch.tensor([0.0, sum(NEFT_MIDDLE) / 2], dtype=torch.float64)
-    outer, middle = weight_noise_std(
-        max_weight=1.0,
+    form = noise.weight_format
+    steps = code_noise_std(
         sigma=profile_sigma(position=positions, sigma=noise.sigma, factor=noise.factor),
-        weight_bits=noise.weight_bits,
-        bits_per_cell=noise.bits_per_cell,
-    ).tolist()
+        weight_bits=form.weight_bits,
+        bits_per_cell=form.bits_per_cell,
+        differential=form.sides > 1,
+    )
+    outer, middle = (steps / form.largest_code).tolist()
     return outer, middle
 
 
@@ -128,7 +164,11 @@ def noisy_weights(
     instance = {}
     for name, weight in weights.items():
         clean = weight.detach()
-        stored = quantise(clean, noise.weight_bits, noise.scaling) if noise.quantised else clean
+        stored = (
+            quantise(clean, noise.weight_format.magnitude_bits, noise.scaling)
+            if noise.quantised
+            else clean
+        )
         if noise.sigma:
             normal = torch.randn(
                 clean.shape, generator=generator, dtype=clean.dtype, device=clean.device

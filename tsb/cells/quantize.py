@@ -1,9 +1,8 @@
-"""Weights as they can be stored: symmetric codes of M bits, and the gradient straight through.
+"""Weights as they can be stored: symmetric codes of M bits.
 
 A weight is a sign and a magnitude code, ``|w| = max|W| / (2^M - 1) code``: the convention of
 :mod:`tsb.cells.weight_cells` (M bits for the magnitude, the sign apart), so that a trained weight
-is exactly what the cells are asked to hold. Straight-through gradients: Bengio, Léonard &
-Courville, arXiv 1308.3432.
+is exactly what the cells are asked to hold.
 """
 
 from __future__ import annotations
@@ -93,22 +92,6 @@ def quantise(
     weight = weight.detach()
     step = weight_range(weight, scaling) / ((1 << weight_bits) - 1)
     return torch.where(step > 0, torch.round(weight / step) * step, weight)
-
-
-def fake_quantise(
-    weight: Float[Tensor, "*weights"], weight_bits: int = 8
-) -> Float[Tensor, "*weights"]:
-    """Round to the nearest code; the gradient passes as if nothing had been rounded.
-
-    Args:
-        weight: see :func:`quantise`.
-        weight_bits: M.
-
-    Raises:
-        ConfigError: ``weight_bits`` outside 1 to 24.
-    """
-    # The bracket is exactly zero: the value is that of the code, the gradient one.
-    return quantise(weight, weight_bits) + (weight - weight.detach())
 
 
 def quantised_weights(

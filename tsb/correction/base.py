@@ -12,6 +12,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from archsim.network.graph import LayerGraph
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
 from tsb.cells.quantize import mapped_weights
+from tsb.correction.needs import Needs, Unpriced
 
 #: Parameters and buffers of a network, or parameters of a correction, by name.
 Tensors = Mapping[str, Tensor]
@@ -101,18 +103,36 @@ def make_carrier(model: nn.Module, layers: LayerGraph, *, rule: str = "default")
 
 
 class Correction(ABC):
-    """One way to repair a chip.
+    """One way to repair a chip: one class in one file, in :mod:`tsb.correction.registry`.
+
+    Subclasses are dataclasses whose fields with :func:`tsb.correction.options.option` are what
+    users may choose. All attributes are declared, also where they are None or false: the registry
+    takes no class that leaves one out.
 
     Attributes:
         name: in methods and tables.
+        description: what it is, in one line for people.
+        citation: publication that it is from; None where there is none.
         in_cells: whether its parameters are programmed onto crossbars (noisy, and counted in the
             write budget) or held in digital memory.
-        trained: whether its parameters are trained; else they are worked out by :meth:`start`.
+        trained: whether its parameters are trained; else :meth:`start` measures them.
+        starts_as_identity: whether its first parameters leave the network as it is, bit for bit.
     """
 
-    name: str
-    in_cells: bool = False
-    trained: bool = True
+    name: ClassVar[str]
+    description: ClassVar[str]
+    citation: ClassVar[str | None]
+    in_cells: ClassVar[bool]
+    trained: ClassVar[bool]
+    starts_as_identity: ClassVar[bool]
+
+    @abstractmethod
+    def words(self) -> str:
+        """Return what it is with its options, in a phrase for people."""
+
+    @abstractmethod
+    def hardware(self) -> Needs | Unpriced:
+        """Return what it needs on the chip, or why that has no price."""
 
     def attach(self, carrier: Carrier) -> None:
         """Add modules to the carrier that cannot be folded; called once."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from archsim.errors import DataError
+from archsim.errors import DataError, NetworkError
 from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
+from tsb.correction.registry import applicable
 from tsb.monte_carlo.evaluate import Draw
-from tsb.program.chip import Chip, Placement
+from tsb.program.chip import ProgrammedChip, WeightStorage
 from tsb.write_verify.selective import Masks, verify_all, verify_none
 
 _KIND = "correction"
@@ -31,10 +32,16 @@ def attach_all(corrections: Sequence[Correction], carrier: Carrier) -> None:
 
     Raises:
         ConfigError: an option that the network does not allow.
-        NetworkError: the network has nothing that a correction could act on.
+        NetworkError: the network has nothing that a correction could act on; says which corrections
+            have.
     """
     for correction in corrections:
-        correction.attach(carrier)
+        try:
+            correction.attach(carrier)
+        except NetworkError as error:
+            raise NetworkError(
+                f"{error}. Corrections for such a network: {', '.join(applicable(carrier))}"
+            ) from error
 
 
 def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:
@@ -49,7 +56,7 @@ def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:
 
 
 def start_all(
-    corrections: Sequence[Correction], carrier: Carrier, chip: Chip, images: Tensor
+    corrections: Sequence[Correction], carrier: Carrier, chip: ProgrammedChip, images: Tensor
 ) -> Parameters:
     """Return the first parameters of all corrections on one chip.
 
@@ -107,11 +114,11 @@ class CorrectedChip:
         verify: whether they are write-verified.
     """
 
-    chip: Chip
+    chip: ProgrammedChip
     corrections: tuple[Correction, ...]
     parameters: Parameters
     carrier: Carrier
-    placement: Placement
+    placement: WeightStorage
     verify: bool
 
     @property
@@ -206,7 +213,7 @@ def saved_method(path: Path | str) -> tuple[str, bool]:
     return str(about.get("method", "")), bool(about.get("verify"))
 
 
-def load_parameters(path: Path | str, chip: Chip, method: str) -> Parameters:
+def load_parameters(path: Path | str, chip: ProgrammedChip, method: str) -> Parameters:
     """Read trained parameters.
 
     Args:

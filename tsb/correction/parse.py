@@ -2,56 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from archsim.errors import ConfigError, close_matches
 from tsb.correction.base import Correction
-from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks
-from tsb.correction.digital import BatchNorms, Biases, OutputMatch, Scales
-from tsb.correction.retrain import LastLayers
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """How a name becomes a correction.
-
-    Attributes:
-        make: the class.
-        options: names of its whole-number options; the first may be given without its name.
-        description: one line.
-        required: the option without a default, if there is one.
-    """
-
-    make: Callable[..., Correction]
-    options: tuple[str, ...]
-    description: str
-    required: str = ""
-
-
-_ENTRIES = {
-    "batch-norm": _Entry(BatchNorms, (), "batch norms recalibrated on the chip, without labels"),
-    "output-match": _Entry(
-        OutputMatch, (), "outputs of linear layers matched to the clean network, without labels"
-    ),
-    "tsb": _Entry(
-        SharedBlocks,
-        ("channels", "depth", "insertions"),
-        "the tiny shared block of the paper",
-        "channels",
-    ),
-    "own-blocks": _Entry(OwnBlocks, (), "a 1x1 convolution per layer, not shared"),
-    "linear-block": _Entry(
-        LinearBlock, ("channels",), "a shared block before linear layers", "channels"
-    ),
-    "low-rank": _Entry(LowRank, ("rank",), "a low-rank term beside linear layers"),
-    "biases": _Entry(Biases, (), "digital biases"),
-    "scales": _Entry(Scales, (), "a digital factor per output channel"),
-    "last-layers": _Entry(LastLayers, ("count",), "the last layers retrained and written again"),
-}
-
-#: One line about every correction, by name.
-CORRECTIONS = {name: entry.description for name, entry in _ENTRIES.items()}
+from tsb.correction.options import options_of
+from tsb.correction.registry import CORRECTIONS, make
 
 
 def parse_corrections(
@@ -66,25 +22,57 @@ def parse_corrections(
     Raises:
         ConfigError: an unknown name or option, a value that is not a whole number, or a name twice.
     """
+    return [
+        make(name, _checked(name, {**(defaults or {}).get(name, {}), **options}))
+        for name, options in parse_terms(text)
+    ]
+
+
+#: Name of a correction, and the options that are given for it.
+Term = tuple[str, dict[str, int]]
+
+
+def parse_terms(text: str) -> list[Term]:
+    """Return the names and the given options of corrections, in their order.
+
+    Args:
+        text: as for :func:`parse_corrections`.
+
+    Raises:
+        ConfigError: an unknown name or option, a value that is not a whole number, or a name twice.
+    """
     parts = [part.strip() for part in text.split("+")] if text.strip() else []
     names = [part.partition(":")[0] for part in parts]
     for name in names:
-        if name not in _ENTRIES:
+        if name not in CORRECTIONS:
             raise ConfigError(
-                f"correction '{name}' in '{text}'; allowed: {', '.join(_ENTRIES)}."
-                + close_matches(name, _ENTRIES)
+                f"correction '{name}' in '{text}'; allowed: {', '.join(CORRECTIONS)}."
+                + close_matches(name, CORRECTIONS)
             )
         if names.count(name) > 1:
             raise ConfigError(f"correction '{name}' is given twice in '{text}'")
-    return [
-        _ENTRIES[name].make(**_checked(name, {**(defaults or {}).get(name, {}), **_options(part)}))
-        for name, part in zip(names, parts, strict=True)
-    ]
+    return [(name, _options(part)) for name, part in zip(names, parts, strict=True)]
+
+
+def format_terms(terms: Iterable[Term]) -> str:
+    """Return the text that :func:`parse_terms` reads as these terms.
+
+    Args:
+        terms: names with options.
+    """
+    given = [(name, ",".join(f"{k}={v}" for k, v in options.items())) for name, options in terms]
+    return "+".join(f"{name}:{options}" if options else name for name, options in given)
+
+
+def method_pattern() -> str:
+    """Return the regular expression, of JSON Schema, of methods whose corrections are all known."""
+    term = rf"(?:{'|'.join(CORRECTIONS)})(?::[^+]*)?"
+    return rf"^\s*(?:{term}\s*(?:\+\s*{term}\s*)*)?$"
 
 
 def _options(part: str) -> dict[str, int]:
     name, _, text = part.partition(":")
-    known = _ENTRIES[name].options
+    known = tuple(options_of(CORRECTIONS[name]))
     found: dict[str, int] = {}
     for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")
@@ -99,7 +87,9 @@ def _options(part: str) -> dict[str, int]:
 
 def _checked(name: str, options: Mapping[str, int]) -> dict[str, int]:
     """Refuse to leave out what has no default."""
-    required = _ENTRIES[name].required
-    if required and required not in options:
-        raise ConfigError(f"correction '{name}' needs {required}: write {name}:{required}=NUMBER")
+    for own in options_of(CORRECTIONS[name]).values():
+        if own.is_required and own.name not in options:
+            raise ConfigError(
+                f"correction '{name}' needs {own.name}: write {name}:{own.name}=NUMBER"
+            )
     return dict(options)

@@ -27,7 +27,7 @@ from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
 from tsb.data import Dataset, Split
 from tsb.monte_carlo.evaluate import COMPILED_WEIGHTS
 from tsb.monte_carlo.gradient import CompiledLoss
-from tsb.program.chip import Chip
+from tsb.program.chip import ProgrammedChip
 
 #: Told of the step just done and of the mean loss.
 Progress = Callable[[int, float], None]
@@ -100,7 +100,7 @@ class TuneResult:
 
 def tune(
     carrier: Carrier,
-    chips: Sequence[Chip],
+    chips: Sequence[ProgrammedChip],
     corrections: Sequence[Correction],
     dataset: Dataset,
     settings: TuneSettings,
@@ -160,7 +160,7 @@ class _Run:
     def __init__(
         self,
         carrier: Carrier,
-        chips: Sequence[Chip],
+        chips: Sequence[ProgrammedChip],
         corrections: Sequence[Correction],
         settings: TuneSettings,
         first: Sequence[Parameters],
@@ -230,10 +230,11 @@ class _Run:
     def programmed(self, parameters: Parameters) -> Parameters:
         """Return parameters with the noise of one writing, the same for all chips."""
         noise, found = self.settings.noise, dict(parameters)
+        bits = noise.weight_format.magnitude_bits
         for name in self.noisy:
             value = parameters[name]
             clean = value.detach()
-            stored = torch.func.vmap(lambda w: quantise(w, noise.weight_bits, noise.scaling))(clean)
+            stored = torch.func.vmap(lambda w: quantise(w, bits, noise.scaling))(clean)
             # Drawn on the CPU: the same noise on every machine.
             normal = torch.randn(clean.shape[1:], generator=self.source).to(clean.device)
             stored = stored + torch.func.vmap(noise.std)(stored) * normal

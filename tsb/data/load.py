@@ -42,8 +42,7 @@ def load_dataset(
     Tiny ImageNet.
 
     Args:
-        name: ``mnist-part`` (comes with archsim), ``mnist``, ``fashion-mnist``, ``cifar10`` or
-            ``tiny-imagenet``.
+        name: one of :func:`tsb.data.dataset_names`; ``mnist-part`` comes with archsim.
         data_root: the folder with the files, a folder above it, or the archive itself. None looks
             among the system's data sets and in the cache, and then downloads the official files
             (their MD5 sums are checked).

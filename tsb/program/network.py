@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.config.resolve import Resolved
-from archsim.device import WeightFormat, WriteArray, program_weights
+from archsim.device import CellSpec, WriteArray, program_weights
 from archsim.errors import ConfigError, NetworkError
 from archsim.results.programmed import ProgramResult
 from tsb.cells.cell_model import CellModel
@@ -20,21 +20,13 @@ from tsb.cells.quantize import mapped_weights
 from tsb.cells.read_out import ReadOut
 from tsb.cells.weight_cells import WeightCells, noise_std, weight_cells
 from tsb.program.accuracy import Evidence, measure_accuracy
-from tsb.program.choice import NEED_DATA, SCORED, Choice
 from tsb.program.notes import choice_notes, program_notes
 from tsb.write_verify.effort import write_effort
-from tsb.write_verify.scores import expected_loss_change, fisher_scores, swim_scores
-from tsb.write_verify.selective import (
-    Masks,
-    Tiling,
-    magnitude_scores,
-    random_scores,
-    variance_scores,
-    verify_all,
-    verify_fraction,
-    verify_last_layers,
-    verify_none,
-)
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.context import LossDerivatives, WriteContext
+from tsb.write_verify.policy.registry import names_of, policies_by_score, write_masks
+from tsb.write_verify.scores import expected_loss_change
+from tsb.write_verify.selective import Tiling
 
 #: Name under which the shared block's layers are programmed.
 BLOCK = "tsb.{index}.weight"
@@ -71,7 +63,7 @@ def program_network(
     network: str,
     resolved: Resolved,
     choice: Choice,
-    encoding: str = "magnitude",
+    spec: CellSpec,
     placement: NetworkPlacement | None = None,
     evidence: Evidence | None = None,
     read_after_s: float | None = None,
@@ -87,7 +79,7 @@ def program_network(
         network: its name.
         resolved: chip, device and shared block.
         choice: who is write-verified.
-        encoding: one of :data:`archsim.device.ENCODINGS`.
+        spec: how the chip holds weights.
         placement: of the network; None unrolls all layers onto one chip, without shared blocks.
         evidence: data, for scores that need it, for the expected loss and for the accuracy.
         read_after_s: time from programming to the reads of the accuracy, s; None reads right after
@@ -104,16 +96,11 @@ def program_network(
         DataError: weights that are not finite.
     """
     placement = placement or NetworkPlacement()
-    precision, crossbar = resolved.chip.precision, resolved.chip.crossbar
-    weight_format = WeightFormat(
-        weight_bits=precision.weight_bits,
-        bits_per_cell=precision.bits_per_cell,
-        encoding=encoding,
-    )
+    crossbar, weight_format = resolved.chip.crossbar, spec.weight_format
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
         raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
-    choice.check_layers(network, len(weights))
+    _check_layers(choice, network, len(weights))
     block = _block(resolved, placement.blocks)
     everything = {**weights, **block}
     measured = evidence is not None and evidence.chips > 0 and not block
@@ -122,27 +109,25 @@ def program_network(
             f"read after {read_after_s:g} s: no accuracy is measured; give --checkpoint and "
             "--data-root, no shared block, and --chips above 0"
         )
-    if resolved.device.write_verify is None and choice.policy != "none":
-        raise ConfigError(
-            f"device '{resolved.device.name}' has no write_verify; allowed: policy none, or "
-            "another device"
-        )
-    cell = CellModel.from_device(
-        resolved.device,
-        weight_bits=precision.weight_bits,
-        bits_per_cell=precision.bits_per_cell,
-        encoding=encoding,
-        verifiable=False,
-    )
+    _check_verifiable(choice, resolved)
+    cell = CellModel.of(spec, verifiable=False)
     cells = weight_cells(everything, cell)
-    second, no_loss = _second_derivative(model, choice, evidence)
-    tiling = Tiling.of(
-        weight_format,
-        rows=crossbar.rows,
-        cols=crossbar.cols,
-        kernel_layers=placement.kernel_layers,
+    context = WriteContext(
+        weights=weights,
+        block=block,
+        std_of=lambda named: {name: cells[name].spread for name in named},
+        loss=_loss(model, evidence),
+        generator=torch.Generator().manual_seed(seed),
+        tiling=Tiling.of(
+            weight_format,
+            rows=crossbar.rows,
+            cols=crossbar.cols,
+            kernel_layers=placement.kernel_layers,
+        ),
     )
-    masks = _masks(model, weights, block, cells, choice, tiling, evidence, second, seed)
+    _check_data(choice, context)
+    second, no_loss = _second_derivative(context)
+    masks = write_masks(choice, context)
     generator = torch.Generator().manual_seed(seed)
     drivers = placement.drivers or resolved.chip.programming.parallel_subarrays
     done = program_weights(
@@ -176,11 +161,11 @@ def program_network(
     return ProgramResult(
         network=network,
         design=design,
-        policy=choice.policy,
-        fraction=choice.fraction if choice.policy in SCORED else None,
-        last_layers=choice.last_layers if choice.policy == "last-layers" else None,
+        policy=choice.policy.name,
+        fraction=choice.fraction if "fraction" in choice.policy.takes else None,
+        last_layers=choice.last_layers if "last_layers" in choice.policy.takes else None,
         granularity=choice.granularity,
-        encoding=encoding,
+        encoding=spec.encoding,
         clip_at_zero=clip_at_zero,
         padded_bits=weight_format.padded_bits,
         checkpoint_hash=checkpoint_hash,
@@ -212,12 +197,12 @@ def program_network(
         notes=(
             *program_notes(
                 resolved=resolved,
-                weight_format=weight_format,
+                spec=spec,
                 tally=tally,
                 weights=everything,
                 trained=trained,
                 block=bool(block),
-                scattered=choice.policy in SCORED and choice.granularity == "weight",
+                scattered=choice.policy.by_score and choice.granularity == "weight",
                 read_after_s=read_after_s if measured else None,
                 measured=measured,
                 network_chips=placement.chips,
@@ -251,65 +236,60 @@ def _block(resolved: Resolved, count: int) -> dict[str, Tensor]:
     return {BLOCK.format(index=i): torch.eye(tsb.channels) for i in range(count * tsb.depth)}
 
 
-def _second_derivative(
-    model: nn.Module, choice: Choice, evidence: Evidence | None
-) -> tuple[dict[str, Tensor] | None, str]:
-    """Return the second derivatives of the loss, or None and why not, where data are given.
+def _loss(model: nn.Module, evidence: Evidence | None) -> LossDerivatives | None:
+    if evidence is None:
+        return None
+    return LossDerivatives(model=model, images_of=lambda: evidence.score_split)
+
+
+def _check_layers(choice: Choice, network: str, layers: int) -> None:
+    """Check the number of last layers against a network's.
 
     Raises:
-        ConfigError: a policy that needs data, without any.
-        NetworkError: a policy that needs them, and a network of which they are not known.
+        ConfigError: more than it has.
     """
-    if evidence is None:
-        if choice.policy in NEED_DATA:
-            raise ConfigError(
-                f"policy '{choice.policy}' scores weights on training images: give --data-root "
-                "(and --data), or choose " + ", ".join(p for p in SCORED if p not in NEED_DATA)
-            )
-        return None, ""
-    split = evidence.score_split
-    try:
-        return swim_scores(model, split.images, split.labels), ""
-    except NetworkError as error:
-        if choice.policy in ("swim", "u-swim"):
-            raise
-        return None, str(error)
-
-
-def _masks(
-    model: nn.Module,
-    weights: Mapping[str, Tensor],
-    block: Mapping[str, Tensor],
-    cells: Mapping[str, WeightCells],
-    choice: Choice,
-    tiling: Tiling,
-    evidence: Evidence | None,
-    second: dict[str, Tensor] | None,
-    seed: int,
-) -> Masks:
-    """Masks of the backbone by policy; a shared block is verified unless nothing is."""
-    verified_block = verify_none(block) if choice.policy == "none" else verify_all(block)
-    if choice.policy == "tsb" and not block:
+    if "last_layers" in choice.policy.takes and choice.last_layers > layers:
         raise ConfigError(
-            "policy 'tsb' verifies the shared block, and there is none: give --design common or "
-            "separate"
+            f"--last-layers {choice.last_layers}: network '{network}' has {layers} layers with "
+            f"weights; allowed: 1 to {layers}"
         )
-    if choice.policy in ("none", "tsb"):
-        return {**verify_none(weights), **verified_block}
-    if choice.policy == "all":
-        return {**verify_all(weights), **verified_block}
-    if choice.policy == "last-layers":
-        return {**verify_last_layers(weights, choice.last_layers), **verified_block}
-    if choice.policy == "magnitude":
-        scores = magnitude_scores(weights)
-    elif choice.policy == "random":
-        scores = random_scores(weights, torch.Generator().manual_seed(seed))
-    elif choice.policy == "fisher" and evidence is not None:
-        split = evidence.score_split
-        scores = fisher_scores(model, split.images, split.labels)
-    elif second is not None:
-        scores = second if choice.policy == "swim" else variance_scores(second, cells)
-    else:  # pragma: no cover - policies are checked before
-        raise AssertionError(choice.policy)
-    chosen = verify_fraction(scores, choice.fraction, granularity=choice.granularity, tiling=tiling)
-    return {**chosen, **verified_block}
+
+
+def _check_verifiable(choice: Choice, resolved: Resolved) -> None:
+    """Check that the device can do what the policy asks for.
+
+    Raises:
+        ConfigError: a device without write-verify, and a policy that verifies.
+    """
+    if resolved.device.write_verify is None and choice.policy.verifies:
+        raise ConfigError(
+            f"device '{resolved.device.name}' has no write_verify; allowed: policy none, or "
+            "another device"
+        )
+
+
+def _check_data(choice: Choice, context: WriteContext) -> None:
+    """Check that there are data for a policy that needs some.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if choice.policy.needs_data and context.loss is None:
+        without = tuple(policy for policy in policies_by_score() if not policy.needs_data)
+        raise ConfigError(
+            f"policy '{choice.policy.name}' scores weights on training images: give --data-root "
+            f"(and --data), or choose {', '.join(names_of(without))}"
+        )
+
+
+def _second_derivative(context: WriteContext) -> tuple[dict[str, Tensor] | None, str]:
+    """Return the second derivatives of the loss, or None and why they are not known.
+
+    A policy that needs them says so itself, when it scores.
+    """
+    if context.loss is None:
+        return None, ""
+    try:
+        return context.second_derivative, ""
+    except NetworkError as error:
+        return None, str(error)

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import DeviceFile
-from archsim.device import WeightFormat, WriteTally
+from archsim.device import CellSpec, WriteTally
 from tsb.cells.cell_model import CellModel
 from tsb.cells.read_out import drifts
-from tsb.program.choice import SCORED, Choice
+from tsb.write_verify.policy.base import Choice
 
 #: Share by which whole groups may go beyond the fraction before it is said.
 _BEYOND = 0.05
@@ -22,7 +22,7 @@ _MANY = 0.01
 def program_notes(
     *,
     resolved: Resolved,
-    weight_format: WeightFormat,
+    spec: CellSpec,
     tally: WriteTally,
     weights: Mapping[str, Tensor],
     trained: bool,
@@ -39,7 +39,7 @@ def program_notes(
 
     Args:
         resolved: the chip's configuration.
-        weight_format: bits and encoding.
+        spec: how the chip holds weights.
         tally: of the programmed network.
         weights: what was to be programmed, by name.
         trained: whether the weights come from a checkpoint.
@@ -57,7 +57,7 @@ def program_notes(
         "--set chip.hierarchy.duplication=none)."
     )
     yield from _placed(network_chips, untraced)
-    yield from _format(weight_format, clip_at_zero)
+    yield from _format(spec, clip_at_zero)
     if not trained:
         yield "The weights are the untrained initial ones: give --checkpoint for a trained network."
     zero = [name for name, weight in weights.items() if not bool(weight.any())]
@@ -93,7 +93,7 @@ def choice_notes(choice: Choice, cell: CellModel, tally: WriteTally) -> Iterator
         tally: of the programmed network.
     """
     share = tally.verified_weights / tally.weights
-    if choice.policy in SCORED:
+    if choice.policy.by_score:
         if not tally.verified_weights:
             yield (
                 f"A fraction of {choice.fraction:g} of {tally.weights:,} weights is none of them: "
@@ -127,18 +127,16 @@ def _placed(network_chips: int, untraced: str) -> Iterator[str]:
         yield f"All layers are unrolled onto subarrays, whatever the chip's mapping: {untraced}."
 
 
-def _format(weight_format: WeightFormat, clip_at_zero: bool) -> Iterator[str]:
+def _format(spec: CellSpec, clip_at_zero: bool) -> Iterator[str]:
     """Say what the cells of a weight stand for."""
     if clip_at_zero:
         yield (
             "Cells stop at zero conductance (--clip-at-zero); the expected rise of the loss is for "
             "cells that do not."
         )
-    if weight_format.encoding == "magnitude":
-        yield (
-            "Encoding magnitude, the convention of the literature: the sign is held apart, without "
-            "error; an offset code would double the noise."
-        )
+    if spec.encoding_differs:
+        yield f"{spec.encoding_note[0].upper()}{spec.encoding_note[1:]}."
+    weight_format = spec.weight_format
     if weight_format.padded_bits:
         yield (
             f"bits_per_cell = {weight_format.bits_per_cell} does not divide weight_bits = "

@@ -11,35 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from archsim.results.report import Behind
 from tsb.monte_carlo.statistics import student_t_quantile
-
-#: What the results of a method must hold, besides the accuracy itself.
-NEEDED = ("validation_by_chip", "validation_right")
-
-
-class Behind(NamedTuple):
-    """A difference of validation accuracies, fractions.
-
-    Attributes:
-        mean: better minus worse.
-        half_width: of the 95 % interval of the difference.
-        images: validation images that it rests on.
-        chips: of one method.
-    """
-
-    mean: float
-    half_width: float
-    images: int
-    chips: int
+from tsb.study.seed_result import SeedResult
 
 
 def behind(
-    better: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]], *, same_chips: bool
+    better: Sequence[SeedResult], other: Sequence[SeedResult], *, same_chips: bool
 ) -> Behind | None:
     """Compare two methods on the validation images.
 
@@ -50,48 +32,63 @@ def behind(
     together. With a single chip the first part is unknown and left out.
 
     Args:
-        better: results of the method to compare with, one per seed (``tsb.study.method_rows``).
+        better: results of the method to compare with, one per seed.
         other: results of the method behind it.
         same_chips: whether chip k of a seed is the same for both: else their variances add.
 
     Returns:
         None where a result is of an older version, or the images are not the same.
     """
-    if any(row.get(key) is None for row in (*better, *other) for key in NEEDED):
-        return None
     images = _by_image(better), _by_image(other)
-    if images[0] is None or images[1] is None or images[0].shape != images[1].shape:
+    chips = _by_seed(better), _by_seed(other)
+    if images[0] is None or images[1] is None or chips[0] is None or chips[1] is None:
+        return None
+    if images[0].shape != images[1].shape or images[0].numel() < 2:
         return None
     difference = images[0] - images[1]
     count = difference.numel()
-    if count < 2:
-        return None
-    chips = _by_seed(better), _by_seed(other)
-    paired = same_chips and [own.shape for own in chips[0]] == [own.shape for own in chips[1]]
+    paired = same_chips and [seed.shape for seed in chips[0]] == [seed.shape for seed in chips[1]]
     groups = (
-        [[one - two for one, two in zip(*chips, strict=True)]] if paired else [chips[0], chips[1]]
+        [[one - two for one, two in zip(chips[0], chips[1], strict=True)]]
+        if paired
+        else [chips[0], chips[1]]
     )
-    reach = student_t_quantile(0.975, count - 1) * math.sqrt(float(difference.var()) / count)
-    width = math.hypot(reach, *(_reach_of_chips(group) for group in groups))
-    return Behind(float(difference.mean()), width, count, sum(len(own) for own in chips[1]))
+    of_images = student_t_quantile(0.975, count - 1) * math.sqrt(float(difference.var()) / count)
+    return Behind(
+        mean=float(difference.mean()),
+        half_width=math.hypot(of_images, *(_half_width_of_chips(group) for group in groups)),
+        images=count,
+        chips=sum(len(seed) for seed in chips[1]),
+    )
 
 
-def _by_image(rows: Sequence[dict[str, Any]]) -> Tensor | None:
-    """Return the share of all chips that get each image right; None for unlike images."""
-    counts = [torch.tensor(row["validation_right"], dtype=torch.float64) for row in rows]
-    if len({own.shape for own in counts}) != 1:
+def _by_image(results: Sequence[SeedResult]) -> Tensor | None:
+    """Return the share of all chips that get each image right; None if unlike or not recorded."""
+    counts, chips = [], 0
+    for result in results:
+        if result.validation_right is None or result.validation_by_chip is None:
+            return None
+        counts.append(torch.tensor(result.validation_right, dtype=torch.float64))
+        chips += len(result.validation_by_chip)
+    if len({count.shape for count in counts}) != 1:
         return None
-    return torch.stack(counts).sum(0) / sum(len(row["validation_by_chip"]) for row in rows)
+    return torch.stack(counts).sum(0) / chips
 
 
-def _by_seed(rows: Sequence[dict[str, Any]]) -> list[Tensor]:
-    return [torch.tensor(row["validation_by_chip"], dtype=torch.float64) for row in rows]
+def _by_seed(results: Sequence[SeedResult]) -> list[Tensor] | None:
+    """Return the accuracy of every chip of each seed; None where it was not recorded."""
+    seeds = []
+    for result in results:
+        if result.validation_by_chip is None:
+            return None
+        seeds.append(torch.tensor(result.validation_by_chip, dtype=torch.float64))
+    return seeds
 
 
-def _reach_of_chips(seeds: Sequence[Tensor]) -> float:
+def _half_width_of_chips(seeds: Sequence[Tensor]) -> float:
     """Return the half-width over chips of these backbones; 0 where there is one chip each."""
-    degrees = sum(len(own) - 1 for own in seeds)
-    if degrees < 1 or any(len(own) < 2 for own in seeds):
+    degrees = sum(len(chips) - 1 for chips in seeds)
+    if degrees < 1 or any(len(chips) < 2 for chips in seeds):
         return 0.0
-    variance = sum(float(own.var()) / len(own) for own in seeds) / len(seeds) ** 2
+    variance = sum(float(chips.var()) / len(chips) for chips in seeds) / len(seeds) ** 2
     return student_t_quantile(0.975, degrees) * math.sqrt(variance)

@@ -8,8 +8,10 @@ from archsim.config.study import Study
 from archsim.errors import NetworkError
 from archsim.network.zoo.registry import entry
 from tsb.data.sources import dataset_names, source
+from tsb.shared_block import PAPER
+from tsb.study.corrections import corrections_of
+from tsb.study.programming import write_choice
 
-_TSB = "Qin et al., TSB: Tiny Shared Block, ICCAD 2024, arXiv 2406.06544"
 _NEFT = "Qin et al., NeFT, arXiv 2305.14561"
 #: What publications the words of a study stand for.
 _OBJECTIVES = {
@@ -17,11 +19,6 @@ _OBJECTIVES = {
     "neft-irs": _NEFT,
     "lipschitz": "Eldebiky et al., CorrectNet, DATE 2023, arXiv 2211.14917",
 }
-_POLICIES = {
-    "swim": "Yan, Hu & Shi, SWIM, DAC 2022, arXiv 2202.08395",
-    "u-swim": "U-SWIM, arXiv 2401.05357",
-}
-_CORRECTIONS = {"tsb": _TSB}
 
 
 def citations_of(study: Study) -> tuple[str, ...]:
@@ -29,8 +26,11 @@ def citations_of(study: Study) -> tuple[str, ...]:
 
     Args:
         study: which.
+
+    Raises:
+        ConfigError: an unknown correction.
     """
-    found: dict[str, list[str]] = {_TSB: ["noise of weights"]}
+    found: dict[str, list[str]] = {PAPER: ["noise of weights"]}
 
     def add(publication: str | None, what: str) -> None:
         if publication is not None and what not in found.setdefault(publication, []):
@@ -43,8 +43,8 @@ def citations_of(study: Study) -> tuple[str, ...]:
     for backbone in study.backbones.values():
         add(_OBJECTIVES.get(backbone.objective), f"training {backbone.objective}")
     for method in study.methods:
-        add(_POLICIES.get(method.write), f"write policy {method.write}")
-        for term in method.corrections.split("+"):
-            name = term.strip().partition(":")[0]
-            add(_CORRECTIONS.get(name), f"correction {name}")
+        policy = write_choice(method).policy
+        add(policy.source, f"write policy {policy.name}")
+        for correction in corrections_of(study, method):
+            add(correction.citation, f"correction {correction.name}")
     return tuple(f"{source}: {', '.join(what)}" for source, what in found.items())

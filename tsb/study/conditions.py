@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.config.study import Study
 from archsim.errors import ConfigError
@@ -54,5 +53,4 @@ def beyond_retention(study: Study) -> str:
 
 
 def _device(study: Study) -> DeviceFile:
-    override = f"chip.precision.bits_per_cell={study.bits_per_cell}"
-    return resolve(device=study.device, overrides=(override,)).device
+    return study.resolve().device

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsim.config.study import Method, Study
-from tsb.correction import CorrectedChip, make_carrier, parse_corrections
+from tsb.correction import CorrectedChip, make_carrier
 from tsb.correction.corrected import attach_all
 from tsb.correction.tune import TuneResult
+from tsb.study.corrections import corrections_of
 from tsb.study.estimate import STEP_OVER_FORWARD
 from tsb.study.network import graph_of, module_of, network_macs
+from tsb.study.seed_result import SeedResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ def added(study: Study, method: Method) -> Added:
         study: which.
         method: one of its methods.
     """
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    corrections = corrections_of(study, method)
     if not corrections:
         return Added(digital_products=0, macs=0)
     carrier = make_carrier(module_of(study), graph_of(study), rule=study.insertion)
@@ -81,13 +83,14 @@ def effort(
     }
 
 
-def tune_macs(study: Study, own: Added, result: dict[str, Any]) -> float:
+def tune_macs(study: Study, extra: Added, result: SeedResult) -> float:
     """Return the multiply-adds of tuning one chip, also of a result that left corrections out.
 
     Args:
         study: which.
-        own: of the result's method.
+        extra: of the result's method.
         result: of one of the study's methods.
     """
-    known = float(result["tune_macs"])
-    return known if "correction_macs" in result else known * (1 + own.macs / network_macs(study))
+    if result.correction_macs is not None:
+        return float(result.tune_macs)
+    return float(result.tune_macs) * (1 + extra.macs / network_macs(study))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archsim.config.study import Study
-from tsb.correction import parse_corrections
 from tsb.data import Dataset
+from tsb.study.corrections import corrections_of
 from tsb.study.units import BackboneUnit, MethodUnit, train_settings
 from tsb.train.backbone_loss import forward_passes
 
@@ -43,7 +43,7 @@ def method_passes(study: Study, unit: MethodUnit, data: Dataset) -> int:
         data: of the study.
     """
     method = next(own for own in study.methods if own.name == unit.method)
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    corrections = corrections_of(study, method)
     written = any(correction.in_cells for correction in corrections)
     again = written or study.read_noise or study.images_per_run
     runs = study.runs if again else 1

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 from archsim.config.study import Backbone, Method, Study
-from tsb.correction import parse_corrections
-from tsb.correction.base import Correction
-from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks
-from tsb.correction.retrain import LastLayers
-
-#: Corrections that say nothing of their own size: their names, in words.
-_WORDS = {
-    "batch-norm": "batch norms recalibrated",
-    "output-match": "outputs of linear layers matched",
-    "own-blocks": "a block of its own per layer",
-    "linear-block": "shared block before linear layers",
-    "biases": "digital biases",
-    "scales": "digital scales",
-}
-#: Corrections that lie in cells, in one pulse or verified.
-_IN_CELLS = (SharedBlocks, OwnBlocks, LinearBlock, LowRank, LastLayers)
+from tsb.correction import Correction
+from tsb.study.corrections import corrections_of
+from tsb.study.programming import write_choice
 
 
 def method_line(study: Study, method: Method) -> str:
@@ -33,8 +20,7 @@ def method_line(study: Study, method: Method) -> str:
     Raises:
         ConfigError: an unknown correction.
     """
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
-    repairs = [_repair(own, method) for own in corrections]
+    repairs = [_repair(own, method) for own in corrections_of(study, method)]
     parts = [
         _training(study.backbones[study.backbone_of(method)]),
         _writing(method),
@@ -59,15 +45,7 @@ def _training(own: Backbone) -> str:
 
 
 def _writing(method: Method) -> str:
-    if method.write == "none":
-        words = "one pulse per cell"
-    elif method.write == "all":
-        words = "all weights verified"
-    elif method.write == "last-layers":
-        words = f"{_last(method.last_layers)} verified"
-    else:
-        share = 100 * (method.fraction or 0.0)
-        words = f"{share:g} % of the weights verified, chosen by {method.write}"
+    words = write_choice(method).words()
     if method.copies:
         count = len(method.copies)
         words += f", averaged copies of {count} {'matrix' if count == 1 else 'matrices'}"
@@ -79,15 +57,7 @@ def _last(count: int) -> str:
 
 
 def _repair(own: Correction, method: Method) -> str:
-    """Name a correction, and how it is written where it lies in cells."""
-    words = _WORDS.get(own.name, own.name)
-    if isinstance(own, SharedBlocks):
-        words = f"shared block of {own.channels} channels"
-        words += f" and depth {own.depth}" if own.depth > 1 else ""
-    elif isinstance(own, LastLayers):
-        words = f"{_last(own.count)} retrained"
-    elif isinstance(own, LowRank):
-        words = f"terms of rank {own.rank} beside linear layers"
-    if not isinstance(own, _IN_CELLS):
-        return words
-    return f"{words} ({'verified' if method.verify else 'one pulse'})"
+    """Say what a correction is, and how it is written where it lies in cells."""
+    if not own.in_cells:
+        return own.words()
+    return f"{own.words()} ({'verified' if method.verify else 'one pulse'})"

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from archsim import __version__
 from archsim.config.study import Study
 from archsim.errors import DataError
+from archsim.results.method_row import MethodRow
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
+from tsb.study.commands import train_command
 from tsb.study.conditions import beyond_retention
-from tsb.study.effort import added, tune_macs
+from tsb.study.effort import Added, added, tune_macs
+from tsb.study.seed_result import SeedResult, seed_result
 from tsb.study.units import (
     IDEAL,
     BackboneUnit,
@@ -22,9 +29,6 @@ from tsb.study.units import (
     method_units,
 )
 from tsb.study.work import RESULT
-
-if TYPE_CHECKING:
-    import pandas
 
 Json = dict[str, Any]
 
@@ -89,7 +93,7 @@ def method_folder(run: Path, unit: MethodUnit) -> Path:
 
 
 def missing(study: Study, run: Path) -> tuple[list[BackboneUnit], list[MethodUnit]]:
-    """Return what has not been worked out yet.
+    """Return what has not been computed yet.
 
     Args:
         study: which.
@@ -101,45 +105,35 @@ def missing(study: Study, run: Path) -> tuple[list[BackboneUnit], list[MethodUni
     )
 
 
-def method_rows(study: Study, run: Path) -> list[Json]:
-    """Return the results of all finished methods, with what their backbones took.
+def seed_results(study: Study, run: Path) -> list[SeedResult]:
+    """Return the results of all finished methods, one per seed, with what their backbones took.
 
     Args:
         study: which.
         run: its folder.
+
+    Raises:
+        DataError: damaged, or of another version; with the command that makes them anew.
     """
-    rows = []
+    results = []
     for unit in method_units(study):
         found = read_result(method_folder(run, unit))
         if found is None:
             continue
-        training = read_result(run / "backbones" / found["backbone"]) or {}
         ideal = read_result(backbone_folder(run, BackboneUnit(IDEAL, 0.0, unit.seed))) or {}
-        rows.append(
-            found
-            | {
-                "ideal_accuracy": ideal.get("clean_accuracy"),
-                "clean_accuracy": training.get("clean_accuracy"),
-                "backbone_seconds": training.get("seconds"),
-                "backbone_computed_on": training.get("computed_on"),
-                "backbone_stopped": training.get("stopped"),
-                "backbone_macs": training.get("training_macs"),
-                "full_schedule_macs": _full_schedule(training),
-            }
-        )
-    return rows
+        try:
+            training = read_result(run / "backbones" / found["backbone"]) or {}
+            results.append(seed_result(found, training, ideal))
+        except KeyError as error:
+            raise DataError(
+                f"{run}: a result.json has no {error}: it is not of this version of archsim "
+                f"({__version__}); {train_command(study, run, anew=True)} makes the results anew"
+            ) from error
+    return results
 
 
-def _full_schedule(training: Json) -> float | None:
-    """Return the multiply-adds of the backbone's whole schedule: an early stop is a share of it."""
-    if not training.get("epochs"):
-        return None
-    share: float = training["of_epochs"] / training["epochs"]
-    return training["training_macs"] * share  # type: ignore[no-any-return]
-
-
-def summarise(study: Study, run: Path) -> pandas.DataFrame:
-    """Return one row per method and sigma, seeds pooled; accuracies are fractions.
+def method_rows(study: Study, run: Path) -> tuple[MethodRow, ...]:
+    """Return one row per method and sigma, seeds pooled; what is not finished has none.
 
     A chip counts once, whatever its number of runs. There are two intervals of every mean, by
     Student's t: ``ci95_low`` to ``ci95_high`` is that of chips of *these* backbones (strata: the
@@ -155,130 +149,127 @@ def summarise(study: Study, run: Path) -> pandas.DataFrame:
     Args:
         study: which.
         run: its folder.
+
+    Raises:
+        DataError: as :func:`seed_results`.
     """
-    import pandas as pd
-
-    rows = method_rows(study, run)
-    found: dict[tuple[str, float], list[Json]] = {}
-    for row in rows:
-        found.setdefault((row["method"], row["sigma"]), []).append(row)
     extra = {method.name: added(study, method) for method in study.methods}
-    for row in rows:
-        row["tune_macs"] = tune_macs(study, extra[row["method"]], row)
-    summary = []
+    by_point: dict[tuple[str, float], list[SeedResult]] = {}
+    for result in seed_results(study, run):
+        counted = replace(result, tune_macs=tune_macs(study, extra[result.method], result))
+        by_point.setdefault((result.method, result.sigma), []).append(counted)
+    rows = []
     for sigma in study.sigma:
+        baseline = by_point.get((study.baseline_name, sigma), [])
         for method in study.methods:
-            own = found.get((method.name, sigma), [])
-            if own:
-                baseline = found.get((study.baseline_name, sigma), [])
-                summary.append(
-                    {
-                        **_pooled(own),
-                        **_against(own, baseline),
-                        "digital_products": extra[method.name].digital_products,
-                        "own_images": bool(study.images_per_run),
-                        "read_noise": study.read_noise,
-                        "read_after_s": study.read_after_s,
-                        "beyond_retention": bool(beyond_retention(study)),
-                    }
-                )
+            results = by_point.get((method.name, sigma))
+            if results:
+                row = _against(_pooled(results), results, baseline)
+                rows.append(_with_study(row, study, extra[method.name]))
+    return tuple(rows)
+
+
+def _with_study(row: MethodRow, study: Study, extra: Added) -> MethodRow:
+    """Return a row with what the study alone says of it."""
     published = {(p.method, p.sigma): p for p in study.published}
-    ideal = published.get((IDEAL, 0.0))
-    for row in summary:
-        said = published.get((row["method"], row["sigma"]))
-        row["published_accuracy"] = said and said.accuracy
-        row["published_source"] = said and said.source
-        row["published_ideal"] = ideal and ideal.accuracy
-        row["published_ideal_source"] = ideal and ideal.source
-    return pd.DataFrame(summary)
+    theirs, ideal = published.get((row.method, row.sigma)), published.get((IDEAL, 0.0))
+    return replace(
+        row,
+        digital_products=extra.digital_products,
+        own_images=bool(study.images_per_run),
+        read_noise=study.read_noise,
+        read_after_s=study.read_after_s,
+        beyond_retention=bool(beyond_retention(study)),
+        published_accuracy=None if theirs is None else theirs.accuracy,
+        published_source=None if theirs is None else theirs.source,
+        published_ideal=None if ideal is None else ideal.accuracy,
+        published_ideal_source=None if ideal is None else ideal.source,
+    )
 
 
-def _mean(rows: list[Json], key: str) -> float | None:
-    values = [row[key] for row in rows if row.get(key) is not None]
-    return sum(values) / len(values) if values else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
-def _pooled(rows: list[Json]) -> Json:
-    tables = [torch.tensor(row["accuracy"], dtype=torch.float64) for row in rows]
-    stats = [accuracy_stats(table, images=rows[0]["images"]) for table in tables]
-    chips = _chip_means(rows)
+def _pooled(results: Sequence[SeedResult]) -> MethodRow:
+    """Return what the seeds of one method and sigma say together."""
+    stats = [accuracy_stats(_table(result), images=results[0].images) for result in results]
+    chips = _chip_means(results)
     interval = _possible(_within(chips))
-    seeds = torch.stack([own.mean() for own in chips])
+    seeds = torch.stack([means.mean() for means in chips])
     backbones = _possible(interval95(seeds))
-    first = rows[0]
+    first = results[0]
     # The mean over some of the seeds compares with nothing.
-    validated = all(row.get("validation_accuracy") is not None for row in rows)
-    return {
-        "method": first["method"],
-        "sigma": first["sigma"],
-        "accuracy": float(seeds.mean()),
-        "ci95_low": interval[0],
-        "ci95_high": interval[1],
-        "ci95_backbone_low": backbones[0],
-        "ci95_backbone_high": backbones[1],
-        "std_chip": _root_mean_square([own.std_chip for own in stats]),
-        "std_run": _root_mean_square([own.std_run for own in stats]),
-        "std_seed": float(seeds.std()) if len(rows) > 1 else None,
-        "worst": min(own.worst for own in stats),
-        "ideal_accuracy": _mean(rows, "ideal_accuracy"),
-        "clean_accuracy": _mean(rows, "clean_accuracy"),
-        "seeds": len(rows),
-        "chips": stats[0].chips,
-        "runs": stats[0].runs,
-        "images": first["images"],
-        "weights": first["weights"],
-        "extra_weights": first["extra_weights"],
-        "written_weights": first["written_weights"],
-        "verified_weights": first["verified_weights"],
-        "verified_share": first["verified_weights"] / first["weights"],
-        "digital_parameters": first["digital_parameters"],
-        "copied_weights": first["copied_weights"],
-        "backbone_seconds": _mean(rows, "backbone_seconds"),
-        "tune_seconds": _mean(rows, "tune_seconds"),
-        "kept_share": _kept(rows),
-        "validation_accuracy": _mean(rows, "validation_accuracy") if validated else None,
-        **{key: _origins(rows, key) for key in _ORIGINS},
-        "diverged": sum(_diverged(row) for row in rows),
-        "diverged_backbones": sum(row.get("backbone_stopped") == "diverged" for row in rows),
-    }
+    validated = all(result.validation_accuracy is not None for result in results)
+    return MethodRow(
+        method=first.method,
+        sigma=first.sigma,
+        accuracy=float(seeds.mean()),
+        ci95_low=interval[0],
+        ci95_high=interval[1],
+        ci95_backbone_low=backbones[0],
+        ci95_backbone_high=backbones[1],
+        std_chip=_root_mean_square([each.std_chip for each in stats]),
+        std_run=_root_mean_square([each.std_run for each in stats]),
+        std_seed=float(seeds.std()) if len(results) > 1 else None,
+        worst=min(each.worst for each in stats),
+        ideal_accuracy=_mean(result.ideal_accuracy for result in results),
+        clean_accuracy=_mean(result.clean_accuracy for result in results),
+        seeds=len(results),
+        chips=stats[0].chips,
+        runs=stats[0].runs,
+        images=first.images,
+        weights=first.weights,
+        extra_weights=first.extra_weights,
+        written_weights=first.written_weights,
+        verified_weights=first.verified_weights,
+        verified_share=first.verified_weights / first.weights,
+        digital_parameters=first.digital_parameters,
+        copied_weights=first.copied_weights,
+        backbone_seconds=_mean(result.backbone_seconds for result in results),
+        tune_seconds=_mean(result.tune_seconds for result in results),
+        kept_share=_kept(results),
+        validation_accuracy=(
+            _mean(result.validation_accuracy for result in results) if validated else None
+        ),
+        computed_on=_places(result.computed_on for result in results),
+        backend=_places(result.backend for result in results),
+        backbone_computed_on=_places(result.backbone_computed_on for result in results),
+        diverged=sum(result.diverged for result in results),
+        diverged_backbones=sum(result.backbone_stopped == "diverged" for result in results),
+    )
 
 
-#: Where results were made; older ones do not say it.
-_ORIGINS = ("computed_on", "backend", "backbone_computed_on")
-_NOT_RECORDED = "not recorded"
+def _places(names: Iterable[str]) -> str:
+    """Return the different names, joined by semicolons."""
+    return "; ".join(sorted(set(names)))
 
 
-def _origins(rows: list[Json], key: str) -> str:
-    """Return the different values of a key, joined by semicolons."""
-    return "; ".join(sorted({str(row.get(key) or _NOT_RECORDED) for row in rows}))
-
-
-def _diverged(row: Json) -> int:
-    """Return on how many chips training diverged; older results say it of all of them at once."""
-    found = row["diverged"]
-    return sum(found) if isinstance(found, list) else bool(found) * len(row["accuracy"])
-
-
-def _kept(rows: list[Json]) -> float | None:
+def _kept(results: Sequence[SeedResult]) -> float | None:
     """Return the share of chips on which what was trained was kept; None if nothing was trained."""
-    kept = [own for row in rows if row["tune_macs"] for own in row.get("kept", ())]
+    kept = [chip for result in results if result.tune_macs for chip in result.kept]
     return sum(kept) / len(kept) if kept else None
 
 
-def _shares(rows: list[Json], baseline: list[Json]) -> Json:
-    """Return multiply-adds over those of the whole schedule of the baseline's backbone.
+def _with_shares(
+    row: MethodRow, results: Sequence[SeedResult], baseline: Sequence[SeedResult]
+) -> MethodRow:
+    """Return a row with multiply-adds over those of the whole schedule of the baseline's backbone.
 
     Of the backbone as far as it was trained, of tuning one chip, and of both.
     """
-    whole = _mean(baseline, "full_schedule_macs")
-    backbone, tune = _mean(rows, "backbone_macs"), _mean(rows, "tune_macs")
+    whole = _mean(result.full_schedule_macs for result in baseline)
+    backbone = _mean(result.backbone_macs for result in results)
+    tune = _mean(result.tune_macs for result in results)
     if not whole or backbone is None or tune is None:
-        return dict.fromkeys(("backbone_macs_share", "tune_macs_share", "macs_share"))
-    return {
-        "backbone_macs_share": backbone / whole,
-        "tune_macs_share": tune / whole,
-        "macs_share": (backbone + tune) / whole,
-    }
+        return row
+    return replace(
+        row,
+        backbone_macs_share=backbone / whole,
+        tune_macs_share=tune / whole,
+        macs_share=(backbone + tune) / whole,
+    )
 
 
 def _root_mean_square(values: list[float | None]) -> float | None:
@@ -286,50 +277,50 @@ def _root_mean_square(values: list[float | None]) -> float | None:
     return math.sqrt(sum(v * v for v in known) / len(known)) if known else None
 
 
-def _against(rows: list[Json], baseline: list[Json]) -> Json:
-    """Return gap, its share that is closed, and the paired gain over the baseline's chips."""
-    seeds = [row["seed"] for row in rows]
-    other = [row for row in baseline if row["seed"] in seeds]
-    ideal = _mean(rows, "ideal_accuracy")
-    gap = None if ideal is None else ideal - _mean_accuracy(rows)
-    found: Json = dict.fromkeys(_COMPARED)
-    found["gap"] = gap
-    found |= _shares(rows, baseline)
-    if gap is None or ideal is None or len(other) != len(rows):
-        return found
-    whole = ideal - _mean_accuracy(other)
-    if gap > 0:
-        found["gap_shrink"] = whole / gap
-    if whole > 0:
-        found["gap_closed"] = 1 - gap / whole
-    found |= _closed_by_seed(rows, other)
-    pairs = zip(_chip_means(rows), _chip_means(other), strict=True)
-    gains: list[torch.Tensor] = [mine - theirs for mine, theirs in pairs]
-    gain_of = torch.stack([own.mean() for own in gains])
-    found["gain"] = float(gain_of.mean())
-    found["gain_low"], found["gain_high"] = _within(gains) or (None, None)
-    found["gain_backbone_low"], found["gain_backbone_high"] = interval95(gain_of) or (None, None)
-    return found
+def _against(
+    row: MethodRow, results: Sequence[SeedResult], baseline: Sequence[SeedResult]
+) -> MethodRow:
+    """Return a row with its gap, what of it is closed, and the gain over the baseline's chips."""
+    seeds = [result.seed for result in results]
+    paired = [result for result in baseline if result.seed in seeds]
+    ideal = _mean(result.ideal_accuracy for result in results)
+    gap = None if ideal is None else ideal - _mean_accuracy(results)
+    row = _with_shares(replace(row, gap=gap), results, baseline)
+    if gap is None or ideal is None or len(paired) != len(results):
+        return row
+    whole = ideal - _mean_accuracy(paired)
+    closed = _closed_by_seed(results, paired)
+    pairs = zip(_chip_means(results), _chip_means(paired), strict=True)
+    gains: list[Tensor] = [mine - theirs for mine, theirs in pairs]
+    gain_by_seed = torch.stack([gain.mean() for gain in gains])
+    over_chips = _within(gains) or (None, None)
+    over_backbones = interval95(gain_by_seed) or (None, None)
+    return replace(
+        row,
+        gap_shrink=whole / gap if gap > 0 else None,
+        gap_closed=1 - gap / whole if whole > 0 else None,
+        gap_closed_low=closed[0],
+        gap_closed_high=closed[1],
+        gain=float(gain_by_seed.mean()),
+        gain_low=over_chips[0],
+        gain_high=over_chips[1],
+        gain_backbone_low=over_backbones[0],
+        gain_backbone_high=over_backbones[1],
+    )
 
 
-#: Columns that compare a method with the baseline.
-_COMPARED = (
-    *("gap_shrink", "gap_closed", "gap_closed_low", "gap_closed_high"),
-    *("gain", "gain_low", "gain_high", "gain_backbone_low", "gain_backbone_high"),
-)
-
-
-def _closed_by_seed(rows: list[Json], baseline: list[Json]) -> Json:
+def _closed_by_seed(
+    results: Sequence[SeedResult], baseline: Sequence[SeedResult]
+) -> tuple[float | None, float | None]:
     """Return the 95 % interval of the closed share over seeds, each against its own baseline."""
     closed = []
-    for row, other in zip(rows, baseline, strict=True):
-        ideal = row["ideal_accuracy"]
+    for result, other in zip(results, baseline, strict=True):
+        ideal = result.ideal_accuracy
         whole = None if ideal is None else ideal - _mean_accuracy([other])
-        if whole is None or whole <= 0:
-            return {}
-        closed.append(1 - (ideal - _mean_accuracy([row])) / whole)
-    ends = interval95(torch.tensor(closed, dtype=torch.float64)) or (None, None)
-    return {"gap_closed_low": ends[0], "gap_closed_high": ends[1]}
+        if ideal is None or whole is None or whole <= 0:
+            return None, None
+        closed.append(1 - (ideal - _mean_accuracy([result])) / whole)
+    return interval95(torch.tensor(closed, dtype=torch.float64)) or (None, None)
 
 
 def _possible(interval: tuple[float, float] | None) -> tuple[float | None, float | None]:
@@ -337,25 +328,30 @@ def _possible(interval: tuple[float, float] | None) -> tuple[float | None, float
     return (None, None) if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
 
 
-def _within(chips: list[torch.Tensor]) -> tuple[float, float] | None:
+def _within(chips: list[Tensor]) -> tuple[float, float] | None:
     """Return the 95 % interval of the mean over strata, each of several chips.
 
     The variance of the mean of S strata is ``sum_s var_s / n_s / S^2``, with ``sum_s (n_s - 1)``
     degrees of freedom (strata of equal variance; Cochran, Sampling Techniques, 1977, chapter 5).
     """
-    degrees = sum(len(own) - 1 for own in chips)
-    if degrees < 1 or any(len(own) < 2 for own in chips):
+    degrees = sum(len(means) - 1 for means in chips)
+    if degrees < 1 or any(len(means) < 2 for means in chips):
         return None
-    variance = sum(float(own.var()) / len(own) for own in chips) / len(chips) ** 2
-    reach = student_t_quantile(0.975, degrees) * math.sqrt(variance)
-    mean = float(torch.stack([own.mean() for own in chips]).mean())
-    return mean - reach, mean + reach
+    variance = sum(float(means.var()) / len(means) for means in chips) / len(chips) ** 2
+    half_width = student_t_quantile(0.975, degrees) * math.sqrt(variance)
+    mean = float(torch.stack([means.mean() for means in chips]).mean())
+    return mean - half_width, mean + half_width
 
 
-def _chip_means(rows: list[Json]) -> list[torch.Tensor]:
+def _table(result: SeedResult) -> Tensor:
+    """Return the accuracies of a seed, chips x runs."""
+    return torch.tensor(result.accuracy, dtype=torch.float64)
+
+
+def _chip_means(results: Sequence[SeedResult]) -> list[Tensor]:
     """Return the mean accuracy of every chip of each seed."""
-    return [torch.tensor(row["accuracy"], dtype=torch.float64).mean(1) for row in rows]
+    return [_table(result).mean(1) for result in results]
 
 
-def _mean_accuracy(rows: list[Json]) -> float:
-    return float(torch.stack([own.mean() for own in _chip_means(rows)]).mean())
+def _mean_accuracy(results: Sequence[SeedResult]) -> float:
+    return float(torch.stack([means.mean() for means in _chip_means(results)]).mean())

@@ -29,9 +29,11 @@ from tsb.data import Dataset
 from tsb.study.about import provenance
 from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.conditions import beyond_retention, conditions_of
+from tsb.study.corrections import corrections_of
 from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
+from tsb.study.load import checked_study
 from tsb.study.network import graph_of, module_of, network_macs
-from tsb.study.programming import cell_model
+from tsb.study.programming import cell_model, write_choice
 from tsb.study.results import missing
 from tsb.study.units import BackboneUnit, MethodUnit, check_names
 from tsb.study.work import dataset_of, method_unit, train_unit
@@ -90,13 +92,15 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
         study: None takes the folder's own; else it becomes the folder's.
 
     Raises:
-        ConfigError: the folder holds results of this study's units with other settings.
+        ConfigError: an unknown name, or the folder holds results of this study's units with other
+            settings.
         DataError: not a run, damaged, or it cannot be made.
     """
     place = Path(folder)
     path = place / _STUDY
     if study is None:
         return StudyRun(_read_study(path), place)
+    checked_study(study)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -142,7 +146,7 @@ def _read_study(path: Path) -> Study:
     if not isinstance(document, dict):
         raise DataError(f"{path}: not the study of a run: {type(document).__name__}")
     try:
-        return validate_model(Study, document, "study")
+        return checked_study(validate_model(Study, document, "study"))
     except ConfigError as error:
         raise DataError(
             f"{path}: no study of this version of archsim ({__version__}): {error}\n"
@@ -213,7 +217,7 @@ def _warn_if_long(
 
 def _check(study: Study, data_root: str | None) -> None:
     """Find what is wrong before hours of work."""
-    from tsb.correction import make_carrier, parse_corrections
+    from tsb.correction import make_carrier
     from tsb.correction.corrected import attach_all
 
     check_names(study)
@@ -240,7 +244,7 @@ def _check(study: Study, data_root: str | None) -> None:
     layers = mapped_weights(model)
     for method in study.methods:
         _check_layers(study, method, tuple(layers))
-        corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+        corrections = corrections_of(study, method)
         attach_all(corrections, make_carrier(model, graph, rule=study.insertion))
 
 
@@ -270,7 +274,8 @@ def _check_layers(study: Study, method: Method, names: tuple[str, ...]) -> None:
                 f"study.methods: copies of '{name}' in '{method.name}': '{study.network}' has no "
                 f"such weight; allowed: {', '.join(names)}.{close_matches(name, names)}"
             )
-    if method.write == "last-layers" and method.last_layers > len(names):
+    choice = write_choice(method)
+    if "last_layers" in choice.policy.takes and choice.last_layers > len(names):
         raise ConfigError(
             f"study.methods: last_layers = {method.last_layers} in '{method.name}'; allowed: 1 to "
             f"{len(names)}, the layers of '{study.network}'"

@@ -13,8 +13,8 @@ import torch
 from archsim.config.load import load_preset
 from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import ConfigError
-from tsb.cells.noise import WeightNoise
 from tsb.correction import TuneSettings
+from tsb.study.programming import cell_spec, weight_noise
 from tsb.train.settings import TrainSettings
 
 #: Name of the backbone that is trained without noise, for the accuracy of an ideal chip.
@@ -169,12 +169,7 @@ def train_settings(study: Study, unit: BackboneUnit) -> TrainSettings:
     """
     own = backbone_of(study, unit)
     return TrainSettings(
-        noise=WeightNoise(
-            sigma=unit.sigma,
-            weight_bits=study.weight_bits,
-            bits_per_cell=study.bits_per_cell,
-            scaling=own.scaling,
-        ),
+        noise=weight_noise(study, sigma=unit.sigma, scaling=own.scaling),
         objective=own.objective,
         epochs=own.epochs,
         stop_fraction=own.stop_fraction,
@@ -208,12 +203,7 @@ def tune_settings(
         steps=tuning.steps if method.steps is None else method.steps,
         batch_size=tuning.batch_size,
         learning_rate=method.learning_rate or tuning.learning_rate,
-        noise=WeightNoise(
-            sigma=sigma,
-            weight_bits=study.weight_bits,
-            bits_per_cell=study.bits_per_cell,
-            scaling=scaling,
-        ),
+        noise=weight_noise(study, sigma=sigma, scaling=scaling),
         calibration_images=tuning.calibration_images,
         validation_images=tuning.validation_images,
         seed=seed,
@@ -282,6 +272,9 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
     keys = ("device", "chips", "runs", "test_images", "score_images", "insertion")
     # What is off is not named: results of before it existed are the same.
     given = {key: getattr(study, key) for key in ("images_per_run", "read_noise", "read_after_s")}
+    encoding = cell_spec(study, unit.sigma).encoding
+    if encoding != "magnitude":
+        given["encoding"] = encoding
     return _json(
         {
             **backbone_settings(study, training),

@@ -20,7 +20,7 @@ from archsim.util.atomic_write import write_whole
 from tsb.cells.quantize import mapped_weights, quantised_weights
 from tsb.checkpoint import load_checkpoint
 from tsb.compute_device import CPU, describe
-from tsb.correction import CorrectedChip, make_carrier, parse_corrections, tune
+from tsb.correction import CorrectedChip, make_carrier, tune
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all
 from tsb.correction.tune import TuneResult
@@ -28,13 +28,14 @@ from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
-from tsb.program.chip import Chip, Placement, deploy_all
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy_all
 from tsb.study.about import provenance
 from tsb.study.conditions import conditions_of
+from tsb.study.corrections import corrections_of
 from tsb.study.effort import effort
 from tsb.study.estimate import STEP_OVER_FORWARD
 from tsb.study.network import graph_of, module_of, network_macs
-from tsb.study.programming import cell_model, write_masks
+from tsb.study.programming import cell_model, cell_spec, write_masks
 from tsb.study.units import (
     DATA_HASH,
     BackboneUnit,
@@ -182,7 +183,8 @@ def _content(data: Dataset) -> dict[str, Any]:  # the images, whatever the name 
 
 def _rounded(model: nn.Module, study: Study, scaling: str) -> dict[str, torch.Tensor]:
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
-    return quantised_weights(weights, study.weight_bits, scaling)
+    form = cell_spec(study, 0.0).weight_format
+    return quantised_weights(weights, form.magnitude_bits, scaling)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -218,7 +220,7 @@ def method_unit(
     model = module_of(study)
     load_checkpoint(folder / "backbones" / training.folder / "best.safetensors").load_into(model)
     cell = cell_model(study, unit.sigma)
-    placement = Placement(
+    placement = WeightStorage(
         cell=cell, scaling=study.backbones[training.backbone].scaling, copies=method.copies
     )
     masks = write_masks(study, method, model, placement, data, unit.seed, device=device)
@@ -229,7 +231,7 @@ def method_unit(
     reached("program")
     chips = [chip.to(device) for chip in programmed]
     carrier = make_carrier(model.to(device), graph_of(study), rule=study.insertion)
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
+    corrections = corrections_of(study, method)
     attach_all(corrections, carrier)
     law = cell.law()
     written_sigma = (law.residual_sigma if method.verify else cell.class_sigmas()).square().mean()
@@ -275,14 +277,14 @@ def method_unit(
 
 
 def _corrected(
-    chips: list[Chip],
+    chips: list[ProgrammedChip],
     carrier: Carrier,
     corrections: list[Correction],
     tuned: TuneResult,
-    placement: Placement,
+    placement: WeightStorage,
     method: Method,
 ) -> list[CorrectedChip]:
-    own_placement = Placement(cell=placement.cell, scaling=placement.scaling)
+    own_placement = WeightStorage(cell=placement.cell, scaling=placement.scaling)
     return [
         CorrectedChip(
             chip=chip,

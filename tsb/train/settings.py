@@ -111,7 +111,7 @@ class TrainSettings:
 
         ``precision`` is left out where it is float32: runs from before it was there go on.
         """
-        values = asdict(self)
+        values = asdict(self) | {"noise": self.noise.as_json()}
         if self.precision == "float32":
             del values["precision"]
         return values

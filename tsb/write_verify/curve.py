@@ -8,6 +8,7 @@ the weights for every instance, the same at every fraction.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,13 +27,9 @@ from tsb.cells.weight_cells import (
 )
 from tsb.monte_carlo import alike_chips, interval95, monte_carlo
 from tsb.write_verify.effort import write_effort
-from tsb.write_verify.selective import (
-    Tiling,
-    magnitude_scores,
-    random_scores,
-    variance_scores,
-    verify_fraction,
-)
+from tsb.write_verify.policy.base import ByScore
+from tsb.write_verify.policy.context import LossDerivatives, WriteContext
+from tsb.write_verify.selective import Tiling, verify_fraction
 
 if TYPE_CHECKING:
     import pandas
@@ -41,39 +38,15 @@ if TYPE_CHECKING:
 FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85, 1.0)
 
 
-def policy_scores(
-    weights: Weights,
-    cell: CellModel,
-    *,
-    second_derivative: Mapping[str, Tensor],
-    fisher: Mapping[str, Tensor],
-) -> dict[str, dict[str, Tensor] | None]:
-    """Return the scores of the usual policies; None stands for a random order.
-
-    Args:
-        weights: tensors on the crossbars, by name.
-        cell: the device: U-SWIM weighs with its variance.
-        second_derivative: diagonal of the second derivative of the loss, by name.
-        fisher: mean squared gradients, by name.
-    """
-    cells = weight_cells(weights, cell)
-    return {
-        "random": None,
-        "magnitude": magnitude_scores(weights),
-        "fisher": dict(fisher),
-        "swim": dict(second_derivative),
-        "u-swim": variance_scores(second_derivative, cells),
-    }
-
-
 def write_verify_runs(
     model: nn.Module,
     weights: Weights,
     cell: CellModel,
-    scores: Mapping[str, Mapping[str, Tensor] | None],
+    policies: Sequence[ByScore],
     images: Float[Tensor, "image channel height width"],
     labels: Int[Tensor, " image"],
     *,
+    loss: LossDerivatives | None = None,
     fractions: Sequence[float] = FRACTIONS,
     instances: int = 200,
     seed: int = 0,
@@ -91,14 +64,15 @@ def write_verify_runs(
         model: the network, in evaluation mode.
         weights: its tensors on the crossbars, by name.
         cell: the device.
-        scores: per policy, by name; None draws a random order for each instance.
+        policies: who is compared; one that is drawn per chip gets a new order for each instance.
         images: test images.
         labels: their classes.
+        loss: of the network on training images, for the policies that need data.
         fractions: shares of the weights to verify, 0 to 1.
         instances: Monte Carlo instances (chips) per point.
         seed: of all randomness.
         device: what to call the device in the table.
-        granularity: one of :data:`tsb.write_verify.selective.GRANULARITIES`.
+        granularity: one of :data:`tsb.write_verify.granularity.GRANULARITIES`.
         tiling: needed for ``row`` and ``subarray``.
         backend: see :func:`tsb.monte_carlo.monte_carlo`.
 
@@ -108,13 +82,13 @@ def write_verify_runs(
         ``accuracy``, ``images``.
 
     Raises:
-        ConfigError: a fraction outside 0 to 1, scores of other tensors than ``weights``, or stuck
-            cells, whose errors are not normal.
+        ConfigError: a fraction outside 0 to 1, scores of other tensors than ``weights``, a policy
+            that lacks what it needs, or stuck cells, whose errors are not normal.
         DataError: weights that are not finite.
+        NetworkError: a network that a policy cannot judge.
     """
     import pandas as pd
 
-    _check_scores(weights, scores)
     if cell.stuck_on_rate or cell.stuck_off_rate:
         raise ConfigError(
             f"stuck_on_rate = {cell.stuck_on_rate:g} and stuck_off_rate = {cell.stuck_off_rate:g}: "
@@ -122,25 +96,36 @@ def write_verify_runs(
             "(archsim program without --curve samples every cell)"
         )
     cells = weight_cells(weights, cell)
+    context = WriteContext(
+        weights=weights,
+        std_of=lambda named: {name: cells[name].spread for name in named},
+        generator=torch.Generator().manual_seed(seed + 1),
+        loss=loss,
+        tiling=tiling,
+    )
+    # All scores first: a network that one of them cannot judge is refused before hours of work.
+    scores = {policy.name: policy.score(context) for policy in policies}
+    _check_scores(weights, scores)
     frames = []
-    for policy, score in scores.items():
+    for policy in policies:
         for fraction in fractions:
-            # For the random policy: the same orders at every fraction, apart from the noise.
-            orders = torch.Generator().manual_seed(seed + 1)
+            # Where orders are drawn: the same ones at every fraction, apart from the noise.
+            orders = replace(context, generator=torch.Generator().manual_seed(seed + 1))
             choose = partial(_choose, cells, cell, fraction, granularity=granularity, tiling=tiling)
-            fixed = None if score is None else choose(score)
+            fixed = None if policy.drawn_per_chip else choose(scores[policy.name])
             rows: list[dict[str, float]] = []
 
             def draw(
                 generator: torch.Generator,
-                choose: Callable[..., _Choice] = choose,
-                fixed: _Choice | None = fixed,
-                orders: torch.Generator = orders,
+                choose: Callable[..., _Chosen] = choose,
+                fixed: _Chosen | None = fixed,
+                policy: ByScore = policy,
+                orders: WriteContext = orders,
                 rows: list[dict[str, float]] = rows,
             ) -> Mapping[str, Tensor]:
-                choice = fixed or choose(random_scores(weights, orders))
-                rows.append(choice.effort)
-                return gaussian_instance(weights, choice.std, generator)
+                chosen = fixed or choose(policy.score(orders))
+                rows.append(chosen.effort)
+                return gaussian_instance(weights, chosen.std, generator)
 
             result = monte_carlo(
                 model,
@@ -155,14 +140,14 @@ def write_verify_runs(
             frame["accuracy"] = result.accuracy[:, 0].numpy()
             frame.insert(0, "instance", range(instances))
             frame.insert(0, "fraction", fraction)
-            frame.insert(0, "policy", policy)
+            frame.insert(0, "policy", policy.name)
             frame.insert(0, "device", device)
             frame["images"] = result.images
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 
-class _Choice(NamedTuple):
+class _Chosen(NamedTuple):
     """Noise of every weight, and what the choice costs."""
 
     std: dict[str, Tensor]
@@ -177,7 +162,7 @@ def _choose(
     *,
     granularity: str,
     tiling: Tiling | None,
-) -> _Choice:
+) -> _Chosen:
     masks = verify_fraction(score, fraction, granularity=granularity, tiling=tiling)
     effort = write_effort(masks, cells, cell)
     numbers = {
@@ -186,13 +171,13 @@ def _choose(
         "normalised_pulses": effort.normalised_pulses,
         "verify_cycles": effort.verify_cycles,
     }
-    return _Choice(noise_std(cells, masks, read=True), numbers)
+    return _Chosen(noise_std(cells, masks, read=True), numbers)
 
 
-def _check_scores(weights: Weights, scores: Mapping[str, Mapping[str, Tensor] | None]) -> None:
+def _check_scores(weights: Weights, scores: Mapping[str, Mapping[str, Tensor]]) -> None:
+    shapes = {n: w.shape for n, w in weights.items()}
     for policy, score in scores.items():
-        shapes = {n: w.shape for n, w in weights.items()}
-        if score is not None and {n: s.shape for n, s in score.items()} != shapes:
+        if {n: s.shape for n, s in score.items()} != shapes:
             raise ConfigError(
                 f"scores of policy '{policy}' are for {', '.join(score)}; expected the names and "
                 f"shapes of the weights: {', '.join(weights)}"

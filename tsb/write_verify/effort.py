@@ -6,21 +6,17 @@ cells of several classes (sigmas) its pulses are ``E[max] = sum_k 1 - prod_c F_c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from archsim.device import PulseLaw
+from archsim.device import PulseDistribution
 from archsim.errors import ConfigError
 from tsb.cells.weight_cells import CellModel, WeightCells
-from tsb.write_verify.selective import GRANULARITIES, Tiling, verify_captured
-
-if TYPE_CHECKING:
-    import pandas
+from tsb.write_verify.selective import Tiling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +100,7 @@ def write_effort(
 
 
 def slowest_of_classes(
-    law: PulseLaw, counts: Float[Tensor, "group kind"]
+    law: PulseDistribution, counts: Float[Tensor, "group kind"]
 ) -> Float[Tensor, " group"]:
     """Return the expected pulses of the slowest cell of groups of independent cells.
 
@@ -118,7 +114,7 @@ def slowest_of_classes(
 
 
 def _rows(
-    mask: Tensor, cells: WeightCells, law: PulseLaw, tiling: Tiling | None
+    mask: Tensor, cells: WeightCells, law: PulseDistribution, tiling: Tiling | None
 ) -> tuple[float, float]:
     """Return pulses and reads of all rows of one tensor; a row without verified cells takes one.
 
@@ -137,47 +133,3 @@ def _rows(
     counts = place.bincount(minlength=rows * kinds).view(rows, kinds).double()
     pulses = slowest_of_classes(law, counts)
     return float(pulses.clamp_min(1.0).sum()), float(pulses.sum())
-
-
-def granularity_table(
-    scores: Mapping[str, Tensor],
-    cells: Mapping[str, WeightCells],
-    cell: CellModel,
-    tiling: Tiling,
-    captured: Sequence[float] = (0.5, 0.8, 0.9, 0.95),
-) -> pandas.DataFrame:
-    """Compare granularities at the same captured score.
-
-    Args:
-        scores: importance of each weight, by name, none negative.
-        cells: of the same tensors.
-        cell: the device.
-        tiling: how the matrices lie on crossbars.
-        captured: shares of the total score.
-
-    Returns:
-        A row per share and granularity: ``captured``, ``granularity``, ``verified_fraction``,
-        ``write_pulses``, ``verify_cycles``, ``row_pulses``, ``verify_reads``.
-
-    Raises:
-        ConfigError: see :func:`tsb.write_verify.selective.verify_captured`.
-    """
-    import pandas as pd
-
-    rows = []
-    for share in captured:
-        for granularity in GRANULARITIES:
-            masks = verify_captured(scores, share, granularity=granularity, tiling=tiling)
-            effort = write_effort(masks, cells, cell, tiling)
-            rows.append(
-                {
-                    "captured": share,
-                    "granularity": granularity,
-                    "verified_fraction": effort.verified_weights / effort.weights,
-                    "write_pulses": effort.write_pulses,
-                    "verify_reads": effort.verify_reads,
-                    "verify_cycles": effort.verify_cycles,
-                    "row_pulses": effort.row_pulses,
-                }
-            )
-    return pd.DataFrame(rows)

@@ -6,15 +6,12 @@ and for what they neglect. ``fisher`` is the empirical Fisher information, the m
 of single
 images: a different quantity, equal to the second derivative only in expectation, at the true
 distribution of labels, and without the curvature of the network (Kunstner et al., NeurIPS 2019,
-arXiv 1905.12558). Magnitude, random order and the product with a weight's variance (U-SWIM) are in
-:mod:`tsb.write_verify.selective`.
+arXiv 1905.12558). Who chooses weights by them: :mod:`tsb.write_verify.policy`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -124,56 +121,6 @@ def expected_loss_change(
         name: float((h.detach().double() * std[name].double() ** 2).sum()) / 2
         for name, h in second_derivative.items()
     }
-
-
-class Agreement(NamedTuple):
-    """How alike two orders of the same weights are.
-
-    Attributes:
-        rank_correlation: Spearman's; 1 is the same order, 0 none.
-        top_overlap: share of the best weights of one that are among the best of the other; by
-            chance it is the share that was looked at.
-    """
-
-    rank_correlation: float
-    top_overlap: float
-
-
-def compare_scores(
-    first: Mapping[str, Tensor], second: Mapping[str, Tensor], *, top: float = 0.1
-) -> Agreement:
-    """Compare two scores over all weights of a network, for example SWIM with the Fisher.
-
-    Args:
-        first: by name.
-        second: by name, the same shapes.
-        top: share of the weights that counts as best, above 0 to 1.
-
-    Raises:
-        ConfigError: ``top`` out of range.
-        DataError: other names or shapes.
-    """
-    if not 0 < top <= 1:
-        raise ConfigError(f"top = {top:g}; allowed: above 0 to 1")
-    _check_alike(first, second)
-    one, other = (
-        torch.cat([s[name].double().flatten() for name in first]) for s in (first, second)
-    )
-    ranks = torch.stack([_ranks(one), _ranks(other)])
-    count = max(1, math.floor(top * len(one) + 0.5))
-    best = [set(s.argsort(descending=True, stable=True)[:count].tolist()) for s in (one, other)]
-    return Agreement(
-        rank_correlation=float(torch.corrcoef(ranks)[0, 1]),
-        top_overlap=len(best[0] & best[1]) / count,
-    )
-
-
-def _ranks(values: Float[Tensor, " weight"]) -> Float[Tensor, " weight"]:
-    """Return ranks from 0 on; equal values share the mean of their ranks."""
-    _, member, counts = values.unique(return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    ranks: Tensor = (last - (counts + 1) / 2)[member]
-    return ranks
 
 
 def _check(model: nn.Module, images: Tensor, labels: Tensor) -> None:

@@ -1,13 +1,10 @@
-"""Selective write-verify: which weights are checked.
+"""Selective write-verify: masks of the weights that are checked.
 
-A policy returns a mask per weight tensor. Circuits verify rows, not single cells, so a choice by
-score has a granularity: single weights, rows of a crossbar, or subarrays. Where the border of a
-crossbar may cut a weight in two (slices that do not divide the columns), rows and subarrays give a
-mask with a flag per cell. Scores of the policies by
-name: SWIM (second derivative of the loss) and the empirical Fisher come from
-:mod:`tsb.write_verify.scores`; magnitude, random and the product with a weight's own variance
-(U-SWIM) are here. What a choice costs is in :mod:`tsb.write_verify.effort`. Sources: Yan, Hu & Shi,
-SWIM, DAC 2022, arXiv 2202.08395; U-SWIM, arXiv 2401.05357.
+A mask per weight tensor. Circuits verify rows, not single cells, so a choice by score has a
+granularity: single weights, rows of a crossbar, or subarrays. Where the border of a crossbar may
+cut a weight in two (slices that do not divide the columns), rows and subarrays give a mask with a
+flag per cell. Who chooses, and by which score: :mod:`tsb.write_verify.policy`. What a choice costs
+is in :mod:`tsb.write_verify.effort`.
 """
 
 from __future__ import annotations
@@ -17,17 +14,15 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from archsim.device import WeightFormat, digit_significances
 from archsim.errors import ConfigError, close_matches
-from tsb.cells.weight_cells import WeightCells, Weights
-from tsb.shared_block import SharedBlock
+from tsb.cells.weight_cells import Weights
+from tsb.write_verify.granularity import check_granularity
 
 #: True where a weight is write-verified, by parameter name; or where a cell is (a last axis).
 Masks = dict[str, Tensor]
-
-GRANULARITIES = ("weight", "row", "subarray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +113,7 @@ class Tiling:
 
         Args:
             shape: of the weights, outputs first.
-            granularity: one of :data:`GRANULARITIES`.
+            granularity: one of :data:`tsb.write_verify.granularity.GRANULARITIES`.
             name: of the tensor, which says whether its kernel pixels have subarrays of their own.
 
         Returns:
@@ -128,7 +123,7 @@ class Tiling:
         Raises:
             ConfigError: an unknown granularity.
         """
-        _check_granularity(granularity)
+        check_granularity(granularity)
         if granularity == "weight":
             return torch.arange(shape.numel()).view(shape)
         if granularity == "row":
@@ -192,79 +187,6 @@ def verify_named(weights: Weights, names: Collection[str]) -> Masks:
     return {n: torch.full(w.shape, n in names, dtype=torch.bool) for n, w in weights.items()}
 
 
-def verify_shared_block(weights: Weights, model: nn.Module) -> Masks:
-    """Verify the parameters of all shared blocks of a model (policy ``tsb``).
-
-    Args:
-        weights: tensors on the crossbars, by name.
-        model: contains the block.
-
-    Raises:
-        ConfigError: a model without a shared block among ``weights``.
-    """
-    inside = {
-        id(parameter)
-        for module in model.modules()
-        if isinstance(module, SharedBlock)
-        for parameter in module.parameters()
-    }
-    names = [name for name, p in model.named_parameters() if id(p) in inside and name in weights]
-    if not names:
-        raise ConfigError("policy 'tsb': the model has no shared block; insert one first")
-    return verify_named(weights, names)
-
-
-def verify_last_layers(weights: Weights, count: int = 1) -> Masks:
-    """Verify the last tensors.
-
-    Args:
-        weights: tensors on the crossbars, by name, in order of execution.
-        count: how many, 0 to all.
-
-    Raises:
-        ConfigError: more layers than there are, or fewer than none.
-    """
-    if not 0 <= count <= len(weights):
-        raise ConfigError(f"last layers = {count}; allowed: 0 to {len(weights)}")
-    return verify_named(weights, list(weights)[len(weights) - count :])
-
-
-def random_scores(weights: Weights, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return a random order of all weights, as scores.
-
-    Args:
-        weights: tensors by name.
-        generator: source of all randomness.
-    """
-    return {
-        name: torch.rand(w.shape, generator=generator, dtype=torch.float64)
-        for name, w in weights.items()
-    }
-
-
-def magnitude_scores(weights: Weights) -> dict[str, Tensor]:
-    """Return ``|w|``, in the units of each tensor (not relative to its largest weight).
-
-    Args:
-        weights: tensors by name.
-    """
-    return {name: w.detach().double().abs() for name, w in weights.items()}
-
-
-def variance_scores(
-    scores: Mapping[str, Tensor], cells: Mapping[str, WeightCells]
-) -> dict[str, Tensor]:
-    """Return scores times each weight's own variance: U-SWIM for second derivatives.
-
-    The loss that a weight is expected to cost is half that product.
-
-    Args:
-        scores: second derivatives (or squared gradients), by name.
-        cells: spread of each weight.
-    """
-    return {name: score.double() * cells[name].spread ** 2 for name, score in scores.items()}
-
-
 def verify_fraction(
     scores: Mapping[str, Tensor],
     fraction: float,
@@ -283,7 +205,7 @@ def verify_fraction(
     Args:
         scores: importance of each weight, by name; higher is better.
         fraction: share of the weights, 0 to 1.
-        granularity: one of :data:`GRANULARITIES`.
+        granularity: one of :data:`tsb.write_verify.granularity.GRANULARITIES`.
         tiling: needed for ``row`` and ``subarray``.
 
     Raises:
@@ -297,46 +219,15 @@ def verify_fraction(
     return ranked.take(int((ranked.before < target).sum()))
 
 
-def verify_captured(
-    scores: Mapping[str, Tensor],
-    captured: float,
-    *,
-    granularity: str = "weight",
-    tiling: Tiling | None = None,
-) -> Masks:
-    """Verify as few groups as hold a share of the total score: compares granularities fairly.
-
-    Args:
-        scores: importance of each weight, by name, none negative.
-        captured: share of the sum of all scores, 0 to 1.
-        granularity: one of :data:`GRANULARITIES`.
-        tiling: needed for ``row`` and ``subarray``.
-
-    Raises:
-        ConfigError: a share outside 0 to 1, negative scores, and as :func:`verify_fraction`.
-    """
-    if not 0 <= captured <= 1:
-        raise ConfigError(f"captured = {captured:g}; allowed: 0 to 1")
-    if any(bool((score < 0).any()) for score in scores.values()):
-        raise ConfigError("captured share of scores with negative entries; clamp them at 0")
-    ranked = _rank(scores, granularity, tiling)
-    reached = ranked.sums.cumsum(0) - ranked.sums
-    # Sums in another order differ in the last bits: without the slack 1.0 might take zeros too.
-    needed = captured * ranked.sums.sum() * (1 - 1e-12)
-    return ranked.take(int((reached < needed).sum()))
-
-
 @dataclass(frozen=True, eq=False)
 class _Ranked:
     """Groups of all tensors, best first.
 
-    ``sums`` and ``sizes`` are per group; ``before`` counts the members of all better groups:
-    weights, or ``cells`` cells for each of them.
+    ``before`` counts, for each group, the members of all better ones: weights, or ``cells`` cells
+    for each of them.
     """
 
     order: Tensor
-    sums: Tensor
-    sizes: Tensor
     before: Tensor
     groups: dict[str, Tensor]
     weights: int
@@ -350,7 +241,7 @@ class _Ranked:
 
 
 def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None) -> _Ranked:
-    _check_granularity(granularity)
+    check_granularity(granularity)
     if tiling is None and granularity != "weight":
         raise ConfigError(f"granularity '{granularity}' needs a tiling (rows, cols, slices)")
     tiling = tiling or Tiling(rows=1, cols=1, slices=1)
@@ -373,18 +264,8 @@ def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None)
     sizes = sizes[order]
     return _Ranked(
         order=order,
-        sums=sums[order],
-        sizes=sizes,
         before=sizes.cumsum(0) - sizes,
         groups=groups,
         weights=member.numel() // cells,
         cells=cells,
     )
-
-
-def _check_granularity(granularity: str) -> None:
-    if granularity not in GRANULARITIES:
-        raise ConfigError(
-            f"granularity = '{granularity}'; allowed: {', '.join(GRANULARITIES)}."
-            + close_matches(granularity, GRANULARITIES)
-        )

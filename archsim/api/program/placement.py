@@ -11,6 +11,7 @@ from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
 from archsim.cost.off_chip import chips
 from archsim.cost.verify_read import verify_read
+from archsim.device import CellSpec
 from archsim.errors import NetworkError
 from archsim.network import LayerGraph, from_graph, load_network
 from archsim.plan import MappingPlan
@@ -20,7 +21,7 @@ from tsb.shared_block import group_count
 
 
 def network_placement(
-    model: nn.Module, *, network: str, resolved: Resolved, design: str, encoding: str
+    model: nn.Module, *, network: str, resolved: Resolved, design: str, spec: CellSpec
 ) -> NetworkPlacement:
     """Map a network and return what its programming needs of the plan.
 
@@ -31,14 +32,14 @@ def network_placement(
         network: its name.
         resolved: chip, device and shared block.
         design: placement of the shared block.
-        encoding: of weights on cells.
+        spec: how the chip holds weights.
 
     Raises:
         NetworkError: a network that cannot be traced, with a shared block or on several chips.
     """
     several = resolved.chip.off_chip.when_full == "multi-chip"
     needed = several or design != "none"
-    pairs = encoding in ("differential", "separate-sign")
+    pairs = spec.weight_format.sides > 1
     batch = DesignBatch.from_resolved(resolved, design)
     batch = batch.replace(is_differential=torch.tensor(pairs))
     read = verify_read(design=batch)

@@ -16,6 +16,7 @@ from archsim import __version__
 from archsim.api.program.arguments import check_arguments, check_overrides, check_unused
 from archsim.api.program.placement import network_placement
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
+from archsim.device import CellSpec
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module
 from archsim.results.programmed import ProgramResult
@@ -25,10 +26,11 @@ from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint, tensors_hash
 from tsb.data import load_dataset
 from tsb.program.accuracy import Evidence
-from tsb.program.choice import NEED_DATA, Choice
 from tsb.program.network import program_network
-from tsb.write_verify.curve import policy_scores, summarise_curve, write_verify_runs
-from tsb.write_verify.scores import fisher_scores, swim_scores
+from tsb.write_verify.curve import summarise_curve, write_verify_runs
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.context import LossDerivatives
+from tsb.write_verify.policy.registry import policies_by_score, policy_named
 from tsb.write_verify.speed_up import speed_up
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def program(
     Args:
         network: zoo name or ``package.module:function``.
         checkpoint: safetensors file; without one the initial weights are programmed.
-        policy: one of :data:`tsb.program.choice.POLICIES`.
+        policy: name in :mod:`tsb.write_verify.policy.registry`.
         fraction: of the weights, for policies by score.
         last_layers: how many, for ``last-layers``, at most all.
         granularity: weight, row or subarray, for policies by score.
@@ -99,7 +101,10 @@ def program(
         ArchsimError: whatever is wrong with the names, settings, files or data.
     """
     choice = Choice(
-        policy=policy, fraction=fraction, last_layers=last_layers, granularity=granularity
+        policy=policy_named(policy),
+        fraction=fraction,
+        last_layers=last_layers,
+        granularity=granularity,
     )
     settings = tuple(overrides)
     check_arguments(design, encoding, read_after_s, clip_at_zero, seed)
@@ -125,13 +130,12 @@ def program(
             f"{given} '{data_root if data is None else data}' without --checkpoint: an untrained "
             "network has no accuracy to measure; allowed: with --checkpoint"
         )
-    if checkpoint is None and policy in NEED_DATA:
+    if checkpoint is None and choice.policy.needs_data:
         raise ConfigError(f"policy '{policy}' needs a trained network: give --checkpoint")
-    needed = checkpoint is not None and (policy in NEED_DATA or has_data)
+    needed = checkpoint is not None and (choice.policy.needs_data or has_data)
     if not needed:
         check_unused(sizes)
-    own = resolved.chip.precision.encoding
-    on_cells = encoding or ("magnitude" if own == "offset" else own)
+    spec = CellSpec.of_chip(resolved, encoding=encoding)
     torch.manual_seed(seed)  # for the initial weights of a network without checkpoint
     model, trained = _model(network, checkpoint)
     evidence = None
@@ -150,9 +154,9 @@ def program(
         network=network,
         resolved=resolved,
         choice=choice,
-        encoding=on_cells,
+        spec=spec,
         placement=network_placement(
-            model, network=network, resolved=resolved, design=design, encoding=on_cells
+            model, network=network, resolved=resolved, design=design, spec=spec
         ),
         evidence=evidence,
         read_after_s=read_after_s,
@@ -276,12 +280,8 @@ def write_verify_curve(
         tsb=tsb or tsb_preset_for(request.network),
         overrides=settings,
     )
-    precision = resolved.chip.precision
-    own = CellModel.from_device(
-        resolved.device,
-        weight_bits=precision.weight_bits,
-        bits_per_cell=precision.bits_per_cell,
-    )
+    spec = CellSpec.of_chip(resolved)
+    own = CellModel.of(spec)
     if not own.verification_helps:
         raise ConfigError(
             f"device '{resolved.device.name}': write-verify leaves the error of the first pulse "
@@ -305,9 +305,8 @@ def write_verify_curve(
         say(line)
     learn, test = evidence.score_split, evidence.test_split
     say(f"scores on {len(learn)} training images")
-    second = swim_scores(model, learn.images, learn.labels)
-    fisher = fisher_scores(model, learn.images, learn.labels)
-    weights = quantised_weights(mapped_weights(model), precision.weight_bits)
+    loss = LossDerivatives(model=model, images_of=lambda: learn)
+    weights = quantised_weights(mapped_weights(model), spec.weight_format.magnitude_bits)
     frames = []
     for name, cell in cells.items():
         say(f"{name}: {request.instances} chips per point on {len(test)} test images")
@@ -316,9 +315,10 @@ def write_verify_curve(
                 model,
                 weights,
                 cell,
-                policy_scores(weights, cell, second_derivative=second, fisher=fisher),
+                policies_by_score(),
                 test.images,
                 test.labels,
+                loss=loss,
                 instances=request.instances,
                 seed=request.seed,
                 device=name,
@@ -335,7 +335,8 @@ def write_verify_curve(
             "config_hash": resolved.config_hash,
             "chip": resolved.chip.name,
             "device": resolved.device.name,
-            "encoding": own.encoding,
+            "encoding": spec.encoding,
+            "chip_encoding": spec.stored_encoding,
             "data": evidence.dataset.name,
             "score_images": len(learn),
             "test_images": len(test),

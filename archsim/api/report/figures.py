@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from archsim.api.evaluate import evaluate
+from archsim.api.evaluate import evaluated_rows
 from archsim.api.map import placement
 from archsim.results.mapped import MapResult
-from archsim.results.report import JointDesign, JointResult
+from archsim.results.method_row import finite
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.recommend import detailed_design
+from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SIZES, SizeCurves
-from reports.tables.report import recommended
 from tsb.study import StudyRun
 
 if TYPE_CHECKING:
@@ -41,17 +44,6 @@ class Drawing:
     on_page: bool = False
 
 
-def answer_of(result: JointResult) -> JointDesign | None:
-    """Return the design whose cost is looked at more closely: the recommended one, else any.
-
-    Args:
-        result: all designs.
-    """
-    found = (recommended(result, case.sigma, case) for case in result.cases())
-    answers = [own for own in found if own is not None]
-    return next(iter([*answers, *(own for own in result.designs if own.is_priced)]), None)
-
-
 def drawings(
     result: JointResult,
     runs: Sequence[StudyRun],
@@ -64,17 +56,17 @@ def drawings(
         result: all designs.
         runs: that they come from.
         curves: of sweeps.
-        elasticities: of the design of :func:`answer_of`; empty for none.
+        elasticities: of the design of :func:`detailed_design`; empty for none.
     """
     yield from _joint(result)
     yield from _breakdowns(result)
     yield from _floorplans(result)
-    own = answer_of(result)
-    if own is not None and elasticities:
+    detailed = detailed_design(result)
+    if detailed is not None and elasticities:
         yield Drawing(
             "sensitivity",
-            f"What moves the cost of {own.label}",
-            "Elasticities of EDP, energy, latency and area by parameter, largest first",
+            f"What moves the cost of {detailed.label}",
+            f"Elasticities of {_metric_names()} by parameter, largest first",
             partial(_sensitivity, elasticities),
             "Per cent of change per per cent of a parameter, from autograd; whole numbers and "
             "choices by a step. The values are in tables/sensitivity.csv.",
@@ -85,14 +77,18 @@ def drawings(
         yield from _sizes(sweep, f"-{place + 1}" if len(curves) > 1 else "")
 
 
+def _metric_names() -> str:
+    *first, last = (metric.name for metric in shown_in(Place.SENSITIVITY_FIGURE))
+    return f"{', '.join(first)} and {last}"
+
+
 def _joint(result: JointResult) -> Iterator[Drawing]:
     from reports.figures.report import collect_joint, draw_joint
 
-    for sigma in dict.fromkeys(own.sigma for own in result.designs):
-        both = [
-            own.is_priced and own.measured.get("accuracy") is not None for own in result.at(sigma)
-        ]
-        if any(both):
+    for sigma in dict.fromkeys(design.sigma for design in result.designs):
+        if any(
+            design.is_priced and design.measured.accuracy is not None for design in result.at(sigma)
+        ):
 
             def draw(sigma: float = sigma) -> Figure:
                 return draw_joint(collect_joint(result, sigma))
@@ -105,38 +101,38 @@ def _breakdowns(result: JointResult) -> Iterator[Drawing]:
     from reports.figures.breakdown import draw_breakdown
     from reports.tables.breakdown import breakdowns
 
-    found = breakdowns(result.designs)
+    distinct = breakdowns(result.designs)
     for name, layers in (("components", False), ("layers", True)):
-        if found:
+        if distinct:
             yield Drawing(
                 f"breakdown-{name}",
                 f"Where area, energy and time go, by {name}",
                 "Stacked bars of every distinct hardware",
-                partial(draw_breakdown, found, layers=layers),
+                partial(draw_breakdown, distinct, layers=layers),
             )
 
 
 def _floorplans(result: JointResult) -> Iterator[Drawing]:
     from reports.figures.floorplan import collect_floorplan, draw_floorplan
 
-    found: dict[tuple[str, str], MapResult] = {}
-    for own in result.designs:
-        if own.mapped is not None and own.mapped.feasible:
-            found.setdefault((own.mapped.network, own.design), own.mapped)
-    several = len({network for network, _ in found}) > 1
-    for (network, design), mapped in found.items():
+    known: dict[tuple[str, str], MapResult] = {}
+    for design in result.designs:
+        if design.mapped is not None and design.mapped.feasible:
+            known.setdefault((design.mapped.network, design.placement), design.mapped)
+    several = len({network for network, _ in known}) > 1
+    for (network, place), mapped in known.items():
 
         def draw(mapped: MapResult = mapped) -> Figure:
             return draw_floorplan(collect_floorplan(mapped, placement(mapped)))
 
         which = f"{network}, " if several else ""
         yield Drawing(
-            f"floorplan-{network}-{design}" if several else f"floorplan-{design}",
-            f"Floorplan, {which}shared block: {design}",
-            f"Tiles and subarrays of {network} by layer, shared block {design}; the tiles of "
+            f"floorplan-{network}-{place}" if several else f"floorplan-{place}",
+            f"Floorplan, {which}shared block: {place}",
+            f"Tiles and subarrays of {network} by layer, shared block {place}; the tiles of "
             "each layer are in tables/layers.csv",
             draw,
-            "" if design == "none" else "Thick frames: tiles of the shared block.",
+            "" if place == "none" else "Thick frames: tiles of the shared block.",
             on_page=True,
         )
 
@@ -153,18 +149,20 @@ def _accuracies(result: JointResult, runs: Sequence[StudyRun]) -> Iterator[Drawi
 
     for place, run in enumerate(runs):
         folder = str(run.folder)
-        own = [each for each in result.designs if each.run == folder]
-        if all(each.measured.get("accuracy") is None for each in own):
+        designs = [design for design in result.designs if design.run == folder]
+        if all(design.measured.accuracy is None for design in designs):
             continue
-        frame = evaluate(run.folder)
+        rows = evaluated_rows(run.folder)
         ending = f"-{place + 1}" if len(runs) > 1 else ""
         title = f"Accuracy of the methods of {run.study.name}"
         yield Drawing(
-            f"accuracy{ending}", title, title, partial(draw_methods, collect_methods(frame))
+            f"accuracy{ending}", title, title, partial(draw_methods, collect_methods(rows))
         )
-        if frame["sigma"].nunique() > 1 and frame["ideal_accuracy"].notna().all():
+        if len({row.sigma for row in rows}) > 1 and all(
+            finite(row.ideal_accuracy) is not None for row in rows
+        ):
             title = f"Gap to the noise-free network against sigma, {run.study.name}"
-            yield Drawing(f"gap{ending}", title, title, partial(draw_gap, collect_gap(frame)))
+            yield Drawing(f"gap{ending}", title, title, partial(draw_gap, collect_gap(rows)))
 
 
 def _sizes(sweep: SizeCurves, ending: str) -> Iterator[Drawing]:

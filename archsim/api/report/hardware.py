@@ -6,18 +6,15 @@ import shlex
 from dataclasses import dataclass
 
 from archsim.arch.design import MAX_LAST_LAYERS
-from archsim.config.resolve import resolve
+from archsim.config.load import Setting
 from archsim.config.study import Method, Study
 from tsb.cells.quantize import mapped_weights
-from tsb.correction import parse_corrections
-from tsb.correction.base import Correction
-from tsb.correction.block import LinearBlock, LowRank, OwnBlocks, SharedBlocks
-from tsb.correction.digital import Biases, OutputMatch, Scales
-from tsb.correction.retrain import LastLayers
+from tsb.correction.needs import Together, together
+from tsb.study.corrections import corrections_of
 from tsb.study.network import module_of
-
-#: Kinds of corrections that the cost engine does not know.
-_UNPRICED = (OwnBlocks, LinearBlock, LowRank)
+from tsb.study.programming import write_choice
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.registry import policy_named
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,12 @@ class Hardware:
 
     Attributes:
         designs: placements of the shared block; only ``none`` without one.
-        overrides: settings on top of chip and device; None where it cannot be priced.
-        notes: what is left out.
+        overrides: settings on top of chip and device; None where it has no price.
+        notes: what the price leaves out, or why there is none.
     """
 
     designs: tuple[str, ...]
-    overrides: tuple[str, ...] | None
+    overrides: tuple[Setting, ...] | None
     notes: tuple[str, ...] = ()
 
 
@@ -46,75 +43,69 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
     Raises:
         ConfigError: an unknown correction.
     """
-    corrections = parse_corrections(method.corrections, {"tsb": study.tsb.options()})
-    block = next((own for own in corrections if isinstance(own, SharedBlocks)), None)
-    designs = ("none",) if block is None else ("common", "separate")
-    unpriced = [own.name for own in corrections if isinstance(own, _UNPRICED)]
+    needs = together({own.name: own.hardware() for own in corrections_of(study, method)})
+    designs = ("none",) if needs.block is None else ("common", "separate")
+    unpriced = (*needs.unpriced, *_too_many(needs))
     if unpriced:
-        return Hardware(designs, None, (f"{', '.join(unpriced)}: not in the cost engine",))
-    notes: list[str] = []
-    settings = [
-        f"chip.precision.bits_per_cell={study.bits_per_cell}",
-        f"chip.precision.weight_bits={study.weight_bits}",
-        f"device.sigma={sigma / _range_factor(study):.9g}",
-    ]
-    if block is not None:
-        settings += [f"tsb.channels={block.channels}", f"tsb.depth={block.depth}"]
-        settings += [f"tsb.insertion={study.insertion}"]
-    settings += _policy(method, corrections, notes)
-    settings += _digital(corrections)
+        return Hardware(designs, None, unpriced)
+    notes = list(needs.notes)
+    settings = [*study.settings(sigma)]
+    settings += _block(study, needs)
+    settings += _verified(method, needs)
+    settings += _rewritten(needs)
+    settings += _digital(needs)
     settings += _copies(study, method, notes)
     return Hardware(designs, tuple(settings), tuple(notes))
 
 
-def _range_factor(study: Study) -> float:
-    bits = f"chip.precision.bits_per_cell={study.bits_per_cell}"
-    return resolve(device=study.device, overrides=[bits]).device.range_factor
-
-
-def _policy(method: Method, corrections: list[Correction], notes: list[str]) -> list[str]:
-    """Return the write policy, and which layers are written twice because they are retrained."""
-    retrained = next((own for own in corrections if isinstance(own, LastLayers)), None)
-    settings = _verified(method, corrections, retrained)
-    if retrained is None:
-        return settings
-    if retrained.count > MAX_LAST_LAYERS:
-        notes.append(f"writing the last {retrained.count} layers again is not counted")
-        return settings
-    return [*settings, f"chip.programming.rewritten_layers={retrained.count}"]
-
-
-def _verified(
-    method: Method, corrections: list[Correction], retrained: LastLayers | None
-) -> list[str]:
-    if method.write == "all":
-        return ["chip.programming.policy=all"]
-    if method.write == "last-layers":
-        return _last_layers(method.last_layers)
-    if method.write != "none":
-        return ["chip.programming.policy=fraction", f"chip.programming.fraction={method.fraction}"]
-    if retrained is not None and method.verify:
-        return _last_layers(retrained.count)
-    has_block = any(isinstance(own, SharedBlocks) for own in corrections)
-    return [f"chip.programming.policy={'tsb' if has_block and method.verify else 'none'}"]
-
-
-def _last_layers(count: int) -> list[str]:
-    return ["chip.programming.policy=last-layers", f"chip.programming.last_layers={count}"]
-
-
-def _digital(corrections: list[Correction]) -> list[str]:
-    """Return the digital corrections: what scales needs a multiplier, what shifts an adder."""
-    scaled = any(isinstance(own, Scales | OutputMatch) for own in corrections)
-    everywhere = any(isinstance(own, Scales | Biases) for own in corrections)
-    if not scaled and not everywhere:
+def _block(study: Study, needs: Together) -> list[Setting]:
+    if needs.block is None:
         return []
-    kind = "scale-and-bias" if scaled else "bias"
-    layers = "all" if everywhere else "linear"
-    return [f"chip.correction.kind={kind}", f"chip.correction.layers={layers}"]
+    return [
+        Setting("tsb.channels", needs.block.channels),
+        Setting("tsb.depth", needs.block.depth),
+        Setting("tsb.insertion", study.insertion),
+    ]
 
 
-def _copies(study: Study, method: Method, notes: list[str]) -> list[str]:
+def _too_many(needs: Together) -> tuple[str, ...]:
+    """Say why there is no price for more layers written again than the engine knows."""
+    if needs.rewritten_layers <= MAX_LAST_LAYERS:
+        return ()
+    return (
+        f"the last {needs.rewritten_layers} layers written again: at most {MAX_LAST_LAYERS} are in "
+        "the cost engine",
+    )
+
+
+def _rewritten(needs: Together) -> list[Setting]:
+    """Return which layers are written twice because they are retrained."""
+    if not needs.rewritten_layers:
+        return []
+    return [Setting("chip.programming.rewritten_layers", needs.rewritten_layers)]
+
+
+def _verified(method: Method, needs: Together) -> list[Setting]:
+    """Return the method's write policy; where it verifies nothing, that of what repairs it."""
+    choice = write_choice(method)
+    if not choice.policy.verifies and method.verify:
+        if needs.rewritten_layers:
+            choice = Choice(policy=policy_named("last-layers"), last_layers=needs.rewritten_layers)
+        elif needs.block is not None:
+            choice = Choice(policy=policy_named("tsb"))
+    return list(choice.price())
+
+
+def _digital(needs: Together) -> list[Setting]:
+    """Return the digital numbers: what scales needs a multiplier, what shifts an adder."""
+    if needs.digital is None:
+        return []
+    kind = "scale-and-bias" if needs.digital.scales else "bias"
+    layers = "all" if needs.digital.all_layers else "linear"
+    return [Setting("chip.correction.kind", kind), Setting("chip.correction.layers", layers)]
+
+
+def _copies(study: Study, method: Method, notes: list[str]) -> list[Setting]:
     if not method.copies:
         return []
     linear = {
@@ -122,12 +113,12 @@ def _copies(study: Study, method: Method, notes: list[str]) -> list[str]:
     }
     counts = set(method.copies.values())
     if set(method.copies) == linear and len(counts) == 1:
-        return [f"chip.hierarchy.linear_copies={counts.pop()}"]
+        return [Setting("chip.hierarchy.linear_copies", counts.pop())]
     notes.append("copies of single layers: not in the cost engine")
     return []
 
 
-def map_command(study: Study, design: str, chip: str, overrides: tuple[str, ...]) -> str:
+def map_command(study: Study, design: str, chip: str, overrides: tuple[Setting, ...]) -> str:
     """Return the command that maps a method by itself, "" where no command knows the network.
 
     Args:
@@ -140,6 +131,6 @@ def map_command(study: Study, design: str, chip: str, overrides: tuple[str, ...]
         return ""
     words = ["archsim", "map", study.network, "--design", design, "--chip", chip]
     words += ["--device", study.device]
-    for text in overrides:
-        words += ["--set", text]
+    for setting in overrides:
+        words += ["--set", str(setting)]
     return shlex.join(words)

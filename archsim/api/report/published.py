@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from archsim.api.map import map_network
 from archsim.config.study import PublishedClaim, PublishedCost, Study
 from archsim.results.columns import label_of, split_unit
 from archsim.results.mapped import MapResult
+from archsim.results.method_row import MethodRow
+from archsim.results.metrics import check_published
 from archsim.results.report import Beside
 
 _NAMES = {
@@ -19,7 +20,7 @@ _NAMES = {
 
 
 def published_of(
-    study: Study, measured: Mapping[tuple[str, float], Mapping[str, Any]]
+    study: Study, measured: Mapping[tuple[str, float], MethodRow]
 ) -> tuple[Beside, ...]:
     """Return the published claims and costs of a study beside what came out here.
 
@@ -31,10 +32,11 @@ def published_of(
         measured: rows of its run by method and sigma.
 
     Raises:
-        ArchsimError: a network or chip that there is none of.
+        ArchsimError: a network, chip or metric that there is none of.
     """
+    check_published(study)
     found = [
-        _claim(claim, sigma, measured.get((claim.method, sigma), {}))
+        _claim(claim, sigma, measured.get((claim.method, sigma)))
         for claim in study.published_claims
         for sigma in (study.sigma if claim.sigma is None else [claim.sigma])
     ]
@@ -48,9 +50,9 @@ def published_of(
     return tuple(found)
 
 
-def _claim(claim: PublishedClaim, sigma: float, row: Mapping[str, Any]) -> Beside:
+def _claim(claim: PublishedClaim, sigma: float, row: MethodRow | None) -> Beside:
     name, unit, factor = _NAMES[claim.quantity]
-    ours = row.get(claim.quantity)
+    ours = None if row is None else getattr(row, claim.quantity)
     return Beside(
         quantity=name,
         of=f"{claim.method}, sigma {sigma:g}",

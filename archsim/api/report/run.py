@@ -11,11 +11,13 @@ from archsim.api.report.size_curves import size_curves
 from archsim.api.report.write import Report, check_report_folder, write_report
 from archsim.api.train import DEFAULT_STUDY
 from archsim.api.train import train as train_study
-from archsim.config.resolve import DEFAULT_CHIP, device_name, resolve
-from archsim.config.study import Study, load_study
+from archsim.config.resolve import device_name
+from archsim.config.study import Study
 from archsim.errors import ArchsimError, ConfigError, DataError
+from archsim.results.metrics import check_published
 from archsim.results.size_curves import SizeCurves
 from tsb.study import StudyRun
+from tsb.study.load import load_study
 from tsb.study.run import News
 
 
@@ -41,7 +43,7 @@ def report(
             they are.
         folder: of the report; None: ``report`` in that of the first run.
         run: folder of the study's run; None: ``runs/NAME``.
-        chip: preset or YAML file; None: the default chip.
+        chip: preset or YAML file that the designs are priced on; None: the study's.
         sweeps: folders of sweeps, for the curves along block size and bits per cell.
         allow_mixed: also runs of different devices, networks or data in one table.
         train: whether the study is trained; else what its run has is taken, be it nothing.
@@ -59,7 +61,8 @@ def report(
     _check_sweeps(runs, curves, allow_mixed)
     place = runs[0].folder / "report" if folder is None else Path(folder)
     for own in runs:
-        resolve(chip=chip or DEFAULT_CHIP, device=own.study.device)
+        check_published(own.study)
+        own.study.model_copy(update={"chip": chip or own.study.chip}).resolve()
     made = not place.exists()
     check_report_folder(place)
     try:

@@ -14,9 +14,9 @@ from archsim.config.sweep import Sweep
 from archsim.errors import ConfigError, DataError
 from archsim.explore.accuracy.accuracy import KEY, sigmas
 from archsim.explore.query.result import SweepResult
-from archsim.results.columns import split_unit
-from archsim.results.size_curves import COSTS, SIZES, CurvePoint, SizeCurves
-from archsim.units import TO_SI
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.size_curves import SIZES, CurvePoint, SizeCurves
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +130,11 @@ def _point(
         accuracy=accuracy,
         low=low,
         high=high,
-        values={key: _in_report_units(row, key) for key in COSTS},
+        values={
+            metric.key: metric.from_column(value)
+            for metric in shown_in(Place.CURVES)
+            if (value := _number(row.get(metric.column))) is not None
+        },
         command=found.map_command(number),
         sigma=None if accuracy is None else known_sigmas.get(str(row.get(KEY))),
     )
@@ -141,13 +145,6 @@ def _number(value: Any) -> float | None:
     if not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def _in_report_units(row: Mapping[Hashable, Any], key: str) -> float:
-    """Return a result of the sweep, which is in SI, in the unit of its name in reports."""
-    stem, unit = split_unit(key)
-    column = next(name for name in map(str, row) if split_unit(name)[0] == stem)
-    return float(row[column]) / (TO_SI[unit] if unit else 1.0)
 
 
 def _about(sweep: Sweep, infeasible: int, left: int, at_sigma: str) -> str:

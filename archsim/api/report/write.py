@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -15,14 +13,14 @@ from typing import Any
 
 import yaml
 
-from archsim import __version__
 from archsim.api.map import sensitivities
-from archsim.api.report.figures import Drawing, answer_of, drawings
-from archsim.api.report.join import Run, is_preset, opened, read_about
+from archsim.api.report.figures import Drawing, drawings
+from archsim.api.report.inputs import inputs_of, provenance_of
+from archsim.api.report.join import Run, opened
 from archsim.config.load import preset_names
-from archsim.config.study import Study
 from archsim.config.sweep import Sweep, load_sweep
 from archsim.errors import DataError
+from archsim.results.recommend import detailed_design
 from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SizeCurves
@@ -32,11 +30,9 @@ from reports.page.notebook import html_of
 from reports.tables.report import answer, beside
 from reports.tables.report_breakdown import breakdown_tables
 from tsb.study import StudyRun
-from tsb.study.about import provenance
+from tsb.study.commands import is_preset
 from tsb.study.run import News, Step
 
-#: Keys of a study that no number depends on.
-_NO_INPUTS = {"description", "published", "published_claims", "published_costs"}
 #: Names that the resolved studies and sweeps are written to.
 _STUDY = re.compile(r"^(study|sweep)(-\d+)?\.yaml$")
 #: Endings that every figure is written with.
@@ -126,8 +122,8 @@ def write_report(
         except OSError as error:
             raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
     _remove_former(place)
-    own = [opened(run) for run in runs]
-    writer = _Writer(result, place, own, tuple(curves), answer(result))
+    whole = [opened(run) for run in runs]
+    writer = _Writer(result, place, whole, tuple(curves), answer(result))
     writer.commands = writer.made_by(commands)
     pieces = writer.pieces()
     for done, (name, write) in enumerate(pieces):
@@ -217,8 +213,8 @@ class _Writer:
 
     def pieces(self) -> list[tuple[str, Callable[[], None]]]:
         """Return what is to be written: a name, and what writes it; the page is last."""
-        own = answer_of(self.result)
-        mapped = None if own is None else own.mapped
+        detailed = detailed_design(self.result)
+        mapped = None if detailed is None else detailed.mapped
         moves: tuple[Elasticity, ...] = ()
         if mapped is not None:
             moves = sensitivities(mapped)
@@ -235,36 +231,38 @@ class _Writer:
         """Write every table as CSV and Parquet."""
         import pandas as pd
 
-        designs = self.result.frame().assign(notes=lambda own: own["notes"].map("; ".join))
+        designs = self.result.frame().assign(notes=lambda frame: frame["notes"].map("; ".join))
         tables = {"designs": designs, **breakdown_tables(self.result)}
         if moves:
             rows = [
-                {"parameter": own.path, "value": own.value, "stepped_to": own.stepped_to}
-                | own.values
-                for own in moves
+                {"parameter": each.path, "value": each.value, "stepped_to": each.stepped_to}
+                | each.values
+                for each in moves
             ]
             tables["sensitivity"] = pd.DataFrame(rows)
         if self.curves:
-            rows = [row for own in self.curves for row in own.rows()]
+            rows = [row for each in self.curves for row in each.rows()]
             tables["size-curves"] = pd.DataFrame(rows)
         if self.result.published:
-            records = [row for own in beside(self.result.published) for row in own.records()]
+            records = [row for each in beside(self.result.published) for row in each.records()]
             tables["published"] = pd.DataFrame(records)
         for name, table in tables.items():
             path = self.place / "tables" / f"{name}.csv"
             write_whole(path, table.to_csv(index=False).encode())
             table.to_parquet(path.with_suffix(".parquet"), index=False)
 
-    def figure(self, own: Drawing) -> None:
+    def figure(self, drawing: Drawing) -> None:
         """Draw a figure, write it in all formats, and keep it for the page."""
         from reports.figures.style import save
 
-        figure = own.draw()
+        figure = drawing.draw()
         for suffix in _SUFFIXES:
-            save(figure, self.place / "figures" / f"{own.name}{suffix}")
-        if own.on_page:
+            save(figure, self.place / "figures" / f"{drawing.name}{suffix}")
+        if drawing.on_page:
             self.drawn.append(
-                page.from_figure(figure, title=own.title, alt=own.alt, caption=own.caption)
+                page.from_figure(
+                    figure, title=drawing.title, alt=drawing.alt, caption=drawing.caption
+                )
             )
 
     def made_by(self, said: Sequence[str]) -> list[str]:
@@ -273,28 +271,28 @@ class _Writer:
         Args:
             said: the command of the report itself.
         """
-        found = []
+        lines = []
         for number, run in enumerate(self.runs):
             name = run.study.name
             if not is_preset(run.study):
                 name = str(self.place / _yaml_name("study", number, len(self.runs)))
-            found.append(f"archsim train {shlex.quote(name)} --run {shlex.quote(str(run.folder))}")
-        for number, own in enumerate(self.curves):
-            name = own.name
-            if not _is_preset(own.sweep):
+            lines.append(f"archsim train {shlex.quote(name)} --run {shlex.quote(str(run.folder))}")
+        for number, curves in enumerate(self.curves):
+            name = curves.name
+            if not _is_preset(curves.sweep):
                 name = str(self.place / _yaml_name("sweep", number, len(self.curves)))
-            found.append(
-                f"archsim sweep {shlex.quote(name)} --out {shlex.quote(own.folder)} --resume"
+            lines.append(
+                f"archsim sweep {shlex.quote(name)} --out {shlex.quote(curves.folder)} --resume"
             )
-        return [*found, *said]
+        return [*lines, *said]
 
     def studies(self) -> None:
         """Write the resolved studies and sweeps."""
         studies = [run.study.model_dump(mode="json") for run in self.runs]
-        sweeps = [own.sweep for own in self.curves]
+        sweeps = [each.sweep for each in self.curves]
         for kind, every in (("study", studies), ("sweep", sweeps)):
-            for number, own in enumerate(every):
-                said = yaml.safe_dump(own, sort_keys=False)
+            for number, settings in enumerate(every):
+                said = yaml.safe_dump(settings, sort_keys=False)
                 write_whole(self.place / _yaml_name(kind, number, len(every)), said.encode())
 
     def json(self) -> None:
@@ -302,9 +300,9 @@ class _Writer:
         content = {
             **self.result.to_dict(),
             "answer": list(self.sentences),
-            "cases": [own._asdict() for own in self.result.cases()],
-            "curves": [row for own in self.curves for row in own.rows()],
-            "inputs": _inputs(self.result, self.runs, self.curves),
+            "cases": [case._asdict() for case in self.result.cases()],
+            "curves": [row for each in self.curves for row in each.rows()],
+            "inputs": inputs_of(self.result, self.runs, self.curves),
             "commands": self.commands,
             "files": _files(self.place),
         }
@@ -321,7 +319,7 @@ class _Writer:
                 f"{self.result.device} cells, and what does that cost?"
             ),
             commands=self.commands,
-            provenance=_provenance(self.runs),
+            provenance=provenance_of(self.runs),
             figures=self.drawn,
             comparisons=beside(self.result.published),
             curves=self.curves,
@@ -329,88 +327,5 @@ class _Writer:
         page.save(content, self.place / "index.html")
 
 
-def _call(write: Callable[[Drawing], None], own: Drawing) -> Callable[[], None]:
-    return lambda: write(own)
-
-
-def _provenance(runs: Sequence[StudyRun]) -> list[tuple[str, str]]:
-    """Return versions, seeds and hashes: a name and a value each."""
-    found = [
-        ("archsim", f"{__version__}, commit {provenance()['commit'] or 'unknown'}"),
-        ("Python", platform.python_version()),
-    ]
-    for run in runs:
-        about = read_about(run)
-        seeds = ", ".join(map(str, run.study.seeds))
-        found.append((f"run {run.folder}", f"study {run.study.name}, hash {study_hash(run.study)}"))
-        if about:
-            found.append(
-                (
-                    "made by",
-                    f"archsim {about.get('archsim')}, commit {about.get('commit') or 'unknown'}, "
-                    f"PyTorch {about.get('torch')}, on {about.get('computed_on')}, "
-                    f"finished {about.get('finished')}",
-                )
-            )
-        found.append(
-            ("seeds", f"{seeds}; {run.study.chips} chips per seed, {run.study.runs} runs per chip")
-        )
-        found.append(("data", " ".join([run.study.data, about.get("data_note") or ""]).strip()))
-    return found
-
-
-def study_hash(study: Study) -> str:
-    """Return sixteen hex digits of SHA-256 over the canonical JSON of a study.
-
-    Args:
-        study: which.
-    """
-    canonical = json.dumps(study.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def _inputs(
-    result: JointResult, runs: Sequence[StudyRun], curves: Sequence[SizeCurves]
-) -> dict[str, Any]:
-    """Everything that the numbers depend on."""
-    mapped = [own.mapped for own in result.designs if own.mapped]
-    chips = {each.resolved.config_hash: each.resolved.chip.name for each in mapped}
-    return {
-        "archsim": __version__,
-        "studies": [run.study.model_dump(mode="json", exclude=_NO_INPUTS) for run in runs],
-        "runs": [
-            {"name": run.study.name}
-            | {key: read_about(run).get(key) for key in ("archsim", "torch", "commit")}
-            for run in runs
-        ],
-        "sweeps": [own.sweep for own in curves],
-        "chips": sorted(set(chips.values())),
-        "configurations": sorted(chips),
-        **_settings(result),
-    }
-
-
-def _settings(result: JointResult) -> dict[str, Any]:
-    """Return the settings that all priced designs share, and what each has beside them."""
-    known: dict[str, dict[str, Any]] = {}
-    of: dict[str, dict[str, Any]] = {}
-    for own in result.designs:
-        if own.mapped is not None:
-            resolved = own.mapped.resolved
-            key = resolved.config_hash
-            if key not in known:
-                known[key] = resolved.settings()
-            of[own.name] = known[key]
-    first = next(iter(known.values()), {})
-    shared = {
-        path: value
-        for path, value in first.items()
-        if all(path in own and own[path] == value for own in known.values())
-    }
-    return {
-        "settings": shared,
-        "settings_of": {
-            name: {path: value for path, value in own.items() if path not in shared}
-            for name, own in of.items()
-        },
-    }
+def _call(write: Callable[[Drawing], None], drawing: Drawing) -> Callable[[], None]:
+    return lambda: write(drawing)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from archsim.config.schema.base import Count, Fraction, Model
 from archsim.config.sourced import quantity
@@ -26,16 +25,6 @@ class Precision(Model):
         "unused levels",
     )
 
-    @model_validator(mode="after")
-    def _bits_divide(self) -> Precision:
-        if self.weight_bits % self.bits_per_cell and not self.pad_top_slice:
-            divisors = [k for k in range(1, 9) if self.weight_bits % k == 0]
-            raise ValueError(
-                f"bits_per_cell = {self.bits_per_cell} does not divide weight_bits = "
-                f"{self.weight_bits}; allowed: {divisors}, or set precision.pad_top_slice=true"
-            )
-        return self
-
 
 class Crossbar(Model):
     """The cell array and how many columns share an ADC."""
@@ -43,14 +32,6 @@ class Crossbar(Model):
     rows: int = Field(strict=True, ge=8, le=1024, description="word lines per crossbar")
     cols: int = Field(strict=True, ge=8, le=1024, description="bit lines per crossbar")
     mux_ratio: Literal[4, 8, 16, 32, 64] = Field(description="columns per ADC")
-
-    @model_validator(mode="after")
-    def _columns_divide(self) -> Crossbar:
-        if self.cols % self.mux_ratio:
-            raise ValueError(
-                f"cols = {self.cols} is not a multiple of mux_ratio = {self.mux_ratio}"
-            )
-        return self
 
 
 class Adc(Model):
@@ -298,13 +279,13 @@ class OffChip(Model):
     )
 
 
-class Correction(Model):
+class ChannelCorrection(Model):
     """Numbers of each output channel that a chip keeps in digital registers."""
 
     kind: Literal["none", "bias", "scale-and-bias"] = Field(
         default="none",
         description="what is applied to every sum before the activation: nothing, a bias, or a "
-        "scale and a bias (corrections `biases`, `scales`, `output-match` of a study)",
+        "scale and a bias (what digital corrections of a study need)",
     )
     layers: Literal["linear", "all"] = Field(
         default="linear", description="which layers have it; never the shared block"
@@ -348,16 +329,5 @@ class Chip(Model):
     activity: Activity
     programming: Programming
     off_chip: OffChip = OffChip()
-    correction: Correction = Correction()
+    correction: ChannelCorrection = ChannelCorrection()
     digital: DigitalUnit = DigitalUnit()
-
-    @model_validator(mode="after")
-    def _weight_fits(self) -> Chip:
-        slices = math.ceil(self.precision.weight_bits / self.precision.bits_per_cell)
-        needed = slices * (2 if self.precision.encoding == "differential" else 1)
-        if self.crossbar.cols < needed:
-            raise ValueError(
-                f"crossbar.cols = {self.crossbar.cols} cannot hold one weight of {needed} cells; "
-                f"allowed: >= {needed}"
-            )
-        return self

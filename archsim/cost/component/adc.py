@@ -172,7 +172,7 @@ def _switched_energy_J(design: DesignBatch, array: Crossbar, is_current: Tensor)
     """Capacitive energy per column and conversion of a flash ADC.
 
     The bit-line share of each comparator is lost in the reference; only the reference columns'
-    1/L share is charged (SPEC quirk 3, below 1 % of the energy).
+    1/L share is charged (docs/validation.md, "Physics or artefact"): below 1 % of the energy.
     """
     technology, levels = design.technology, design.adc_levels
     c_n, c_p, j_n, j_p = _comparator_loads_F(technology)

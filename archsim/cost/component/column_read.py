@@ -2,8 +2,9 @@
 
 The conductance of a column is a sum over rows that are on with probability p and carry a random
 level; it is taken as log-normal with the exact first two moments, given that at least one row is
-on (SPEC_SUBARRAY.md section 5). The log-shaped static power of a flash ADC is then evaluated at the
-geometric mean, parts proportional to conductance at the arithmetic mean.
+on. DNN+NeuroSim V1.4 draws such columns instead (docs/validation.md). The log-shaped static power
+of a flash ADC is then evaluated at the geometric mean, parts proportional to conductance at the
+arithmetic mean.
 """
 
 from __future__ import annotations

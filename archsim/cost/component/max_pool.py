@@ -26,7 +26,7 @@ class MaxPool:
 
 
 def max_pool(*, design: DesignBatch) -> MaxPool:
-    """Price one max-pool unit (SPEC_CHIP.md section 2.4).
+    """Price one max-pool unit as DNN+NeuroSim V1.4 does (docs/validation.md).
 
     The third and fourth stage of a comparator bit enter the delay with a minus sign, an arithmetic
     slip of the reference below 0.01 % of any layer; it is kept so that both agree.

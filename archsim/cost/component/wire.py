@@ -156,7 +156,7 @@ def h_tree(
     """Price an H-tree over ``2^S x 2^S`` units, S = ceil(log2(units_per_side)).
 
     Energy counts half of every stage but the trunk, and the wire bundle is taken to grow with
-    depth, both as in the reference (SPEC_CHIP.md section 2.5).
+    depth, both as in DNN+NeuroSim V1.4 (docs/validation.md).
 
     Args:
         repeater: of all its wires.

@@ -22,15 +22,17 @@ import pyarrow.parquet as pq
 
 from archsim.config.study import Study
 from archsim.config.sweep import AccuracyOfPoints, Sweep
+from archsim.device import WeightFormat, encoding_note
 from archsim.errors import ConfigError
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.run.store import Store
 from archsim.explore.space.cases import Case, all_cases
 from archsim.explore.space.points import Space
+from archsim.results.method_row import finite
 from tsb.data import Dataset
 from tsb.study.checks import check_same_data
-from tsb.study.results import method_rows, summarise
+from tsb.study.results import method_rows, seed_results
 from tsb.study.run import News, open_run, run_study
 from tsb.study.work import dataset_of
 
@@ -247,25 +249,24 @@ def _known(study: Study, folder: Path, data_root: str | None) -> dict[str, Any] 
     Raises:
         ConfigError: it was measured on other images than those of ``data_root``.
     """
-    if not folder.is_dir() or len(method_rows(study, folder)) < len(study.seeds):
+    if not folder.is_dir() or len(seed_results(study, folder)) < len(study.seeds):
         return None
     if data_root is not None:
         check_same_data(folder, dataset_of(study, data_root).content_hashes)
-    row = summarise(study, folder).iloc[0]
-    low, high = row["ci95_backbone_low"], row["ci95_backbone_high"]
-    if low is None or high is None or low != low or high != high:
-        low, high = row["ci95_low"], row["ci95_high"]
+    row = method_rows(study, folder)[0]
+    low, high = finite(row.ci95_backbone_low), finite(row.ci95_backbone_high)
+    if low is None or high is None:
+        low, high = row.ci95_low, row.ci95_high
     values = (
-        row["accuracy"],
+        row.accuracy,
         low,
         high,
-        row["std_chip"],
-        row["validation_accuracy"],
-        row["chips"] * row["seeds"],
-        row["verified_weights"],
+        row.std_chip,
+        row.validation_accuracy,
+        (row.chips or 0) * (row.seeds or 0),
+        row.verified_weights,
     )
-    numbers = [None if value is None or value != value else float(value) for value in values]
-    return dict(zip(COLUMNS, numbers, strict=True))
+    return dict(zip(COLUMNS, map(finite, values), strict=True))
 
 
 def _read(store: Store) -> dict[str, dict[str, Any]]:
@@ -298,6 +299,26 @@ def sigmas(store: Store) -> dict[str, float]:
         store: of a sweep.
     """
     return {key: float(json.loads(row["case"])["sigma"]) for key, row in _read(store).items()}
+
+
+def encoding_notes(store: Store) -> tuple[str, ...]:
+    """Return what to say of accuracies that assume another encoding than the chip of their row.
+
+    Args:
+        store: of a sweep.
+    """
+    notes: dict[str, None] = {}
+    for row in _read(store).values():
+        case = json.loads(row["case"])
+        if "chip_encoding" not in case:  # a store of before it was recorded
+            continue
+        form = WeightFormat(
+            weight_bits=case["weight_bits"],
+            bits_per_cell=case["bits_per_cell"],
+            encoding=case["encoding"],
+        )
+        notes[encoding_note(form, case["chip_encoding"])] = None
+    return tuple(note for note in notes if note)
 
 
 def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-from archsim.config.study import Method, Study, load_study
+from archsim.config.study import Method, Study
 from archsim.config.sweep import AccuracyOfPoints
 from archsim.errors import ConfigError, close_matches
 from archsim.explore.space.cases import Case
 from archsim.explore.space.identity import identity_hash
+from tsb.correction.parse import format_terms, parse_terms
+from tsb.correction.shared_blocks import SharedBlocks
 from tsb.data.load import user_cache
+from tsb.study.load import load_study
 from tsb.study.units import backbone_settings, backbone_units, method_settings, method_units
 
 
@@ -37,6 +39,7 @@ def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
         "device": case.device,
         "weight_bits": case.weight_bits,
         "bits_per_cell": case.bits_per_cell,
+        "encoding": case.encoding,
         "sigma": [case.sigma],
         "methods": [method],
         "backbones": {name: study.backbones[name] for name in dict.fromkeys((first, used))},
@@ -56,27 +59,22 @@ def _method_of(method: Method, case: Case) -> Method:
     name = f"{method.name}, {case.policy} verified"
     if case.block is not None:
         channels, depth, _ = case.block
-        terms = method.corrections.split("+")
-        if not any(re.fullmatch(r"tsb(:.*)?", term.strip()) for term in terms):
+        terms = parse_terms(method.corrections)
+        if SharedBlocks.name not in dict(terms):
             raise ConfigError(
                 f"sweep.accuracy: method '{method.name}' has no correction tsb, and is for points "
                 "with a shared block; allowed: one with tsb"
             )
-        changes["corrections"] = "+".join(_sized(term.strip(), channels, depth) for term in terms)
+        size = {"channels": channels, "depth": depth}
+        changes["corrections"] = format_terms(
+            (term, {**size, **options, **size} if term == SharedBlocks.name else options)
+            for term, options in terms
+        )
         name += f", {channels} x {channels} x {depth}"
     # A method of another study may have the name and not the content: results lie by name.
     own = method.model_copy(update={**changes, "name": ""})
     name += f", {identity_hash(own.model_dump(mode='json'))[:8]}"
     return own.model_copy(update={"name": name})
-
-
-def _sized(term: str, channels: int, depth: int) -> str:
-    """Give a term ``tsb`` the size of the point's block; what else it says stays."""
-    head, _, tail = term.partition(":")
-    if head != "tsb":
-        return term
-    kept = [part for part in tail.split(",") if part and part.split("=")[0] == "insertions"]
-    return "tsb:" + ",".join([f"channels={channels}", f"depth={depth}", *kept])
 
 
 def cache_folder() -> Path:

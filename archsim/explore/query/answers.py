@@ -18,9 +18,9 @@ from archsim.explore.space.constraint import (
 )
 from archsim.results.answers import Change, Cheapest, Difference, Effect, Level, MainEffects
 from archsim.results.columns import (
-    COUNTS,
     feasible_rows,
     find_column,
+    is_count,
     is_parameter,
     is_result,
     more_is_better,
@@ -205,7 +205,7 @@ def main_effects(
 
 
 def _wants_log(column: str) -> bool:
-    return split_unit(column)[1] != "" or column in COUNTS
+    return split_unit(column)[1] != "" or is_count(column)
 
 
 def _varies(levels: Levels) -> bool:

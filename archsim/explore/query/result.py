@@ -12,14 +12,15 @@ from archsim.analysis import pareto
 from archsim.config.sweep import Sweep
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
-from archsim.explore.accuracy.accuracy import KEY, with_accuracy
+from archsim.explore.accuracy.accuracy import KEY, encoding_notes, with_accuracy
 from archsim.explore.query.answers import cheapest, difference, main_effects
 from archsim.explore.run.refined import refinements, settings_of
 from archsim.explore.run.rows import POINT, REASON
 from archsim.explore.run.store import Store
 from archsim.explore.space.constraint import parse_constraint, satisfied
 from archsim.explore.space.contradiction import check_constraints
-from archsim.explore.space.points import Settings, Space, yaml_text
+from archsim.explore.space.points import Space, yaml_text
+from archsim.explore.space.writes import Settings
 from archsim.results.answers import Cheapest, Difference, MainEffects
 from archsim.results.columns import FEASIBLE, find_column
 
@@ -72,6 +73,11 @@ class SweepResult:
             f"{done} of {self.store.parts} parts are done: answers are of these alone; archsim "
             f"sweep --out {self.store.folder} --resume goes on"
         )
+
+    @property
+    def encoding_notes(self) -> tuple[str, ...]:
+        """What to say where accuracies assume another encoding than the chips of their rows."""
+        return encoding_notes(self.store)
 
     def infeasible_because(self, where: Sequence[str] = ()) -> dict[str, int]:
         """Return how many points break which bound first.

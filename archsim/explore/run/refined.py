@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.run.store import Store
-from archsim.explore.space.points import Settings, Space
+from archsim.explore.space.points import Space
+from archsim.explore.space.writes import Settings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,42 +11,18 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from archsim.analysis.totals import TOTALS
-from archsim.arch.design import WHEN_FULL, DesignBatch
+from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Scalar, Sweep
 from archsim.cost.engine import evaluate
 from archsim.explore.space.axes import column_array
+from archsim.explore.space.legal import legal_points
 from archsim.explore.space.points import Base, Space
-from archsim.explore.space.rules import broken
 from archsim.explore.space.selection import Box, Flat, Selection
-from archsim.plan import Constraint, MappingPlan
-from archsim.results.cost import CostBreakdown
+from archsim.plan import Constraint
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
 
-#: Results of a point, SI; empty (null) where it is infeasible.
-RESULTS: dict[str, Callable[[CostBreakdown], Tensor]] = {
-    name: get for name, get in TOTALS.items() if name != "feasible"
-}
-RESULTS = {"energy_J": lambda cost: cost.energy_J, **RESULTS}
-
-
-def _chips(plan: MappingPlan, design: DesignBatch) -> Tensor:
-    """Chips of a network that is spread over several."""
-    spread = design.when_full == WHEN_FULL.index("multi-chip")
-    return torch.where(spread, plan.floorplan.parts, 1.0)
-
-
-def _subarrays_used(plan: MappingPlan, design: DesignBatch) -> Tensor:
-    """Subarrays that hold weights; those that are loaded part by part count once."""
-    loads = plan.floorplan.parts / _chips(plan, design)
-    return torch.round(plan.layers.over_layers(plan.subarrays_used) / loads)
-
-
-#: Results that come from the plan, of all chips together.
-COUNTS: dict[str, Callable[[MappingPlan, DesignBatch], Tensor]] = {
-    "subarrays_used": _subarrays_used,
-    "tiles": lambda plan, design: torch.round(plan.floorplan.tiles) * _chips(plan, design),
-}
 #: Points of a batch without structure: its tensors fit the cache (benchmarks/README.md).
 FLAT_POINTS = 4096
 #: Columns beside settings and results.
@@ -83,7 +59,7 @@ def schema_of(space: Space, with_accuracy: bool = False) -> pa.Schema:
         kind = _arrow_type(axis.values)
         fields += [pa.field(names[path], kind) for path in axis.members]
     fields += [pa.field(FEASIBLE, pa.bool_()), pa.field(REASON, _text())]
-    fields += [pa.field(name, pa.float64()) for name in (*RESULTS, *COUNTS)]
+    fields += [pa.field(metric.column, pa.float64()) for metric in shown_in(Place.SWEEP)]
     if with_accuracy:
         fields.append(pa.field(KEY, _text()))
     return pa.schema(fields)
@@ -118,20 +94,14 @@ def box_rows(space: Space, box: Selection, keys: Keys | None = None) -> Rows:
     schema = schema_of(space, with_accuracy=keys is not None)
     if not kept.any():
         return Rows(schema.empty_table(), combinations, {})
-    base, design, limits = space.design(box)
-    wrong = broken(design, limits, len(base.table))
-    forbidden = {}
-    for name, mask in wrong.items():
-        hit = kept & np.broadcast_to(mask.numpy(), box.shape)
-        forbidden[name] = int(hit.sum())
-        kept &= ~hit
-    rows = kept.reshape(-1)
+    legal = legal_points(space, box, kept)
+    rows = legal.kept.reshape(-1)
     columns = _settings(space, box, tables, rows)
-    columns |= _results(base, design, box, rows)
+    columns |= _results(legal.base, legal.design, box, rows)
     if keys is not None:
         columns[KEY] = _encoded(keys(space, box).reshape(-1)[rows])
     table = pa.table([columns[name] for name in schema.names], schema=schema)
-    return Rows(table, combinations, {name: count for name, count in forbidden.items() if count})
+    return Rows(table, combinations, legal.forbidden)
 
 
 def accuracy_keys(sweep: Sweep) -> Keys | None:
@@ -179,9 +149,7 @@ def allowed_points(space: Space, points: Sequence[int]) -> np.ndarray:
     good: set[int] = set()
     for piece in _pieces(space, points):
         kept = space.grid.kept(piece, space.grid.tables(piece))
-        base, design, limits = space.design(piece)
-        for mask in broken(design, limits, len(base.table)).values():
-            kept &= ~np.broadcast_to(mask.numpy(), piece.shape)
+        kept = legal_points(space, piece, kept).kept
         good |= set(space.grid.points(piece)[kept].tolist())
     return np.asarray([point in good for point in points], dtype=bool)
 
@@ -247,10 +215,9 @@ def _results(
 
     feasible = flat(cost.feasible)
     found = {FEASIBLE: pa.array(feasible), REASON: _reasons(cost.constraints, flat)}
-    for name, get in RESULTS.items():
-        found[name] = pa.array(flat(get(cost).double()), mask=~feasible)
-    for name, count in COUNTS.items():
-        found[name] = pa.array(flat(count(plan, design).double()), mask=~feasible)
+    for metric in shown_in(Place.SWEEP):
+        values = flat(metric.in_column(cost, plan).double())
+        found[metric.column] = pa.array(values, mask=~feasible)
     return found
 
 

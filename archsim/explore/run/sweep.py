@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from archsim.config.study import load_study
 from archsim.config.sweep import PART_POINTS, Sweep
 from archsim.errors import Code, ConfigError
 from archsim.explore.run import executors
@@ -26,12 +25,12 @@ from archsim.explore.run.goals import search_identity
 from archsim.explore.run.rows import POINT, Rows, accuracy_keys, box_rows
 from archsim.explore.run.store import Store, part_bytes
 from archsim.explore.space.axes import Cut
-from archsim.explore.space.check import check_against_resolve, telling_points
 from archsim.explore.space.identity import identity_hash
+from archsim.explore.space.legal import check_sample, legal_points
 from archsim.explore.space.points import Space
-from archsim.explore.space.rules import broken
 from archsim.explore.space.selection import Box
 from archsim.network import from_graph
+from tsb.study.load import load_study
 
 #: Points per box: its tensors fit the cache (benchmarks/README.md).
 BOX_POINTS = 8192
@@ -39,8 +38,6 @@ BOX_POINTS = 8192
 MANY_POINTS = 10**8
 #: Up to so many combinations are counted exactly before a run.
 _COUNTED = 5_000_000
-#: Points that are resolved one by one, to check the tables.
-_CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -192,8 +189,9 @@ class Job:
                 field="sweep.where",
                 value=self.space.grid.size,
             )
+        if points is None:
+            check_sample(self.space)
         rows, seconds = self._measure()
-        check_against_resolve(self.space, telling_points(self.space, _CHECKED))
         share = self.space.grid.size / max(1, rows.combinations)
         size = len(part_bytes(rows.table, "", 0, {})) if rows.table.num_rows else 0
         return Plan(
@@ -224,13 +222,11 @@ class Job:
             kept = self.space.grid.kept(box, self.space.grid.tables(box))
             if not kept.any():
                 continue
-            base, design, limits = self.space.design(box)
-            for name, mask in broken(design, limits, len(base.table)).items():
-                hit = kept & np.broadcast_to(mask.numpy(), box.shape)
-                forbidden[name] = forbidden.get(name, 0) + int(hit.sum())
-                kept = kept & ~hit
-            points += int(kept.sum())
-        return points, {name: count for name, count in forbidden.items() if count}
+            legal = legal_points(self.space, box, kept)
+            for name, count in legal.forbidden.items():
+                forbidden[name] = forbidden.get(name, 0) + count
+            points += int(legal.kept.sum())
+        return points, forbidden
 
 
 def _table_hashes(table: Any) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,18 +21,21 @@ from torch import Tensor
 
 from archsim.analysis.pareto import non_dominated, points_of
 from archsim.arch.design import DesignBatch
+from archsim.arch.parameters import ParameterTable
+from archsim.arch.rules import broken
 from archsim.config.sweep import Strategy
 from archsim.cost.engine import evaluate
 from archsim.errors import Code, ConfigError
 from archsim.explore.run.goals import Goals
 from archsim.explore.run.refined import Refined, write_refined
-from archsim.explore.run.rows import COUNTS, FEASIBLE, POINT, RESULTS, schema_of
+from archsim.explore.run.rows import FEASIBLE, POINT, schema_of
 from archsim.explore.run.store import Store
 from archsim.explore.run.sweep import Job
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.points import Base, Space
-from archsim.explore.space.rules import Limits, broken
 from archsim.explore.space.selection import Flat
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
 
 if TYPE_CHECKING:
@@ -113,15 +117,16 @@ def check_refinement(space: Space) -> None:
         )
     dials(space)
     goals = Goals.of(space)
+    smooth = [metric.column for metric in shown_in(Place.SWEEP) if not metric.is_whole]
     for own in goals.objectives:
-        if own.column not in RESULTS:
+        if own.column not in smooth:
             raise ConfigError(
                 f"sweep.objectives: {own.column} with strategy gradient; allowed: "
-                f"{', '.join(RESULTS)}",
+                f"{', '.join(smooth)}",
                 code=Code.CONFLICT,
                 field="sweep.objectives",
                 value=own.column,
-                allowed=tuple(RESULTS),
+                allowed=tuple(smooth),
             )
     weights = sweep.strategy.weights
     if weights is not None and len(weights) != len(goals.objectives):
@@ -154,7 +159,7 @@ class Refinement:
         self.space, self.goals = space, Goals.of(space)
         self.dials = dials(space)
         self.flat = Flat(space.grid.digits_of(np.asarray(points)))
-        self.base, self.design, self.limits = space.design(self.flat)
+        self.base, self.design, self.settings = space.design(self.flat)
         self.scales = [_scales(self.base, dial.axis) for dial in self.dials]
         tables = space.grid.tables(self.flat)
         active = space.grid.active(tables)
@@ -171,33 +176,35 @@ class Refinement:
         Args:
             values: ``(points, dials)``, in the units of the columns.
         """
-        design = self._moved(values)
+        design, settings = self._moved(values)
         plan = compile_plan(
             design=design, table=self.base.table, points=self.base.points, merge_alike=True
         )
         cost = evaluate(design=design, plan=plan)
         count = self.flat.shape
-        results = {name: get(cost).double().expand(count) for name, get in RESULTS.items()}
-        results |= {name: get(plan, design).double().expand(count) for name, get in COUNTS.items()}
+        results = {
+            metric.column: metric.in_column(cost, plan).double().expand(count)
+            for metric in shown_in(Place.SWEEP)
+        }
         score = torch.zeros(count, dtype=torch.float64)
         for weight, own in zip(self.weights, self.goals.objectives, strict=True):
             score = score + weight * torch.log(results[own.column])
-        fits = cost.feasible.expand(count) & self._allowed(design, values)
+        fits = cost.feasible.expand(count) & self._allowed(settings, values)
         return _State(score, results, fits)
 
-    def _moved(self, values: Tensor) -> DesignBatch:
-        fields = {}
-        for column, scales in enumerate(self.scales):
-            for name, scale in scales.items():
-                before = getattr(self.design, name)
-                fields[name] = torch.where(self.moves[:, column], values[:, column] * scale, before)
-        return self.design.replace(**fields)
+    def _moved(self, values: Tensor) -> tuple[DesignBatch, ParameterTable]:
+        columns = {}
+        for place, scales in enumerate(self.scales):
+            for path, scale in scales.items():
+                before = self.settings.values[path]
+                columns[path] = torch.where(self.moves[:, place], values[:, place] * scale, before)
+        settings = self.settings.written(columns)
+        return self.design.updated(settings, columns), settings
 
-    def _allowed(self, design: DesignBatch, values: Tensor) -> Tensor:
-        limits: Limits = self.limits
+    def _allowed(self, settings: ParameterTable, values: Tensor) -> Tensor:
         with torch.no_grad():
             fits = torch.ones(self.flat.shape, dtype=torch.bool)
-            for mask in broken(design, limits, len(self.base.table)).values():
+            for mask in broken(settings, layers=len(self.base.table)).values():
                 fits = fits & ~mask
         tables = self.space.grid.tables(self.flat)
         for column, dial in enumerate(self.dials):
@@ -291,22 +298,22 @@ def scores(rows: pd.DataFrame, goals: Goals, strategy: Strategy) -> np.ndarray:
 
 
 def _scales(base: Base, axis: Dimension) -> dict[str, float]:
-    """Return the fields that an axis sets, and what to multiply its value with."""
+    """Return the settings that an axis writes, and what to multiply its value with."""
     values = torch.tensor([float(str(value)) for value in axis.values], dtype=torch.float64)
     found = {}
-    for name, column in base.tables[axis.path].items():
+    numbers = {own.path for own in DesignBatch.parameters().values() if own.is_number}
+    written = [write.columns.items() for write in base.writes if write.axis == axis.path]
+    for path, column in chain.from_iterable(written):
         ratio = column.double() / values
-        if name not in DesignBatch.parameters() or not bool(
-            ((ratio / ratio[0] - 1).abs() < _PROPORTIONAL).all()
-        ):
+        if path not in numbers or not bool(((ratio / ratio[0] - 1).abs() < _PROPORTIONAL).all()):
             raise ConfigError(
-                f"sweep.axes.{axis.path} with strategy gradient: it sets {name}, not in proportion "
+                f"sweep.axes.{axis.path} with strategy gradient: it sets {path}, not in proportion "
                 "to its value; give it as a list of values, which stay as they are",
                 code=Code.CONFLICT,
                 field=f"sweep.axes.{axis.path}",
-                value=name,
+                value=path,
             )
-        found[name] = float(ratio[0])
+        found[path] = float(ratio[0])
     return found
 
 

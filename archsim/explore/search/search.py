@@ -18,13 +18,11 @@ from archsim.explore.run.rows import Rows, accuracy_keys, allowed_points, point_
 from archsim.explore.run.store import Store, part_bytes
 from archsim.explore.run.sweep import Job, News, Plan, Progress
 from archsim.explore.search.proposals import Proposal, Proposer, Record
-from archsim.explore.space.check import check_against_resolve, telling_points
+from archsim.explore.space.legal import check_sample
 from archsim.explore.space.points import Space
 
 #: Trials of a rehearsal, which says how long a search takes.
 _REHEARSED = 50
-#: Points that are resolved one by one, to check the tables.
-_CHECKED = 64
 #: What a part says of proposals that are no points.
 LEFT_OUT = "proposals that sweep.where or the rules of configurations leave out"
 
@@ -73,6 +71,7 @@ def plan_search(job: Job) -> Plan:
     """
     space, strategy = job.space, job.sweep.strategy
     goals = Goals.of(space)
+    check_sample(space)
     count = max(1, min(_REHEARSED, strategy.population, strategy.trials))
     with tempfile.TemporaryDirectory() as folder:
         record = Record.open(None, Path(folder), "rehearsal", goals.maximise, resume=False)
@@ -83,7 +82,6 @@ def plan_search(job: Job) -> Plan:
             search.learn(found)
             seconds = time.perf_counter() - begin
     size = len(part_bytes(found.rows.table, "", 0, {}))
-    check_against_resolve(space, telling_points(space, _CHECKED))
     generations = -(-strategy.trials // strategy.population)
     return Plan(
         combinations=space.grid.size,

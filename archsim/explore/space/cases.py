@@ -13,6 +13,7 @@ import numpy as np
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sweep import Scalar
+from archsim.device import CellSpec
 from archsim.errors import ConfigError
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.identity import identity_hash
@@ -28,6 +29,7 @@ PATHS = (
     "design",
     "chip.precision.bits_per_cell",
     "chip.precision.weight_bits",
+    "chip.precision.encoding",
     "chip.programming.policy",
     "chip.hierarchy.linear_copies",
     "tsb",
@@ -56,6 +58,8 @@ class Case:
         device: preset or file.
         weight_bits: M.
         bits_per_cell: K.
+        encoding: how the accuracy takes weights to lie on cells.
+        chip_encoding: how the chip stores them, which its cost is of.
         sigma: of one pulse, relative to the range of conductance.
         policy: what is write-verified: none, tsb or all.
         block: channels and depth of the shared block, and where it is put; None without a block.
@@ -65,6 +69,8 @@ class Case:
     device: str
     weight_bits: int
     bits_per_cell: int
+    encoding: str
+    chip_encoding: str
     sigma: float
     policy: str
     block: tuple[int, int, str] | None
@@ -100,14 +106,17 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
             "fidelity = accuracy: averaged copies are for methods of studies; allowed: 1"
         )
     network = str(settings.get("network", space.sweep.network))
-    device, tsb = resolved.device, resolved.tsb
-    _check_device(resolved.chip.device, device)
+    tsb = resolved.tsb
+    _check_device(resolved.chip.device, resolved.device)
+    spec = CellSpec.of_chip(resolved)
     return Case(
         network=network if ":" in network else graph.name,
         device=resolved.chip.device,
-        weight_bits=resolved.chip.precision.weight_bits,
-        bits_per_cell=resolved.chip.precision.bits_per_cell,
-        sigma=float(f"{device.of_range(device.sigma):.6g}"),
+        weight_bits=spec.weight_format.weight_bits,
+        bits_per_cell=spec.weight_format.bits_per_cell,
+        encoding=spec.encoding,
+        chip_encoding=spec.stored_encoding,
+        sigma=spec.sigma_of_range,
         policy="tsb" if policy == "tsb" and design != "none" else policy.replace("tsb", "none"),
         block=None if design == "none" else (tsb.channels, tsb.depth, tsb.insertion),
     )

@@ -1,14 +1,13 @@
-"""From the digits of a box of points to designs, and from designs to their rows.
+"""From the digits of a box of points to their settings, and from settings to designs.
 
 Settings that change layers or technology are resolved for each of their combinations. All others
-are resolved once per value: what a value changes in the design is a table along its own axis, and
-a box of points is the outer product of such tables. The engine broadcasts: what depends on two of
-eight axes is worked out for the pairs of their values only.
+are written into the table of parameters (writes.py), each along its own axis, and a box of points
+is the outer product of what is written. The engine broadcasts: what depends on two of eight axes is
+computed for the pairs of their values only.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,19 +18,23 @@ import torch
 import yaml
 from torch import Tensor
 
-from archsim.arch.design import POLICIES, DesignBatch, quantity_at
-from archsim.config.resolve import Resolved, resolve, tsb_preset_for
+from archsim.arch.design import DesignBatch, quantity_at
+from archsim.arch.parameters import ParameterTable
+from archsim.arch.rules import table_of
+from archsim.arch.technology import Technology
+from archsim.config.resolve import Resolved, load_documents, tsb_preset_for, unchecked
+from archsim.config.rules import check
 from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import ConfigError
 from archsim.explore.space.axes import Dimension, Grid, grid_of
-from archsim.explore.space.rules import Limits
 from archsim.explore.space.selection import Selection
+from archsim.explore.space.values import forbidden_values
+from archsim.explore.space.writes import Loaded, Settings, Write, pruned, writes_of
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.insertion import InsertionPoint
 
 #: Settings that are arguments of :func:`archsim.config.resolve.resolve`.
 _FILES = ("chip", "technology", "device", "tsb")
-Settings = dict[str, Scalar]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +45,19 @@ class Base:
         graph: the network.
         table: its layers.
         points: places of the shared block.
-        resolved: configuration.
-        design: of that configuration, shape ``()``.
-        limits: of that configuration.
-        tables: what each value of every other axis changes, by axis path and field:
-            ``(values,)`` tensors.
+        resolved: configuration; where it is allowed with some values of other axes only, with such.
+        start: settings of the configuration as it is, shape ``()``, allowed or not.
+        design: of these settings.
+        writes: what the values of every other axis write into them, in order of writing.
     """
 
     graph: LayerGraph
     table: LayerTable
     points: tuple[InsertionPoint, ...]
     resolved: Resolved
+    start: ParameterTable
     design: DesignBatch
-    limits: Limits
-    tables: dict[str, dict[str, Tensor]]
+    writes: tuple[Write, ...]
 
 
 @lru_cache(maxsize=16)
@@ -119,6 +121,34 @@ class Space:
                     del found[name]
         return found
 
+    def graph(self, settings: Mapping[str, Scalar]) -> LayerGraph:
+        """Return the network of settings.
+
+        Args:
+            settings: by path.
+
+        Raises:
+            NetworkError: it cannot be found or traced.
+        """
+        shape = None if self.sweep.input_shape is None else tuple(self.sweep.input_shape)
+        return load_graph(str(settings.get("network", self.sweep.network)), shape)
+
+    def load(self, settings: Mapping[str, Scalar]) -> Loaded:
+        """Resolve settings on top of the sweep's base, and ask no rules.
+
+        Args:
+            settings: by path.
+
+        Raises:
+            ArchsimError: a file that is not there, or a value that its setting may not have.
+        """
+        sweep = self.sweep
+        files: dict[str, Any] = {name: settings.get(name, getattr(sweep, name)) for name in _FILES}
+        files["tsb"] = files["tsb"] or tsb_preset_for(self.graph(settings).name)
+        dotted = [f"{path}={yaml_text(value)}" for path, value in settings.items() if "." in path]
+        documents = load_documents(**files, overrides=[*sweep.settings, *dotted])
+        return Loaded(documents, unchecked(documents))
+
     def resolve(self, settings: Mapping[str, Scalar]) -> tuple[Resolved, str, LayerGraph]:
         """Resolve settings on top of the sweep's base: configuration, placement and network.
 
@@ -128,14 +158,9 @@ class Space:
         Raises:
             ArchsimError: what no configuration allows.
         """
-        sweep = self.sweep
-        shape = None if sweep.input_shape is None else tuple(sweep.input_shape)
-        graph = load_graph(str(settings.get("network", sweep.network)), shape)
-        files: dict[str, Any] = {name: settings.get(name, getattr(sweep, name)) for name in _FILES}
-        files["tsb"] = files["tsb"] or tsb_preset_for(graph.name)
-        dotted = [f"{path}={yaml_text(value)}" for path, value in settings.items() if "." in path]
-        resolved = resolve(**files, overrides=[*sweep.settings, *dotted])
-        return resolved, str(settings.get("design", sweep.design)), graph
+        resolved = self.load(settings).resolved
+        check(resolved)
+        return resolved, str(settings.get("design", self.sweep.design)), self.graph(settings)
 
     def base(self, digits: tuple[int, ...]) -> Base:
         """Return what a combination of the outer axes resolves to; worked out once.
@@ -150,178 +175,142 @@ class Space:
             self._bases[digits] = self._make_base(digits)
         return self._bases[digits]
 
-    def design(self, box: Selection) -> tuple[Base, DesignBatch, Limits]:
-        """Return the designs of a box: every field has the full number of axes, broadcastable.
+    def design(self, box: Selection) -> tuple[Base, DesignBatch, ParameterTable]:
+        """Return designs and settings of a box: their fields have the full number of axes.
 
         Args:
             box: one value of every outer axis.
         """
-        axes = self.grid.axes
-        digits = tuple(
-            int(box.index(place).flat[0]) for place, axis in enumerate(axes) if axis.is_outer
-        )
-        base = self.base(digits)
-        active = self.grid.active(self.grid.tables(box))
-        places = {axis.path: place for place, axis in enumerate(axes)}
-        fields: dict[str, Tensor] = {}
-        for path, table in base.tables.items():
-            index = torch.from_numpy(box.index(places[path]))
-            for name, values in table.items():
+        base = self.base(self._outer_digits(box))
+        active = self._active(box)
+        columns: dict[str, Tensor] = {}
+        for write in base.writes:
+            index = self._index(box, write.axis)
+            for path, values in write.columns.items():
                 column = values[index]
-                if path in active:
-                    before = fields.get(name, _field(base, name))
-                    column = torch.where(torch.from_numpy(active[path]), column, before)
-                fields[name] = column
-        return base, *finished(base, fields)
+                if write.axis in active:
+                    before = columns.get(path, base.start.values[path])
+                    column = torch.where(active[write.axis], column, before)
+                columns[path] = column
+        table = base.start.written(columns)
+        return base, base.design.updated(table, columns), table
+
+    def out_of_reach(self, box: Selection) -> dict[str, Tensor]:
+        """Return, by path, where a setting cannot be said: inside a block that is null there.
+
+        Or because it has another unit there, or none. Settings that can be said everywhere are left
+        out.
+
+        Args:
+            box: one value of every outer axis.
+        """
+        base = self.base(self._outer_digits(box))
+        varied = {path for write in base.writes for path in write.reach}
+        asked = [write for write in base.writes if write.path in varied]
+        if not asked:
+            return {}
+        active, always = self._active(box), torch.tensor(True)
+        found = {}
+        for write in asked:
+            reach = torch.tensor(write.at_base)
+            for other in base.writes:
+                if write.path in other.reach:
+                    column = other.reach[write.path][self._index(box, other.axis)]
+                    reach = torch.where(active.get(other.axis, always), column, reach)
+            missing = reach < write.needs[self._index(box, write.axis)]
+            found[write.path] = missing & active.get(write.axis, always)
+        return {path: mask for path, mask in found.items() if bool(mask.any())}
+
+    def _outer_digits(self, box: Selection) -> tuple[int, ...]:
+        axes = enumerate(self.grid.axes)
+        return tuple(int(box.index(place).flat[0]) for place, axis in axes if axis.is_outer)
+
+    def _active(self, box: Selection) -> dict[str, Tensor]:
+        active = self.grid.active(self.grid.tables(box))
+        return {path: torch.from_numpy(mask) for path, mask in active.items()}
+
+    def _index(self, box: Selection, path: str) -> Tensor:
+        (place,) = (place for place, axis in enumerate(self.grid.axes) if axis.path == path)
+        return torch.from_numpy(box.index(place))
 
     def _make_base(self, digits: tuple[int, ...]) -> Base:
         outer: Settings = {}
         for axis, digit in zip(self.outer, digits, strict=True):
             outer |= dict.fromkeys(axis.members, axis.values[digit])
-        found, helpers = self._allowed(outer, ())
-        resolved, design, graph = found
-        base = _design_of(resolved, design)
-        # An axis that sets a field by its own path comes after those that set it otherwise.
-        owners = _owners()
-        ordered = sorted(self.inner, key=lambda axis: axis.path in owners)
-        tables = {axis.path: self._table(axis, {**outer, **helpers}, base) for axis in ordered}
-        _exact_paths_win(tables, {axis.path for axis in self.inner if axis.when is None})
-        insertion = resolved.tsb.insertion
+        loaded, allowed, helper = self._allowed(outer)
+        helped = {**outer, **_settings_of(helper)}
+        settings = outer
+        if loaded is None:  # there is no configuration at all without a value of another axis
+            loaded, settings = allowed, helped
+        design, graph = str(self.sweep.design), self.graph(outer)
+        start = table_of(loaded.resolved, design)
+        writes = writes_of(self.inner, load=self.load, settings=settings, base=loaded, start=start)
+        self._refuse_values(helped, helper, writes, start)
+        has_block, insertion = self._has_block(design), allowed.resolved.tsb.insertion
         return Base(
             graph=graph,
             table=from_graph(graph),
-            points=tuple(graph.insertion_points(insertion)) if self._has_block(design) else (),
-            resolved=resolved,
-            design=base[0],
-            limits=base[1],
-            tables=tables,
+            points=tuple(graph.insertion_points(insertion)) if has_block else (),
+            resolved=allowed.resolved,
+            start=start,
+            design=DesignBatch.of(start, Technology.from_file(loaded.resolved.technology)),
+            writes=pruned(writes, start, {axis.path for axis in self.inner if axis.when is None}),
         )
 
     def _has_block(self, design: str) -> bool:
         placements = [axis.values for axis in self.inner if "design" in axis.members]
         return any(value != "none" for value in (placements[0] if placements else (design,)))
 
-    def _allowed(
-        self, settings: Settings, own: tuple[str, ...]
-    ) -> tuple[tuple[Resolved, str, LayerGraph], Settings]:
-        """Resolve settings, with a value of another axis where they need one; return both.
+    def _allowed(self, settings: Settings) -> tuple[Loaded | None, Loaded, _Value | None]:
+        """Return what settings resolve to, and what is allowed, with which value of another axis.
 
         Whether a value goes with the base's values of other settings is not the question here: the
         combinations that are not allowed are left out point by point.
+
+        Raises:
+            ConfigError: not allowed with any one value of another axis.
         """
+        loaded = None
         try:
-            return self.resolve(settings), {}
+            loaded = self.load(settings)
+            check(loaded.resolved)
+            return loaded, loaded, None
         except ConfigError as error:
             first = error
         for axis in self.inner:
-            if axis.path in own:
-                continue
-            for value in axis.values:
-                helpers: Settings = dict.fromkeys(axis.members, value)
+            if loaded is None and axis.when is not None:
+                continue  # not every point has a value of it
+            for place in range(len(axis)):
                 try:
-                    return self.resolve({**settings, **helpers}), helpers
+                    helped = self.load({**settings, **_settings_of((axis, place))})
+                    check(helped.resolved)
                 except ConfigError:
                     continue
+                return loaded, helped, (axis, place)
         raise first
 
-    def _table(
-        self, axis: Dimension, start: Settings, base: tuple[DesignBatch, Limits]
-    ) -> dict[str, Tensor]:
-        """Return the fields that an axis changes, with one entry per value."""
-        rows = [
-            self._changed(axis, {**start, **dict.fromkeys(axis.members, value)}, start, base)
-            for value in axis.values
-        ]
-        found = {}
-        for name in (*DesignBatch.parameters(), *_LIMITS):
-            before = _get(*base, name)
-            column = torch.stack([row.get(name, before) for row in rows])
-            if bool((column != before).any()):
-                found[name] = column
-        if not found and len(axis) > 1 and axis.path not in ("device", "chip.device", "tsb"):
-            raise ConfigError(
-                f"sweep.axes.{axis.path}: changes nothing that a cost depends on; leave it out"
-            )
-        return found
-
-    def _changed(
+    def _refuse_values(
         self,
-        axis: Dimension,
         settings: Settings,
-        start: Settings,
-        base: tuple[DesignBatch, Limits],
-    ) -> dict[str, Tensor]:
-        """Return the fields that one value changes.
-
-        Where it needs a value of another axis, what that one changes is taken out again: both
-        sides of the comparison have it.
-        """
-        (resolved, design, _), helpers = self._allowed(settings, axis.members)
-        own = _design_of(resolved, design)
-        other, left_out = base, set[str]()
-        if helpers:
-            try:
-                resolved, design, _ = self.resolve({**start, **helpers})
-                other = _design_of(resolved, design)
-            except ConfigError:
-                left_out = {name for path, name in _owners().items() if path in helpers}
-        return {
-            name: _get(*own, name)
-            for name in (*DesignBatch.parameters(), *_LIMITS)
-            if name not in left_out and bool(_get(*own, name) != _get(*other, name))
-        }
+        helper: _Value | None,
+        writes: tuple[Write, ...],
+        start: ParameterTable,
+    ) -> None:
+        """Refuse a value of an axis that no value of one other axis makes legal."""
+        always = {} if helper is None else {helper[0].path: helper[1]}
+        for value in forbidden_values(self.inner, writes, start, always):
+            self.resolve({**settings, **_settings_of(value)})  # says which rule
 
 
-_LIMITS = tuple(entry.name for entry in dataclasses.fields(Limits))
+#: An axis, and the place of one of its values.
+_Value = tuple[Dimension, int]
 
 
-def _get(batch: DesignBatch, limits: Limits, name: str) -> Tensor:
-    value: Tensor = getattr(limits if name in _LIMITS else batch, name)
-    return value
-
-
-def _field(base: Base, name: str) -> Tensor:
-    return _get(base.design, base.limits, name)
-
-
-def _design_of(resolved: Resolved, design: str) -> tuple[DesignBatch, Limits]:
-    """Return a design with the write policy that is asked for, also if its cells need no verify."""
-    batch = DesignBatch.from_resolved(resolved, design)
-    policy = POLICIES.index(resolved.chip.programming.policy)
-    return batch.replace(write_policy=policy), Limits.of(resolved)
-
-
-def finished(base: Base, fields: dict[str, Tensor]) -> tuple[DesignBatch, Limits]:
-    """Return designs and limits with fields replaced.
-
-    Args:
-        base: of the designs.
-        fields: that axes set, of the designs and of the limits.
-    """
-    limits = dataclasses.replace(
-        base.limits, **{name: fields.pop(name) for name in _LIMITS if name in fields}
-    )
-    design = base.design.replace(**fields)
-    none = torch.full_like(design.write_policy, POLICIES.index("none"))
-    return design.replace(
-        write_policy=torch.where(limits.can_verify, design.write_policy, none)
-    ), limits
-
-
-@lru_cache(maxsize=1)
-def _owners() -> dict[str, str]:
-    """Return the field that each path sets by itself."""
-    return {own.path: name for name, own in DesignBatch.parameters().items()} | Limits.paths()
-
-
-def _exact_paths_win(tables: dict[str, dict[str, Tensor]], always: set[str]) -> None:
-    """A field that an axis always sets by its own path is not set by another one (``device``)."""
-    owners = _owners()
-    for path, fields in tables.items():
-        for other in always & set(tables):
-            name = owners.get(other)
-            if other != path and name in fields and name is not None:
-                del fields[name]
+def _settings_of(value: _Value | None) -> Settings:
+    if value is None:
+        return {}
+    axis, place = value
+    return dict.fromkeys(axis.members, axis.values[place])
 
 
 def _one(value: Scalar) -> np.ndarray:

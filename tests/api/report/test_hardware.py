@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from archsim.api.report.hardware import hardware_of, map_command
+from archsim.config.resolve import resolve
 from archsim.config.study import Study
+from tsb.correction import CORRECTIONS
+from tsb.correction.options import options_of
 
 STUDY: dict[str, Any] = {
     "name": "small",
@@ -54,15 +57,52 @@ STUDY: dict[str, Any] = {
 def test_settings_of_methods(method, expected):
     study = Study.model_validate({**STUDY, "methods": [{"name": "it", **method}]})
     found = hardware_of(study, study.methods[0], 0.2)
-    assert set(expected) <= set(found.overrides or ())
+    assert set(expected) <= set(map(str, found.overrides or ()))
+
+
+def hardware(method: dict[str, Any], **changes: Any):
+    study = Study.model_validate({**STUDY, **changes, "methods": [{"name": "it", **method}]})
+    return hardware_of(study, study.methods[0], study.sigma[0])
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("name", list(CORRECTIONS))
+def test_every_correction_has_a_price_or_says_why_not(name, verify):
+    """Settings that the chip takes, and none of them free: they differ, or a note says why."""
+    options = options_of(CORRECTIONS[name]).values()
+    given = ",".join(f"{each.name}={each.example}" for each in options if each.is_required)
+    found = hardware({"corrections": f"{name}:{given}", "verify": verify})
+    plain = hardware({})
+    if found.overrides is None:
+        assert found.notes[0].startswith(name)
+        return
+    assert resolve(device="rram", overrides=found.overrides)
+    assert found.overrides != plain.overrides or found.notes
+
+
+@pytest.mark.parametrize("corrections", ["own-blocks+tsb", "low-rank+biases", "last-layers:5"])
+@pytest.mark.parametrize("verify", [True, False])
+def test_what_cannot_be_priced_is_not_free(corrections, verify):
+    found = hardware({"corrections": corrections, "verify": verify})
+    assert found.overrides is None
+    assert found.notes
+
+
+def test_numbers_travel_as_they_are():
+    """0.1 of the range of a device with another reference, to the last bit."""
+    found = hardware({}, device="stt-mram", bits_per_cell=1, sigma=[0.1])
+    sigma = next(each.value for each in found.overrides if each.path == "device.sigma")
+    device = resolve(device="stt-mram", overrides=found.overrides).device
+    assert sigma == 0.1 / device.range_factor
+    assert device.sigma.si == sigma
 
 
 def test_a_spread_of_the_maximum_is_converted():
     """stt-mram says its spread relative to the maximum; a study relative to the range."""
     study = Study.model_validate({**STUDY, "device": "stt-mram", "bits_per_cell": 1})
     overrides = hardware_of(study, study.methods[0], 0.2).overrides or ()
-    own = next(text for text in overrides if text.startswith("device.sigma="))
-    assert float(own.removeprefix("device.sigma=")) < 0.19
+    sigma = next(each.value for each in overrides if each.path == "device.sigma")
+    assert sigma < 0.19
 
 
 def test_command_of_a_method_maps_it():

@@ -13,10 +13,12 @@ from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Sweep
 from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError, DataError
-from archsim.explore.run.rows import RESULTS, point_rows
+from archsim.explore.run.rows import point_rows
 from archsim.explore.run.sweep import Job, open_store, run_exhaustive
 from archsim.explore.search.gradient import Refinement, check_refinement, dials, refine
 from archsim.explore.space.points import Space
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
 from tests.refusals import refused
 
@@ -87,11 +89,10 @@ def test_a_refined_point_costs_what_the_engine_says_of_its_settings(refined):
         resolved, design, _ = space.resolve(settings)
         base = space.base(())
         one = DesignBatch.from_resolved(resolved, design)
-        cost = evaluate(
-            design=one, plan=compile_plan(design=one, table=base.table, points=base.points)
-        )
-        for name, get in RESULTS.items():
-            expected = float(get(cost))
+        plan = compile_plan(design=one, table=base.table, points=base.points)
+        cost = evaluate(design=one, plan=plan)
+        for metric in shown_in(Place.SWEEP):
+            name, expected = metric.column, float(metric.in_column(cost, plan))
             assert rows.loc[own["point"], name] == pytest.approx(expected, rel=1e-9, abs=0), name
         command = refined.map_command(own["point"])
         assert f"device.r_on={own['settings.device.r_on']}" in command

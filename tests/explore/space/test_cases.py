@@ -266,7 +266,7 @@ def test_accuracies_of_other_images_are_refused(monkeypatch, tmp_path):
     result = work.folder / "methods" / "any" / "result.json"
     result.parent.mkdir(parents=True)
     result.write_text('{"settings": {"data_hash": {"test": "0123"}}}')
-    monkeypatch.setattr(accuracy, "method_rows", lambda study, folder: [{}] * len(study.seeds))
+    monkeypatch.setattr(accuracy, "seed_results", lambda study, folder: [{}] * len(study.seeds))
     monkeypatch.setattr(accuracy, "dataset_of", lambda study, root: DATA)
     with pytest.raises(ConfigError, match=r"other images .*data_hash\.test: \"0123\" there"):
         plan_cases(Space(sweep()), cache=tmp_path, data_root=str(tmp_path), max_minutes=0.0)

@@ -9,70 +9,22 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from archsim.api.map import map_network
-from archsim.arch.design import DesignBatch
+from archsim.config.rules import RULES
 from archsim.errors import ConfigError
 from archsim.explore.query.result import map_command
-from archsim.explore.run.rows import RESULTS, box_rows
+from archsim.explore.run.rows import box_rows
 from archsim.explore.run.sweep import Job
-from archsim.explore.space.check import check_against_resolve, differences, telling_points
 from archsim.explore.space.points import Space
-from archsim.explore.space.rules import LAST_LAYERS, broken
 from archsim.explore.space.selection import Box
 from archsim.results.mapped import MapResult
-from tests.explore.sweeps import MIXED, run_cli, space_of, sweep_of
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from tests.explore.space.pair_check import box_of, telling_points
+from tests.explore.sweeps import MIXED, SPACES, run_cli, space_of, sweep_of
 
-SPACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "mixed": (MIXED, {}),
-    "networks": (
-        {
-            "network": ["lenet3", "vgg8"],
-            "design": ["none", "common", "separate"],
-            "tsb": ["paper", "paper-lenet3"],
-            "chip.hierarchy.duplication": ["none", "balance"],
-            "chip.precision.bits_per_cell": [1, 2, 4],
-        },
-        {"set": ["chip.adc.kind=sar"]},
-    ),
-    "devices": (
-        {
-            "chip": ["rram-22nm", "neurosim-v1.4"],
-            "device": ["sram", "rram", "stt-mram", "pcm", "fefet2"],
-            "chip.programming.policy": ["none", "tsb", "all"],
-            "chip.precision.bits_per_cell": [1, 2],
-            "device.sigma": {"values": [0.05, 0.2], "when": "device == rram"},
-        },
-        {"design": "common"},
-    ),
-    "too small": (
-        {
-            "chip.off_chip.when_full": ["refuse", "reload", "multi-chip"],
-            "chip.hierarchy.max_tiles": [1, 3, 1000],
-            "chip.crossbar.rows": [32, 128],
-            "chip.crossbar.cols": {"same_as": "chip.crossbar.rows"},
-            "chip.crossbar.mux_ratio": {"from": 4, "to": 16, "factor": 2},
-        },
-        {},
-    ),
-    "numbers": (
-        {
-            "device.r_on": {"from": 20, "to": 200, "points": 5, "scale": "log"},
-            "device.r_off": [1700, 3000.5],
-            "device.sigma": [0, 0.1, 1e-7],
-            "chip.calibration.adc_energy": [0.5, 1.0],
-            "chip.timing.pipeline": [True, False],
-            "chip.programming.policy": ["none", "all"],
-        },
-        {},
-    ),
-}
-
-
-def box_of(space: Space, point: int) -> Box:
-    return Box(tuple(slice(digit, digit + 1) for digit in space.grid.digits(point)))
+RESULTS = tuple(metric.column for metric in shown_in(Place.SWEEP))
 
 
 def some_points(space: Space, count: int) -> list[int]:
@@ -115,11 +67,12 @@ def test_rows_are_those_of_map(name: str) -> None:
         if not result.feasible:
             violated = [own.name for own in result.cost.constraints if bool(own.violated)]
             assert row["infeasible_because"] == violated[0]
-            assert [row[column] for column in RESULTS] == [None] * len(RESULTS)
+            assert {row[column] for column in RESULTS} == {None}
             continue
         assert row["infeasible_because"] is None
-        for column, get in RESULTS.items():
-            assert row[column] == pytest.approx(float(get(result.cost)), rel=1e-12, abs=0), column
+        for metric in shown_in(Place.SWEEP):
+            value = metric.from_column(row[metric.column])
+            assert value == pytest.approx(result.totals[metric.key], rel=1e-12, abs=0), metric.key
         assert row["tiles"] == result.totals["tiles"]
         assert row["subarrays_used"] == result.totals["subarrays_used"]
     assert checked >= 4
@@ -165,73 +118,8 @@ def _null(space: Space, point: int) -> dict[str, str]:
     return {path: "null" for path, value in space.settings(point).items() if value is None}
 
 
-#: Values that go together in part only: with each other, with the base, or with nothing.
-POOL: dict[str, list[Any]] = {
-    "device": ["rram", "sram", "stt-mram", "rram4", "pcm", "fefet6"],
-    "chip.precision.bits_per_cell": [1, 2, 3, 4],
-    "chip.precision.weight_bits": [4, 6, 8],
-    "chip.precision.pad_top_slice": [False, True],
-    "chip.precision.encoding": ["offset", "differential"],
-    "chip.crossbar.cols": [8, 16, 20, 96, 128],
-    "chip.crossbar.mux_ratio": [3, 5, 8, 16],
-    "chip.adc.model": ["circuit", "isaac"],
-    "chip.adc.bits": [4, 5, 8],
-    "chip.programming.policy": ["none", "all", "tsb"],
-    "device.max_bits_per_cell": [1, 2, 4],
-    "device.sigma": [0.05, 0.4, 0.9],
-    "device.stuck_on_rate": [0.1, 0.6],
-    "device.stuck_off_rate": [0.3, 0.5],
-    "device.spread_reference": ["range", "maximum"],
-}
-
-
-@st.composite
-def pooled(draw: st.DrawFn) -> tuple[dict[str, list[Any]], str, list[str]]:
-    """A few axes with a few values each, a device and settings of the base."""
-    paths = draw(st.lists(st.sampled_from(list(POOL)), min_size=1, max_size=4, unique=True))
-    axes = {
-        path: draw(st.lists(st.sampled_from(POOL[path]), min_size=1, max_size=3, unique=True))
-        for path in paths
-    }
-    device = draw(st.sampled_from(POOL["device"][:4]))
-    bits = draw(st.sampled_from([1, 2]))
-    return axes, device, [f"chip.precision.bits_per_cell={bits}"]
-
-
-def resolves(space: Space, point: int) -> DesignBatch | None:
-    try:
-        resolved, design, _ = space.resolve(space.settings(point))
-        return DesignBatch.from_resolved(resolved, design)
-    except ConfigError:
-        return None
-
-
-@pytest.mark.slow
-@given(pooled())
-@settings(max_examples=60)
-def test_a_combination_is_left_out_exactly_if_no_configuration_allows_it(
-    drawn: tuple[dict[str, list[Any]], str, list[str]],
-) -> None:
-    axes, device, base_settings = drawn
-    space = space_of(axes, device=device, set=base_settings)
-    alone = {point: resolves(space, point) for point in range(space.grid.size)}
-    base, refused = None, ""
-    try:
-        base = space.base(())
-    except ConfigError as error:
-        refused = str(error)
-    if base is None:
-        # As a whole: an axis without effect, or some value of some axis is allowed nowhere.
-        allowed = [space.grid.digits(point) for point, one in alone.items() if one is not None]
-        seen = [len(set(values)) for values in zip(*allowed, strict=True)]
-        assert "changes nothing" in refused or seen != list(space.grid.shape), refused
-        return
-    for point, one in alone.items():
-        _, design, limits = space.design(box_of(space, point))
-        wrong = broken(design, limits, len(base.table))
-        assert (one is None) == bool(wrong), (space.settings(point), wrong)
-        if one is not None:
-            assert differences(one, design) == [], space.settings(point)
+#: Name of the rule about more last layers than a network has.
+LAST_LAYERS = RULES[-1].name
 
 
 def test_more_last_layers_than_there_are() -> None:
@@ -269,33 +157,6 @@ def test_there_is_no_point_beyond_the_last() -> None:
     for point in (-1, 2):
         with pytest.raises(ConfigError, match=f"point {point}; allowed: 0 to 1"):
             map_command(space, point)
-
-
-def test_axes_that_act_on_each_other_are_refused() -> None:
-    # A device without a noise of its own for verify reads takes that of any read.
-    sweep = sweep_of({"device": ["rram", "pcm"], "device.read_noise_sigma": [0.01, 0.05]})
-    with pytest.raises(ConfigError, match=r"act on each other: verify_noise depends on more"):
-        Job(sweep).plan()
-
-
-def test_a_value_that_a_device_does_not_have_is_refused() -> None:
-    axes: dict[str, Any] = {"device": ["rram", "sram"], "device.write_verify.max_pulses": [5, 10]}
-    keys: dict[str, Any] = {"set": ["chip.precision.bits_per_cell=1"]}
-    with pytest.raises(ConfigError, match=r"(?s)write_verify is null.*condition \(when\)"):
-        Job(sweep_of(axes, **keys)).plan()
-    axes["device.write_verify.max_pulses"] = {"values": [5, 10], "when": "device != sram"}
-    assert Job(sweep_of(axes, **keys)).plan().points == 3
-
-
-def test_a_table_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = space_of(MIXED)
-    points = telling_points(space, 64)
-    check_against_resolve(space, points)
-    tables = space.base((1,)).tables
-    tables["chip.adc.bits"]["rows"] = torch.tensor([64.0, 64.0, 65.0], dtype=torch.float64)
-    monkeypatch.setattr(Space, "base", lambda self, digits: space._bases[(1,)])
-    with pytest.raises(ConfigError, match="act on each other"):
-        check_against_resolve(space, points)
 
 
 def test_telling_points_have_each_pair_of_values() -> None:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from archsim.errors import DataError
-from archsim.results.size_curves import COSTS, CurvePoint, SizeCurves
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.size_curves import CurvePoint, SizeCurves
 from reports.figures.size_curves import collect_size_curves, draw_size_curves
 from reports.page.curves import curves_data, curves_table
 from tests.refusals import tells
@@ -23,7 +25,7 @@ def point(number: int, design: str, channels: int | None, bits: int) -> CurvePoi
         accuracy=90.0 + number,
         low=89.0 + number,
         high=None if number == 0 else 91.0 + number,
-        values=dict.fromkeys(COSTS, 1.0 + number),
+        values=dict.fromkeys((own.key for own in shown_in(Place.CURVES)), 1.0 + number),
         command=f"archsim map {number}",
     )
 

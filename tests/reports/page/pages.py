@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from archsim.api.map import map_network
 from archsim.results.mapped import MapResult
-from archsim.results.report import ACCURACY, JointDesign, JointResult
-from archsim.results.size_curves import COSTS, CurvePoint, SizeCurves
+from archsim.results.method_row import MethodRow
+from archsim.results.metric import Place
+from archsim.results.metrics import shown_in
+from archsim.results.report import JointDesign, JointResult
+from archsim.results.size_curves import CurvePoint, SizeCurves
 from reports.page import PageContent, PageFigure, collect
 
 #: What nobody should call a method, and what somebody will.
@@ -21,13 +25,12 @@ def mapped(design: str, *overrides: str) -> MapResult:
     return map_network("lenet3", design=design, overrides=list(overrides))
 
 
-def measured(accuracy: float | None, **changes: object) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(ACCURACY)
+def measured(method: str, sigma: float, accuracy: float | None, **changes: object) -> MethodRow:
+    row: dict[str, Any] = {"ideal_accuracy": 0.98, "chips": 8, "runs": 10, "seeds": 1}
+    row |= {"images": 1000, "written_weights": 25, "tune_seconds": 1.5, "chosen": method == "TSB"}
     if accuracy is not None:
         row |= {"accuracy": accuracy, "ci95_low": accuracy - 0.004, "ci95_high": accuracy + 0.006}
-    row |= {"ideal_accuracy": 0.98, "chips": 8, "runs": 10, "seeds": 1, "images": 1000}
-    row |= {"written_weights": 25, "tune_seconds": 1.5}
-    return row | changes
+    return MethodRow(method=method, sigma=sigma, **(row | changes))
 
 
 def design(
@@ -42,11 +45,10 @@ def design(
     return JointDesign(
         method=method,
         sigma=sigma,
-        design=place,
-        measured=measured(accuracy, **changes),
+        placement=place,
+        measured=measured(method, sigma, accuracy, **changes),
         mapped=hardware,
         base=method == "plain",
-        chosen=method == "TSB",
         notes=notes,
     )
 
@@ -81,7 +83,7 @@ def curves() -> SizeCurves:
             accuracy=90.5 + number,
             low=90.0 + number,
             high=None,
-            values=dict.fromkeys(COSTS, 1.0 + number),
+            values=dict.fromkeys((own.key for own in shown_in(Place.CURVES)), 1.0 + number),
             command=HOSTILE,
         )
         for number, (place, channels, bits) in enumerate(sizes)

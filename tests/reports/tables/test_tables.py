@@ -9,7 +9,9 @@ import pytest
 from archsim.api.compare import compare
 from archsim.api.map import map_network
 from archsim.results.compared import CompareResult
-from archsim.results.mapped import TOTAL_NAMES, MapResult
+from archsim.results.mapped import MapResult
+from archsim.results.metric import Place
+from archsim.results.metrics import all_metrics, shown_in
 from reports.tables import compare as compare_tables
 from reports.tables.assumptions import assumptions
 from reports.tables.mapped import breakdown, heading, layer_overview, shortages, totals
@@ -92,7 +94,7 @@ def test_every_total_has_a_label(mapped: MapResult) -> None:
     keys = [row["key"] for group in totals(mapped) for row in group.records()]
     # One chip that is written once needs no mention.
     hidden = {"chips", "loads_per_image"}
-    assert sorted(str(key) for key in keys) == sorted(set(TOTAL_NAMES) - hidden)
+    assert sorted(str(key) for key in keys) == sorted({own.key for own in all_metrics()} - hidden)
     spread = map_network(
         "lenet3",
         overrides=["chip.hierarchy.max_tiles=1", "chip.off_chip.when_full=multi-chip"],
@@ -233,7 +235,7 @@ def test_comparison_holds_absolute_and_relative_values(compared: CompareResult) 
     assert [r["design"] for r in (base, common, separate)] == [
         "base", "(C) common", "(S) separate",
     ]  # fmt: skip
-    for key in compare_tables.COMPARED:
+    for key in (own.key for own in shown_in(Place.COMPARE)):
         assert base[f"{key}_ratio"] == 1
         ratio = float(common[key] or 0) / float(base[key] or 0)
         assert common[f"{key}_ratio"] == pytest.approx(ratio)

@@ -9,10 +9,11 @@ from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.device import ENCODINGS, WeightFormat, drift_factor, program_weights
 from archsim.errors import ConfigError
+from tests.cell_models import cell_model
 from tests.designs import near
 from tests.refusals import refused
 from tsb.cells.read_out import ReadOut, drifts
-from tsb.cells.weight_cells import CellModel, weight_cells
+from tsb.cells.weight_cells import weight_cells
 from tsb.write_verify.selective import verify_all
 
 WEIGHTS = {"a": torch.linspace(-1, 1, 60).view(6, 10), "b": torch.full((2, 3), 0.4)}
@@ -83,7 +84,7 @@ def test_one_read_has_the_noise_of_its_cells(encoding):
     read = ReadOut(device=chip, weight_format=form, verify={})
     codes, scale = form.quantise(weight["w"])
     noise = (read.draw(weight, seeded(4))["w"].double() - codes * scale).flatten()
-    own = weight_cells(weight, CellModel.from_device(chip, encoding=encoding))["w"]
+    own = weight_cells(weight, cell_model(chip, encoding=encoding))["w"]
     assert abs(float(noise.mean())) < 4.5 * own.read_noise / len(noise) ** 0.5
     assert float(noise.std()) == near(own.read_noise, rel=4.5 / (2 * len(noise)) ** 0.5)
 

@@ -17,9 +17,9 @@ from archsim.device import (
     weight_noise_std,
 )
 from archsim.errors import ConfigError, DataError
+from tests.cell_models import cell_model
 from tests.refusals import refused
 from tsb.cells.weight_cells import (
-    CellModel,
     defective_instance,
     gaussian_instance,
     noise_std,
@@ -28,7 +28,7 @@ from tsb.cells.weight_cells import (
 from tsb.write_verify.effort import write_effort
 from tsb.write_verify.selective import verify_all, verify_none
 
-RRAM = CellModel.from_device(resolve().device)
+RRAM = cell_model(resolve().device)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -43,7 +43,7 @@ def test_preset():
     assert (RRAM.sigma, RRAM.factor, RRAM.cells_per_weight) == (0.1, 1.0, 4)
     assert RRAM.max_pulses == 100
     with refused(ConfigError, code="conflict", field="device", value="sram"):
-        CellModel.from_device(DeviceFile.model_validate(load_preset("device", "sram")))
+        cell_model(DeviceFile.model_validate(load_preset("device", "sram")))
 
 
 @pytest.mark.parametrize("profile", ["level", "weight"])
@@ -121,7 +121,7 @@ def check_mean(values: torch.Tensor, expected: torch.Tensor) -> None:
 def test_closed_forms_are_the_law_of_the_sampler(name, encoding):
     """Mean square error and pulses of verified and unverified weights, on 3000 chips."""
     device = device_of(*DEVICES[name])
-    cell = CellModel.from_device(device, encoding=encoding)
+    cell = cell_model(device, encoding=encoding)
     weight = torch.linspace(-1, 1, 24)
     tensors = {"w": weight.expand(CHIPS, 24)}  # all chips in one tensor
     masks = {"w": (torch.arange(24) % 2 == 0).expand(CHIPS, 24)}
@@ -183,7 +183,7 @@ def test_mean_variance_over_levels_is_what_the_docstring_says(bits, over):
 
 def test_a_device_without_write_verify_takes_one_pulse():
     sram = resolve(device="sram", overrides=["chip.precision.bits_per_cell=1"]).device
-    cell = CellModel.from_device(sram, bits_per_cell=1, verifiable=False)
+    cell = cell_model(sram, bits_per_cell=1, verifiable=False)
     own = weight_cells(weights(), cell)["conv"]
     assert bool((own.pulses == 8).all())
     assert not bool(own.spread.any())
@@ -261,7 +261,7 @@ def test_chips_with_stuck_cells_have_the_law_of_single_cells(encoding):
     """Mean error, mean square and tail of weights, against cells that are programmed one by one."""
     changes = ["device.stuck_on_rate=0.02", "device.stuck_off_rate=0.06"]
     device = resolve(device="rram", overrides=changes).device
-    cell = CellModel.from_device(device, encoding=encoding)
+    cell = cell_model(device, encoding=encoding)
     weights = {"w": torch.linspace(-1, 1, 40_000, dtype=torch.float64)}
     half = torch.arange(40_000) % 2 == 0
     found = defective_instance(weights, cell, {"w": half}, seeded(1), seeded(2))["w"]
@@ -292,7 +292,7 @@ def test_chips_with_stuck_cells_have_the_law_of_single_cells(encoding):
 
 def test_defects_leave_the_other_errors_alone():
     """Cells that are not stuck have the errors of a chip without defects."""
-    cell = CellModel.from_device(resolve(device="rram").device)
+    cell = cell_model(resolve(device="rram").device)
     weights = {"w": torch.linspace(-1, 1, 1000, dtype=torch.float64)}
     none = {"w": torch.zeros(1000, dtype=torch.bool)}
     few = cell.but(stuck_off_rate=0.01)

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tsb.study.behind import behind
+from tsb.study.seed_result import SeedResult
+
+#: A result of before chips and images were recorded one by one.
+OLDER = SeedResult(
+    method="any",
+    sigma=0.1,
+    seed=0,
+    accuracy=((0.9,),),
+    validation_accuracy=0.9,
+    images=100,
+    weights=1,
+    extra_weights=0,
+    written_weights=0,
+    verified_weights=0,
+    digital_parameters=0,
+    copied_weights=0,
+    tune_macs=0,
+)
 
 
-def row(right: torch.Tensor) -> dict[str, object]:
+def row(right: torch.Tensor) -> SeedResult:
     """The result of a table of right answers, chip by image."""
-    return {
-        "validation_by_chip": right.double().mean(1).tolist(),
-        "validation_right": right.sum(0).tolist(),
-    }
+    return replace(
+        OLDER,
+        validation_by_chip=tuple(right.double().mean(1).tolist()),
+        validation_right=tuple(right.sum(0).tolist()),
+    )
 
 
 def test_by_hand_with_chips_that_are_alike() -> None:
@@ -52,7 +72,9 @@ def test_other_chips_add_their_own_scatter() -> None:
 
 def test_older_results_and_other_images_say_nothing() -> None:
     own = row(torch.tensor([[1, 1, 0]]))
-    assert behind([own], [{"validation_accuracy": 0.9}], same_chips=True) is None
+    assert behind([own], [OLDER], same_chips=True) is None
+    for field in ("validation_by_chip", "validation_right"):
+        assert behind([own], [replace(own, **{field: None})], same_chips=True) is None
     assert behind([own], [row(torch.tensor([[1, 1]]))], same_chips=True) is None
 
 

@@ -6,22 +6,26 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
 from archsim import __version__
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError, NetworkError
-from tsb.program.chip import Chip, deploy_all
-from tsb.study import StudyRun, open_run, results, run_study, summarise, work
+from archsim.results.method_row import MethodRow, frame_of
+from tsb.program.chip import ProgrammedChip, deploy_all
+from tsb.study import StudyRun, method_rows, open_run, results, run_study, work
 from tsb.study import run as run_module
 from tsb.study.estimate import backbone_passes, method_passes, multiply_adds
 from tsb.study.network import graph_of
 from tsb.study.programming import cell_model
 from tsb.study.run import Step
+from tsb.study.seed_result import seed_result
 from tsb.study.units import backbone_units, chip_seeds, method_settings, method_units
 
 DATA = Path(__file__).parents[2] / "data" / "mnist"
@@ -51,6 +55,10 @@ BASE: dict[str, Any] = {
 
 def study(**changes: Any) -> Study:
     return Study.model_validate({**BASE, **changes})
+
+
+def table_of(study: Study, folder: Path) -> pd.DataFrame:
+    return frame_of(method_rows(study, folder))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +91,7 @@ def test_chips_of_different_seeds_differ() -> None:
 
 
 def test_table(done: StudyRun) -> None:
-    table = summarise(done.study, done.folder).set_index("method")
+    table = table_of(done.study, done.folder).set_index("method")
     assert list(table.index) == ["plain", "TSB", "verified", "a tenth", "bounded"]
     assert (table["chips"] == 3).all()
     assert table.loc["TSB", "runs"] == 2
@@ -101,7 +109,7 @@ def test_table(done: StudyRun) -> None:
 
 
 def test_gap_is_that_of_the_definition(done: StudyRun) -> None:
-    table = summarise(done.study, done.folder).set_index("method")
+    table = table_of(done.study, done.folder).set_index("method")
     ideal = table.loc["plain", "ideal_accuracy"]
     gap, whole = ideal - table.loc["TSB", "accuracy"], ideal - table.loc["plain", "accuracy"]
     assert table.loc["TSB", "gap_closed"] == pytest.approx(1 - gap / whole)
@@ -110,7 +118,7 @@ def test_gap_is_that_of_the_definition(done: StudyRun) -> None:
 
 def test_gain_is_paired(done: StudyRun) -> None:
     """On the same chips: its interval is that of the differences, not of the accuracies."""
-    table = summarise(done.study, done.folder).set_index("method")
+    table = table_of(done.study, done.folder).set_index("method")
     rows = {
         name: torch.tensor(
             json.loads(
@@ -129,7 +137,7 @@ def test_gain_is_paired(done: StudyRun) -> None:
 
 
 def test_training_effort_counts_multiply_adds(done: StudyRun) -> None:
-    table = summarise(done.study, done.folder).set_index("method")
+    table = table_of(done.study, done.folder).set_index("method")
     assert table.loc["plain", "backbone_macs_share"] == 1
     # LeNet-3: 5 maps of 28 x 28 from 3 x 3 pixels, 10 of 14 x 14 from 5 x 3 x 3, 490 inputs and 10
     # outputs. The block of 5 channels goes over each pixel of the first maps once, of the second
@@ -151,7 +159,7 @@ def test_results_that_counted_the_network_alone_are_raised(done: StudyRun, tmp_p
     found["tune_macs"] = 3 * 20 * 50 * (whole // (3 * 20 * 50) - found.pop("correction_macs"))
     assert found["tune_macs"] < whole
     path.write_text(json.dumps(found))
-    one, two = (summarise(done.study, place).set_index("method") for place in (done.folder, folder))
+    one, two = (table_of(done.study, place).set_index("method") for place in (done.folder, folder))
     share = one.loc["TSB", "tune_macs_share"]
     assert two.loc["TSB", "tune_macs_share"] == pytest.approx(share, rel=1e-12)
 
@@ -161,7 +169,7 @@ def test_results_say_what_made_them(done: StudyRun) -> None:
         found = json.loads(path.read_text())
         assert found["archsim"] == __version__
         assert found["commit"] == json.loads((done.folder / "run.json").read_text())["commit"]
-    table = summarise(done.study, done.folder)
+    table = table_of(done.study, done.folder)
     assert set(table["computed_on"]) == set(table["backbone_computed_on"]) == {"cpu"}
     assert (table["backbone_seconds"] > 0).all()
 
@@ -203,16 +211,16 @@ def test_a_study_may_grow(done: StudyRun) -> None:
     said = [(step.stage, step.phase, step.done, step.total) for step in steps]
     phases = [("methods", phase, 0, 1) for phase in ("program", "repair", "evaluate")]
     assert said == [*phases, ("methods", None, 1, 1)]
-    assert "biases" in set(summarise(more, done.folder)["method"])
+    assert "biases" in set(table_of(more, done.folder)["method"])
 
 
 def test_a_run_keeps_what_it_has(done: StudyRun, tmp_path: Path) -> None:
     """One method of the study alone: the others stay in the table, and the baseline too."""
     folder = shutil.copytree(done.folder, tmp_path / "copy")
-    before = set(summarise(open_run(folder).study, folder)["method"])
+    before = set(table_of(open_run(folder).study, folder)["method"])
     few = study(methods=[BASE["methods"][0], {"name": "scales", "corrections": "scales"}])
     run_study(open_run(folder, few), data_root=str(DATA))
-    after = summarise(open_run(folder).study, folder)
+    after = table_of(open_run(folder).study, folder)
     assert set(after["method"]) == before | {"scales"}
     assert open_run(folder).study.baseline_name == "plain"
 
@@ -274,7 +282,7 @@ def test_results_of_before_the_images_were_recorded_are_kept(tmp_path: Path) -> 
         path.write_text(json.dumps(found))
     more = study(**{**QUICK, "methods": BASE["methods"][:2]})
     run_study(open_run(run.folder, more), data_root=str(DATA))
-    assert len(summarise(more, run.folder)) == 2
+    assert len(method_rows(more, run.folder)) == 2
     with pytest.raises(ConfigError, match=r"TSB.* other images"):
         run_study(open_run(run.folder, more), data_root=str(other_digits(tmp_path / "other")))
 
@@ -327,9 +335,9 @@ def test_methods_share_their_chips(
     done: StudyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a method does not verify has the same errors as without it; the rest smaller ones."""
-    chips: list[Chip] = []
+    chips: list[ProgrammedChip] = []
 
-    def record(*arguments: Any, **more: Any) -> list[Chip]:
+    def record(*arguments: Any, **more: Any) -> list[ProgrammedChip]:
         made = deploy_all(*arguments, **more)
         chips.extend(made)
         masks.extend([more["verified"]] * len(made))
@@ -355,12 +363,42 @@ def test_methods_share_their_chips(
     assert sum(int(own.sum()) for own in masks[3].values()) == 540
 
 
+#: What every ``result.json`` has, of three chips.
+RESULT: dict[str, Any] = {
+    "method": "plain",
+    "sigma": 0.2,
+    "seed": 0,
+    "images": 100,
+    "accuracy": [[0.9], [0.8], [0.7]],
+    **dict.fromkeys(("weights", "extra_weights", "written_weights", "verified_weights"), 10),
+    "digital_parameters": 0,
+    "copied_weights": 0,
+    "tune_macs": 0,
+    "diverged": False,
+}
+
+
+@pytest.mark.parametrize("key", [key for key in RESULT if key not in ("method", "sigma", "seed")])
+def test_a_result_of_another_version_is_refused_with_the_command(
+    done: StudyRun, tmp_path: Path, key: str
+) -> None:
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    path = folder / "methods" / "TSB-sigma0.2-seed0" / "result.json"
+    found = json.loads(path.read_text())
+    del found[key]
+    path.write_text(json.dumps(found))
+    command = f"archsim train {folder}/study.json --run ANOTHER-FOLDER"
+    with pytest.raises(DataError) as raised:
+        method_rows(done.study, folder)
+    assert f"'{key}'" in str(raised.value)
+    assert command in str(raised.value)
+
+
 def test_chips_that_diverged_are_counted() -> None:
     """Recorded chip by chip; older results have one flag for all chips of a unit."""
-    accuracy = [[0.9], [0.8], [0.7]]
     recorded = ([False, True, False], True, False)
-    rows = [{"accuracy": accuracy, "diverged": own} for own in recorded]
-    assert [results._diverged(row) for row in rows] == [1, 3, 0]
+    found = [seed_result({**RESULT, "diverged": value}, {}, {}) for value in recorded]
+    assert [result.diverged for result in found] == [1, 3, 0]
 
 
 def test_what_is_off_is_not_part_of_a_result() -> None:
@@ -391,7 +429,7 @@ def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(
         if found:
             shutil.rmtree(folder / "methods")
         run_study(open_run(folder, own), data_root=str(DATA))
-        table = summarise(own, folder).set_index("method")
+        table = table_of(own, folder).set_index("method")
         results_of = {
             method: json.loads(
                 (folder / "methods" / f"{method}-sigma0.05-seed0" / "result.json").read_text()
@@ -424,12 +462,11 @@ def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(
 def test_intervals_of_chips_and_of_backbones() -> None:
     """By hand: two backbones of three chips, 0.90 0.91 0.92 and 0.96 0.97 0.98; t4 and t1."""
     rows = [
-        {
-            "seed": seed,
-            "accuracy": [[base], [base + 0.01], [base + 0.02]],
-            "ideal_accuracy": 0.99,
-            "images": 100,
-        }
+        seed_result(
+            {**RESULT, "seed": seed, "accuracy": [[base], [base + 0.01], [base + 0.02]]},
+            {},
+            {"clean_accuracy": 0.99},
+        )
         for seed, base in enumerate((0.90, 0.96))
     ]
     chips = results._chip_means(rows)
@@ -437,16 +474,17 @@ def test_intervals_of_chips_and_of_backbones() -> None:
     assert (low + high) / 2 == pytest.approx(0.94)
     # Student's t of 4 degrees of freedom at 97.5 %: 2.7764; each variance of a mean 1e-4 / 3.
     assert (high - low) / 2 == pytest.approx(2.7764 * (2 * 1e-4 / 3 / 4) ** 0.5, rel=1e-4)
-    baseline = [{**row, "accuracy": [[0.89 + 0.03 * i]] * 3} for i, row in enumerate(rows)]
-    found = results._against(rows, baseline)
+    baseline = [replace(row, accuracy=((0.89 + 0.03 * i,),) * 3) for i, row in enumerate(rows)]
+    plain = MethodRow(method="plain", sigma=0.2)
+    found = results._against(plain, rows, baseline)
     closed = [1 - 0.08 / 0.10, 1 - 0.02 / 0.07]
-    middle = (found["gap_closed_low"] + found["gap_closed_high"]) / 2
+    middle = (found.gap_closed_low + found.gap_closed_high) / 2
     assert middle == pytest.approx(sum(closed) / 2)
-    half = (found["gap_closed_high"] - found["gap_closed_low"]) / 2
+    half = (found.gap_closed_high - found.gap_closed_low) / 2
     # t of one degree of freedom: 12.706
     assert half == pytest.approx(12.706 * abs(closed[1] - closed[0]) / 2, rel=1e-3)
-    assert found["gain"] == pytest.approx(0.035)
-    assert results._against(rows[:1], baseline[:1])["gain_backbone_low"] is None
+    assert found.gain == pytest.approx(0.035)
+    assert results._against(plain, rows[:1], baseline[:1]).gain_backbone_low is None
 
 
 def test_cells_are_those_of_the_device() -> None:
@@ -528,7 +566,7 @@ def test_a_first_epoch_that_diverges_is_told(tmp_path: Path) -> None:
         run_study(open_run(tmp_path, wild), data_root=str(DATA))
     tame = study(backbones={"noise": {"epochs": 1, "batch_size": 50}}, methods=BASE["methods"][:1])
     run_study(open_run(tmp_path, tame), data_root=str(DATA))
-    assert len(summarise(tame, tmp_path)) == 1
+    assert len(method_rows(tame, tmp_path)) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ import torch
 from archsim.errors import ConfigError, DataError
 from archsim.network.zoo.registry import build
 from tests.tsb.write_verify.test_selective import CELL
-from tsb.write_verify.curve import policy_scores, summarise_curve, write_verify_runs
+from tsb.write_verify.curve import summarise_curve, write_verify_runs
+from tsb.write_verify.policy.base import ByScore
+from tsb.write_verify.policy.magnitude import Magnitude
+from tsb.write_verify.policy.random_order import RandomOrder
 from tsb.write_verify.selective import Tiling
 from tsb.write_verify.speed_up import needed_effort, speed_up
 
@@ -34,10 +37,10 @@ def task():
 
 def run(task, **options):
     model, weights, images, labels = task
-    scores = {"random": None, "magnitude": {n: w.abs() for n, w in weights.items()}}
+    policies = (RandomOrder(), Magnitude())
     arguments = {"fractions": (0.0, 0.5, 1.0), "instances": 40, "backend": "loop"} | options
     return write_verify_runs(
-        model, weights, NOISY, arguments.pop("scores", scores), images, labels, **arguments
+        model, weights, NOISY, arguments.pop("policies", policies), images, labels, **arguments
     )
 
 
@@ -87,7 +90,7 @@ def test_random_order_differs_between_instances(task):
     model, weights, images, labels = task
     cell = CELL.but(factor=4.0, profile="weight")
     table = write_verify_runs(
-        model, weights, cell, {"random": None}, images, labels, fractions=(0.5,), instances=5
+        model, weights, cell, [RandomOrder()], images, labels, fractions=(0.5,), instances=5
     )
     assert table["verify_cycles"].nunique() == 5
     assert table["verified_fraction"].nunique() == 1
@@ -105,20 +108,21 @@ def test_rows_go_beyond_the_fraction(task):
     assert (table["verified_fraction"] < 0.52).all()
 
 
-def test_policies(task):
-    _, weights, _, _ = task
-    ones = {name: torch.ones_like(w) for name, w in weights.items()}
-    scores = policy_scores(weights, CELL, second_derivative=ones, fisher=ones)
-    assert list(scores) == ["random", "magnitude", "fisher", "swim", "u-swim"]
-    assert scores["random"] is None
-    largest = float(weights["fc.weight"].abs().max())
-    expected = (0.1 * largest * 4369**0.5 / 85) ** 2  # closed form, 8 bits on 2-bit cells
-    assert float(scores["u-swim"]["fc.weight"][0, 0]) == pytest.approx(expected)
+class OtherNetwork(ByScore):
+    """Scores of weights that are not there."""
+
+    name = "other"
+    description = "weights that are not there"
+    source = None
+    needs_data = False
+
+    def score(self, context):
+        return {"fc.weight": torch.ones(3, 3)}
 
 
 def test_scores_of_another_network_are_refused(task):
-    with pytest.raises(ConfigError, match="policy 'swim'"):
-        run(task, scores={"swim": {"fc.weight": torch.ones(3, 3)}})
+    with pytest.raises(ConfigError, match="policy 'other'"):
+        run(task, policies=[OtherNetwork()])
     with pytest.raises(ConfigError, match=r"fraction = 1\.5"):
         run(task, fractions=(1.5,))
 
@@ -127,12 +131,12 @@ def test_read_noise_is_in_every_point(task):
     model, weights, images, labels = task
     noisy = NOISY.but(sigma=0.0, read_noise_sigma=0.6)
     table = write_verify_runs(
-        model, weights, noisy, {"random": None}, images, labels,
+        model, weights, noisy, [RandomOrder()], images, labels,
         fractions=(0.0, 1.0), instances=10, backend="loop",
     )  # fmt: skip
     assert (table["accuracy"] < 1).all()
     exact = write_verify_runs(
-        model, weights, noisy.but(read_noise_sigma=0.0), {"random": None}, images, labels,
+        model, weights, noisy.but(read_noise_sigma=0.0), [RandomOrder()], images, labels,
         fractions=(0.0,), instances=2, backend="loop",
     )  # fmt: skip
     assert exact["accuracy"].mean() > table["accuracy"].mean() + 0.05
@@ -142,7 +146,7 @@ def test_stuck_cells_are_refused(task):
     model, weights, images, labels = task
     with pytest.raises(ConfigError, match=r"stuck_off_rate = 0\.1: the curve"):
         write_verify_runs(
-            model, weights, NOISY.but(stuck_off_rate=0.1), {"random": None}, images, labels
+            model, weights, NOISY.but(stuck_off_rate=0.1), [RandomOrder()], images, labels
         )
 
 

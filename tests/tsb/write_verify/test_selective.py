@@ -9,12 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.device import (
-    PulseLaw,
+    PulseDistribution,
     WeightFormat,
     WriteArray,
     program_weights,
@@ -23,21 +22,13 @@ from archsim.device import (
 from archsim.errors import ConfigError
 from mapping.bit_slice import matrix_columns
 from tsb.cells.weight_cells import CellModel, weight_cells
-from tsb.shared_block import SharedBlock
-from tsb.write_verify.effort import granularity_table, slowest_of_classes, write_effort
+from tsb.write_verify.effort import slowest_of_classes, write_effort
 from tsb.write_verify.selective import (
-    GRANULARITIES,
     Tiling,
-    magnitude_scores,
-    random_scores,
-    variance_scores,
     verify_all,
-    verify_captured,
     verify_fraction,
-    verify_last_layers,
     verify_named,
     verify_none,
-    verify_shared_block,
 )
 
 CELL = CellModel(
@@ -66,38 +57,26 @@ def count(masks: dict[str, torch.Tensor]) -> int:
     return sum(int(mask.sum()) for mask in masks.values())
 
 
-def test_simple_policies():
+def magnitudes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: weight.double().abs() for name, weight in weights.items()}
+
+
+def test_whole_tensors():
     weights = network()
     assert count(verify_none(weights)) == 0
     assert count(verify_all(weights)) == 7 * 18 + 65
-    last = verify_last_layers(weights, 1)
-    assert (int(last["conv"].sum()), int(last["fc"].sum())) == (0, 65)
-    assert count(verify_last_layers(weights, 0)) == 0
-    assert count(verify_named(weights, ["conv"])) == 7 * 18
-    for mask, weight in zip(last.values(), weights.values(), strict=True):
+    named = verify_named(weights, ["conv"])
+    assert (int(named["conv"].sum()), int(named["fc"].sum())) == (7 * 18, 0)
+    for mask, weight in zip(named.values(), weights.values(), strict=True):
         assert mask.shape == weight.shape
         assert mask.dtype == torch.bool
     with pytest.raises(ConfigError, match="Did you mean 'conv'"):
         verify_named(weights, ["cnv"])
-    for wrong in (3, -1):
-        with pytest.raises(ConfigError, match="0 to 2"):
-            verify_last_layers(weights, wrong)
-
-
-def test_shared_block_is_found_wherever_it_is_used():
-    block = SharedBlock(3, depth=2)
-    model = nn.Sequential(nn.Conv2d(1, 3, 3), block, nn.Conv2d(3, 3, 3), block)
-    weights = {name: p for name, p in model.named_parameters() if p.dim() > 1}
-    masks = verify_shared_block(weights, model)
-    assert count(masks) == 2 * 9
-    assert bool(masks["1.layers.0.weight"].all())
-    with pytest.raises(ConfigError, match="no shared block"):
-        verify_shared_block(weights, nn.Sequential(nn.Conv2d(1, 3, 3)))
 
 
 @pytest.mark.parametrize(("fraction", "expected"), [(0, 0), (0.1, 19), (0.0026, 0), (1, 191)])
 def test_fraction_rounds_to_the_nearest_weight(fraction, expected):
-    scores = magnitude_scores(network())
+    scores = magnitudes(network())
     assert count(verify_fraction(scores, float(fraction))) == expected  # of 191
 
 
@@ -108,7 +87,8 @@ def test_halves_round_up():
 @settings(max_examples=40)
 @given(st.floats(0, 1), st.integers(0, 100))
 def test_best_weights_are_taken(fraction, seed):
-    scores = random_scores(network(), seeded(seed))
+    source = seeded(seed)
+    scores = {n: torch.rand(w.shape, generator=source) for n, w in network().items()}
     masks = verify_fraction(scores, fraction)
     inside = torch.cat([score[masks[name]] for name, score in scores.items()])
     outside = torch.cat([score[~masks[name]] for name, score in scores.items()])
@@ -251,11 +231,12 @@ def test_a_part_of_a_weight_has_its_part_of_score_and_size():
     assert masks["w"].tolist() == [[[True] * 3], [[True, False, False]]]
     shares = tiling.cell_shares
     assert shares.tolist() == pytest.approx([64**2 / whole, 8**2 / whole, 1 / whole])
-    masks = verify_captured(
-        {"w": torch.tensor([[0.0], [1.0]])}, 0.99, granularity="row", tiling=tiling
+    # Nearly all of the score is in the first row's part of weight 1, so it goes before the rest.
+    more = verify_fraction(
+        {"w": torch.tensor([[0.0], [1.0]])}, 0.9, granularity="row", tiling=tiling
     )
-    assert masks["w"].tolist() == [[[True] * 3], [[True] * 3]]
-    assert count(masks) == 6
+    assert more["w"].tolist() == [[[True] * 3], [[True] * 3]]
+    assert count(more) == 6
 
 
 def test_rows_that_are_verified_are_those_that_wait():
@@ -263,7 +244,7 @@ def test_rows_that_are_verified_are_those_that_wait():
     form = WeightFormat(bits_per_cell=3)
     weights = {"w": torch.randn(43, 50, generator=seeded(8))}
     tiling = Tiling.of(form, rows=64, cols=128)
-    masks = verify_fraction(magnitude_scores(weights), 0.2, granularity="row", tiling=tiling)
+    masks = verify_fraction(magnitudes(weights), 0.2, granularity="row", tiling=tiling)
     chosen = tiling.groups(weights["w"].shape, "row")[masks["w"]].unique().numel()
     device = resolve(overrides=["device.sigma=0"]).device
     done = program_weights(
@@ -297,7 +278,7 @@ def test_groups_are_those_of_the_crossbars(shape, granularity):
 @pytest.mark.parametrize("granularity", ["row", "subarray"])
 @pytest.mark.parametrize("fraction", [0.0, 0.05, 0.3, 0.77, 1.0])
 def test_groups_are_whole_best_first_and_barely_enough(granularity, fraction):
-    scores = magnitude_scores(network())
+    scores = magnitudes(network())
     masks = verify_fraction(scores, fraction, granularity=granularity, tiling=TILING)
     sums = []
     for name, score in scores.items():
@@ -317,41 +298,6 @@ def test_groups_are_whole_best_first_and_barely_enough(granularity, fraction):
     assert total - last < target or not taken
 
 
-@pytest.mark.parametrize("granularity", GRANULARITIES)
-@pytest.mark.parametrize("captured", [0.0, 0.3, 0.9, 1.0])
-def test_captured_share_is_reached_with_the_fewest_groups(granularity, captured):
-    scores = magnitude_scores(network())
-    total = sum(float(s.sum()) for s in scores.values())
-    masks = verify_captured(scores, captured, granularity=granularity, tiling=TILING)
-    share = sum(float(s[masks[n]].sum()) for n, s in scores.items()) / total
-    assert share >= captured - 1e-9
-    groups = []
-    for name, score in scores.items():
-        for members in (
-            brute_force_groups(tuple(score.shape), granularity)
-            if (granularity != "weight")
-            else [{k} for k in range(score.numel())]
-        ):
-            index = torch.tensor(sorted(members))
-            if bool(masks[name].flatten()[index].all()):
-                groups.append(float(score.flatten()[index].sum()))
-    if captured:
-        assert share - min(groups) / total < captured
-    else:
-        assert not groups
-
-
-def test_coarser_groups_verify_more_for_the_same_score():
-    weights = network()
-    cells = weight_cells(weights, CELL)
-    table = granularity_table(magnitude_scores(weights), cells, CELL, TILING, captured=(0.5, 0.8))
-    for _, rows in table.groupby("captured"):
-        assert list(rows["granularity"]) == list(GRANULARITIES)
-        assert rows["verified_fraction"].is_monotonic_increasing
-        assert rows["write_pulses"].is_monotonic_increasing
-        assert (rows["verified_fraction"].diff().dropna() > 0).all()
-
-
 def test_effort_of_nothing_and_everything():
     weights = network()
     cells = weight_cells(weights, CELL)
@@ -366,7 +312,9 @@ def test_effort_of_nothing_and_everything():
     assert every.write_pulses == pytest.approx(cell_count * mean, rel=1e-12)
     assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
     assert none.normalised_pulses == pytest.approx(1 / mean)
-    law = PulseLaw(*(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2)))
+    law = PulseDistribution(
+        *(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2))
+    )
     # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
     expected = 18 * (law.slowest_of(16) + law.slowest_of(12))
     expected += 13 * (law.slowest_of(16) + law.slowest_of(4))
@@ -426,14 +374,6 @@ def test_one_verified_weight_holds_up_its_row_only():
     assert apart.write_pulses == pytest.approx(two.write_pulses, rel=1e-12)
 
 
-def test_variance_scores_prefer_the_noisier_of_equals():
-    weights = {"w": torch.tensor([[0.1, 0.5, 1.0, 0.9]])}
-    cells = weight_cells(weights, CELL.but(factor=4.0, profile="weight"))
-    equal = {"w": torch.ones(1, 4)}
-    masks = verify_fraction(variance_scores(equal, cells), 0.25)
-    assert masks["w"].tolist() == [[False, True, False, False]]
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -443,8 +383,6 @@ def test_variance_scores_prefer_the_noisier_of_equals():
         (lambda s: verify_fraction(s, 0.5, granularity="rows"), "Did you mean 'row'"),
         (lambda s: verify_fraction(s, 0.5, granularity="row"), "needs a tiling"),
         (lambda s: verify_fraction({"w": torch.tensor([[float("nan")]])}, 0.5), "'w' are not all"),
-        (lambda s: verify_captured(s, 2.0), "captured = 2"),
-        (lambda s: verify_captured({"w": -torch.ones(1, 2)}, 0.5), "negative"),
         (lambda s: Tiling(rows=0, cols=4, slices=4), "rows = 0; allowed: 1 or more"),
         (lambda s: Tiling(rows=4, cols=4, slices=4, sides=0), "sides = 0"),
         (lambda s: Tiling(rows=4, cols=4, slices=2, shares=(1.0,)), "1 shares for slices = 2"),
@@ -452,4 +390,4 @@ def test_variance_scores_prefer_the_noisier_of_equals():
 )
 def test_bad_requests_are_refused(call, words):
     with pytest.raises(ConfigError, match=words):
-        call(magnitude_scores(network()))
+        call(magnitudes(network()))

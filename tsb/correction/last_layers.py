@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from archsim.errors import ConfigError
 from tsb.correction.base import Carrier, Correction, Tensors
+from tsb.correction.needs import Needs
+from tsb.correction.options import option
 
 
 @dataclass(kw_only=True)
@@ -16,12 +18,26 @@ class LastLayers(Correction):
 
     Attributes:
         count: how many layers on crossbars.
+        names: of their weights; filled by :meth:`attach`.
     """
 
-    count: int = 1
-    name: str = "last-layers"
-    in_cells: bool = True
-    names: tuple[str, ...] = ()
+    name = "last-layers"
+    description = "the last layers, trained and written again"
+    citation = None
+    in_cells = True
+    trained = True
+    starts_as_identity = False
+
+    count: int = field(default=1, metadata=option("how many"))
+    names: tuple[str, ...] = field(default=(), init=False)
+
+    def words(self) -> str:
+        """See :meth:`Correction.words`."""
+        return "last layer retrained" if self.count == 1 else f"last {self.count} layers retrained"
+
+    def hardware(self) -> Needs:
+        """See :meth:`Correction.hardware`."""
+        return Needs(rewritten_layers=self.count)
 
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""

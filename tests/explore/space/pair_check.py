@@ -1,4 +1,4 @@
-"""Whether the tables of a space say the same as resolving its points one by one."""
+"""Whether the writes of a space say the same as resolving its points one by one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from itertools import combinations, product
 import torch
 
 from archsim.arch.design import DesignBatch
+from archsim.arch.rules import broken
 from archsim.arch.technology import Technology
-from archsim.errors import ConfigError
 from archsim.explore.space.points import Space
-from archsim.explore.space.rules import broken
 from archsim.explore.space.selection import Box
 
 #: Most values of an axis that are looked at: its ends, and evenly between them.
@@ -46,40 +45,23 @@ def differences(one: DesignBatch, other: DesignBatch) -> list[str]:
     ]
 
 
-def check_against_resolve(space: Space, points: Sequence[int]) -> None:
-    """Resolve points one by one and compare with what the tables give.
+def assert_as_resolved(space: Space, points: Sequence[int]) -> None:
+    """Resolve points one by one and compare with what the writes of the axes give.
 
     Args:
         space: of the points.
         points: numbers of points that are allowed.
-
-    Raises:
-        ConfigError: two axes act on each other in a way that tables cannot hold.
     """
     for point in points:
         settings = space.settings(point)
-        try:
-            resolved, design, _ = space.resolve(settings)
-            one = DesignBatch.from_resolved(resolved, design)
-        except ConfigError as error:
-            raise ConfigError(
-                f"sweep.axes: at {_said(settings)}: {error}\nLeave such points out with where, or "
-                "give an axis a condition (when)"
-            ) from error
-        _, batch, _ = space.design(_box_of(space, point))
-        wrong = differences(one, batch)
-        if wrong:
-            raise ConfigError(
-                f"sweep.axes: at {_said(settings)} the axes act on each other: {', '.join(wrong)} "
-                "depends on more than one of them; sweep one of them in a sweep of its own"
-            )
+        resolved, design, _ = space.resolve(settings)
+        one = DesignBatch.from_resolved(resolved, design)
+        _, batch, _ = space.design(box_of(space, point))
+        assert differences(one, batch) == [], settings
 
 
-def _said(settings: dict[str, bool | int | float | str | None]) -> str:
-    return ", ".join(f"{path} = {value}" for path, value in settings.items())
-
-
-def _box_of(space: Space, point: int) -> Box:
+def box_of(space: Space, point: int) -> Box:
+    """Return the box of one point."""
     return Box(tuple(slice(digit, digit + 1) for digit in space.grid.digits(point)))
 
 
@@ -168,8 +150,8 @@ def _number(space: Space, digits: dict[int, int]) -> int:
 
 
 def _is_allowed(space: Space, point: int) -> bool:
-    box = _box_of(space, point)
+    box = box_of(space, point)
     if not space.grid.kept(box, space.grid.tables(box)).all():
         return False
-    base, design, limits = space.design(box)
-    return not broken(design, limits, len(base.table))
+    base, _, table = space.design(box)
+    return not broken(table, layers=len(base.table))

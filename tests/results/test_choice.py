@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
+
 import pytest
 
 from archsim.errors import ConfigError
-from tsb.study import with_choice
+from archsim.results.method_row import MethodRow
+from archsim.results.recommend import with_choice
 
 COLUMNS = ("method", "sigma", "validation_accuracy", "accuracy", "verified_share", "seeds")
 ROWS = [
@@ -19,9 +21,14 @@ ROWS = [
 ]
 
 
-def chosen(rows: list[tuple[object, ...]], share: float | int | None = None) -> list[object]:
-    found = with_choice(pd.DataFrame(rows, columns=COLUMNS), share)
-    return [(row["method"], row["sigma"]) for row in found[found["chosen"]].to_dict("records")]
+def table(rows: list[tuple[Any, ...]]) -> list[MethodRow]:
+    return [MethodRow(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+
+def chosen(
+    rows: list[tuple[Any, ...]], share: float | int | None = None
+) -> list[tuple[str, float]]:
+    return [(row.method, row.sigma) for row in with_choice(table(rows), share) if row.chosen]
 
 
 def test_by_validation_not_by_test_and_the_cheaper_of_equals() -> None:
@@ -32,14 +39,14 @@ def test_by_validation_not_by_test_and_the_cheaper_of_equals() -> None:
     ("share", "methods"), [(1, ["all", "TSB"]), (0.5, ["TSB", "TSB"]), (0, ["plain", "plain"])]
 )
 def test_within_a_budget(share: float | int, methods: list[str]) -> None:
-    assert [method for method, _ in chosen(ROWS, share)] == methods  # type: ignore[misc]
+    assert [method for method, _ in chosen(ROWS, share)] == methods
 
 
-def lacking(rows: list[tuple[object, ...]], share: float | None = None) -> dict[object, str]:
-    found = with_choice(pd.DataFrame(rows, columns=COLUMNS), share).to_dict("records")
-    return {
-        (row["method"], row["sigma"]): row["choice_lacks"] for row in found if row["choice_lacks"]
-    }
+def lacking(
+    rows: list[tuple[Any, ...]], share: float | None = None
+) -> dict[tuple[str, float], str]:
+    found = with_choice(table(rows), share)
+    return {(row.method, row.sigma): row.choice_lacks for row in found if row.choice_lacks}
 
 
 def test_nothing_is_chosen_beside_a_method_that_is_not_finished() -> None:
@@ -62,9 +69,16 @@ def test_nothing_is_chosen_beside_a_method_without_validation_accuracy(
 
 
 def test_part_of_a_table_is_chosen_from() -> None:
-    frame = pd.DataFrame(ROWS, columns=COLUMNS)
-    found = with_choice(frame[frame["method"] != "all"])
-    assert list(found[found["chosen"]]["method"]) == ["TSB", "TSB"]
+    assert chosen([row for row in ROWS if row[0] != "all"]) == [("TSB", 0.1), ("TSB", 0.2)]
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_an_unknown_share_is_within_no_budget(unknown: float | None) -> None:
+    """What is not known to be verified is not taken for nothing."""
+    rows = [(*row[:4], unknown, row[5]) if row[0] == "plain" else row for row in ROWS]
+    assert chosen(rows, 0.5) == [("TSB", 0.1), ("TSB", 0.2)]
+    with pytest.raises(ConfigError):
+        chosen(rows, 0.001)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])

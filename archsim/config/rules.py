@@ -1,0 +1,351 @@
+"""What no configuration may have: the one table of what is legal where several settings meet.
+
+A rule is one row of :data:`RULES`: what it reads, where it is broken, and what to say then. The
+predicates use operators only, so that the same rule judges one configuration (plain values, here)
+and a batch of designs (tensors, archsim/arch/rules.py). What a single setting may be stands in the
+schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from archsim.config.load import load_preset
+from archsim.config.schema.adc import IsaacAdc
+from archsim.config.schema.device import relative_to_range
+from archsim.config.settings import (
+    LAYERS,
+    NETWORK,
+    AbstractSettings,
+    Numbers,
+    PlainSettings,
+    Truths,
+)
+from archsim.errors import ConfigError
+
+_WEIGHT_BITS, _CELL_BITS = "chip.precision.weight_bits", "chip.precision.bits_per_cell"
+_PADDED, _ENCODING = "chip.precision.pad_top_slice", "chip.precision.encoding"
+_COLS, _MUX = "chip.crossbar.cols", "chip.crossbar.mux_ratio"
+_ADC_MODEL, _ADC_BITS = "chip.adc.model", "chip.adc.bits"
+_MEMORY, _MOST_BITS = "device.memory", "device.max_bits_per_cell"
+_R_ON, _R_OFF = "device.r_on", "device.r_off"
+_SIGMA, _REFERENCE = "device.sigma", "device.spread_reference"
+_STUCK_ON, _STUCK_OFF = "device.stuck_on_rate", "device.stuck_off_rate"
+_PROFILE, _FACTOR = "device.sigma_profile.kind", "device.sigma_profile.factor"
+_POWER = "chip.programming.max_power"
+_WRITE_ENERGY, _PULSE = "device.write_energy", "device.pulse_width"
+_POLICY, _LAST = "chip.programming.policy", "chip.programming.last_layers"
+_REWRITTEN = "chip.programming.rewritten_layers"
+#: Rounding that a limit of power allows for, relative.
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that no configuration may have.
+
+    Attributes:
+        name: what is wrong, as a sweep says for how many of its combinations.
+        reads: settings that it depends on.
+        broken: returns where it is broken. Settings are within their own ranges there.
+        message: returns what to say of one configuration: setting, value and what is allowed.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    broken: Callable[[AbstractSettings], Truths]
+    message: Callable[[PlainSettings], str]
+
+
+def broken_rules(settings: AbstractSettings) -> dict[Rule, Truths]:
+    """Return, by rule, where it is broken; rules on what is not known are left out.
+
+    Args:
+        settings: of one configuration or of a batch.
+    """
+    known = [rule for rule in RULES if all(settings.knows(path) for path in rule.reads)]
+    return {rule: rule.broken(settings) for rule in known}
+
+
+def check(resolved: Any, *, network: str | None = None, layers: int | None = None) -> None:
+    """Refuse a configuration that breaks a rule.
+
+    Args:
+        resolved: all its parts.
+        network: name of the network that is put on it, where there is one.
+        layers: of that network, with weights.
+
+    Raises:
+        ConfigError: one line per rule, with setting, value and what is allowed.
+    """
+    about = {} if layers is None else {LAYERS: layers, NETWORK: network}
+    settings = PlainSettings(resolved, about)
+    found = [rule for rule, is_broken in broken_rules(settings).items() if is_broken]
+    if found:
+        raise ConfigError("\n".join(rule.message(settings) for rule in found))
+
+
+# --- precision and crossbar -----------------------------------------------------------------------
+
+
+def _bits_do_not_divide(settings: AbstractSettings) -> Truths:
+    rest = settings.number(_WEIGHT_BITS) % settings.number(_CELL_BITS)
+    return (rest != 0) & settings.equals(_PADDED, False)
+
+
+def _say_bits_do_not_divide(settings: PlainSettings) -> str:
+    weight, cell = settings.value(_WEIGHT_BITS), settings.value(_CELL_BITS)
+    divisors = [count for count in range(1, 9) if weight % count == 0]
+    return (
+        f"chip.precision: bits_per_cell = {cell} does not divide weight_bits = {weight}; allowed: "
+        f"{divisors}, or set precision.pad_top_slice=true"
+    )
+
+
+def _columns_do_not_divide(settings: AbstractSettings) -> Truths:
+    return settings.number(_COLS) % settings.number(_MUX) != 0
+
+
+def _say_columns_do_not_divide(settings: PlainSettings) -> str:
+    cols, mux = settings.value(_COLS), settings.value(_MUX)
+    return (
+        f"chip.crossbar: cols = {cols} is not a multiple of mux_ratio = {mux}; allowed: "
+        f"{mux}, {2 * mux}, {3 * mux}, ..., or another mux_ratio"
+    )
+
+
+def _cells_per_weight(settings: AbstractSettings) -> Numbers:
+    """Columns of a weight: ceil(M / K), twice for the differential encoding."""
+    slices = -(-settings.number(_WEIGHT_BITS) // settings.number(_CELL_BITS))
+    return slices * (1 + settings.equals(_ENCODING, "differential"))
+
+
+def _weight_does_not_fit(settings: AbstractSettings) -> Truths:
+    return settings.number(_COLS) < _cells_per_weight(settings)
+
+
+def _say_weight_does_not_fit(settings: PlainSettings) -> str:
+    needed = int(_cells_per_weight(settings))
+    return (
+        f"chip: crossbar.cols = {settings.value(_COLS)} cannot hold one weight of {needed} cells; "
+        f"allowed: >= {needed}"
+    )
+
+
+def _cell_holds_less(settings: AbstractSettings) -> Truths:
+    return settings.number(_CELL_BITS) > settings.number(_MOST_BITS)
+
+
+def _say_cell_holds_less(settings: PlainSettings) -> str:
+    most = int(settings.number(_MOST_BITS))
+    return (
+        f"{_CELL_BITS} = {settings.value(_CELL_BITS)}: device '{settings.value('device.name')}' "
+        f"holds at most {most} per cell; allowed: 1 to {most}, e.g. --set {_CELL_BITS}={most}"
+    )
+
+
+# --- converter ------------------------------------------------------------------------------------
+
+
+@cache
+def _isaac_bits() -> float:
+    return float(IsaacAdc.model_validate(load_preset("adc", "isaac")).bits.si)
+
+
+def _not_the_isaac(settings: AbstractSettings) -> Truths:
+    return settings.equals(_ADC_MODEL, "isaac") & (settings.number(_ADC_BITS) != _isaac_bits())
+
+
+def _say_not_the_isaac(settings: PlainSettings) -> str:
+    return (
+        f"{_ADC_BITS} = {settings.value(_ADC_BITS)}: {_ADC_MODEL} = isaac is one published "
+        f"converter; allowed: {_isaac_bits():g}"
+    )
+
+
+# --- device ---------------------------------------------------------------------------------------
+
+
+def _resistances_missing(settings: AbstractSettings) -> Truths:
+    missing = settings.is_null(_R_ON) | settings.is_null(_R_OFF)
+    return missing & settings.differs(_MEMORY, "sram")
+
+
+def _say_resistances_missing(settings: PlainSettings) -> str:
+    missing = ", ".join(path for path in (_R_ON, _R_OFF) if settings.is_null(path))
+    return (
+        f"device: r_on and r_off are required for memory = {settings.value(_MEMORY)}; {missing} = "
+        "null; allowed: {value: ..., unit: kohm, source: ...}"
+    )
+
+
+def _resistances_not_ordered(settings: AbstractSettings) -> Truths:
+    swapped = settings.number(_R_ON) >= settings.number(_R_OFF)
+    return swapped & settings.differs(_MEMORY, "sram")
+
+
+def _say_resistances_not_ordered(settings: PlainSettings) -> str:
+    r_on, r_off = settings.number(_R_ON), settings.number(_R_OFF)
+    return (
+        f"device: r_on = {r_on:g} ohm is not below r_off = {r_off:g} ohm; allowed: r_on below r_off"
+    )
+
+
+def _range_factor(settings: AbstractSettings) -> Numbers:
+    return relative_to_range(settings.number(_R_ON), settings.number(_R_OFF))
+
+
+def _spread_beyond_range(settings: AbstractSettings) -> Truths:
+    beyond = settings.number(_SIGMA) * _range_factor(settings) > 1
+    resistive = settings.differs(_MEMORY, "sram")
+    return beyond & settings.equals(_REFERENCE, "maximum") & resistive
+
+
+def _say_spread_beyond_range(settings: PlainSettings) -> str:
+    sigma, factor = settings.number(_SIGMA), _range_factor(settings)
+    return (
+        f"device: sigma = {sigma:g} of the maximum conductance is {sigma * factor:.3g} of the "
+        f"range g_on - g_off; allowed: 0 to {1 / factor:.3g} at this r_on and r_off"
+    )
+
+
+def _stuck_share(settings: AbstractSettings) -> Numbers:
+    return settings.number(_STUCK_ON, null=0) + settings.number(_STUCK_OFF, null=0)
+
+
+def _too_many_stuck(settings: AbstractSettings) -> Truths:
+    return _stuck_share(settings) > 1
+
+
+def _say_too_many_stuck(settings: PlainSettings) -> str:
+    share = _stuck_share(settings)
+    return f"device: stuck_on_rate + stuck_off_rate = {share:g}; allowed: at most 1"
+
+
+def _factor_without_profile(settings: AbstractSettings) -> Truths:
+    return settings.equals(_PROFILE, "uniform") & (settings.number(_FACTOR) != 1)
+
+
+def _say_factor_without_profile(settings: PlainSettings) -> str:
+    return (
+        f"device.sigma_profile: factor = {settings.number(_FACTOR):g} does nothing for kind = "
+        "uniform; allowed: 1, or set sigma_profile.kind to weight or level"
+    )
+
+
+# --- programming ----------------------------------------------------------------------------------
+
+
+def _row_exceeds_power(settings: AbstractSettings) -> Truths:
+    """Whether the pulses of one row take more than the limit of all of them."""
+    allowed_J = settings.number(_POWER) * settings.number(_PULSE)
+    return allowed_J < settings.number(_COLS) * settings.number(_WRITE_ENERGY) * (1 - _TINY)
+
+
+def _say_row_exceeds_power(settings: PlainSettings) -> str:
+    cols, pulse_s = settings.number(_COLS), settings.number(_PULSE)
+    row_W = cols * settings.number(_WRITE_ENERGY) / max(pulse_s, 1e-15)
+    return (
+        f"{_POWER} = {settings.number(_POWER) * 1e3:.4g} mW: one row of {cols:g} cells takes "
+        f"{row_W * 1e3:.4g} mW; allowed: that or more, or null"
+    )
+
+
+def _asked_layers(settings: AbstractSettings) -> tuple[Truths, Truths]:
+    layers = settings.number(LAYERS)
+    last = settings.equals(_POLICY, "last-layers") & (settings.number(_LAST) > layers)
+    return last, settings.number(_REWRITTEN) > layers
+
+
+def _layers_missing(settings: AbstractSettings) -> Truths:
+    last, rewritten = _asked_layers(settings)
+    return last | rewritten
+
+
+def _say_layers_missing(settings: PlainSettings) -> str:
+    path, least = (_LAST, 1) if _asked_layers(settings)[0] else (_REWRITTEN, 0)
+    layers = settings.value(LAYERS)
+    return (
+        f"{path} = {settings.value(path)}: {settings.value(NETWORK)} has {layers} layers with "
+        f"weights; allowed: {least} to {layers}"
+    )
+
+
+#: A combination of a sweep that breaks several is counted under the first.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",
+        reads=(_WEIGHT_BITS, _CELL_BITS, _PADDED),
+        broken=_bits_do_not_divide,
+        message=_say_bits_do_not_divide,
+    ),
+    Rule(
+        name=f"{_COLS} is no multiple of {_MUX}",
+        reads=(_COLS, _MUX),
+        broken=_columns_do_not_divide,
+        message=_say_columns_do_not_divide,
+    ),
+    Rule(
+        name=f"{_COLS} cannot hold one weight",
+        reads=(_COLS, _WEIGHT_BITS, _CELL_BITS, _ENCODING),
+        broken=_weight_does_not_fit,
+        message=_say_weight_does_not_fit,
+    ),
+    Rule(
+        name=f"the device holds fewer bits than {_CELL_BITS}",
+        reads=(_CELL_BITS, _MOST_BITS),
+        broken=_cell_holds_less,
+        message=_say_cell_holds_less,
+    ),
+    Rule(
+        name=f"{_ADC_BITS} is not that of {_ADC_MODEL} = isaac",
+        reads=(_ADC_MODEL, _ADC_BITS),
+        broken=_not_the_isaac,
+        message=_say_not_the_isaac,
+    ),
+    Rule(
+        name=f"{_R_ON} or r_off is null in a device that needs it",
+        reads=(_R_ON, _R_OFF, _MEMORY),
+        broken=_resistances_missing,
+        message=_say_resistances_missing,
+    ),
+    Rule(
+        name=f"{_R_ON} is not below {_R_OFF}",
+        reads=(_R_ON, _R_OFF, _MEMORY),
+        broken=_resistances_not_ordered,
+        message=_say_resistances_not_ordered,
+    ),
+    Rule(
+        name=f"{_SIGMA} is beyond the range of conductance",
+        reads=(_SIGMA, _REFERENCE, _R_ON, _R_OFF, _MEMORY),
+        broken=_spread_beyond_range,
+        message=_say_spread_beyond_range,
+    ),
+    Rule(
+        name=f"{_STUCK_ON} and stuck_off_rate are above 1 together",
+        reads=(_STUCK_ON, _STUCK_OFF),
+        broken=_too_many_stuck,
+        message=_say_too_many_stuck,
+    ),
+    Rule(
+        name=f"{_FACTOR} does nothing with a uniform profile",
+        reads=(_PROFILE, _FACTOR),
+        broken=_factor_without_profile,
+        message=_say_factor_without_profile,
+    ),
+    Rule(
+        name=f"{_POWER} is below that of one row",
+        reads=(_POWER, _COLS, _WRITE_ENERGY, _PULSE),
+        broken=_row_exceeds_power,
+        message=_say_row_exceeds_power,
+    ),
+    Rule(
+        name=f"{_LAST} or rewritten_layers is more than the network has",
+        reads=(_POLICY, _LAST, _REWRITTEN, LAYERS),
+        broken=_layers_missing,
+        message=_say_layers_missing,
+    ),
+)

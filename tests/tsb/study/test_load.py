@@ -1,0 +1,120 @@
+"""Names in a study file that come from registries, checked where a study is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import archsim
+from archsim.cli.app import app
+from archsim.config.load import preset_names
+from archsim.config.study import Study
+from archsim.errors import ConfigError, DataError
+from tests.house.helpers import ROOT
+from tsb.study import open_run
+from tsb.study.load import checked_study, choices, load_study
+
+SMALL: dict[str, Any] = {
+    "name": "x",
+    "network": "lenet3",
+    "data": "mnist",
+    "backbones": {"noise": {}},
+    "methods": [{"name": "plain"}],
+}
+
+
+def written(path: Path, *methods: dict[str, Any]) -> str:
+    path.write_text(yaml.safe_dump({**SMALL, "methods": list(methods)}))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", preset_names("study"))
+def test_shipped_studies_pass(name: str) -> None:
+    assert load_study(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (
+            {"write": "swimm"},
+            ("study.methods.1.write = 'swimm'; allowed: none, all, ", "Did you mean 'swim'"),
+        ),
+        ({"write": "tsb"}, ("study.methods.1.write = 'tsb'; allowed: none, all, last-layers",)),
+        ({"write": "swim"}, ("study.methods.1: write = swim, fraction = None; allowed: a frac",)),
+        ({"fraction": 0.1}, ("study.methods.1: write = none, fraction = 0.1",)),
+        ({"write": "all", "fraction": 0.1}, ("study.methods.1: write = all, fraction = 0.1",)),
+    ],
+)
+def test_bad_write_policies(method: dict[str, Any], words: tuple[str, ...], tmp_path: Path) -> None:
+    path = written(tmp_path / "study.yaml", {"name": "plain"}, {"name": "it", **method})
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    assert all(word in str(caught.value) for word in words)
+    assert caught.value.exit_code == 2
+
+
+def test_every_problem_has_a_line(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "study.yaml", {"name": "a", "write": "swimm"}, {"name": "b", "fraction": 0.1}
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("study.methods.0.write")
+    assert second.startswith("study.methods.1: ")
+
+
+@pytest.mark.parametrize("command", ["train", "report"])
+def test_the_command_line_refuses_them(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "study.yaml", {"name": "it", "write": "swimm"})
+    done = CliRunner().invoke(app, [command, path])
+    assert done.exit_code == 2
+    assert "study.methods.0.write = 'swimm'" in done.stderr
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "study.yaml"]
+
+
+def test_a_study_from_python_is_checked_before_its_folder_is_made(tmp_path: Path) -> None:
+    study = Study.model_validate({**SMALL, "methods": [{"name": "it", "write": "swimm"}]})
+    with pytest.raises(ConfigError, match=r"study\.methods\.0\.write = 'swimm'"):
+        archsim.train(study, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert checked_study(Study.model_validate(SMALL)).methods[0].write == "none"
+
+
+def test_a_run_with_another_versions_names_says_how_to_make_it_anew(tmp_path: Path) -> None:
+    open_run(tmp_path, Study.model_validate(SMALL))
+    path = tmp_path / "study.json"
+    content = json.loads(path.read_text())
+    content["methods"][0]["write"] = "from-another-version"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"study\.methods\.0\.write.*(?s:.)*archsim train STUDY"):
+        open_run(tmp_path)
+
+
+def test_choices_are_keys_of_the_schema() -> None:
+    definitions = Study.model_json_schema()["$defs"]
+    for (model, key), names in choices().items():
+        assert definitions[model]["properties"][key]["type"] == "string"
+        assert definitions[model]["properties"][key]["default"] in names
+
+
+def test_whoever_reads_a_study_reads_it_checked() -> None:
+    """The schema's own reader, which knows no registry, is called at one place."""
+    own = re.compile(r"archsim\.config\.study import [^\n]*\bload_study\b|\bschema\.load_study\b")
+    found = [
+        str(path.relative_to(ROOT))
+        for package in ("archsim", "mapping", "tsb", "reports")
+        for path in (ROOT / package).rglob("*.py")
+        if own.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["tsb/study/load.py"]

@@ -1,0 +1,83 @@
+"""Terms of low rank beside linear layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from archsim.errors import ConfigError, NetworkError
+from tsb.correction.base import Carrier, Correction, Tensors
+from tsb.correction.needs import Unpriced
+from tsb.correction.options import option
+
+
+@dataclass(kw_only=True)
+class LowRank(Correction):
+    """A low-rank term beside every linear layer, ``(W + U V) x``, both factors on crossbars.
+
+    U starts at zero and V at the first right singular vectors of the error ``wanted - stored``: the
+    directions in which the chip is most wrong.
+
+    Attributes:
+        rank: r; the term has ``r (in + out)`` weights.
+        names: of the layers' weights; filled by :meth:`attach`.
+    """
+
+    name = "low-rank"
+    description = "a term of low rank beside linear layers"
+    citation = None
+    in_cells = True
+    trained = True
+    starts_as_identity = True
+
+    rank: int = field(default=1, metadata=option("of the terms"))
+    names: list[str] = field(default_factory=list, init=False)
+
+    def words(self) -> str:
+        """See :meth:`Correction.words`."""
+        return f"terms of rank {self.rank} beside linear layers"
+
+    def hardware(self) -> Unpriced:
+        """See :meth:`Correction.hardware`."""
+        return Unpriced("terms beside linear layers are not in the cost engine")
+
+    def attach(self, carrier: Carrier) -> None:
+        """See :meth:`Correction.attach`."""
+        modules = dict(carrier.model.named_modules())
+        self.names = [f"{n}.weight" for n, m in modules.items() if isinstance(m, nn.Linear)]
+        if not self.names:
+            raise NetworkError(f"network '{carrier.layers.name}' has no linear layer")
+        for name in self.names:
+            smallest = min(carrier.model.get_parameter(name).shape)
+            if not 1 <= self.rank <= smallest:
+                raise ConfigError(f"low-rank rank = {self.rank}; '{name}' allows 1 to {smallest}")
+
+    def start(
+        self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
+    ) -> dict[str, Tensor]:
+        """Return U = 0 and V; see :meth:`Correction.start`."""
+        del carrier, images
+        first: dict[str, Tensor] = {}
+        for name in self.names:
+            missing = (wanted[name] - tensors[name]).double()
+            _, _, right = torch.linalg.svd(missing, full_matrices=False)
+            first[f"{name}.u"] = torch.zeros(missing.shape[0], self.rank, device=missing.device)
+            first[f"{name}.v"] = right[: self.rank].float()
+        return first
+
+    def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
+        """See :meth:`Correction.apply`."""
+        corrected = dict(tensors)
+        for name in self.names:
+            term = parameters[f"{name}.u"] @ parameters[f"{name}.v"]
+            corrected[name] = tensors[name] + term
+        return corrected
+
+    def macs(self, carrier: Carrier) -> int:
+        """Count both factors of every linear layer."""
+        layers = [carrier.layer(name) for name in self.names]
+        return sum(
+            layer.mvms * self.rank * (layer.in_channels + layer.out_channels) for layer in layers
+        )

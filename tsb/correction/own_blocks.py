@@ -1,0 +1,66 @@
+"""Blocks that are not shared: what sharing is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from archsim.errors import NetworkError
+from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
+from tsb.correction.needs import Unpriced
+
+
+@dataclass(kw_only=True)
+class OwnBlocks(Correction):
+    """A 1x1 convolution of its own after every convolution.
+
+    Attributes:
+        sizes: channels by convolution; filled by :meth:`attach`.
+    """
+
+    name = "own-blocks"
+    description = "a 1x1 convolution per layer, not shared"
+    citation = None
+    in_cells = True
+    trained = True
+    starts_as_identity = True
+
+    sizes: dict[str, int] = field(default_factory=dict, init=False)
+
+    def words(self) -> str:
+        """See :meth:`Correction.words`."""
+        return "a block of its own per layer"
+
+    def hardware(self) -> Unpriced:
+        """See :meth:`Correction.hardware`."""
+        return Unpriced("a block of its own for each layer is not in the cost engine")
+
+    def attach(self, carrier: Carrier) -> None:
+        """See :meth:`Correction.attach`."""
+        for point in carrier.points:
+            if not isinstance(carrier.place(point), nn.Conv2d):
+                raise NetworkError("own-blocks follow convolutions, not residual blocks")
+            self.sizes[point.name] = point.channels
+
+    def start(
+        self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
+    ) -> dict[str, Tensor]:
+        """Return identities; see :meth:`Correction.start`."""
+        del carrier, wanted, images
+        device = device_of(tensors)
+        return {name: torch.eye(size, device=device) for name, size in self.sizes.items()}
+
+    def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
+        """See :meth:`Correction.apply`."""
+        corrected = dict(tensors)
+        for name, matrix in parameters.items():
+            corrected[f"{name}.weight"] = matrix_times(matrix, tensors[f"{name}.weight"])
+            if f"{name}.bias" in tensors:
+                corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
+        return corrected
+
+    def macs(self, carrier: Carrier) -> int:
+        """Count one product of a matrix per pixel of every map."""
+        return sum(point.channels**2 * point.height * point.width for point in carrier.points)

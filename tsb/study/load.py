@@ -1,0 +1,76 @@
+"""Read a study, and check what the schema cannot know: names that come from registries.
+
+The schema of a study (:mod:`archsim.config.study`) sees no registry of the accuracy half, so such a
+name is any text there. Whoever reads a study reads it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from archsim.config import study as schema
+from archsim.config.study import Method, Study
+from archsim.errors import ConfigError
+from tsb.write_verify.policy import registry
+
+
+def load_study(name: str, overrides: Iterable[str] = ()) -> Study:
+    """Read a study and check it.
+
+    Args:
+        name: preset name (``archsim list studies``) or YAML path.
+        overrides: ``path=value`` settings below ``study``, e.g. ``study.chips=4``.
+
+    Raises:
+        ConfigError: with the dotted path, the value and what is allowed.
+    """
+    return checked_study(schema.load_study(name, overrides))
+
+
+def checked_study(study: Study) -> Study:
+    """Return a study whose names are all known.
+
+    Args:
+        study: as the schema allows it.
+
+    Raises:
+        ConfigError: one line per problem, as those of the schema.
+    """
+    problems = [str(problem) for problem in _problems(study)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return study
+
+
+def choices() -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the names that a key of a study may have, by model and key of the schema."""
+    return {(Method.__name__, "write"): registry.names_of(registry.backbone_policies())}
+
+
+def _problems(study: Study) -> Iterator[ConfigError]:
+    for place, method in enumerate(study.methods):
+        for check in _METHOD_CHECKS:
+            try:
+                check(f"study.methods.{place}", method)
+            except ConfigError as problem:
+                yield problem
+
+
+def _check_write(path: str, method: Method) -> None:
+    """Check the name of a write policy, and that a fraction is given where it is used.
+
+    Raises:
+        ConfigError: another name, a fraction too few or too many.
+    """
+    policy = registry.policy_named(
+        method.write, field=f"{path}.write", among=registry.backbone_policies()
+    )
+    if ("fraction" in policy.takes) != (method.fraction is not None):
+        raise ConfigError(
+            f"{path}: write = {method.write}, fraction = {method.fraction}; allowed: a fraction "
+            f"with {', '.join(registry.names_taking('fraction'))}, and none with the others"
+        )
+
+
+#: One check per family of names that a method has.
+_METHOD_CHECKS = (_check_write,)

@@ -1,0 +1,138 @@
+"""What was measured of one method on the chips of one seed: its ``result.json``, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+_NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedResult:
+    """One method at one sigma on the chips of one seed, and what its backbone took.
+
+    None is what was not recorded or not computed; accuracies are fractions.
+
+    Attributes:
+        method: name in the study.
+        sigma: spread of one pulse, relative to the range of conductance.
+        seed: of backbone and chips.
+        accuracy: on the test images, chips x runs.
+        images: test images of each run.
+        weights: of the network.
+        extra_weights: on crossbars, that corrections add.
+        written_weights: that corrections write.
+        verified_weights: that are write-verified.
+        digital_parameters: numbers in digital logic.
+        copied_weights: further copies of weights that stand more than once.
+        tune_macs: multiply-adds of training the corrections of one chip.
+        correction_macs: of the corrections, for one image; None in older results, whose
+            ``tune_macs`` are those of the network alone.
+        tune_seconds: wall time of that training, s.
+        kept: of each chip whether what was trained is kept.
+        diverged: chips on which training diverged.
+        validation_accuracy: mean on the validation images.
+        validation_by_chip: of each chip.
+        validation_right: how many chips classify each validation image correctly.
+        computed_on: where the result was made.
+        backend: that evaluated it.
+        ideal_accuracy: of the network of this seed, trained and read without noise.
+        clean_accuracy: of the backbone without noise.
+        backbone_seconds: wall time of training the backbone, s.
+        backbone_computed_on: where that was.
+        backbone_stopped: why its training ended before its schedule did.
+        backbone_macs: multiply-adds of its training, as far as it went.
+        full_schedule_macs: those of its whole schedule.
+    """
+
+    method: str
+    sigma: float
+    seed: int
+    accuracy: tuple[tuple[float, ...], ...]
+    images: int
+    weights: int
+    extra_weights: int
+    written_weights: int
+    verified_weights: int
+    digital_parameters: int
+    copied_weights: int
+    tune_macs: int | float
+    correction_macs: int | float | None = None
+    tune_seconds: float | None = None
+    kept: tuple[bool, ...] = ()
+    diverged: int = 0
+    validation_accuracy: float | None = None
+    validation_by_chip: tuple[float, ...] | None = None
+    validation_right: tuple[int, ...] | None = None
+    computed_on: str = _NOT_RECORDED
+    backend: str = _NOT_RECORDED
+    ideal_accuracy: float | None = None
+    clean_accuracy: float | None = None
+    backbone_seconds: float | None = None
+    backbone_computed_on: str = _NOT_RECORDED
+    backbone_stopped: str | None = None
+    backbone_macs: int | float | None = None
+    full_schedule_macs: int | float | None = None
+
+
+def seed_result(found: Json, training: Json, ideal: Json) -> SeedResult:
+    """Return the result of a unit from what its files say.
+
+    Args:
+        found: ``result.json`` of the method.
+        training: that of its backbone, empty where there is none.
+        ideal: that of the backbone without noise, empty where there is none.
+
+    Raises:
+        KeyError: what every result of this version has; with its name.
+    """
+    accuracy = tuple(tuple(runs) for runs in found["accuracy"])
+    return SeedResult(
+        method=found["method"],
+        sigma=float(found["sigma"]),
+        seed=found["seed"],
+        accuracy=accuracy,
+        images=found["images"],
+        weights=found["weights"],
+        extra_weights=found["extra_weights"],
+        written_weights=found["written_weights"],
+        verified_weights=found["verified_weights"],
+        digital_parameters=found["digital_parameters"],
+        copied_weights=found["copied_weights"],
+        tune_macs=found["tune_macs"],
+        correction_macs=found.get("correction_macs"),
+        tune_seconds=found.get("tune_seconds"),
+        kept=tuple(found.get("kept", ())),
+        diverged=_diverged(found["diverged"], len(accuracy)),
+        validation_accuracy=found.get("validation_accuracy"),
+        validation_by_chip=_tuple(found.get("validation_by_chip")),
+        validation_right=_tuple(found.get("validation_right")),
+        computed_on=str(found.get("computed_on") or _NOT_RECORDED),
+        backend=str(found.get("backend") or _NOT_RECORDED),
+        ideal_accuracy=ideal.get("clean_accuracy"),
+        clean_accuracy=training.get("clean_accuracy"),
+        backbone_seconds=training.get("seconds"),
+        backbone_computed_on=str(training.get("computed_on") or _NOT_RECORDED),
+        backbone_stopped=training.get("stopped"),
+        backbone_macs=training.get("training_macs"),
+        full_schedule_macs=_full_schedule(training),
+    )
+
+
+def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _diverged(recorded: list[bool] | bool, chips: int) -> int:
+    """Return on how many chips training diverged; older results say it of all of them at once."""
+    return sum(recorded) if isinstance(recorded, list) else bool(recorded) * chips
+
+
+def _full_schedule(training: Json) -> float | None:
+    """Return the multiply-adds of the backbone's whole schedule: an early stop is a share of it."""
+    if not training.get("epochs"):
+        return None
+    share: float = training["of_epochs"] / training["epochs"]
+    return training["training_macs"] * share  # type: ignore[no-any-return]
