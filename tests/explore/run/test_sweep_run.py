@@ -166,7 +166,7 @@ def test_nothing_is_left() -> None:
     [
         ({"objectives": ["edpp"]}, "unknown-name", "column", {"value": "edpp", "nearest": "edp"}),
         ({"objectives": ["device"]}, "wrong-type", "device", {"value": ANY}),
-        ({"objectives": []}, "empty", "objectives", {"allowed": "one or more"}),
+        ({"objectives": []}, "empty", "objectives", {"value": "", "allowed": "columns"}),
         (
             {"constraints": ["area < 50"]},
             "missing-key",
@@ -177,7 +177,7 @@ def test_nothing_is_left() -> None:
             {"constraints": ["aera_mm2 < 50"]},
             "unknown-name",
             "column",
-            {"value": "aera_mm2", "nearest": "area_mm2"},
+            {"value": "aera_mm2", "nearest": "area_m2"},
         ),
         ({"constraints": ["design < 50"]}, "wrong-type", "constraint", {"value": "design < 50"}),
         (

@@ -211,7 +211,7 @@ def test_a_longer_search_goes_on_where_a_shorter_ended(tmp_path):
     assert grown.equals(whole)
     assert len(study_in(tmp_path / "s").trials) == 24
     with refused(
-        DataError, code="wrong-file", field=tmp_path / "s", value=ANY, says=["strategy.seed"]
+        DataError, code="wrong-file", field=tmp_path / "s", value=ANY, says=["search.seed"]
     ):
         search(tmp_path / "s", strategy={"sampler": "random", "seed": 1}, resume=True)
 
