@@ -1,4 +1,4 @@
-"""What holds for every test: the marker of its folder, and the same random numbers each time."""
+"""What holds for every test: its folder's marker, the same random numbers, and that it runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from tests.gaps import ALLOWED, Gaps, read_allowed
 
 # Shared machines stall, so an example has no time limit.
 settings.register_profile(
@@ -23,6 +25,11 @@ settings.load_profile("archsim")
 _TESTS = Path(__file__).parent
 #: Folder anywhere below tests/ -> marker.
 _MARKERS = {"golden": "golden", "house": "house", "oracles": "oracle", "paper": "paper"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what does not run."""
+    config.pluginmanager.register(Gaps(read_allowed(ALLOWED)), "archsim-gaps")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
