@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests.forks import Server
 from tests.gaps import ALLOWED, Gaps, read_allowed
 
 # Shared machines stall, so an example has no time limit.
@@ -28,7 +31,12 @@ _MARKERS = {"golden": "golden", "house": "house", "oracles": "oracle", "paper": 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count what does not run."""
+    """Count what does not run; one thread for each process."""
+    # As the command line: tensors are small, so a second thread is only waited for, and the
+    # processes of xdist have the cores. Those that tests start inherit it.
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
     config.pluginmanager.register(Gaps(read_allowed(ALLOWED)), "archsim-gaps")
 
 
@@ -46,3 +54,11 @@ def _seed() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - the global stream is what is seeded
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Starts commands in processes of their own, whose imports are done."""
+    server = Server(_TESTS.parent, tmp_path_factory.mktemp("forks"))
+    yield server
+    server.close()
