@@ -28,7 +28,9 @@ from archsim.explore.run import executors
 from archsim.explore.run.exhaustive import compute_part, describe
 from archsim.explore.run.store import Store
 from archsim.explore.run.sweep import Job, Progress
+from tests.explore.run.tasks import dies, fails
 from tests.explore.sweeps import small_sweep, sweep_of
+from tests.forks import Forked, Server
 from tests.house.helpers import ROOT
 from tests.refusals import refused
 
@@ -294,25 +296,13 @@ def test_processes_are_no_more_than_parts(monkeypatch: pytest.MonkeyPatch, tmp_p
         sweep(sweep_of({"chip.adc.bits": [4, 5, 6]}), out=tmp_path / "b", jobs=0)
 
 
-def _fails(description: str, number: int) -> int:
-    if number == 3:
-        raise ConfigError(f"{description}: no")
-    return number
-
-
-def _dies(description: str, number: int) -> int:
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
 @pytest.mark.slow
 def test_errors_and_deaths_of_workers() -> None:
     with pytest.raises(ConfigError, match="sweep: no"):
-        list(executors.in_processes(_fails, "sweep", range(10), 2))
+        list(executors.in_processes(fails, "sweep", range(10), 2))
     with refused(DataError, code="worker-lost", field=None, allowed="--resume"):
-        list(executors.in_processes(_dies, "sweep", range(10), 2))
-    assert sorted(executors.in_processes(_fails, "sweep", range(3), 2)) == [0, 1, 2]
+        list(executors.in_processes(dies, "sweep", range(10), 2))
+    assert sorted(executors.in_processes(fails, "sweep", range(3), 2)) == [0, 1, 2]
 
 
 def file_of(asked: Sweep, place: Path) -> Path:
@@ -322,7 +312,12 @@ def file_of(asked: Sweep, place: Path) -> Path:
     return path
 
 
-def start(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def start(forks: Server, file: Path, out: Path, *more: str) -> Forked:
+    return forks.start("sweep", file, "--out", out, *more, cwd=file.parent)
+
+
+def start_fresh(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """Start it in an interpreter of its own, that imports everything itself."""
     # A handler of SIGINT is not inherited where it is ignored, as in background jobs.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -330,7 +325,7 @@ def start(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
             [sys.executable, "-m", "archsim", "sweep", str(file), "--out", str(out), *more],
             cwd=file.parent,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -338,7 +333,7 @@ def start(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
         signal.signal(signal.SIGINT, before)
 
 
-def wait_for(process: subprocess.Popen[str], out: Path, parts: int) -> bool:
+def wait_for(process: Forked | subprocess.Popen[str], out: Path, parts: int) -> bool:
     """Wait until so many parts are there; False if the run ended before."""
     while process.poll() is None:
         if out.is_dir() and len(list(out.glob("parts/*.parquet"))) >= parts:
@@ -347,20 +342,27 @@ def wait_for(process: subprocess.Popen[str], out: Path, parts: int) -> bool:
     return False
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended(process: Forked | subprocess.Popen[str]) -> tuple[int, str]:
+    if isinstance(process, Forked):
+        return process.ended()
     _, stderr = process.communicate(timeout=300)
     return process.returncode, stderr
 
 
 @pytest.mark.slow
-def test_kill_9_again_and_again(tmp_path: Path) -> None:
-    """Killed at many moments, also while it starts and while it writes; two times by two."""
+def test_kill_9_again_and_again(forks: Server, tmp_path: Path) -> None:
+    """Killed at many moments, also while it starts and while it writes; two times by two.
+
+    Every eighth one is a fresh interpreter: the first is killed when it has just made its folder,
+    the others while they import. All others have imported and are killed at what they do then.
+    """
     asked = small_sweep(part_points=1)
     file, out = file_of(asked, tmp_path), tmp_path / "out"
     generator = torch.Generator().manual_seed(0)
     kills = 0
     for attempt in range(40):
-        process = start(file, out, "--resume", "--jobs", "1")
+        asked_for = (file, out, "--resume", "--jobs", "1")
+        process = start(forks, *asked_for) if attempt % 8 else start_fresh(*asked_for)
         before = len(Store.open(out).done()) if (out / "sweep.json").exists() else 0
         # A few parts more each time, then a moment that no part marks.
         if wait_for(process, out, before + (attempt % 4) * 2):
@@ -383,9 +385,9 @@ def test_kill_9_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+def test_workers_end_with_a_killed_parent(forks: Server, tmp_path: Path) -> None:
     file, out = file_of(small_sweep(part_points=1), tmp_path), tmp_path / "out"
-    process = start(file, out, "--jobs", "2")
+    process = start(forks, file, out, "--jobs", "2")
     assert wait_for(process, out, 1)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert len(workers) >= 2
@@ -399,9 +401,10 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_ends_quietly(tmp_path: Path, jobs: int) -> None:
+def test_ctrl_c_ends_quietly(forks: Server, tmp_path: Path, jobs: int) -> None:
     file, out = file_of(small_sweep(part_points=1), tmp_path), tmp_path / "out"
-    process = start(file, out, "--jobs", str(jobs))
+    asked_for = (file, out, "--jobs", str(jobs))
+    process = start_fresh(*asked_for) if jobs == 1 else start(forks, *asked_for)
     assert wait_for(process, out, 2)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
@@ -411,6 +414,6 @@ def test_ctrl_c_ends_quietly(tmp_path: Path, jobs: int) -> None:
     assert "Traceback" not in stderr
     assert not psutil.wait_procs(workers, timeout=60)[1]
     assert not list(out.rglob("*.tmp"))
-    code, stderr = ended(start(file, out, "--resume", "--jobs", "1"))
+    code, stderr = ended(start(forks, file, out, "--resume", "--jobs", "1"))
     assert code == 0, stderr
     assert Store.open(out).is_complete
