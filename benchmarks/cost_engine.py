@@ -19,7 +19,7 @@ import time
 import torch
 
 from archsim.analysis.totals import DEFAULT_CHUNK, evaluate_totals
-from archsim.arch.design import ADC_KINDS, DESIGNS, DesignBatch
+from archsim.arch.design import ADC_KINDS, PLACEMENTS, DesignBatch
 from archsim.config.resolve import resolve
 from archsim.network import from_graph, load_network
 
@@ -45,7 +45,7 @@ def random_designs(count: int, seed: int = 0) -> DesignBatch:
         adc_kind=codes(len(ADC_KINDS)),
         r_on_ohm=5e4 + 1e5 * torch.rand(count, dtype=torch.float64, generator=generator),
         tsb_channels=pick(32, 64, 128, 256),
-        design=codes(len(DESIGNS)),
+        placement=codes(len(PLACEMENTS)),
     )
 
 
@@ -84,10 +84,10 @@ def main() -> None:
         print(f"{network:10s} one by one {single:17.1f} points/s ({1e3 / single:.1f} ms each)")
         for threads in arguments.threads:
             for size in arguments.sizes:
-                found = rate(network, size, threads, arguments.chunk, arguments.device)
+                points_per_s = rate(network, size, threads, arguments.chunk, arguments.device)
                 print(
-                    f"{network:10s} {threads} thread(s) n={size:<8d} {found:10.0f} points/s "
-                    f"x{found / single:<7.0f} peak {peak_mib():.0f} MiB",
+                    f"{network:10s} {threads} thread(s) n={size:<8d} {points_per_s:10.0f} points/s "
+                    f"x{points_per_s / single:<7.0f} peak {peak_mib():.0f} MiB",
                     flush=True,
                 )
     start = time.perf_counter()

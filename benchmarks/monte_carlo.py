@@ -58,7 +58,7 @@ def measure(
 
 def foreign(model: nn.Module, images: Tensor, repeats: int) -> dict[str, float]:
     """Other simulators, one instance, batches of 100."""
-    found: dict[str, float] = {}
+    times_ms: dict[str, float] = {}
     makers: dict[str, Callable[[], nn.Module]] = {}
     if importlib.util.find_spec("aihwkit"):
 
@@ -86,8 +86,8 @@ def foreign(model: nn.Module, images: Tensor, repeats: int) -> dict[str, float]:
                 for part in images.split(100):
                     converted(part)
 
-        found[name] = 1e3 * cpu_s(work, repeats) * IMAGES / len(images)
-    return found
+        times_ms[name] = 1e3 * cpu_s(work, repeats) * IMAGES / len(images)
+    return times_ms
 
 
 def main() -> None:

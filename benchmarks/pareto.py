@@ -29,8 +29,9 @@ def uniform(generator: np.random.Generator, count: int, width: int) -> Points:
 
 def correlated(generator: np.random.Generator, count: int, width: int) -> Points:
     """Log-normal, correlation 0.8: what is large is also slow, as designs are."""
-    common, own = generator.standard_normal((count, 1)), generator.standard_normal((count, width))
-    return np.exp(np.sqrt(0.8) * common + np.sqrt(0.2) * own)
+    common = generator.standard_normal((count, 1))
+    independent = generator.standard_normal((count, width))
+    return np.exp(np.sqrt(0.8) * common + np.sqrt(0.2) * independent)
 
 
 def opposed(generator: np.random.Generator, count: int, width: int) -> Points:
@@ -62,9 +63,9 @@ def plain_filter(points: Points) -> NDArray[np.bool_]:
     at = 0
     while at < len(left):
         here = left[at]
-        own, others = rows[here], rows[left]
+        row, others = rows[here], rows[left]
         # Kept: better somewhere, or equal everywhere.
-        left = left[(others < own).any(axis=1) | (others == own).all(axis=1)]
+        left = left[(others < row).any(axis=1) | (others == row).all(axis=1)]
         at = int(np.searchsorted(left, here)) + 1
     mask = np.zeros(len(points), dtype=bool)
     mask[order[left]] = True

@@ -13,8 +13,9 @@ import torch
 
 from archsim.analysis.pareto import hypervolume, non_dominated, points_of
 from archsim.config.sweep import Sweep
+from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.goals import Goals
-from archsim.explore.run.sweep import Job, open_store, run_exhaustive
+from archsim.explore.run.sweep import Job, open_store
 from archsim.explore.search.search import run_search
 
 AXES = {
@@ -41,19 +42,19 @@ def searched(sampler, seed, objectives, volume):
     """Return the hypervolume after so many trials, the seconds, and the points evaluated."""
     strategy = {"kind": "optuna", "sampler": sampler, "seed": seed}
     job = job_of({**strategy, "trials": TRIALS[-1], "population": POPULATION}, objectives)
-    found = {}
+    volumes = {}
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(job, Path(folder) / "s", resume=False)
 
         def note(step):
             if step.parts * POPULATION in TRIALS:
-                found[step.parts * POPULATION] = volume(store.frame())
+                volumes[step.parts * POPULATION] = volume(store.frame())
 
         begin = time.perf_counter()
         run_search(job, store, news=note)
         seconds = time.perf_counter() - begin
         count = len(store.frame())
-    return [found[trials] for trials in TRIALS], seconds, count
+    return [volumes[trials] for trials in TRIALS], seconds, count
 
 
 def main():
@@ -79,16 +80,16 @@ def main():
     whole = hypervolume(front, maximise=goals.maximise, log=True, **box)
 
     def volume(frame):
-        own = points_of(frame[frame["feasible"]], goals.objectives)
-        return hypervolume(own, maximise=goals.maximise, log=True, **box) / whole
+        points = points_of(frame[frame["feasible"]], goals.objectives)
+        return hypervolume(points, maximise=goals.maximise, log=True, **box) / whole
 
     print("| sampler | " + " | ".join(map(str, TRIALS)) + " | points | s |")
     for sampler in ("random", "nsga2", "nsga3", "tpe"):
         runs = [searched(sampler, seed, objectives, volume) for seed in range(options.seeds)]
-        mean = np.mean([own[0] for own in runs], axis=0) * 100
+        mean = np.mean([run[0] for run in runs], axis=0) * 100
         shares = " | ".join(f"{share:.1f}" for share in mean)
-        count = np.mean([own[2] for own in runs])
-        spent = np.mean([own[1] for own in runs])
+        count = np.mean([run[2] for run in runs])
+        spent = np.mean([run[1] for run in runs])
         print(f"| {sampler} | {shares} | {count:.0f} | {spent:.0f} |", flush=True)
 
 

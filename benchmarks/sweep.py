@@ -34,7 +34,8 @@ def measure(way: str, size: str, network: str) -> dict[str, float]:
         network: name.
     """
     from archsim.config.sweep import load_sweep
-    from archsim.explore.run.sweep import Job, open_store, run_exhaustive
+    from archsim.explore.run.exhaustive import run_exhaustive
+    from archsim.explore.run.sweep import Job, open_store
 
     job = Job(load_sweep("full-chip", axes=SIZES[size], network=network))
     kind, _, count = way.partition(" ")
@@ -57,9 +58,9 @@ def measure(way: str, size: str, network: str) -> dict[str, float]:
                     run_exhaustive(job, store, scheduler=cluster.scheduler_address)
                     seconds = time.perf_counter() - begin
             points = store.counts()["rows"]
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return {"points": points, "seconds": seconds, "own": own / 1024, "worker": worker / 1024}
+    return {"points": points, "seconds": seconds, "own": peak / 1024, "worker": worker / 1024}
 
 
 def flat(job: object) -> tuple[int, float]:
@@ -141,13 +142,14 @@ def main() -> None:
             text=True,
             check=True,
         )
-        found = json.loads(done.stdout.splitlines()[-1])
-        own = found["points"] / found["seconds"]
-        rate = own if way == "flat" else rate
-        against = "" if rate is None else f"x{own / rate:.2f}"
+        measured = json.loads(done.stdout.splitlines()[-1])
+        points_per_s = measured["points"] / measured["seconds"]
+        rate = points_per_s if way == "flat" else rate
+        against = "" if rate is None else f"x{points_per_s / rate:.2f}"
         print(
-            f"{way:10} {found['points']:9.0f} points {found['seconds']:8.1f} s {own:9.0f} points/s "
-            f"{against:>6} peak {found['own']:5.0f} MiB, worker {found['worker']:5.0f} MiB",
+            f"{way:10} {measured['points']:9.0f} points {measured['seconds']:8.1f} s "
+            f"{points_per_s:9.0f} points/s {against:>6} peak {measured['own']:5.0f} MiB, "
+            f"worker {measured['worker']:5.0f} MiB",
             flush=True,
         )
 

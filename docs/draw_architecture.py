@@ -38,7 +38,7 @@ COLOURS = ("#e8f0fa", "#fdf1dc")
 def layers() -> list[list[str]]:
     """Return the layers of the first import contract, top first."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    whole = next(own for own in contracts["contracts"] if own["id"] == "layers")
+    whole = next(contract for contract in contracts["contracts"] if contract["id"] == "layers")
     split = [[name.strip() for name in line.split("|")] for line in whole["layers"]]
     return [names for names in split if names != ["archsim.__main__"]]
 

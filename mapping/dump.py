@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archsim.arch.design import DESIGNS, DesignBatch
-from archsim.errors import MappingError
+from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.errors import Code, MappingError
 from archsim.plan import MappingPlan, PlacedSubarray, PlacedTile, Placement
 
 _Cells = Sequence[str]
@@ -28,12 +28,16 @@ def dump_plan(*, design: DesignBatch, plan: MappingPlan) -> str:
     """
     if design.batch_shape or plan.layers.rows.dim() != 1:
         raise MappingError(
-            f"text of a batch of shape {tuple(design.batch_shape)}; allowed: one design"
+            f"text of a batch of shape {tuple(design.batch_shape)}; allowed: one design",
+            code=Code.SHAPE_MISMATCH,
+            field="design",
+            value=tuple(design.batch_shape),
+            allowed="one design",
         )
     floor = plan.floorplan
     matrix = (float(floor.pes_per_side) ** 2, float(floor.pe_side), float(floor.tile_side))
     lines = [
-        f"plan: design {DESIGNS[int(design.design)]}",
+        f"plan: design {PLACEMENTS[int(design.placement)]}",
         f"subarray: {_n(design.rows)} rows x {_n(design.cols)} columns, "
         f"{_n(design.columns_per_weight)} columns per weight",
         f"kernel tiles: {_n(floor.kernel_tiles)}, each {_n(floor.kernel_pes)} PEs of "

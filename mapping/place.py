@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archsim.arch.design import DESIGNS, DesignBatch
-from archsim.errors import MappingError
+from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.errors import Code, MappingError
 from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, Placement
 
 #: Whole numbers, one row per subarray.
@@ -69,15 +69,27 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
     """
     if design.batch_shape or plan.layers.rows.dim() != 1:
         raise MappingError(
-            f"placement of a batch of shape {tuple(design.batch_shape)}; allowed: one design"
+            f"placement of a batch of shape {tuple(design.batch_shape)}; allowed: one design",
+            code=Code.SHAPE_MISMATCH,
+            field="design",
+            value=tuple(design.batch_shape),
+            allowed="one design",
         )
     if bool((plan.layers.repeats != 1).any()):
-        raise MappingError("placement of a plan with merged layers; allowed: merge_alike=False")
+        raise MappingError(
+            "placement of a plan with merged layers; allowed: merge_alike=False",
+            code=Code.CONFLICT,
+            field="plan",
+            allowed="merge_alike=False",
+        )
     floor = plan.floorplan
     if float(floor.parts) > 1:
         raise MappingError(
             f"placement of a network in {float(floor.parts):.0f} parts (chip.off_chip.when_full); "
-            "allowed: one that fits on the chip (chip.hierarchy.max_tiles)"
+            "allowed: one that fits on the chip (chip.hierarchy.max_tiles)",
+            code=Code.UNSUPPORTED,
+            field="chip.off_chip.when_full",
+            value=float(floor.parts),
         )
     chip = _Chip(
         rows=int(design.rows),
@@ -101,7 +113,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
             tiles.append(layer)
     table = np.concatenate(parts)
     return Placement(
-        design=DESIGNS[int(design.design)],
+        design=PLACEMENTS[int(design.placement)],
         names=plan.names,
         kinds=plan.kinds,
         owners=_owners(plan),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.network.insertion import InsertionPoint
 
 
@@ -59,8 +59,8 @@ def place_tsb(*, design: DesignBatch, points: Sequence[InsertionPoint]) -> TsbRo
     first = column([1 if index == 0 else 0 for index in range(len(points))])
     block = design.tsb_channels.unsqueeze(-1)
     depth = design.tsb_depth.unsqueeze(-1)
-    common = (design.design == DESIGNS.index("common")).unsqueeze(-1)
-    separate = (design.design == DESIGNS.index("separate")).unsqueeze(-1)
+    common = (design.placement == PLACEMENTS.index("common")).unsqueeze(-1)
+    separate = (design.placement == PLACEMENTS.index("separate")).unsqueeze(-1)
     per_group = design.tsb_per_group.unsqueeze(-1) & separate
     groups = group_count(channels=channels, block_channels=block)
     wide = torch.where(common, block, torch.minimum(block, channels))

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.util.atomic_write import write_whole
 
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
@@ -127,7 +127,9 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     check_finite(tensors, str(path))
     settings = about.get("settings", {})
     if not isinstance(settings, dict):
-        raise DataError(f"{path}: its metadata 'settings' is not a JSON object")
+        raise DataError.of(
+            Code.DAMAGED_FILE, path, problem="its metadata 'settings' is not a JSON object"
+        )
     return Checkpoint(tensors, str(about.get("network", "")), settings)
 
 
@@ -146,7 +148,10 @@ def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
         if bad:
             raise DataError(
                 f"{where}: '{name}' has {bad} of {tensor.numel()} entries that are infinite or not "
-                "a number"
+                "a number",
+                code=Code.NOT_FINITE,
+                field=name,
+                value=bad,
             )
 
 
@@ -177,12 +182,18 @@ def check_fits(tensors: Mapping[str, Tensor], model: nn.Module) -> None:
             prefix = prefixes.pop()
             raise DataError(
                 f"the checkpoint does not fit the model: its names begin with '{prefix}.', those "
-                "of the model do not; take that off (DataParallel and compiled models add it)"
+                "of the model do not; take that off (DataParallel and compiled models add it)",
+                code=Code.SHAPE_MISMATCH,
+                field="checkpoint",
+                value=prefix,
             )
         raise DataError(
             "the checkpoint does not fit the model: "
             + "; ".join(differences[:_LISTED])
-            + (f"; and {more} more" if more > 0 else "")
+            + (f"; and {more} more" if more > 0 else ""),
+            code=Code.SHAPE_MISMATCH,
+            field="checkpoint",
+            value=differences,
         )
 
 
@@ -202,7 +213,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
         DataError: another suffix, or a file that cannot be written.
     """
     if path.suffix != ".safetensors":
-        raise DataError(f"{path}: the name of a checkpoint ends in .safetensors")
+        raise DataError.of(
+            Code.WRONG_FORM, path, problem="the name of a checkpoint ends in .safetensors"
+        )
     # A copy: safetensors refuses tensors that share memory, as tied weights do.
     own = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
     text = json.dumps({**about, "hash": tensors_hash(own)})
@@ -221,16 +234,24 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise DataError.of(
+            Code.CANNOT_READ, path, problem=f"cannot be read: {error.strerror or error}"
+        ) from error
     refuse_pickle(path, content)
     try:
         tensors = dict(sorted(load(content).items()))
     except safetensors.SafetensorError as error:
-        raise DataError(f"{path}: not a whole safetensors file: {error}") from error
+        raise DataError.of(
+            Code.DAMAGED_FILE, path, problem=f"not a whole safetensors file: {error}"
+        ) from error
     about = _metadata(content, path)
     expected = about.pop("hash", None)
     if expected is not None and expected != tensors_hash(tensors):
-        raise DataError(f"{path}: its tensors are not those that were written (hash differs)")
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            path,
+            problem="its tensors are not those that were written (hash differs)",
+        )
     return tensors, about
 
 
@@ -243,7 +264,9 @@ def _metadata(content: bytes, path: Path) -> dict[str, object]:
     except json.JSONDecodeError:
         about = None
     if not isinstance(about, dict):
-        raise DataError(f"{path}: its metadata '{_METADATA}' is not a JSON object")
+        raise DataError.of(
+            Code.DAMAGED_FILE, path, problem=f"its metadata '{_METADATA}' is not a JSON object"
+        )
     return about
 
 
@@ -268,5 +291,7 @@ def refuse_pickle(path: Path, content: bytes) -> None:
         raise DataError(
             f"{path}: a pickle can run any program and is not loaded. Convert it, if you trust "
             f'where it comes from:\npython -c "{_CONVERT}" '
-            f"{shlex.quote(str(path))} {shlex.quote(str(target))}"
+            f"{shlex.quote(str(path))} {shlex.quote(str(target))}",
+            code=Code.UNSAFE_FILE,
+            field=path,
         )

@@ -11,7 +11,7 @@ import re
 
 import torch
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 CPU = torch.device("cpu")
 
@@ -28,27 +28,40 @@ def compute_device(name: str, *, jobs: int = 1) -> torch.device:
             processes on one GPU.
     """
     if jobs < 1:
-        raise ConfigError(f"jobs = {jobs}; allowed: 1 or more")
+        raise ConfigError.of(Code.OUT_OF_RANGE, "jobs", jobs, allowed="1 or more")
     if not re.fullmatch(r"cpu|auto|cuda(:[0-9]+)?", name):
-        raise ConfigError(
-            f"device = '{name}'; allowed: cpu, cuda, cuda:N, auto: where to compute. The device "
-            "of the chip's cells is study.device"
+        raise ConfigError.of(
+            Code.UNKNOWN_NAME,
+            "device",
+            name,
+            allowed="cpu, cuda, cuda:N, auto",
+            more=": where to compute. The device of the chip's cells is study.device",
         )
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not count):
         return CPU
     if not count:
         built = "finds none" if torch.backends.cuda.is_built() else "is built without CUDA"
-        raise ConfigError(
-            f"device = '{name}': no GPU, PyTorch {torch.__version__} {built}; allowed: cpu, auto"
+        raise ConfigError.of(
+            Code.UNSUPPORTED,
+            "device",
+            name,
+            problem=f"no GPU, PyTorch {torch.__version__} {built}",
+            allowed="cpu, auto",
         )
     index = int(name.partition(":")[2] or 0)
     if index >= count:
-        raise ConfigError(f"device = '{name}'; allowed: cuda:0 to cuda:{count - 1}, cpu, auto")
+        raise ConfigError.of(
+            Code.OUT_OF_RANGE, "device", name, allowed=f"cuda:0 to cuda:{count - 1}, cpu, auto"
+        )
     if jobs > 1:
         raise ConfigError(
             f"jobs = {jobs} with device = '{name}'; allowed: 1. Processes would take turns on the "
-            "GPU, each with a copy of the data: use --jobs 1, or --device cpu"
+            "GPU, each with a copy of the data: use --jobs 1, or --device cpu",
+            code=Code.CONFLICT,
+            field="jobs",
+            value=jobs,
+            allowed="1",
         )
     return torch.device("cuda", index)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.columns import (
     Objective,
     feasible_rows,
@@ -61,7 +61,13 @@ def parse_objective(text: str, columns: Iterable[str]) -> Objective:
     """
     direction, separator, name = text.strip().rpartition(":")
     if separator and direction not in _DIRECTIONS:
-        raise ConfigError(f"objective '{text}': '{direction}'; allowed: min or max before the ':'")
+        raise ConfigError(
+            f"objective '{text}': '{direction}'; allowed: min or max before the ':'",
+            code=Code.UNKNOWN_NAME,
+            field="objective",
+            value=direction,
+            allowed=("min", "max"),
+        )
     column = find_column(name.strip(), columns).column
     return Objective(column, _DIRECTIONS.get(direction, more_is_better(column)))
 
@@ -79,12 +85,23 @@ def parse_objectives(text: str, columns: Iterable[str]) -> tuple[Objective, ...]
     known = list(columns)
     parts = [part for part in text.split(",") if part.strip()]
     if not parts:
-        raise ConfigError(f"objectives '{text}': none; allowed: columns with commas between them")
-    found = tuple(parse_objective(part, known) for part in parts)
-    names = [objective.column for objective in found]
+        raise ConfigError(
+            f"objectives '{text}': none; allowed: columns with commas between them",
+            code=Code.EMPTY,
+            field="objectives",
+            value=text,
+            allowed="columns with commas between them",
+        )
+    objectives = tuple(parse_objective(part, known) for part in parts)
+    names = [objective.column for objective in objectives]
     if len(set(names)) < len(names):
-        raise ConfigError(f"objectives '{text}': a column twice ({', '.join(names)})")
-    return found
+        raise ConfigError(
+            f"objectives '{text}': a column twice ({', '.join(names)})",
+            code=Code.GIVEN_TWICE,
+            field="objectives",
+            value=names,
+        )
+    return objectives
 
 
 def non_dominated(points: NDArray[np.float64], maximise: Sequence[bool]) -> NDArray[np.bool_]:
@@ -125,7 +142,12 @@ def pareto_front(frame: pandas.DataFrame, objectives: Sequence[Objective]) -> Fr
         ConfigError: no objective, or a column that does not exist or holds no numbers.
     """
     if not objectives:
-        raise ConfigError("objectives: none; allowed: one or more")
+        raise ConfigError(
+            "objectives: none; allowed: one or more",
+            code=Code.EMPTY,
+            field="objectives",
+            allowed="one or more",
+        )
     points = points_of(frame, objectives)
     feasible = feasible_rows(frame)
     evaluated = ~np.isnan(points).any(axis=1)
@@ -186,12 +208,19 @@ def hypervolume(
     if not np.isfinite(ends).all() or (sign * (reference - ideal) <= 0).any():
         raise ConfigError(
             f"reference = {reference.tolist()}, ideal = {ideal.tolist()}; allowed: finite, the "
-            "reference worse in every objective"
+            "reference worse in every objective",
+            code=Code.OUT_OF_RANGE,
+            field="reference",
+            value=reference.tolist(),
         )
     if log and (ends <= 0).any():
         raise ConfigError(
             f"reference = {reference.tolist()}, ideal = {ideal.tolist()}; allowed with "
-            "logarithms: more than 0"
+            "logarithms: more than 0",
+            code=Code.OUT_OF_RANGE,
+            field="reference",
+            value=reference.tolist(),
+            allowed="more than 0",
         )
     inside = (sign * points < sign * reference).all(axis=1)
     low, high = np.minimum(ideal, reference), np.maximum(ideal, reference)

@@ -18,7 +18,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.cost.engine import evaluate
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.network.table import LayerTable, from_layer_csv
 from archsim.plan import MappingPlan
 from archsim.results.cost import CostBreakdown
@@ -135,12 +135,17 @@ def _read(path: Path, *, required: Sequence[str]) -> list[Row]:
             rows = list(reader)
             columns = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        raise DataError.of(Code.CANNOT_READ, path, problem=f"cannot be read: {error}") from error
     missing = [name for name in required if name not in columns]
     if missing:
-        raise DataError(f"{path}: missing columns {', '.join(missing)}")
+        raise DataError(
+            f"{path}: missing columns {', '.join(missing)}",
+            code=Code.MISSING_KEY,
+            field=path,
+            value=missing,
+        )
     if not rows:
-        raise DataError(f"{path}: has no rows")
+        raise DataError.of(Code.EMPTY, path, problem="has no rows")
     return rows
 
 
@@ -176,9 +181,12 @@ def _number(row: Row, name: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise DataError(f"chip.csv run {row.get('run_id')}: {name} = '{text}' is no number") from (
-            error
-        )
+        raise DataError(
+            f"chip.csv run {row.get('run_id')}: {name} = '{text}' is no number",
+            code=Code.WRONG_TYPE,
+            field=name,
+            value=text,
+        ) from (error)
 
 
 def reference_overrides(row: Row) -> list[str]:
@@ -191,11 +199,21 @@ def reference_overrides(row: Row) -> list[str]:
     if memory is None:
         raise DataError(
             f"chip.csv run {row['run_id']}: memcelltype = '{row['memcelltype']}'; "
-            "allowed: 1 (SRAM), 2 (RRAM), 3 (FeFET)"
+            "allowed: 1 (SRAM), 2 (RRAM), 3 (FeFET)",
+            code=Code.UNKNOWN_NAME,
+            field="memcelltype",
+            value=row["memcelltype"],
+            allowed="1 (SRAM), 2 (RRAM), 3 (FeFET)",
         )
     bits = math.log2(_number(row, "levelOutput"))
     if bits != int(bits):
-        raise DataError(f"chip.csv run {row['run_id']}: levelOutput is no power of two")
+        raise DataError(
+            f"chip.csv run {row['run_id']}: levelOutput is no power of two",
+            code=Code.OUT_OF_RANGE,
+            field="levelOutput",
+            value=row["levelOutput"],
+            allowed="powers of two",
+        )
     flash = "flash-current" if _true(row, "currentMode") else "flash-voltage"
     pipeline = _true(row, "pipeline")
     overrides = [
@@ -259,23 +277,23 @@ def _compare_group(
     with torch.no_grad():
         plan = compile_plan(design=design, table=table)
         cost = evaluate(design=design, plan=plan)
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     for metric, (column, predict) in _CHIP.items():
         predicted = predict(plan, cost).expand(len(rows)).tolist()
         for row, value in zip(rows, predicted, strict=True):
             reference = _number(row, column)
             if math.isfinite(reference):
-                found.append(_comparison(row, network, None, metric, value, reference))
+                comparisons.append(_comparison(row, network, None, metric, value, reference))
     for metric, (column, predict) in _LAYERS.items():
         table_of = predict(plan, cost).expand(len(rows), len(table)).tolist()
         for row, values in zip(rows, table_of, strict=True):
             for entry, value in zip(layers.get(row["run_id"], []), values, strict=False):
                 reference = _number(entry, column)
                 if math.isfinite(reference):
-                    found.append(
+                    comparisons.append(
                         _comparison(row, network, entry["layer"], metric, value, reference)
                     )
-    return found
+    return comparisons
 
 
 def _comparison(

@@ -71,9 +71,9 @@ def sensitivities(
         plan = compile_plan(design=changed, table=table, points=points, merge_alike=True)
         return evaluate(design=changed, plan=plan), plan
 
-    found = _continuous(design, priced) + _stepped(design, priced)
+    elasticities = _continuous(design, priced) + _stepped(design, priced)
     first = shown_in(Place.SENSITIVITY)[0].stem
-    return tuple(sorted(found, key=lambda entry: -abs(entry.values.get(first) or 0.0)))
+    return tuple(sorted(elasticities, key=lambda entry: -abs(entry.values.get(first) or 0.0)))
 
 
 def _continuous(design: DesignBatch, priced: Callable[[DesignBatch], Priced]) -> list[Elasticity]:
@@ -139,7 +139,7 @@ def _stepped(design: DesignBatch, priced: Callable[[DesignBatch], Priced]) -> li
             metric.stem: metric.in_si(cost, plan).tolist() for metric in shown_in(Place.SENSITIVITY)
         }
         feasible = cost.feasible.tolist()
-    found = []
+    elasticities = []
     for index, name in enumerate(names):
         if not feasible[index + 1] or now[index] <= 0:
             continue
@@ -147,5 +147,5 @@ def _stepped(design: DesignBatch, priced: Callable[[DesignBatch], Priced]) -> li
         values = {stem: math.log(row[index + 1] / row[0]) / ratio for stem, row in totals.items()}
         if any(values.values()):
             path = DesignBatch.parameters()[name].path
-            found.append(Elasticity(path, "integer", now[index], after[index], values))
-    return found
+            elasticities.append(Elasticity(path, "integer", now[index], after[index], values))
+    return elasticities

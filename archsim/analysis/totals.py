@@ -30,10 +30,10 @@ def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
         yield design.index(slice(start, min(start + size, count)))
 
 
-def by_laws(design: DesignBatch) -> Tensor | None:
-    """Return an order that puts designs of the same laws together; None if all have the same.
+def by_adc_and_memory(design: DesignBatch) -> Tensor | None:
+    """Return an order that puts designs of one ADC and memory together; None if all have the same.
 
-    A law that no design of a chunk uses is not evaluated.
+    A closed form that no design of a chunk uses is not evaluated.
     """
     model = design.adc_model + len(ADC_MODELS) * design.memory
     key = design.adc_kind + len(ADC_KINDS) * model
@@ -77,9 +77,9 @@ def evaluate_totals(
             (count,) = piece.batch_shape
             values = {metric.column: metric.in_column(cost, plan) for metric in wanted}
             values[FEASIBLE] = cost.feasible
-            return {name: own.expand(count).cpu() for name, own in values.items()}
+            return {name: column.expand(count).cpu() for name, column in values.items()}
 
-    order = by_laws(design)
+    order = by_adc_and_memory(design)
     if order is not None:
         design = design.index(order)
     if threads == 1:

@@ -85,10 +85,10 @@ def intervals(
         metrics=metrics,
     )
     levels = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
-    found = []
+    metric_intervals = []
     for metric in metrics:
         low, median, high = torch.quantile(totals[metric.column], levels).tolist()
-        found.append(
+        metric_intervals.append(
             Interval(
                 name=metric.key,
                 nominal=metric.from_column(float(nominal[metric.column][0])),
@@ -97,7 +97,7 @@ def intervals(
                 high=metric.from_column(high),
             )
         )
-    return tuple(found)
+    return tuple(metric_intervals)
 
 
 def _draw(

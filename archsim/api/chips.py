@@ -30,7 +30,7 @@ from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all, load_parameters, saved_method
 from tsb.data import load_dataset
 from tsb.monte_carlo import AccuracyStats, monte_carlo
-from tsb.program.chip import Chip, Placement, deploy
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import WriteContext
 from tsb.write_verify.policy.registry import write_masks
@@ -47,7 +47,7 @@ def network_of(chip: str | Path) -> str:
     Raises:
         DataError: not a chip.
     """
-    return Chip.load(chip).network
+    return ProgrammedChip.load(chip).network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def deploy_chips(
         overrides=[Setting(f"chip.precision.{k}", v) for k, v in given.items() if v is not None],
     )
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
-    placement = Placement(cell=CellModel.of(spec), scaling=scaling)
+    placement = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
     masks = _masks(choice, model, placement, seed)
     folder = _made(Path(out))
@@ -146,7 +146,7 @@ def _trained(
     return model, chosen
 
 
-def _masks(choice: Choice, model: nn.Module, placement: Placement, seed: int) -> Masks:
+def _masks(choice: Choice, model: nn.Module, placement: WeightStorage, seed: int) -> Masks:
     """Return which weights are write-verified, the same on all chips.
 
     Raises:
@@ -212,9 +212,9 @@ def tune_chips(
         ),
         seed=seed,
     )
-    found = tune(carrier, opened, corrections, images, settings, progress=progress)
+    tuned = tune(carrier, opened, corrections, images, settings, progress=progress)
     folder, paths = Path(out), []
-    for chip, parameters, diverged in zip(opened, found.parameters, found.diverged, strict=True):
+    for chip, parameters, diverged in zip(opened, tuned.parameters, tuned.diverged, strict=True):
         if diverged:
             continue
         corrected = CorrectedChip(
@@ -228,19 +228,19 @@ def tune_chips(
         path = _made(folder) / f"correction-{chip.seed}.safetensors"
         corrected.save(path, method=method)
         paths.append(path)
-    _check_none_diverged(opened, found.diverged, learning_rate)
+    _check_none_diverged(opened, tuned.diverged, learning_rate)
     return paths
 
 
 def _check_none_diverged(
-    chips: Sequence[Chip], diverged: Sequence[bool], learning_rate: float
+    chips: Sequence[ProgrammedChip], diverged: Sequence[bool], learning_rate: float
 ) -> None:
     """Name the chips for which nothing was saved.
 
     Raises:
         ConfigError: there are some.
     """
-    lost = [str(chip.seed) for chip, own in zip(chips, diverged, strict=True) if own]
+    lost = [str(chip.seed) for chip, is_lost in zip(chips, diverged, strict=True) if is_lost]
     if lost:
         saved = "nothing was saved" if len(lost) == len(chips) else "only the others were saved"
         raise ConfigError(
@@ -296,7 +296,7 @@ def evaluate_chips(
         for index, chip in enumerate(opened)
     ]
     following = iter(repaired)
-    found = monte_carlo(
+    measured = monte_carlo(
         carrier.model,
         lambda _: next(following).draw,
         test.images,
@@ -305,17 +305,17 @@ def evaluate_chips(
         runs=runs if repaired[0].written else 1,
         generator=torch.Generator().manual_seed(seed),
     )
-    return ChipAccuracy(network=opened[0].network, method=method, stats=found.stats)
+    return ChipAccuracy(network=opened[0].network, method=method, stats=measured.stats)
 
 
 def _open_chips(
     paths: Sequence[str | Path], method: str
-) -> tuple[list[Chip], Carrier, list[Correction]]:
+) -> tuple[list[ProgrammedChip], Carrier, list[Correction]]:
     """Read chips of one network, and attach corrections to it."""
     if not paths:
         raise ConfigError("no chips; give the files that archsim deploy wrote")
-    first = Chip.load(paths[0])
-    chips = [first, *(Chip.load(path, network=first.network) for path in paths[1:])]
+    first = ProgrammedChip.load(paths[0])
+    chips = [first, *(ProgrammedChip.load(path, network=first.network) for path in paths[1:])]
     for path, chip in zip(paths, chips, strict=True):
         if chip.options != first.options:
             raise DataError(
@@ -332,7 +332,7 @@ def _open_chips(
     return chips, carrier, corrections
 
 
-def _load_chip(chip: Chip, model: nn.Module, path: str | Path) -> None:
+def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None:
     try:
         chip.load_into(model)
     except DataError as error:

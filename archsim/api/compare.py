@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archsim.arch.design import DESIGNS
+from archsim.arch.design import PLACEMENTS
 from archsim.network import LayerGraph
 from archsim.results.compared import CompareResult
 
@@ -21,7 +21,7 @@ PAPER_NETWORKS = ("lenet3", "vgg8", "resnet18-cifar-nodown")
 def compare(
     networks: Sequence[str | nn.Module | LayerGraph] = PAPER_NETWORKS,
     *,
-    designs: Sequence[str] = DESIGNS,
+    designs: Sequence[str] = PLACEMENTS,
     **settings: Any,
 ) -> CompareResult:
     """Map several networks under several placements of the shared block.

@@ -9,26 +9,19 @@ from typing import Any
 
 from archsim.analysis import pareto
 from archsim.config.sweep import Strategy, Sweep, load_sweep
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import Evaluated, Work, evaluate_cases, plan_cases
 from archsim.explore.query.result import SweepResult
 from archsim.explore.run.executors import connect
+from archsim.explore.run.exhaustive import cores, default_jobs, run_exhaustive
 from archsim.explore.run.goals import Goals
 from archsim.explore.run.lock import locked
 from archsim.explore.run.rows import schema_of
 from archsim.explore.run.store import Store, check_place
-from archsim.explore.run.sweep import (
-    MANY_POINTS,
-    Job,
-    News,
-    Plan,
-    cores,
-    default_jobs,
-    open_store,
-    run_exhaustive,
-)
-from archsim.explore.search.gradient import check_refinement, refine
+from archsim.explore.run.sweep import MANY_POINTS, Job, News, Plan, open_store
+from archsim.explore.search.gradient import check_refinement
+from archsim.explore.search.refine import refine
 from archsim.explore.search.search import plan_search, run_search
 from archsim.explore.space.constraint import parse_constraint, satisfied
 from archsim.explore.space.contradiction import check_constraints
@@ -151,7 +144,10 @@ def _check_block(asked: Sweep) -> None:
     if blocks and set(designs or ()) <= {"none", None}:
         raise ConfigError(
             f"sweep.axes.{blocks[0]}: no point has a shared block, and this changes nothing; "
-            "allowed: with design: common or separate, or an axis design"
+            "allowed: with design: common or separate, or an axis design",
+            code=Code.CONFLICT,
+            field=f"sweep.axes.{blocks[0]}",
+            allowed=("common", "separate"),
         )
 
 
@@ -162,14 +158,20 @@ def _check(job: Job, jobs: int | None, scheduler: str | None, yes: bool) -> None
         if scheduler is not None or ((jobs or 1) > 1 and asked.fidelity == "hardware"):
             raise ConfigError(
                 f"{'--jobs' if scheduler is None else '--scheduler'} with strategy optuna: a "
-                "generation is one batch of this process; allowed: neither"
+                "generation is one batch of this process; allowed: neither",
+                code=Code.CONFLICT,
+                field="--jobs" if scheduler is None else "--scheduler",
             )
         Goals.of(job.space)
         return
     if size > MANY_POINTS and not yes:
         raise ConfigError(
             f"sweep '{asked.name}': {size:.3g} combinations, more than {MANY_POINTS:.0e}; use "
-            "strategy: {kind: optuna}, take values out, or say --yes"
+            "strategy: {kind: optuna}, take values out, or say --yes",
+            code=Code.OUT_OF_RANGE,
+            field=f"sweep '{asked.name}'",
+            value=size,
+            allowed=f"at most {MANY_POINTS:.0e}",
         )
     if asked.strategy.kind == "gradient":
         check_refinement(job.space)
@@ -183,15 +185,15 @@ def _share_left(out: Path, plan: Plan) -> float:
 
 
 def _check_questions(job: Job) -> None:
-    """Refuse objectives and constraints that the rows cannot answer, before they are worked out."""
+    """Refuse objectives and constraints that the rows cannot answer, before they are computed."""
     has_accuracy = job.sweep.fidelity == "accuracy"
     rows = schema_of(job.space, has_accuracy).empty_table().to_pandas()
     if has_accuracy:
         rows = rows.assign(**dict.fromkeys(ACCURACIES, 0.0))
     pareto.pareto_front(rows, pareto.parse_objectives(",".join(job.sweep.objectives), rows.columns))
     constraints = [parse_constraint(text) for text in job.sweep.constraints]
-    for own in constraints:
-        satisfied(rows, own)
+    for constraint in constraints:
+        satisfied(rows, constraint)
     check_constraints(job.space, constraints, [str(name) for name in rows.columns])
 
 
@@ -209,5 +211,9 @@ def open_sweep(folder: str | Path) -> SweepResult:
     try:
         asked = Sweep.model_validate(about["sweep"])
     except (KeyError, ValueError) as error:
-        raise DataError(f"{folder}: sweep.json does not say which sweep: {error}") from error
+        raise DataError(
+            f"{folder}: sweep.json does not say which sweep: {error}",
+            code=Code.DAMAGED_FILE,
+            field=f"{folder}: sweep.json",
+        ) from error
     return SweepResult(store, asked)

@@ -26,7 +26,7 @@ from archsim.config.sourced import Quantity
 from archsim.errors import ConfigError, close_matches
 
 #: The three placements of the shared block, in code order.
-DESIGNS = ("none", "common", "separate")
+PLACEMENTS = ("none", "common", "separate")
 ADC_KINDS = ("flash-current", "flash-voltage", "sar")
 #: The circuit model first; the others replace it (archsim.cost.component.adc_models).
 ADC_MODELS = ("circuit", "andrulis2024", "zigzag-imc", "isaac")
@@ -65,7 +65,7 @@ class DesignBatch:
     """
 
     technology: Technology
-    design: Tensor = _parameter("design", "choice", DESIGNS)
+    placement: Tensor = _parameter("design", "choice", PLACEMENTS)
     # number formats
     weight_bits: Tensor = _parameter("chip.precision.weight_bits", "integer")
     input_bits: Tensor = _parameter("chip.precision.input_bits", "integer")
@@ -222,22 +222,22 @@ class DesignBatch:
         return by_path | {path: Parameter(path, "block") for path in blocks}
 
     @classmethod
-    def from_resolved(cls, resolved: Resolved, design: str = "none") -> DesignBatch:
+    def from_resolved(cls, resolved: Resolved, placement: str = "none") -> DesignBatch:
         """Convert one checked configuration to a design of shape ``()``.
 
         Args:
             resolved: chip, technology, device and shared block.
-            design: placement of the shared block, one of :data:`DESIGNS`.
+            placement: of the shared block, one of :data:`PLACEMENTS`.
 
         Raises:
             ConfigError: unknown placement.
         """
-        if design not in DESIGNS:
+        if placement not in PLACEMENTS:
             raise ConfigError(
-                f"design = '{design}'; allowed: {', '.join(DESIGNS)}."
-                + close_matches(design, DESIGNS)
+                f"design = '{placement}'; allowed: {', '.join(PLACEMENTS)}."
+                + close_matches(placement, PLACEMENTS)
             )
-        table = ParameterTable.of(resolved, design, cls.inputs())
+        table = ParameterTable.of(resolved, placement, cls.inputs())
         return cls.of(table, Technology.from_file(resolved.technology))
 
     @classmethod

@@ -21,7 +21,7 @@ from archsim.config.sourced import Quantity
 
 Kind = Literal["continuous", "integer", "choice", "flag", "block"]
 #: The only setting that is of no configuration: placement of the shared block.
-DESIGN = "design"
+PLACEMENT = "design"
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,17 @@ class ParameterTable(AbstractSettings):
 
     @classmethod
     def of(
-        cls, resolved: Resolved, design: str, parameters: Mapping[str, Parameter]
+        cls, resolved: Resolved, placement: str, parameters: Mapping[str, Parameter]
     ) -> ParameterTable:
         """Read one configuration.
 
         Args:
             resolved: which.
-            design: placement of the shared block.
+            placement: of the shared block.
             parameters: settings to read, by path.
         """
         values = {
-            path: parameter.encoded(design if path == DESIGN else look_up(resolved, path))
+            path: parameter.encoded(placement if path == PLACEMENT else look_up(resolved, path))
             for path, parameter in parameters.items()
         }
         return cls(parameters, values)

@@ -38,14 +38,14 @@ def checked_parameters() -> dict[str, Parameter]:
     return known
 
 
-def table_of(resolved: Resolved, design: str) -> ParameterTable:
+def table_of(resolved: Resolved, placement: str) -> ParameterTable:
     """Return one configuration as a table that rules can be asked about, shape ``()``.
 
     Args:
         resolved: which.
-        design: placement of the shared block.
+        placement: of the shared block.
     """
-    return ParameterTable.of(resolved, design, checked_parameters())
+    return ParameterTable.of(resolved, placement, checked_parameters())
 
 
 def broken(table: ParameterTable, *, layers: int | None = None) -> dict[str, Tensor]:

@@ -148,7 +148,7 @@ def evaluate_command(
     from archsim.api.program.run import usual_data
 
     network = network_of(run[0])
-    found = evaluate_chips(
+    measured = evaluate_chips(
         run,
         corrections=correction or (),
         data=data or usual_data(network),
@@ -157,15 +157,15 @@ def evaluate_command(
         test_images=test_images,
         seed=seed or 0,
     )
-    _write_chips(found, format, out)
+    _write_chips(measured, format, out)
 
 
-def _write_chips(found: ChipAccuracy, format: Format, out: Path | None) -> None:
+def _write_chips(measured: ChipAccuracy, format: Format, out: Path | None) -> None:
     """Write the accuracy of single chips."""
-    stats = found.stats.to_dict()
-    row = {"network": found.network, "method": found.method, **stats}
+    stats = measured.stats.to_dict()
+    row = {"network": measured.network, "method": measured.method, **stats}
     if format is Format.JSON:
-        top = {"schema": _CHIP_SCHEMA, "network": found.network, "method": found.method}
+        top = {"schema": _CHIP_SCHEMA, "network": measured.network, "method": measured.method}
         deliver(json_text({**top, "accuracy": stats}), out)
     elif format is Format.CSV:
         deliver(csv_text(list(row), [row]), out)
@@ -173,7 +173,7 @@ def _write_chips(found: ChipAccuracy, format: Format, out: Path | None) -> None:
         from archsim.cli import render
         from reports.tables.study import chip_accuracy
 
-        table = chip_accuracy(found.network, found.method, stats)
+        table = chip_accuracy(measured.network, measured.method, stats)
         render.present(lambda console: render.show(console, render.figures(table)), out)
 
 

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     SWEEPS = "sweeps"
     CORRECTIONS = "corrections"
     METRICS = "metrics"
+    DATA = "data"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -59,9 +60,10 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "citation", "options", "priced_as", "shown", "source")
+_LONG = ("description", "licence", "citation", "options", "priced_as", "shown", "source")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
+_DATA_KEYS = ("name", "input", "classes", "licence")
 _METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown", "source")
 _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
@@ -110,13 +112,13 @@ def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     return _CORRECTION_KEYS, [
         {
             "name": name,
-            "description": own.description,
-            "options": "; ".join(option.words() for option in options_of(own).values()),
-            "stored_in": "cells" if own.in_cells else "registers",
+            "description": correction.description,
+            "options": "; ".join(option.words() for option in options_of(correction).values()),
+            "stored_in": "cells" if correction.in_cells else "registers",
             "priced_as": example(name).hardware().words(),
-            "citation": own.citation,
+            "citation": correction.citation,
         }
-        for name, own in CORRECTIONS.items()
+        for name, correction in CORRECTIONS.items()
     ]
 
 
@@ -153,12 +155,28 @@ def _policies() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _data() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.data import dataset_names
+    from tsb.data.sources import source
+
+    return _DATA_KEYS, [
+        {
+            "name": name,
+            "input": "x".join(map(str, source(name).shape)),
+            "classes": source(name).num_classes,
+            "licence": source(name).licence,
+        }
+        for name in dataset_names()
+    ]
+
+
 #: What is listed from code; all other kinds are files.
 _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
     Kind.NETWORKS: _networks,
     Kind.CORRECTIONS: _corrections,
     Kind.POLICIES: _policies,
     Kind.METRICS: _metrics,
+    Kind.DATA: _data,
 }
 
 

@@ -20,7 +20,7 @@ class Format(StrEnum):
 
 
 class Design(StrEnum):
-    """Placements of the shared block: :data:`archsim.arch.design.DESIGNS`, without its imports."""
+    """Placements of the shared block: those of archsim.arch.design, without its imports."""
 
     NONE = "none"
     COMMON = "common"

@@ -121,7 +121,7 @@ def program_command(
         str | None,
         typer.Option(
             "--data",
-            help="mnist, fashion-mnist, cifar10 or tiny-imagenet. Default: the network's.",
+            help="archsim list data. Default: the network's.",
             show_default=False,
             rich_help_panel=_DATA,
         ),

@@ -96,11 +96,11 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
 
     if replaced:
         say(f"{folder}: files of an earlier curve will be replaced")
-    found = write_verify_curve(request, progress=say, **settings)
-    write_file(folder / _ABOUT, json_text(found.provenance).encode())
-    write_file(folder / _RUNS, found.runs.to_csv(index=False).encode())
-    write_file(folder / _SPEED, found.speed_up.to_csv(index=False).encode())
-    save_write_verify(found.summary, folder / _FIGURE, found.about)
+    curve = write_verify_curve(request, progress=say, **settings)
+    write_file(folder / _ABOUT, json_text(curve.provenance).encode())
+    write_file(folder / _RUNS, curve.runs.to_csv(index=False).encode())
+    write_file(folder / _SPEED, curve.speed_up.to_csv(index=False).encode())
+    save_write_verify(curve.summary, folder / _FIGURE, curve.about)
     for name in names:
         say(f"{'replaced' if name in replaced else 'wrote'} {folder / name}")
 
@@ -112,7 +112,7 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
         )
 
     def draw(console: Console) -> None:
-        render.show(console, render.grid(speed_up(found.speed_up), group_by="device"))
+        render.show(console, render.grid(speed_up(curve.speed_up), group_by="device"))
         render.show(console, render.gap(render.bullets("Notes", notes)))
 
     render.present(draw, None)

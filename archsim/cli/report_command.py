@@ -116,6 +116,8 @@ def make_command(
         raise
     for line in written.result.gaps:
         typer.echo(f"missing: {line}", err=True)
+    for line in written.result.warnings:
+        typer.echo(line, err=True)
     _show(written, format, out)
     priced = [design.mapped for design in written.result.designs if design.mapped is not None]
     reasons = dict.fromkeys(reason for mapped in priced for reason in mapped.infeasible_because)
@@ -166,21 +168,21 @@ def diff_command(
     check_writable(out)
     from archsim.results.report_diff import diff
 
-    found = diff(_report(before), _report(after))
+    differences = diff(_report(before), _report(after))
     if format is Format.JSON:
-        deliver(json_text(found.to_dict()), out)
+        deliver(json_text(differences.to_dict()), out)
         return
     from archsim.cli import render
     from reports.tables.report_diff import in_short, inputs, moved
 
     if format is Format.CSV:
-        table = moved(found)
+        table = moved(differences)
         deliver(csv_text([column.key for column in table.columns], table.records()), out)
         return
 
     def draw(console: Any) -> None:
-        render.show(console, render.bullets(f"{before} and {after}", in_short(found)))
-        for table in (inputs(found), moved(found)):
+        render.show(console, render.bullets(f"{before} and {after}", in_short(differences)))
+        for table in (inputs(differences), moved(differences)):
             if table.rows:
                 render.show(console, render.gap(render.grid(table)))
 

@@ -13,8 +13,7 @@ DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",
-        help="mnist-part (comes with archsim), mnist, fashion-mnist, cifar10 or tiny-imagenet. "
-        "Default: the network's.",
+        help="archsim list data; mnist-part comes with archsim. Default: the network's.",
         show_default=False,
         rich_help_panel=_DATA,
     ),

@@ -26,39 +26,45 @@ _QUIET_s = 30.0
 _STAGE = "training"
 
 
-def announce(found: Announcement) -> None:
+def announce(announcement: Announcement) -> None:
     """Say what a sweep is going to do, on standard error.
 
     Args:
-        found: what it said.
+        announcement: what it said.
     """
-    plan = found.plan
+    plan = announcement.plan
     points = f"{plan.combinations:,} combinations"
     if plan.points is not None and plan.points != plan.combinations:
         points = f"{plan.points:,} points of {points}"
-    if found.left < 1:
-        points += f", {found.left:.0%} of them left"
-    seconds = plan.seconds * found.left
-    who = f"with {found.jobs} process{'es' * (found.jobs > 1)}"
-    if found.scheduler:
-        who = f"of one core, on {found.scheduler}"
+    if announcement.left < 1:
+        points += f", {announcement.left:.0%} of them left"
+    seconds = plan.seconds * announcement.left
+    who = f"with {announcement.jobs} process{'es' * (announcement.jobs > 1)}"
+    if announcement.scheduler:
+        who = f"of one core, on {announcement.scheduler}"
     else:
-        seconds /= found.jobs
+        seconds /= announcement.jobs
     took = f"about {_duration(seconds)} {who}, and some to begin"
-    took = took if found.left else "nothing to do"
+    took = took if announcement.left else "nothing to do"
     typer.echo(
         f"{points}, {plan.parts} part{'s' * (plan.parts > 1)}; {took}, {_size(plan.bytes)}",
         err=True,
     )
-    own = found.strategy
-    if own.kind == "optuna":
-        typer.echo(f"  {own.sampler}: {own.trials:,} trials, {own.population} at a time", err=True)
-    elif own.kind == "gradient":
-        typer.echo(f"  then {own.starts} starts refined, {own.steps} steps of Adam each", err=True)
+    strategy = announcement.strategy
+    if strategy.kind == "optuna":
+        typer.echo(
+            f"  {strategy.sampler}: {strategy.trials:,} trials, {strategy.population} at a time",
+            err=True,
+        )
+    elif strategy.kind == "gradient":
+        typer.echo(
+            f"  then {strategy.starts} starts refined, {strategy.steps} steps of Adam each",
+            err=True,
+        )
     for name, count in plan.forbidden.items():
         typer.echo(f"  left out: {count:,}, {name}", err=True)
-    if found.cases:
-        typer.echo(f"  {_accuracies(found.cases)}", err=True)
+    if announcement.cases:
+        typer.echo(f"  {_accuracies(announcement.cases)}", err=True)
 
 
 def _accuracies(cases: Sequence[Work]) -> str:

@@ -59,23 +59,23 @@ class Question:
         self, objectives: str | None, plot: Path | None, figure: str, colour: str | None
     ) -> None:
         """Write the Pareto front, and draw it if a file is named."""
-        rows, found = self.result.pareto(
+        rows, front = self.result.pareto(
             objectives, self.conditions, self._drawn(plot, figure, colour)
         )
-        columns = [own.column for own in found.objectives]
-        best = self.result.rows(rows["point"][found.mask])
+        columns = [objective.column for objective in front.objectives]
+        best = self.result.rows(rows["point"][front.mask])
         best = best.sort_values(
-            columns[0], ascending=not found.objectives[0].maximise, kind="stable"
+            columns[0], ascending=not front.objectives[0].maximise, kind="stable"
         )
-        knee = None if found.knee is None else int(rows["point"].iloc[found.knee])
+        knee = None if front.knee is None else int(rows["point"].iloc[front.knee])
         if plot is not None:
-            self._plot(rows, found, plot, figure, colour)
+            self._plot(rows, front, plot, figure, colour)
             typer.echo(f"wrote {plot}", err=True)
         if self.format is Format.TABLE:
             from reports.tables.sweep import points
 
             title = f"Front of {', '.join(columns)}: {len(best):,} of {len(rows):,} points"
-            title += _left_out(found)
+            title += _left_out(front)
             if len(best) > self.most:
                 title += f", the first {self.most}"
             if best.empty:
@@ -85,11 +85,12 @@ class Question:
             return
         top = {
             "objectives": [
-                {"column": own.column, "maximise": own.maximise} for own in found.objectives
+                {"column": objective.column, "maximise": objective.maximise}
+                for objective in front.objectives
             ],
             "where": self.conditions,
-            "infeasible": found.infeasible,
-            "not_evaluated": found.not_evaluated,
+            "infeasible": front.infeasible,
+            "not_evaluated": front.not_evaluated,
             "knee": knee,
             "unfinished": self.result.unfinished,
         }
@@ -114,52 +115,52 @@ class Question:
 
     def cheapest(self, result: str) -> None:
         """Write the point with the least of a result."""
-        found = self.result.cheapest(result, self.conditions)
-        rows = None if found.design is None else found.design.to_frame().T.infer_objects()
+        cheapest = self.result.cheapest(result, self.conditions)
+        rows = None if cheapest.design is None else cheapest.design.to_frame().T.infer_objects()
         if self.format is Format.TABLE:
             from reports.tables.sweep import answer, points
 
-            deliver(answer(found, " and ".join(self.conditions)) + "\n", self.out)
+            deliver(answer(cheapest, " and ".join(self.conditions)) + "\n", self.out)
             if rows is not None:
-                self._table(points(rows, [found.column], "The design", None))
+                self._table(points(rows, [cheapest.column], "The design", None))
                 typer.echo(self.result.map_command(int(rows["point"].iloc[0])))
         else:
             top = {
-                "minimise": found.column,
+                "minimise": cheapest.column,
                 "where": self.conditions,
-                "meets": dict(found.meets),
+                "meets": dict(cheapest.meets),
                 "unfinished": self.result.unfinished,
             }
             self._rows(top, rows)
-        if found.design is None:
+        if cheapest.design is None:
             raise typer.Exit(1)
 
     def effects(self, result: str) -> None:
         """Write what each parameter does to a result."""
         from reports.tables.sweep import effects
 
-        found = self.result.main_effects(result, self.conditions)
-        table = effects(found)
+        main_effects = self.result.main_effects(result, self.conditions)
+        table = effects(main_effects)
         if self.format is Format.JSON:
             data: dict[str, Any] = {
-                "column": found.column,
-                "scale": found.scale,
-                "designs": found.designs,
-                "balanced": found.is_balanced,
-                "interactions": found.interactions,
+                "column": main_effects.column,
+                "scale": main_effects.scale,
+                "designs": main_effects.designs,
+                "balanced": main_effects.is_balanced,
+                "interactions": main_effects.interactions,
                 "effects": [
                     {
-                        "parameter": own.parameter,
-                        "eta_squared": own.eta_squared,
-                        "levels": [level._asdict() for level in own.levels],
+                        "parameter": effect.parameter,
+                        "eta_squared": effect.eta_squared,
+                        "levels": [level._asdict() for level in effect.levels],
                     }
-                    for own in found.effects
+                    for effect in main_effects.effects
                 ],
             }
             deliver(json_text({"schema": _SCHEMA, **data}), self.out)
             return
         self._table(table)
-        if self.format is Format.TABLE and not found.is_balanced:
+        if self.format is Format.TABLE and not main_effects.is_balanced:
             typer.echo(
                 "Not all combinations are there, so shares overlap: a parameter may get credit "
                 "for another that goes with it.",
@@ -178,15 +179,15 @@ class Question:
             ) from error
         if before == after:
             raise ConfigError(f"--compare {text}; allowed: two different points")
-        found = self.result.difference(before, after)
+        difference = self.result.difference(before, after)
         if self.format is Format.JSON:
             data = {
-                "parameters": [own._asdict() for own in found.parameters],
-                "results": [own._asdict() for own in found.results],
+                "parameters": [change._asdict() for change in difference.parameters],
+                "results": [change._asdict() for change in difference.results],
             }
             deliver(json_text({"schema": _SCHEMA, **data}), self.out)
             return
-        self._table(changes(found, before, after))
+        self._table(changes(difference, before, after))
 
     def point(self, number: int) -> None:
         """Write one point and the command that maps it by itself."""
@@ -208,7 +209,7 @@ class Question:
 
     def _table(self, table: Table) -> None:
         if self.format is Format.CSV:
-            deliver(csv_text([own.key for own in table.columns], table.records()), self.out)
+            deliver(csv_text([column.key for column in table.columns], table.records()), self.out)
             return
         from archsim.cli import render
 
@@ -226,53 +227,53 @@ class Question:
         deliver(json_text({"schema": _SCHEMA, **top, "points": plain}), self.out)
 
     def _plot(
-        self, rows: pd.DataFrame, found: Front, path: Path, figure: str, colour: str | None
+        self, rows: pd.DataFrame, front: Front, path: Path, figure: str, colour: str | None
     ) -> None:
         if "," in figure:
             from reports.figures.heat_map import collect_heat_map, save_heat_map
 
             across, _, up = figure.partition(",")
             info = collect_heat_map(
-                rows, x=across.strip(), y=up.strip(), result=found.objectives[0]
+                rows, x=across.strip(), y=up.strip(), result=front.objectives[0]
             )
             save_heat_map(info, path)
         elif figure == "parallel":
             from reports.figures.parallel import collect_parallel, save_parallel
 
             lines = collect_parallel(
-                rows, objectives=found.objectives, front=found.mask, knee=found.knee
+                rows, objectives=front.objectives, front=front.mask, knee=front.knee
             )
             save_parallel(lines, path)
         elif figure == "pareto":
-            self._plot_front(rows, found, path, colour)
+            self._plot_front(rows, front, path, colour)
         else:
             raise ConfigError(
                 f"--figure {figure}; allowed: pareto, parallel, or two parameters for a heat map, "
                 "e.g. tsb.channels,chip.precision.bits_per_cell"
             )
 
-    def _plot_front(self, rows: pd.DataFrame, found: Front, path: Path, colour: str | None) -> None:
+    def _plot_front(self, rows: pd.DataFrame, front: Front, path: Path, colour: str | None) -> None:
         from reports.figures.pareto import collect_pareto, save_pareto
 
-        if len(found.objectives) < 2:
+        if len(front.objectives) < 2:
             raise ConfigError("--plot: a front needs two objectives; give --pareto edp,area")
         info = collect_pareto(
             rows,
-            x=found.objectives[1],
-            y=found.objectives[0],
-            front=found.mask,
-            knee=found.knee,
+            x=front.objectives[1],
+            y=front.objectives[0],
+            front=front.mask,
+            knee=front.knee,
             colour_by=colour,
         )
         save_pareto(info, path)
 
 
-def _left_out(found: Front) -> str:
+def _left_out(front: Front) -> str:
     parts = []
-    if found.infeasible:
-        parts.append(f"{found.infeasible:,} infeasible")
-    if found.not_evaluated:
-        parts.append(f"{found.not_evaluated:,} not evaluated")
+    if front.infeasible:
+        parts.append(f"{front.infeasible:,} infeasible")
+    if front.not_evaluated:
+        parts.append(f"{front.not_evaluated:,} not evaluated")
     return f" ({', '.join(parts)})" if parts else ""
 
 
@@ -283,9 +284,10 @@ def refined_lines(result: SweepResult) -> list[str]:
     if result.sweep.strategy.kind != "gradient":
         return []
     lines = []
-    for own in read_refined(result.store):
+    for refinement in read_refined(result.store):
         pairs = [
-            f"{name} {value:.4g} -> {own.after[name]:.4g}" for name, value in own.before.items()
+            f"{name} {value:.4g} -> {refinement.after[name]:.4g}"
+            for name, value in refinement.before.items()
         ]
-        lines.append(f"point {own.point}, from {own.start}: {', '.join(pairs)}")
+        lines.append(f"point {refinement.point}, from {refinement.start}: {', '.join(pairs)}")
     return lines or ["no point to refine: none is feasible and within the constraints"]

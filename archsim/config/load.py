@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.util.paths import configs_dir
 
 #: Largest YAML file accepted, bytes. The shipped presets are below 10 kB.
@@ -57,10 +57,16 @@ def read_yaml(path: Path) -> Document:
     try:
         size = path.stat().st_size
         if size > MAX_YAML_BYTES:
-            raise ConfigError(f"{path}: {size} bytes; allowed: at most {MAX_YAML_BYTES}")
+            raise ConfigError(
+                f"{path}: {size} bytes; allowed: at most {MAX_YAML_BYTES}",
+                code=Code.OUT_OF_RANGE,
+                field=path,
+                value=size,
+                allowed=f"at most {MAX_YAML_BYTES}",
+            )
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError.of(Code.CANNOT_READ, path, problem=f"cannot be read: {error}") from error
     return copy.deepcopy(_parse(path, text))
 
 
@@ -70,10 +76,13 @@ def _parse(path: Path, text: str) -> Document:
     try:
         loaded = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise ConfigError.of(Code.DAMAGED_FILE, path, problem=f"not valid YAML: {error}") from error
     if not isinstance(loaded, dict):
-        raise ConfigError(
-            f"{path}: top level is {type(loaded).__name__}; allowed: a mapping of keys to values"
+        raise ConfigError.of(
+            Code.WRONG_TYPE,
+            path,
+            problem=f"top level is {type(loaded).__name__}",
+            allowed="a mapping of keys to values",
         )
     return loaded
 
@@ -92,13 +101,18 @@ def find_preset(kind: str, name: str) -> Path:
     if name.endswith((".yaml", ".yml", ".json")):  # JSON is YAML
         path = Path(name)
         if not path.is_file():
-            raise ConfigError(f"{kind} file '{name}' does not exist")
+            said = f"{kind} file '{name}' does not exist"
+            raise ConfigError(said, code=Code.MISSING_FILE, field=name)
         return path
     known = preset_names(kind)
     if name not in known:
         raise ConfigError(
             f"unknown {kind} '{name}'; known: {', '.join(known)}, or a path to a .yaml file."
-            + close_matches(name, known)
+            + close_matches(name, known),
+            code=Code.UNKNOWN_NAME,
+            field=kind,
+            value=name,
+            allowed=known,
         )
     return configs_dir() / kind / f"{name}.yaml"
 
@@ -114,7 +128,8 @@ def load_preset(kind: str, name: str) -> Document:
     path = find_preset(kind, name)
     while True:
         if path.resolve() in seen:
-            raise ConfigError(f"{path}: `extends` goes round in a circle")
+            said = f"{path}: `extends` goes round in a circle"
+            raise ConfigError(said, code=Code.CONFLICT, field=f"{path}: extends")
         seen.append(path.resolve())
         document = read_yaml(path)
         parent = document.pop("extends", None)
@@ -122,7 +137,9 @@ def load_preset(kind: str, name: str) -> Document:
         if parent is None:
             break
         if not isinstance(parent, str):
-            raise ConfigError(f"{path}: extends = {parent!r}; allowed: one preset name or path")
+            raise ConfigError.of(
+                Code.WRONG_TYPE, f"{path}: extends", parent, allowed="one preset name or path"
+            )
         sibling = path.parent / parent
         path = sibling if sibling.suffix and sibling.is_file() else find_preset(kind, parent)
     merged: Document = {}
@@ -135,7 +152,12 @@ def _spell_out_sources(document: Document, path: Path) -> Document:
     """Replace ``source: key`` by the citation that the file's ``sources:`` table gives for it."""
     sources = document.pop("sources", {})
     if not isinstance(sources, dict):
-        raise ConfigError(f"{path}: sources is not a mapping of keys to citations")
+        raise ConfigError(
+            f"{path}: sources is not a mapping of keys to citations",
+            code=Code.WRONG_TYPE,
+            field=f"{path}: sources",
+            value=sources,
+        )
 
     def visit(node: Any) -> Any:
         if isinstance(node, dict):
@@ -211,12 +233,22 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     keys = tuple(path.strip().split("."))
     if not separator or not all(keys) or not value.strip():
         raise ConfigError(
-            f"override '{text}' is not path=value; for example: --set chip.adc.bits=6"
+            f"override '{text}' is not path=value; for example: --set chip.adc.bits=6",
+            code=Code.WRONG_FORM,
+            field="--set",
+            value=text,
+            allowed="path=value",
         )
     try:
         return keys, yaml.load(value, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise ConfigError(f"override '{text}': '{value}' is not a YAML value") from error
+        raise ConfigError(
+            f"override '{text}': '{value}' is not a YAML value",
+            code=Code.WRONG_FORM,
+            field=path.strip(),
+            value=value,
+            allowed="a YAML value",
+        ) from error
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, object]:
@@ -228,17 +260,21 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
     Raises:
         ConfigError: no ``=``, a path instead of a name, an unreadable value, or a name twice.
     """
-    found: dict[str, object] = {}
+    options: dict[str, object] = {}
     for text in texts:
         name, separator, value = text.partition("=")
         whole = separator and value.strip() and name.strip().isidentifier()
-        if not whole or name.strip() in found:
+        if not whole or name.strip() in options:
             raise ConfigError(
                 f"--option '{text}'; allowed: name=value, each name once, for example "
-                "--option widths=[16,32,64]"
+                "--option widths=[16,32,64]",
+                code=Code.WRONG_FORM if not whole else Code.GIVEN_TWICE,
+                field="--option",
+                value=text,
+                allowed="name=value, each name once",
             )
-        found[name.strip()] = parse_override(text)[1]
-    return found
+        options[name.strip()] = parse_override(text)[1]
+    return options
 
 
 def apply_overrides(document: Document, overrides: Iterable[Override]) -> Document:
@@ -259,15 +295,29 @@ def apply_overrides(document: Document, overrides: Iterable[Override]) -> Docume
             if node is None:
                 raise ConfigError(
                     f"override '{text}': {here} is null; give it whole, e.g. "
-                    f"{here}={{value: 1, unit: '...', source: mine}}"
+                    f"{here}={{value: 1, unit: '...', source: mine}}",
+                    code=Code.UNKNOWN_KEY,
+                    field=".".join(keys[: depth + 1]),
+                    value=key,
+                    allowed=(),
                 )
             if not isinstance(node, dict):
-                raise ConfigError(f"override '{text}': {here} holds a value and has no keys")
+                raise ConfigError(
+                    f"override '{text}': {here} holds a value and has no keys",
+                    code=Code.UNKNOWN_KEY,
+                    field=".".join(keys[: depth + 1]),
+                    value=key,
+                    allowed=(),
+                )
             # A last key that the preset leaves to its default is for the schema to judge.
             if key not in node and (depth == 0 or depth < len(keys) - 1):
                 raise ConfigError(
                     f"override '{text}': unknown key '{key}' in {here}; known: "
-                    f"{', '.join(sorted(node))}.{close_matches(key, node)}"
+                    f"{', '.join(sorted(node))}.{close_matches(key, node)}",
+                    code=Code.UNKNOWN_KEY,
+                    field=".".join(keys[: depth + 1]),
+                    value=key,
+                    allowed=sorted(node),
                 )
             if depth < len(keys) - 1:
                 node = node[key]

@@ -25,7 +25,14 @@ from archsim.config.schema.device import DeviceFile
 from archsim.config.schema.off_chip import OffChipFile
 from archsim.config.schema.technology import TechnologyFile
 from archsim.config.schema.tsb import Tsb
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import (
+    NOT_GIVEN,
+    Code,
+    ConfigError,
+    Problem,
+    RejectedValueError,
+    close_matches,
+)
 
 #: Chip used when the user names none.
 DEFAULT_CHIP = "rram-22nm"
@@ -96,39 +103,39 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         Args:
             leave_out: parts that nothing rests on, e.g. ``memory``.
         """
-        found: list[Constant] = []
+        constants: list[Constant] = []
 
         def visit(node: Any, path: str) -> None:
             if not isinstance(node, dict):
                 return
             if isinstance(node.get("source"), str) and "value" in node:
-                found.append(_constant(path, node))
+                constants.append(_constant(path, node))
             for key, child in node.items():
                 visit(child, f"{path}.{key}" if path else str(key))
 
         content = self.model_dump(mode="json")
         visit({key: part for key, part in content.items() if key not in leave_out}, "")
-        return tuple(found)
+        return tuple(constants)
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
         """Return every setting by its dotted path; constants with their unit, e.g. ``6 kohm``.
 
         Texts about a file (description, sources, notes) are left out: no number depends on them.
         """
-        found: dict[str, str | int | float | bool | None] = {}
+        settings: dict[str, str | int | float | bool | None] = {}
 
         def visit(node: Any, path: str) -> None:
             if isinstance(node, dict) and "source" in node and "value" in node:
-                found[path] = _value(node, ".9g")
+                settings[path] = _value(node, ".9g")
             elif isinstance(node, dict):
                 for key, child in node.items():
                     if key != "description":
                         visit(child, f"{path}.{key}" if path else str(key))
             else:
-                found[path] = ", ".join(map(str, node)) if isinstance(node, list) else node
+                settings[path] = ", ".join(map(str, node)) if isinstance(node, list) else node
 
         visit(self.model_dump(mode="json"), "")
-        return found
+        return settings
 
     def citations(self, leave_out: Collection[str] = ()) -> tuple[str, ...]:
         """Return every distinct publication or tool that a constant is taken from, sorted.
@@ -137,7 +144,7 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
             leave_out: parts that nothing rests on, e.g. ``memory``.
         """
         known = self.constants(leave_out)
-        return tuple(sorted({own.source for own in known if own.kind == "cited"}))
+        return tuple(sorted({constant.source for constant in known if constant.kind == "cited"}))
 
 
 def _value(node: dict[str, Any], form: str) -> str:
@@ -188,8 +195,8 @@ def device_name(chip: str = DEFAULT_CHIP, device: str | None = None) -> str:
     Raises:
         ConfigError: no such preset or file.
     """
-    own = device or str(load_preset("chip", chip)["device"])
-    return str(load_preset("device", own).get("name", own))
+    preset = device or str(load_preset("chip", chip)["device"])
+    return str(load_preset("device", preset).get("name", preset))
 
 
 def resolve(
@@ -269,24 +276,22 @@ def load_documents(
     if device is not None:
         documents["chip"]["device"] = device
     # The names of technology and device may themselves be overridden, so they are read in between.
-    early = [own for own in settings if override_path(own) in _NAMES]
+    early = [setting for setting in settings if override_path(setting) in _NAMES]
     documents = apply_overrides(documents, early)
     for kind in ("technology", "device"):
         name = documents["chip"].get(kind)
         if not isinstance(name, str):
-            raise ConfigError(f"chip.{kind} = {name!r}; allowed: a preset name or a YAML path")
+            raise _no_preset(f"chip.{kind}", name)
         documents[kind] = load_preset(kind, name)
     for kind in ("memory", "link"):
         off_chip = documents["chip"].get("off_chip", {})
         default = OffChip.model_fields[kind].default
         name = off_chip.get(kind, default) if isinstance(off_chip, dict) else None
         if not isinstance(name, str):
-            raise ConfigError(
-                f"chip.off_chip.{kind} = {name!r}; allowed: a preset name or a YAML path"
-            )
+            raise _no_preset(f"chip.off_chip.{kind}", name)
         documents[kind] = load_preset("off-chip", name)
     documents["tsb"] = load_preset("tsb", tsb)
-    return apply_overrides(documents, [own for own in settings if own not in early])
+    return apply_overrides(documents, [setting for setting in settings if setting not in early])
 
 
 _NAMES = ("chip.technology", "chip.device", "chip.off_chip.memory", "chip.off_chip.link")
@@ -301,28 +306,63 @@ def validate_model(model: type[_ModelT], document: Any, root: str) -> _ModelT:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        lines = [_describe(model, root, dict(entry)) for entry in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+        problems = [_describe(model, root, dict(entry)) for entry in error.errors()]
+        raise ConfigError.joined(problems) from error
 
 
-def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> str:
+def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> Problem:
     """Turn one pydantic error into ``path = value: what is wrong; what is allowed``."""
     location: Sequence[Any] = entry["loc"]
     path = ".".join([root, *(str(part) for part in location)])
-    message = str(entry["msg"]).removeprefix("Value error, ")
     if entry["type"] == "extra_forbidden":
-        known = _known_keys(model, location[:-1])
-        return f"{path}: unknown key '{location[-1]}'; known: {', '.join(known)}." + close_matches(
-            str(location[-1]), known
-        )
+        known, key = tuple(_known_keys(model, location[:-1])), str(location[-1])
+        said = f"{path}: unknown key '{key}'; known: {', '.join(known)}.{close_matches(key, known)}"
+        return Problem(said, Code.UNKNOWN_KEY, path, key, known)
     if entry["type"] == "missing":
-        return f"{path}: this key is missing"
+        return Problem.of(Code.MISSING_KEY, path, problem="this key is missing")
     value = entry.get("input")
     if entry["type"] == "string_type" and not isinstance(value, BaseModel):
-        said = textwrap.shorten(repr(value), _LONGEST_VALUE, placeholder="...")
-        return f"{path} = {said}: not a text; allowed: a text, in quotes if YAML reads it otherwise"
+        shown = textwrap.shorten(repr(value), _LONGEST_VALUE, placeholder="...")
+        allowed = "a text, in quotes if YAML reads it otherwise"
+        said = f"{path} = {shown}: not a text; allowed: {allowed}"
+        return Problem(said, Code.WRONG_TYPE, path, value, allowed)
+    message = str(entry["msg"]).removeprefix("Value error, ")
     shown = "" if isinstance(value, (dict, list, BaseModel)) else f" = {value!r}"
-    return f"{path}{shown}: {message[0].lower()}{message[1:]}"
+    said = f"{path}{shown}: {message[0].lower()}{message[1:]}"
+    context = entry.get("ctx", {})
+    rejected = context.get("error")
+    if isinstance(rejected, RejectedValueError):
+        problem = rejected.problem
+        field = path if problem.field is None else f"{path}.{problem.field}"
+        of_input = problem.value is NOT_GIVEN and problem.field is None
+        return Problem(
+            said, problem.code, field, value if of_input else problem.value, problem.allowed
+        )
+    code = _code_of(str(entry["type"]), value)
+    limits = [f"{_SIGNS[key]} {limit}".strip() for key, limit in context.items() if key in _SIGNS]
+    return Problem(said, code, path, value, ", ".join(limits) or None)
+
+
+#: What a limit of pydantic is called in its errors, as people write it.
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": ">=", "expected": ""}
+
+
+def _code_of(kind: str, value: object) -> Code:
+    """Return what kind of problem an error of pydantic is, from its type."""
+    if kind == "literal_error":
+        kind_of_value = Code.OUT_OF_RANGE if isinstance(value, int | float) else Code.WRONG_TYPE
+        return Code.UNKNOWN_NAME if isinstance(value, str) else kind_of_value
+    if kind == "finite_number":
+        return Code.NOT_FINITE
+    if kind.startswith(("greater_than", "less_than", "too_", "string_too_")):
+        return Code.OUT_OF_RANGE
+    is_type = kind.endswith(("_type", "_parsing", "_from_float"))
+    return Code.WRONG_TYPE if is_type else Code.BAD_SETTING
+
+
+def _no_preset(field: str, value: object) -> ConfigError:
+    allowed = "a preset name or a YAML path"
+    return ConfigError.of(Code.WRONG_TYPE, field, value, allowed=allowed)
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
@@ -330,7 +370,7 @@ def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
     current: Any = model
     for part in location:
         fields = getattr(current, "model_fields", {})
-        field = next((own for name, own in fields.items() if part in (name, own.alias)), None)
+        field = next((field for name, field in fields.items() if part in (name, field.alias)), None)
         if field is None:
             break
         current = _model_in(field.annotation) or current
@@ -342,5 +382,5 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     """Find the model inside an annotation such as ``Annotated[Model, ...] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_model_in(part) for part in get_args(annotation))
-    return next((model for model in found if model is not None), None)
+    models = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in models if model is not None), None)

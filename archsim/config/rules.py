@@ -83,9 +83,9 @@ def check(resolved: Any, *, network: str | None = None, layers: int | None = Non
     """
     about = {} if layers is None else {LAYERS: layers, NETWORK: network}
     settings = PlainSettings(resolved, about)
-    found = [rule for rule, is_broken in broken_rules(settings).items() if is_broken]
-    if found:
-        raise ConfigError("\n".join(rule.message(settings) for rule in found))
+    broken = [rule for rule, is_broken in broken_rules(settings).items() if is_broken]
+    if broken:
+        raise ConfigError("\n".join(rule.message(settings) for rule in broken))
 
 
 # --- precision and crossbar -----------------------------------------------------------------------

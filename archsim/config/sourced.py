@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from archsim.errors import Code, Problem, RejectedValueError
 from archsim.units import TO_SI
 
 #: Units that may replace each other in YAML (they measure the same thing).
@@ -44,9 +45,10 @@ def _numbers(value: Any) -> Any:
             finite = False
         if not finite:
             which = "" if entry is value else f"{entry!r}: "
-            raise ValueError(
-                f"{which}not a finite number; allowed: a finite number, e.g. 0.1 or 1.0e-9"
-            )
+            allowed = "a finite number"
+            said = f"{which}not a finite number; allowed: {allowed}, e.g. 0.1 or 1.0e-9"
+            code = Code.NOT_FINITE if isinstance(entry, float) else Code.WRONG_TYPE
+            raise RejectedValueError(Problem(said, code, value=entry, allowed=allowed))
     return value
 
 
@@ -87,13 +89,17 @@ def _factor(unit: str) -> float:
 def _allow_unit(value: Any) -> Any:
     """YAML reads ``unit: 1`` as a number; a bare number has no unit; pydantic judges the rest."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError(
-            "a number without unit and source; allowed: {value: "
-            f"{value:g}, unit: ..., source: ...}}"
-        )
+        allowed = f"{{value: {value:g}, unit: ..., source: ...}}"
+        said = "a number without unit and source"
+        raise RejectedValueError(Problem.of(Code.MISSING_KEY, problem=said, allowed=allowed))
     if isinstance(value, dict) and isinstance(value.get("unit"), int):
         return {**value, "unit": str(value["unit"])}
     return value
+
+
+def _out_of_range(said: str, given: Quantity, allowed: str) -> RejectedValueError:
+    text = f"{said}; allowed: {allowed}"
+    return RejectedValueError(Problem(text, Code.OUT_OF_RANGE, value=given.value, allowed=allowed))
 
 
 class _Checked:
@@ -107,16 +113,28 @@ class _Checked:
     def __call__(self, quantity: Quantity) -> Quantity:
         allowed = compatible_units(self.unit)
         if quantity.unit not in allowed:
-            raise ValueError(f"unit '{quantity.unit}' does not fit; allowed: {', '.join(allowed)}")
+            said = f"unit '{quantity.unit}' does not fit; allowed: {', '.join(allowed)}"
+            raise RejectedValueError(
+                Problem(said, Code.UNKNOWN_NAME, "unit", quantity.unit, allowed)
+            )
         entries = quantity.si_values
         if len(entries) != self.length:
-            raise ValueError(f"{len(entries)} values given; allowed: exactly {self.length}")
+            raise RejectedValueError(
+                Problem(
+                    f"{len(entries)} values given; allowed: exactly {self.length}",
+                    Code.SHAPE_MISMATCH,
+                    value=quantity.value,
+                    allowed=f"exactly {self.length}",
+                )
+            )
         given = f"{quantity.value}" + ("" if quantity.unit == "1" else f" {quantity.unit}")
         if self.minimum is not None and min(entries) < self.minimum:
-            raise ValueError(f"{given} is too small; allowed: >= {self.minimum:g}")
+            allowed_text = f">= {self.minimum:g}"
+            raise _out_of_range(f"{given} is too small", quantity, allowed_text)
         if self.maximum is not None and max(entries) > self.maximum:
             low = "" if self.minimum is None else f"{self.minimum:g} to "
-            raise ValueError(f"{given} is too large; allowed: {low or 'at most '}{self.maximum:g}")
+            allowed_text = f"{low or 'at most '}{self.maximum:g}"
+            raise _out_of_range(f"{given} is too large", quantity, allowed_text)
         return quantity
 
 

@@ -21,6 +21,7 @@ from archsim.config.resolve import (
 )
 from archsim.config.schema.base import Count, Encoding, Model
 from archsim.config.schema.tsb import Insertion
+from archsim.errors import Code, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
 #: Chips of neighbouring seeds of a study have different seeds of their own.
@@ -165,7 +166,7 @@ class Study(Model):
     options: dict[str, int | bool | list[int]] = Field(
         default_factory=dict, description="of the network, e.g. widths: [32, 64, 128]"
     )
-    data: str = Field(description="mnist-part, mnist, fashion-mnist, cifar10 or tiny-imagenet")
+    data: str = Field(description="name of a data set: archsim list data")
     chip: str = Field(
         default=DEFAULT_CHIP,
         description="preset or YAML file: the chip whose cells the accuracies are of, and that "
@@ -250,28 +251,45 @@ class Study(Model):
         names = [method.name for method in self.methods]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"methods: the name '{twice[0]}' is given twice")
+            said = f"methods: the name '{twice[0]}' is given twice"
+            raise RejectedValueError(Problem(said, Code.GIVEN_TWICE, "methods", twice[0]))
         for method in self.methods:
             if method.backbone is not None and method.backbone not in self.backbones:
-                raise ValueError(
-                    f"methods: backbone = '{method.backbone}' of '{method.name}'; allowed: "
-                    f"{', '.join(self.backbones)}"
+                raise RejectedValueError(
+                    Problem(
+                        f"methods: backbone = '{method.backbone}' of '{method.name}'; allowed: "
+                        f"{', '.join(self.backbones)}",
+                        Code.UNKNOWN_NAME,
+                        "methods.backbone",
+                        method.backbone,
+                        tuple(self.backbones),
+                    )
                 )
         if self.baseline is not None and self.baseline not in names:
-            raise ValueError(f"baseline = '{self.baseline}'; allowed: {', '.join(names)}")
+            said = f"baseline = '{self.baseline}'; allowed: {', '.join(names)}"
+            raise RejectedValueError(
+                Problem(said, Code.UNKNOWN_NAME, "baseline", self.baseline, tuple(names))
+            )
         self._check_seeds()
         for values, key in ((self.sigma, "sigma"), (self.seeds, "seeds")):
             if len(set(values)) < len(values):
-                raise ValueError(f"{key} = {values}: a value is given twice")
+                said = "a value is given twice"
+                raise RejectedValueError(Problem.of(Code.GIVEN_TWICE, key, values, problem=said))
         return self
 
     def _check_seeds(self) -> None:
         last = max(self.seeds) * CHIPS_PER_SEED + self.chips - 1
         if last > MAX_SEED:
             most = (MAX_SEED - self.chips + 1) // CHIPS_PER_SEED
-            raise ValueError(
-                f"seeds = {self.seeds}: every seed has chips of its own, of seeds up to {last}; "
-                f"allowed with {self.chips} chips: 0 to {most}"
+            raise RejectedValueError(
+                Problem(
+                    f"seeds = {self.seeds}: every seed has chips of its own, of seeds up to {last};"
+                    f" allowed with {self.chips} chips: 0 to {most}",
+                    Code.OUT_OF_RANGE,
+                    "seeds",
+                    self.seeds,
+                    f"0 to {most}",
+                )
             )
 
     def backbone_of(self, method: Method) -> str:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP, validate_model
 from archsim.config.schema.base import Count, Model
-from archsim.errors import ConfigError
+from archsim.errors import NOT_GIVEN, Code, ConfigError, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
 #: One value of an axis.
@@ -27,26 +27,43 @@ MAX_VALUES = 10_000
 MAX_NUMBER = 9e15
 #: Combinations per part: what a kill can lose per process, and what a part holds in memory.
 PART_POINTS = 65_536
-#: Most of them: a part is worked out and written in one piece.
+#: Most of them: a part is computed and written in one piece.
 MAX_PART_POINTS = 10_000_000
+
+
+def _rejected(
+    said: str,
+    code: Code,
+    field: str | None = None,
+    value: object = NOT_GIVEN,
+    allowed: str | tuple[str, ...] | None = None,
+) -> RejectedValueError:
+    return RejectedValueError(Problem(said, code, field, value, allowed))
 
 
 def _same_kind(values: Any) -> Any:
     """Refuse what is no list of plain values, in one line."""
     if not isinstance(values, list) or not values:
-        raise ValueError("not a list of values; allowed: one value or more, e.g. [1, 2, 4]")
+        said = "not a list of values; allowed: one value or more, e.g. [1, 2, 4]"
+        raise _rejected(said, Code.WRONG_TYPE, allowed="one value or more")
     for value in values:
         if not isinstance(value, bool | int | float | str | None):
-            raise ValueError(f"{value!r}: allowed: numbers, texts, true, false or null")
+            allowed = "numbers, texts, true, false or null"
+            said = f"{value!r}: allowed: {allowed}"
+            raise _rejected(said, Code.WRONG_TYPE, value=value, allowed=allowed)
         if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
-            raise ValueError(f"{value!r}: allowed: -{MAX_NUMBER:.0e} to {MAX_NUMBER:.0e}")
+            allowed = f"-{MAX_NUMBER:.0e} to {MAX_NUMBER:.0e}"
+            said = f"{value!r}: allowed: {allowed}"
+            raise _rejected(said, Code.OUT_OF_RANGE, value=value, allowed=allowed)
     if len(values) > MAX_VALUES:
-        raise ValueError(f"{len(values)} values; allowed: at most {MAX_VALUES}")
+        allowed = f"at most {MAX_VALUES}"
+        said = f"{len(values)} values; allowed: {allowed}"
+        raise _rejected(said, Code.OUT_OF_RANGE, value=len(values), allowed=allowed)
     seen = set()
     for value in values:
         marked = (type(value) is bool, value)
         if marked in seen:
-            raise ValueError(f"{value!r} is given twice")
+            raise _rejected(f"{value!r} is given twice", Code.GIVEN_TWICE, value=value)
         seen.add(marked)
     return values
 
@@ -86,38 +103,53 @@ class Axis(Model):
         }
         given = [name for name, is_given in forms.items() if is_given]
         if len(given) != 1:
-            raise ValueError(
+            raise _rejected(
                 f"{' and '.join(given) or 'nothing'} given; allowed: exactly one of values, "
-                "from/to, same_as"
+                "from/to, same_as",
+                Code.CONFLICT if given else Code.MISSING_KEY,
+                value=given,
+                allowed=tuple(forms),
             )
         spacing = [name for name in ("step", "factor", "points") if getattr(self, name) is not None]
         if given == ["from/to"]:
             self._check_range(spacing)
         elif spacing or self.scale != "linear":
-            raise ValueError(
+            raise _rejected(
                 f"{given[0]} with {' and '.join(spacing or ['scale'])}: those are "
-                "for a range from/to"
+                "for a range from/to",
+                Code.CONFLICT,
+                value=[*given, *(spacing or ["scale"])],
             )
         if self.same_as is not None and self.when is not None:
-            raise ValueError("same_as with when: it follows the other axis, its condition too")
+            said = "same_as with when: it follows the other axis, its condition too"
+            raise _rejected(said, Code.CONFLICT, "same_as", self.same_as)
         return self
 
     def _check_range(self, spacing: list[str]) -> None:
         if self.start is None or self.to is None:
-            raise ValueError("a range needs both from and to")
+            missing = "from" if self.start is None else "to"
+            raise _rejected("a range needs both from and to", Code.MISSING_KEY, missing)
         if self.to <= self.start:
-            raise ValueError(f"from = {self.start:g} is not below to = {self.to:g}")
+            said = f"from = {self.start:g} is not below to = {self.to:g}"
+            raise _rejected(said, Code.CONFLICT, "from", self.start, f"below {self.to:g}")
         if len(spacing) != 1:
-            raise ValueError(
+            raise _rejected(
                 f"{' and '.join(spacing) or 'no spacing'} given; allowed: exactly one of step, "
-                "factor, points"
+                "factor, points",
+                Code.CONFLICT if spacing else Code.MISSING_KEY,
+                value=spacing,
+                allowed=("step", "factor", "points"),
             )
         if (self.factor is not None or self.scale == "log") and self.start <= 0:
-            raise ValueError(f"from = {self.start:g} on a log scale; allowed: above 0")
+            said = f"from = {self.start:g} on a log scale; allowed: above 0"
+            raise _rejected(said, Code.OUT_OF_RANGE, "from", self.start, "above 0")
         if self.scale == "log" and self.points is None:
-            raise ValueError("scale = log goes with points; a factor is on that scale by itself")
+            said = "scale = log goes with points; a factor is on that scale by itself"
+            raise _rejected(said, Code.CONFLICT, "scale", self.scale)
         if self._span(self.start, self.to) + 1 > MAX_VALUES:
-            raise ValueError(f"{spacing[0]}: gives more than {MAX_VALUES} values")
+            said, most = f"{spacing[0]}: gives more than {MAX_VALUES} values", str(MAX_VALUES)
+            given = getattr(self, spacing[0])
+            raise _rejected(said, Code.OUT_OF_RANGE, spacing[0], given, f"at most {most}")
 
     def _span(self, start: int | float, to: int | float) -> int | float:
         """Steps from one end of the range to the other."""
@@ -241,20 +273,26 @@ class Sweep(Model):
     @model_validator(mode="after")
     def _complete(self) -> Sweep:
         if not self.axes:
-            raise ValueError("axes: none given; allowed: one or more")
+            said = "axes: none given; allowed: one or more"
+            raise _rejected(said, Code.EMPTY, "axes", allowed="one or more")
         for path, axis in self.axes.items():
             other = axis.same_as
             if other is None:
                 continue
             if other not in self.axes or self.axes[other].same_as is not None:
-                known = [name for name, own in self.axes.items() if own.same_as is None]
-                raise ValueError(
-                    f"axes: {path} is same_as '{other}'; allowed: {', '.join(known) or 'nothing'}"
+                known = [
+                    name for name, other_axis in self.axes.items() if other_axis.same_as is None
+                ]
+                raise _rejected(
+                    f"axes: {path} is same_as '{other}'; allowed: {', '.join(known) or 'nothing'}",
+                    Code.UNKNOWN_NAME,
+                    f"axes.{path}.same_as",
+                    other,
+                    tuple(known),
                 )
         if self.fidelity == "accuracy" and self.accuracy is None:
-            raise ValueError(
-                "fidelity = accuracy needs the key accuracy: which study, which method"
-            )
+            said = "fidelity = accuracy needs the key accuracy: which study, which method"
+            raise _rejected(said, Code.MISSING_KEY, "accuracy")
         return self
 
 
@@ -276,13 +314,13 @@ def load_sweep(
     """
     document: dict[str, Any] = {"sweep": load_preset("sweep", name)}
     settings = list(overrides)
-    own = [text for text in settings if text.startswith("sweep.")]
+    sweep_settings = [text for text in settings if text.startswith("sweep.")]
     for key in ("strategy", "accuracy"):  # a file may leave them out
-        if any(text.startswith(f"sweep.{key}.") for text in own):
+        if any(text.startswith(f"sweep.{key}.") for text in sweep_settings):
             document["sweep"][key] = document["sweep"].get(key) or {}
-    content = apply_overrides(document, own)["sweep"]
+    content = apply_overrides(document, sweep_settings)["sweep"]
     content.update({key: value for key, value in changes.items() if value is not None})
-    base = [text for text in settings if text not in own]
+    base = [text for text in settings if text not in sweep_settings]
     if base:
         content["set"] = [*content.get("set", []), *base]
     for text in axes:
@@ -306,6 +344,10 @@ def parse_axis(text: str) -> tuple[str, Any]:
     if not isinstance(values, list | dict):
         raise ConfigError(
             f"--axis {text}: allowed: a list or a range, e.g. {'.'.join(keys)}=[1, 2] or "
-            f"{'.'.join(keys)}={{from: 1, to: 8, step: 1}}"
+            f"{'.'.join(keys)}={{from: 1, to: 8, step: 1}}",
+            code=Code.WRONG_TYPE,
+            field="--axis",
+            value=text,
+            allowed="a list or a range",
         )
     return ".".join(keys), values

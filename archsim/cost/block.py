@@ -28,10 +28,10 @@ class _PerDesign(Protocol):
         """Choose per design between this and another."""
 
 
-_LawT = TypeVar("_LawT", bound=_PerDesign)
+_ResultT = TypeVar("_ResultT", bound=_PerDesign)
 
 
-def either(flag: Tensor, yes: Callable[[], _LawT], no: Callable[[], _LawT]) -> _LawT:
+def either(flag: Tensor, yes: Callable[[], _ResultT], no: Callable[[], _ResultT]) -> _ResultT:
     """Choose per design between two laws; one that no design needs is not evaluated.
 
     Args:
@@ -43,7 +43,7 @@ def either(flag: Tensor, yes: Callable[[], _LawT], no: Callable[[], _LawT]) -> _
         return yes()
     if not bool(flag.any()):
         return no()
-    chosen: _LawT = yes().where(flag, no())
+    chosen: _ResultT = yes().where(flag, no())
     return chosen
 
 

@@ -12,14 +12,14 @@ from archsim.cost.component.adder import adder_tree
 from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.max_pool import MaxPool, max_pool
 from archsim.cost.component.wire import HTree, Repeater, h_tree
-from archsim.cost.correction import Correction, correction
+from archsim.cost.correction import CorrectionUnit, correction
 from archsim.cost.digital_unit import DigitalUnit, digital_unit
 from archsim.cost.tile import Parts, Tile, build_tile
 from archsim.plan import Floorplan, MappingPlan
 
 
 @dataclass(frozen=True, eq=False)
-class Chip:
+class ChipBlocks:
     """Everything outside the tiles, and the two kinds of tile, ``*batch``.
 
     ``kernel_tile`` holds kernel-per-PE layers, ``matrix_tile`` all others. ``result_units`` results
@@ -43,13 +43,13 @@ class Chip:
     sum_inputs: Tensor
     pool: MaxPool
     pool_units: Tensor
-    correction: Correction
+    correction: CorrectionUnit
     digital_unit: DigitalUnit
     areas_m2: dict[str, Tensor]
     leakage_W: Tensor
 
 
-def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
+def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> ChipBlocks:
     """Build tiles and global blocks for the floorplan of a plan.
 
     Args:
@@ -140,7 +140,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> Chip:
         + corrected.leakage_W
         + unit.leakage_W
     )
-    return Chip(
+    return ChipBlocks(
         kernel_tile=kernel,
         matrix_tile=matrix,
         wire=wire,

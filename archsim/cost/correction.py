@@ -20,7 +20,7 @@ from archsim.plan import MappingPlan
 
 
 @dataclass(frozen=True, eq=False)
-class Correction:
+class CorrectionUnit:
     """Logic of the digital corrections.
 
     ``area_m2`` and ``leakage_W`` are of the chip, ``*batch``; ``energy_J`` and ``delay_s`` of one
@@ -43,7 +43,7 @@ def correction(
     register: FlipFlop,
     units: Tensor,
     sum_bit: Tensor,
-) -> Correction:
+) -> CorrectionUnit:
     """Price the digital corrections of a chip.
 
     Args:
@@ -64,7 +64,7 @@ def correction(
     adders = units * sum_bit * (biased + scaled * bits)
     add_J = adder.energy_J(sum_bit)
     wide = sum_bit + bits
-    return Correction(
+    return CorrectionUnit(
         area_m2=stored_bit * register.area_m2 + adders * adder.bit_area_m2,
         leakage_W=stored_bit * register.leakage_W + adders * adder.bit_leakage_W,
         energy_J=biased * add_J + scaled * bits * add_J + numbers * bits * register.energy_J,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost.block import add_up
-from archsim.cost.chip import Chip, build_chip
+from archsim.cost.chip import ChipBlocks, build_chip
 from archsim.cost.component.adder import adder
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.component.wire import fastest_repeater, frugal_repeater
@@ -87,7 +87,7 @@ def _roll_up(
     design: DesignBatch,
     plan: MappingPlan,
     array: Subarray,
-    chip: Chip,
+    chip: ChipBlocks,
     cycles: LayerCycles,
     energy: LayerEnergy,
 ) -> CostBreakdown:

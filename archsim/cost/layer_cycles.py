@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.chip import Chip, tile_rows_summed
+from archsim.cost.chip import ChipBlocks, tile_rows_summed
 from archsim.cost.component.adder import tree_delay_s
 from archsim.cost.layer_tile import LayerTile
 from archsim.cost.pieces import Pieces
@@ -100,7 +100,7 @@ def layer_cycles(
     *,
     design: DesignBatch,
     parts: Parts,
-    chip: Chip,
+    chip: ChipBlocks,
     plan: MappingPlan,
     pieces: Pieces,
     tile: LayerTile,
@@ -203,7 +203,7 @@ def tile_results(*, design: DesignBatch, plan: MappingPlan) -> Tensor:
     return plan.layers.vectors * per_vector
 
 
-def _buffer_cycles(chip: Chip, tile: LayerTile, traffic: Traffic, split: CopySplit) -> Tensor:
+def _buffer_cycles(chip: ChipBlocks, tile: LayerTile, traffic: Traffic, split: CopySplit) -> Tensor:
     """PE registers, tile buffers and global buffer: one line per cycle and core."""
     registers = (traffic.input_lines + traffic.output_lines) / split.in_tile
 
@@ -227,7 +227,7 @@ def _buffer_cycles(chip: Chip, tile: LayerTile, traffic: Traffic, split: CopySpl
 
 def _wire_cycles(
     design: DesignBatch,
-    chip: Chip,
+    chip: ChipBlocks,
     plan: MappingPlan,
     tile: LayerTile,
     traffic: Traffic,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost.activity import level_statistics, plane_probability
-from archsim.cost.chip import Chip, tile_rows_summed
+from archsim.cost.chip import ChipBlocks, tile_rows_summed
 from archsim.cost.component.adder import adder_tree
 from archsim.cost.component.column_read import branch_moments, column_energy_J
 from archsim.cost.layer_cycles import results_per_read, split_copies, tile_results, tile_sum_inputs
@@ -46,7 +46,7 @@ def layer_energy(
     *,
     design: DesignBatch,
     parts: Parts,
-    chip: Chip,
+    chip: ChipBlocks,
     plan: MappingPlan,
     pieces: Pieces,
     tile: LayerTile,
@@ -191,7 +191,7 @@ def _representatives(
 def _sums(
     design: DesignBatch,
     parts: Parts,
-    chip: Chip,
+    chip: ChipBlocks,
     plan: MappingPlan,
     pieces: Pieces,
     tile: LayerTile,
@@ -230,7 +230,7 @@ def _sums(
 def _buffers(
     design: DesignBatch,
     parts: Parts,
-    chip: Chip,
+    chip: ChipBlocks,
     plan: MappingPlan,
     pieces: Pieces,
     tile: LayerTile,
@@ -268,7 +268,7 @@ def _tile_bits(design: DesignBatch, plan: MappingPlan, tile: LayerTile) -> tuple
 def _wires(
     design: DesignBatch,
     parts: Parts,
-    chip: Chip,
+    chip: ChipBlocks,
     plan: MappingPlan,
     pieces: Pieces,
     tile: LayerTile,
@@ -301,7 +301,7 @@ def _wires(
     return pe + chip.wire.energy_J_per_m.unsqueeze(-1) * (tiles + chip_level)
 
 
-def _digital(design: DesignBatch, parts: Parts, chip: Chip, plan: MappingPlan) -> Tensor:
+def _digital(design: DesignBatch, parts: Parts, chip: ChipBlocks, plan: MappingPlan) -> Tensor:
     """ReLU registers, max-pool units, residual adds (with the reading of inputs), corrections."""
     layers = plan.layers
     outputs = layers.weights_wide * layers.vectors

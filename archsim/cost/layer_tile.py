@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.cost.chip import Chip
+from archsim.cost.chip import ChipBlocks
 from archsim.cost.component.wire import HTree
 from archsim.cost.tile import Tile
 from archsim.plan import MappingPlan
@@ -85,7 +85,7 @@ def _flatten(tile: Tile, bus: HTree) -> dict[str, Tensor]:
     return values
 
 
-def pick_tiles(*, chip: Chip, plan: MappingPlan) -> LayerTile:
+def pick_tiles(*, chip: ChipBlocks, plan: MappingPlan) -> LayerTile:
     """Pick each layer's tile.
 
     Args:

@@ -34,11 +34,11 @@ from archsim.device.programming import row_pulses
 from archsim.device.stuck import stuck_errors, with_stuck
 from archsim.device.variation import middle_level_share, profile_sigmas
 from archsim.device.write_verify import (
-    PulseLaw,
+    PulseDistribution,
     WeightMixture,
     mix_cells,
-    one_shot_law,
-    pulse_law,
+    one_shot_distribution,
+    pulse_distribution,
 )
 from archsim.plan import MappingPlan
 from archsim.results.cost import ProgrammingCost
@@ -243,16 +243,16 @@ def _verified(design: DesignBatch, row: _Row) -> _Verified:
             residual_sigma=torch.where(mine, here.residual_sigma, result.residual_sigma),
             row_pulses=torch.where(mine.unsqueeze(-1), here.row_pulses, result.row_pulses),
         )
-    return result or _averages(one_shot_law(sigma=design.sigma * design.range_factor), row)
+    return result or _averages(one_shot_distribution(sigma=design.sigma * design.range_factor), row)
 
 
-def _law(design: DesignBatch, model: str, profile: str) -> PulseLaw | WeightMixture:
+def _law(design: DesignBatch, model: str, profile: str) -> PulseDistribution | WeightMixture:
     """Pulse law of a model, of cells that are all alike or of two kinds."""
     sigma = design.sigma * design.range_factor
     if profile == "uniform":
-        return _cell_law(design, model, sigma)
+        return _cell_distribution(design, model, sigma)
     outer, middle = (
-        _cell_law(design, model, spread)
+        _cell_distribution(design, model, spread)
         for spread in profile_sigmas(sigma=sigma, factor=design.sigma_factor)
     )
     if profile == "level":
@@ -262,7 +262,7 @@ def _law(design: DesignBatch, model: str, profile: str) -> PulseLaw | WeightMixt
     return WeightMixture(outer, middle, design.middle_share)
 
 
-def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
+def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseDistribution:
     """Pulse law of cells of one spread; remembered while its numbers are the same for all."""
     factor = design.range_factor
     # Where no cell is stuck the law knows nothing of levels.
@@ -284,12 +284,12 @@ def _cell_law(design: DesignBatch, model: str, sigma: Tensor) -> PulseLaw:
     )
     many = sum(number.numel() for number in numbers) > _MOST_REMEMBERED
     if many or any(number.requires_grad for number in numbers):
-        return _fresh_law(model, *numbers)
+        return _fresh_distribution(model, *numbers)
     values = ((tuple(number.shape), *number.flatten().tolist()) for number in numbers)
-    return _remembered_law(model, design.sigma.device, *values)
+    return _remembered_distribution(model, design.sigma.device, *values)
 
 
-def _fresh_law(
+def _fresh_distribution(
     model: str,
     sigma: Tensor | float,
     tolerance: Tensor | float,
@@ -302,8 +302,8 @@ def _fresh_law(
     stuck_off_rate: Tensor | float,
     cell_bits: Tensor | float,
     is_differential: Tensor | float,
-) -> PulseLaw:
-    law = pulse_law(
+) -> PulseDistribution:
+    law = pulse_distribution(
         model=model,
         sigma=sigma,
         tolerance=tolerance,
@@ -334,9 +334,11 @@ _MOST_REMEMBERED = 256
 
 
 @lru_cache(maxsize=64)
-def _remembered_law(model: str, device: torch.device, *numbers: tuple[Any, ...]) -> PulseLaw:
+def _remembered_distribution(
+    model: str, device: torch.device, *numbers: tuple[Any, ...]
+) -> PulseDistribution:
     with device:
-        return _fresh_law(
+        return _fresh_distribution(
             model,
             *(
                 torch.tensor(values, dtype=torch.float64).reshape(shape).to(_kind(values))
@@ -349,7 +351,7 @@ def _kind(values: Sequence[object]) -> torch.dtype:
     return torch.bool if isinstance(values[0], bool) else torch.float64
 
 
-def _averages(law: PulseLaw | WeightMixture, row: _Row) -> _Verified:
+def _averages(law: PulseDistribution | WeightMixture, row: _Row) -> _Verified:
     stats = law.stats()
     return _Verified(
         pulses=stats.write_pulses,
@@ -359,13 +361,13 @@ def _averages(law: PulseLaw | WeightMixture, row: _Row) -> _Verified:
     )
 
 
-def _slowest_in_row(law: PulseLaw | WeightMixture, row: _Row) -> Tensor:
+def _slowest_in_row(law: PulseDistribution | WeightMixture, row: _Row) -> Tensor:
     """Pulses of the slowest verified cell of a row; rows of a kind are worked out once."""
     chosen, fraction = row.cells * row.fraction, row.fraction
     if not fraction.requires_grad and not bool((fraction > 0).any()):
         return torch.zeros_like(chosen)
     partly = fraction.requires_grad or bool(((fraction > 0) & (fraction < 1)).any())
-    if isinstance(law, PulseLaw) and not partly:
+    if isinstance(law, PulseDistribution) and not partly:
         return _by_length(law, chosen)
     return _by_kind(
         law,
@@ -377,17 +379,17 @@ def _slowest_in_row(law: PulseLaw | WeightMixture, row: _Row) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _Laws:
+class _Distributions:
     """The laws of a batch in one row, and which of them each design has."""
 
-    flat: PulseLaw
+    flat: PulseDistribution
     which: Tensor
 
     @classmethod
-    def of(cls, law: PulseLaw) -> _Laws:
+    def of(cls, law: PulseDistribution) -> _Distributions:
         """Take the laws apart: ``(law, 1, pulse)`` from ``*batch 1 pulse``, and ``*batch 1``."""
         shape = law.survival.shape[:-2]
-        flat = PulseLaw(
+        flat = PulseDistribution(
             survival=law.survival.flatten(0, -2).unsqueeze(-2),
             residual_sigma=law.residual_sigma.expand(*shape, 1).reshape(-1, 1),
             unconverged_fraction=law.unconverged_fraction.expand(*shape, 1).reshape(-1, 1),
@@ -403,9 +405,9 @@ class _Laws:
         return len(self.flat.survival) * kinds < designs or self.which.numel() == 1
 
 
-def _by_length(law: PulseLaw, cells: Tensor) -> Tensor:
+def _by_length(law: PulseDistribution, cells: Tensor) -> Tensor:
     """Pulses of rows of whole numbers of cells; few laws are tabulated by length."""
-    laws = _Laws.of(law)
+    laws = _Distributions.of(law)
     lengths = torch.arange(int(cells.max().item()) + 1, device=cells.device)
     if len(lengths) < cells.numel() and laws.pays(len(lengths), cells):
         return row_pulses(law=laws.flat, cells_per_row=lengths)[laws.which, cells.long()]
@@ -416,9 +418,9 @@ def _by_length(law: PulseLaw, cells: Tensor) -> Tensor:
 
 
 def _by_kind(
-    law: PulseLaw | WeightMixture,
+    law: PulseDistribution | WeightMixture,
     rows: Sequence[Tensor],
-    pulses: Callable[[PulseLaw | WeightMixture, Sequence[Tensor]], Tensor],
+    pulses: Callable[[PulseDistribution | WeightMixture, Sequence[Tensor]], Tensor],
 ) -> Tensor:
     """Evaluate what describes rows, once for each kind where there are few laws."""
     rows = torch.broadcast_tensors(*rows)
@@ -439,7 +441,7 @@ def _by_kind(
         kinds = torch.div(kinds, len(table), rounding_mode="floor")
     if isinstance(law, WeightMixture):
         return pulses(law, columns)[place]
-    laws = _Laws.of(law)
+    laws = _Distributions.of(law)
     if not laws.pays(len(kinds), place):
         return pulses(law, rows)
     return pulses(laws.flat, columns)[laws.which, place]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.chip import Chip
+from archsim.cost.chip import ChipBlocks
 from archsim.cost.layer_tile import LayerTile
 from archsim.cost.pieces import Pieces
 from archsim.plan import MappingPlan
@@ -57,7 +57,7 @@ def register_lines(
 
 
 def layer_traffic(
-    *, design: DesignBatch, chip: Chip, plan: MappingPlan, pieces: Pieces, tile: LayerTile
+    *, design: DesignBatch, chip: ChipBlocks, plan: MappingPlan, pieces: Pieces, tile: LayerTile
 ) -> Traffic:
     """Count the bits that every layer moves.
 

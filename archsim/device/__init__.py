@@ -44,11 +44,11 @@ from archsim.device.write_sampler import sample_write_verify as sample_write_ver
 from archsim.device.write_sampler import verify_cells as verify_cells
 from archsim.device.write_tally import WriteTally as WriteTally
 from archsim.device.write_verify import WRITE_MODELS as WRITE_MODELS
-from archsim.device.write_verify import PulseLaw as PulseLaw
+from archsim.device.write_verify import PulseDistribution as PulseDistribution
 from archsim.device.write_verify import WeightMixture as WeightMixture
 from archsim.device.write_verify import WriteVerifyStats as WriteVerifyStats
 from archsim.device.write_verify import mix_cells as mix_cells
 from archsim.device.write_verify import one_shot as one_shot
-from archsim.device.write_verify import one_shot_law as one_shot_law
-from archsim.device.write_verify import pulse_law as pulse_law
+from archsim.device.write_verify import one_shot_distribution as one_shot_distribution
+from archsim.device.write_verify import pulse_distribution as pulse_distribution
 from archsim.device.write_verify import write_verify_closed_form as write_verify_closed_form

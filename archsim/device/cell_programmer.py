@@ -17,7 +17,7 @@ from archsim.device.stuck import stuck_pulses
 from archsim.device.variation import level_sigmas, profile_sigma
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_sampler import verify_cells
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 #: Sampling in single precision: the same law (tested), five times as fast.
 SAMPLE_DTYPE = torch.float32
@@ -69,14 +69,19 @@ class CellProgrammer:
         """
         most, bits = int(self.device.max_bits_per_cell.si), self.weight_format.bits_per_cell
         if bits > most:
-            raise ConfigError(
-                f"bits_per_cell = {bits}: device '{self.device.name}' holds at most {most} per "
-                f"cell; allowed: 1 to {most}"
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "bits_per_cell",
+                bits,
+                problem=f"device '{self.device.name}' holds at most {most} per cell",
+                allowed=f"1 to {most}",
             )
         if self.clip_at_zero and (self.device.r_on is None or self.device.r_off is None):
-            raise ConfigError(
-                f"clip_at_zero: device '{self.device.name}' has no r_on and r_off; use a "
-                "resistive device or leave it off"
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "clip_at_zero",
+                problem=f"device '{self.device.name}' has no r_on and r_off; use a "
+                "resistive device or leave it off",
             )
 
     @property
@@ -177,7 +182,10 @@ class CellProgrammer:
         if loop is None:
             raise ConfigError(
                 f"device '{self.device.name}' has no write_verify; verify nothing, or choose "
-                "another device"
+                "another device",
+                code=Code.CONFLICT,
+                field="device",
+                value=self.device.name,
             )
         cells = verify_cells(
             model=loop.model,

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from archsim.device.cell import Real, real
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.shapes import PerDesign
 
 
@@ -71,7 +71,11 @@ def stuck_levels(
     if min(stuck_on_rate, stuck_off_rate) < 0 or stuck_on_rate + stuck_off_rate > 1:
         raise ConfigError(
             f"stuck_on_rate = {stuck_on_rate:g} and stuck_off_rate = {stuck_off_rate:g}; allowed: "
-            "both >= 0 with a sum of at most 1"
+            "both >= 0 with a sum of at most 1",
+            code=Code.OUT_OF_RANGE,
+            field="stuck_on_rate",
+            value=(stuck_on_rate, stuck_off_rate),
+            allowed="both >= 0 with a sum of at most 1",
         )
     draw = torch.rand(shape, generator=generator, dtype=dtype, device=generator.device)
     stuck = torch.where(draw < stuck_on_rate, float(level_count - 1), torch.nan).to(dtype)

@@ -40,7 +40,7 @@ _CHUNK = 32
 _MIN_KEEP, _MIN_STEP = 1e-4, 1e-12
 
 
-def incremental_law(
+def incremental_distribution(
     *,
     sigma: Real,
     tolerance: Real,

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from archsim.device.cell import Real, real
-from archsim.device.write_verify import PulseLaw
+from archsim.device.write_verify import PulseDistribution
 from archsim.shapes import PerDesign
 
 
-def row_pulses(*, law: PulseLaw, cells_per_row: Real, row_wait: Tensor | bool = True) -> PerDesign:
+def row_pulses(
+    *, law: PulseDistribution, cells_per_row: Real, row_wait: Tensor | bool = True
+) -> PerDesign:
     """Return the pulses for which a row occupies its drivers, on average.
 
     Args:

@@ -43,7 +43,7 @@ _REACH = 8.5
 _EDGE = 6.0
 
 
-def redraw_law(
+def redraw_distribution(
     *,
     sigma: Real,
     tolerance: Real,

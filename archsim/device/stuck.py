@@ -14,7 +14,7 @@ from torch import Tensor
 
 from archsim.device.cell import Real, real
 from archsim.device.error_chain import scaled
-from archsim.device.write_verify import PulseLaw
+from archsim.device.write_verify import PulseDistribution
 from archsim.shapes import PerDesign
 
 
@@ -35,14 +35,14 @@ def acceptance(*, error: Real, tolerance: Real, read_noise: Real) -> PerDesign:
 
 
 def with_stuck(
-    law: PulseLaw,
+    law: PulseDistribution,
     *,
     errors: Float[Tensor, "*batch stuck"],
     rates: Float[Tensor, "*batch stuck"],
     tolerance: Real,
     max_pulses: Real,
     read_noise: Real,
-) -> PulseLaw:
+) -> PulseDistribution:
     """Return the law of cells that work or are stuck with one of some errors.
 
     Args:
@@ -64,7 +64,7 @@ def with_stuck(
     variance = works * law.residual_sigma**2 + (rates * errors**2).sum(-1)
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
-    return PulseLaw(
+    return PulseDistribution(
         survival=works.unsqueeze(-1) * law.survival + (rates.unsqueeze(-1) * going).sum(-2),
         residual_sigma=torch.where(positive, deviation, 0.0),
         unconverged_fraction=works * law.unconverged_fraction + (rates * rejects**limit).sum(-1),

@@ -22,7 +22,7 @@ from archsim.device.programming import programming_energy_J
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_array import WriteArray, crossbar_times_s, raise_row_reads
 from archsim.device.write_tally import WriteTally
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 #: Cells programmed at once: bounds the memory, and fixes the order of the random numbers.
 BLOCK_CELLS = 1 << 18
@@ -175,7 +175,11 @@ def _mask(verify: bool | Tensor, shape: torch.Size, form: WeightFormat, name: st
     if verify.dtype != torch.bool or verify.shape not in (shape, per_cell):
         raise ConfigError(
             f"verify['{name}'] is {verify.dtype} of shape {tuple(verify.shape)}; allowed: "
-            f"torch.bool of shape {tuple(shape)}, or {tuple(per_cell)} for single cells"
+            f"torch.bool of shape {tuple(shape)}, or {tuple(per_cell)} for single cells",
+            code=Code.WRONG_TYPE if verify.dtype != torch.bool else Code.SHAPE_MISMATCH,
+            field=f"verify['{name}']",
+            value=str(verify.dtype) if verify.dtype != torch.bool else tuple(verify.shape),
+            allowed=f"torch.bool of shape {tuple(shape)}, or {tuple(per_cell)} for single cells",
         )
     outputs = shape[0] if shape else 1
     tail = (form.cells_per_weight,) if verify.shape == per_cell else ()

@@ -32,7 +32,7 @@ from archsim.config.schema.base import Encoding
 from archsim.config.schema.chip import Precision
 from archsim.device.cell import decode_digits, encode_digits
 from archsim.device.variation import code_noise_std_of
-from archsim.errors import ConfigError, DataError, close_matches
+from archsim.errors import Code, ConfigError, DataError
 
 #: Names of the encodings.
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
@@ -69,19 +69,23 @@ class WeightFormat:
             ConfigError: an unknown encoding, or bits out of range.
         """
         if self.encoding not in ENCODINGS:
-            raise ConfigError(
-                f"encoding = '{self.encoding}'; allowed: {', '.join(ENCODINGS)}."
-                + close_matches(self.encoding, ENCODINGS)
-            )
+            raise ConfigError.of(Code.UNKNOWN_NAME, "encoding", self.encoding, allowed=ENCODINGS)
         least = 2 if self.encoding == "offset" else 1
         if not least <= self.weight_bits <= _MAX_WEIGHT_BITS:
             raise ConfigError(
                 f"weight_bits = {self.weight_bits}; allowed for {self.encoding}: {least} to "
-                f"{_MAX_WEIGHT_BITS}"
+                f"{_MAX_WEIGHT_BITS}",
+                code=Code.OUT_OF_RANGE,
+                field="weight_bits",
+                value=self.weight_bits,
+                allowed=f"{least} to {_MAX_WEIGHT_BITS}",
             )
         if not 1 <= self.bits_per_cell <= _MAX_CELL_BITS:
-            raise ConfigError(
-                f"bits_per_cell = {self.bits_per_cell}; allowed: 1 to {_MAX_CELL_BITS}"
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "bits_per_cell",
+                self.bits_per_cell,
+                allowed=f"1 to {_MAX_CELL_BITS}",
             )
 
     @classmethod
@@ -141,7 +145,13 @@ class WeightFormat:
             DataError: weights that are complex or integer, not a number, or infinite.
         """
         if not weight.is_floating_point():
-            raise DataError(f"'{name}' holds {weight.dtype}; allowed: real floating-point weights")
+            raise DataError(
+                f"'{name}' holds {weight.dtype}; allowed: real floating-point weights",
+                code=Code.WRONG_TYPE,
+                field=name,
+                value=str(weight.dtype),
+                allowed="real floating-point weights",
+            )
         if weight.numel() == 0:
             return 0.0
         # The maximum of anything with a NaN is NaN: one pass finds all that is not finite.
@@ -149,7 +159,10 @@ class WeightFormat:
         if not largest < float("inf"):
             bad = int((~torch.isfinite(weight)).sum())
             raise DataError(
-                f"'{name}': {bad} of {weight.numel()} weights are infinite or not a number"
+                f"'{name}': {bad} of {weight.numel()} weights are infinite or not a number",
+                code=Code.NOT_FINITE,
+                field=name,
+                value=bad,
             )
         return largest / self.largest_code
 

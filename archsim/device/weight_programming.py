@@ -20,7 +20,7 @@ from archsim.device.tensor_programming import ProgrammedTensor, program_tensor
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_array import WriteArray, schedule_s
 from archsim.device.write_tally import WriteTally
-from archsim.errors import ConfigError, DataError, close_matches
+from archsim.errors import Code, ConfigError, DataError, close_matches
 
 #: Which cells are verified: all, none, or masks by name, a flag per weight or per cell.
 Verify = bool | Mapping[str, Tensor]
@@ -84,13 +84,22 @@ def program_weights(
         DataError: no weights, or weights that are not finite real numbers.
     """
     if not weights:
-        raise DataError("no weights to program; allowed: at least one tensor by name")
+        raise DataError(
+            "no weights to program; allowed: at least one tensor by name",
+            code=Code.EMPTY,
+            field="weights",
+            allowed="at least one tensor by name",
+        )
     if isinstance(verify, Mapping):
         for name in verify:
             if name not in weights:
                 raise ConfigError(
                     f"verify has a mask for '{name}', which is not among the weights."
-                    + close_matches(name, weights)
+                    + close_matches(name, weights),
+                    code=Code.UNKNOWN_NAME,
+                    field="verify",
+                    value=name,
+                    allowed=tuple(weights),
                 )
     if chip_seed is None:
         drawn = torch.randint(1 << 62, (), generator=generator, device=generator.device)

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,9 @@ class WriteArray:
         """
         for key in ("rows", "cols", "parallel_subarrays"):
             if getattr(self, key) < 1:
-                raise ConfigError(f"{key} = {getattr(self, key)}; allowed: 1 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, key, getattr(self, key), allowed="1 or more"
+                )
 
     def pixels(self, name: str, shape: torch.Size) -> int:
         """Return how many kernel pixels of a tensor have crossbars of their own: all, or 1.

@@ -28,9 +28,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from archsim.device.cell import Real, broadcast, real
-from archsim.device.error_chain import incremental_law, scaled
-from archsim.device.redraw import redraw_law
-from archsim.errors import ConfigError, close_matches
+from archsim.device.error_chain import incremental_distribution, scaled
+from archsim.device.redraw import redraw_distribution
+from archsim.errors import Code, ConfigError
 from archsim.shapes import PerDesign
 
 WRITE_MODELS = ("redraw", "incremental")
@@ -51,7 +51,7 @@ class WriteVerifyStats:
 
 
 @dataclass(frozen=True, eq=False)
-class PulseLaw:
+class PulseDistribution:
     """Distribution of the pulses of one cell, and what they leave.
 
     ``survival[..., k]`` is the probability that a cell takes more than ``k`` pulses; it is zero
@@ -97,9 +97,9 @@ class PulseLaw:
         done = (1 - self.survival).clamp(0, 1)
         return _slowest_weight(done ** real(cells_per_weight).unsqueeze(-1), weights, fraction)
 
-    def per_layer(self) -> PulseLaw:
+    def per_layer(self) -> PulseDistribution:
         """Return the law with an axis of length one behind the batch, for values per layer."""
-        return PulseLaw(
+        return PulseDistribution(
             survival=self.survival.unsqueeze(-2),
             residual_sigma=self.residual_sigma.unsqueeze(-1),
             unconverged_fraction=self.unconverged_fraction.unsqueeze(-1),
@@ -121,13 +121,13 @@ class WeightMixture:
     independently of the others.
     """
 
-    outer: PulseLaw
-    middle: PulseLaw
+    outer: PulseDistribution
+    middle: PulseDistribution
     middle_share: Tensor
 
     @property
     def survival(self) -> Float[Tensor, "*batch pulse"]:
-        """Probability that a cell takes more than ``k`` pulses: see :class:`PulseLaw`."""
+        """Probability that a cell takes more than ``k`` pulses: see :class:`PulseDistribution`."""
         return mix_cells(self.outer, self.middle, self.middle_share).survival
 
     def stats(self) -> WriteVerifyStats:
@@ -139,8 +139,8 @@ class WeightMixture:
     ) -> PerDesign:
         """Return the expected pulses of the slowest verified cell of a row, ``*batch``.
 
-        :meth:`PulseLaw.slowest_of_chosen` with ``p F_middle(k)^m + (1 - p) F_outer(k)^m`` in the
-        place of ``F(k)^m``.
+        :meth:`PulseDistribution.slowest_of_chosen` with ``p F_middle(k)^m + (1 - p) F_outer(k)^m``
+        in the place of ``F(k)^m``.
 
         Args:
             weights: n, weights in the row, not always whole.
@@ -160,7 +160,9 @@ class WeightMixture:
         )
 
 
-def mix_cells(outer: PulseLaw, middle: PulseLaw, middle_share: Real) -> PulseLaw:
+def mix_cells(
+    outer: PulseDistribution, middle: PulseDistribution, middle_share: Real
+) -> PulseDistribution:
     """Return the law of cells that are of one kind or the other, independently of each other.
 
     Args:
@@ -176,7 +178,7 @@ def mix_cells(outer: PulseLaw, middle: PulseLaw, middle_share: Real) -> PulseLaw
     variance = mixed(outer.residual_sigma**2, middle.residual_sigma**2, share)
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
-    return PulseLaw(
+    return PulseDistribution(
         survival=mixed(outer.survival, middle.survival, share.unsqueeze(-1)),
         residual_sigma=torch.where(positive, deviation, 0.0),
         unconverged_fraction=mixed(outer.unconverged_fraction, middle.unconverged_fraction, share),
@@ -191,10 +193,7 @@ def check_write_model(model: str) -> None:
         ConfigError: an unknown name.
     """
     if model not in WRITE_MODELS:
-        raise ConfigError(
-            f"write_verify.model = '{model}'; allowed: {', '.join(WRITE_MODELS)}."
-            + close_matches(model, WRITE_MODELS)
-        )
+        raise ConfigError.of(Code.UNKNOWN_NAME, "write_verify.model", model, allowed=WRITE_MODELS)
 
 
 def write_step(
@@ -220,12 +219,14 @@ def write_step(
 def _step(value: Real | None, key: str) -> Real:
     if value is None:
         raise ConfigError(
-            f"write_verify.{key} is missing; the incremental model needs step_gain and step_sigma"
+            f"write_verify.{key} is missing; the incremental model needs step_gain and step_sigma",
+            code=Code.MISSING_KEY,
+            field=f"write_verify.{key}",
         )
     return value
 
 
-def one_shot_law(*, sigma: Real, tolerance: Real = math.inf) -> PulseLaw:
+def one_shot_distribution(*, sigma: Real, tolerance: Real = math.inf) -> PulseDistribution:
     """Return the law of a single pulse that nobody checks: 1 pulse, 0 verify reads.
 
     Args:
@@ -233,7 +234,7 @@ def one_shot_law(*, sigma: Real, tolerance: Real = math.inf) -> PulseLaw:
         tolerance: counts the cells outside it as unconverged, ``*batch``; infinite by default.
     """
     spread, accepted = broadcast(sigma, tolerance)
-    return PulseLaw(
+    return PulseDistribution(
         survival=torch.ones_like(spread).unsqueeze(-1),
         residual_sigma=spread,
         unconverged_fraction=torch.erfc(scaled(accepted, spread) / math.sqrt(2)),
@@ -242,16 +243,16 @@ def one_shot_law(*, sigma: Real, tolerance: Real = math.inf) -> PulseLaw:
 
 
 def one_shot(*, sigma: Real, tolerance: Real = math.inf) -> WriteVerifyStats:
-    """Return the averages of :func:`one_shot_law`.
+    """Return the averages of :func:`one_shot_distribution`.
 
     Args:
         sigma: spread of the pulse, ``*batch``.
         tolerance: counts the cells outside it as unconverged, ``*batch``; infinite by default.
     """
-    return one_shot_law(sigma=sigma, tolerance=tolerance).stats()
+    return one_shot_distribution(sigma=sigma, tolerance=tolerance).stats()
 
 
-def pulse_law(
+def pulse_distribution(
     *,
     model: str,
     sigma: Real,
@@ -261,7 +262,7 @@ def pulse_law(
     step_sigma: Real | None = None,
     device_share: Real = 0.0,
     read_noise: Real = 0.0,
-) -> PulseLaw:
+) -> PulseDistribution:
     """Return the law of write-verify, differentiable in all but ``max_pulses``.
 
     Args:
@@ -280,7 +281,7 @@ def pulse_law(
     """
     gain, spread = write_step(model=model, sigma=sigma, step_gain=step_gain, step_sigma=step_sigma)
     if model == "redraw":
-        survival, variance, outside = redraw_law(
+        survival, variance, outside = redraw_distribution(
             sigma=sigma,
             tolerance=tolerance,
             max_pulses=max_pulses,
@@ -288,7 +289,7 @@ def pulse_law(
             read_noise=read_noise,
         )
     else:
-        survival, variance, outside = incremental_law(
+        survival, variance, outside = incremental_distribution(
             sigma=sigma,
             tolerance=tolerance,
             max_pulses=max_pulses,
@@ -298,7 +299,7 @@ def pulse_law(
         )
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
-    return PulseLaw(survival, torch.where(positive, deviation, 0.0), outside)
+    return PulseDistribution(survival, torch.where(positive, deviation, 0.0), outside)
 
 
 def write_verify_closed_form(
@@ -312,7 +313,7 @@ def write_verify_closed_form(
     device_share: Real = 0.0,
     read_noise: Real = 0.0,
 ) -> WriteVerifyStats:
-    """Return the averages of write-verify per cell: :func:`pulse_law` summed up.
+    """Return the averages of write-verify per cell: :func:`pulse_distribution` summed up.
 
     Args:
         model: ``redraw`` or ``incremental``.
@@ -328,7 +329,7 @@ def write_verify_closed_form(
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
     """
-    return pulse_law(
+    return pulse_distribution(
         model=model,
         sigma=sigma,
         tolerance=tolerance,

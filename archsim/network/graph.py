@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network import insertion
 from archsim.network.digital import DigitalOp, digital_op
 from archsim.network.insertion import InsertionPoint
@@ -83,12 +83,19 @@ class LayerGraph:
         graph: nx.DiGraph[str] = nx.DiGraph()
         for op in ops:
             if op.name in graph:
-                raise NetworkError(f"network '{name}': two operations are called '{op.name}'")
+                raise NetworkError(
+                    f"network '{name}': two operations are called '{op.name}'",
+                    code=Code.GIVEN_TWICE,
+                    field=op.name,
+                )
             missing = [source for source in op.inputs if source not in graph]
             if missing:
                 raise NetworkError(
                     f"network '{name}': '{op.name}' reads '{missing[0]}', which no earlier "
-                    "operation computes; give the operations in execution order, without cycles"
+                    "operation computes; give the operations in execution order, without cycles",
+                    code=Code.UNKNOWN_NAME,
+                    field=op.name,
+                    value=missing[0],
                 )
             graph.add_node(op.name, op=op)
             graph.add_edges_from((source, op.name) for source in op.inputs)
@@ -102,10 +109,17 @@ class LayerGraph:
         """
         if not nx.is_directed_acyclic_graph(self.graph):
             cycle = " -> ".join(edge[0] for edge in nx.find_cycle(self.graph))
-            raise NetworkError(f"network '{self.name}': cycle {cycle}; only feed-forward is mapped")
+            raise NetworkError(
+                f"network '{self.name}': cycle {cycle}; only feed-forward is mapped",
+                code=Code.CONFLICT,
+                field=self.name,
+                value=cycle,
+            )
         if not any(op.layer for op in self.ops):
             raise NetworkError(
-                f"network '{self.name}' has no convolution and no linear layer: nothing to map"
+                f"network '{self.name}' has no convolution and no linear layer: nothing to map",
+                code=Code.EMPTY,
+                field=self.name,
             )
         for op in self.ops:
             if op.layer is not None:
@@ -116,7 +130,10 @@ class LayerGraph:
             raise NetworkError(
                 f"network '{self.name}', layer '{layer.name}': output shape {op.shape} holds "
                 f"{op.elements} values, but {layer.mvms} products of {layer.out_channels} outputs "
-                f"make {layer.mvms * layer.out_channels}"
+                f"make {layer.mvms * layer.out_channels}",
+                code=Code.SHAPE_MISMATCH,
+                field=layer.name,
+                value=op.shape,
             )
         repeats = layer.mvms // layer.out_pixels
         needed = repeats * layer.in_pixels * layer.in_channels
@@ -126,7 +143,11 @@ class LayerGraph:
                 raise NetworkError(
                     f"network '{self.name}', layer '{layer.name}': it reads {layer.in_channels} x "
                     f"{layer.in_height} x {layer.in_width} values, but '{source}' gives shape "
-                    f"{given.shape}"
+                    f"{given.shape}",
+                    code=Code.SHAPE_MISMATCH,
+                    field=layer.name,
+                    value=(layer.in_channels, layer.in_height, layer.in_width),
+                    allowed=str(given.shape),
                 )
 
     @property

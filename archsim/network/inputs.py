@@ -10,7 +10,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import NetworkError, close_matches
+from archsim.errors import Code, NetworkError, close_matches
 
 #: Shape of one input without the batch axis, or those of several inputs by their names.
 Shapes = Sequence[int] | Mapping[str, Sequence[int]]
@@ -79,7 +79,10 @@ def make_example(
     else:
         raise NetworkError(
             f"network '{name}': give either input_shape, e.g. (3, 32, 32), or example_input "
-            "(on the command line: --input-shape 3,32,32)"
+            "(on the command line: --input-shape 3,32,32)",
+            code=Code.CONFLICT if shapes is not None else Code.MISSING_KEY,
+            field="input_shape",
+            allowed=("input_shape", "example_input"),
         )
     _check_arguments(module, name, example)
     return example
@@ -97,7 +100,11 @@ def _check_batch(name: str, example: Example) -> None:
         shapes = [tuple(tensor.shape) for tensor in tensors]
         raise NetworkError(
             f"network '{name}': example_input has shapes {shapes}; each needs a batch axis "
-            "of 1 first"
+            "of 1 first",
+            code=Code.SHAPE_MISMATCH,
+            field="example_input",
+            value=shapes,
+            allowed="a batch axis of 1",
         )
 
 
@@ -109,7 +116,11 @@ def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | 
         if not sizes or any(type(size) is not int or size < 1 for size in sizes):
             raise NetworkError(
                 f"network '{name}': input_shape is {sizes}; it must be positive whole numbers "
-                "without the batch axis, e.g. (3, 32, 32)"
+                "without the batch axis, e.g. (3, 32, 32)",
+                code=Code.OUT_OF_RANGE,
+                field="input_shape",
+                value=sizes,
+                allowed="positive whole numbers",
             )
         chosen = like.dtype if dtype is None else _dtype(name, dtype)
         return torch.zeros((1, *sizes), dtype=chosen, device=like.device)
@@ -118,7 +129,10 @@ def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | 
         if isinstance(dtypes, Mapping):
             raise NetworkError(
                 f"network '{name}': input_dtype names inputs, but input_shape does not; give both "
-                "by name, e.g. input_ids=128 and input_ids=int64"
+                "by name, e.g. input_ids=128 and input_ids=int64",
+                code=Code.CONFLICT,
+                field="input_dtype",
+                value=dict(dtypes),
             )
         return Example((zeros(shapes, dtypes),))
     by_name = dtypes if isinstance(dtypes, Mapping) else dict.fromkeys(shapes, dtypes)
@@ -126,7 +140,11 @@ def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | 
     if unknown is not None:
         raise NetworkError(
             f"network '{name}': input_dtype names '{unknown}', which has no input_shape; shapes "
-            f"are given for {', '.join(shapes)}.{close_matches(unknown, shapes)}"
+            f"are given for {', '.join(shapes)}.{close_matches(unknown, shapes)}",
+            code=Code.UNKNOWN_NAME,
+            field="input_dtype",
+            value=unknown,
+            allowed=tuple(shapes),
         )
     return Example((), {key: zeros(shape, by_name.get(key)) for key, shape in shapes.items()})
 
@@ -135,7 +153,11 @@ def _dtype(name: str, dtype: str) -> torch.dtype:
     if dtype not in DTYPES:
         raise NetworkError(
             f"network '{name}': input_dtype is '{dtype}'; allowed: {', '.join(DTYPES)}."
-            + close_matches(dtype, DTYPES)
+            + close_matches(dtype, DTYPES),
+            code=Code.UNKNOWN_NAME,
+            field="input_dtype",
+            value=dtype,
+            allowed=tuple(DTYPES),
         )
     return DTYPES[dtype]
 
@@ -154,7 +176,11 @@ def _check_arguments(module: nn.Module, name: str, example: Example) -> None:
     if unknown is not None and not takes_any:
         raise NetworkError(
             f"network '{name}' has no input '{unknown}'; it takes {', '.join(known)}."
-            + close_matches(unknown, known)
+            + close_matches(unknown, known),
+            code=Code.UNKNOWN_NAME,
+            field="input_shape",
+            value=unknown,
+            allowed=tuple(known),
         )
     rest = list(known.values())[len(example.inputs) :]
     missing = [
@@ -166,7 +192,9 @@ def _check_arguments(module: nn.Module, name: str, example: Example) -> None:
         raise NetworkError(
             f"network '{name}' needs the input '{missing[0]}', which is not given; give every "
             f"input by name: {' '.join(f'--input-shape {key}=SHAPE' for key in _required(known))} "
-            "(input_shape={...} in Python)"
+            "(input_shape={...} in Python)",
+            code=Code.MISSING_KEY,
+            field=missing[0],
         )
 
 

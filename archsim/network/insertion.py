@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from archsim.errors import NetworkError, close_matches
+from archsim.errors import Code, NetworkError, close_matches
 from archsim.network.layer import LayerKind
 from archsim.network.operation import FREE_KINDS, MATRIX_KINDS, Op, OpKind
 
@@ -81,7 +81,11 @@ def insertion_points(
     if rule not in RULES:
         raise NetworkError(
             f"network '{network}': unknown insertion rule '{rule}'; allowed are "
-            f"{', '.join(RULES)} and {PATTERN}NAMES.{close_matches(rule, RULES)}"
+            f"{', '.join(RULES)} and {PATTERN}NAMES.{close_matches(rule, RULES)}",
+            code=Code.UNKNOWN_NAME,
+            field="insertion",
+            value=rule,
+            allowed=(*RULES, f"{PATTERN}NAMES"),
         )
     residuals = residual_adds(graph)
     if rule == "default":
@@ -96,7 +100,10 @@ def insertion_points(
             f"network '{network}': rule '{rule}' finds no place for a TSB; the network has "
             f"{_census(graph)}. A TSB needs a convolution ('convolution') or a residual add "
             f"('residual_block'), or layers that you name ('{PATTERN}fc*'); or use design 'none' "
-            "for this network"
+            "for this network",
+            code=Code.EMPTY,
+            field="insertion",
+            value=rule,
         )
     return points
 
@@ -184,7 +191,11 @@ def _named(graph: nx.DiGraph[str], network: str, text: str) -> tuple[InsertionPo
             known = dict.fromkeys([*graph, *ends])
             raise NetworkError(
                 f"network '{network}': no operation and no module is called '{pattern}' (* stands "
-                f"for a part between dots, ** for several).{close_matches(pattern, known)}"
+                f"for a part between dots, ** for several).{close_matches(pattern, known)}",
+                code=Code.UNKNOWN_NAME,
+                field="insertion",
+                value=pattern,
+                allowed=tuple(known),
             )
         chosen |= {end: name for end, name in found.items() if end not in chosen}
     for name in chosen:
@@ -229,7 +240,10 @@ def _check_place(op: Op, network: str) -> None:
     if op.kind not in _WITH_CHANNELS or len(op.shape) < 2:
         raise NetworkError(
             f"network '{network}': a TSB cannot follow '{op.name}' ({op.target}, shape "
-            f"{op.shape}), which is no map with channels; name a layer, a block or a residual add"
+            f"{op.shape}), which is no map with channels; name a layer, a block or a residual add",
+            code=Code.UNSUPPORTED_OPERATOR,
+            field=op.name,
+            value=op.target,
         )
 
 

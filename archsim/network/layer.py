@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 
 Size = tuple[int, int]
 #: Longest side of a map in pixels: border pixels are counted one by one along it.
@@ -143,7 +143,11 @@ class MvmLayer:
     def __post_init__(self) -> None:
         """Check every field alone, then those that must agree."""
         if not self.name:
-            raise NetworkError("a matrix layer has no name; give it its module path")
+            raise NetworkError(
+                "a matrix layer has no name; give it its module path",
+                code=Code.MISSING_KEY,
+                field="name",
+            )
         for field in _POSITIVE:
             _at_least(f"layer '{self.name}'", field, getattr(self, field), 1)
         for field in ("padding_h", "padding_w", "padding_d"):
@@ -173,7 +177,11 @@ class MvmLayer:
 
     def _refuse(self, field: str, allowed: str) -> None:
         raise NetworkError(
-            f"layer '{self.name}': {field} is {getattr(self, field)}; it must be {allowed}"
+            f"layer '{self.name}': {field} is {getattr(self, field)}; it must be {allowed}",
+            code=Code.OUT_OF_RANGE,
+            field=field,
+            value=getattr(self, field),
+            allowed=allowed,
         )
 
     @property
@@ -244,4 +252,10 @@ def conv_output(size: int, *, kernel: int, stride: int, padding: int, dilation: 
 
 def _at_least(owner: str, field: str, value: int, smallest: int) -> None:
     if value < smallest:
-        raise NetworkError(f"{owner}: {field} is {value}; it must be {smallest} or more")
+        raise NetworkError(
+            f"{owner}: {field} is {value}; it must be {smallest} or more",
+            code=Code.OUT_OF_RANGE,
+            field=field,
+            value=value,
+            allowed=f"{smallest} or more",
+        )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network import timm_models, zoo
 from archsim.network.graph import LayerGraph
 from archsim.network.inputs import Dtypes, Examples, Shapes
@@ -48,7 +48,10 @@ def load_network(
         if options:
             raise NetworkError(
                 f"options {', '.join(sorted(options))} are given with a module that is already "
-                "built; pass them to its constructor"
+                "built; pass them to its constructor",
+                code=Code.CONFLICT,
+                field="options",
+                value=sorted(options),
             )
         return _trace(spec, example_input, input_shape, input_dtype, name)
     if is_onnx(spec):
@@ -66,7 +69,9 @@ def load_network(
     if example_input is not None or input_dtype is not None:
         raise NetworkError(
             f"network '{spec}': built-in networks take images of input_shape; example_input and "
-            "input_dtype are for modules and functions"
+            "input_dtype are for modules and functions",
+            code=Code.CONFLICT,
+            field="example_input" if input_dtype is None else "input_dtype",
         )
     shape = _sizes(spec, input_shape)
     built = zoo.build(spec, device="meta", **_with_size(spec, shape, options))
@@ -89,7 +94,11 @@ def _sizes(spec: str, shape: Shapes | None) -> tuple[int, ...] | None:
     """The shape of the only input of a network that takes images."""
     if isinstance(shape, Mapping):
         raise NetworkError(
-            f"network '{spec}' takes one image: give input_shape without a name, e.g. (3, 224, 224)"
+            f"network '{spec}' takes one image: give input_shape without a name, e.g. "
+            "(3, 224, 224)",
+            code=Code.WRONG_TYPE,
+            field="input_shape",
+            value=dict(shape),
         )
     return None if shape is None else tuple(shape)
 
@@ -111,7 +120,11 @@ def _onnx_graph(
     if given:
         raise NetworkError(
             f"network '{spec}': options {', '.join(given)} are given, and an ONNX file takes "
-            "input_shape only"
+            "input_shape only",
+            code=Code.CONFLICT,
+            field="options",
+            value=given,
+            allowed="input_shape",
         )
     return trace_onnx(spec, input_shape, name=name)
 
@@ -132,14 +145,22 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
         raise NetworkError(
             f"network '{spec}': this needs a PyTorch model with its weights, and an ONNX file is "
             "read for its shapes only; map, compare and sweep take it. Give a built-in name or "
-            "package.module:function"
+            "package.module:function",
+            code=Code.UNSUPPORTED,
+            field="network",
+            value=spec,
         )
     if spec.startswith(timm_models.PREFIX):
         return timm_models.load_timm(spec, chosen)
     if ":" in spec:
         return _call_factory(spec, chosen).eval()
     if "device" in chosen:  # of the builder, not of the network
-        raise NetworkError(f"network '{spec}' has no option 'device'")
+        raise NetworkError(
+            f"network '{spec}' has no option 'device'",
+            code=Code.UNKNOWN_KEY,
+            field="options",
+            value="device",
+        )
     # Files have lists where the built-in networks take tuples.
     chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
     return zoo.entry(spec).build(device="cpu", **chosen).eval()
@@ -159,7 +180,11 @@ def _with_size(
     if len(input_shape) != 3:
         raise NetworkError(
             f"network '{spec}': input_shape is {tuple(input_shape)}; it must be channels, height, "
-            "width"
+            "width",
+            code=Code.SHAPE_MISMATCH,
+            field="input_shape",
+            value=tuple(input_shape),
+            allowed="channels, height, width",
         )
     channels, *size = input_shape
     return {"in_channels": channels, "input_size": tuple(size), **options}
@@ -171,7 +196,11 @@ def _zoo_shape(
     if input_shape is not None and tuple(input_shape) != model.input_shape:
         raise NetworkError(
             f"network '{spec}': input_shape is {tuple(input_shape)}, but with these options the "
-            f"model takes {model.input_shape}"
+            f"model takes {model.input_shape}",
+            code=Code.SHAPE_MISMATCH,
+            field="input_shape",
+            value=tuple(input_shape),
+            allowed=str(model.input_shape),
         )
     return model.input_shape
 
@@ -184,29 +213,48 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
     except (Exception, SystemExit) as error:
         raise NetworkError(
             f"network '{spec}': module '{module_name}' cannot be imported "
-            f"({type(error).__name__}: {error}); {_import_advice(module_name, error)}"
+            f"({type(error).__name__}: {error}); {_import_advice(module_name, error)}",
+            code=Code.CALL_FAILED,
+            field="network",
+            value=module_name,
         ) from error
     function: Callable[..., object] | None = getattr(found, function_name, None)
     if isinstance(function, nn.Module):  # the model itself, made when its module is imported
         if options:
             raise NetworkError(
                 f"network '{spec}' is a model, not a function, and takes no options; given: "
-                f"{', '.join(sorted(options))}"
+                f"{', '.join(sorted(options))}",
+                code=Code.CONFLICT,
+                field="options",
+                value=sorted(options),
             )
         return function
     if not callable(function):
-        raise NetworkError(f"network '{spec}': '{module_name}' has no function '{function_name}'")
+        raise NetworkError(
+            f"network '{spec}': '{module_name}' has no function '{function_name}'",
+            code=Code.UNKNOWN_NAME,
+            field="network",
+            value=function_name,
+        )
     try:
         with offline():
             model = function(**options)
     except (Exception, SystemExit) as error:
         raise NetworkError(
             f"network '{spec}': the function raised {type(error).__name__}: {error}"
-            + (f"; {_NO_DOWNLOAD}" if wants_download(error) else "")
+            + (f"; {_NO_DOWNLOAD}" if wants_download(error) else ""),
+            code=Code.CALL_FAILED,
+            field="network",
+            value=spec,
         ) from error
     if not isinstance(model, nn.Module):
         raise NetworkError(
-            f"network '{spec}': the function returned {type(model).__name__}, not a torch nn.Module"
+            f"network '{spec}': the function returned {type(model).__name__}, not a torch "
+            "nn.Module",
+            code=Code.WRONG_TYPE,
+            field="network",
+            value=type(model).__name__,
+            allowed="a torch nn.Module",
         )
     return model
 

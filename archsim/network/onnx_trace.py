@@ -45,7 +45,8 @@ def trace_onnx(
         text = str(error)
         if str(path) in text:
             raise
-        raise NetworkError(f"ONNX file '{path}': {printable(text, _LONGEST)}") from error
+        said = f"ONNX file '{path}': {printable(text, _LONGEST)}"
+        raise NetworkError.retold(error, said) from error
     except Exception as error:
         raise refused(
             path,

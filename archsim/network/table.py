@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from archsim.errors import DataError
+from archsim.errors import NOT_GIVEN, Code, DataError
 from archsim.network.digital import PRODUCT_KINDS, DigitalOp
 from archsim.network.graph import LayerGraph
 from archsim.network.layer import LayerKind, MvmLayer, conv_output
@@ -249,15 +249,18 @@ def from_layer_csv(path: str | Path) -> LayerTable:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a layer table: {error}") from error
+        said = f"cannot be read as a layer table: {error}"
+        raise DataError.of(Code.CANNOT_READ, path, problem=said) from error
     if not rows or tuple(rows[0][1]) != CSV_HEADER:
-        raise DataError(f"{path}, line 1: the header must be '{','.join(CSV_HEADER)}'")
+        header = ",".join(CSV_HEADER)
+        said = f"{path}, line 1: the header must be '{header}'"
+        raise DataError(said, code=Code.DAMAGED_FILE, field=f"{path}, line 1", allowed=header)
     lines = [_Line.parse(path, number, row) for number, row in rows[1:]]
     if not lines:
-        raise DataError(f"{path}: no layer after the header")
+        raise DataError.of(Code.EMPTY, path, problem="no layer after the header")
     for position, line in enumerate(lines):
         if line.name in [earlier.name for earlier in lines[:position]]:
-            raise line.error("layer", f"'{line.name}' is there twice")
+            raise line.error("layer", f"'{line.name}' is there twice", Code.GIVEN_TWICE, line.name)
     table = _from_layers(
         tuple(line.layer() for line in lines), is_first=(True, *(False for _ in lines[1:]))
     )
@@ -280,9 +283,10 @@ class _Line:
     def parse(cls, path: Path, number: int, row: list[str]) -> _Line:
         line = cls(path, number, row[0].strip(), {})
         if len(row) != len(CSV_HEADER):
-            raise line.error("row", f"{len(row)} fields; it must have {len(CSV_HEADER)}")
+            said = f"{len(row)} fields; it must have {len(CSV_HEADER)}"
+            raise line.error("row", said, Code.SHAPE_MISMATCH, len(row))
         if not line.name:
-            raise line.error("layer", "the name is empty")
+            raise line.error("layer", "the name is empty", Code.MISSING_KEY)
         values = {}
         for field, text in zip(CSV_HEADER[1:], row[1:], strict=True):
             values[field] = line.whole_number(field, text)
@@ -290,31 +294,39 @@ class _Line:
         line.check()
         return line
 
-    def error(self, field: str, problem: str) -> DataError:
-        return DataError(f"{self.path}, line {self.number}, field '{field}': {problem}")
+    def error(self, field: str, problem: str, code: Code, value: object = NOT_GIVEN) -> DataError:
+        place = f"{self.path}, line {self.number}, field '{field}'"
+        return DataError(f"{place}: {problem}", code=code, field=place, value=value)
 
     def whole_number(self, field: str, text: str) -> int:
         smallest = 0 if field in _MAY_BE_ZERO else 1
         try:
             value = int(text)
         except ValueError:
-            raise self.error(field, f"'{text}' is not a whole number") from None
+            said = f"'{text}' is not a whole number"
+            raise self.error(field, said, Code.WRONG_TYPE, text) from None
         if value < smallest:
-            raise self.error(field, f"is {value}; it must be {smallest} or more")
+            said = f"is {value}; it must be {smallest} or more"
+            raise self.error(field, said, Code.OUT_OF_RANGE, value)
         return value
 
     def check(self) -> None:
         v = self.values
-        if v["followed_by_2x2_maxpool"] > 1:
-            raise self.error("followed_by_2x2_maxpool", "must be 0 or 1")
+        pooled = v["followed_by_2x2_maxpool"]
+        if pooled > 1:
+            said = "must be 0 or 1"
+            raise self.error("followed_by_2x2_maxpool", said, Code.OUT_OF_RANGE, pooled)
         rows = v["Cin"] * v["kH"] * v["kW"]
         for field, expected in (("weight_rows", rows), ("weights", rows * v["Cout"])):
             if v[field] != expected:
-                raise self.error(field, f"is {v[field]}, but the sizes in the row give {expected}")
+                said = f"is {v[field]}, but the sizes in the row give {expected}"
+                raise self.error(field, said, Code.SHAPE_MISMATCH, v[field])
         if min(self.out_size()) < 1:
-            raise self.error("kH", f"the kernel {v['kH']}x{v['kW']} is larger than the padded map")
-        if v["followed_by_2x2_maxpool"] and min(self.out_size()) < 2:
-            raise self.error("followed_by_2x2_maxpool", "the map is too small for a 2x2 pooling")
+            said = f"the kernel {v['kH']}x{v['kW']} is larger than the padded map"
+            raise self.error("kH", said, Code.SHAPE_MISMATCH, v["kH"])
+        if pooled and min(self.out_size()) < 2:
+            said = "the map is too small for a 2x2 pooling"
+            raise self.error("followed_by_2x2_maxpool", said, Code.SHAPE_MISMATCH, pooled)
 
     def out_size(self) -> tuple[int, int]:
         v = self.values

@@ -22,7 +22,7 @@ from typing import NoReturn
 import torch
 from torch import nn
 
-from archsim.errors import NetworkError, close_matches
+from archsim.errors import Code, NetworkError, close_matches
 from archsim.network.offline import offline
 
 PREFIX = "timm:"
@@ -55,11 +55,18 @@ def build_timm(
     if name.partition(".")[0] not in known:
         raise NetworkError(
             f"unknown timm model '{name}'.{close_matches(name, known)} timm has {len(known)} "
-            "models: timm.list_models('*resnet*') in Python"
+            "models: timm.list_models('*resnet*') in Python",
+            code=Code.UNKNOWN_NAME,
+            field="network",
+            value=name,
+            allowed=tuple(known),
         )
     if "pretrained" in options:
         raise NetworkError(
-            f"network '{spec}': option 'pretrained' is not allowed; archsim downloads no weights"
+            f"network '{spec}': option 'pretrained' is not allowed; archsim downloads no weights",
+            code=Code.UNKNOWN_KEY,
+            field="options",
+            value="pretrained",
         )
     try:
         with offline():
@@ -67,7 +74,10 @@ def build_timm(
     except Exception as error:
         raise NetworkError(
             f"network '{spec}' cannot be built with {dict(options)}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}",
+            code=Code.CALL_FAILED,
+            field="options",
+            value=dict(options),
         ) from error
     return model.eval(), _input_shape(model)
 
@@ -86,7 +96,9 @@ def import_timm() -> ModuleType:
             return importlib.import_module("timm")
     except ImportError as error:
         raise NetworkError(
-            f"timm models need the optional package timm ({error}); install it with {_INSTALL}"
+            f"timm models need the optional package timm ({error}); install it with {_INSTALL}",
+            code=Code.MISSING_PACKAGE,
+            field="timm",
         ) from error
 
 
@@ -175,7 +187,10 @@ class _Absent(type):
     def __call__(cls, *_: object, **__: object) -> NoReturn:
         raise NetworkError(
             f"timm uses {cls.__qualname__} of torchvision, which cannot be imported beside this "
-            "PyTorch; install the torchvision that belongs to it"
+            "PyTorch; install the torchvision that belongs to it",
+            code=Code.MISSING_PACKAGE,
+            field="torchvision",
+            value=cls.__qualname__,
         )
 
 

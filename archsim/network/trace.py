@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stderr
 
 from torch import nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.assemble import assemble
 from archsim.network.frontend.beforehand import beforehand
 from archsim.network.frontend.call import Trace
@@ -79,7 +79,10 @@ def _refuse_lazy(module: nn.Module, name: str) -> None:
     for path, parameter in module.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise NetworkError(
-                f"network '{name}': '{path}' has no shape yet; run the lazy module once on an input"
+                f"network '{name}': '{path}' has no shape yet; run the lazy module once on an "
+                "input",
+                code=Code.UNSUPPORTED,
+                field=path,
             )
 
 
@@ -127,7 +130,10 @@ def _calls(module: nn.Module, example: Example, name: str) -> Trace:
             "the model runs on an input of this shape and number format (--input-dtype int64 for "
             "token numbers), that no other input is needed, and that its forward does not branch "
             f"on values.\n  torch.export: {_first_line(export_error)}\n"
-            f"  torch.fx: {_first_line(fx_error)}"
+            f"  torch.fx: {_first_line(fx_error)}",
+            code=Code.CALL_FAILED,
+            field="input_shape",
+            value=example.text,
         ) from export_error
     warnings.warn(
         f"network '{name}': torch.export failed ({_first_line(export_error)}); the graph comes "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.results.metrics import all_metrics, metric_of
 from archsim.units import DIMENSIONS, NAME_UNITS, TO_SI
 
@@ -134,24 +134,39 @@ def find_column(name: str, columns: Iterable[str]) -> Found:
     whole = [column for column in fits if split_unit(column)[0] == stem]
     fits = whole or fits
     if len(fits) == 1:
-        own = split_unit(fits[0])[1]
+        column_unit = split_unit(fits[0])[1]
         if unit:
-            return Found(fits[0], TO_SI[unit] / TO_SI[own])
-        return Found(fits[0], None if own else 1.0)
+            return Found(fits[0], TO_SI[unit] / TO_SI[column_unit])
+        return Found(fits[0], None if column_unit else 1.0)
     if fits:
-        raise ConfigError(f"column '{name}' can mean {' or '.join(fits)}; say which")
+        raise ConfigError(
+            f"column '{name}' can mean {' or '.join(fits)}; say which",
+            code=Code.CONFLICT,
+            field="column",
+            value=name,
+            allowed=fits,
+        )
     names = {each: None for column in known for each in (*_stems(column), column)}
     if name.startswith("accuracy") and not any(is_share(column) for column in known):
-        raise ConfigError(f"no column '{name}': accuracies come with fidelity: accuracy")
+        raise ConfigError(
+            f"no column '{name}': accuracies come with fidelity: accuracy",
+            code=Code.MISSING_KEY,
+            field="column",
+            value=name,
+        )
     raise ConfigError(
-        f"unknown column '{name}'; known: {', '.join(known)}." + close_matches(name, names)
+        f"unknown column '{name}'; known: {', '.join(known)}." + close_matches(name, names),
+        code=Code.UNKNOWN_NAME,
+        field="column",
+        value=name,
+        allowed=tuple(names),
     )
 
 
 def _fits(unit: str, column: str) -> bool:
     """Say whether a unit that was written (or none, "") can be meant for a column."""
-    own = split_unit(column)[1]
-    return unit == "" or (own != "" and unit in units_like(own))
+    column_unit = split_unit(column)[1]
+    return unit == "" or (column_unit != "" and unit in units_like(column_unit))
 
 
 def _stems(column: str) -> tuple[str, ...]:
@@ -210,7 +225,13 @@ def numbers_of(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:
 
     values = frame[find_column(column, frame.columns).column]
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        raise ConfigError(f"column '{column}' holds {values.dtype}; allowed: a column of numbers")
+        raise ConfigError(
+            f"column '{column}' holds {values.dtype}; allowed: a column of numbers",
+            code=Code.WRONG_TYPE,
+            field=column,
+            value=str(values.dtype),
+            allowed="numbers",
+        )
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -224,5 +245,11 @@ def feasible_rows(frame: pandas.DataFrame) -> NDArray[np.bool_]:
         return np.ones(len(frame), dtype=bool)
     values = frame[FEASIBLE]
     if str(values.dtype) not in ("bool", "boolean", "bool[pyarrow]"):
-        raise ConfigError(f"column '{FEASIBLE}' holds {values.dtype}; allowed: true or false")
+        raise ConfigError(
+            f"column '{FEASIBLE}' holds {values.dtype}; allowed: true or false",
+            code=Code.WRONG_TYPE,
+            field=FEASIBLE,
+            value=str(values.dtype),
+            allowed="true or false",
+        )
     return values.to_numpy(dtype=bool, na_value=False)

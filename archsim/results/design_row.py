@@ -57,6 +57,8 @@ class DesignRow:
         notes: what the cost leaves out.
         command: that maps it by itself, "" for none.
         about: what the method is, in one line; "" where nothing is known.
+        encoding: how the accuracy takes weights to lie on cells; None where nothing is known.
+        chip_encoding: how the chip stores them, which the cost is of.
     """
 
     method: str
@@ -95,6 +97,8 @@ class DesignRow:
     notes: tuple[str, ...]
     command: str
     about: str
+    encoding: str | None
+    chip_encoding: str | None
 
     def record(self) -> dict[str, Any]:
         """Return the row as a dictionary by column, for JSON, CSV and pandas."""

@@ -68,9 +68,9 @@ def _of_numbers(numbers: NDArray[np.float64], most: int) -> Levels:
     used, cut_codes = np.unique(cut[cut >= 0], return_inverse=True)
     result = np.full(len(numbers), -1, dtype=np.int64)
     result[cut >= 0] = cut_codes
-    own = [numbers[result == code] for code in range(len(used))]
-    names = tuple(_interval(float(each.min()), float(each.max())) for each in own)
-    middles = tuple(float(np.median(each)) for each in own)
+    members = [numbers[result == code] for code in range(len(used))]
+    names = tuple(_interval(float(each.min()), float(each.max())) for each in members)
+    middles = tuple(float(np.median(each)) for each in members)
     return Levels(result, names, middles, True)
 
 

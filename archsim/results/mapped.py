@@ -233,7 +233,8 @@ class MapResult:
                 for op in self.graph.unmapped
             ],
             "worked_out_beforehand": [
-                {"name": own.name, "op": own.op, "macs": own.macs} for own in self.graph.beforehand
+                {"name": product.name, "op": product.op, "macs": product.macs}
+                for product in self.graph.beforehand
             ],
         }
 

@@ -86,7 +86,7 @@ class Shown:
 
     rank: int = 0
     title: str = ""
-    unless: float | None = None
+    unless: int | float | None = None
     alone: bool = False
 
 

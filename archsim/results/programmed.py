@@ -144,7 +144,7 @@ class ProgramResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract of ``archsim program --format json``, in report units."""
-        found = self.accuracy
+        accuracy = self.accuracy
         return {
             "schema": SCHEMA_VERSION,
             "archsim": __version__,
@@ -186,7 +186,7 @@ class ProgramResult:
             "normalised_pulses": self.normalised_pulses,
             "expected_loss_change": self.expected_loss_change,
             "read_after_s": self.read_after_s,
-            "accuracy": found and {key: getattr(found, key) for key in ACCURACY_KEYS},
+            "accuracy": accuracy and {key: getattr(accuracy, key) for key in ACCURACY_KEYS},
             "notes": list(self.notes),
             "seed": self.seed,
         }

@@ -65,6 +65,9 @@ class JointDesign:
         device: preset of the cells.
         network: name of the network.
         data: name of the data set.
+        encoding: how the accuracy takes weights to lie on cells.
+        chip_encoding: how the chip stores them, which the cost is of.
+        encoding_note: what to say where these differ, "" where they agree.
         behind: how far it is behind the most accurate priced design of its case; None where results
             do not tell by how much that may be chance.
         command: that maps it by itself, "" for none.
@@ -82,6 +85,9 @@ class JointDesign:
     device: str = ""
     network: str = ""
     data: str = ""
+    encoding: str = ""
+    chip_encoding: str = ""
+    encoding_note: str = ""
     behind: Behind | None = None
     command: str = ""
     about: str = ""
@@ -189,6 +195,12 @@ class JointResult:
             if len({getattr(design, name) for design in self.designs}) > 1
         )
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before an accuracy is read beside a cost, a sentence each."""
+        notes = (d.encoding_note for d in self.designs if d.mapped is not None)
+        return tuple(dict.fromkeys(note for note in notes if note))
+
     def rows(self) -> tuple[DesignRow, ...]:
         """Return one row per design; accuracies are fractions, hardware in report units."""
         bases = {
@@ -216,6 +228,7 @@ class JointResult:
             "device": self.device,
             "designs": self.records(),
             "missing": list(self.gaps),
+            "warnings": list(self.warnings),
             "published": [asdict(each) for each in self.published],
         }
 
@@ -256,6 +269,8 @@ def _row(design: JointDesign, base: dict[str, float | None] | None) -> DesignRow
         network=design.network,
         data=design.data,
         run=design.run,
+        encoding=design.encoding or None,
+        chip_encoding=design.chip_encoding or None,
         chosen=design.chosen,
         accuracy=measured.accuracy,
         ci95_low=measured.ci95_low,

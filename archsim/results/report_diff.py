@@ -84,9 +84,9 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
     moved: list[Moved] = []
     unmoved = 0
     for name in (name for name in one if name in other):
-        found = _compare(name, one[name], other[name])
-        moved += [entry for entry in found if entry is not None]
-        unmoved += sum(entry is None for entry in found)
+        entries = _compare(name, one[name], other[name])
+        moved += [entry for entry in entries if entry is not None]
+        unmoved += sum(entry is None for entry in entries)
     inputs = tuple(changed_inputs(before.get("inputs", {}), after.get("inputs", {})))
     return ReportDiff(
         inputs=inputs,
@@ -95,7 +95,7 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
         moved=tuple(moved),
         unmoved=unmoved,
         answers=_answers(before, after),
-        other_backbones=any(_is_of_backbones(*own) for own in inputs),
+        other_backbones=any(_is_of_backbones(*change) for change in inputs),
     )
 
 
@@ -120,7 +120,7 @@ def _answers(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[tuple
 
 
 def _one_per_sigma(report: Mapping[str, Any]) -> bool:
-    sigmas = [own["sigma"] for own in report.get("cases", [])]
+    sigmas = [case["sigma"] for case in report.get("cases", [])]
     return len(set(sigmas)) == len(sigmas)
 
 
@@ -131,7 +131,7 @@ def _by_case(report: Mapping[str, Any], whole: bool) -> dict[tuple[Any, ...], st
     if cases is None:
         return {(place,): text for place, text in enumerate(said)}
     names = ("sigma", "network", "data") if whole else ("sigma",)
-    keys = [tuple(own[name] for name in names) for own in cases]
+    keys = [tuple(case[name] for name in names) for case in cases]
     return dict(zip(keys, said, strict=False))
 
 
@@ -143,12 +143,12 @@ def _by_design(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _compare(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Moved | None]:
-    found = [_accuracy(name, before, after)]
+    moved = [_accuracy(name, before, after)]
     hardware = (metric.key for metric in shown_in(Place.REPORT))
     for key in (*hardware, "trained_weights", "verified_weights"):
         ends = before.get(key), after.get(key)
-        found.append(None if _same(*ends) else Moved(name, key, *ends, beyond_noise=True))
-    return found
+        moved.append(None if _same(*ends) else Moved(name, key, *ends, beyond_noise=True))
+    return moved
 
 
 def _same(before: int | float | None, after: int | float | None) -> bool:

@@ -29,8 +29,8 @@ def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     if "settings" not in before or "settings" not in after:  # of an older report
         left_out = _SETTINGS - {_HASHES, "chips"}
         return _changed(_without(one, left_out), _without(other, left_out))
-    found = _changed(_without(one, _SETTINGS), _without(other, _SETTINGS))
-    return found + _changed_settings(before, after)
+    changes = _changed(_without(one, _SETTINGS), _without(other, _SETTINGS))
+    return changes + _changed_settings(before, after)
 
 
 def _without(inputs: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def _without(inputs: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]
 
 def _alone(inputs: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
     """Return inputs in which a single study, of both reports, stands for itself."""
-    found = {}
+    alone = {}
     for key, value in inputs.items():
         single = key in _SINGLE and len(value) == len(others.get(key, ())) == 1
-        found[_SINGLE[key] if single else key] = value[0] if single else value
-    return found
+        alone[_SINGLE[key] if single else key] = value[0] if single else value
+    return alone
 
 
 def _changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Changed]:
@@ -55,17 +55,17 @@ def _changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     values: dict[tuple[str, str, str], Changed] = {}
     for name in both:
         ends = {**before["settings"], **one[name]}, {**after["settings"], **other[name]}
-        for own in _changed(*ends):
-            key = (own[0], repr(own[1]), repr(own[2]))
+        for change in _changed(*ends):
+            key = (change[0], repr(change[1]), repr(change[2]))
             groups.setdefault(key, []).append(name)
-            values[key] = own
-    found = []
+            values[key] = change
+    changes = []
     for key, names in groups.items():
         path, *pair = values[key]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         where = "" if len(names) == len(both) else f" ({names[0]}{more})"
-        found.append((f"{path}{where}", pair[0], pair[1]))
-    return found
+        changes.append((f"{path}{where}", pair[0], pair[1]))
+    return changes
 
 
 def _changed(before: Any, after: Any, path: str = "") -> list[Changed]:
@@ -74,25 +74,25 @@ def _changed(before: Any, after: Any, path: str = "") -> list[Changed]:
     one, other = _keyed(before), _keyed(after)
     if one is None or other is None:
         return [] if before == after else [(path, before, after)]
-    found = []
+    changes = []
     for key in dict.fromkeys([*one, *other]):
         here = f"{path}.{key}" if path else key
-        found += _changed(one.get(key), other.get(key), here)
-    return found
+        changes += _changed(one.get(key), other.get(key), here)
+    return changes
 
 
 def _counted(hashes: Any, others: Any) -> str:
     """Return how many hashes there are and how many are only here: themselves, they say nothing."""
-    own, rest = set(hashes or ()), set(others or ())
-    return f"{len(own)} hashes, {len(own - rest)} only here"
+    here, rest = set(hashes or ()), set(others or ())
+    return f"{len(here)} hashes, {len(here - rest)} only here"
 
 
 def _keyed(value: Any) -> dict[str, Any] | None:
     """Return a mapping by key, a list of named things by name, other lists of things by place."""
     if isinstance(value, Mapping):
-        return {str(key): own for key, own in value.items()}
-    if isinstance(value, list) and value and all(isinstance(own, Mapping) for own in value):
-        names = [str(own.get("name", place)) for place, own in enumerate(value)]
+        return {str(key): entry for key, entry in value.items()}
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
+        names = [str(entry.get("name", place)) for place, entry in enumerate(value)]
         if len(set(names)) == len(names):
             return dict(zip(names, value, strict=True))
     return None

@@ -73,18 +73,18 @@ class SizeCurves:
         return tuple(
             metric
             for metric in shown_in(Place.CURVES)
-            if all(metric.key in own.values for own in self.points)
+            if all(metric.key in point.values for point in self.points)
         )
 
     @property
     def has_accuracy(self) -> bool:
         """Whether any point was measured."""
-        return any(own.accuracy is not None for own in self.points)
+        return any(point.accuracy is not None for point in self.points)
 
     @property
     def at_sigma(self) -> str:
         """At which sigma accuracies are, e.g. ``at sigma 0.1``; "" where nobody knows."""
-        known = {own.sigma for own in self.points if own.sigma is not None}
+        known = {point.sigma for point in self.points if point.sigma is not None}
         listed = " and ".join(f"{sigma:g}" for sigma in sorted(known))
         return f"at sigma {listed}" if listed else ""
 
@@ -93,15 +93,15 @@ class SizeCurves:
         return [
             {
                 "sweep": self.name,
-                "point": own.point,
-                "design": own.design,
-                **own.sizes,
-                "sigma": own.sigma,
-                "accuracy_pct": own.accuracy,
-                "ci95_low_pct": own.low,
-                "ci95_high_pct": own.high,
-                **own.values,
-                "command": own.command,
+                "point": point.point,
+                "design": point.design,
+                **point.sizes,
+                "sigma": point.sigma,
+                "accuracy_pct": point.accuracy,
+                "ci95_low_pct": point.low,
+                "ci95_high_pct": point.high,
+                **point.values,
+                "command": point.command,
             }
-            for own in self.points
+            for point in self.points
         ]

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 _TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp$")
 
@@ -40,7 +40,9 @@ def write_whole(path: Path, content: bytes, *, kept: str = "what was there is un
             temporary.unlink(missing_ok=True)
         _flush_folder(path.parent)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}; {kept}") from error
+        raise DataError.of(
+            Code.CANNOT_WRITE, path, problem=f"cannot be written: {error.strerror or error}; {kept}"
+        ) from error
 
 
 def is_temporary(path: Path) -> bool:

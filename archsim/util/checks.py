@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError
 
 #: PyTorch's generator on the CPU takes the low 32 bits of a seed: beyond, seeds repeat each other.
 MAX_SEED = 2**32 - 1
@@ -28,7 +28,8 @@ def whole_number(name: str, value: object, low: int, high: int | None = None) ->
     given = int(value) if isinstance(value, Integral) and not is_bool else None
     if given is None or given < low or (high is not None and given > high):
         bounds = f"{low} or more" if high is None else f"{low} to {high}"
-        raise ConfigError(f"{name} = {value!r}; allowed: a whole number, {bounds}")
+        code = Code.WRONG_TYPE if given is None else Code.OUT_OF_RANGE
+        raise ConfigError.of(code, name, value, allowed=f"a whole number, {bounds}")
     return given
 
 
@@ -48,8 +49,16 @@ def number(name: str, value: object, low: float, high: float | None = None) -> f
     given = float(value) if isinstance(value, Real) and not is_bool else math.nan
     if not low <= given <= (math.inf if high is None else high) or math.isinf(given):
         bounds = f"{low:g} or more, finite" if high is None else f"{low:g} to {high:g}"
-        raise ConfigError(f"{name} = {value!r}; allowed: {bounds}")
+        raise ConfigError.of(_code_of(value), name, value, allowed=bounds)
     return given
+
+
+def _code_of(value: object) -> Code:
+    """Return what is wrong with a value that should be a finite number of a range."""
+    is_bool = type(value) is bool
+    if is_bool or not isinstance(value, Real):
+        return Code.WRONG_TYPE
+    return Code.OUT_OF_RANGE if math.isfinite(value) else Code.NOT_FINITE
 
 
 def switch(name: str, value: object) -> bool:
@@ -63,7 +72,7 @@ def switch(name: str, value: object) -> bool:
         ConfigError: neither True nor False.
     """
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} = {value!r}; allowed: True or False")
+        raise ConfigError.of(Code.WRONG_TYPE, name, value, allowed="True or False")
     return value
 
 
@@ -79,10 +88,7 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
         ConfigError: not in the list; with the nearest names.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise ConfigError(
-            f"{name} = {value!r}; allowed: {', '.join(allowed)}."
-            + close_matches(str(value), allowed)
-        )
+        raise ConfigError.of(Code.UNKNOWN_NAME, name, value, allowed=allowed)
     return value
 
 
@@ -100,8 +106,12 @@ def last_seed_of(first: object, count: int, *, what: str) -> int:
     seed = seed_of(first)
     last = seed + count - 1
     if last > MAX_SEED:
-        raise ConfigError(
-            f"seed = {seed}: the {count} {what} have seeds up to {last}; allowed: up to {MAX_SEED}"
+        raise ConfigError.of(
+            Code.OUT_OF_RANGE,
+            "seed",
+            seed,
+            problem=f"the {count} {what} have seeds up to {last}",
+            allowed=f"up to {MAX_SEED}",
         )
     return last
 

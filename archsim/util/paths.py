@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -26,5 +26,7 @@ def configs_dir() -> Path:
         return checkout / "configs"
     raise DataError(
         f"the presets of archsim are neither in {installed} nor in {checkout / 'configs'}; "
-        "install archsim again"
+        "install archsim again",
+        code=Code.MISSING_FILE,
+        field=installed,
     )

@@ -11,7 +11,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, Code
 
 #: Our top-level packages, beside ``archsim`` itself.
 PACKAGES = ("mapping", "tsb", "reports")
@@ -35,14 +35,20 @@ def check_shadowing() -> None:
         found = _would_load(package)
         if found is None:
             raise ShadowedPackageError(
-                f"archsim's own package '{package}' is missing from {home}; install archsim again"
+                f"archsim's own package '{package}' is missing from {home}; install archsim again",
+                code=Code.MISSING_PACKAGE,
+                field=home,
+                value=package,
             )
         if found != ours:
             raise ShadowedPackageError(
                 f"{found} hides archsim's own package '{package}' ({ours}). Rename or move "
                 f"{found.name}, or start from another directory: `python -m archsim` searches the "
                 "working directory and `python script.py` the script's, the `archsim` command "
-                "neither"
+                "neither",
+                code=Code.IN_THE_WAY,
+                field=found,
+                value=package,
             )
 
 

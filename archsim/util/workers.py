@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 
 @contextmanager
@@ -38,7 +38,9 @@ def worker_pool(jobs: int, *, resumes: str) -> Iterator[ProcessPoolExecutor]:
             if isinstance(error, BrokenProcessPool):
                 raise DataError(
                     "a process was killed (out of memory?); what was done before is kept, "
-                    f"{resumes} goes on"
+                    f"{resumes} goes on",
+                    code=Code.WORKER_LOST,
+                    allowed=resumes,
                 ) from error
             raise
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.results.method_row import MethodRow, finite, frame_of
 from reports.figures.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
 
@@ -39,7 +39,11 @@ def collect_gap(rows: Sequence[MethodRow]) -> tuple[Line, ...]:
         DataError: no row with a noise-free accuracy.
     """
     if all(finite(row.ideal_accuracy) is None for row in rows):
-        raise DataError(f"gap: {len(rows)} rows, none with a noise-free accuracy")
+        raise DataError(
+            f"gap: {len(rows)} rows, none with a noise-free accuracy",
+            code=Code.EMPTY,
+            field="gap",
+        )
     lines = []
     for method in dict.fromkeys(row.method for row in rows):
         along = sorted((row for row in rows if row.method == method), key=lambda row: row.sigma)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.results.columns import (
     Objective,
     feasible_rows,
@@ -80,16 +80,36 @@ def collect_heat_map(
     columns = [find_column(name, frame.columns).column for name in (x, y)]
     for name, column in zip((x, y), columns, strict=True):
         if not is_parameter(column):
-            raise ConfigError(f"heat map: '{name}' is no parameter; allowed: two parameters")
+            raise ConfigError(
+                f"heat map: '{name}' is no parameter; allowed: two parameters",
+                code=Code.UNKNOWN_NAME,
+                field="heat map",
+                value=name,
+            )
     if columns[0] == columns[1]:
-        raise ConfigError(f"heat map: x = y = {columns[0]}; allowed: two parameters")
+        raise ConfigError(
+            f"heat map: x = y = {columns[0]}; allowed: two parameters",
+            code=Code.GIVEN_TWICE,
+            field="heat map",
+            value=columns[0],
+            allowed="two parameters",
+        )
     if frame.empty:
-        raise DataError("heat map: no design")
+        raise DataError(
+            "heat map: no design",
+            code=Code.EMPTY,
+            field="heat map",
+        )
     across, up = (_with_missing(levels_of(frame[column])) for column in columns)
     for column, levels in zip(columns, (across, up), strict=True):
         if not 0 < len(levels.names) <= _MOST_LEVELS:
             raise ConfigError(
-                f"heat map: '{column}' has {len(levels.names)} values; allowed: 1 to {_MOST_LEVELS}"
+                f"heat map: '{column}' has {len(levels.names)} values; allowed: 1 to "
+                f"{_MOST_LEVELS}",
+                code=Code.OUT_OF_RANGE,
+                field=column,
+                value=len(levels.names),
+                allowed=f"1 to {_MOST_LEVELS}",
             )
     values = numbers_of(frame, result.column)
     feasible = feasible_rows(frame)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.results.columns import Objective, find_column, is_parameter, numbers_of, title_of
 from archsim.results.levels import Levels, levels_of
 from archsim.units import short_number
@@ -78,13 +78,26 @@ def collect_parallel(
         DataError: an empty front, or one with designs that were not evaluated.
     """
     if not objectives:
-        raise ConfigError("objectives: none; allowed: one or more")
+        raise ConfigError(
+            "objectives: none; allowed: one or more",
+            code=Code.EMPTY,
+            field="objectives",
+            allowed="one or more",
+        )
     rows = np.flatnonzero(front)
     if not rows.size:
-        raise DataError("parallel coordinates: no design on the front")
+        raise DataError(
+            "parallel coordinates: no design on the front",
+            code=Code.EMPTY,
+            field="front",
+        )
     results = [numbers_of(frame, objective.column)[rows] for objective in objectives]
     if not all(np.isfinite(values).all() for values in results):
-        raise DataError("parallel coordinates: a design on the front was not evaluated")
+        raise DataError(
+            "parallel coordinates: a design on the front was not evaluated",
+            code=Code.NOT_FINITE,
+            field="front",
+        )
     axes = [
         axis_of(objective.column, values, maximise=objective.maximise)
         for objective, values in zip(objectives, results, strict=True)
@@ -121,7 +134,13 @@ def _line_of(knee: int | None, rows: NDArray[np.int64]) -> int | None:
         return None
     found = np.flatnonzero(rows == knee)
     if not found.size:
-        raise ConfigError(f"knee = {knee}; allowed: a row on the front")
+        raise ConfigError(
+            f"knee = {knee}; allowed: a row on the front",
+            code=Code.OUT_OF_RANGE,
+            field="knee",
+            value=knee,
+            allowed="a row on the front",
+        )
     return int(found[0])
 
 

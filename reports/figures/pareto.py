@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.results.columns import Objective, feasible_rows, find_column, numbers_of, title_of
 from archsim.results.levels import Levels, levels_of
 from reports.figures.axis import Axis, axis_of, plain_ticks
@@ -80,7 +80,12 @@ def collect_pareto(
     evaluated = np.isfinite(points).all(axis=1)
     shown = feasible & evaluated
     if not shown.any():
-        raise DataError(f"Pareto figure: none of {len(frame)} designs is feasible and evaluated")
+        raise DataError(
+            f"Pareto figure: none of {len(frame)} designs is feasible and evaluated",
+            code=Code.EMPTY,
+            field="Pareto figure",
+            value=len(frame),
+        )
     axes = tuple(
         axis_of(each.column, points[shown, at], maximise=each.maximise)
         for at, each in enumerate((x, y))
@@ -91,7 +96,13 @@ def collect_pareto(
     best = np.flatnonzero(shown & front)
     best = best[np.lexsort((points[best, 1], points[best, 0]))]
     if knee is not None and not shown[knee]:
-        raise ConfigError(f"knee = {knee}; allowed: a row that is feasible and evaluated")
+        raise ConfigError(
+            f"knee = {knee}; allowed: a row that is feasible and evaluated",
+            code=Code.OUT_OF_RANGE,
+            field="knee",
+            value=knee,
+            allowed="a row that is feasible and evaluated",
+        )
     return ParetoInfo(
         x=axes[0],
         y=axes[1],
@@ -118,7 +129,11 @@ def _colours(frame: pandas.DataFrame, parameter: str | None) -> tuple[str, Level
     levels = levels_of(frame[column])
     if len(levels.names) > len(COLOURS) and not levels.values:
         raise ConfigError(
-            f"colour '{column}': {len(levels.names)} values; allowed: at most {len(COLOURS)}"
+            f"colour '{column}': {len(levels.names)} values; allowed: at most {len(COLOURS)}",
+            code=Code.OUT_OF_RANGE,
+            field=column,
+            value=len(levels.names),
+            allowed=f"at most {len(COLOURS)}",
         )
     return title_of(column), levels
 

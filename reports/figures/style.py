@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas
@@ -29,9 +29,20 @@ def check_suffix(path: Path) -> None:
         ConfigError: an ending that is not one of :data:`SUFFIXES`.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"--plot {path}: ending '{path.suffix}'; allowed: {', '.join(SUFFIXES)}")
+        raise ConfigError(
+            f"--plot {path}: ending '{path.suffix}'; allowed: {', '.join(SUFFIXES)}",
+            code=Code.WRONG_FORM,
+            field="--plot",
+            value=path,
+            allowed=SUFFIXES,
+        )
     if not path.parent.is_dir():
-        raise ConfigError(f"--plot {path}: folder '{path.parent}' does not exist")
+        raise ConfigError(
+            f"--plot {path}: folder '{path.parent}' does not exist",
+            code=Code.MISSING_FILE,
+            field="--plot",
+            value=path,
+        )
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -87,7 +98,12 @@ def check_columns(what: str, frame: pandas.DataFrame, columns: Sequence[str]) ->
     """
     lacks = [name for name in columns if name not in frame.columns]
     if lacks or frame.empty:
-        raise DataError(f"{what}: {len(frame)} rows, missing columns: {lacks}")
+        raise DataError(
+            f"{what}: {len(frame)} rows, missing columns: {lacks}",
+            code=Code.MISSING_KEY if lacks else Code.EMPTY,
+            field=what,
+            value=lacks,
+        )
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -104,7 +120,12 @@ def save(figure: Figure, path: Path) -> None:
         with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
             figure.savefig(path, dpi=160)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> DataError:
+    said = f"cannot be written: {error.strerror or error}"
+    return DataError.of(Code.CANNOT_WRITE, path, problem=said)
 
 
 def save_table(frame: pandas.DataFrame, path: Path) -> None:
@@ -120,4 +141,4 @@ def save_table(frame: pandas.DataFrame, path: Path) -> None:
     try:
         frame.to_csv(path, index=False)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise _not_written(path, error) from error

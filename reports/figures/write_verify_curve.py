@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from reports.figures.style import COLOURS, check_suffix, new_figure, save, save_table, tidy
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def collect_write_verify(summary: pandas.DataFrame, about: str = "") -> WriteVer
     if missing or summary.empty:
         raise DataError(
             f"curve: {len(summary)} rows, missing columns: {', '.join(missing) or 'none'}; "
-            f"expected rows with {', '.join(_COLUMNS)}"
+            f"expected rows with {', '.join(_COLUMNS)}",
+            code=Code.MISSING_KEY if missing else Code.EMPTY,
+            field="curve",
+            value=missing,
         )
     curves: dict[str, tuple[Curve, ...]] = {}
     goals: dict[str, float] = {}

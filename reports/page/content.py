@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.method_row import MethodRow, finite
 from archsim.results.report import JointDesign, JointResult
 from archsim.results.size_curves import SizeCurves
@@ -153,7 +153,7 @@ def _first_sigma(points: Sequence[Point], wanted: float | None) -> float | None:
         return known[0] if known else None
     if wanted not in known:
         allowed = ", ".join(f"{sigma:g}" for sigma in known) or "none, there are no designs"
-        raise ConfigError(f"sigma = {wanted:g}; allowed: {allowed}")
+        raise ConfigError.of(Code.OUT_OF_RANGE, "sigma", wanted, allowed=allowed, form="g")
     return wanted
 
 
@@ -191,7 +191,8 @@ def _notes(result: JointResult) -> list[str]:
     for design in result.designs:
         for note in design.notes:
             by_note.setdefault(note, []).append(design)
-    return [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
+    notes = [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
+    return [f"{warning[0].upper()}{warning[1:]}." for warning in result.warnings] + notes
 
 
 def _published(result: JointResult) -> Table | None:

@@ -26,7 +26,7 @@ def html_of(
     """
     parts = [f"<h3>{html.escape(result.name)}</h3>"]
     parts += [f"<p>{html.escape(text.replace('+-', '±'))}</p>" for text in sentences]
-    parts += [f"<p><em>{html.escape(text)}</em></p>" for text in result.gaps]
+    parts += [f"<p><em>{html.escape(text)}</em></p>" for text in (*result.gaps, *result.warnings)]
     for sigma in dict.fromkeys(design.sigma for design in result.designs):
         parts.append(_table(result, sigma))
     parts += [

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim import __version__
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from reports.figures.style import COLOURS, TSB_COLOUR
@@ -64,6 +64,10 @@ def html(content: PageContent) -> str:
     )  # fmt: skip
 
 
+def _not_written(path: Path, error: OSError) -> ConfigError:
+    return ConfigError.of(Code.CANNOT_WRITE, path, problem=f"cannot be written: {error}")
+
+
 def save(content: PageContent, path: Path) -> None:
     """Write the page; whoever reads meanwhile sees the old one or the new one, whole.
 
@@ -78,7 +82,7 @@ def save(content: PageContent, path: Path) -> None:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error}") from error
+        raise _not_written(path, error) from error
     part = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -88,7 +92,7 @@ def save(content: PageContent, path: Path) -> None:
         part.chmod(_MODE & ~_umask())
         part.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error}") from error
+        raise _not_written(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -36,7 +36,7 @@ def batch():
         bits_per_cell=pick(1, 2, 4),
         adc_bits=pick(3, 5, 7),
         adc_kind=torch.randint(3, (count,), generator=generator),
-        design=torch.randint(3, (count,), generator=generator),
+        placement=torch.randint(3, (count,), generator=generator),
         tsb_channels=pick(8, 16, 48),
     )
 

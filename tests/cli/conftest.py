@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archsim.cli.app import app
+from tests.cli.light_report import render_only
 
 Run = Callable[..., Result]
 
@@ -24,3 +25,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return invoke
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports render no figure into a file: for tests that look at none."""
+    render_only(monkeypatch)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import archsim
-from archsim.arch.design import DESIGNS
+from archsim.arch.design import PLACEMENTS
 from archsim.cli import render
 from archsim.cli.options import Design
 from archsim.config.resolve import resolve
@@ -38,10 +38,10 @@ def _strict(text: str) -> Any:
 
 
 def test_designs_of_the_option_are_those_of_the_engine() -> None:
-    assert tuple(Design) == DESIGNS
+    assert tuple(Design) == PLACEMENTS
 
 
-@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("design", PLACEMENTS)
 def test_json_is_the_contract(run: Run, design: str) -> None:
     done = run("map", "lenet3", "--design", design, "--format", "json")
     assert done.exit_code == 0, done.stderr

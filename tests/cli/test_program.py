@@ -416,6 +416,13 @@ REFUSED = {
         ["--set", "chip.programming={last_layers: 2}"],
         "archsim program takes --last-layers",
     ),
+    "pairs of columns that an array does not have": (
+        [
+            *("--encoding", "differential", "--set", "chip.crossbar.cols=8"),
+            *("--set", "chip.precision.bits_per_cell=1", "--set", "chip.crossbar.mux_ratio=8"),
+        ],
+        "cols = 8 cannot hold one weight of 16 cells; allowed: >= 16",
+    ),
     "layers that are written twice": (
         ["--set", "chip.programming.rewritten_layers=1"],
         "archsim program writes every weight once",

@@ -24,6 +24,7 @@ from archsim.results.recommend import Exclusion, Reason, Recommendation, recomme
 from archsim.results.report import JointResult
 from reports.figures.report import collect_joint
 from reports.tables.report import answer, beside, designs, how_recommended, methods
+from tests.cli.light_report import render_only
 from tsb.data import load_dataset
 from tsb.study.run import open_run, run_study
 
@@ -359,7 +360,7 @@ def test_differences_are_to_the_best_of_all_runs_or_not_known(folder, tmp_path):
     assert Reason.NOISE_OF_CHIPS_ALONE not in the_one(known).reasons
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("light")
 def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tmp_path):
     other = copied(folder, tmp_path / "other")
     (other / "methods" / "verified-sigma0.2-seed0" / "result.json").unlink()
@@ -376,7 +377,7 @@ def test_unfinished_run_says_what_is_missing_and_serves_the_rest(run, folder, tm
     assert row["area_mm2"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("light")
 def test_without_a_run_there_is_hardware_alone(run, tmp_path):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(STUDY))
     place = tmp_path / "none"
@@ -422,18 +423,19 @@ def test_published_claims_stand_beside_ours_with_their_source(run, folder, tmp_p
 
 
 @pytest.mark.slow
-def test_sweep_gives_curves(run, folder, tmp_path):
+def test_sweep_gives_curves(run, folder, tmp_path, monkeypatch):
     archsim.sweep(
         "tsb-size-x-cell-bits",
         out=tmp_path / "sweep",
         overrides=["sweep.fidelity=hardware", "sweep.objectives=[edp,area]"],
     )
     place = tmp_path / "report"
+    render_only(monkeypatch, "size-channels", "size-bits-per-cell")
     done = run("report", folder, "--sweep", tmp_path / "sweep", "--folder", place)
     assert done.exit_code == 0, done.output
     for suffix in ("png", "svg", "pdf"):
-        assert (place / "figures" / f"size-channels.{suffix}").is_file()
-        assert (place / "figures" / f"size-bits-per-cell.{suffix}").is_file()
+        for name in ("channels", "bits-per-cell"):
+            assert (place / "figures" / f"size-{name}.{suffix}").stat().st_size > 1000
     rows = pd.read_parquet(place / "tables" / "size-curves.parquet")
     assert len(rows) == 27
     own = rows[(rows["design"] == "common") & (rows["tsb.channels"] == 5)]
@@ -486,6 +488,7 @@ def test_sweep_of_another_device_is_refused(run, folder, tmp_path, keys, devices
     assert "--allow-mixed" in done.stderr
 
 
+@pytest.mark.usefixtures("light")
 def test_sweep_whose_device_file_is_gone_is_reported_all_the_same(run, folder, tmp_path):
     device = tmp_path / "mine.yaml"
     device.write_text("extends: rram\nname: mine\n")
@@ -502,7 +505,8 @@ def test_sweep_whose_device_file_is_gone_is_reported_all_the_same(run, folder, t
 
 
 @pytest.mark.slow
-def test_report_shows_in_a_notebook(folder, tmp_path):
+def test_report_shows_in_a_notebook(folder, tmp_path, monkeypatch):
+    render_only(monkeypatch, "accuracy-cost-sigma0.2")
     written = archsim.report(folder, folder=tmp_path)
     shown = written._repr_html_()
     assert "TSB &lt;script&gt; (common)" in shown
@@ -559,10 +563,20 @@ def test_every_method_is_said_in_one_line(result, out):
     assert 'class="badge">most accurate (validation)<' in page
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("light")
 def test_terminal_says_what_the_methods_are(run, folder, tmp_path):
     shown = run("report", folder, "--folder", tmp_path)
     assert shown.exit_code == 0, shown.output
     text = " ".join(shown.stdout.split())
     assert "- verified: noise injection; all weights verified; no repair" in text
     assert "(recommended" in text
+
+
+def test_encodings_stand_beside_accuracy_and_cost(result: JointResult) -> None:
+    """The accuracy assumes magnitude, the chip stores offset: said once, with the factor."""
+    content = result.to_dict()
+    assert {(row["encoding"], row["chip_encoding"]) for row in content["designs"]} == {
+        ("magnitude", "offset")
+    }
+    (warning,) = content["warnings"]
+    assert "2.01" in warning

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import Run
 
+pytestmark = pytest.mark.usefixtures("light")
 STUDY = """
 name: tiny
 network: lenet3

@@ -19,7 +19,7 @@ from archsim.network.load import load_module
 from tests.cli.conftest import Run
 from tests.house.helpers import ROOT
 from tsb.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
-from tsb.program.chip import Chip
+from tsb.program.chip import ProgrammedChip
 
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"
@@ -209,8 +209,8 @@ def test_options_of_a_network_go_with_its_files(run: Run, tmp_path: Path) -> Non
     done = run("deploy", "lenet3", "--checkpoint", best, "--chips", 1, "--write", "last-layers:1")
     assert done.exit_code == 0, done.stderr
     chip = tmp_path / "chips" / "chip-0.safetensors"
-    assert Chip.load(chip).options == {"batch_norm": True, "num_classes": 10}
-    assert Chip.load(chip).verified_weights == 4900
+    assert ProgrammedChip.load(chip).options == {"batch_norm": True, "num_classes": 10}
+    assert ProgrammedChip.load(chip).verified_weights == 4900
     done = run("tune", chip, "--method", "batch-norm+biases", "--data-root", MNIST, "--steps", 5)
     assert done.exit_code == 0, done.stderr
     correction = tmp_path / "corrections" / "correction-0.safetensors"
@@ -231,11 +231,11 @@ def test_options_of_a_network_go_with_its_files(run: Run, tmp_path: Path) -> Non
     done = run("deploy", "lenet3", "--checkpoint", older, *given, "--chips-to", "more")
     assert done.exit_code == 0, done.stderr
     more = tmp_path / "more" / "chip-0.safetensors"
-    assert Chip.load(more).options == {"batch_norm": True}
-    assert Chip.load(more).placement.scaling == "column"
+    assert ProgrammedChip.load(more).options == {"batch_norm": True}
+    assert ProgrammedChip.load(more).placement.scaling == "column"
     refused(run("evaluate", chip, more, "--data-root", MNIST), "give chips of one network")
     forgotten = tmp_path / "forgotten.safetensors"
-    replace(Chip.load(chip), options={}).save(forgotten)
+    replace(ProgrammedChip.load(chip), options={}).save(forgotten)
     refused(run("evaluate", forgotten), "does not fit", "names no options of 'lenet3'")
 
 
@@ -247,7 +247,7 @@ def test_the_width_reduced_network_of_the_studies(run: Run, tmp_path: Path) -> N
     done = run("deploy", "vgg8", "--checkpoint", path, *sizes)
     assert done.exit_code == 0, done.stderr
     chip = tmp_path / "chips" / "chip-0.safetensors"
-    assert Chip.load(chip).options == {"widths": [4, 4, 8], "hidden": 8}
+    assert ProgrammedChip.load(chip).options == {"widths": [4, 4, 8], "hidden": 8}
     # The network is built; what does not fit is the data.
     words = "data 'mnist' has images of 1x28x28; network 'vgg8' takes 3x32x32"
     for command in (("tune", chip, "--method", "biases"), ("evaluate", chip)):
@@ -333,7 +333,7 @@ def test_a_loss_that_diverges_saves_nothing(run: Run, tmp_path: Path) -> None:
 def test_a_chip_that_diverges_leaves_the_others_their_files(run: Run, tmp_path: Path) -> None:
     run("deploy", "lenet3", "--checkpoint", CHECKPOINT, "--chips", 2)
     good, bad = (tmp_path / "chips" / f"chip-{seed}.safetensors" for seed in (0, 1))
-    chip = Chip.load(bad)
+    chip = ProgrammedChip.load(bad)
     huge = {n: 1e30 * t if n.endswith("weight") else t for n, t in chip.tensors.items()}
     replace(chip, tensors=huge).save(bad)
     done = run(

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import MAX_PULSES
 from archsim.errors import ConfigError
+from tests.refusals import refused
 
 LOTS = "device.sigma={value: lots, unit: 1, source: my own}"
 
 
+SIGMA, VERIFY = "device.sigma.value", "device.write_verify"
+
+
 @pytest.mark.parametrize(
-    ("setting", "start"),
+    ("setting", "code", "field", "value", "allowed"),
     [
-        (LOTS, "device.sigma.value = 'lots': not a finite number; allowed: a finite number"),
-        ("device.sigma=.nan", "device.sigma.value = nan: not a finite number; allowed"),
-        ("device.sigma=-.inf", "device.sigma.value = -inf: not a finite number; allowed"),
-        ("device.sigma=true", "device.sigma.value = True: not a finite number; allowed"),
-        ("device.sigma=[0.1, lots]", "device.sigma.value: 'lots': not a finite number; allowed"),
-        ("device.write_verify.tolerance=0", "device.write_verify.tolerance: 0: no cell"),
-        ("device.write_verify.max_pulses=2.5", "device.write_verify.max_pulses: 2.5; allowed: a w"),
+        (LOTS, "wrong-type", SIGMA, "lots", "finite number"),
+        ("device.sigma=.nan", "not-finite", SIGMA, math.nan, "finite number"),
+        ("device.sigma=-.inf", "not-finite", SIGMA, -math.inf, "finite number"),
+        ("device.sigma=true", "wrong-type", SIGMA, True, "finite number"),
+        ("device.sigma=[0.1, lots]", "wrong-type", SIGMA, "lots", "finite number"),
+        (f"{VERIFY}.tolerance=0", "out-of-range", f"{VERIFY}.tolerance", 0, "above 0"),
+        (f"{VERIFY}.max_pulses=2.5", "out-of-range", f"{VERIFY}.max_pulses", 2.5, "1 to 10000"),
         (
-            f"device.write_verify.max_pulses={MAX_PULSES + 1}",
-            "device.write_verify.max_pulses: 10001; allowed: a whole number from 1 to 10000",
+            f"{VERIFY}.max_pulses={MAX_PULSES + 1}",
+            "out-of-range",
+            f"{VERIFY}.max_pulses",
+            MAX_PULSES + 1,
+            f"1 to {MAX_PULSES}",
         ),
-        ("device.write_verify.max_pulses=1.0e+12", "device.write_verify.max_pulses: 1e+12; allow"),
+        (
+            f"{VERIFY}.max_pulses=1.0e+12",
+            "out-of-range",
+            f"{VERIFY}.max_pulses",
+            1e12,
+            "1 to 10000",
+        ),
     ],
 )
-def test_refused_in_one_line(setting: str, start: str) -> None:
-    with pytest.raises(ConfigError) as refused:
+def test_refused_in_one_line(
+    setting: str, code: str, field: str, value: object, allowed: str
+) -> None:
+    facts: dict[str, Any] = {"code": code, "field": field, "value": value, "allowed": allowed}
+    with refused(ConfigError, **facts, says=[field]) as caught:
         resolve(overrides=[setting])
-    message = str(refused.value)
-    assert message.startswith(start)
+    message = str(caught.value)
     assert "\n" not in message
     assert "float" not in message
 

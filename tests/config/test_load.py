@@ -17,16 +17,8 @@ from archsim.config.load import (
     preset_names,
     read_yaml,
 )
-from archsim.errors import ArchsimError, ConfigError
-
-
-def message(call: Any, *arguments: Any) -> str:
-    """The message of the ConfigError that a call raises; the command line exits with 2."""
-    with pytest.raises(ConfigError) as caught:
-        call(*arguments)
-    assert isinstance(caught.value, ArchsimError)
-    assert caught.value.exit_code == 2
-    return str(caught.value)
+from archsim.errors import ConfigError
+from tests.refusals import refused
 
 
 def written(tmp_path: Path, text: str, name: str = "file.yaml") -> Path:
@@ -44,52 +36,59 @@ def test_reads_a_mapping(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "says"),
     [
-        ("- 1\n- 2\n", "top level is list; allowed: a mapping"),
-        ("42\n", "top level is int; allowed: a mapping"),
-        ("", "top level is NoneType; allowed: a mapping"),
-        ("a: [1, 2\n", "not valid YAML"),
-        ("a: 1\n\tb: 2\n", "not valid YAML"),
-        ("a: 1\nb: 2\na: 3\n", "key 'a' is given twice"),
-        ("x: {a: 1, a: 2}\n", "key 'a' is given twice"),
-        ("1: a\n", "key 1 is not text"),
-        ("a: &x [1]\nb: *x\n", "anchors and aliases are not allowed; use `extends:`"),
-        ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
-        ("a: !!python/name:os.system\n", "not valid YAML"),
-        ("a: 1\n---\nb: 2\n", "not valid YAML"),
+        ("a: [1, 2\n", []),
+        ("a: 1\n\tb: 2\n", []),
+        ("a: 1\nb: 2\na: 3\n", ["'a'", "twice"]),
+        ("x: {a: 1, a: 2}\n", ["'a'", "twice"]),
+        ("1: a\n", ["1", "text"]),
+        ("a: &x [1]\nb: *x\n", ["aliases", "`extends:`"]),
+        ("a: !!python/object/apply:os.system [ls]\n", ["os.system"]),
+        ("a: !!python/name:os.system\n", ["os.system"]),
+        ("a: 1\n---\nb: 2\n", []),
     ],
 )
-def test_unusable_text_names_the_file(tmp_path: Path, text: str, words: str) -> None:
+def test_unusable_text_names_the_file(tmp_path: Path, text: str, says: list[str]) -> None:
     path = written(tmp_path, text)
-    found = message(read_yaml, path)
-    assert found.startswith(str(path))
-    assert words in found
+    with refused(ConfigError, code="damaged-file", field=path, says=[str(path), *says]):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize(("text", "kind"), [("- 1\n- 2\n", "list"), ("42\n", "int"), ("", "None")])
+def test_the_top_level_is_a_mapping(tmp_path: Path, text: str, kind: str) -> None:
+    path = written(tmp_path, text)
+    with refused(ConfigError, code="wrong-type", field=path, allowed="a mapping", says=[kind]):
+        read_yaml(path)
 
 
 def test_a_billion_laughs_are_refused_at_once(tmp_path: Path) -> None:
     lines = ["a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
-    assert "aliases are not allowed" in message(read_yaml, written(tmp_path, "\n".join(lines)))
+    path = written(tmp_path, "\n".join(lines))
+    with refused(ConfigError, code="damaged-file", field=path, says=["aliases"]):
+        read_yaml(path)
 
 
 def test_deep_nesting_is_an_error_and_no_crash(tmp_path: Path) -> None:
-    assert "not valid YAML" in message(read_yaml, written(tmp_path, "a: " + "[" * 100_000))
+    path = written(tmp_path, "a: " + "[" * 100_000)
+    with refused(ConfigError, code="damaged-file", field=path):
+        read_yaml(path)
 
 
 def test_huge_files_are_not_read(tmp_path: Path) -> None:
     path = written(tmp_path, "a: 1 #" + "x" * load.MAX_YAML_BYTES)
-    found = message(read_yaml, path)
-    assert f"{path}: {path.stat().st_size} bytes" in found
-    assert "allowed: at most 1000000" in found
+    size, most = path.stat().st_size, f"at most {load.MAX_YAML_BYTES}"
+    with refused(ConfigError, code="out-of-range", field=path, value=size, allowed=most):
+        read_yaml(path)
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    assert "cannot be read" in message(read_yaml, tmp_path / "missing.yaml")
-    assert "cannot be read" in message(read_yaml, tmp_path)
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"a: \xff\xfe\n")
-    assert f"{binary}: cannot be read" in message(read_yaml, binary)
+    for path in (tmp_path / "missing.yaml", tmp_path, binary):
+        with refused(ConfigError, code="cannot-read", field=path, says=[str(path)]):
+            read_yaml(path)
 
 
 # --- presets --------------------------------------------------------------------------------------
@@ -105,23 +104,28 @@ def test_unreadable_files(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_preset_names_the_known_and_the_nearest(kind: str, wrong: str, close: str) -> None:
-    found = message(load_preset, kind, wrong)
-    assert f"unknown {kind} '{wrong}'" in found
-    assert "or a path to a .yaml file" in found
-    assert all(name in found for name in preset_names(kind))
-    assert f"Did you mean '{close}'" in found
+    known = preset_names(kind)
+    facts: dict[str, Any] = {"code": "unknown-name", "field": kind, "value": wrong}
+    says = [f"'{wrong}'", ".yaml", *known]
+    with refused(ConfigError, **facts, allowed=known, nearest=close, says=says):
+        load_preset(kind, wrong)
 
 
 def test_a_name_like_nothing_gets_no_suggestion() -> None:
-    assert "Did you mean" not in message(load_preset, "chip", "zzzzzz")
+    with refused(ConfigError, code="unknown-name", field="chip", value="zzzzzz") as caught:
+        load_preset("chip", "zzzzzz")
+    assert caught.value.problems[0].nearest == ()
+    assert "Did you mean" not in str(caught.value)
 
 
 def test_missing_preset_file() -> None:
-    assert message(find_preset, "chip", "my.yaml") == "chip file 'my.yaml' does not exist"
+    with refused(ConfigError, code="missing-file", field="my.yaml", says=["chip", "'my.yaml'"]):
+        find_preset("chip", "my.yaml")
 
 
 def test_presets_cannot_be_reached_by_a_relative_name() -> None:
-    assert "unknown chip '../device/rram'" in message(load_preset, "chip", "../device/rram")
+    with refused(ConfigError, code="unknown-name", field="chip", value="../device/rram"):
+        load_preset("chip", "../device/rram")
 
 
 def test_extends_merges_deeply_and_the_child_wins(tmp_path: Path) -> None:
@@ -146,15 +150,16 @@ def test_a_file_may_extend_a_shipped_preset(tmp_path: Path) -> None:
 def test_circular_extends(tmp_path: Path, links: tuple[str, ...]) -> None:
     for name, parent in itertools.pairwise(links):
         written(tmp_path, f"extends: {parent}.yaml\n", f"{name}.yaml")
-    found = message(load_preset, "chip", str(tmp_path / "a.yaml"))
-    assert "goes round in a circle" in found
-    assert str(tmp_path) in found
+    path = tmp_path / "a.yaml"
+    with refused(ConfigError, code="conflict", field=f"{path}: extends", says=[str(path)]):
+        load_preset("chip", str(path))
 
 
 def test_extends_of_the_wrong_kind(tmp_path: Path) -> None:
     path = written(tmp_path, "extends: [a, b]\n")
-    found = message(load_preset, "chip", str(path))
-    assert f"{path}: extends = ['a', 'b']; allowed: one preset name or path" in found
+    facts: dict[str, Any] = {"code": "wrong-type", "field": f"{path}: extends"}
+    with refused(ConfigError, **facts, value=["a", "b"], allowed="preset name", says=[str(path)]):
+        load_preset("chip", str(path))
 
 
 def test_sources_are_spelled_out(tmp_path: Path) -> None:
@@ -167,7 +172,8 @@ def test_sources_are_spelled_out(tmp_path: Path) -> None:
 
 def test_sources_must_be_a_mapping(tmp_path: Path) -> None:
     path = written(tmp_path, "sources: [a]\n")
-    assert "sources is not a mapping" in message(load_preset, "chip", str(path))
+    with refused(ConfigError, code="wrong-type", field=f"{path}: sources", value=["a"]):
+        load_preset("chip", str(path))
 
 
 # --- overrides ------------------------------------------------------------------------------------
@@ -183,14 +189,15 @@ def test_override_values_are_yaml() -> None:
 
 @pytest.mark.parametrize("text", ["chip.adc.bits", "=6", "chip..bits=6", "chip.adc.bits=", "", "."])
 def test_override_without_path_or_value(text: str) -> None:
-    found = message(parse_override, text)
-    assert f"override '{text}' is not path=value" in found
-    assert "chip.adc.bits=6" in found
+    facts: dict[str, Any] = {"code": "wrong-form", "field": "--set", "value": text}
+    with refused(ConfigError, **facts, allowed="path=value", says=[f"'{text}'", "chip.adc.bits=6"]):
+        parse_override(text)
 
 
 def test_override_value_that_is_no_yaml() -> None:
-    found = message(parse_override, "chip.adc.bits=[6")
-    assert "override 'chip.adc.bits=[6': '[6' is not a YAML value" in found
+    says = ["'chip.adc.bits=[6'", "'[6'"]
+    with refused(ConfigError, code="wrong-form", field="chip.adc.bits", value="[6", says=says):
+        parse_override("chip.adc.bits=[6")
 
 
 def test_overrides_leave_the_original_alone() -> None:
@@ -218,18 +225,25 @@ def test_a_mapping_override_is_merged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "words"),
+    ("override", "field", "key", "nearest"),
     [
-        ("chips.adc.bits=6", ("unknown key 'chips'", "the configuration", "Did you mean 'chip'")),
-        ("chip.adcs.bits=6", ("unknown key 'adcs'", "in chip", "Did you mean 'adc'")),
-        ("chip.adc.bits.more=6", ("chip.adc.bits holds a value and has no keys",)),
+        ("chips.adc.bits=6", "chips", "chips", "chip"),
+        ("chip.adcs.bits=6", "chip.adcs", "adcs", "adc"),
+        ("chip.adc.bits.more=6", "chip.adc.bits.more", "more", None),
     ],
 )
-def test_override_that_leads_nowhere(override: str, words: tuple[str, ...]) -> None:
-    found = message(apply_overrides, {"chip": {"adc": {"bits": 5}}}, [override])
-    assert f"override '{override}'" in found
-    for word in words:
-        assert word in found
+def test_override_that_leads_nowhere(
+    override: str, field: str, key: str, nearest: str | None
+) -> None:
+    facts: dict[str, Any] = {"code": "unknown-key", "field": field, "value": key}
+    with refused(ConfigError, **facts, nearest=nearest, says=[f"'{override}'"]):
+        apply_overrides({"chip": {"adc": {"bits": 5}}}, [override])
+
+
+def test_override_below_what_is_null() -> None:
+    facts: dict[str, Any] = {"code": "unknown-key", "field": "device.write_verify.tolerance"}
+    with refused(ConfigError, **facts, value="tolerance", says=["device.write_verify={value:"]):
+        apply_overrides({"device": {"write_verify": None}}, ["device.write_verify.tolerance=1"])
 
 
 @pytest.mark.parametrize("value", [0.1, 1e-05, 1 / 3, 2.0, 7, True, None, "balance", [1, 2]])

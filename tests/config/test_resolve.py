@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,17 +17,10 @@ from archsim.config.schema.chip import Chip
 from archsim.config.schema.device import DeviceFile
 from archsim.config.schema.technology import TechnologyFile
 from archsim.config.schema.tsb import Tsb
-from archsim.errors import ConfigError
+from archsim.errors import NOT_GIVEN, ConfigError
+from tests.refusals import holds, refused, tells
 
 ONE_BIT = {"sram", "stt-mram"}
-
-
-def refusal(*overrides: str, **names: str) -> str:
-    """The message with which a configuration is refused."""
-    with pytest.raises(ConfigError) as caught:
-        resolve(overrides=overrides, **names)
-    assert caught.value.exit_code == 2
-    return str(caught.value)
 
 
 # --- presets --------------------------------------------------------------------------------------
@@ -100,101 +95,136 @@ def test_a_device_file_of_ones_own(tmp_path: Path) -> None:
 
 # --- messages: path, value, what is allowed -------------------------------------------------------
 
-BAD = {
-    "zero size": ("chip.crossbar.rows=0", "chip.crossbar.rows = 0", "greater than or equal to 8"),
-    "negative": ("chip.crossbar.cols=-128", "chip.crossbar.cols = -128", "or equal to 8"),
-    "small": ("chip.crossbar.rows=4", "chip.crossbar.rows = 4", "or equal to 8"),
-    "large": ("chip.crossbar.rows=2048", "chip.crossbar.rows = 2048", "less than or equal to 1024"),
-    "fraction": ("chip.crossbar.rows=128.5", "chip.crossbar.rows = 128.5", "valid integer"),
-    "text": ("chip.crossbar.rows=many", "chip.crossbar.rows = 'many'", "valid integer"),
-    "flag": ("chip.crossbar.rows=true", "chip.crossbar.rows = True", "valid integer"),
-    "empty": ("chip.crossbar.rows=null", "chip.crossbar.rows = None", "valid integer"),
-    "ratio": ("chip.crossbar.mux_ratio=5", "chip.crossbar.mux_ratio = 5", "4, 8, 16, 32 or 64"),
-    "mux": ("chip.crossbar.cols=100", "chip.crossbar", "cols = 100 is not a multiple of", "= 8"),
-    "bits": (
-        "chip.precision.bits_per_cell=3",
+#: Override: code, field, value, what is allowed.
+BAD: dict[str, tuple[str, str, object, str | tuple[str, ...]]] = {
+    "chip.crossbar.rows=0": ("out-of-range", "chip.crossbar.rows", 0, ">= 8"),
+    "chip.crossbar.cols=-128": ("out-of-range", "chip.crossbar.cols", -128, ">= 8"),
+    "chip.crossbar.rows=4": ("out-of-range", "chip.crossbar.rows", 4, ">= 8"),
+    "chip.crossbar.rows=2048": ("out-of-range", "chip.crossbar.rows", 2048, "<= 1024"),
+    "chip.crossbar.rows=128.5": ("wrong-type", "chip.crossbar.rows", 128.5, ()),
+    "chip.crossbar.rows=many": ("wrong-type", "chip.crossbar.rows", "many", ()),
+    "chip.crossbar.rows=true": ("wrong-type", "chip.crossbar.rows", True, ()),
+    "chip.crossbar.rows=null": ("wrong-type", "chip.crossbar.rows", None, ()),
+    "chip.crossbar.mux_ratio=5": ("out-of-range", "chip.crossbar.mux_ratio", 5, "4, 8, 16, 32"),
+    "chip.adc.bits=11": ("out-of-range", "chip.adc.bits", 11, "<= 10"),
+    "chip.adc.kind=flash": ("unknown-name", "chip.adc.kind", "flash", ("'sar'",)),
+    "tsb.channels=0": ("out-of-range", "tsb.channels", 0, ">= 1"),
+    "chip.hierarchy.max_tiles=0": ("out-of-range", "chip.hierarchy.max_tiles", 0, ">= 1"),
+    "device.r_on={value: 5, unit: nm, source: lab}": (
+        "unknown-name",
+        "device.r_on.unit",
+        "nm",
+        ("ohm", "kohm"),
+    ),
+    "device.r_on={value: 5, unit: parsec, source: lab}": (
+        "unknown-name",
+        "device.r_on.unit",
+        "parsec",
+        ("ohm", "kohm"),
+    ),
+    "chip.read.access_voltage=-1": ("out-of-range", "chip.read.access_voltage", -1.0, ">= 0"),
+    "device.r_on={value: [1, 2], unit: kohm, source: lab}": (
+        "shape-mismatch",
+        "device.r_on",
+        (1, 2),
+        "exactly 1",
+    ),
+    "device.r_on={value: 5, unit: kohm}": ("missing-key", "device.r_on.source", NOT_GIVEN, ()),
+    "device.r_on=.inf": ("not-finite", "device.r_on.value", math.inf, "finite number"),
+    "device.r_on=.nan": ("not-finite", "device.r_on.value", math.nan, "finite number"),
+    "chip.device=[a]": ("wrong-type", "chip.device", ["a"], ("preset name", "YAML path")),
+    "chip.adc=6": ("wrong-type", "chip.adc", 6, ()),
+}
+
+#: Override: the key, the nearest one.
+UNKNOWN = {
+    "chip.adc.bit=6": ("chip.adc.bit", "bits"),
+    "device.ron=50": ("device.ron", "r_on"),
+    "tsb.chanels=8": ("tsb.chanels", "channels"),
+}
+
+#: Settings that do not go together: facts of the message.
+TOGETHER = {
+    "chip.crossbar.cols=100": ("chip.crossbar", "cols = 100", "mux_ratio = 8"),
+    "chip.precision.bits_per_cell=3": (
         "chip.precision",
-        "bits_per_cell = 3 does not divide weight_bits = 8",
-        "allowed: [1, 2, 4, 8]",
+        "bits_per_cell = 3",
+        "weight_bits = 8",
+        "precision.pad_top_slice=true",
     ),
-    "adc": ("chip.adc.bits=11", "chip.adc.bits = 11", "less than or equal to 10"),
-    "kind": ("chip.adc.kind=flash", "chip.adc.kind = 'flash'", "'flash-current'", "'sar'"),
-    "channels": ("tsb.channels=0", "tsb.channels = 0", "greater than or equal to 1"),
-    "tiles": ("chip.hierarchy.max_tiles=0", "chip.hierarchy.max_tiles = 0", "or equal to 1"),
-    "unit": (
-        "device.r_on={value: 5, unit: nm, source: lab}",
-        "device.r_on",
-        "unit 'nm' does not fit; allowed: ohm, kohm",
-    ),
-    "no such unit": (
-        "device.r_on={value: 5, unit: parsec, source: lab}",
-        "device.r_on",
-        "unit 'parsec' does not fit; allowed: ohm, kohm",
-    ),
-    "negative constant": (
-        "chip.read.access_voltage=-1",
-        "chip.read.access_voltage",
-        "-1.0 V is too small; allowed: >= 0",
-    ),
-    "list": (
-        "device.r_on={value: [1, 2], unit: kohm, source: lab}",
-        "device.r_on",
-        "2 values given; allowed: exactly 1",
-    ),
-    "no source": ("device.r_on={value: 5, unit: kohm}", "device.r_on.source", "missing"),
-    "infinite": ("device.r_on=.inf", "device.r_on", "finite"),
-    "not a number": ("device.r_on=.nan", "device.r_on", "finite"),
-    "order": ("device.r_on=1700", "device", "r_on = 1.7e+06 ohm is not below r_off = 1.7e+06 ohm"),
-    "reverse": ("device.r_on=2000", "device", "r_on = 2e+06 ohm is not below r_off"),
-    "absent": ("device.r_on=null", "device", "r_on and r_off are required for memory = rram"),
-    "wide weight": (
-        "chip={crossbar: {cols: 8}, precision: {encoding: differential, bits_per_cell: 1}}",
+    "chip.precision.bits_per_cell=8": ("chip.precision.bits_per_cell = 8", "'rram'", "1 to 4"),
+    "device.r_on=1700": ("device", "r_on = 1.7e+06", "r_off = 1.7e+06"),
+    "device.r_on=2000": ("device", "r_on = 2e+06", "r_off = 1.7e+06"),
+    "device.r_on=null": ("device", "r_on", "r_off", "memory = rram"),
+    "chip={crossbar: {cols: 8}, precision: {encoding: differential, bits_per_cell: 1}}": (
         "chip",
-        "crossbar.cols = 8 cannot hold one weight of 16 cells; allowed: >= 16",
+        "crossbar.cols = 8",
+        "16",
+        ">=",
     ),
-    "device": (
-        "chip.precision.bits_per_cell=8",
-        "chip.precision.bits_per_cell = 8",
-        "device 'rram' holds at most 4 per cell; allowed: 1 to 4",
-    ),
-    "unknown key": ("chip.adc.bit=6", "chip.adc.bit", "unknown key 'bit'", "Did you mean 'bits'"),
-    "unknown constant": ("device.ron=50", "device.ron", "unknown key 'ron'", "r_on"),
-    "unknown block": ("tsb.chanels=8", "tsb.chanels", "Did you mean 'channels'"),
-    "name": ("chip.device=[a]", "chip.device = ['a']", "a preset name or a YAML path"),
-    "whole part": ("chip.adc=6", "chip.adc", "6"),
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-def test_message_names_path_value_and_what_is_allowed(case: str) -> None:
-    override, *words = BAD[case]
-    found = refusal(override)
-    for word in words:
-        assert word in found, found
-    assert "Traceback" not in found
-    assert "pydantic" not in found
+@pytest.mark.parametrize("override", BAD)
+def test_an_error_tells_path_value_and_what_is_allowed(override: str) -> None:
+    code, field, value, allowed = BAD[override]
+    facts: dict[str, Any] = {"code": code, "field": field, "value": value, "allowed": allowed}
+    with refused(ConfigError, **facts, says=[field.removesuffix(".unit")]) as caught:
+        resolve(overrides=[override])
+    assert "Traceback" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize("override", UNKNOWN)
+def test_unknown_keys(override: str) -> None:
+    path, nearest = UNKNOWN[override]
+    key = path.rpartition(".")[2]
+    facts: dict[str, Any] = {"code": "unknown-key", "field": path, "value": key}
+    with refused(ConfigError, **facts, nearest=nearest, says=[path, f"'{key}'"]):
+        resolve(overrides=[override])
+
+
+@pytest.mark.parametrize("override", TOGETHER)
+def test_settings_that_do_not_go_together(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(overrides=[override])
+    assert "\n" not in str(caught.value)
+    tells(str(caught.value), *TOGETHER[override])
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    found = refusal("chip.crossbar.rows=0", "chip.adc.bits=99", "chip.adc.kind=none")
-    assert [line.split(" = ")[0] for line in found.splitlines()] == [
-        "chip.crossbar.rows",
-        "chip.adc.kind",
-        "chip.adc.bits",
-    ]
+    with pytest.raises(ConfigError) as caught:
+        resolve(overrides=["chip.crossbar.rows=0", "chip.adc.bits=99", "chip.adc.kind=none"])
+    rows, kind, bits = caught.value.problems
+    holds(rows, code="out-of-range", field="chip.crossbar.rows", value=0)
+    holds(kind, code="unknown-name", field="chip.adc.kind", value="none")
+    holds(bits, code="out-of-range", field="chip.adc.bits", value=99)
+    assert str(caught.value).splitlines() == [rows.text, kind.text, bits.text]
 
 
 def test_missing_part_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "chip.yaml"
     path.write_text("name: x\ntechnology: 22nm-lstp\ndevice: rram\n", encoding="utf-8")
-    assert "chip.crossbar: this key is missing" in refusal(chip=str(path))
+    with pytest.raises(ConfigError) as caught:
+        resolve(chip=str(path))
+    holds(caught.value.problems[0], code="missing-key", field="chip.precision")
+    assert {problem.code for problem in caught.value.problems} == {"missing-key"}
+    assert "chip.crossbar" in {problem.field for problem in caught.value.problems}
 
 
-def test_unknown_names() -> None:
-    assert "unknown device 'rrem'" in refusal(device="rrem")
-    assert "Did you mean '22nm-lstp'" in refusal(technology="22nm-lst")
-    assert "unknown chip 'x'" in refusal(chip="x")
-    assert "unknown tsb 'x'" in refusal(tsb="x")
+@pytest.mark.parametrize(
+    ("kind", "name", "nearest"),
+    [
+        ("device", "rrem", "rram"),
+        ("technology", "22nm-lst", "22nm-lstp"),
+        ("chip", "x", None),
+        ("tsb", "x", None),
+    ],
+)
+def test_unknown_names(kind: str, name: str, nearest: str | None) -> None:
+    facts: dict[str, Any] = {"code": "unknown-name", "field": kind, "value": name}
+    with refused(ConfigError, **facts, nearest=nearest):
+        resolve(**{kind: name})
 
 
 # --- hash, dump, citations ------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.cost.component.adc_models import published
 from archsim.errors import ConfigError
+from tests.refusals import tells
 
 
 def conversion(model, bits, technology="32nm-lstp"):
@@ -45,8 +46,9 @@ def test_zigzag_by_hand():
 def test_isaac_is_one_converter():
     found = conversion("isaac", 8)
     assert float(found.energy_J) == pytest.approx(1.67e-12, abs=0)
-    with pytest.raises(ConfigError, match=r"chip\.adc\.bits = 5.*allowed: 8"):
+    with pytest.raises(ConfigError) as caught:
         conversion("isaac", 5)
+    tells(str(caught.value), "chip.adc.bits = 5", "chip.adc.model = isaac", "8")
 
 
 def test_circuit_model_is_not_replaced():

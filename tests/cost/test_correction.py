@@ -12,6 +12,7 @@ from archsim.cost.component.flip_flop import flip_flop
 from archsim.errors import ConfigError
 from archsim.network import from_graph, load_network
 from tests.designs import Conv, make_design, make_table, near, price
+from tests.refusals import refused
 
 #: One crossbar, 32 outputs, 49 positions.
 TABLE = make_table(Conv(size=7, inputs=64, outputs=32))
@@ -98,10 +99,17 @@ def test_designs_with_and_without_share_a_batch():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
-    [("kind", "gain", "'none', 'bias' or 'scale-and-bias'"), ("layers", "some", "'linear' or"),
-     ("bits", 1, "greater than or equal to 2"), ("bits", 17, "less than or equal to 16")],
-)  # fmt: skip
-def test_what_is_not_a_correction_is_refused(key: str, value: object, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+    ("key", "value", "code", "allowed"),
+    [
+        ("kind", "gain", "unknown-name", ["'none'", "'bias'", "'scale-and-bias'"]),
+        ("layers", "some", "unknown-name", ["'linear'"]),
+        ("bits", 1, "out-of-range", [">= 2"]),
+        ("bits", 17, "out-of-range", ["<= 16"]),
+    ],
+)
+def test_what_is_not_a_correction_is_refused(
+    key: str, value: object, code: str, allowed: list[str]
+) -> None:
+    field = f"chip.correction.{key}"
+    with refused(ConfigError, code=code, field=field, value=value, allowed=allowed):
         resolve(overrides=[f"chip.correction.{key}={value}"])

@@ -147,7 +147,7 @@ def test_copies_leave_the_read_energy_alone(paper_nets: dict[str, Network]) -> N
 def placements(net: Network, channels: int, *overrides: str) -> tuple[MappingPlan, CostBreakdown]:
     """None, common and separate as one batch."""
     base = make_design(f"tsb.channels={channels}", *overrides)
-    return price(base.replace(design=torch.tensor([0, 1, 2])), *net)
+    return price(base.replace(placement=torch.tensor([0, 1, 2])), *net)
 
 
 @pytest.mark.parametrize("network", ["lenet3", "vgg8", "resnet20"])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from archsim.analysis.totals import evaluate_totals
-from archsim.device import pulse_law
+from archsim.device import pulse_distribution
 from archsim.network import from_graph, load_network
 from archsim.plan import MappingPlan
 from archsim.results.cost import CostBreakdown
@@ -67,7 +67,7 @@ def test_a_row_waits_for_the_slowest_of_its_scattered_cells(chosen: float) -> No
         "chip.hierarchy.duplication=none",
     )
     _, cost = price(design, make_table(Conv(size=1, inputs=128, outputs=32)))
-    law = pulse_law(
+    law = pulse_distribution(
         model="incremental", sigma=0.1, tolerance=0.043, max_pulses=100, step_gain=0.055,
         step_sigma=0.02,
     )  # fmt: skip

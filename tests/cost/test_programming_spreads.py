@@ -9,7 +9,13 @@ from torch import Tensor
 from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
 from archsim.cost import programming
 from archsim.cost.verify_read import verify_read
-from archsim.device import PulseLaw, WeightMixture, mix_cells, profile_sigmas, pulse_law
+from archsim.device import (
+    PulseDistribution,
+    WeightMixture,
+    mix_cells,
+    profile_sigmas,
+    pulse_distribution,
+)
 from archsim.device.variation import NEFT_MIDDLE_SHARE
 from archsim.results.cost import CostBreakdown
 from tests.designs import Conv, make_design, make_table, near, price
@@ -25,9 +31,9 @@ def designed(*settings: str, device: str, policy: str = "all") -> DesignBatch:
     return make_design(f"chip.programming.policy={policy}", *PLAIN, *settings, device=device)
 
 
-def law_of(design: DesignBatch, sigma: Tensor) -> PulseLaw:
+def distribution_of(design: DesignBatch, sigma: Tensor) -> PulseDistribution:
     """The law of cells of one spread."""
-    return pulse_law(
+    return pulse_distribution(
         model=WRITE_MODELS[int(design.write_model)],
         sigma=sigma,
         tolerance=design.write_tolerance,
@@ -50,7 +56,7 @@ def priced(design: DesignBatch) -> CostBreakdown:
 def test_weights_in_the_middle_are_neft_s_share(device: str, settings: tuple[str, ...]) -> None:
     design = designed(*settings, device=device)
     outer, middle = (
-        law_of(design, sigma)
+        distribution_of(design, sigma)
         for sigma in profile_sigmas(sigma=design.sigma, factor=design.sigma_factor)
     )
     assert float(design.sigma_factor) == float(device[-1])
@@ -75,7 +81,7 @@ def test_levels_in_the_middle_are_counted(bits: int) -> None:
         device="rram",
     )
     outer, middle = (
-        law_of(design, sigma) for sigma in profile_sigmas(sigma=design.sigma, factor=4.0)
+        distribution_of(design, sigma) for sigma in profile_sigmas(sigma=design.sigma, factor=4.0)
     )
     law = mix_cells(outer, middle, 0.0 if bits == 1 else 0.5)
     found = priced(design).programming
@@ -167,9 +173,9 @@ def test_designs_whose_cells_are_alike_share_a_law(name: str, profile: str) -> N
         "is_differential": torch.tensor([False, True, False]),
     }
     design = designed(device="rram").replace(**{name: varied[name]})
-    assert programming._cell_law(design, "incremental", design.sigma * design.range_factor) is (
-        programming._cell_law(design, "incremental", design.sigma * design.range_factor)
-    )
+    assert programming._cell_distribution(
+        design, "incremental", design.sigma * design.range_factor
+    ) is (programming._cell_distribution(design, "incremental", design.sigma * design.range_factor))
     law = programming._law(design, "incremental", profile)
     inner = law.outer if isinstance(law, WeightMixture) else law
     if profile != "level":

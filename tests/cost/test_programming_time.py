@@ -12,7 +12,7 @@ from archsim.analysis.totals import evaluate_totals
 from archsim.arch.design import DesignBatch
 from archsim.cost.programming import programming_cost
 from archsim.cost.verify_read import verify_read
-from archsim.device import pulse_law
+from archsim.device import pulse_distribution
 from archsim.device.write_array import schedule_s
 from archsim.network import from_graph, load_network
 from archsim.plan import MappingPlan
@@ -35,7 +35,7 @@ def placed(network: str, chip: str) -> tuple[DesignBatch, MappingPlan, Tensor]:
     settings = ("chip.programming.policy=all", "chip.hierarchy.duplication=none", *CHIPS[chip])
     design = make_design(*settings)
     plan = compile_plan(design=design, table=from_graph(load_network(network)))
-    law = pulse_law(
+    law = pulse_distribution(
         model="incremental", sigma=0.1, tolerance=0.043, max_pulses=100, step_gain=0.055,
         step_sigma=0.02,
     )  # fmt: skip

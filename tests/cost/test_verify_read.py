@@ -12,6 +12,7 @@ from archsim.cost.verify_read import conversion_energy_J, verify_read
 from archsim.errors import ConfigError
 from archsim.network.load import load_module
 from tests.designs import Conv, make_design, make_table, near, price
+from tests.refusals import refused, tells
 
 ALL = ("chip.programming.policy=all", "chip.hierarchy.duplication=none")
 TABLE = make_table(Conv(size=1, inputs=512, outputs=128))
@@ -85,21 +86,30 @@ def test_a_power_limit_makes_programming_longer():
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value_mW", "says"),
+    [(0, ["max_power = 0", "128", "7.68", "null"]), (7, ["max_power = 7", "7.68", "null"])],
+)
+def test_too_little_power_is_refused(value_mW, says):
+    with pytest.raises(ConfigError) as caught:
+        make_design(f"chip.programming.max_power={{value: {value_mW}, unit: mW, source: assumed}}")
+    tells(str(caught.value), *says)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "facts"),
     [
-        ("{value: -1, unit: mW, source: assumed}", "max_power"),
-        ("{value: 0, unit: mW, source: assumed}", r"= 0 mW: one row of 128 cells takes 7\.68 mW"),
-        ("{value: 7, unit: mW, source: assumed}", r"allowed: that or more, or null"),
-        ("0.08", r"a number without unit and source; allowed: \{value: 0\.08, unit"),
+        ("{value: -1, unit: mW, source: own}", "out-of-range", {"value": -1, "allowed": ">= 0"}),
+        ("0.08", "missing-key", {"value": 0.08, "says": ["{value:", "0.08,"]}),
     ],
 )
-def test_too_little_power_is_refused(value, says):
-    with pytest.raises(ConfigError, match=says):
-        make_design(f"chip.programming.max_power={value}")
+def test_what_is_no_power_is_refused(text, code, facts):
+    with refused(ConfigError, code=code, field="chip.programming.max_power", **facts):
+        make_design(f"chip.programming.max_power={text}")
 
 
 def test_a_part_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match=r"max_power is null; give it whole, e\.g\. chip"):
+    facts = {"code": "unknown-key", "field": "chip.programming.max_power.value", "value": "value"}
+    with refused(ConfigError, **facts, says=["chip.programming.max_power={value:"]):
         resolve(overrides=["chip.programming.max_power.value=0.08"])
 
 

@@ -8,6 +8,7 @@ import torch
 from archsim.device import drift_cells, drift_factor, mean_drift_factor, read_cells, stick_cells
 from archsim.errors import ConfigError
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
+from tests.refusals import refused
 
 CELLS = 200_000
 
@@ -36,7 +37,7 @@ def test_no_defects_change_nothing_and_all_defects_everything():
 
 @pytest.mark.parametrize(("on", "off"), [(-0.1, 0.0), (0.6, 0.6)])
 def test_impossible_rates_are_refused(on, off):
-    with pytest.raises(ConfigError, match="sum of at most 1"):
+    with refused(ConfigError, code="out-of-range", field="stuck_on_rate", value=(on, off)):
         stick_cells(
             levels=torch.zeros(3),
             level_count=4,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from archsim.device.error_chain import incremental_law
+from archsim.device.error_chain import incremental_distribution
 
 # sigma, tolerance, max_pulses, step_gain, step_sigma
 NOISY = [
@@ -30,7 +30,7 @@ NOISELESS = [
 
 
 def law(sigma, tolerance, max_pulses, step_gain, step_sigma, refine=1):
-    return incremental_law(
+    return incremental_distribution(
         sigma=sigma,
         tolerance=tolerance,
         max_pulses=max_pulses,

@@ -11,12 +11,13 @@ from archsim.arch.design import DesignBatch
 from archsim.config.load import load_preset, preset_names
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
-from archsim.device import WeightFormat, pulse_law, write_verify_closed_form
+from archsim.device import WeightFormat, pulse_distribution, write_verify_closed_form
 from archsim.device.cell_programmer import CellProgrammer, ChipStreams
 from archsim.errors import ConfigError
 from archsim.units import TO_SI
 from tests.cell_models import cell_model
 from tests.device.monte_carlo import seeded
+from tests.refusals import refused, tells
 
 DEVICES = ("fefet", "pcm", "rram", "sram", "stt-mram")
 #: The devices of NeFT (arXiv 2305.14561): preset -> what it extends and its factor s.
@@ -66,15 +67,21 @@ def test_devices_of_neft_differ_from_their_base_in_the_profile_only(name):
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("device.sigma_profile.factor", "4", "kind = uniform"),
-        ("device.sigma_profile.kind", "middle", "'uniform', 'weight' or 'level'"),
-        ("device.device_to_device_share", "1.5", "allowed: 0 to 1"),
-        ("device.stuck_on_rate", "1.5", "allowed: at most 1"),
+        ("device.sigma_profile.factor", "4", ["factor = 4", "uniform;"]),
+        ("device.device_to_device_share", "1.5", ["device_to_device_share", "1.5", "0 to 1"]),
+        ("device.stuck_on_rate", "1.5", ["stuck_on_rate", "stuck_off_rate", "1.5"]),
     ],
 )
 def test_impossible_spreads_are_refused(key, value, says):
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError) as caught:
         resolve(device="rram", overrides=[f"{key}={value}"])
+    tells(str(caught.value), "device", *says)
+
+
+def test_an_unknown_profile_is_refused():
+    facts = {"code": "unknown-name", "field": "device.sigma_profile.kind", "value": "middle"}
+    with refused(ConfigError, **facts, allowed=["'uniform'", "'weight'", "'level'"]):
+        resolve(device="rram", overrides=["device.sigma_profile.kind=middle"])
 
 
 def test_a_profile_can_be_chosen_by_overrides():
@@ -131,7 +138,7 @@ def test_write_verify_meets_its_calibration_targets(name):
     assert float(stats.write_pulses) == pytest.approx(9.93, abs=0.01)
     assert float(stats.residual_sigma) == pytest.approx(0.0299, abs=1e-4)
     assert float(stats.unconverged_fraction) == pytest.approx(2.3e-4, abs=1e-5)
-    slowest = pulse_law(**write_verify(name)).slowest_of(128)
+    slowest = pulse_distribution(**write_verify(name)).slowest_of(128)
     assert float(slowest) == pytest.approx(64.3, abs=0.1)
 
 
@@ -188,24 +195,25 @@ def test_the_engine_has_the_same_spreads():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
+    ("key", "value", "allowed"),
     [
-        ("device.sigma", "1.5", "too large; allowed: 0 to 1"),
-        ("device.read_noise_sigma", "5", "too large; allowed: 0 to 1"),
-        ("device.verify_noise_sigma", "-1", "too small; allowed: >= 0"),
-        ("device.write_verify.step_gain", "3", "too large; allowed: 0 to 2"),
-        ("device.write_verify.step_sigma", "2", "too large; allowed: 0 to 1"),
+        ("device.sigma", 1.5, "0 to 1"),
+        ("device.read_noise_sigma", 5.0, "0 to 1"),
+        ("device.verify_noise_sigma", -1.0, ">= 0"),
+        ("device.write_verify.step_gain", 3.0, "0 to 2"),
+        ("device.write_verify.step_sigma", 2.0, "0 to 1"),
     ],
 )
-def test_impossible_steps_and_noises_are_refused(key, value, says):
-    value = f"{{value: {value}, unit: 1, source: my own}}"
-    with pytest.raises(ConfigError, match=says):
-        resolve(device="rram", overrides=[f"{key}={value}"])
+def test_impossible_steps_and_noises_are_refused(key, value, allowed):
+    text = f"{{value: {value}, unit: 1, source: my own}}"
+    with refused(ConfigError, code="out-of-range", field=key, value=value, allowed=allowed):
+        resolve(device="rram", overrides=[f"{key}={text}"])
 
 
 def test_a_spread_beyond_the_range_is_refused():
-    with pytest.raises(ConfigError, match=r"1\.2 of the range.*allowed: 0 to 0\.5"):
+    with pytest.raises(ConfigError) as caught:
         resolve(device="stt-mram", overrides=["chip.precision.bits_per_cell=1", "device.sigma=0.6"])
+    tells(str(caught.value), "device", "sigma = 0.6", "1.2", "0 to 0.5")
 
 
 def test_reference_resistances():

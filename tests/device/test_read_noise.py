@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from archsim.device import pulse_law, verify_cells, write_verify_closed_form
-from archsim.device.error_chain import incremental_law
-from archsim.device.redraw import redraw_law
+from archsim.device import pulse_distribution, verify_cells, write_verify_closed_form
+from archsim.device.error_chain import incremental_distribution
+from archsim.device.redraw import redraw_distribution
 from tests.designs import near
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
 
@@ -65,18 +65,18 @@ def test_reads_of_little_noise_are_reads_of_none(law):
     numbers = {"sigma": 0.1, "tolerance": 0.043, "max_pulses": 30}
     for noise, off in ((1e-4, 2e-3), (1e-6, 3e-5)):
         if law == "incremental":
-            found = incremental_law(**numbers, **INCREMENTAL, read_noise=noise)
-            exact = incremental_law(**numbers, **INCREMENTAL)
+            found = incremental_distribution(**numbers, **INCREMENTAL, read_noise=noise)
+            exact = incremental_distribution(**numbers, **INCREMENTAL)
         else:
-            found = redraw_law(**numbers, device_share=0.5, read_noise=noise)
-            exact = redraw_law(**numbers, device_share=0.5)
+            found = redraw_distribution(**numbers, device_share=0.5, read_noise=noise)
+            exact = redraw_distribution(**numbers, device_share=0.5)
         for mine, other in zip(found, exact, strict=True):
             torch.testing.assert_close(mine, other, rtol=off, atol=off * 1e-2)
 
 
 def test_a_read_that_sees_nothing_but_noise_accepts_at_random():
     """Pulses are geometric, whatever the error, and no error is better than that of a pulse."""
-    law = pulse_law(
+    law = pulse_distribution(
         model="redraw", sigma=0.01, tolerance=3.0, max_pulses=50, device_share=0.3, read_noise=30.0
     )
     rejects = 1 - math.erf(3 / math.hypot(30, 0.01) / math.sqrt(2))

@@ -9,8 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsim.device import ProgrammedCells, pulse_law, verify_cells, write_verify_closed_form
-from archsim.device.redraw import redraw_law
+from archsim.device import (
+    ProgrammedCells,
+    pulse_distribution,
+    verify_cells,
+    write_verify_closed_form,
+)
+from archsim.device.redraw import redraw_distribution
 from tests.designs import near
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
 
@@ -65,7 +70,7 @@ def test_slowest_of_a_row_agrees_with_the_sampler(
     loop: tuple[float, float, int], share: float
 ) -> None:
     sigma, tolerance, limit = loop
-    law = pulse_law(
+    law = pulse_distribution(
         model="redraw", sigma=sigma, tolerance=tolerance, max_pulses=limit, device_share=share
     )
     rows = sampled(*loop, share, (CELLS // 16, 16), seed=2).pulses
@@ -109,7 +114,7 @@ def test_where_nothing_is_new_a_cell_that_fails_once_fails_always(
     sigma, tolerance, limit = loop
     fails = math.erfc(tolerance / sigma / math.sqrt(2))
     for share in (1.0, 1 - 1e-13):
-        survival, variance, outside = redraw_law(
+        survival, variance, outside = redraw_distribution(
             sigma=sigma, tolerance=tolerance, max_pulses=limit, device_share=share
         )
         assert survival.tolist() == near([1.0] + [fails] * (limit - 1), rel=2e-6)
@@ -142,7 +147,9 @@ def fine_sum(
 @pytest.mark.parametrize("ratio", [0.03, 0.4, 1.0, 3.0])
 @pytest.mark.parametrize("limit", [1, 4, 60])
 def test_average_is_that_of_a_fine_sum(share: float, ratio: float, limit: int) -> None:
-    found = redraw_law(sigma=0.2, tolerance=0.2 * ratio, max_pulses=limit, device_share=share)
+    found = redraw_distribution(
+        sigma=0.2, tolerance=0.2 * ratio, max_pulses=limit, device_share=share
+    )
     survival, variance, outside = fine_sum(0.2, 0.2 * ratio, limit, share)
     torch.testing.assert_close(found[0], survival, atol=1e-6, rtol=0.0)
     assert float(found[1]) == near(variance, rel=1e-5)
@@ -153,12 +160,12 @@ def test_row_of_a_batch_equals_the_scalar_call() -> None:
     sigma = torch.linspace(0.05, 0.4, 4, dtype=torch.float64)[:, None]
     share = torch.tensor([0.0, 0.2, 0.9, 1.0], dtype=torch.float64)
     limit = torch.tensor([3.0, 1, 9, 5])
-    batch = pulse_law(
+    batch = pulse_distribution(
         model="redraw", sigma=sigma, tolerance=0.1, max_pulses=limit, device_share=share
     )
     assert batch.survival.shape == (4, 4, 9)
     for i, j in itertools.product(range(4), range(4)):
-        alone = pulse_law(
+        alone = pulse_distribution(
             model="redraw", sigma=sigma[i, 0], tolerance=0.1, max_pulses=limit[j],
             device_share=share[j],
         )  # fmt: skip
@@ -172,7 +179,7 @@ def test_gradients_match_finite_differences(share: float) -> None:
     values = torch.tensor([0.1, 0.07, share], dtype=torch.float64, requires_grad=True)
 
     def outputs(parameters: Tensor) -> Tensor:
-        law = pulse_law(
+        law = pulse_distribution(
             model="redraw", sigma=parameters[0], tolerance=parameters[1], max_pulses=12,
             device_share=parameters[2],
         )  # fmt: skip
@@ -190,7 +197,7 @@ def test_extremes_stay_finite_with_finite_gradients() -> None:
     leaves = [sigma, tolerance, share]
     for leaf in leaves:
         leaf.requires_grad_()
-    law = pulse_law(
+    law = pulse_distribution(
         model="redraw", sigma=sigma, tolerance=tolerance, max_pulses=6, device_share=share
     )
     stats = law.stats()

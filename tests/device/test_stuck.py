@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archsim.device import pulse_law
+from archsim.device import pulse_distribution
 from archsim.device.stuck import acceptance, stuck_errors, stuck_pulses, with_stuck
 from tests.designs import Conv, make_design, make_table, near, price
 from tests.device.monte_carlo import mean_error, seeded
@@ -27,7 +27,7 @@ def test_the_law_is_that_of_sampled_cells(noise):
     """Cells meant for all levels of two bits, a tenth of them stuck; read one after the other."""
     errors, rates = stuck_errors(cell_bits=2, pair=False, stuck_on_rate=ON, stuck_off_rate=OFF)
     law = with_stuck(
-        pulse_law(**LOOP, **STEP, read_noise=noise),
+        pulse_distribution(**LOOP, **STEP, read_noise=noise),
         errors=errors,
         rates=rates,
         tolerance=0.043,
@@ -42,7 +42,7 @@ def test_the_law_is_that_of_sampled_cells(noise):
     pulses, done = stuck_pulses(
         error=error, tolerance=0.043, max_pulses=20, read_noise=noise, generator=generator
     )
-    plain = pulse_law(**LOOP, **STEP, read_noise=noise).stats()
+    plain = pulse_distribution(**LOOP, **STEP, read_noise=noise).stats()
     share = ON + OFF
     expected = (1 - share) * float(plain.write_pulses) + share * float(pulses.mean())
     within = share * mean_error(pulses)

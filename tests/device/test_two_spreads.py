@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archsim.device import (
-    PulseLaw,
+    PulseDistribution,
     WeightMixture,
     WriteVerifyStats,
     level_sigmas,
@@ -17,7 +17,7 @@ from archsim.device import (
     mix_cells,
     profile_sigma,
     profile_sigmas,
-    pulse_law,
+    pulse_distribution,
     verify_cells,
 )
 from archsim.device.variation import NEFT_MIDDLE_SHARE
@@ -39,11 +39,11 @@ LOOPS = {
 }
 
 
-def laws(name: str, factor: float) -> tuple[PulseLaw, PulseLaw]:
+def laws(name: str, factor: float) -> tuple[PulseDistribution, PulseDistribution]:
     """Laws of the ends and of the middle."""
     loop, share = LOOPS[name]
     outer, middle = (
-        pulse_law(sigma=sigma, device_share=share, **loop)
+        pulse_distribution(sigma=sigma, device_share=share, **loop)
         for sigma in profile_sigmas(sigma=0.1, factor=factor)
     )
     return outer, middle
@@ -162,7 +162,9 @@ def test_gradients_match_finite_differences() -> None:
     def outputs(parameters: Tensor) -> Tensor:
         sigmas = profile_sigmas(sigma=parameters[0], factor=parameters[1])
         outer, middle = (
-            pulse_law(model="redraw", sigma=sigma, tolerance=0.05, max_pulses=9, device_share=0.4)
+            pulse_distribution(
+                model="redraw", sigma=sigma, tolerance=0.05, max_pulses=9, device_share=0.4
+            )
             for sigma in sigmas
         )
         law = WeightMixture(outer, middle, parameters[2])

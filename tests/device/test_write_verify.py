@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from archsim.device import (
     one_shot,
-    one_shot_law,
-    pulse_law,
+    one_shot_distribution,
+    pulse_distribution,
     sample_write_verify,
     write_verify_closed_form,
 )
 from archsim.errors import ConfigError
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
+from tests.refusals import refused
 
 CELLS = 200_000
 FIELDS = ("write_pulses", "verify_reads", "residual_sigma", "unconverged_fraction")
@@ -69,7 +70,7 @@ def test_sampler_and_closed_form_agree(case, dtype):
 @pytest.mark.parametrize("row", [2, 16])
 def test_slowest_cell_of_a_row(case, row):
     cells = sample_write_verify(shape=(CELLS // row, row), generator=seeded(4), **case)
-    law = pulse_law(**case)
+    law = pulse_distribution(**case)
     expected = float(law.slowest_of(row))
     # Standard error by the law itself: the sample may miss what is rare. E[X^2] = sum (2k+1) S(k).
     above = 1 - (1 - law.survival.clamp(0, 1)) ** row
@@ -119,7 +120,7 @@ def test_one_shot_is_not_verified():
     assert stats.unconverged_fraction.tolist() == [0, 0]
     outside = one_shot(sigma=0.1, tolerance=0.1).unconverged_fraction
     assert float(outside) == pytest.approx(math.erfc(1 / math.sqrt(2)))
-    assert float(one_shot_law(sigma=0.1).slowest_of(128)) == 1
+    assert float(one_shot_distribution(sigma=0.1).slowest_of(128)) == 1
 
 
 # sigma, tolerance, max_pulses, step_gain, step_sigma
@@ -141,7 +142,7 @@ def test_extremes_stay_finite_with_finite_gradients(model):
     inputs = [sigma, tolerance, gain, step] if model == "incremental" else [sigma, tolerance]
     for value in inputs:
         value.requires_grad_()
-    law = pulse_law(
+    law = pulse_distribution(
         model=model,
         sigma=sigma,
         tolerance=tolerance,
@@ -184,7 +185,7 @@ def test_gradients_match_finite_differences(model):
     values = torch.tensor([0.1, 0.04, 0.2, 0.03], dtype=torch.float64, requires_grad=True)
 
     def outputs(parameters: torch.Tensor) -> torch.Tensor:
-        law = pulse_law(
+        law = pulse_distribution(
             model=model,
             sigma=parameters[0],
             tolerance=parameters[1],
@@ -205,7 +206,9 @@ def test_row_of_a_batch_equals_the_scalar_call(model):
     tolerance = torch.linspace(0.01, 0.1, 9, dtype=torch.float64)
     limit = torch.tensor([1.0, 2, 5, 10, 20, 3, 7, 40, 15])
     step = {"step_gain": 0.2, "step_sigma": 0.02}
-    batch = pulse_law(model=model, sigma=sigma, tolerance=tolerance, max_pulses=limit, **step)
+    batch = pulse_distribution(
+        model=model, sigma=sigma, tolerance=tolerance, max_pulses=limit, **step
+    )
     stats = batch.stats()
     assert stats.write_pulses.shape == (5, 9)
     for i, j in itertools.product(range(5), range(9)):
@@ -235,7 +238,7 @@ def test_a_looser_tolerance_takes_fewer_pulses(sigma, tolerance, limit, looser):
 
 
 def test_slowest_of_one_cell_is_the_mean_and_of_none_is_nothing():
-    law = pulse_law(model="redraw", sigma=0.1, tolerance=0.03, max_pulses=10)
+    law = pulse_distribution(model="redraw", sigma=0.1, tolerance=0.03, max_pulses=10)
     assert float(law.slowest_of(1)) == pytest.approx(float(law.stats().write_pulses))
     assert float(law.slowest_of(0)) == 0
     assert float(law.slowest_of(1e9)) == pytest.approx(10)
@@ -250,7 +253,10 @@ def test_same_seed_same_cells():
 
 
 def test_unknown_model_and_missing_step_are_explained():
-    with pytest.raises(ConfigError, match="Did you mean 'redraw'"):
-        pulse_law(model="redrawn", sigma=0.1, tolerance=0.03, max_pulses=10)
-    with pytest.raises(ConfigError, match="step_sigma is missing"):
-        pulse_law(model="incremental", sigma=0.1, tolerance=0.03, max_pulses=10, step_gain=0.1)
+    facts = {"code": "unknown-name", "field": "write_verify.model", "value": "redrawn"}
+    with refused(ConfigError, **facts, nearest="redraw"):
+        pulse_distribution(model="redrawn", sigma=0.1, tolerance=0.03, max_pulses=10)
+    with refused(ConfigError, code="missing-key", field="write_verify.step_sigma"):
+        pulse_distribution(
+            model="incremental", sigma=0.1, tolerance=0.03, max_pulses=10, step_gain=0.1
+        )

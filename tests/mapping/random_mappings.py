@@ -9,7 +9,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
@@ -102,7 +102,7 @@ def designs(draw: st.DrawFn, sides: Sequence[int] = _SIDES) -> DesignBatch:
         max_tiles=number(4, 10**6),
         size_check=draw(st.booleans()),
         write_policy=draw(st.sampled_from([0, 1, 2])),
-        design=draw(st.sampled_from(range(len(DESIGNS)))),
+        placement=draw(st.sampled_from(range(len(PLACEMENTS)))),
         tsb_channels=number(1, 5, 16, 48, 128, 300),
         tsb_depth=number(1, 2),
         tsb_copies=number(1, 3),

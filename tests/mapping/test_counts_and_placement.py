@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.config.resolve import resolve
 from archsim.errors import MappingError
 from archsim.network.insertion import InsertionPoint
@@ -14,6 +14,7 @@ from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from mapping.compile import compile_plan
 from mapping.place import place
+from tests.refusals import refused
 
 BASE = DesignBatch.from_resolved(resolve(), "none")
 
@@ -34,7 +35,7 @@ def designs(draw):
         pipeline=draw(st.booleans()),
         speed_up_degree=number(1, 2, 3),
         copies=number(1, 2),
-        design=draw(st.sampled_from(range(len(DESIGNS)))),
+        placement=draw(st.sampled_from(range(len(PLACEMENTS)))),
         tsb_channels=number(1, 5, 16, 48, 128, 300),
         tsb_depth=number(1, 2),
         tsb_copies=number(1, 3),
@@ -178,7 +179,7 @@ def test_row_of_a_batch_equals_the_scalar_plan(batch, layers):
 
 def test_shared_block_is_owned_once_and_borrowed_by_the_rest():
     layers = [(8, 32, 3, 1, 8), (32, 64, 3, 1, 8), (64, 10, 3, 1, 4)]
-    design = BASE.replace(design=DESIGNS.index("common"), tsb_channels=16.0)
+    design = BASE.replace(placement=PLACEMENTS.index("common"), tsb_channels=16.0)
     plan = compile_plan(design=design, table=table_of(layers), points=points_of(layers))
     assert place(design=design, plan=plan).owners == (0, 1, 2, 3, 3, 3)
     # ceil(C / c) groups x pixels, in turn: 2 x 64, 4 x 64 and 1 x 16 vectors.
@@ -188,7 +189,7 @@ def test_shared_block_is_owned_once_and_borrowed_by_the_rest():
 
 def test_separate_blocks_have_a_crossbar_per_group_and_no_wider_than_the_layer():
     layers = [(8, 32, 3, 1, 8), (32, 10, 3, 1, 8)]
-    design = BASE.replace(design=DESIGNS.index("separate"), tsb_channels=16.0)
+    design = BASE.replace(placement=PLACEMENTS.index("separate"), tsb_channels=16.0)
     plan = compile_plan(design=design, table=table_of(layers), points=points_of(layers))
     assert plan.layers.instances[2:].tolist() == [2, 1]
     assert plan.layers.rows[2:].tolist() == [16, 10]
@@ -204,11 +205,12 @@ def test_batches_and_merged_plans_are_not_placed():
     layers = [(8, 8, 3, 1, 8), (8, 8, 3, 1, 8)]
     table = table_of(layers)
     batch = DesignBatch.stack([BASE, BASE.replace(rows=64.0)])
-    with pytest.raises(MappingError, match="allowed: one design"):
+    facts = {"code": "shape-mismatch", "field": "design", "value": (2,)}
+    with refused(MappingError, **facts, allowed="one design"):
         place(design=batch, plan=compile_plan(design=batch, table=table))
     table = table.select([1] * 6)  # the last four layers stay apart
     merged = compile_plan(design=BASE, table=table, merge_alike=True)
-    with pytest.raises(MappingError, match="merge_alike=False"):
+    with refused(MappingError, code="conflict", field="plan", allowed="merge_alike=False"):
         place(design=BASE, plan=merged)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from archsim.config.resolve import resolve
 from archsim.errors import ConfigError
 from archsim.network import from_graph, load_network
 from tests.designs import make_design, near, price
+from tests.refusals import refused
 
 PLAIN = "chip.hierarchy.duplication=none"
 
@@ -49,7 +52,8 @@ def test_a_batch_of_copies_equals_its_designs() -> None:
 
 
 def test_three_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"linear_copies.*1, 2, 4 or 8"):
+    facts: dict[str, Any] = {"code": "out-of-range", "field": "chip.hierarchy.linear_copies"}
+    with refused(ConfigError, **facts, value=3, allowed="1, 2, 4 or 8"):
         resolve(overrides=["chip.hierarchy.linear_copies=3"])
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 
-from archsim.arch.design import DESIGNS, DesignBatch
+from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, PlacedSubarray
 from mapping.compile import compile_plan
 from mapping.place import place
@@ -139,7 +139,7 @@ def test_a_borrowed_block_names_its_owner_and_takes_no_place(design, layers):
             assert tiles[index] > 0
         else:
             assert tiles[index] == 0
-            assert owner == (first if int(design.design) == DESIGNS.index("common") else -1)
+            assert owner == (first if int(design.placement) == PLACEMENTS.index("common") else -1)
 
 
 @settings(max_examples=40)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archsim.errors import DataError
+from archsim.errors import NOT_GIVEN, DataError
 from archsim.network import LayerKind, from_graph, from_layer_csv, load_network, trace
 from archsim.network.table import CSV_HEADER, DIGITAL_COLUMNS
+from tests.refusals import refused
 
 DATA = Path(__file__).parents[1] / "data" / "networks"
 
@@ -122,39 +123,43 @@ def test_odd_maps_lose_a_row_in_pooling(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "field", "words"),
+    ("row", "field", "code", "value", "says"),
     [
-        ("conv1,8,x,3,3,3,4,1,1,1,36,108,27", "IFM_W", "'x' is not a whole number"),
-        ("conv1,8,8,3,3,3,4,1,1,1,36,108.0,27", "weights", "not a whole number"),
-        ("conv1,0,8,3,3,3,4,1,1,1,36,108,27", "IFM_H", "must be 1 or more"),
-        ("conv1,8,8,3,3,3,4,1,0,1,36,108,27", "stride", "must be 1 or more"),
-        ("conv1,8,8,3,3,3,4,1,1,-1,36,108,27", "pad_used_in_trace", "must be 0 or more"),
-        ("conv1,8,8,3,3,3,4,2,1,1,36,108,27", "followed_by_2x2_maxpool", "0 or 1"),
-        ("conv1,8,8,3,3,3,4,1,1,1,36,109,27", "weights", "is 109, but .* give 108"),
-        ("conv1,8,8,3,3,3,4,1,1,1,36,108,28", "weight_rows", "is 28, but .* give 27"),
-        ("conv1,2,8,3,3,3,4,0,1,0,36,108,27", "kH", "larger than the padded map"),
-        ("conv1,1,8,3,3,3,4,1,1,1,36,108,27", "followed_by_2x2_maxpool", "too small"),
-        ("conv1,8,8,3", "row", "4 fields; it must have 13"),
-        (",8,8,3,3,3,4,1,1,1,36,108,27", "layer", "empty"),
-        (GOOD, "layer", "'conv1' is there twice"),
+        ("conv1,8,x,3,3,3,4,1,1,1,36,108,27", "IFM_W", "wrong-type", "x", []),
+        ("conv1,8,8,3,3,3,4,1,1,1,36,108.0,27", "weights", "wrong-type", "108.0", []),
+        ("conv1,0,8,3,3,3,4,1,1,1,36,108,27", "IFM_H", "out-of-range", 0, ["1"]),
+        ("conv1,8,8,3,3,3,4,1,0,1,36,108,27", "stride", "out-of-range", 0, ["1"]),
+        ("conv1,8,8,3,3,3,4,1,1,-1,36,108,27", "pad_used_in_trace", "out-of-range", -1, ["0"]),
+        ("conv1,8,8,3,3,3,4,2,1,1,36,108,27", "followed_by_2x2_maxpool", "out-of-range", 2, []),
+        ("conv1,8,8,3,3,3,4,1,1,1,36,109,27", "weights", "shape-mismatch", 109, ["108"]),
+        ("conv1,8,8,3,3,3,4,1,1,1,36,108,28", "weight_rows", "shape-mismatch", 28, ["27"]),
+        ("conv1,2,8,3,3,3,4,0,1,0,36,108,27", "kH", "shape-mismatch", 3, ["3x3"]),
+        ("conv1,1,8,3,3,3,4,1,1,1,36,108,27", "followed_by_2x2_maxpool", "shape-mismatch", 1, []),
+        ("conv1,8,8,3", "row", "shape-mismatch", 4, ["13"]),
+        (",8,8,3,3,3,4,1,1,1,36,108,27", "layer", "missing-key", NOT_GIVEN, []),
+        (GOOD, "layer", "given-twice", "conv1", []),
     ],
 )
 def test_bad_content_names_file_line_and_field(
-    tmp_path: Path, row: str, field: str, words: str
+    tmp_path: Path, row: str, field: str, code: str, value: object, says: list[str]
 ) -> None:
     path = written(tmp_path, GOOD, row)
-    with pytest.raises(DataError, match=words) as caught:
+    place = f"{path}, line 3, field '{field}'"
+    with refused(DataError, code=code, field=place, value=value, says=[str(path), *says]) as caught:
         from_layer_csv(path)
-    assert f"{path}, line 3, field '{field}'" in str(caught.value)
+    assert str(caught.value).startswith(f"{place}: ")
 
 
 def test_bad_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with refused(DataError, code="cannot-read", field=tmp_path / "missing.csv"):
         from_layer_csv(tmp_path / "missing.csv")
-    with pytest.raises(DataError, match="line 1: the header must be 'layer,IFM_H"):
-        from_layer_csv(written(tmp_path, GOOD, header="a,b"))
-    with pytest.raises(DataError, match="no layer"):
-        from_layer_csv(written(tmp_path))
-    (tmp_path / "empty.csv").write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match="header"):
-        from_layer_csv(tmp_path / "empty.csv")
+    path = written(tmp_path, GOOD, header="a,b")
+    with refused(DataError, code="damaged-file", field=f"{path}, line 1", says=["'layer,IFM_H"]):
+        from_layer_csv(path)
+    path = written(tmp_path)
+    with refused(DataError, code="empty", field=path):
+        from_layer_csv(path)
+    path = tmp_path / "empty.csv"
+    path.write_text("", encoding="utf-8")
+    with refused(DataError, code="damaged-file", field=f"{path}, line 1"):
+        from_layer_csv(path)

@@ -23,10 +23,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from archsim.config.sourced import Quantity
-from archsim.device import CellSpec, PulseLaw, WeightFormat, level_sigmas, profile_sigma, pulse_law
+from archsim.device import (
+    CellSpec,
+    PulseDistribution,
+    WeightFormat,
+    level_sigmas,
+    profile_sigma,
+    pulse_distribution,
+)
 from archsim.device.stuck import with_stuck
 from archsim.device.variation import NEFT_MIDDLE
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 PROFILES = ("level", "weight")
 #: Share of the mean squared error below which a smaller one is not told from rounding of its law.
@@ -82,22 +89,41 @@ class CellModel:
                 shares that are none.
         """
         if not 0 <= self.sigma <= 1:
-            raise ConfigError(
-                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "sigma",
+                self.sigma,
+                allowed="0 to 1",
+                form="g",
+                more=", of the range of conductance",
             )
         if self.profile not in PROFILES:
-            raise ConfigError(f"profile = '{self.profile}'; allowed: {', '.join(PROFILES)}")
+            raise ConfigError(
+                f"profile = '{self.profile}'; allowed: {', '.join(PROFILES)}",
+                code=Code.UNKNOWN_NAME,
+                field="profile",
+                value=self.profile,
+                allowed=PROFILES,
+            )
         if not 0 <= self.device_share <= 1:
-            raise ConfigError(f"device_share = {self.device_share:g}; allowed: 0 to 1")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "device_share", self.device_share, allowed="0 to 1", form="g"
+            )
         on, off = self.stuck_on_rate, self.stuck_off_rate
         if min(on, off) < 0 or on + off > 1:
             raise ConfigError(
                 f"stuck_on_rate = {on:g} and stuck_off_rate = {off:g}; allowed: both >= 0 with a "
-                "sum of at most 1"
+                "sum of at most 1",
+                code=Code.OUT_OF_RANGE,
+                field="stuck_on_rate",
+                value=(on, off),
+                allowed="both >= 0 with a sum of at most 1",
             )
         for name in ("read_noise_sigma", "verify_noise_sigma"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"{name} = {getattr(self, name):g}; allowed: 0 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, name, getattr(self, name), allowed="0 or more", form="g"
+                )
         _ = self.weight_format
 
     @classmethod
@@ -115,7 +141,10 @@ class CellModel:
         write = device.write_verify
         if write is None and verifiable:
             raise ConfigError(
-                f"device '{device.name}' has no write_verify; choose a non-volatile one"
+                f"device '{device.name}' has no write_verify; choose a non-volatile one",
+                code=Code.CONFLICT,
+                field="device",
+                value=device.name,
             )
         return cls(
             sigma=spec.sigma_of_range,
@@ -176,17 +205,17 @@ class CellModel:
         sigmas = profile_sigma(position=places, sigma=self.sigma, factor=self.factor)
         return sigmas.repeat_interleave(self.levels)
 
-    def law(self) -> PulseLaw:
+    def law(self) -> PulseDistribution:
         """Return the law of write-verify of each class of cells, ``kind``; remembered.
 
         Stuck cells are in it: those farther from their level than the tolerance take all pulses.
         """
-        return cell_laws(self).verified
+        return cell_distributions(self).verified
 
     @property
     def verification_helps(self) -> bool:
         """Whether write-verify leaves a smaller error than one pulse, over all classes of cells."""
-        laws = cell_laws(self)
+        laws = cell_distributions(self)
         left, once = (laws.verified.residual_sigma**2).sum(), laws.once.sum()
         return bool(left < (1 - _LEAST_GAIN) * once)
 
@@ -211,7 +240,7 @@ def _number(quantity: Quantity | None) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class CellLaws:
+class CellDistributions:
     """Laws of the classes of cells, ``kind``, errors relative to the range g_on - g_off.
 
     Attributes:
@@ -220,7 +249,7 @@ class CellLaws:
         once: mean squared error after one pulse.
     """
 
-    verified: PulseLaw
+    verified: PulseDistribution
     mean: Float[Tensor, " kind"]
     once: Float[Tensor, " kind"]
 
@@ -230,7 +259,7 @@ class CellLaws:
 
 
 @lru_cache(maxsize=64)
-def cell_laws(cell: CellModel) -> CellLaws:
+def cell_distributions(cell: CellModel) -> CellDistributions:
     """Return the laws of all classes of a device's cells; remembered.
 
     Args:
@@ -238,7 +267,7 @@ def cell_laws(cell: CellModel) -> CellLaws:
     """
     sigmas = cell.class_sigmas()
     own, place = sigmas.unique(return_inverse=True)
-    law = pulse_law(
+    law = pulse_distribution(
         model=cell.write_model,
         sigma=own,
         tolerance=cell.tolerance,
@@ -251,13 +280,13 @@ def cell_laws(cell: CellModel) -> CellLaws:
     level = torch.arange(len(sigmas), dtype=torch.float64) % cell.levels
     top = cell.levels - 1
     rates = torch.tensor([cell.stuck_on_rate, cell.stuck_off_rate], dtype=torch.float64)
-    working = PulseLaw(
+    working = PulseDistribution(
         law.survival[place], law.residual_sigma[place], law.unconverged_fraction[place]
     )
     # Errors of a cell that is stuck at the highest, and at the lowest level.
     errors = torch.stack([(top - level) / top, -level / top], dim=-1)
     squares = (rates * errors**2).sum(-1)
-    return CellLaws(
+    return CellDistributions(
         verified=with_stuck(
             working,
             errors=errors,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from archsim.device import CellSpec, WeightFormat, code_noise_std, profile_sigma
 from archsim.device.variation import NEFT_MIDDLE
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.cells.quantize import SCALINGS, check_weight_bits, quantise, weight_range
 
 
@@ -52,18 +52,35 @@ class WeightNoise:
                 an unknown scaling.
         """
         if not 0 <= self.sigma <= 1:
-            raise ConfigError(
-                f"sigma = {self.sigma:g}; allowed: 0 to 1, of the range of conductance"
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "sigma",
+                self.sigma,
+                allowed="0 to 1",
+                form="g",
+                more=", of the range of conductance",
             )
         if not 0 < self.factor < float("inf"):
-            raise ConfigError(f"factor = {self.factor:g}; allowed: above 0, and finite")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "factor", self.factor, allowed="above 0, and finite", form="g"
+            )
         check_weight_bits(self.weight_bits)
         if self.scaling not in SCALINGS:
-            raise ConfigError(f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}")
+            raise ConfigError(
+                f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}",
+                code=Code.UNKNOWN_NAME,
+                field="scaling",
+                value=self.scaling,
+                allowed=SCALINGS,
+            )
         if not 1 <= self.bits_per_cell <= self.weight_bits:
             raise ConfigError(
                 f"bits_per_cell = {self.bits_per_cell}; allowed: 1 to weight_bits "
-                f"({self.weight_bits})"
+                f"({self.weight_bits})",
+                code=Code.OUT_OF_RANGE,
+                field="bits_per_cell",
+                value=self.bits_per_cell,
+                allowed=f"1 to {self.weight_bits}",
             )
         _ = self.weight_format
 

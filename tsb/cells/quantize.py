@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 #: Finest codes: float32 has no more significant bits.
 MAX_WEIGHT_BITS = 24
@@ -44,7 +44,9 @@ def check_weight_bits(weight_bits: int) -> None:
         ConfigError: outside 1 to 24.
     """
     if not 1 <= weight_bits <= MAX_WEIGHT_BITS:
-        raise ConfigError(f"weight_bits = {weight_bits}; allowed: 1 to {MAX_WEIGHT_BITS}")
+        raise ConfigError.of(
+            Code.OUT_OF_RANGE, "weight_bits", weight_bits, allowed=f"1 to {MAX_WEIGHT_BITS}"
+        )
 
 
 def weight_range(weight: Float[Tensor, "*weights"], scaling: str = "tensor") -> Tensor:
@@ -58,7 +60,13 @@ def weight_range(weight: Float[Tensor, "*weights"], scaling: str = "tensor") -> 
         ConfigError: an unknown scaling.
     """
     if scaling not in SCALINGS:
-        raise ConfigError(f"scaling = '{scaling}'; allowed: {', '.join(SCALINGS)}")
+        raise ConfigError(
+            f"scaling = '{scaling}'; allowed: {', '.join(SCALINGS)}",
+            code=Code.UNKNOWN_NAME,
+            field="scaling",
+            value=scaling,
+            allowed=SCALINGS,
+        )
     magnitude = weight.detach().abs()
     if not weight.numel() or not weight.dim():
         return magnitude.sum()

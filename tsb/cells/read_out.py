@@ -22,7 +22,7 @@ from archsim.device import (
     level_conductances_S,
     program_tensor,
 )
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +54,22 @@ class ReadOut:
         """
         if not 0 <= self.time_s < float("inf"):
             raise ConfigError(
-                f"time from programming to the read = {self.time_s:g} s; allowed: 0 or more"
+                f"time from programming to the read = {self.time_s:g} s; allowed: 0 or more",
+                code=Code.OUT_OF_RANGE,
+                field="time_s",
+                value=self.time_s,
+                allowed="0 or more",
             )
         device = self.device
         lacks = [key for key in ("drift_start", "r_on", "r_off") if not _si(getattr(device, key))]
         if self.time_s > 0 and drifts(device) and lacks:
             raise ConfigError(
                 f"device '{device.name}' drifts (drift_nu), which needs {' and '.join(lacks)}: "
-                "allowed: above 0"
+                "allowed: above 0",
+                code=Code.MISSING_KEY,
+                field="device",
+                value=lacks,
+                allowed="above 0",
             )
 
     @property

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from archsim.device import code_noise_std, digit_significances
-from tsb.cells.cell_model import CellModel, cell_laws
+from tsb.cells.cell_model import CellModel, cell_distributions
 
 __all__ = [
     "CellModel",
@@ -120,7 +120,7 @@ def _noise(
     cell: CellModel, classes: Tensor, scale: float, verified: Bool[Tensor, "*cells"]
 ) -> Float[Tensor, "*weights"]:
     """Return the root-mean-square error of weights, some of whose cells are verified."""
-    laws, value = cell_laws(cell), cell_values(cell)
+    laws, value = cell_distributions(cell), cell_values(cell)
     squares = laws.squares(verified, classes)
     if not bool(laws.mean.any()):
         return scale * torch.sqrt((squares * value**2).sum(-1))
@@ -182,7 +182,7 @@ def defective_instance(
         defects: of the places of stuck cells.
     """
     working = cell.but(stuck_on_rate=0.0, stuck_off_rate=0.0)
-    laws, top, instance = cell_laws(working), cell.levels - 1, {}
+    laws, top, instance = cell_distributions(working), cell.levels - 1, {}
     value = cell_values(working)
     for name, own in weight_cells(weights, working).items():
         drawn = torch.rand(own.classes.shape, generator=defects, dtype=torch.float64)

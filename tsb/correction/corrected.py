@@ -15,7 +15,7 @@ from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tenso
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.correction.registry import applicable
 from tsb.monte_carlo.evaluate import Draw
-from tsb.program.chip import Chip, Placement
+from tsb.program.chip import ProgrammedChip, WeightStorage
 from tsb.write_verify.selective import Masks, verify_all, verify_none
 
 _KIND = "correction"
@@ -56,7 +56,7 @@ def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:
 
 
 def start_all(
-    corrections: Sequence[Correction], carrier: Carrier, chip: Chip, images: Tensor
+    corrections: Sequence[Correction], carrier: Carrier, chip: ProgrammedChip, images: Tensor
 ) -> Parameters:
     """Return the first parameters of all corrections on one chip.
 
@@ -114,11 +114,11 @@ class CorrectedChip:
         verify: whether they are write-verified.
     """
 
-    chip: Chip
+    chip: ProgrammedChip
     corrections: tuple[Correction, ...]
     parameters: Parameters
     carrier: Carrier
-    placement: Placement
+    placement: WeightStorage
     verify: bool
 
     @property
@@ -213,7 +213,7 @@ def saved_method(path: Path | str) -> tuple[str, bool]:
     return str(about.get("method", "")), bool(about.get("verify"))
 
 
-def load_parameters(path: Path | str, chip: Chip, method: str) -> Parameters:
+def load_parameters(path: Path | str, chip: ProgrammedChip, method: str) -> Parameters:
     """Read trained parameters.
 
     Args:

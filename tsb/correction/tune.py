@@ -27,7 +27,7 @@ from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
 from tsb.data import Dataset, Split
 from tsb.monte_carlo.evaluate import COMPILED_WEIGHTS
 from tsb.monte_carlo.gradient import CompiledLoss
-from tsb.program.chip import Chip
+from tsb.program.chip import ProgrammedChip
 
 #: Told of the step just done and of the mean loss.
 Progress = Callable[[int, float], None]
@@ -100,7 +100,7 @@ class TuneResult:
 
 def tune(
     carrier: Carrier,
-    chips: Sequence[Chip],
+    chips: Sequence[ProgrammedChip],
     corrections: Sequence[Correction],
     dataset: Dataset,
     settings: TuneSettings,
@@ -160,7 +160,7 @@ class _Run:
     def __init__(
         self,
         carrier: Carrier,
-        chips: Sequence[Chip],
+        chips: Sequence[ProgrammedChip],
         corrections: Sequence[Correction],
         settings: TuneSettings,
         first: Sequence[Parameters],

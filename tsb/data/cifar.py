@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from tsb.data.dataset import RawImages
 
 _SHAPE = (3, 32, 32)
@@ -52,7 +52,11 @@ def read_batches(files: dict[str, bytes], where: str) -> tuple[RawImages, RawIma
             elif batch in by_name:
                 decoded.append(decode_python(by_name[batch], f"{where}: {batch}"))
             else:
-                raise DataError(f"{where}: '{batch}' is missing; it has {sorted(by_name)}")
+                raise DataError.of(
+                    Code.MISSING_FILE,
+                    where,
+                    problem=f"'{batch}' is missing; it has {sorted(by_name)}",
+                )
         images = torch.cat([raw.images for raw in decoded])
         parts.append(RawImages(images, torch.cat([raw.labels for raw in decoded])))
     train, test = parts
@@ -70,9 +74,11 @@ def decode_binary(content: bytes, where: str) -> RawImages:
         DataError: not a whole number of records.
     """
     if not content or len(content) % (_PIXELS + 1):
-        raise DataError(
-            f"{where}: {len(content)} bytes; not a whole number of records of {_PIXELS + 1}: "
-            "truncated, or not CIFAR-10"
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            where,
+            problem=f"{len(content)} bytes; not a whole number of records of {_PIXELS + 1}: "
+            "truncated, or not CIFAR-10",
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, _PIXELS + 1)
     return RawImages(_as_images(records[:, 1:]), torch.from_numpy(records[:, 0].astype(np.int64)))
@@ -95,7 +101,11 @@ def decode_python(content: bytes, where: str) -> RawImages:
             if isinstance(argument, str | bytes) and opcode.name in _STRING_OPS:
                 text = argument.encode("latin-1") if isinstance(argument, str) else argument
                 if text == b"fine_labels":
-                    raise DataError(f"{where}: these are labels of CIFAR-100, not of CIFAR-10")
+                    raise DataError.of(
+                        Code.WRONG_FILE,
+                        where,
+                        problem="these are labels of CIFAR-100, not of CIFAR-10",
+                    )
                 in_labels = text == b"labels"
                 if len(text) >= _PIXELS:
                     # The state of a pickled array: (version, shape, type, Fortran order?, bytes).
@@ -106,11 +116,15 @@ def decode_python(content: bytes, where: str) -> RawImages:
                 in_labels = False
             previous = opcode.name
     except (ValueError, IndexError) as error:
-        raise DataError(f"{where}: truncated or not a CIFAR-10 batch: {error}") from error
+        raise DataError.of(
+            Code.DAMAGED_FILE, where, problem=f"truncated or not a CIFAR-10 batch: {error}"
+        ) from error
     if not labels or len(pixels) != len(labels) * _PIXELS:
-        raise DataError(
-            f"{where}: {len(labels)} labels and {len(pixels)} bytes of pixels; expected {_PIXELS} "
-            "per label: not a CIFAR-10 batch"
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            where,
+            problem=f"{len(labels)} labels and {len(pixels)} bytes of pixels; expected {_PIXELS} "
+            "per label: not a CIFAR-10 batch",
         )
     flat = np.frombuffer(pixels, np.uint8)
     rows = flat.reshape(_PIXELS, -1).T if fortran else flat.reshape(-1, _PIXELS)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from tsb.checkpoint import tensors_hash
 
 #: One training image in this many becomes a validation image: 6000 of MNIST, 5000 of CIFAR-10.
@@ -115,12 +115,20 @@ class Dataset:
                 scores = model(images)
         except RuntimeError as error:
             raise DataError(
-                f"data '{self.name}' has images of {has}; network '{network}' takes {takes}"
+                f"data '{self.name}' has images of {has}; network '{network}' takes {takes}",
+                code=Code.SHAPE_MISMATCH,
+                field=f"data '{self.name}'",
+                value=has,
+                allowed=takes,
             ) from error
         if scores.shape[-1] < self.num_classes:
             raise DataError(
                 f"data '{self.name}' has {self.num_classes} classes; network '{network}' tells "
-                f"{scores.shape[-1]} apart"
+                f"{scores.shape[-1]} apart",
+                code=Code.SHAPE_MISMATCH,
+                field=f"data '{self.name}'",
+                value=self.num_classes,
+                allowed=str(scores.shape[-1]),
             )
 
 
@@ -183,11 +191,15 @@ def assemble(
     """
     for part, raw in (("train", train), ("test", test)):
         if not len(raw.labels):
-            raise DataError(f"{name}: no {part} images")
+            raise DataError.of(Code.EMPTY, name, problem=f"no {part} images")
         low, high = int(raw.labels.min()), int(raw.labels.max())
         if low < 0 or high >= num_classes:
             raise DataError(
-                f"{name}: {part} labels span {low} to {high}; expected 0 to {num_classes - 1}"
+                f"{name}: {part} labels span {low} to {high}; expected 0 to {num_classes - 1}",
+                code=Code.OUT_OF_RANGE,
+                field=name,
+                value=(low, high),
+                allowed=f"0 to {num_classes - 1}",
             )
     held_out = validation_mask(train.labels)
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, OSError)
 
@@ -69,5 +69,7 @@ def _members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
         f"{path}: cannot be read: {str(error) or type(error).__name__}; truncated or damaged? "
-        "Get the file again"
+        "Get the file again",
+        code=Code.DAMAGED_FILE,
+        field=path,
     )

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from tsb.data.dataset import RawImages
 from tsb.data.files import read_gzipped
 from tsb.data.sources import IDX_FILES, Source, source_with_labels
@@ -32,16 +32,24 @@ def read_idx(content: bytes, where: str) -> UInt8[Tensor, "*shape"]:
         DataError: not idx, not bytes, or not as long as its header says.
     """
     if len(content) < _HEADER.size:
-        raise DataError(f"{where}: {len(content)} bytes; not an idx file")
+        raise DataError.of(
+            Code.DAMAGED_FILE, where, problem=f"{len(content)} bytes; not an idx file"
+        )
     zero, kind, dims = _HEADER.unpack_from(content)
     start = _HEADER.size + 4 * dims
     if zero != 0 or kind != _UNSIGNED_BYTE or len(content) < start:
-        raise DataError(f"{where}: not an idx file of unsigned bytes (starts {content[:4].hex()})")
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            where,
+            problem=f"not an idx file of unsigned bytes (starts {content[:4].hex()})",
+        )
     shape = struct.unpack_from(f">{dims}I", content, _HEADER.size)
     expected = start + int(np.prod(shape, dtype=np.int64))
     if len(content) != expected:
-        raise DataError(
-            f"{where}: {len(content)} bytes; its header says {expected}: truncated or damaged"
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            where,
+            problem=f"{len(content)} bytes; its header says {expected}: truncated or damaged",
         )
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).view(shape)
 
@@ -70,11 +78,19 @@ def _read_part(folder: Path, source: Source, part: str) -> RawImages:
     for name, dims in zip(IDX_FILES[part], (_IMAGE_DIMS, _LABEL_DIMS), strict=True):
         path = _path(folder, name)
         if path is None:
-            raise DataError(f"{folder}: {source.name} needs '{name}' (or '{name}.gz')")
+            raise DataError.of(
+                Code.MISSING_FILE, folder, problem=f"{source.name} needs '{name}' (or '{name}.gz')"
+            )
         content = read_gzipped(path)
         tensor = read_idx(content, str(path))
         if tensor.dim() != dims:
-            raise DataError(f"{path}: {tensor.dim()} dimensions; expected {dims}")
+            raise DataError(
+                f"{path}: {tensor.dim()} dimensions; expected {dims}",
+                code=Code.SHAPE_MISMATCH,
+                field=path,
+                value=tensor.dim(),
+                allowed=str(dims),
+            )
         if dims == _LABEL_DIMS:
             _check_labels(content, path, source)
         tensors.append(tensor)
@@ -82,10 +98,19 @@ def _read_part(folder: Path, source: Source, part: str) -> RawImages:
     if images.shape[1:] != source.shape[1:]:
         raise DataError(
             f"{folder}: {part} images are {tuple(images.shape[1:])}; {source.name} has "
-            f"{source.shape[1:]}"
+            f"{source.shape[1:]}",
+            code=Code.SHAPE_MISMATCH,
+            field=folder,
+            value=tuple(images.shape[1:]),
+            allowed=str(source.shape[1:]),
         )
     if len(images) != len(labels):
-        raise DataError(f"{folder}: {len(images)} {part} images but {len(labels)} labels")
+        raise DataError(
+            f"{folder}: {len(images)} {part} images but {len(labels)} labels",
+            code=Code.SHAPE_MISMATCH,
+            field=folder,
+            value=(len(images), len(labels)),
+        )
     return RawImages(images.unsqueeze(1), labels.long())
 
 
@@ -93,7 +118,13 @@ def _check_labels(content: bytes, path: Path, source: Source) -> None:
     """Tell MNIST from Fashion-MNIST, which have the same files, shapes and counts."""
     owner = source_with_labels(hashlib.md5(content, usedforsecurity=False).hexdigest())
     if owner not in (None, source.name):
-        raise DataError(f"{path}: these are the labels of {owner}, not of {source.name}")
+        raise DataError(
+            f"{path}: these are the labels of {owner}, not of {source.name}",
+            code=Code.WRONG_FILE,
+            field=path,
+            value=owner,
+            allowed=source.name,
+        )
 
 
 def _path(folder: Path, name: str) -> Path | None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from tsb.data.dataset import RawImages
 from tsb.data.sources import Source
 
@@ -48,11 +48,21 @@ def read_image_folder(
     if len(found) != source.num_classes or found != expected:
         raise DataError(
             f"{where}: {len(found)} classes in train/ ({', '.join(found[:3])}...); {source.name} "
-            f"has {source.num_classes}" + (f": {', '.join(expected)}" if source.class_names else "")
+            f"has {source.num_classes}"
+            + (f": {', '.join(expected)}" if source.class_names else ""),
+            code=Code.SHAPE_MISMATCH,
+            field=where,
+            value=len(found),
+            allowed=str(source.num_classes),
         )
     strange = sorted(set(test.values()) - set(found))
     if strange:
-        raise DataError(f"{where}: test images of class '{strange[0]}', which train/ has not")
+        raise DataError(
+            f"{where}: test images of class '{strange[0]}', which train/ has not",
+            code=Code.UNKNOWN_NAME,
+            field=where,
+            value=strange[0],
+        )
     numbers = {name: number for number, name in enumerate(found)}
     return _decode(train, files, numbers, source, where), _decode(
         test, files, numbers, source, where
@@ -75,7 +85,12 @@ def _annotated(files: dict[str, bytes], annotations: str) -> dict[str, str]:
     result = {str(folder / row[0]): row[1] for row in rows}
     missing = [path for path in result if path not in files]
     if missing:
-        raise DataError(f"{annotations} lists {missing[0]}, which is missing")
+        raise DataError(
+            f"{annotations} lists {missing[0]}, which is missing",
+            code=Code.MISSING_FILE,
+            field=annotations,
+            value=missing[0],
+        )
     return result
 
 
@@ -102,10 +117,18 @@ def _decode_one(content: bytes, source: Source, where: str) -> Tensor:
         with Image.open(io.BytesIO(content)) as image:
             pixels = np.array(image.convert("RGB"))
     except OSError as error:
-        raise DataError(f"{where}: not a readable image: {error}") from error
+        raise DataError(
+            f"{where}: not a readable image: {error}",
+            code=Code.DAMAGED_FILE,
+            field=where,
+        ) from error
     if pixels.shape[:2] != (height, width):
         raise DataError(
             f"{where}: {pixels.shape[1]}x{pixels.shape[0]} pixels; {source.name} has "
-            f"{width}x{height}"
+            f"{width}x{height}",
+            code=Code.SHAPE_MISMATCH,
+            field=where,
+            value=(pixels.shape[1], pixels.shape[0]),
+            allowed=f"{width}x{height}",
         )
     return torch.from_numpy(pixels)

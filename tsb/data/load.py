@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from tsb.checkpoint import read_tensors, write_tensors
 from tsb.data.cifar import is_batch, read_batches
 from tsb.data.dataset import Dataset, RawImages, assemble
@@ -42,8 +42,7 @@ def load_dataset(
     Tiny ImageNet.
 
     Args:
-        name: ``mnist-part`` (comes with archsim), ``mnist``, ``fashion-mnist``, ``cifar10`` or
-            ``tiny-imagenet``.
+        name: one of :func:`tsb.data.dataset_names`; ``mnist-part`` comes with archsim.
         data_root: the folder with the files, a folder above it, or the archive itself. None looks
             among the system's data sets and in the cache, and then downloads the official files
             (their MD5 sums are checked).
@@ -101,12 +100,18 @@ def _find(which: Source, root: Path) -> Path:
         if not files:
             raise DataError(
                 f"--data-root '{root}': {which.name} is not there; it comes with archsim, so leave "
-                "--data-root out"
+                "--data-root out",
+                code=Code.MISSING_FILE,
+                field=root,
+                value=which.name,
             )
         raise DataError(
             f"--data-root '{root}': {which.name} is not there. Looked for {looked_for} and for its "
             f"files in the folder itself. Official files: {files}"
-            + ("" if root.exists() else " (and there is no such folder)")
+            + ("" if root.exists() else " (and there is no such folder)"),
+            code=Code.MISSING_FILE,
+            field=root,
+            value=which.name,
         )
     return place
 
@@ -155,7 +160,9 @@ def _fetch(which: Source, cache: Path) -> Path:
                 raise _no_place(which, folder, error) from error
             raise DataError(
                 f"{which.name} could not be downloaded from {each.url}: {_reason(error)}. Get the "
-                "files elsewhere, and give their folder with --data-root"
+                "files elsewhere, and give their folder with --data-root",
+                code=Code.UNREACHABLE,
+                field=each.url,
             ) from error
     return folder if which.idx else folder / which.downloads[0].file
 
@@ -164,7 +171,9 @@ def _no_place(which: Source, folder: Path, error: OSError) -> DataError:
     return DataError(
         f"{which.name} is downloaded to the cache folder {folder}, which cannot be written: "
         f"{error.strerror or error}. Set XDG_CACHE_HOME to a folder that can, or get the files "
-        "elsewhere and give their folder with --data-root"
+        "elsewhere and give their folder with --data-root",
+        code=Code.CANNOT_WRITE,
+        field=folder,
     )
 
 
@@ -179,10 +188,18 @@ def _reason(error: Exception) -> str:
 def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages, str]:
     if which.idx:
         if not place.is_dir():
-            raise DataError(f"{place}: {which.name} is a folder of idx files, not one file")
+            raise DataError.of(
+                Code.WRONG_FILE,
+                place,
+                problem=f"{which.name} is a folder of idx files, not one file",
+            )
         return *read_idx_folder(place, which), ""
     if place.is_file() and place.suffix.lower() not in _ARCHIVES:
-        raise DataError(f"{place}: {which.name} is an archive ({', '.join(_ARCHIVES)}) or a folder")
+        raise DataError.of(
+            Code.WRONG_FILE,
+            place,
+            problem=f"{which.name} is an archive ({', '.join(_ARCHIVES)}) or a folder",
+        )
     cached = _cached(which, place, cache)
     if cached is not None and _is_there(cached):
         tensors, _ = read_tensors(cached)
@@ -193,7 +210,9 @@ def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages
     if batches and which.class_names:
         return *read_batches(batches, str(place)), ""
     if not files:
-        raise DataError(f"{place}: neither batches nor images of {which.name} in it")
+        raise DataError.of(
+            Code.MISSING_FILE, place, problem=f"neither batches nor images of {which.name} in it"
+        )
     train, test = read_image_folder(files, which, str(place))
     if cached is not None:
         _store(cached, train, test)

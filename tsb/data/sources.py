@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +196,11 @@ def source(name: str) -> Source:
     """
     if name not in _SOURCES:
         raise ConfigError(
-            f"data set '{name}'; allowed: {', '.join(_SOURCES)}." + close_matches(name, _SOURCES)
+            f"data set '{name}'; allowed: {', '.join(_SOURCES)}." + close_matches(name, _SOURCES),
+            code=Code.UNKNOWN_NAME,
+            field="data",
+            value=name,
+            allowed=tuple(_SOURCES),
         )
     return _SOURCES[name]
 

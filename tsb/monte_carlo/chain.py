@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, fx, nn
 
-from archsim.errors import NetworkError
+from archsim.errors import NOT_GIVEN, Code, NetworkError
 from tsb.shared_block import SharedBlock
 
 
@@ -33,8 +33,11 @@ class Link:
     pool: bool = False
 
 
-def _refuse(what: str, why: str) -> NetworkError:
-    return NetworkError(f"the compiled back end does not do {what}: {why}; use 'batched' or 'loop'")
+def _refuse(
+    what: str, why: str, value: object = NOT_GIVEN, code: Code = Code.UNSUPPORTED
+) -> NetworkError:
+    said = f"the compiled back end does not do {what}: {why}; use 'batched' or 'loop'"
+    return NetworkError(said, code=code, field=what.strip("'"), value=value)
 
 
 _RELUS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}
@@ -77,9 +80,10 @@ def read_chain(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Link
         elif node.target in _RELUS:
             _last(links, node.name).relu = True
         elif not (node.target in _RESHAPES and node.meta["val"].shape[1:].numel() == _flat(node)):
-            raise _refuse(f"'{node.name}'", f"unknown operation {node.target}")
+            raise _refuse(f"'{node.name}'", f"unknown operation {node.target}", str(node.target))
     if not links or not isinstance(links[-1].layer, nn.Linear):
-        raise _refuse(type(model).__name__, "the last layer is not linear")
+        last = type(links[-1].layer).__name__ if links else None
+        raise _refuse(type(model).__name__, "the last layer is not linear", last)
     return links
 
 
@@ -90,7 +94,8 @@ def _operations(model: nn.Module, input_shape: tuple[int, int, int]) -> list[fx.
     try:
         graph = torch.export.export(model, (example,), strict=False).graph
     except Exception as error:  # torch.export documents no exception types
-        raise _refuse(type(model).__name__, f"it cannot be traced ({error})") from error
+        why = f"it cannot be traced ({error})"
+        raise _refuse(type(model).__name__, why, code=Code.CALL_FAILED) from error
     return [node for node in graph.nodes if node.op == "call_function"]
 
 
@@ -122,7 +127,7 @@ def _add_module(links: list[Link], name: str, module: nn.Module) -> None:
         links.append(Link(module))
     elif isinstance(module, nn.Identity | nn.Flatten | nn.Dropout):
         if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
-            raise _refuse(f"'{name}'", f"unusual {module}")
+            raise _refuse(f"'{name}'", f"unusual {module}", type(module).__name__)
     elif isinstance(module, nn.ReLU):
         _last(links, name).relu = True
     elif isinstance(module, nn.MaxPool2d):
@@ -135,7 +140,7 @@ def _add_module(links: list[Link], name: str, module: nn.Module) -> None:
             raise _refuse(f"'{name}'", "only what directly follows a convolution can be folded")
         last.folded.append(module)
     else:
-        raise _refuse(f"'{name}'", f"unknown module {type(module).__name__}")
+        raise _refuse(f"'{name}'", f"unknown module {type(module).__name__}", type(module).__name__)
 
 
 def _check_layer(name: str, module: nn.Conv2d | nn.Linear) -> None:
@@ -146,7 +151,7 @@ def _check_layer(name: str, module: nn.Conv2d | nn.Linear) -> None:
     )
     plain = module.groups == 1 and set(module.dilation) == {1} and module.padding_mode == "zeros"
     if not square or not plain:
-        raise _refuse(f"'{name}'", f"unusual {module}")
+        raise _refuse(f"'{name}'", f"unusual {module}", type(module).__name__)
 
 
 def _check_pool(name: str, module: nn.MaxPool2d, last: Link) -> None:
@@ -156,7 +161,8 @@ def _check_pool(name: str, module: nn.MaxPool2d, last: Link) -> None:
     plain = is_pair(module.kernel_size, 2) and is_pair(module.stride, 2)
     plain = plain and is_pair(module.padding, 0) and is_pair(module.dilation, 1)
     if not plain or last.pool or isinstance(last.layer, nn.Linear):
-        raise _refuse(f"'{name}'", f"only one 2x2 max pooling per convolution, not {module}")
+        why = f"only one 2x2 max pooling per convolution, not {module}"
+        raise _refuse(f"'{name}'", why, type(module).__name__)
 
 
 def block_matrix(layers: list[Tensor], channels: int) -> Tensor:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from tsb.monte_carlo.chain import Link, block_matrix, read_chain
 from tsb.monte_carlo.kernels import Layout, Stage, build
 from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
@@ -37,7 +37,11 @@ class CompiledNetwork:
             NetworkError: numba is missing, or the network has something that is not compiled.
         """
         if find_spec("numba") is None:
-            raise NetworkError("the compiled back end needs numba: pip install numba")
+            raise NetworkError(
+                "the compiled back end needs numba: pip install numba",
+                code=Code.MISSING_PACKAGE,
+                field="numba",
+            )
         self.links = read_chain(model, input_shape)
         self.layouts, self.stages = lay_out(self.links, input_shape)
         _refuse_odd(self.links, self.stages)
@@ -65,7 +69,11 @@ class CompiledNetwork:
         if tuple(images.shape[-3:]) != self.input_shape or model.training:
             raise NetworkError(
                 f"compiled for images {self.input_shape} in evaluation mode; given "
-                f"{tuple(images.shape[-3:])}, training = {model.training}"
+                f"{tuple(images.shape[-3:])}, training = {model.training}",
+                code=Code.CONFLICT,
+                field="images",
+                value=tuple(images.shape[-3:]),
+                allowed=str(self.input_shape),
             )
         samples = check_instances(model, weights)
         tensors = fold(self.links, model, weights, samples)
@@ -210,7 +218,10 @@ def _refuse_odd(links: Sequence[Link], stages: Sequence[Stage]) -> None:
         if odd and isinstance(link.layer, nn.Conv2d):
             raise NetworkError(
                 f"the compiled back end does not do maps of odd size ({stage.height} x "
-                f"{stage.width} after {link.layer}); use 'batched' or 'loop'"
+                f"{stage.width} after {link.layer}); use 'batched' or 'loop'",
+                code=Code.UNSUPPORTED,
+                field=str(link.layer),
+                value=(stage.height, stage.width),
             )
 
 

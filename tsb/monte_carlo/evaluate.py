@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, DataError, NetworkError, close_matches
+from archsim.errors import Code, ConfigError, DataError, NetworkError
 from tsb.monte_carlo.compiled import CompiledNetwork
 from tsb.monte_carlo.lanes import LANES
 from tsb.monte_carlo.scores import (
@@ -107,10 +107,7 @@ def choose_backend(
         NetworkError: ``compiled`` was asked for and is not possible; the message says why.
     """
     if backend not in BACKENDS:
-        raise ConfigError(
-            f"backend = '{backend}'; allowed: {', '.join(BACKENDS)}."
-            + close_matches(backend, BACKENDS)
-        )
+        raise ConfigError.of(Code.UNKNOWN_NAME, "backend", backend, allowed=BACKENDS)
     general: dict[str, Backend] = {
         "loop": loop_scores,
         "batched": batched_scores,
@@ -120,12 +117,20 @@ def choose_backend(
         return Chosen(backend, general[backend], "")
     try:
         if images.device.type != "cpu" or images.dtype != torch.float32:
-            raise NetworkError("the compiled back end is for float32 on a CPU")
+            raise NetworkError(
+                "the compiled back end is for float32 on a CPU",
+                code=Code.UNSUPPORTED,
+                field="backend",
+                value="compiled",
+            )
         network = CompiledNetwork(model, _shape(images))
         if backend == "auto" and network.weight_count > COMPILED_WEIGHTS:
             raise NetworkError(
                 f"{network.weight_count} weights: above {COMPILED_WEIGHTS} the compiled back end "
-                "is no faster"
+                "is no faster",
+                code=Code.UNSUPPORTED,
+                field="backend",
+                value="compiled",
             )
         return Chosen("compiled", network, "")
     except NetworkError as error:
@@ -285,7 +290,11 @@ def _instances(
             instance = draw(generator)
             bad = [name for name, t in instance.items() if not bool(torch.isfinite(t).all())]
             if bad:
-                raise DataError(f"programmed '{bad[0]}' has entries that are not finite")
+                raise DataError(
+                    f"programmed '{bad[0]}' has entries that are not finite",
+                    code=Code.NOT_FINITE,
+                    field=bad[0],
+                )
             order = torch.empty(0)
             if own_images:
                 order = torch.randperm(images, generator=chooser, device=chooser.device)
@@ -303,11 +312,22 @@ def _check(
     if min(chips, runs, instances_at_once) < 1:
         raise ConfigError(
             f"chips = {chips}, runs = {runs}, instances_at_once = {instances_at_once}; "
-            "allowed: 1 or more"
+            "allowed: 1 or more",
+            code=Code.OUT_OF_RANGE,
+            field="chips, runs, instances_at_once",
+            value=(chips, runs, instances_at_once),
+            allowed="1 or more",
         )
     if images_per_instance is not None and not 1 <= images_per_instance <= images.shape[0]:
-        raise ConfigError(
-            f"images_per_instance = {images_per_instance}; allowed: 1 to {images.shape[0]}"
+        raise ConfigError.of(
+            Code.OUT_OF_RANGE,
+            "images_per_instance",
+            images_per_instance,
+            allowed=f"1 to {images.shape[0]}",
         )
     if model.training:
-        raise ConfigError("the model is in training mode; call model.eval() first")
+        raise ConfigError(
+            "the model is in training mode; call model.eval() first",
+            code=Code.CONFLICT,
+            field="model",
+        )

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from archsim.errors import DataError, NetworkError
+from archsim.errors import Code, DataError, NetworkError
 from tsb.monte_carlo.chain import read_chain
 from tsb.monte_carlo.compiled import fold, lane_last, lay_out
 from tsb.monte_carlo.gradient_kernels import mask_count
@@ -54,7 +54,11 @@ class CompiledLoss:
             NetworkError: numba is missing, or the network has something that is not compiled.
         """
         if find_spec("numba") is None:
-            raise NetworkError("the compiled loss needs numba: pip install numba")
+            raise NetworkError(
+                "the compiled loss needs numba: pip install numba",
+                code=Code.MISSING_PACKAGE,
+                field="numba",
+            )
         self.links = read_chain(model, input_shape)
         self.layouts, self.stages = lay_out(self.links, input_shape)
         self.input_shape = input_shape
@@ -98,12 +102,19 @@ class CompiledLoss:
         if tuple(images.shape[-3:]) != self.input_shape or model.training:
             raise NetworkError(
                 f"compiled for images {self.input_shape} in evaluation mode; given "
-                f"{tuple(images.shape[-3:])}, training = {model.training}"
+                f"{tuple(images.shape[-3:])}, training = {model.training}",
+                code=Code.CONFLICT,
+                field="images",
+                value=tuple(images.shape[-3:]),
+                allowed=str(self.input_shape),
             )
         if images.device.type != "cpu" or images.dtype != torch.float32:
             raise NetworkError(
                 f"the compiled loss is for float32 on a CPU; given {images.dtype} on "
-                f"{images.device}"
+                f"{images.device}",
+                code=Code.UNSUPPORTED,
+                field="images",
+                value=str(images.dtype),
             )
 
 
@@ -114,15 +125,27 @@ def _checked_labels(labels: Tensor, images: Tensor, samples: int, classes: int) 
     if not count or sets != samples:
         raise DataError(
             f"images: shape {tuple(images.shape)}; allowed: one image or more, shared or "
-            f"{samples} sets"
+            f"{samples} sets",
+            code=Code.SHAPE_MISMATCH,
+            field="images",
+            value=tuple(images.shape),
         )
     if labels.shape not in ((count,), (samples, count)):
         raise DataError(
-            f"labels: shape {tuple(labels.shape)}; allowed: ({count},) or ({samples}, {count})"
+            f"labels: shape {tuple(labels.shape)}; allowed: ({count},) or ({samples}, {count})",
+            code=Code.SHAPE_MISMATCH,
+            field="labels",
+            value=tuple(labels.shape),
         )
     low, high = (int(bound) for bound in torch.aminmax(labels))
     if low < 0 or high >= classes:
-        raise DataError(f"labels: {low} to {high}; allowed: 0 to {classes - 1}")
+        raise DataError(
+            f"labels: {low} to {high}; allowed: 0 to {classes - 1}",
+            code=Code.OUT_OF_RANGE,
+            field="labels",
+            value=(low, high),
+            allowed=f"0 to {classes - 1}",
+        )
     return labels.long().expand(samples, count)
 
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from archsim.errors import DataError, close_matches
+from archsim.errors import Code, DataError, close_matches
 
 #: Programmed tensors by parameter (or buffer) name, each with a leading ``sample`` axis.
 Instances = Mapping[str, Tensor]
@@ -41,14 +41,28 @@ def check_instances(model: nn.Module, weights: Instances) -> int:
     counts = {tensor.shape[0] for tensor in weights.values() if tensor.dim()}
     for name, tensor in weights.items():
         if name not in known:
-            raise DataError(f"weights: the model has no '{name}'.{close_matches(name, known)}")
+            raise DataError(
+                f"weights: the model has no '{name}'.{close_matches(name, known)}",
+                code=Code.UNKNOWN_NAME,
+                field="weights",
+                value=name,
+                allowed=tuple(known),
+            )
         if tensor.shape[1:] != known[name].shape or not tensor.dim():
             raise DataError(
                 f"weights: '{name}' has shape {tuple(tensor.shape)}; expected a leading sample "
-                f"axis on {tuple(known[name].shape)}"
+                f"axis on {tuple(known[name].shape)}",
+                code=Code.SHAPE_MISMATCH,
+                field=f"weights.{name}",
+                value=tuple(tensor.shape),
             )
     if len(counts) != 1:
-        raise DataError(f"weights: {sorted(counts)} instances; expected one number for all tensors")
+        raise DataError(
+            f"weights: {sorted(counts)} instances; expected one number for all tensors",
+            code=Code.SHAPE_MISMATCH,
+            field="weights",
+            value=sorted(counts),
+        )
     return counts.pop()
 
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 #: Accuracies, 0 to 1.
 AccuracyTable = Float[Tensor, "chip run"]
@@ -147,7 +147,12 @@ def accuracy_stats(accuracy: AccuracyTable, *, images: int) -> AccuracyStats:
         ConfigError: no instance.
     """
     if accuracy.numel() == 0:
-        raise ConfigError(f"accuracy of shape {tuple(accuracy.shape)}; at least one chip and run")
+        raise ConfigError(
+            f"accuracy of shape {tuple(accuracy.shape)}; at least one chip and run",
+            code=Code.EMPTY,
+            field="accuracy",
+            value=tuple(accuracy.shape),
+        )
     table = accuracy.double()
     chips, runs = table.shape
     within = float(table.var(1).mean()) if runs > 1 else None
@@ -185,7 +190,10 @@ def paired_difference(
     if first.shape != second.shape or first.shape[0] < 2:
         raise ConfigError(
             f"tables of shape {tuple(first.shape)} and {tuple(second.shape)}; allowed: equal "
-            "shapes with 2 or more chips, evaluated with the same seed"
+            "shapes with 2 or more chips, evaluated with the same seed",
+            code=Code.SHAPE_MISMATCH,
+            field="tables",
+            value=(tuple(first.shape), tuple(second.shape)),
         )
     means = torch.stack([first.double().mean(1), second.double().mean(1)])
     difference = means[0] - means[1]

@@ -1,7 +1,8 @@
 """One programmed chip: what the cells really hold, frozen, and what goes with it in digital memory.
 
 :func:`deploy` programs a trained backbone once. From then on the errors of its cells stay the same:
-a :class:`Chip` can be saved, loaded on another machine, and gives the same accuracy there.
+a :class:`ProgrammedChip` can be saved, loaded on another machine, and gives the same accuracy
+there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _DEFECTS = 0x5EED
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placement:
+class WeightStorage:
     """How weights are put on cells.
 
     Attributes:
@@ -165,7 +166,7 @@ def full_scale(weight: Tensor, scaling: str) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Chip:
+class ProgrammedChip:
     """A network on one chip.
 
     Attributes:
@@ -183,7 +184,7 @@ class Chip:
     network: str
     backbone: str
     seed: int
-    placement: Placement
+    placement: WeightStorage
     tensors: dict[str, Tensor]
     wanted: dict[str, Tensor]
     verified_weights: int
@@ -199,7 +200,7 @@ class Chip:
         """Number of weights, each counted once however many copies it has."""
         return sum(weight.numel() for weight in self.wanted.values())
 
-    def to(self, device: torch.device | str) -> Chip:
+    def to(self, device: torch.device | str) -> ProgrammedChip:
         """Return the chip with its tensors on a device.
 
         Args:
@@ -249,7 +250,7 @@ class Chip:
         write_tensors(Path(path), tensors, about)
 
     @classmethod
-    def load(cls, path: Path | str, *, network: str = "") -> Chip:
+    def load(cls, path: Path | str, *, network: str = "") -> ProgrammedChip:
         """Read a chip.
 
         Args:
@@ -271,7 +272,7 @@ class Chip:
             raise DataError(f"{path}: a chip of another version of archsim ({error})") from error
 
 
-def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> Chip:
+def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> ProgrammedChip:
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
@@ -279,11 +280,11 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> C
     options = about.get("options", {})  # chips of before they were recorded have the usual ones
     if not (isinstance(cell, dict) and isinstance(copies, dict) and isinstance(options, dict)):
         raise TypeError("cell, copies and options")
-    return Chip(
+    return ProgrammedChip(
         network=str(about["network"]),
         backbone=str(about["backbone"]),
         seed=int(str(about["seed"])),
-        placement=Placement(
+        placement=WeightStorage(
             cell=CellModel(**cell), scaling=str(about["scaling"]), copies=dict(copies)
         ),
         tensors=part("chip."),
@@ -295,13 +296,13 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> C
 
 def deploy(
     model: nn.Module,
-    placement: Placement,
+    placement: WeightStorage,
     *,
     seed: int,
     network: str = "",
     options: Mapping[str, object] | None = None,
     verified: Masks | None = None,
-) -> Chip:
+) -> ProgrammedChip:
     """Program a backbone onto one chip.
 
     The same seed gives the same errors, in units of their standard deviation, whatever the
@@ -326,13 +327,13 @@ def deploy(
 
 def deploy_all(
     model: nn.Module,
-    placement: Placement,
+    placement: WeightStorage,
     seeds: Sequence[int],
     *,
     network: str = "",
     options: Mapping[str, object] | None = None,
     verified: Masks | None = None,
-) -> list[Chip]:
+) -> list[ProgrammedChip]:
     """Program a backbone onto several chips, each as :func:`deploy` does, in less time.
 
     Args:
@@ -359,7 +360,7 @@ def deploy_all(
     backbone = tensors_hash(tensors)
     verified_weights = sum(int(mask.sum()) for mask in masks.values())
     return [
-        Chip(
+        ProgrammedChip(
             network=network,
             backbone=backbone,
             seed=seed,

@@ -23,11 +23,11 @@ from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device import code_noise_std, drift_cells
 from archsim.errors import ConfigError
-from tsb.cells.cell_model import cell_laws
+from tsb.cells.cell_model import cell_distributions
 from tsb.cells.quantize import weight_range
 from tsb.cells.read_out import drifts
 from tsb.cells.weight_cells import cell_values, weight_cells
-from tsb.program.chip import Placement, full_scale
+from tsb.program.chip import WeightStorage, full_scale
 from tsb.write_verify.selective import Masks
 
 #: Weights whose cells are drawn at once, which bounds memory on large layers.
@@ -94,7 +94,7 @@ class Drift:
         stored: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
         verified: Masks,
-        placement: Placement,
+        placement: WeightStorage,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Return weights after the drift.
@@ -143,10 +143,10 @@ class _Cells:
     step: float
 
     @classmethod
-    def of(cls, target: Tensor, mask: Tensor, placement: Placement, copies: int) -> _Cells:
+    def of(cls, target: Tensor, mask: Tensor, placement: WeightStorage, copies: int) -> _Cells:
         cell = placement.cell
         own = weight_cells({"w": target}, cell)["w"]
-        squares = cell_laws(cell).squares(own.verified_cells(mask), own.classes)
+        squares = cell_distributions(cell).squares(own.verified_cells(mask), own.classes)
         step = 1 / cell.weight_format.largest_code
         codes = cell.weight_format.codes_of(target, step).flatten()
         negative = (codes < 0) & (cell.encoding == "magnitude")
@@ -198,7 +198,7 @@ class _Cells:
 
 
 def read_noise(
-    wanted: Mapping[str, Tensor], placement: Placement, generator: torch.Generator
+    wanted: Mapping[str, Tensor], placement: WeightStorage, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Return the errors of one read of weights, by name; those of a tensor of zeros are 0.
 
@@ -246,7 +246,7 @@ class Conditions:
         stored: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
         verified: Masks,
-        placement: Placement,
+        placement: WeightStorage,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Return weights after the drift: see :meth:`Drift.later`."""
@@ -258,7 +258,7 @@ class Conditions:
         self,
         held: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
-        placement: Placement,
+        placement: WeightStorage,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Return weights as one run reads them: see :func:`read_noise`."""

@@ -12,7 +12,7 @@ from tsb.cells.quantize import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.compute_device import CPU
 from tsb.data import Dataset
-from tsb.program.chip import Placement
+from tsb.program.chip import WeightStorage
 from tsb.write_verify.policy import registry
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext
@@ -78,7 +78,7 @@ def write_masks(
     study: Study,
     method: Method,
     model: nn.Module,
-    placement: Placement,
+    placement: WeightStorage,
     data: Dataset,
     seed: int,
     *,

@@ -28,7 +28,7 @@ from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
-from tsb.program.chip import Chip, Placement, deploy_all
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy_all
 from tsb.study.about import provenance
 from tsb.study.conditions import conditions_of
 from tsb.study.corrections import corrections_of
@@ -220,7 +220,7 @@ def method_unit(
     model = module_of(study)
     load_checkpoint(folder / "backbones" / training.folder / "best.safetensors").load_into(model)
     cell = cell_model(study, unit.sigma)
-    placement = Placement(
+    placement = WeightStorage(
         cell=cell, scaling=study.backbones[training.backbone].scaling, copies=method.copies
     )
     masks = write_masks(study, method, model, placement, data, unit.seed, device=device)
@@ -277,14 +277,14 @@ def method_unit(
 
 
 def _corrected(
-    chips: list[Chip],
+    chips: list[ProgrammedChip],
     carrier: Carrier,
     corrections: list[Correction],
     tuned: TuneResult,
-    placement: Placement,
+    placement: WeightStorage,
     method: Method,
 ) -> list[CorrectedChip]:
-    own_placement = Placement(cell=placement.cell, scaling=placement.scaling)
+    own_placement = WeightStorage(cell=placement.cell, scaling=placement.scaling)
     return [
         CorrectedChip(
             chip=chip,

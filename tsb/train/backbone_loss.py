@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from tsb.cells.noise import WeightNoise, noisy_weights
 from tsb.cells.quantize import mapped_weights
 from tsb.train.settings import OBJECTIVES
@@ -144,9 +144,8 @@ class NeftOvf(Objective):
         _check_not_negative("beta", self.beta)
         _check_not_negative("decay", self.decay)
         if not self.extra_sigmas or not all(0 <= extra <= 1 for extra in self.extra_sigmas):
-            raise ConfigError(
-                f"extra_sigmas = {self.extra_sigmas}; allowed: one number or more, 0 to 1 each"
-            )
+            each = "one number or more, 0 to 1 each"
+            raise ConfigError.of(Code.OUT_OF_RANGE, "extra_sigmas", self.extra_sigmas, allowed=each)
 
     def _loss(self, batch: _Batch, noise: WeightNoise) -> Tensor:
         louder = [_louder(noise, extra) for extra in self.extra_sigmas]
@@ -161,10 +160,8 @@ class NeftOvf(Objective):
 @lru_cache(maxsize=64)
 def _louder(noise: WeightNoise, extra: float) -> WeightNoise:
     if noise.sigma + extra > 1:
-        raise ConfigError(
-            f"extra_sigmas: {extra:g} on top of sigma = {noise.sigma:g}; allowed: 1 together, the "
-            "whole range"
-        )
+        said, most = f"{extra:g} on top of sigma = {noise.sigma:g}", "1 together, the whole range"
+        raise ConfigError.of(Code.OUT_OF_RANGE, "extra_sigmas", problem=said, allowed=most)
     return replace(noise, sigma=noise.sigma + extra)
 
 
@@ -225,14 +222,20 @@ class _SnapshotOptions:
         for name in ("width", "features"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} = {value}; allowed: whole numbers, 1 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, name, value, allowed="whole numbers, 1 or more", form=""
+                )
 
     def build(self, model: nn.Module, image_shape: Sequence[int], seed: int) -> NeftIrs:
         shapes, classes = snapshot_shapes(model, image_shape)
         if not shapes:
             raise ConfigError(
                 "objective = 'neft-irs' looks at the inputs of convolutions; allowed: networks "
-                "with two 2-d convolutions or more. Other objectives have no such limit"
+                "with two 2-d convolutions or more. Other objectives have no such limit",
+                code=Code.UNSUPPORTED,
+                field="objective",
+                value="neft-irs",
+                allowed="networks with two 2-d convolutions or more",
             )
         heads = SnapshotHeads(
             tuple(shapes.values()), classes, width=self.width, features=self.features, seed=seed
@@ -283,7 +286,7 @@ class Lipschitz(Objective):
         _check_not_negative("deviations", self.deviations)
         _check_not_negative("k", self.k)
         if self.k == 0:
-            raise ConfigError("k = 0; allowed: above 0, and finite")
+            raise ConfigError.of(Code.OUT_OF_RANGE, "k", 0, allowed="above 0, and finite")
 
     def _loss(self, batch: _Batch, noise: WeightNoise) -> Tensor:
         scores = batch.scores(noise if self.inject else replace(noise, sigma=0.0))
@@ -355,22 +358,24 @@ def make_objective(
         "lipschitz": Lipschitz,
     }
     if name not in OBJECTIVES:
-        raise ConfigError(
-            f"objective = '{name}'; allowed: {', '.join(OBJECTIVES)}."
-            + close_matches(name, OBJECTIVES)
-        )
+        raise ConfigError.of(Code.UNKNOWN_NAME, "objective", name, allowed=OBJECTIVES)
     known = tuple(item.name for item in fields(kinds[name]))
     for option in options:
         if option not in known:
             raise ConfigError(
                 f"objective '{name}' has no option '{option}'; allowed: "
-                f"{', '.join(known) or 'none'}.{close_matches(option, known)}"
+                f"{', '.join(known) or 'none'}.{close_matches(option, known)}",
+                code=Code.UNKNOWN_KEY,
+                field="objective",
+                value=option,
+                allowed=known,
             )
     make: Callable[..., NoiseInjection | NeftOvf | _SnapshotOptions | Lipschitz] = kinds[name]
     try:
         made = make(**options)
     except TypeError as error:
-        raise ConfigError(f"objective '{name}' cannot be made with {options}: {error}") from error
+        said = f"objective '{name}' cannot be made with {options}: {error}"
+        raise ConfigError(said, code=Code.CALL_FAILED, field="objective", value=options) from error
     if isinstance(made, _SnapshotOptions):
         return made.build(model, image_shape, seed)
     return made
@@ -390,4 +395,5 @@ def forward_passes(name: str) -> int:
 
 def _check_not_negative(name: str, value: float) -> None:
     if not 0 <= value < math.inf:
-        raise ConfigError(f"{name} = {value:g}; allowed: 0 or more, and finite")
+        finite = "0 or more, and finite"
+        raise ConfigError.of(Code.OUT_OF_RANGE, name, value, allowed=finite, form="g")

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.cells.noise import WeightNoise, noisy_weights
 from tsb.cells.quantize import mapped_weights
 from tsb.checkpoint import OPTIONS
@@ -69,10 +69,16 @@ def train_backbone(
     if len(dataset.train) < settings.batch_size:
         raise ConfigError(
             f"batch_size = {settings.batch_size}; the training split of {dataset.name} has "
-            f"{len(dataset.train)} images"
+            f"{len(dataset.train)} images",
+            code=Code.OUT_OF_RANGE,
+            field="batch_size",
+            value=settings.batch_size,
+            allowed=f"1 to {len(dataset.train)}",
         )
     if not len(dataset.validation):
-        raise ConfigError(f"{dataset.name}: no validation images to choose the weights by")
+        raise ConfigError.of(
+            Code.EMPTY, dataset.name, problem="no validation images to choose the weights by"
+        )
     device = next(model.parameters()).device
     train, validation = dataset.train.to(device), dataset.validation.to(device)
     folder = None if run_folder is None else RunFolder(Path(run_folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError
 from archsim.util.checks import seed_of
 from tsb.cells.noise import WeightNoise
 
@@ -62,28 +62,43 @@ class TrainSettings:
             ConfigError: the first value that is out of range.
         """
         if self.objective not in OBJECTIVES:
-            raise ConfigError(
-                f"objective = '{self.objective}'; allowed: {', '.join(OBJECTIVES)}."
-                + close_matches(self.objective, OBJECTIVES)
-            )
+            raise ConfigError.of(Code.UNKNOWN_NAME, "objective", self.objective, allowed=OBJECTIVES)
         if self.precision not in PRECISIONS:
-            raise ConfigError(
-                f"precision = '{self.precision}'; allowed: {', '.join(PRECISIONS)}."
-                + close_matches(self.precision, PRECISIONS)
-            )
+            raise ConfigError.of(Code.UNKNOWN_NAME, "precision", self.precision, allowed=PRECISIONS)
         for name in ("epochs", "batch_size", "validation_instances", "threads"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} = {getattr(self, name)}; allowed: 1 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, name, getattr(self, name), allowed="1 or more", form=""
+                )
         if self.patience is not None and self.patience < 1:
-            raise ConfigError(f"patience = {self.patience}; allowed: 1 or more, or none")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "patience", self.patience, allowed="1 or more, or none"
+            )
         if not 0 < self.stop_fraction <= 1:
-            raise ConfigError(f"stop_fraction = {self.stop_fraction:g}; allowed: above 0 to 1")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "stop_fraction",
+                self.stop_fraction,
+                allowed="above 0 to 1",
+                form="g",
+            )
         if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"learning_rate = {self.learning_rate:g}; allowed: above 0")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "learning_rate", self.learning_rate, allowed="above 0", form="g"
+            )
         if self.clip is not None and not 1 <= self.clip < math.inf:
-            raise ConfigError(f"clip = {self.clip:g}; allowed: 1 or more, in rms weights")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "clip",
+                self.clip,
+                allowed="1 or more",
+                form="g",
+                more=", in rms weights",
+            )
         if not 0 <= self.weight_decay < math.inf:
-            raise ConfigError(f"weight_decay = {self.weight_decay:g}; allowed: 0 or more")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "weight_decay", self.weight_decay, allowed="0 or more", form="g"
+            )
         seed_of(self.seed)
 
     @property

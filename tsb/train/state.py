@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.util.atomic_write import write_whole
 from tsb.checkpoint import OPTIONS, check_fits, read_tensors, write_tensors
 
@@ -175,13 +175,15 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be made: {error.strerror or error}") from error
+            raise DataError.of(
+                Code.CANNOT_WRITE, self.path, problem=f"cannot be made: {error.strerror or error}"
+            ) from error
         if not self.state.exists():
             return
         tensors, metadata = read_tensors(self.state)
         before, history = metadata.get("settings"), metadata.get("history")
         if not (isinstance(before, dict) and isinstance(history, dict)):
-            raise DataError(f"{self.state}: not the state of a training")
+            raise DataError.of(Code.WRONG_FILE, self.state, problem="not the state of a training")
         _check_same(before, json.loads(json.dumps(about)), self.path)
         state.restore(tensors, history)
         self._write_derived(state, about)
@@ -218,5 +220,8 @@ def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None
     if differ:
         raise ConfigError(
             f"{path} holds a run with other settings ({'; '.join(differ)}); give another folder, "
-            "or the same settings"
+            "or the same settings",
+            code=Code.CONFLICT,
+            field=path,
+            value=differ,
         )

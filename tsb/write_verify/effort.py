@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from archsim.device import PulseLaw
+from archsim.device import PulseDistribution
 from archsim.errors import ConfigError
 from tsb.cells.weight_cells import CellModel, WeightCells
 from tsb.write_verify.selective import Tiling
@@ -100,7 +100,7 @@ def write_effort(
 
 
 def slowest_of_classes(
-    law: PulseLaw, counts: Float[Tensor, "group kind"]
+    law: PulseDistribution, counts: Float[Tensor, "group kind"]
 ) -> Float[Tensor, " group"]:
     """Return the expected pulses of the slowest cell of groups of independent cells.
 
@@ -114,7 +114,7 @@ def slowest_of_classes(
 
 
 def _rows(
-    mask: Tensor, cells: WeightCells, law: PulseLaw, tiling: Tiling | None
+    mask: Tensor, cells: WeightCells, law: PulseDistribution, tiling: Tiling | None
 ) -> tuple[float, float]:
     """Return pulses and reads of all rows of one tensor; a row without verified cells takes one.
 

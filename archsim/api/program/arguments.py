@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from archsim.arch.design import DESIGNS
+from archsim.arch.design import PLACEMENTS
 from archsim.config.load import parse_override
 from archsim.device import ENCODINGS
 from archsim.errors import ConfigError
@@ -26,7 +26,7 @@ def check_arguments(
     Raises:
         ConfigError: names the argument, what was given and what is allowed.
     """
-    one_of("design", design, DESIGNS)
+    one_of("design", design, PLACEMENTS)
     if encoding is not None:
         one_of("encoding", encoding, ENCODINGS)
     if read_after_s is not None:
@@ -89,5 +89,5 @@ def check_overrides(overrides: Iterable[str]) -> None:
 
 def _below(node: object, key: str) -> dict[str, object]:
     """Return the mapping that a mapping has under a key; an empty one without."""
-    found = node.get(key) if isinstance(node, dict) else None
-    return found if isinstance(found, dict) else {}
+    child = node.get(key) if isinstance(node, dict) else None
+    return child if isinstance(child, dict) else {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import nn
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
+from archsim.config.rules import check
 from archsim.cost.off_chip import chips
 from archsim.cost.verify_read import verify_read
 from archsim.device import CellSpec
@@ -36,12 +36,13 @@ def network_placement(
 
     Raises:
         NetworkError: a network that cannot be traced, with a shared block or on several chips.
+        ConfigError: an array too narrow for one weight in this encoding.
     """
     several = resolved.chip.off_chip.when_full == "multi-chip"
     needed = several or design != "none"
-    pairs = spec.weight_format.sides > 1
-    batch = DesignBatch.from_resolved(resolved, design)
-    batch = batch.replace(is_differential=torch.tensor(pairs))
+    stored = _stored(resolved, in_pairs=spec.weight_format.sides > 1)
+    check(stored)
+    batch = DesignBatch.from_resolved(stored, design)
     read = verify_read(design=batch)
     circuit = NetworkPlacement(
         drivers=int(batch.write_drivers),
@@ -64,6 +65,14 @@ def network_placement(
         chips=int(chips(design=batch, plan=plan)) if several else 1,
         kernel_layers=_kernel_layers(plan),
     )
+
+
+def _stored(resolved: Resolved, *, in_pairs: bool) -> Resolved:
+    """Return the configuration whose weights take the columns of the encoding that is written."""
+    encoding = "differential" if in_pairs else "offset"
+    precision = resolved.chip.precision.model_copy(update={"encoding": encoding})
+    chip = resolved.chip.model_copy(update={"precision": precision})
+    return resolved.model_copy(update={"chip": chip})
 
 
 def _kernel_layers(plan: MappingPlan) -> frozenset[str]:

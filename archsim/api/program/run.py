@@ -176,12 +176,12 @@ def _model(network: str, checkpoint: str | Path | None) -> tuple[torch.nn.Module
     model = load_module(network)
     if checkpoint is None:
         return model, None
-    found = load_checkpoint(checkpoint)
+    trained_weights = load_checkpoint(checkpoint)
     try:
-        found.load_into(model)
+        trained_weights.load_into(model)
     except DataError as error:
         raise DataError(f"--checkpoint '{checkpoint}', network '{network}': {error}") from error
-    return model, tensors_hash(found.tensors)[:_HASH_DIGITS]
+    return model, tensors_hash(trained_weights.tensors)[:_HASH_DIGITS]
 
 
 #: Hex digits of a checkpoint's hash that are shown, as many as of a configuration's.
@@ -281,18 +281,18 @@ def write_verify_curve(
         overrides=settings,
     )
     spec = CellSpec.of_chip(resolved)
-    own = CellModel.of(spec)
-    if not own.verification_helps:
+    chip_cell = CellModel.of(spec)
+    if not chip_cell.verification_helps:
         raise ConfigError(
             f"device '{resolved.device.name}': write-verify leaves the error of the first pulse "
-            f"(sigma {own.sigma:g}, tolerance {own.tolerance:g}, pulse limit {own.max_pulses}), so "
-            "that every curve is flat; allowed: device.sigma above 0 and a tighter "
-            "device.write_verify.tolerance"
+            f"(sigma {chip_cell.sigma:g}, tolerance {chip_cell.tolerance:g}, "
+            f"pulse limit {chip_cell.max_pulses}), so that every curve is flat; allowed: "
+            "device.sigma above 0 and a tighter device.write_verify.tolerance"
         )
     profile = resolve(device=_NON_UNIFORM).device.sigma_profile
-    cells = {resolved.device.name: own}
-    if own.factor == 1:
-        other = own.but(factor=profile.factor.si, profile="weight")
+    cells = {resolved.device.name: chip_cell}
+    if chip_cell.factor == 1:
+        other = chip_cell.but(factor=profile.factor.si, profile="weight")
         cells[f"{resolved.device.name}, non-uniform s = {other.factor:g}"] = other
     model, trained = _model(request.network, request.checkpoint)
     evidence = Evidence(

@@ -43,7 +43,9 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
     Raises:
         ConfigError: an unknown correction.
     """
-    needs = together({own.name: own.hardware() for own in corrections_of(study, method)})
+    needs = together(
+        {correction.name: correction.hardware() for correction in corrections_of(study, method)}
+    )
     designs = ("none",) if needs.block is None else ("common", "separate")
     unpriced = (*needs.unpriced, *_too_many(needs))
     if unpriced:

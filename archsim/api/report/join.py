@@ -13,8 +13,8 @@ from archsim.api.map import map_network
 from archsim.api.report.hardware import hardware_of, map_command
 from archsim.api.report.published import published_of
 from archsim.config.load import Setting
-from archsim.config.resolve import DEFAULT_CHIP
 from archsim.config.study import Method, Study
+from archsim.device import encoding_note
 from archsim.errors import ConfigError, DataError
 from archsim.network import LayerGraph
 from archsim.results.mapped import MapResult
@@ -29,6 +29,7 @@ from tsb.study.commands import train_command
 from tsb.study.load import load_study
 from tsb.study.method_line import method_line
 from tsb.study.network import graph_of
+from tsb.study.programming import cell_spec
 from tsb.study.results import method_rows, missing, seed_results
 from tsb.study.run import News, Step
 from tsb.study.seed_result import SeedResult
@@ -86,7 +87,7 @@ def join(run: Run, *, chip: str | None = None, news: News | None = None) -> Join
 
     Args:
         run: folder of ``archsim train``, or what :func:`planned` returns.
-        chip: preset or YAML file; None: the default chip.
+        chip: preset or YAML file that the designs are priced on; None: the study's.
         news: told of every method that is mapped.
 
     Raises:
@@ -96,7 +97,7 @@ def join(run: Run, *, chip: str | None = None, news: News | None = None) -> Join
     run = opened(run)
     study = run.study
     measured = _measured(run)
-    mapper = _Mapper(run, chip or DEFAULT_CHIP, news or (lambda _: None))
+    mapper = _Mapper(run, chip or study.chip, news or (lambda _: None))
     designs: list[JointDesign] = []
     points = [(sigma, method) for sigma in study.sigma for method in study.methods]
     for done, (sigma, method) in enumerate(points):
@@ -199,13 +200,16 @@ class _Mapper:
         self.run, self.chip, self.told = run, chip, told
         self.graph: LayerGraph = graph_of(run.study)
         self.known: dict[tuple[str, tuple[Setting, ...]], MapResult] = {}
+        self.priced_study = run.study.model_copy(update={"chip": chip})
 
     def designs(self, method: Method, sigma: float, measured: MethodRow) -> list[JointDesign]:
         """Return the placements of a method."""
         study = self.run.study
         if not method.corrections and measured.tune_seconds is not None:
             measured = replace(measured, tune_seconds=0.0)  # of a call that trains nothing
-        hardware = hardware_of(study, method, sigma)
+        hardware = hardware_of(self.priced_study, method, sigma)
+        spec = cell_spec(study, sigma)
+        stored = self.priced_study.resolve().chip.precision.encoding
         designs = []
         for placement in hardware.designs:
             mapped, command = None, ""
@@ -225,6 +229,9 @@ class _Mapper:
                     device=study.device,
                     network=study.network,
                     data=study.data,
+                    encoding=spec.encoding,
+                    chip_encoding=stored,
+                    encoding_note=encoding_note(spec.weight_format, stored),
                     command=command,
                     about=method_line(study, method),
                 )
@@ -282,7 +289,7 @@ def join_runs(
 
     Args:
         runs: folders of ``archsim train``, or what :func:`planned` returns.
-        chip: preset or YAML file; None: the default chip.
+        chip: preset or YAML file that the designs are priced on; None: that of each study.
         allow_mixed: also runs of different devices, networks or data; every row then names its own.
         news: told of every method that is mapped.
 

@@ -35,7 +35,7 @@ def published_of(
         ArchsimError: a network, chip or metric that there is none of.
     """
     check_published(study)
-    found = [
+    beside = [
         _claim(claim, sigma, measured.get((claim.method, sigma)))
         for claim in study.published_claims
         for sigma in (study.sigma if claim.sigma is None else [claim.sigma])
@@ -46,8 +46,8 @@ def published_of(
         key = (network, cost.design, cost.chip)
         if key not in mapped:
             mapped[key] = map_network(network, design=cost.design, chip=cost.chip)
-        found.append(_cost(cost, network, mapped[key]))
-    return tuple(found)
+        beside.append(_cost(cost, network, mapped[key]))
+    return tuple(beside)
 
 
 def _claim(claim: PublishedClaim, sigma: float, row: MethodRow | None) -> Beside:

@@ -11,7 +11,7 @@ from archsim.api.report.size_curves import size_curves
 from archsim.api.report.write import Report, check_report_folder, write_report
 from archsim.api.train import DEFAULT_STUDY
 from archsim.api.train import train as train_study
-from archsim.config.resolve import DEFAULT_CHIP, device_name, resolve
+from archsim.config.resolve import device_name
 from archsim.config.study import Study
 from archsim.errors import ArchsimError, ConfigError, DataError
 from archsim.results.metrics import check_published
@@ -43,7 +43,7 @@ def report(
             they are.
         folder: of the report; None: ``report`` in that of the first run.
         run: folder of the study's run; None: ``runs/NAME``.
-        chip: preset or YAML file; None: the default chip.
+        chip: preset or YAML file that the designs are priced on; None: the study's.
         sweeps: folders of sweeps, for the curves along block size and bits per cell.
         allow_mixed: also runs of different devices, networks or data in one table.
         train: whether the study is trained; else what its run has is taken, be it nothing.
@@ -60,9 +60,9 @@ def report(
     runs = _runs(targets, run, list(overrides), train)
     _check_sweeps(runs, curves, allow_mixed)
     place = runs[0].folder / "report" if folder is None else Path(folder)
-    for own in runs:
-        check_published(own.study)
-        resolve(chip=chip or DEFAULT_CHIP, device=own.study.device)
+    for study_run in runs:
+        check_published(study_run.study)
+        study_run.study.model_copy(update={"chip": chip or study_run.study.chip}).resolve()
     made = not place.exists()
     check_report_folder(place)
     try:
@@ -94,8 +94,10 @@ def _written(
     """Train what is missing, join and write."""
     if train and not _are_runs(targets):
         runs = [
-            train_study(own.study, out=own.folder, data_root=data_root, jobs=jobs, news=news)
-            for own in runs
+            train_study(
+                study_run.study, out=study_run.folder, data_root=data_root, jobs=jobs, news=news
+            )
+            for study_run in runs
         ]
     result = join_runs(runs, chip=chip, allow_mixed=allow_mixed, news=news)
     return write_report(result, place, runs=runs, commands=commands, curves=curves, news=news)
@@ -107,7 +109,9 @@ def _listed(targets: str | Path | Study | Sequence[str | Path]) -> list[str | Pa
 
 def _are_runs(targets: str | Path | Study | Sequence[str | Path]) -> bool:
     """Whether all targets are folders of runs."""
-    return all(not isinstance(own, Study) and Path(own).is_dir() for own in _listed(targets))
+    return all(
+        not isinstance(target, Study) and Path(target).is_dir() for target in _listed(targets)
+    )
 
 
 def _runs(
@@ -124,9 +128,11 @@ def _runs(
                 f"{listed[0]} is the folder of a run: its settings are its own; allowed: a study "
                 "with --run and --set"
             )
-        return [opened(own) for own in listed if not isinstance(own, Study)]
+        return [opened(target) for target in listed if not isinstance(target, Study)]
     if len(listed) > 1:
-        wrong = next(own for own in listed if isinstance(own, Study) or not Path(own).is_dir())
+        wrong = next(
+            target for target in listed if isinstance(target, Study) or not Path(target).is_dir()
+        )
         raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
     asked = listed[0]
     if not isinstance(asked, Study) and _is_lost_folder(str(asked)):
@@ -158,12 +164,13 @@ def _check_sweeps(
         "network": {run.study.network for run in runs},
         "device": {device_name(device=run.study.device) for run in runs},
     }
-    for own in curves:
-        for what, there in (("network", own.networks), ("device", own.devices)):
+    for sweep_curves in curves:
+        for what, there in (("network", sweep_curves.networks), ("device", sweep_curves.devices)):
             others = set(there) - here[what]
             if others:
                 ours = ", ".join(sorted(here[what]))
                 raise ConfigError(
-                    f"{own.folder}: a sweep of {what} {', '.join(sorted(others))}, the report is "
-                    f"of {what} {ours}; allowed: a sweep of the same {what}, or --allow-mixed"
+                    f"{sweep_curves.folder}: a sweep of {what} {', '.join(sorted(others))}, "
+                    f"the report is of {what} {ours}; allowed: a sweep of the same {what}, or "
+                    "--allow-mixed"
                 )

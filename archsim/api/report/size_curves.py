@@ -41,45 +41,45 @@ def size_curves(folder: str | Path) -> SizeCurves:
     Raises:
         DataError: not such a folder, nothing in it, or a sweep of other axes.
     """
-    found = open_sweep(folder)
-    known = [path for path in (*SIZES, *_OTHERS) if path in found.columns]
-    rows = found.frame(columns=[*known, _BEST])
+    result = open_sweep(folder)
+    known = [path for path in (*SIZES, *_OTHERS) if path in result.columns]
+    rows = result.frame(columns=[*known, _BEST])
     axes = tuple(path for path in SIZES if path in known and rows[path].nunique() > 1)
     if not axes:
         raise DataError(
-            f"{folder}: sweep '{found.sweep.name}' varies neither {' nor '.join(SIZES)}; allowed: "
+            f"{folder}: sweep '{result.sweep.name}' varies neither {' nor '.join(SIZES)}; allowed: "
             "a sweep of one of them, e.g. tsb-size-x-cell-bits"
         )
     feasible = rows[rows["feasible"].astype(bool)]
     if feasible.empty:
-        raise DataError(f"{folder}: no point of sweep '{found.sweep.name}' can be built")
-    networks = _networks(found.sweep, feasible)
+        raise DataError(f"{folder}: no point of sweep '{result.sweep.name}' can be built")
+    networks = _networks(result.sweep, feasible)
     if len(networks) > 1:
         raise DataError(
-            f"{folder}: sweep '{found.sweep.name}' is of {len(networks)} networks "
+            f"{folder}: sweep '{result.sweep.name}' is of {len(networks)} networks "
             f"({', '.join(networks)}); allowed: a sweep of one, for curves that can be compared"
         )
     keys = [*axes, *(path for path in ("design",) if path in known)]
     chosen = feasible.sort_values(_BEST, kind="stable").drop_duplicates(keys)["point"]
-    best = found.rows(sorted(chosen))
+    best = result.rows(sorted(chosen))
     if "design" not in best:
-        best = best.assign(design=found.sweep.design)
-    known_sigmas = sigmas(found.store)
+        best = best.assign(design=result.sweep.design)
+    known_sigmas = sigmas(result.store)
     points = tuple(
-        _point(found, axes, row, known_sigmas) for row in best.astype(object).to_dict("records")
+        _point(result, axes, row, known_sigmas) for row in best.astype(object).to_dict("records")
     )
     left = len(feasible) - len(best)
     curves = SizeCurves(
-        name=found.sweep.name,
+        name=result.sweep.name,
         folder=str(folder),
         networks=networks,
-        devices=_devices(found.sweep, feasible),
+        devices=_devices(result.sweep, feasible),
         axes=axes,
         points=points,
         note="",
-        sweep=found.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        sweep=result.sweep.model_dump(mode="json", by_alias=True, exclude_defaults=True),
     )
-    note = _about(found.sweep, len(rows) - len(feasible), left, curves.at_sigma)
+    note = _about(result.sweep, len(rows) - len(feasible), left, curves.at_sigma)
     return replace(curves, note=note)
 
 
@@ -92,14 +92,14 @@ def _networks(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
 def _devices(sweep: Sweep, rows: pd.DataFrame) -> tuple[str, ...]:
     """Name the devices of a sweep's points: those of its axes, or the one that it has."""
     axes = {name: name if name in rows else f"chip.{name}" for name in _DEVICE}
-    own = {name: path for name, path in axes.items() if path in rows}
-    kinds = rows[list(own.values())].drop_duplicates().to_dict("records") if own else [{}]
+    paths = {name: path for name, path in axes.items() if path in rows}
+    kinds = rows[list(paths.values())].drop_duplicates().to_dict("records") if paths else [{}]
     set_by = [text.partition("=")[2] for text in sweep.settings if text.startswith("chip.device=")]
     base = {"chip": sweep.chip, "device": set_by[-1] if set_by else sweep.device}
     # Not resolved: the settings of a point may be what makes its chip and device fit each other.
     return tuple(
         dict.fromkeys(
-            _device(base | {name: kind[path] for name, path in own.items()}) for kind in kinds
+            _device(base | {name: kind[path] for name, path in paths.items()}) for kind in kinds
         )
     )
 
@@ -113,7 +113,7 @@ def _device(names: dict[str, Any]) -> str:
 
 
 def _point(
-    found: SweepResult,
+    result: SweepResult,
     axes: tuple[str, ...],
     row: Mapping[Hashable, Any],
     known_sigmas: Mapping[str, float],
@@ -135,7 +135,7 @@ def _point(
             for metric in shown_in(Place.CURVES)
             if (value := _number(row.get(metric.column))) is not None
         },
-        command=found.map_command(number),
+        command=result.map_command(number),
         sigma=None if accuracy is None else known_sigmas.get(str(row.get(KEY))),
     )
 

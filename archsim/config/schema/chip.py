@@ -72,8 +72,8 @@ class Hierarchy(Model):
         "ISCAS 2019), so that inputs are reused along the row of PEs"
     )
     duplication: Literal["none", "fill", "balance"] = Field(
-        description="copies of small layers: none; fill the tile that is there anyway; or fill "
-        "and add tiles to even out the pipeline"
+        description="weight duplication of small layers: none; fill the tile that is there anyway; "
+        "or fill and add tiles to even out the pipeline"
     )
     speed_up_degree: Count = Field(description="most copies per axis that `balance` may ask for")
     copies: Count = Field(default=1, description="multiplies the tiles of every backbone layer")
@@ -279,7 +279,7 @@ class OffChip(Model):
     )
 
 
-class Correction(Model):
+class ChannelCorrection(Model):
     """Numbers of each output channel that a chip keeps in digital registers."""
 
     kind: Literal["none", "bias", "scale-and-bias"] = Field(
@@ -329,5 +329,5 @@ class Chip(Model):
     activity: Activity
     programming: Programming
     off_chip: OffChip = OffChip()
-    correction: Correction = Correction()
+    correction: ChannelCorrection = ChannelCorrection()
     digital: DigitalUnit = DigitalUnit()

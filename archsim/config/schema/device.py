@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from archsim.config.schema.base import Model
 from archsim.config.sourced import Quantity, quantity
+from archsim.errors import Code, Problem, RejectedValueError
 
 
 def relative_to_range(r_on: Any, r_off: Any) -> Any:
@@ -58,8 +59,15 @@ class WriteVerify(Model):
     @classmethod
     def _reachable(cls, tolerance: Quantity) -> Quantity:
         if tolerance.si <= 0:
-            raise ValueError(
-                f"{tolerance.si:g}: no cell is ever exactly at its level; allowed: above 0"
+            no_cell = "no cell is ever exactly at its level"
+            raise RejectedValueError(
+                Problem.of(
+                    Code.OUT_OF_RANGE,
+                    value=tolerance.si,
+                    problem=no_cell,
+                    allowed="above 0",
+                    form="g",
+                )
             )
         return tolerance
 
@@ -67,9 +75,14 @@ class WriteVerify(Model):
     @classmethod
     def _countable(cls, limit: Quantity) -> Quantity:
         if not limit.si.is_integer() or limit.si > MAX_PULSES:
-            raise ValueError(
-                f"{limit.si:g}; allowed: a whole number from 1 to {MAX_PULSES}, every pulse being "
-                "worked out"
+            raise RejectedValueError(
+                Problem.of(
+                    Code.OUT_OF_RANGE,
+                    value=limit.si,
+                    allowed=f"a whole number from 1 to {MAX_PULSES}",
+                    form="g",
+                    more=", every pulse being computed",
+                )
             )
         return limit
 
@@ -138,5 +151,5 @@ class DeviceFile(Model):
     @property
     def verify_noise_of_range(self) -> float:
         """Spread of one verify read, relative to ``g_on - g_off``."""
-        own = self.verify_noise_sigma
-        return self.of_range(self.read_noise_sigma if own is None else own)
+        sigma = self.verify_noise_sigma
+        return self.of_range(self.read_noise_sigma if sigma is None else sigma)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from archsim.config.schema.base import Count, Model
+from archsim.errors import Code, Problem, RejectedValueError
 
 
 def _insertion(rule: str) -> str:
@@ -16,10 +17,9 @@ def _insertion(rule: str) -> str:
         return rule
     if head == "pattern" and colon and all(name.strip() for name in names.split(",")):
         return rule
-    raise ValueError(
-        "unknown; allowed: default, convolution, residual_block, or pattern:NAMES, e.g. "
-        "pattern:blocks.*.mlp.fc2"
-    )
+    allowed = "default, convolution, residual_block, or pattern:NAMES"
+    said = f"unknown; allowed: {allowed}, e.g. pattern:blocks.*.mlp.fc2"
+    raise RejectedValueError(Problem(said, Code.UNKNOWN_NAME, allowed=allowed))
 
 
 #: Where shared blocks go.

@@ -134,11 +134,11 @@ def plan_cases(
 
 def _cheap_first(works: list[Work], data_root: str | None) -> list[Work]:
     """Order cases by the time that each takes alone, then say what it takes after those before."""
-    alone = [(Effort().add(*_missing(own, data_root)), own) for own in works]
+    alone = [(Effort().add(*_missing(work, data_root)), work) for work in works]
     together = Effort()
     return [
-        replace(own, seconds=together.add(*_missing(own, data_root)))
-        for _, own in sorted(alone, key=lambda pair: pair[0])
+        replace(work, seconds=together.add(*_missing(work, data_root)))
+        for _, work in sorted(alone, key=lambda pair: pair[0])
     ]
 
 
@@ -184,19 +184,19 @@ def evaluate_cases(
     rows = _read(store)
     left = done = 0
     for work in works:
-        found, case = work.known, work.case
-        if found is None and clock.may_begin():
+        known, case = work.known, work.case
+        if known is None and clock.may_begin():
             run = open_run(_made(work.folder), work.study)
             run_study(run, data_root=data_root, jobs=jobs, news=steps)
-            found = _known(work.study, work.folder, data_root)
+            known = _known(work.study, work.folder, data_root)
             clock.trained(work)
-        if found is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
+        if known is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
             about = {"case": json.dumps(asdict(case)), "run": str(work.folder)}
-            rows[case.key] = {**about, **(found or {})}
+            rows[case.key] = {**about, **(known or {})}
         _write(store, rows)
         left += rows[case.key].get(COLUMNS[0]) is None
-        done += found is not None
-        if news is not None and found is not None:
+        done += known is not None
+        if news is not None and known is not None:
             news(Evaluated(done, len(works), case, clock.seconds, clock.left_s))
     return left
 
@@ -279,12 +279,14 @@ def _read(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def _write(store: Store, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    found = list(rows.values())
+    entries = list(rows.values())
     table = pa.table(
         {
             KEY: pa.array(list(rows), pa.string()),
-            **{name: pa.array([row[name] for row in found], pa.string()) for name in _TEXTS},
-            **{name: pa.array([row.get(name) for row in found], pa.float64()) for name in COLUMNS},
+            **{name: pa.array([row[name] for row in entries], pa.string()) for name in _TEXTS},
+            **{
+                name: pa.array([row.get(name) for row in entries], pa.float64()) for name in COLUMNS
+            },
         }
     )
     sink = pa.BufferOutputStream()

@@ -72,9 +72,9 @@ def _method_of(method: Method, case: Case) -> Method:
         )
         name += f", {channels} x {channels} x {depth}"
     # A method of another study may have the name and not the content: results lie by name.
-    own = method.model_copy(update={**changes, "name": ""})
-    name += f", {identity_hash(own.model_dump(mode='json'))[:8]}"
-    return own.model_copy(update={"name": name})
+    nameless = method.model_copy(update={**changes, "name": ""})
+    name += f", {identity_hash(nameless.model_dump(mode='json'))[:8]}"
+    return nameless.model_copy(update={"name": name})
 
 
 def cache_folder() -> Path:
@@ -93,7 +93,9 @@ def run_folder(study: Study, cache: Path) -> Path:
 
     shared = [backbone_settings(study, unit) for unit in backbone_units(study)]
     method = [method_settings(study, unit) for unit in method_units(study)]
-    chip = [{key: value for key, value in own.items() if key != "method"} for own in method]
+    chip = [
+        {key: value for key, value in settings.items() if key != "method"} for settings in method
+    ]
     return cache / identity_hash({"archsim": __version__, "backbones": shared, "chips": chip})
 
 

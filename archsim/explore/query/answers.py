@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.space.constraint import (
     Constraint,
     kind_of,
@@ -51,7 +51,13 @@ def cheapest(frame: pandas.DataFrame, *, minimise: str, where: Sequence[str] = (
     column = find_column(minimise, frame.columns).column
     if not is_result(column) or more_is_better(column):
         why = "a result of which more is better" if is_result(column) else "no result"
-        raise ConfigError(f"'{minimise}' is {why}; allowed: a cost, e.g. edp, area, latency")
+        raise ConfigError(
+            f"'{minimise}' is {why}; allowed: a cost, e.g. edp, area, latency",
+            code=Code.CONFLICT if is_result(column) else Code.WRONG_TYPE,
+            field="minimise",
+            value=minimise,
+            allowed="a cost",
+        )
     values = numbers_of(frame, column)
     feasible = feasible_rows(frame)
     missing = np.isnan(values)
@@ -112,7 +118,10 @@ def difference(before: pandas.Series, after: pandas.Series) -> Difference:
         only = sorted(set(names) ^ {str(name) for name in after.index})
         raise ConfigError(
             f"difference: two designs of different columns ({', '.join(only) or 'in other order'});"
-            " allowed: two rows of one table"
+            " allowed: two rows of one table",
+            code=Code.SHAPE_MISMATCH,
+            field="difference",
+            value=only,
         )
     changes = [Change(name, _plain(before[name]), _plain(after[name]), None) for name in names]
     return Difference(
@@ -176,10 +185,10 @@ def main_effects(
     values = values[rows]
     is_log = _wants_log(result) and bool((values > 0).all())
     levels = {name: levels_of(frame[name].iloc[rows]) for name in _parameters(frame, parameters)}
-    levels = {name: own for name, own in levels.items() if _varies(own)}
+    levels = {name: of_parameter for name, of_parameter in levels.items() if _varies(of_parameter)}
     effects = [
-        _effect(name, found, np.log(values) if is_log else values, is_log)
-        for name, found in levels.items()
+        _effect(name, of_parameter, np.log(values) if is_log else values, is_log)
+        for name, of_parameter in levels.items()
     ]
     is_balanced = _is_balanced(list(levels.values()))
     explained = sum(effect.eta_squared for effect in effects)
@@ -212,8 +221,8 @@ def _parameters(frame: pandas.DataFrame, wanted: Sequence[str] | None) -> list[s
 
 
 def _effect(name: str, levels: Levels, values: NDArray[np.float64], is_log: bool) -> Effect:
-    own = levels.codes >= 0
-    codes, values = levels.codes[own], values[own]
+    has_level = levels.codes >= 0
+    codes, values = levels.codes[has_level], values[has_level]
     counts = np.bincount(codes, minlength=len(levels.names))
     # About the mean, so that sums of squares lose no digits.
     middle = values.mean()

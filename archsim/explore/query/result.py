@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from archsim.analysis import pareto
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import KEY, encoding_notes, with_accuracy
 from archsim.explore.query.answers import cheapest, difference, main_effects
@@ -122,11 +122,11 @@ class SweepResult:
             check_constraints(self.space, conditions, self.columns)
         names = None
         if columns is not None:
-            names = self._needed([*columns, *(own.name for own in conditions)])
-        found = self._read(names)
+            names = self._needed([*columns, *(condition.name for condition in conditions)])
+        rows = self._read(names)
         for condition in conditions:
-            found = found[satisfied(found, condition)]
-        return found.reset_index(drop=True)
+            rows = rows[satisfied(rows, condition)]
+        return rows.reset_index(drop=True)
 
     def _needed(self, names: Iterable[str]) -> list[str]:
         """Return the columns that names mean, those of every row with them, in their order."""
@@ -172,7 +172,7 @@ class SweepResult:
         text = ",".join(self.sweep.objectives) if objectives is None else objectives
         wanted = pareto.parse_objectives(text, self.columns)
         if columns is not None:
-            columns = [*columns, *(own.column for own in wanted)]
+            columns = [*columns, *(objective.column for objective in wanted)]
         rows = self.frame(self.sweep.constraints if where is None else where, columns)
         return rows, pareto.pareto_front(rows, wanted)
 
@@ -188,12 +188,12 @@ class SweepResult:
         """
         conditions = self.sweep.constraints if where is None else where
         named = [parse_constraint(text).name for text in conditions]
-        found = cheapest(
+        answer = cheapest(
             self.frame(columns=[minimise, *named]), minimise=minimise, where=conditions
         )
-        if found.design is None:
-            return found
-        return replace(found, design=self._point(int(found.design[POINT])))
+        if answer.design is None:
+            return answer
+        return replace(answer, design=self._point(int(answer.design[POINT])))
 
     def difference(self, before: int, after: int) -> Difference:
         """Return what changed between two points.
@@ -208,15 +208,18 @@ class SweepResult:
         return difference(self._point(before), self._point(after))
 
     def _point(self, number: int) -> pd.Series[Any]:
-        found = self.rows([number])
-        if found.empty:
+        rows = self.rows([number])
+        if rows.empty:
             count = self.store.counts()["rows"]
             missing = f"; {self.unfinished}" if self.unfinished else ""
             raise DataError(
                 f"point {number}: not among the {count} rows (column {POINT}): left out by a "
-                f"condition, forbidden, or not done{missing}"
+                f"condition, forbidden, or not done{missing}",
+                code=Code.UNKNOWN_NAME,
+                field="point",
+                value=number,
             )
-        row: pd.Series[Any] = found.iloc[0]
+        row: pd.Series[Any] = rows.iloc[0]
         return row
 
     def main_effects(self, column: str = "edp", where: Sequence[str] = ()) -> MainEffects:
@@ -270,7 +273,13 @@ def map_command(space: Space, point: int, settings: Settings | None = None) -> s
 
     if settings is None:
         if not 0 <= point < space.grid.size:
-            raise ConfigError(f"point {point}; allowed: 0 to {space.grid.size - 1}")
+            raise ConfigError(
+                f"point {point}; allowed: 0 to {space.grid.size - 1}",
+                code=Code.OUT_OF_RANGE,
+                field="point",
+                value=point,
+                allowed=f"0 to {space.grid.size - 1}",
+            )
         settings = space.settings(point)
     sweep = space.sweep
     words = ["archsim", "map", str(settings.get("network", sweep.network))]

@@ -1,4 +1,4 @@
-"""Who works out the parts of a sweep: this process, several, or a Dask cluster.
+"""Who computes the parts of a sweep: this process, several, or a Dask cluster.
 
 All of them run the same function on the same description of the sweep, so that their rows are the
 same, bit for bit. Only this process writes to the folder where the work is done elsewhere.
@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.util.workers import worker_pool
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 def in_this_process(task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
-    """Work out parts one after the other.
+    """Compute parts one after the other.
 
     Args:
         task: what to do.
@@ -39,7 +39,7 @@ def in_this_process(task: Task, sweep: str, parts: Iterable[int]) -> Iterator[An
 
 
 def in_processes(task: Task, sweep: str, parts: Iterable[int], jobs: int) -> Iterator[Any]:
-    """Work out parts in several processes of one thread each, in whatever order they end.
+    """Compute parts in several processes of one thread each, in whatever order they end.
 
     Args:
         task: what to do; importable in a fresh process.
@@ -84,7 +84,9 @@ def connect(address: str) -> Client:
         from distributed import Client
     except ImportError as error:
         raise ConfigError(
-            "--scheduler needs dask.distributed; install it with: pip install 'archsim[cluster]'"
+            "--scheduler needs dask.distributed; install it with: pip install 'archsim[cluster]'",
+            code=Code.MISSING_PACKAGE,
+            field="--scheduler",
         ) from error
     _check_address(address)
     try:
@@ -93,7 +95,10 @@ def connect(address: str) -> Client:
         raise ConfigError(
             f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
             f"({error}); allowed: an address such as tcp://10.0.0.1:8786, as dask scheduler "
-            "prints it"
+            "prints it",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
+            value=address,
         ) from error
 
 
@@ -112,7 +117,12 @@ def _check_address(address: str) -> None:
         get_backend(protocol)
         host, port = get_address_host_port(address)
     except (ValueError, OSError, ImportError) as error:
-        raise ConfigError(f"--scheduler {address}: {error}; {form}") from error
+        raise ConfigError(
+            f"--scheduler {address}: {error}; {form}",
+            code=Code.WRONG_FORM,
+            field="--scheduler",
+            value=address,
+        ) from error
     if protocol not in ("tcp", "tls"):
         return
     try:
@@ -120,12 +130,15 @@ def _check_address(address: str) -> None:
     except OSError as error:
         raise ConfigError(
             f"--scheduler {address}: no scheduler answered within {CONNECT_TIMEOUT_S:g} s "
-            f"({error}); {form}"
+            f"({error}); {form}",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
+            value=address,
         ) from error
 
 
 def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
-    """Work out parts on the workers of a cluster; those of a lost worker are done by others.
+    """Compute parts on the workers of a cluster; those of a lost worker are done by others.
 
     Args:
         client: see :func:`connect`.
@@ -145,7 +158,9 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     except TimeoutError as error:
         raise ConfigError(
             f"the scheduler has no workers after {CONNECT_TIMEOUT_S:g} s; start some with: dask "
-            "worker ADDRESS"
+            "worker ADDRESS",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
         ) from error
     left = iter(parts)
     running: dict[Any, int] = {}
@@ -165,19 +180,24 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     queue = as_completed(submit(room()), loop=client.loop)
     try:
         for future in queue:
-            found = future.result()
+            result = future.result()
             del running[future]
             for following in submit(max(1, room())):
                 queue.add(following)
-            yield found
+            yield result
     except KilledWorker as error:
         raise DataError(
             f"a part was lost with several workers in turn: {error}; what was done before is "
-            "kept, --resume goes on"
+            "kept, --resume goes on",
+            code=Code.WORKER_LOST,
+            allowed="--resume",
         ) from error
     except (CancelledError, OSError) as error:
         raise DataError(
-            f"the scheduler is gone: {error}; what was done before is kept, --resume goes on"
+            f"the scheduler is gone: {error}; what was done before is kept, --resume goes on",
+            code=Code.UNREACHABLE,
+            field="--scheduler",
+            allowed="--resume",
         ) from error
     finally:
         client.cancel(list(running))

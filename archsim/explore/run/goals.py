@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from archsim.analysis.pareto import parse_objectives, points_of
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.run.rows import POINT, schema_of
 from archsim.explore.space.constraint import Constraint, excess, parse_constraint
 from archsim.explore.space.points import Space
@@ -65,15 +65,17 @@ class Goals:
         sweep = space.sweep
         names = [name for name in schema_of(space).names if name != POINT]
         constraints = tuple(parse_constraint(text) for text in sweep.constraints)
-        _refuse_accuracy(sweep, [*sweep.objectives, *(own.name for own in constraints)])
-        for own in constraints:
-            find_column(own.name, names)
+        _refuse_accuracy(
+            sweep, [*sweep.objectives, *(constraint.name for constraint in constraints)]
+        )
+        for constraint in constraints:
+            find_column(constraint.name, names)
         return cls(parse_objectives(",".join(sweep.objectives), names), constraints)
 
     @property
     def maximise(self) -> list[bool]:
         """Of each objective."""
-        return [own.maximise for own in self.objectives]
+        return [objective.maximise for objective in self.objectives]
 
     def judge(self, frame: pd.DataFrame) -> list[Verdict]:
         """Return the verdict of every row.
@@ -85,10 +87,12 @@ class Goals:
             ConfigError: a constraint whose unit or value does not fit its column.
         """
         values = points_of(frame, self.objectives)
-        worst = np.asarray([-np.inf if own.maximise else np.inf for own in self.objectives])
+        worst = np.asarray(
+            [-np.inf if objective.maximise else np.inf for objective in self.objectives]
+        )
         values = np.where(np.isnan(values), worst, values)
         missed = [1.0 - frame[FEASIBLE].to_numpy(dtype=float)]
-        missed += [excess(frame, own) for own in self.constraints]
+        missed += [excess(frame, constraint) for constraint in self.constraints]
         pairs = zip(values.tolist(), np.stack(missed, axis=1).tolist(), strict=True)
         return [Verdict(tuple(one), tuple(other)) for one, other in pairs]
 
@@ -131,5 +135,9 @@ def _refuse_accuracy(sweep: Sweep, texts: Sequence[str]) -> None:
             raise ConfigError(
                 f"sweep.strategy.kind = {sweep.strategy.kind} with '{text}': accuracies are "
                 "evaluated after the search, for the points that it found; allowed: results of "
-                "the hardware"
+                "the hardware",
+                code=Code.CONFLICT,
+                field="sweep.strategy.kind",
+                value=sweep.strategy.kind,
+                allowed="results of the hardware",
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 #: File of the lock; the system frees it when the process that holds it ends, however it ends.
 LOCK = ".lock"
@@ -29,11 +29,15 @@ def locked(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / LOCK)
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise DataError(
-            f"{folder}: another run writes to it now; wait for its end, or choose another --out"
+        raise DataError.of(
+            Code.IN_THE_WAY,
+            folder,
+            problem="another run writes to it now; wait for its end, or choose another --out",
         ) from error
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise DataError.of(
+            Code.CANNOT_WRITE, folder, problem=f"cannot be made: {error.strerror or error}"
+        ) from error
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.run.store import Store
 from archsim.explore.space.points import Space
 from archsim.explore.space.writes import Settings
@@ -40,17 +40,17 @@ class Refined:
     after: dict[str, float]
 
 
-def write_refined(store: Store, found: Sequence[Refined]) -> None:
+def write_refined(store: Store, refined: Sequence[Refined]) -> None:
     """Write what became of all starts.
 
     Args:
         store: of the sweep.
-        found: in the order of their numbers.
+        refined: in the order of their numbers.
 
     Raises:
         DataError: the disk is full.
     """
-    content = json.dumps([asdict(own) for own in found], indent=1) + "\n"
+    content = json.dumps([asdict(entry) for entry in refined], indent=1) + "\n"
     store.write_file(store.folder / _FILE, content.encode())
 
 
@@ -65,11 +65,15 @@ def read_refined(store: Store) -> list[Refined]:
     """
     path = store.folder / _FILE
     if not path.is_file():
-        raise DataError(f"{store.folder}: no refined points (strategy gradient, when it is done)")
+        raise DataError.of(
+            Code.EMPTY,
+            store.folder,
+            problem="no refined points (strategy gradient, when it is done)",
+        )
     try:
         return [Refined(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: damaged: {error}") from error
+        raise DataError.of(Code.DAMAGED_FILE, path, problem=f"damaged: {error}") from error
 
 
 def refinements(store: Store) -> pd.DataFrame:
@@ -83,7 +87,7 @@ def refinements(store: Store) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.json_normalize([asdict(own) for own in read_refined(store)])
+    return pd.json_normalize([asdict(entry) for entry in read_refined(store)])
 
 
 def settings_of(space: Space, store: Store, point: int) -> Settings:
@@ -98,12 +102,18 @@ def settings_of(space: Space, store: Store, point: int) -> Settings:
         ConfigError: there is no such point.
         DataError: nothing was refined.
     """
-    found = read_refined(store)
-    for own in found:
-        if own.point == point:
-            settings = space.settings(own.start)
+    refined = read_refined(store)
+    for entry in refined:
+        if entry.point == point:
+            settings = space.settings(entry.start)
             for axis in space.grid.axes:
-                if axis.path in own.settings:
-                    settings |= dict.fromkeys(axis.members, own.settings[axis.path])
+                if axis.path in entry.settings:
+                    settings |= dict.fromkeys(axis.members, entry.settings[axis.path])
             return settings
-    raise ConfigError(f"point {point}; allowed: -1 to {-len(found)}, or a point of the grid")
+    raise ConfigError(
+        f"point {point}; allowed: -1 to {-len(refined)}, or a point of the grid",
+        code=Code.OUT_OF_RANGE,
+        field="point",
+        value=point,
+        allowed=f"-1 to {-len(refined)}",
+    )

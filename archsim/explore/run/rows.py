@@ -128,15 +128,15 @@ def point_rows(space: Space, points: Iterable[int], keys: Keys | None = None) ->
     Raises:
         ArchsimError: a setting that is not allowed at all.
     """
-    found = [box_rows(space, piece, keys) for piece in _pieces(space, points)]
+    evaluated = [box_rows(space, piece, keys) for piece in _pieces(space, points)]
     forbidden: dict[str, int] = {}
-    for rows in found:
+    for rows in evaluated:
         for name, count in rows.forbidden.items():
             forbidden[name] = forbidden.get(name, 0) + count
     none = schema_of(space, with_accuracy=keys is not None).empty_table()
-    table = pa.concat_tables([none, *(rows.table for rows in found)]).unify_dictionaries()
+    table = pa.concat_tables([none, *(rows.table for rows in evaluated)]).unify_dictionaries()
     table = table.combine_chunks().sort_by(POINT)
-    return Rows(table, sum(rows.combinations for rows in found), forbidden)
+    return Rows(table, sum(rows.combinations for rows in evaluated), forbidden)
 
 
 def allowed_points(space: Space, points: Sequence[int]) -> np.ndarray:
@@ -159,8 +159,8 @@ def _pieces(space: Space, points: Iterable[int]) -> Iterator[Flat]:
     digits = space.grid.digits_of(np.unique(np.fromiter(points, dtype=np.int64)))
     outer = [place for place, axis in enumerate(space.grid.axes) if axis.is_outer]
     groups: dict[tuple[int, ...], list[int]] = {}
-    for column, own in enumerate(digits[outer].T.tolist()):
-        groups.setdefault(tuple(own), []).append(column)
+    for column, outer_digits in enumerate(digits[outer].T.tolist()):
+        groups.setdefault(tuple(outer_digits), []).append(column)
     for columns in groups.values():
         for start in range(0, len(columns), FLAT_POINTS):
             yield Flat(digits[:, columns[start : start + FLAT_POINTS]])
@@ -171,7 +171,7 @@ def _settings(
 ) -> dict[str, pa.Array]:
     names = space.columns
     active = space.grid.active(tables)
-    found = {POINT: pa.array(space.grid.points(box).reshape(-1)[rows])}
+    columns = {POINT: pa.array(space.grid.points(box).reshape(-1)[rows])}
     for place, axis in enumerate(space.grid.axes):
         gone = None
         if axis.path in active:
@@ -183,8 +183,8 @@ def _settings(
         else:
             column = pa.array(axis.values, kind).take(pa.array(index, mask=gone))
         for path in axis.members:
-            found[names[path]] = column
-    return found
+            columns[names[path]] = column
+    return columns
 
 
 def _dictionary(index: np.ndarray, values: tuple[Scalar, ...], gone: np.ndarray | None) -> pa.Array:
@@ -214,11 +214,11 @@ def _results(
         return whole
 
     feasible = flat(cost.feasible)
-    found = {FEASIBLE: pa.array(feasible), REASON: _reasons(cost.constraints, flat)}
+    columns = {FEASIBLE: pa.array(feasible), REASON: _reasons(cost.constraints, flat)}
     for metric in shown_in(Place.SWEEP):
         values = flat(metric.in_column(cost, plan).double())
-        found[metric.column] = pa.array(values, mask=~feasible)
-    return found
+        columns[metric.column] = pa.array(values, mask=~feasible)
+    return columns
 
 
 def _reasons(constraints: tuple[Constraint, ...], flat: Callable[[Tensor], np.ndarray]) -> pa.Array:

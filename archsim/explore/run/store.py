@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.explore.run.lock import LOCK
+from archsim.explore.run.part_file import part_bytes, part_meta, read_part, read_points
 from archsim.explore.space.identity import differences_of, identity_hash
 from archsim.util.atomic_write import is_temporary, write_whole
 
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 #: Version of the layout of the folder and of the meaning of its columns.
 STORE_VERSION = 1
 _ABOUT = "sweep.json"
-_POINT = "point"
 _PARTS = "parts"
 _NAME = re.compile(r"^part-(\d{7,})\.parquet$")
-#: Key of the provenance in a part's metadata.
-_META = b"archsim"
-_META_KEYS = {"hash", "part", "combinations", "forbidden"}
 
 
 @dataclass(frozen=True)
@@ -87,16 +83,15 @@ class Store:
             done = store.done()
             if done and not resume:
                 of = "" if parts is None else f" of {parts}"
-                raise DataError(
-                    f"{store.folder}: holds {len(done)}{of} parts of this sweep; --resume goes on "
-                    "with what is missing, another --out begins anew"
-                )
+                said = f"holds {len(done)}{of} parts of this sweep; --resume goes on with what is "
+                said += "missing, another --out begins anew"
+                raise _refusal(Code.IN_THE_WAY, store.folder, said)
         try:
             check_place(store.folder)
             (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
             store._remove_temporary()
         except OSError as error:
-            raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+            raise _not_made(folder, error) from error
         content = {
             "store": STORE_VERSION,
             "hash": store.hash,
@@ -120,7 +115,8 @@ class Store:
         place = Path(folder)
         path = place / _ABOUT
         if not _is_file(path):
-            raise DataError(f"{place}: not the folder of a sweep (no {_ABOUT})")
+            said = f"not the folder of a sweep (no {_ABOUT})"
+            raise _refusal(Code.MISSING_FILE, place, said)
         content = _read_json(path)
         _check_version(place, content)
         return cls(place, content["identity"], content.get("parts"))
@@ -193,7 +189,7 @@ class Store:
         rows = combinations = 0
         forbidden: dict[str, int] = {}
         for number in sorted(self.done()):
-            meta, count = self._meta(number)
+            meta, count = part_meta(self.path(number))
             rows += count
             combinations += meta["combinations"]
             for name, hits in meta["forbidden"].items():
@@ -216,8 +212,8 @@ class Store:
         """Whether a part is what was written: what is read from it gives the same file again."""
         path = self.path(number)
         try:
-            meta, _ = self._meta(number)
-            rows = _read(path)
+            meta, _ = part_meta(path)
+            rows = read_part(path)
             content = path.read_bytes()
             writer = pq.read_metadata(path).created_by
         except (DataError, OSError, pa.ArrowException):
@@ -229,17 +225,6 @@ class Store:
         # Another version of Arrow may write the same rows in other bytes.
         return again == content or pq.read_metadata(pa.BufferReader(again)).created_by != writer
 
-    def _meta(self, number: int) -> tuple[dict[str, Any], int]:
-        path = self.path(number)
-        try:
-            found = pq.read_metadata(path)
-            meta: dict[str, Any] = json.loads((found.metadata or {})[_META])
-            if not set(meta) >= _META_KEYS:
-                raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
-        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-            raise DataError(f"{path}: not a whole part of a sweep: {error}") from error
-        return meta, found.num_rows
-
     def columns(self) -> list[str]:
         """Return the names of the columns.
 
@@ -248,11 +233,12 @@ class Store:
         """
         first = min(self.done(), default=None)
         if first is None:
-            raise DataError(f"{self.folder}: no part is done yet")
+            raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
         try:
             return list(pq.read_schema(self.path(first)).names)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self.path(first)}: cannot be read: {error}") from error
+            said = f"cannot be read: {error}"
+            raise _refusal(Code.DAMAGED_FILE, self.path(first), said) from error
 
     def table(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return all rows that are there, in order of the points' numbers.
@@ -264,16 +250,17 @@ class Store:
             DataError: no part is there, a part is damaged, or a column is not there.
         """
         wanted = None if columns is None else list(columns)
-        return self._joined(lambda path: _read(path, wanted))
+        return self._joined(lambda path: read_part(path, wanted))
 
     def _joined(self, read: Callable[[Path], pa.Table]) -> pa.Table:
         numbers = sorted(self.done())
         if not numbers:
-            raise DataError(f"{self.folder}: no part is done yet")
+            raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
         try:
             pieces = [read(self.path(number)) for number in numbers]
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise DataError(f"{self.folder}: a part cannot be read: {error}") from error
+            said = f"a part cannot be read: {error}"
+            raise _refusal(Code.DAMAGED_FILE, self.folder, said) from error
         return pa.concat_tables(pieces).replace_schema_metadata(None)
 
     def frame(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -298,8 +285,8 @@ class Store:
             DataError: no part is there, or a part is damaged.
         """
         chosen = pa.array(sorted({operator.index(point) for point in points}), pa.int64())
-        found = self._joined(lambda path: _read_points(path, chosen))
-        frame: pd.DataFrame = found.unify_dictionaries().to_pandas()
+        table = self._joined(lambda path: read_points(path, chosen))
+        frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
         return frame
 
     def _remove_temporary(self) -> None:
@@ -318,12 +305,15 @@ class Store:
             f"{self.folder}: holds another sweep; it differs in "
             + "; ".join(differ[:5])
             + (f" and {len(differ) - 5} more" if len(differ) > 5 else "")
-            + ". Choose another --out"
+            + ". Choose another --out",
+            code=Code.WRONG_FILE,
+            field=self.folder,
+            value=differ,
         )
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder that can be no sweep's, before anything is worked out.
+    """Refuse a folder that can be no sweep's, before anything is computed.
 
     Args:
         folder: of a sweep, there or to be made.
@@ -333,11 +323,21 @@ def check_place(folder: Path) -> None:
     """
     try:
         if folder.exists() and not folder.is_dir():
-            raise DataError(f"{folder}: cannot be made: there is a file of this name")
+            said = "cannot be made: there is a file of this name"
+            raise _refusal(Code.IN_THE_WAY, folder, said)
         if folder.is_dir() and not (folder / _ABOUT).is_file() and not _is_new(folder):
-            raise DataError(f"{folder}: is not empty, and not the folder of a sweep")
+            said = "is not empty, and not the folder of a sweep"
+            raise _refusal(Code.IN_THE_WAY, folder, said)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise _not_made(folder, error) from error
+
+
+def _refusal(code: Code, place: Path, said: str) -> DataError:
+    return DataError.of(code, place, problem=said)
+
+
+def _not_made(folder: Path | str, error: OSError) -> DataError:
+    return _refusal(Code.CANNOT_WRITE, Path(folder), f"cannot be made: {error.strerror or error}")
 
 
 def _is_new(folder: Path) -> bool:
@@ -345,26 +345,6 @@ def _is_new(folder: Path) -> bool:
     parts = folder / _PARTS
     inside = [path for path in folder.iterdir() if not (is_temporary(path) or path.name == LOCK)]
     return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
-
-
-def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:
-    """Return the file of a part: the same bytes for the same rows, wherever they were worked out.
-
-    Args:
-        table: its rows.
-        sweep_hash: of the store.
-        number: of the part.
-        counts: combinations and those left out.
-    """
-    from archsim import __version__
-
-    meta = {"archsim": __version__, "hash": sweep_hash, "part": number, **counts}
-    texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
-    sink = pa.BufferOutputStream()
-    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
 
 
 def _is_file(path: Path) -> bool:
@@ -375,34 +355,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a part; a page that is not what was written is an error, not other numbers."""
-    rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
-    rows.validate(full=True)
-    return rows
-
-
-def _read_points(path: Path, points: pa.Array) -> pa.Table:
-    """Read some points of a part; their other columns only if they are in it."""
-    here = pc.is_in(_read(path, [_POINT]).column(_POINT), points)
-    if not pc.any(here).as_py():
-        return pq.read_schema(path).empty_table()
-    return _read(path).filter(here)
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or not isinstance(content["identity"], dict):
             raise ValueError("not what archsim wrote")
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: damaged: {error}") from error
+        raise _refusal(Code.DAMAGED_FILE, path, f"damaged: {error}") from error
     return content
 
 
 def _check_version(folder: Path, content: dict[str, Any]) -> None:
     version = content.get("store")
     if version != STORE_VERSION:
-        raise DataError(
-            f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
-        )
+        said = f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
+        raise DataError(said, code=Code.WRONG_FILE, field=folder, value=version)

@@ -1,15 +1,12 @@
-"""Run a sweep: what is missing in its folder is worked out, part by part."""
+"""A sweep with its points cut into parts: what it is going to do, its rows and its folder."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from archsim.config.sweep import PART_POINTS, Sweep
-from archsim.errors import ConfigError
-from archsim.explore.run import executors
+from archsim.config.sweep import Sweep
+from archsim.errors import Code, ConfigError
 from archsim.explore.run.goals import search_identity
+from archsim.explore.run.part_file import part_bytes
 from archsim.explore.run.rows import POINT, Rows, accuracy_keys, box_rows
-from archsim.explore.run.store import Store, part_bytes
-from archsim.explore.space.axes import Cut
+from archsim.explore.run.store import Store
+from archsim.explore.space.grid import Cut
 from archsim.explore.space.identity import identity_hash
 from archsim.explore.space.legal import check_sample, legal_points
 from archsim.explore.space.points import Space
@@ -117,22 +114,22 @@ class Job:
             yield self.cut.box(index)
 
     def rows(self, part: int) -> Rows:
-        """Work out a part.
+        """Compute a part.
 
         Args:
             part: its number.
         """
         keys = accuracy_keys(self.sweep)
-        found = [box_rows(self.space, box, keys) for box in self.boxes(part)]
+        evaluated = [box_rows(self.space, box, keys) for box in self.boxes(part)]
         forbidden: dict[str, int] = {}
-        for rows in found:
+        for rows in evaluated:
             for name, count in rows.forbidden.items():
                 forbidden[name] = forbidden.get(name, 0) + count
-        table = pa.concat_tables([rows.table for rows in found]).unify_dictionaries()
+        table = pa.concat_tables([rows.table for rows in evaluated]).unify_dictionaries()
         table = table.combine_chunks()
         if table.num_rows and not _ascending(table[POINT].to_numpy()):
             table = table.sort_by(POINT)
-        return Rows(table, sum(rows.combinations for rows in found), forbidden)
+        return Rows(table, sum(rows.combinations for rows in evaluated), forbidden)
 
     def identity(self) -> dict[str, Any]:
         """Return everything that the rows depend on, as JSON values."""
@@ -140,7 +137,7 @@ class Job:
 
         rows_of = ("network", "input_shape", "chip", "technology", "device", "tsb", "design")
         asked = self.sweep.model_dump(mode="json", by_alias=True)
-        found = {key: asked[key] for key in (*rows_of, "set", "axes", "where")}
+        settings = {key: asked[key] for key in (*rows_of, "set", "axes", "where")}
         accuracy = asked["accuracy"] if self.sweep.fidelity == "accuracy" else None
         if accuracy is not None:
             accuracy = {key: accuracy[key] for key in ("study", "method", "base")}
@@ -149,7 +146,7 @@ class Job:
         search = search_identity(self.sweep)
         return {
             "archsim": __version__,
-            "sweep": {**found, "accuracy": accuracy},
+            "sweep": {**settings, "accuracy": accuracy},
             **({"search": search} if search else {}),
             "configurations": self._configurations(),
             "part_points": self.sweep.part_points,
@@ -184,7 +181,10 @@ class Job:
             reasons = "; ".join(f"{name} ({count})" for name, count in forbidden.items())
             raise ConfigError(
                 f"sweep '{self.sweep.name}': none of the {self.space.grid.size} combinations is "
-                f"left; left out by sweep.where, or because {reasons or 'of it alone'}"
+                f"left; left out by sweep.where, or because {reasons or 'of it alone'}",
+                code=Code.EMPTY,
+                field="sweep.where",
+                value=self.space.grid.size,
             )
         if points is None:
             check_sample(self.space)
@@ -227,73 +227,17 @@ class Job:
 
 
 def _table_hashes(table: Any) -> list[str]:
-    found = []
+    hashes = []
     for entry in fields(table):
         value = getattr(table, entry.name)
         if isinstance(value, torch.Tensor):
             content = value.contiguous().numpy().tobytes()
-            found.append(hashlib.sha256(content).hexdigest()[:16])
-    return found
+            hashes.append(hashlib.sha256(content).hexdigest()[:16])
+    return hashes
 
 
 def _ascending(points: np.ndarray) -> bool:
     return bool((np.diff(points) > 0).all())
-
-
-def describe(sweep: Sweep, sweep_hash: str) -> str:
-    """Return a sweep as text that another process can read.
-
-    Args:
-        sweep: which.
-        sweep_hash: of its identity here: a worker with another version or other presets refuses.
-    """
-    said = sweep.model_dump(mode="json", by_alias=True)
-    return json.dumps({"hash": sweep_hash, "torch": torch.__version__, "sweep": said})
-
-
-@lru_cache(maxsize=2)
-def _job_of(description: str) -> Job:
-    content = json.loads(description)
-    if content["torch"] != torch.__version__:
-        raise ConfigError(
-            f"this worker has PyTorch {torch.__version__}, not {content['torch']}, which may round "
-            "in other ways; install the same"
-        )
-    job = Job(Sweep.model_validate(content["sweep"]))
-    own = identity_hash(job.identity())
-    if own != content["hash"]:
-        raise ConfigError(
-            f"this worker resolves the sweep to {own}, not {content['hash']}: it has another "
-            "version of archsim, other presets or another network; install the same"
-        )
-    return job
-
-
-@dataclass(frozen=True)
-class PartDone:
-    """A part as a worker gives it back: its file, and what it counts."""
-
-    number: int
-    content: bytes
-    combinations: int
-    rows: int
-
-
-def work_out(description: str, number: int) -> PartDone:
-    """Work out one part, in whatever process.
-
-    Args:
-        description: of :func:`describe`.
-        number: of the part.
-
-    Raises:
-        ConfigError: this process would not give the same rows.
-    """
-    job = _job_of(description)
-    rows = job.rows(number)
-    counts = {"combinations": rows.combinations, "forbidden": rows.forbidden}
-    content = part_bytes(rows.table, json.loads(description)["hash"], number, counts)
-    return PartDone(number, content, rows.combinations, rows.table.num_rows)
 
 
 def open_store(job: Job, folder: Path | str, *, resume: bool) -> Store:
@@ -327,76 +271,3 @@ def _provenance() -> dict[str, Any]:
         "torch": torch.__version__,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-
-
-def run_exhaustive(
-    job: Job,
-    store: Store,
-    *,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    news: News | None = None,
-) -> None:
-    """Work out all parts that are missing.
-
-    Args:
-        job: the sweep.
-        store: its folder.
-        jobs: processes of this machine.
-        scheduler: address of a Dask scheduler, in place of processes here.
-        news: told after every part.
-
-    Raises:
-        ArchsimError: bad settings, a full disk, a scheduler that is not there.
-    """
-    if jobs < 1:
-        raise ConfigError(f"--jobs {jobs}; allowed: 1 or more")
-    left = [number for number in store.missing() if number < job.parts]
-    if not left:
-        return
-    description = describe(job.sweep, store.hash)
-    begin, done, rows = time.perf_counter(), 0, 0
-    for finished, part in enumerate(_worked_out(description, left, jobs, scheduler), 1):
-        store.write_file(store.path(part.number), part.content)
-        done, rows = done + part.combinations, rows + part.rows
-        if news is not None:
-            news(
-                Progress(
-                    parts=job.parts - len(left) + finished,
-                    of=job.parts,
-                    combinations=done,
-                    rows=rows,
-                    seconds=time.perf_counter() - begin,
-                )
-            )
-
-
-def _worked_out(
-    description: str, parts: Sequence[int], jobs: int, scheduler: str | None
-) -> Iterator[PartDone]:
-    if scheduler is not None:
-        client = executors.connect(scheduler)
-        try:
-            yield from executors.on_cluster(client, work_out, description, parts)
-        finally:
-            client.close()
-    elif jobs == 1:
-        yield from executors.in_this_process(work_out, description, parts)
-    else:
-        yield from executors.in_processes(work_out, description, parts, min(jobs, len(parts)))
-
-
-def default_jobs(combinations: int) -> int:
-    """Return how many processes pay: all cores for much work, else this one.
-
-    Args:
-        combinations: to be worked out.
-    """
-    return cores() if combinations > 4 * PART_POINTS else 1
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

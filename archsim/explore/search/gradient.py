@@ -3,8 +3,9 @@
 Adam (Kingma and Ba, ICLR 2015, arXiv:1412.6980) moves the logarithms of the continuous settings
 against the gradient of the sum of the objectives' logarithms, which comes from the cost engine by
 autograd; each step is projected back to the ranges. Everything else stays as at the start. Counts
-(folds, copies) are constant between their jumps, so that a gradient is that of the smooth piece
-around a design: a refinement finds the best of the designs that it meets, not the best of all.
+(folds, weight duplication) are constant between their jumps, so that a gradient is that of the
+smooth piece around a design: a refinement finds the best of the designs that it meets, not the best
+of all.
 """
 
 from __future__ import annotations
@@ -15,22 +16,18 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from archsim.analysis.pareto import non_dominated, points_of
+from archsim.analysis.pareto import points_of
 from archsim.arch.design import DesignBatch
 from archsim.arch.parameters import ParameterTable
 from archsim.arch.rules import broken
 from archsim.config.sweep import Strategy
 from archsim.cost.engine import evaluate
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.run.goals import Goals
-from archsim.explore.run.refined import Refined, write_refined
-from archsim.explore.run.rows import FEASIBLE, POINT, schema_of
-from archsim.explore.run.store import Store
-from archsim.explore.run.sweep import Job
+from archsim.explore.run.rows import FEASIBLE
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.points import Base, Space
 from archsim.explore.space.selection import Flat
@@ -73,27 +70,28 @@ def dials(space: Space) -> tuple[Dial, ...]:
     Raises:
         ConfigError: there is none, or one that is not positive throughout.
     """
-    kinds = {own.path: own.kind for own in DesignBatch.parameters().values()}
+    kinds = {parameter.path: parameter.kind for parameter in DesignBatch.parameters().values()}
     asked = {name for axis in space.grid.axes if axis.when for name in axis.when.names}
-    found = []
+    movable = []
     for place, axis in enumerate(space.grid.axes):
-        own = space.sweep.axes[axis.path]
-        if kinds.get(axis.path) != "continuous" or own.start is None or own.to is None:
+        spec = space.sweep.axes[axis.path]
+        if kinds.get(axis.path) != "continuous" or spec.start is None or spec.to is None:
             continue
         if asked & {*axis.members}:
             continue
-        if own.start <= 0:
-            raise ConfigError(
-                f"sweep.axes.{axis.path}: from = {own.start:g} with strategy gradient, which moves "
-                "logarithms; allowed: above 0"
-            )
-        found.append(Dial(place, axis, own.start, own.to))
-    if not found:
+        if spec.start <= 0:
+            said = f"from = {spec.start:g} with strategy gradient, which moves logarithms"
+            field = f"sweep.axes.{axis.path}"
+            raise ConfigError.of(Code.CONFLICT, field, problem=said, allowed="above 0")
+        movable.append(Dial(place, axis, spec.start, spec.to))
+    if not movable:
         raise ConfigError(
             "sweep.strategy.kind = gradient: no axis to refine; allowed: one or more continuous "
-            "settings (device.r_on, device.pulse_width, ...) given as a range from/to"
+            "settings (device.r_on, device.pulse_width, ...) given as a range from/to",
+            code=Code.EMPTY,
+            field="sweep.axes",
         )
-    return tuple(found)
+    return tuple(movable)
 
 
 def check_refinement(space: Space) -> None:
@@ -110,23 +108,27 @@ def check_refinement(space: Space) -> None:
     if sweep.fidelity != "hardware":
         raise ConfigError(
             "sweep.strategy.kind = gradient with fidelity = accuracy: accuracies have no gradient "
-            "here; allowed: fidelity = hardware"
+            "here; allowed: fidelity = hardware",
+            code=Code.CONFLICT,
+            field="sweep.fidelity",
         )
     dials(space)
     goals = Goals.of(space)
     smooth = [metric.column for metric in shown_in(Place.SWEEP) if not metric.is_whole]
-    for own in goals.objectives:
-        if own.column not in smooth:
+    for objective in goals.objectives:
+        if objective.column not in smooth:
             raise ConfigError(
-                f"sweep.objectives: {own.column} with strategy gradient; allowed: "
-                f"{', '.join(smooth)}"
+                f"sweep.objectives: {objective.column} with strategy gradient; allowed: "
+                f"{', '.join(smooth)}",
+                code=Code.CONFLICT,
+                field="sweep.objectives",
+                value=objective.column,
+                allowed=tuple(smooth),
             )
     weights = sweep.strategy.weights
     if weights is not None and len(weights) != len(goals.objectives):
-        raise ConfigError(
-            f"sweep.strategy.weights: {len(weights)} for {len(goals.objectives)} objectives; "
-            "allowed: one for each"
-        )
+        said = f"{len(weights)} for {len(goals.objectives)} objectives; allowed: one for each"
+        raise ConfigError.of(Code.SHAPE_MISMATCH, "sweep.strategy.weights", problem=said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +184,8 @@ class Refinement:
             for metric in shown_in(Place.SWEEP)
         }
         score = torch.zeros(count, dtype=torch.float64)
-        for weight, own in zip(self.weights, self.goals.objectives, strict=True):
-            score = score + weight * torch.log(results[own.column])
+        for weight, objective in zip(self.weights, self.goals.objectives, strict=True):
+            score = score + weight * torch.log(results[objective.column])
         fits = cost.feasible.expand(count) & self._allowed(settings, values)
         return _State(score, results, fits)
 
@@ -203,8 +205,8 @@ class Refinement:
                 fits = fits & ~mask
         tables = self.space.grid.tables(self.flat)
         for column, dial in enumerate(self.dials):
-            own = values[:, column].detach().numpy()
-            tables |= dict.fromkeys(dial.axis.members, own)
+            moved = values[:, column].detach().numpy()
+            tables |= dict.fromkeys(dial.axis.members, moved)
         fits = fits & torch.from_numpy(self.space.grid.kept(self.flat, tables))
         return fits
 
@@ -216,13 +218,13 @@ class Refinement:
             values: ``(points, dials)``.
             state: of :meth:`at`.
         """
-        changed = {name: own.detach().numpy() for name, own in state.results.items()}
+        changed = {name: result.detach().numpy() for name, result in state.results.items()}
         changed[FEASIBLE] = state.fits.numpy()
         names = self.space.columns
         for column, dial in enumerate(self.dials):
-            own = values[:, column].detach().numpy()
-            own = np.where(self.moves[:, column].numpy(), own, np.nan)
-            changed |= {names[path]: own for path in dial.axis.members}
+            moved = values[:, column].detach().numpy()
+            moved = np.where(self.moves[:, column].numpy(), moved, np.nan)
+            changed |= {names[path]: moved for path in dial.axis.members}
         return rows.assign(**changed)
 
     def run(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, Tensor]:
@@ -244,7 +246,7 @@ class Refinement:
             state = self.at(now)
             if step > 0:
                 frame = self.frame(best, now, state)
-                good = np.asarray([own.is_good for own in self.goals.judge(frame)])
+                good = np.asarray([verdict.is_good for verdict in self.goals.judge(frame)])
                 score = state.score.detach().numpy()
                 better = good & (score < least)
                 least = np.where(better, score, least)
@@ -277,7 +279,7 @@ def signed_weights(goals: Goals, strategy: Strategy) -> list[float]:
     """
     weights = strategy.weights or [1.0] * len(goals.objectives)
     pairs = zip(weights, goals.objectives, strict=True)
-    return [-weight if own.maximise else weight for weight, own in pairs]
+    return [-weight if objective.maximise else weight for weight, objective in pairs]
 
 
 def scores(rows: pd.DataFrame, goals: Goals, strategy: Strategy) -> np.ndarray:
@@ -295,103 +297,20 @@ def scores(rows: pd.DataFrame, goals: Goals, strategy: Strategy) -> np.ndarray:
 def _scales(base: Base, axis: Dimension) -> dict[str, float]:
     """Return the settings that an axis writes, and what to multiply its value with."""
     values = torch.tensor([float(str(value)) for value in axis.values], dtype=torch.float64)
-    found = {}
-    numbers = {own.path for own in DesignBatch.parameters().values() if own.is_number}
+    scales = {}
+    numbers = {
+        parameter.path for parameter in DesignBatch.parameters().values() if parameter.is_number
+    }
     written = [write.columns.items() for write in base.writes if write.axis == axis.path]
     for path, column in chain.from_iterable(written):
         ratio = column.double() / values
         if path not in numbers or not bool(((ratio / ratio[0] - 1).abs() < _PROPORTIONAL).all()):
             raise ConfigError(
                 f"sweep.axes.{axis.path} with strategy gradient: it sets {path}, not in proportion "
-                "to its value; give it as a list of values, which stay as they are"
+                "to its value; give it as a list of values, which stay as they are",
+                code=Code.CONFLICT,
+                field=f"sweep.axes.{axis.path}",
+                value=path,
             )
-        found[path] = float(ratio[0])
-    return found
-
-
-def refine(job: Job, store: Store) -> None:
-    """Refine the best points of a sweep that is done, and write them as its last part.
-
-    Refined points have the numbers -1, -2, ...: they are no points of the grid.
-
-    Args:
-        job: the sweep.
-        store: its folder, with all other parts.
-
-    Raises:
-        ArchsimError: an axis that cannot be moved, or a full disk.
-    """
-    if job.parts in store.done():
-        return
-    space = job.space
-    rows = store.frame()
-    starts = _starts(space, rows)
-    order = {start: -1 - index for index, start in enumerate(starts)}
-    frames, said = [], []
-    for group in _groups(space, starts):
-        before = rows.set_index(POINT, drop=False).loc[group].reset_index(drop=True)
-        refinement = Refinement(space, group)
-        after, values = refinement.run(before)
-        after[POINT] = [order[start] for start in group]
-        frames.append(after)
-        said += _said(refinement, before, after, values)
-    write_refined(store, sorted(said, key=lambda own: -own.point))
-    store.write(job.parts, _table(space, frames), {"combinations": 0, "forbidden": {}})
-
-
-def _starts(space: Space, rows: pd.DataFrame) -> list[int]:
-    """Return points of the front, best first: the best of each combination of other axes."""
-    goals, strategy = Goals.of(space), space.sweep.strategy
-    good = np.asarray([own.is_good for own in goals.judge(rows)], dtype=bool)
-    kept = rows[good]
-    values = points_of(kept, goals.objectives)
-    front = non_dominated(values, goals.maximise) & (values > 0).all(axis=1)
-    least = scores(kept[front], goals, strategy)
-    numbers = kept[POINT].to_numpy()[front]
-    moved = [dial.place for dial in dials(space)]
-    others = np.delete(space.grid.digits_of(numbers), moved, axis=0)
-    found: dict[tuple[int, ...], int] = {}
-    for index in np.lexsort((numbers, least)):
-        found.setdefault(tuple(others[:, index].tolist()), int(numbers[index]))
-    return list(found.values())[: strategy.starts]
-
-
-def _groups(space: Space, points: Sequence[int]) -> list[list[int]]:
-    """Put points with the same values of the outer axes together."""
-    outer = [place for place, axis in enumerate(space.grid.axes) if axis.is_outer]
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for point in points:
-        digits = space.grid.digits(point)
-        groups.setdefault(tuple(digits[place] for place in outer), []).append(point)
-    return list(groups.values())
-
-
-def _said(
-    refinement: Refinement, before: pd.DataFrame, after: pd.DataFrame, values: Tensor
-) -> list[Refined]:
-    columns = [own.column for own in refinement.goals.objectives]
-    found = []
-    for index, start in enumerate(before[POINT].tolist()):
-        active = refinement.space.settings(start)
-        pairs = zip(refinement.dials, values[index].tolist(), strict=True)
-        found.append(
-            Refined(
-                point=int(after[POINT].iloc[index]),
-                start=start,
-                settings={dial.axis.path: own for dial, own in pairs if dial.axis.path in active},
-                before={name: float(before[name].iloc[index]) for name in columns},
-                after={name: float(after[name].iloc[index]) for name in columns},
-            )
-        )
-    return found
-
-
-def _table(space: Space, frames: list[pd.DataFrame]) -> pa.Table:
-    schema = schema_of(space)
-    tables = [schema.empty_table()]
-    for frame in frames:
-        texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-        plain = frame.assign(**{name: frame[name].astype(object) for name in texts})
-        table = pa.Table.from_pandas(plain, schema=schema, preserve_index=False)
-        tables.append(table.replace_schema_metadata(None))
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks().sort_by(POINT)
+        scales[path] = float(ratio[0])
+    return scales

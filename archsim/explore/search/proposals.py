@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsim.config.sweep import Strategy
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.run.goals import Verdict
-from archsim.explore.space.axes import Dimension, Grid
+from archsim.explore.space.axes import Dimension
+from archsim.explore.space.grid import Grid
 from archsim.explore.space.selection import Flat
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def load_optuna() -> ModuleType:
     except ImportError as error:
         raise ConfigError(
             "sweep.strategy.kind = optuna needs Optuna; install it with: "
-            "pip install 'archsim[search]'"
+            "pip install 'archsim[search]'",
+            code=Code.MISSING_PACKAGE,
+            field="sweep.strategy.kind",
+            value="optuna",
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     module: ModuleType = optuna
@@ -108,7 +112,11 @@ class Proposer:
         if strategy.population < _LEAST_POPULATION and strategy.sampler.startswith("nsga"):
             raise ConfigError(
                 f"sweep.strategy.population = {strategy.population} with {strategy.sampler}; "
-                f"allowed: {_LEAST_POPULATION} or more"
+                f"allowed: {_LEAST_POPULATION} or more",
+                code=Code.OUT_OF_RANGE,
+                field="sweep.strategy.population",
+                value=strategy.population,
+                allowed=f"{_LEAST_POPULATION} or more",
             )
         self.optuna = load_optuna()
         self.grid, self.strategy = grid, strategy
@@ -146,24 +154,29 @@ class Proposer:
         """
         sequence = np.random.SeedSequence([self.strategy.seed, self.told])
         self.study.sampler = self._sampler(int(sequence.generate_state(1)[0]))
-        found: list[Proposal] = []
+        proposals: list[Proposal] = []
         failed = 0
-        while len(found) < count and len(found) + failed < _MOST_TRIES * count:
-            asked = [self._ask() for _ in range(count - len(found))]
-            for own, good in zip(asked, allowed([own.point for own in asked]), strict=True):
+        while len(proposals) < count and len(proposals) + failed < _MOST_TRIES * count:
+            asked = [self._ask() for _ in range(count - len(proposals))]
+            for proposal, good in zip(
+                asked, allowed([proposal.point for proposal in asked]), strict=True
+            ):
                 if good:
-                    found.append(own)
+                    proposals.append(proposal)
                     continue
                 # Pruned and not failed, so that samplers that learn from these may.
-                self._miss(own.trial, (_FORBIDDEN,))
-                self.study.tell(own.trial, state=self.optuna.trial.TrialState.PRUNED)
+                self._miss(proposal.trial, (_FORBIDDEN,))
+                self.study.tell(proposal.trial, state=self.optuna.trial.TrialState.PRUNED)
                 failed += 1
-        if not found:
+        if not proposals:
             raise ConfigError(
                 f"sweep: none of {failed} proposals is a point that sweep.where and the rules of "
-                "configurations leave; take values out that go with no others"
+                "configurations leave; take values out that go with no others",
+                code=Code.EMPTY,
+                field="sweep.where",
+                value=failed,
             )
-        return found, failed
+        return proposals, failed
 
     def tell(
         self, proposals: Sequence[Proposal], known: Mapping[int, Verdict]
@@ -175,10 +188,10 @@ class Proposer:
             known: verdicts by point.
         """
         finished = []
-        for own in proposals:
-            verdict = known[own.point]
-            self._miss(own.trial, verdict.excess)
-            finished.append(self.study.tell(own.trial, list(verdict.values)))
+        for proposal in proposals:
+            verdict = known[proposal.point]
+            self._miss(proposal.trial, verdict.excess)
+            finished.append(self.study.tell(proposal.trial, list(verdict.values)))
         self.told += len(finished)
         return finished
 
@@ -186,8 +199,8 @@ class Proposer:
         """Say by how much a trial misses its constraints."""
         self._excess[trial.number] = excess
         if self._sets_constraints:
-            for index, own in enumerate(excess):
-                trial.set_constraint(str(index), own)
+            for index, amount in enumerate(excess):
+                trial.set_constraint(str(index), amount)
 
     def point_of(self, trial: FrozenTrial) -> int:
         """Return the point of a trial that was told before.
@@ -196,9 +209,9 @@ class Proposer:
             trial: with its parameters.
         """
         digits = []
-        for axis, own in zip(self.grid.axes, self.labels, strict=True):
+        for axis, names in zip(self.grid.axes, self.labels, strict=True):
             value = trial.params.get(axis.path, 0)
-            digits.append(own.index(value) if own and value in own else int(value))
+            digits.append(names.index(value) if names and value in names else int(value))
         return self._number(digits)
 
     def _ask(self) -> Proposal:
@@ -215,12 +228,12 @@ class Proposer:
         return Proposal(trial, self._number(digits[:, 0].tolist()))
 
     def _digit(self, trial: Trial, place: int) -> int:
-        axis, own = self.grid.axes[place], self.labels[place]
+        axis, names = self.grid.axes[place], self.labels[place]
         if len(axis) == 1:
             return 0
-        if own is None:
+        if names is None:
             return int(trial.suggest_int(axis.path, 0, len(axis) - 1))
-        return own.index(trial.suggest_categorical(axis.path, own))
+        return names.index(trial.suggest_categorical(axis.path, names))
 
     def _number(self, digits: Sequence[int]) -> int:
         number = 0
@@ -229,9 +242,9 @@ class Proposer:
         return number
 
     def _sampler(self, seed: int) -> BaseSampler:
-        samplers, own = self.optuna.samplers, self.strategy
+        samplers, strategy = self.optuna.samplers, self.strategy
         sampler: BaseSampler
-        if own.sampler == "random":
+        if strategy.sampler == "random":
             sampler = samplers.RandomSampler(seed=seed)
             return sampler
 
@@ -240,11 +253,13 @@ class Proposer:
 
         asks = {} if self._sets_constraints else {"constraints_func": excess_of}
         with _no_notices(self.optuna):
-            if own.sampler == "tpe":
+            if strategy.sampler == "tpe":
                 sampler = samplers.TPESampler(seed=seed, constant_liar=True, **asks)
             else:
                 kinds = {"nsga2": samplers.NSGAIISampler, "nsga3": samplers.NSGAIIISampler}
-                sampler = kinds[own.sampler](population_size=own.population, seed=seed, **asks)
+                sampler = kinds[strategy.sampler](
+                    population_size=strategy.population, seed=seed, **asks
+                )
         return sampler
 
 
@@ -254,7 +269,7 @@ def directions(maximise: Sequence[bool]) -> list[str]:
     Args:
         maximise: per objective.
     """
-    return ["maximize" if own else "minimize" for own in maximise]
+    return ["maximize" if is_maximised else "minimize" for is_maximised in maximise]
 
 
 class Record:
@@ -300,18 +315,23 @@ class Record:
         except _failures() as error:
             raise DataError(
                 f"{shown}: no storage of a search: {str(error).splitlines()[0]}; allowed: one of "
-                "Optuna's URLs, e.g. sqlite:///FILE.db, with the driver that it needs"
+                "Optuna's URLs, e.g. sqlite:///FILE.db, with the driver that it needs",
+                code=Code.UNREACHABLE,
+                field=shown,
             ) from error
         if trials and not resume:
             raise DataError(
-                f"{shown}: holds {len(trials)} trials of this search; --resume goes on with them"
+                f"{shown}: holds {len(trials)} trials of this search; --resume goes on with them",
+                code=Code.IN_THE_WAY,
+                field=shown,
+                value=len(trials),
             )
         return cls(study)
 
     def trials(self) -> list[FrozenTrial]:
         """Return the trials that were told, in order; what never was is left out."""
-        found = self._study.get_trials(deepcopy=False)
-        return [trial for trial in found if trial.state.name == "COMPLETE"]
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state.name == "COMPLETE"]
 
     def add(self, trials: Sequence[FrozenTrial]) -> None:
         """Keep trials.
@@ -327,16 +347,18 @@ class Record:
         except _failures() as error:
             raise DataError(
                 f"storage of the search: {str(error).splitlines()[0]}; what was done before is "
-                "kept, --resume goes on"
+                "kept, --resume goes on",
+                code=Code.CANNOT_WRITE,
+                field="sweep.strategy.storage",
             ) from error
 
 
 def _sqlite(optuna: ModuleType, path: Path) -> BaseStorage:
     def connect() -> sqlite3.Connection:
-        own = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, check_same_thread=False)
         # Four times faster. A loss of power, not a kill, may lose trials; rows are kept elsewhere.
-        own.execute("PRAGMA synchronous=OFF")
-        return own
+        connection.execute("PRAGMA synchronous=OFF")
+        return connection
 
     storage: BaseStorage = optuna.storages.RDBStorage(
         f"sqlite:///{path}", engine_kwargs={"creator": connect}

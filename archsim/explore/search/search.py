@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from archsim.explore.run.goals import Goals, Verdict
+from archsim.explore.run.part_file import part_bytes
 from archsim.explore.run.rows import Rows, accuracy_keys, allowed_points, point_rows
-from archsim.explore.run.store import Store, part_bytes
+from archsim.explore.run.store import Store
 from archsim.explore.run.sweep import Job, News, Plan, Progress
 from archsim.explore.search.proposals import Proposal, Proposer, Record
 from archsim.explore.space.legal import check_sample
@@ -43,7 +44,7 @@ class _Search:
         self.proposer = Proposer(space.grid, space.sweep.strategy, goals.maximise)
 
     def evaluate(self, points: set[int]) -> Rows:
-        """Work out points that are not known yet, and know them."""
+        """Evaluate points that are not known yet, and know them."""
         keys = accuracy_keys(self.space.sweep)
         rows = point_rows(self.space, points - self.known.keys(), keys)
         self.known |= self.goals.verdicts(rows.table)
@@ -51,8 +52,10 @@ class _Search:
 
     def next(self, count: int) -> _Generation:
         """Propose and evaluate."""
-        found, failed = self.proposer.propose(count, partial(allowed_points, self.space))
-        return _Generation(found, failed, self.evaluate({own.point for own in found}))
+        proposals, failed = self.proposer.propose(count, partial(allowed_points, self.space))
+        return _Generation(
+            proposals, failed, self.evaluate({proposal.point for proposal in proposals})
+        )
 
     def learn(self, generation: _Generation) -> None:
         """Tell the sampler and the record."""
@@ -78,10 +81,10 @@ def plan_search(job: Job) -> Plan:
         search = _Search(space, goals, record)
         for _ in range(2):  # the first time is longer
             begin = time.perf_counter()
-            found = search.next(count)
-            search.learn(found)
+            generation = search.next(count)
+            search.learn(generation)
             seconds = time.perf_counter() - begin
-    size = len(part_bytes(found.rows.table, "", 0, {}))
+    size = len(part_bytes(generation.rows.table, "", 0, {}))
     generations = -(-strategy.trials // strategy.population)
     return Plan(
         combinations=space.grid.size,
@@ -117,11 +120,11 @@ def run_search(job: Job, store: Store, *, resume: bool = False, news: News | Non
     begin, combinations, rows = time.perf_counter(), 0, 0
     while search.proposer.told < strategy.trials:
         count = min(strategy.population, strategy.trials - search.proposer.told)
-        found = search.next(count)
-        _write(store, found)
-        search.learn(found)
-        combinations += len(found.proposals)
-        rows += found.rows.table.num_rows
+        generation = search.next(count)
+        _write(store, generation)
+        search.learn(generation)
+        combinations += len(generation.proposals)
+        rows += generation.rows.table.num_rows
         if news is not None:
             done, total = (
                 -(-number // strategy.population)
@@ -131,17 +134,17 @@ def run_search(job: Job, store: Store, *, resume: bool = False, news: News | Non
 
 
 def _mend(search: _Search, store: Store) -> None:
-    """Work out points again that were told, but whose part is lost."""
+    """Evaluate points again that were told, but whose part is lost."""
     told = {search.proposer.point_of(trial) for trial in search.record.trials()}
     lost = told - search.known.keys()
     if lost:
         _write(store, _Generation([], 0, search.evaluate(lost)))
 
 
-def _write(store: Store, found: _Generation) -> None:
-    if not found.rows.table.num_rows:
+def _write(store: Store, generation: _Generation) -> None:
+    if not generation.rows.table.num_rows:
         return
     number = max(store.done(), default=-1) + 1
-    forbidden = {LEFT_OUT: found.failed} if found.failed else {}
-    counts = {"combinations": len(found.proposals) + found.failed, "forbidden": forbidden}
-    store.write(number, found.rows.table, counts)
+    forbidden = {LEFT_OUT: generation.failed} if generation.failed else {}
+    counts = {"combinations": len(generation.proposals) + generation.failed, "forbidden": forbidden}
+    store.write(number, generation.rows.table, counts)

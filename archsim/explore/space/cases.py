@@ -173,7 +173,7 @@ def box_keys(space: Space, box: Selection) -> np.ndarray:
     indices = np.broadcast_arrays(np.zeros([1] * len(box.shape)), *(box.index(i) for i in axes))[1:]
     keys = np.empty(indices[0].shape if axes else [1] * len(box.shape), dtype=object)
     for where in np.ndindex(keys.shape):
-        case = _case_at(space, axes, tuple(int(own[where]) for own in indices))
+        case = _case_at(space, axes, tuple(int(index[where]) for index in indices))
         keys[where] = None if case is None else case.key
     whole: np.ndarray = np.broadcast_to(keys, box.shape)
     return whole
@@ -210,16 +210,16 @@ _CASES: WeakKeyDictionary[Space, dict[tuple[int, ...], Case | None]] = WeakKeyDi
 
 def _settings(axes: list[Dimension], digits: tuple[int, ...]) -> dict[str, Scalar]:
     tables: dict[str, np.ndarray] = {}
-    found: dict[str, Scalar] = {}
+    settings: dict[str, Scalar] = {}
     for axis, digit in zip(axes, digits, strict=True):
         for name in axis.members:
-            found[name] = axis.values[digit]
+            settings[name] = axis.values[digit]
             tables[name] = np.asarray([axis.values[digit]], dtype=object)
     for axis in axes:
         if axis.when is not None and not bool(axis.when.mask(tables).all()):
             for name in axis.members:
-                del found[name]
-    return found
+                del settings[name]
+    return settings
 
 
 def all_cases(space: Space) -> dict[str, Case]:
@@ -229,9 +229,9 @@ def all_cases(space: Space) -> dict[str, Case]:
         space: of the sweep.
     """
     axes = _relevant(space)
-    found: dict[str, Case] = {}
+    cases: dict[str, Case] = {}
     for digits in product(*(range(len(space.grid.axes[place])) for place in axes)):
         case = _case_at(space, axes, digits)
         if case is not None:
-            found[case.key] = case
-    return found
+            cases[case.key] = case
+    return cases

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
@@ -71,9 +71,9 @@ class Condition:
         if known.all():
             return np.asarray(_OPERATORS[self.operator](values, other), dtype=bool)
         values, other, known = np.broadcast_arrays(values, other, known)
-        found = np.zeros(known.shape, dtype=bool)
-        found[known] = _OPERATORS[self.operator](values[known], other[known])
-        return found
+        holds = np.zeros(known.shape, dtype=bool)
+        holds[known] = _OPERATORS[self.operator](values[known], other[known])
+        return holds
 
     def _check_kinds(self, one: str, other: str) -> None:
         if one == other == "number" or (one == other and self.operator in ("==", "!=")):
@@ -81,7 +81,11 @@ class Condition:
         allowed = "== and != between values of one kind" if one != "number" else "a number"
         raise ConfigError(
             f"condition '{self.text}': {self.left} is a {one}, compared with a {other}; allowed: "
-            f"{allowed}"
+            f"{allowed}",
+            code=Code.WRONG_TYPE,
+            field="condition",
+            value=self.text,
+            allowed=allowed,
         )
 
 
@@ -112,7 +116,10 @@ def parse_condition(text: str) -> Condition:
     if match is None:
         raise ConfigError(
             f"condition '{text[:80]}': allowed: axis, one of < <= > >= == !=, value or axis; e.g. "
-            "'design != none' or 'chip.crossbar.cols >= chip.crossbar.rows'"
+            "'design != none' or 'chip.crossbar.cols >= chip.crossbar.rows'",
+            code=Code.WRONG_FORM,
+            field="condition",
+            value=text,
         )
     name, sign, right = match.groups()
     is_path = _DOTTED.fullmatch(right) is not None
@@ -139,5 +146,8 @@ def _value(text: str, right: str) -> Scalar:
         return value
     raise ConfigError(
         f"condition '{text[:80]}': '{right[:40]}' is no value; allowed: a number, a text, true or "
-        "false, or the path of another axis"
+        "false, or the path of another axis",
+        code=Code.WRONG_FORM,
+        field="condition",
+        value=right,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.columns import (
     find_column,
     is_share,
@@ -78,14 +78,26 @@ def parse_constraint(text: str) -> Constraint:
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise ConfigError(f"constraint {text!r}; allowed: {_ALLOWED}, for example 'area_mm2 < 50'")
+        raise ConfigError(
+            f"constraint {text!r}; allowed: {_ALLOWED}, for example 'area_mm2 < 50'",
+            code=Code.WRONG_FORM,
+            field="constraint",
+            value=text,
+            allowed=_ALLOWED,
+        )
     name, sign, word = shape.groups()
     number = _NUMBER.fullmatch(word)
     unit = _unit(number[2]) if number else None
     if number and unit is not None:
         value = float(number[1])
         if not math.isfinite(value):
-            raise ConfigError(f"constraint {text!r}: value {number[1]}; allowed: finite numbers")
+            raise ConfigError(
+                f"constraint {text!r}: value {number[1]}; allowed: finite numbers",
+                code=Code.NOT_FINITE,
+                field="constraint",
+                value=text,
+                allowed="finite numbers",
+            )
         return Constraint(text, name, sign, value, unit, word)
     if word in ("true", "false"):
         return Constraint(text, name, sign, word == "true", "", word)
@@ -93,7 +105,11 @@ def parse_constraint(text: str) -> Constraint:
     if quoted is None and not _WORD.fullmatch(word):
         raise ConfigError(
             f"constraint {text!r}: value {word!r}; allowed: a number with a known unit or none, "
-            "true, false, or text, in quotes if it has spaces"
+            "true, false, or text, in quotes if it has spaces",
+            code=Code.WRONG_FORM,
+            field="constraint",
+            value=text,
+            allowed="a number with a known unit or none, true, false, or text",
         )
     plain = word if quoted is None else word[1:-1]
     return Constraint(text, name, sign, plain, "", plain)
@@ -120,19 +136,23 @@ def satisfied(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.boo
         ConfigError: no such column, a value of another kind than the column holds, or a unit that
             is missing or does not fit.
     """
-    found = find_column(constraint.name, frame.columns)
-    values = frame[found.column]
+    match = find_column(constraint.name, frame.columns)
+    values = frame[match.column]
     kind = kind_of(values)
     if kind == "number":
-        numbers = numbers_of(frame, found.column)
-        wanted = _in_column_unit(constraint, found.column, found.factor, numbers)
+        numbers = numbers_of(frame, match.column)
+        wanted = _in_column_unit(constraint, match.column, match.factor, numbers)
         return np.logical_and(_ORDER[constraint.operator](numbers, wanted), ~np.isnan(numbers))
     if constraint.operator not in ("==", "!="):
         raise ConfigError(
-            f"constraint {constraint.text!r}: column '{found.column}' holds {kind}; allowed: == !="
+            f"constraint {constraint.text!r}: column '{match.column}' holds {kind}; allowed: == !=",
+            code=Code.WRONG_TYPE,
+            field="constraint",
+            value=constraint.text,
+            allowed=("==", "!="),
         )
     if kind == "true or false" and not isinstance(constraint.value, bool):
-        raise _wrong_kind(constraint, found.column, kind)
+        raise _wrong_kind(constraint, match.column, kind)
     known = values.notna().to_numpy(dtype=bool)
     present = values[known]
     equal = np.zeros(len(values), dtype=bool)
@@ -158,11 +178,11 @@ def excess(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.float6
         ConfigError: as :func:`satisfied`.
     """
     met = satisfied(frame, constraint)
-    found = find_column(constraint.name, frame.columns)
+    match = find_column(constraint.name, frame.columns)
     missed = np.ones(len(frame))
-    if kind_of(frame[found.column]) == "number" and constraint.operator not in ("==", "!="):
-        numbers = numbers_of(frame, found.column)
-        bound = _in_column_unit(constraint, found.column, found.factor, numbers)
+    if kind_of(frame[match.column]) == "number" and constraint.operator not in ("==", "!="):
+        numbers = numbers_of(frame, match.column)
+        bound = _in_column_unit(constraint, match.column, match.factor, numbers)
         distance = np.abs(numbers - bound) / (abs(bound) or 1.0) + _TINY
         missed = np.where(np.isnan(distance), 1.0, distance)
     return np.where(met, 0.0, missed)
@@ -192,7 +212,11 @@ def _wrong_kind(constraint: Constraint, column: str, kind: str) -> ConfigError:
     allowed = "a number" if kind == "number" else "true or false"
     return ConfigError(
         f"constraint {constraint.text!r}: column '{column}' holds {kind}, not "
-        f"{constraint.word!r}; allowed: {allowed}"
+        f"{constraint.word!r}; allowed: {allowed}",
+        code=Code.WRONG_TYPE,
+        field="constraint",
+        value=constraint.text,
+        allowed=allowed,
     )
 
 
@@ -216,26 +240,38 @@ def _in_column_unit(
     """Convert the value of a constraint to the unit of a column of these numbers."""
     if isinstance(constraint.value, (bool, str)):
         raise _wrong_kind(constraint, column, "number")
-    _, own = split_unit(column)
-    fitting = units_like(own)
+    _, column_unit = split_unit(column)
+    fitting = units_like(column_unit)
     if constraint.unit:
         if constraint.unit not in fitting:
             raise ConfigError(
                 f"constraint {constraint.text!r}: column '{column}' is not in "
-                f"{constraint.unit}; allowed: {', '.join(fitting)}"
+                f"{constraint.unit}; allowed: {', '.join(fitting)}",
+                code=Code.UNKNOWN_NAME,
+                field="constraint",
+                value=constraint.unit,
+                allowed=tuple(fitting),
             )
-        scale = TO_SI[constraint.unit] / TO_SI[own] if own else _PER_CENT
+        scale = TO_SI[constraint.unit] / TO_SI[column_unit] if column_unit else _PER_CENT
         return constraint.value * scale
     if is_share(column) and constraint.value > 1:
         raise ConfigError(
             f"constraint {constraint.text!r}: '{column}' is a share, 0 to 1; write "
-            f"'{constraint.name} {constraint.operator} {constraint.word} %'"
+            f"'{constraint.name} {constraint.operator} {constraint.word} %'",
+            code=Code.OUT_OF_RANGE,
+            field="constraint",
+            value=constraint.text,
+            allowed="0 to 1",
         )
     if factor is None and constraint.value != 0:
         usual = scale_of(column, numbers).unit
         raise ConfigError(
             f"constraint {constraint.text!r}: '{constraint.name}' says no unit; write for example "
             f"'{constraint.name} {constraint.operator} {constraint.word} {usual}' "
-            f"(known: {', '.join(fitting)}), or the column '{column}'"
+            f"(known: {', '.join(fitting)}), or the column '{column}'",
+            code=Code.MISSING_KEY,
+            field="constraint",
+            value=constraint.text,
+            allowed=tuple(fitting),
         )
     return constraint.value * (1.0 if factor is None else factor)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.constraint import Constraint, bound_of, satisfied
 from archsim.explore.space.points import Space
 from archsim.results.columns import find_column, is_share
@@ -35,39 +35,48 @@ def check_constraints(space: Space, constraints: Sequence[Constraint], columns: 
         ConfigError: names the constraints.
     """
     by_column: dict[str, list[Constraint]] = {}
-    for own in constraints:
-        by_column.setdefault(find_column(own.name, columns).column, []).append(own)
-    for column, found in by_column.items():
-        _check_texts(found)
-        _check_ends(column, found)
+    for constraint in constraints:
+        by_column.setdefault(find_column(constraint.name, columns).column, []).append(constraint)
+    for column, on_column in by_column.items():
+        _check_texts(on_column)
+        _check_ends(column, on_column)
     _check_parameters(space, by_column)
 
 
-def _check_texts(found: list[Constraint]) -> None:
-    equal = [own for own in found if own.operator == "==" and isinstance(own.value, (bool, str))]
-    for own in equal[1:]:
-        if own.value != equal[0].value:
-            raise _both(equal[0].text, own.text)
+def _check_texts(constraints: list[Constraint]) -> None:
+    equal = [
+        constraint
+        for constraint in constraints
+        if constraint.operator == "==" and isinstance(constraint.value, (bool, str))
+    ]
+    for constraint in equal[1:]:
+        if constraint.value != equal[0].value:
+            raise _both(equal[0].text, constraint.text)
 
 
-def _check_ends(column: str, found: list[Constraint]) -> None:
+def _check_ends(column: str, constraints: list[Constraint]) -> None:
     low, high = _End(-math.inf, False, ""), _End(math.inf, False, "")
     if is_share(column):
         low, high = (_End(end, False, f"0 <= {column} <= 1") for end in (0.0, 1.0))
-    for own in found:
-        if isinstance(own.value, (bool, str)) or own.operator == "!=":
+    for constraint in constraints:
+        if isinstance(constraint.value, (bool, str)) or constraint.operator == "!=":
             continue
-        end = _End(bound_of(own, column), own.operator in "<>", own.text)
-        if own.operator in (">", ">=", "=="):
+        end = _End(bound_of(constraint, column), constraint.operator in "<>", constraint.text)
+        if constraint.operator in (">", ">=", "=="):
             low = max(low, end, key=lambda end: (end.value, end.is_open))
-        if own.operator in ("<", "<=", "=="):
+        if constraint.operator in ("<", "<=", "=="):
             high = min(high, end, key=lambda end: (end.value, not end.is_open))
         if low.value > high.value or (low.value == high.value and (low.is_open or high.is_open)):
             raise _both(low.said, high.said)
 
 
 def _both(one: str, other: str) -> ConfigError:
-    return ConfigError(f"conditions '{one}' and '{other}' cannot both hold; take one of them out")
+    return ConfigError(
+        f"conditions '{one}' and '{other}' cannot both hold; take one of them out",
+        code=Code.CONFLICT,
+        field="conditions",
+        value=(one, other),
+    )
 
 
 def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> None:
@@ -77,9 +86,9 @@ def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> N
     for axis in space.grid.axes:
         for path in axis.members:
             column = names[path]
-            for own in by_column.get(column, []):
-                if not satisfied(pd.DataFrame({column: list(axis.values)}), own).any():
-                    raise _never(own, path, axis.values)
+            for constraint in by_column.get(column, []):
+                if not satisfied(pd.DataFrame({column: list(axis.values)}), constraint).any():
+                    raise _never(constraint, path, axis.values)
 
 
 def _never(constraint: Constraint, path: str, values: Sequence[object]) -> ConfigError:
@@ -88,5 +97,9 @@ def _never(constraint: Constraint, path: str, values: Sequence[object]) -> Confi
     hint = close_matches(constraint.word, texts) if isinstance(values[0], str) else ""
     return ConfigError(
         f"condition '{constraint.text}' holds for none of the values of {path}: "
-        f"{', '.join(texts[:_LISTED])}{more}.{hint}"
+        f"{', '.join(texts[:_LISTED])}{more}.{hint}",
+        code=Code.EMPTY,
+        field=path,
+        value=constraint.text,
+        allowed=tuple(texts[:_LISTED]),
     )

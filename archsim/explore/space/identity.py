@@ -29,11 +29,11 @@ def differences_of(before: Any, now: Any, path: str = "") -> list[str]:
         path: of both.
     """
     if isinstance(before, dict) and isinstance(now, dict):
-        found = []
+        differences = []
         for key in sorted({*before, *now}):
             here = f"{path}.{key}" if path else str(key)
-            found += differences_of(before.get(key), now.get(key), here)
-        return found
+            differences += differences_of(before.get(key), now.get(key), here)
+        return differences
     if before == now:
         return []
     return [f"{path} ({_short(before)} there, {_short(now)} here)"]

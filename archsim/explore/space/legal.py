@@ -58,7 +58,9 @@ def legal_points(space: Space, box: Selection, kept: np.ndarray) -> LegalPoints:
         lost = kept & np.broadcast_to(mask.numpy(), box.shape)
         if lost.any():
             raise _unsayable(space, int(space.grid.points(box)[lost].flat[0]), path)
-    return LegalPoints(base, design, kept, {name: own for name, own in forbidden.items() if own})
+    return LegalPoints(
+        base, design, kept, {name: count for name, count in forbidden.items() if count}
+    )
 
 
 def _unsayable(space: Space, point: int, path: str) -> ConfigError:

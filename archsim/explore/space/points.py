@@ -26,7 +26,8 @@ from archsim.config.resolve import Resolved, load_documents, tsb_preset_for, unc
 from archsim.config.rules import check
 from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import ConfigError
-from archsim.explore.space.axes import Dimension, Grid, grid_of
+from archsim.explore.space.axes import Dimension
+from archsim.explore.space.grid import Grid, grid_of
 from archsim.explore.space.selection import Selection
 from archsim.explore.space.values import forbidden_values
 from archsim.explore.space.writes import Loaded, Settings, Write, pruned, writes_of
@@ -111,15 +112,15 @@ class Space:
         """
         digits = self.grid.digits(point)
         values = [axis.values[digit] for axis, digit in zip(self.grid.axes, digits, strict=True)]
-        found: Settings = {}
+        settings: Settings = {}
         for axis, value in zip(self.grid.axes, values, strict=True):
-            found |= dict.fromkeys(axis.members, value)
-        tables = {name: _one(value) for name, value in found.items()}
+            settings |= dict.fromkeys(axis.members, value)
+        tables = {name: _one(value) for name, value in settings.items()}
         for axis in self.grid.axes:
             if axis.when is not None and not bool(axis.when.mask(tables).all()):
                 for name in axis.members:
-                    del found[name]
-        return found
+                    del settings[name]
+        return settings
 
     def graph(self, settings: Mapping[str, Scalar]) -> LayerGraph:
         """Return the network of settings.
@@ -163,7 +164,7 @@ class Space:
         return resolved, str(settings.get("design", self.sweep.design)), self.graph(settings)
 
     def base(self, digits: tuple[int, ...]) -> Base:
-        """Return what a combination of the outer axes resolves to; worked out once.
+        """Return what a combination of the outer axes resolves to; computed once.
 
         Args:
             digits: index into each outer axis.
@@ -210,7 +211,7 @@ class Space:
         if not asked:
             return {}
         active, always = self._active(box), torch.tensor(True)
-        found = {}
+        masks = {}
         for write in asked:
             reach = torch.tensor(write.at_base)
             for other in base.writes:
@@ -218,8 +219,8 @@ class Space:
                     column = other.reach[write.path][self._index(box, other.axis)]
                     reach = torch.where(active.get(other.axis, always), column, reach)
             missing = reach < write.needs[self._index(box, write.axis)]
-            found[write.path] = missing & active.get(write.axis, always)
-        return {path: mask for path, mask in found.items() if bool(mask.any())}
+            masks[write.path] = missing & active.get(write.axis, always)
+        return {path: mask for path, mask in masks.items() if bool(mask.any())}
 
     def _outer_digits(self, box: Selection) -> tuple[int, ...]:
         axes = enumerate(self.grid.axes)

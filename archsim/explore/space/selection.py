@@ -16,7 +16,7 @@ class Box:
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of values along each axis."""
-        return tuple(own.stop - own.start for own in self.slices)
+        return tuple(span.stop - span.start for span in self.slices)
 
     def index(self, place: int) -> np.ndarray:
         """Return the index into an axis of every point, in a shape that broadcasts to the box's.
@@ -24,10 +24,10 @@ class Box:
         Args:
             place: of the axis.
         """
-        own = self.slices[place]
+        span = self.slices[place]
         shape = [1] * len(self.slices)
         shape[place] = -1
-        return np.arange(own.start, own.stop, dtype=np.int64).reshape(shape)
+        return np.arange(span.start, span.stop, dtype=np.int64).reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,11 +55,11 @@ def _helped(
     axis, places = values
     pieces = places.split(max(1, _PAIRS // len(other)))
     columns = torch.arange(len(other))
-    found = [
+    masks = [
         _legal(writes, start, {**always, axis.path: piece[:, None], other.path: columns})
         for piece in pieces
     ]
-    return torch.cat([mask.any(dim=1) for mask in found])
+    return torch.cat([mask.any(dim=1) for mask in masks])
 
 
 def _legal(writes: Sequence[Write], start: ParameterTable, rows: Mapping[str, Tensor]) -> Tensor:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.arch.parameters import DESIGN, ParameterTable
+from archsim.arch.parameters import PLACEMENT, ParameterTable
 from archsim.config import rules
 from archsim.config.load import Document, Setting, apply_overrides
 from archsim.config.lookup import look_up, schema_fields
@@ -160,10 +160,12 @@ class _Writer:
         """Return all that the files of an axis say."""
         root = FILES[path]
         asked = {name: self.start.parameters[name] for name in self._below(root)}
-        tables = [ParameterTable.of(own.resolved, "", asked) for own in self.files[path]]
-        columns = {name: torch.stack([own.values[name] for own in tables]) for name in asked}
+        tables = [ParameterTable.of(loaded.resolved, "", asked) for loaded in self.files[path]]
+        columns = {name: torch.stack([table.values[name] for table in tables]) for name in asked}
         reach = {
-            other: torch.tensor([_reach(own.resolved, other, unit) for own in self.files[path]])
+            other: torch.tensor(
+                [_reach(loaded.resolved, other, unit) for loaded in self.files[path]]
+            )
             for other, unit in self.units.items()
             if other.startswith(f"{root}.")
         }
@@ -176,14 +178,14 @@ class _Writer:
         places = _places(path, self.base, self.files)
         unit = self.units[path]
         within = next(
-            (own for own in places if _reach(own.resolved, path, unit) == ANYTHING), self.base
+            (place for place in places if _reach(place.resolved, path, unit) == ANYTHING), self.base
         )
         values = [self._checked(within, path, value) for value in axis.values]
         parameter = self.start.parameters.get(path)
         columns = {}
         if parameter is not None:
             columns[path] = torch.stack([parameter.encoded(value) for value in values])
-        is_constant = path != DESIGN and schema_fields(Resolved)[path].kind == "constant"
+        is_constant = path != PLACEMENT and schema_fields(Resolved)[path].kind == "constant"
         needs = [ONLY_NULL if is_constant and value is None else ANYTHING for value in axis.values]
         at_base = _reach(self.base.resolved, path, unit)
         needed = torch.tensor(needs)
@@ -195,7 +197,7 @@ class _Writer:
         Raises:
             ConfigError: as resolving it would say.
         """
-        if path == DESIGN:
+        if path == PLACEMENT:
             return value
         block, _, key = path.rpartition(".")
         node: object = within.documents
@@ -225,11 +227,11 @@ class _Writer:
             columns = {name: value.reshape(1) for name, value in null.items()}
             return Write(axis.path, path, _order(path), columns, reach)
         parameters = self.start.parameters
-        tables = [ParameterTable.of(own.resolved, "none", parameters) for own in loaded]
+        tables = [ParameterTable.of(variant.resolved, "none", parameters) for variant in loaded]
         columns = {
-            name: torch.stack([own.values[name] for own in tables])
+            name: torch.stack([table.values[name] for table in tables])
             for name in parameters
-            if name != DESIGN
+            if name != PLACEMENT
         }
         columns = {name: column for name, column in columns.items() if self._differs(name, column)}
         return Write(axis.path, path, _order(path), columns, is_alone=True)
@@ -261,7 +263,7 @@ class _Writer:
 
 def _is_setting(path: str) -> bool:
     entry = schema_fields(Resolved).get(path)
-    return path == DESIGN or (entry is not None and entry.kind not in ("block", "text"))
+    return path == PLACEMENT or (entry is not None and entry.kind not in ("block", "text"))
 
 
 def _places(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) -> tuple[Loaded, ...]:
@@ -272,10 +274,10 @@ def _places(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) ->
 
 
 def _unit(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) -> str:
-    if path == DESIGN:
+    if path == PLACEMENT:
         return ""
-    found = (look_up(own.resolved, path) for own in _places(path, base, files))
-    return next((own.unit for own in found if isinstance(own, Quantity)), "")
+    values = (look_up(place.resolved, path) for place in _places(path, base, files))
+    return next((value.unit for value in values if isinstance(value, Quantity)), "")
 
 
 def _order(path: str) -> int:
@@ -285,7 +287,7 @@ def _order(path: str) -> int:
 
 def _reach(resolved: Resolved, path: str, unit: str) -> int:
     """Return what an override can say of a setting."""
-    if path == DESIGN:
+    if path == PLACEMENT:
         return ANYTHING
     block, _, key = path.rpartition(".")
     around = look_up(resolved, block)

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from archsim.errors import NetworkError
+from archsim.errors import NOT_GIVEN, Code, NetworkError
 from archsim.network.frontend.onnx_wire import WireError, without_weights
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ def require_onnx(network: str) -> None:
     except ImportError as error:
         raise NetworkError(
             f"network '{network}': ONNX files need the package onnx ({error}); install it with "
-            "pip install 'archsim[onnx]'"
+            "pip install 'archsim[onnx]'",
+            code=Code.MISSING_PACKAGE,
+            field="onnx",
         ) from error
 
 
@@ -62,9 +64,17 @@ def read_proto(path: Path) -> onnx.ModelProto:
 _NO_MODEL = "is no ONNX model, or is damaged or cut off"
 
 
-def refused(path: Path, what: str) -> NetworkError:
+def refused(
+    path: Path,
+    what: str,
+    *,
+    code: Code = Code.DAMAGED_FILE,
+    value: object = NOT_GIVEN,
+    allowed: str | None = None,
+) -> NetworkError:
     """The error for a file that ``what`` is said of."""
-    return NetworkError(f"ONNX file '{path}' {what}")
+    said = f"ONNX file '{path}' {what}"
+    return NetworkError(said, code=code, field=path, value=value, allowed=allowed)
 
 
 def _read(path: Path) -> bytes:
@@ -72,9 +82,18 @@ def _read(path: Path) -> bytes:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             kind = "directory" if stat.S_ISDIR(found.st_mode) else "device or pipe"
-            raise refused(path, f"is a {kind}; give the .onnx file")
+            raise refused(
+                path,
+                f"is a {kind}; give the .onnx file",
+                code=Code.WRONG_FILE,
+                value=kind,
+            )
         if found.st_size == 0:
-            raise refused(path, "is empty")
+            raise refused(
+                path,
+                "is empty",
+                code=Code.EMPTY,
+            )
         if found.st_size > MAX_FILE_BYTES:
             raise refused(
                 path,
@@ -82,20 +101,35 @@ def _read(path: Path) -> bytes:
                 "model with its weights as external data (onnx.save_model(..., "
                 "save_as_external_data=True), or torch.onnx.export(..., external_data=True)): "
                 "archsim needs their shapes only",
+                code=Code.OUT_OF_RANGE,
+                value=found.st_size,
+                allowed=f"at most {MAX_FILE_BYTES}",
             )
         with path.open("rb") as file:
             return _without_weights(path, file)
     except FileNotFoundError:
-        raise refused(path, "does not exist") from None
+        raise refused(
+            path,
+            "does not exist",
+            code=Code.MISSING_FILE,
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise refused(path, f"cannot be read: {error}") from error
+        raise refused(
+            path,
+            f"cannot be read: {error}",
+            code=Code.CANNOT_READ,
+        ) from error
 
 
 def _without_weights(path: Path, file: BinaryIO) -> bytes:
     # Not closed by hand: an error on the way holds on to views of it.
     content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if content[: len(_GIT_LFS)] == _GIT_LFS:
-        raise refused(path, "is a pointer of Git LFS, not the model; fetch it: git lfs pull")
+        raise refused(
+            path,
+            "is a pointer of Git LFS, not the model; fetch it: git lfs pull",
+            code=Code.WRONG_FILE,
+        )
     try:
         return without_weights(memoryview(content))
     except WireError as error:
@@ -132,7 +166,10 @@ def external_file(folder: Path, tensor: str, location: str) -> Path:
 def _outside(folder: Path, tensor: str, location: str, why: str) -> NetworkError:
     return NetworkError(
         f"ONNX tensor '{tensor}': its external data is at {printable(location)!r}, outside the "
-        f"model's folder '{folder}' ({why}); nothing is read from there"
+        f"model's folder '{folder}' ({why}); nothing is read from there",
+        code=Code.UNSAFE_FILE,
+        field=tensor,
+        value=printable(location),
     )
 
 

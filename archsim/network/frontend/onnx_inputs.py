@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archsim.errors import NetworkError, close_matches
+from archsim.errors import Code, NetworkError, close_matches
 from archsim.network.frontend.onnx_tensors import checked_shape, element_bits
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def input_shapes(
     """
     axes = {str(value.name): _axes(value) for value in inputs}
     if not axes:
-        raise NetworkError("the ONNX model has no input; nothing depends on data")
+        raise NetworkError(
+            "the ONNX model has no input; nothing depends on data",
+            code=Code.EMPTY,
+            field="inputs",
+        )
     _check_names(axes, given)
     first = next(iter(axes))
     sizes: dict[str, int] = {}
@@ -57,7 +61,11 @@ def _check_names(axes: Mapping[str, object], given: Shapes | None) -> None:
         if name not in axes:
             raise NetworkError(
                 f"the ONNX model has no input '{name}'; it has {', '.join(axes)}."
-                f"{close_matches(name, axes)}"
+                f"{close_matches(name, axes)}",
+                code=Code.UNKNOWN_NAME,
+                field="input_shape",
+                value=name,
+                allowed=tuple(axes),
             )
 
 
@@ -68,11 +76,21 @@ def _axes(value: onnx.ValueInfoProto) -> tuple[Axis, ...] | None:
     if kind != "tensor_type":
         raise NetworkError(
             f"ONNX input '{name}' is a {str(kind or 'value without a type').removesuffix('_type')};"
-            " tensors are allowed"
+            " tensors are allowed",
+            code=Code.WRONG_TYPE,
+            field=name,
+            value=str(kind),
+            allowed="tensors",
         )
     tensor: onnx.TypeProto.Tensor = value.type.tensor_type
     if not element_bits(int(tensor.elem_type)):
-        raise NetworkError(f"ONNX input '{name}' holds no numbers (type {tensor.elem_type})")
+        raise NetworkError(
+            f"ONNX input '{name}' holds no numbers (type {tensor.elem_type})",
+            code=Code.WRONG_TYPE,
+            field=name,
+            value=int(tensor.elem_type),
+            allowed="numbers",
+        )
     if not tensor.HasField("shape"):
         return None
     return tuple(
@@ -92,7 +110,9 @@ def _shape(
         if given is None:
             raise NetworkError(
                 f"ONNX input '{name}' has no shape in the file; give it with --input-shape (in "
-                "Python: input_shape), without the batch axis, e.g. 3,224,224"
+                "Python: input_shape), without the batch axis, e.g. 3,224,224",
+                code=Code.MISSING_KEY,
+                field=name,
             )
         axes = ("", *("" for _ in given))
     asked = _asked(name, axes, given, must_fit=must_fit)
@@ -110,7 +130,11 @@ def _shape(
         raise NetworkError(
             f"ONNX input '{name}' has the shape {_text(axes)}: its axes may vary ({names}). Give "
             f"their sizes with --input-shape (in Python: input_shape), without the batch axis, "
-            f"e.g. {_example(axes)}"
+            f"e.g. {_example(axes)}",
+            code=Code.MISSING_KEY,
+            field=name,
+            value=_text(axes),
+            allowed=_example(axes),
         )
     return checked_shape(f"ONNX input '{name}'", (size for size in shape if size is not None))
 
@@ -138,7 +162,11 @@ def _asked(
         return asked
     raise NetworkError(
         f"ONNX input '{name}' has the shape {_text(axes)}; the input shape {tuple(given)} (without "
-        f"the batch axis) does not fit it. Allowed is e.g. {_example(axes)}"
+        f"the batch axis) does not fit it. Allowed is e.g. {_example(axes)}",
+        code=Code.SHAPE_MISMATCH,
+        field=name,
+        value=tuple(given),
+        allowed=_example(axes),
     )
 
 
@@ -149,7 +177,11 @@ def _check_batch(name: str, axes: tuple[Axis, ...], given: Sequence[int] | None)
     raise NetworkError(
         f"ONNX input '{name}' has the shape {_text(axes)}: a batch of {batch}, while costs are "
         "those of one input. Export the model with a batch of 1 or with one that may vary. If the "
-        f"first axis is no batch, give the whole shape: --input-shape {_example(axes, 0)}"
+        f"first axis is no batch, give the whole shape: --input-shape {_example(axes, 0)}",
+        code=Code.SHAPE_MISMATCH,
+        field=name,
+        value=batch,
+        allowed="a batch of 1",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.onnx_file import first_line, printable, read_proto, refused
 from archsim.network.frontend.onnx_tensors import (
     Stored,
@@ -63,7 +63,13 @@ class Node:
         """
         value = self.attributes.get(attribute, default)
         if not isinstance(value, int):
-            raise NetworkError(f"{self.label}: {attribute} is {value!r}; a whole number is allowed")
+            raise NetworkError(
+                f"{self.label}: {attribute} is {value!r}; a whole number is allowed",
+                code=Code.WRONG_TYPE,
+                field=attribute,
+                value=value,
+                allowed="a whole number",
+            )
         return value
 
     def wholes(self, attribute: str) -> tuple[int, ...] | None:
@@ -76,7 +82,13 @@ class Node:
         if value is None:
             return None
         if not isinstance(value, tuple) or not all(isinstance(item, int) for item in value):
-            raise NetworkError(f"{self.label}: {attribute} is {value!r}; whole numbers are allowed")
+            raise NetworkError(
+                f"{self.label}: {attribute} is {value!r}; whole numbers are allowed",
+                code=Code.WRONG_TYPE,
+                field=attribute,
+                value=value,
+                allowed="whole numbers",
+            )
         return tuple(int(item) for item in value)
 
     def text(self, attribute: str, default: str = "") -> str:
@@ -195,6 +207,9 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
             f"uses operator set {version}; {MIN_OPSET} to {newest} are supported (by onnx "
             f"{onnx.__version__}). Export it again with another opset_version, or convert it with "
             "onnx.version_converter",
+            code=Code.UNSUPPORTED,
+            value=version,
+            allowed=f"{MIN_OPSET} to {newest}",
         )
 
 
@@ -212,14 +227,25 @@ def _check_size(path: Path, proto: onnx.ModelProto) -> None:
         if key not in functions:
             return 1 + inner
         if key in above or len(above) > _MAX_DEPTH:
-            raise refused(path, f"has a function that calls itself: {printable('.'.join(key))}")
+            raise refused(
+                path,
+                f"has a function that calls itself: {printable('.'.join(key))}",
+                code=Code.CONFLICT,
+                value=printable(".".join(key)),
+            )
         if key not in sizes:
             sizes[key] = size(functions[key].node, above | {key})
         return sizes[key] + inner
 
     count = size(proto.graph.node, frozenset())
     if count > MAX_NODES:
-        raise refused(path, f"has {count} nodes; at most {MAX_NODES} are read")
+        raise refused(
+            path,
+            f"has {count} nodes; at most {MAX_NODES} are read",
+            code=Code.OUT_OF_RANGE,
+            value=count,
+            allowed=f"at most {MAX_NODES}",
+        )
 
 
 #: Functions that call each other one inside the other, at most.
@@ -287,7 +313,12 @@ def _named(node: onnx.NodeProto) -> onnx.TensorProto:
 def _sparse(tensor: onnx.SparseTensorProto) -> Stored:
     name, elem_type = str(tensor.values.name), int(tensor.values.data_type)
     if not element_bits(elem_type):
-        raise NetworkError(f"ONNX tensor '{name}': its element type {elem_type} is unknown")
+        raise NetworkError(
+            f"ONNX tensor '{name}': its element type {elem_type} is unknown",
+            code=Code.UNSUPPORTED,
+            field=name,
+            value=elem_type,
+        )
     shape = checked_shape(f"ONNX tensor '{name}'", tensor.dims)
     return Stored(name=name, elem_type=elem_type, shape=shape, small=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Data, Weight
 from archsim.network.frontend.onnx_model import Node
 from archsim.network.frontend.onnx_walk import Value, Walk
@@ -54,7 +54,13 @@ def _spatial(node: Node, data: Data) -> int:
     """
     dims = len(data.shape) - 2
     if not 1 <= dims <= _MOST_AXES:
-        raise NetworkError(f"{node.label}: its input has shape {data.shape}; 3 to 5 axes are read")
+        raise NetworkError(
+            f"{node.label}: its input has shape {data.shape}; 3 to 5 axes are read",
+            code=Code.UNSUPPORTED,
+            field=node.label,
+            value=data.shape,
+            allowed="3 to 5 axes",
+        )
     return dims
 
 
@@ -77,7 +83,13 @@ def _steps(node: Node, attribute: str, dims: int) -> tuple[int, ...]:
 
 def _sized(node: Node, attribute: str, values: tuple[int, ...], size: int) -> tuple[int, ...]:
     if len(values) != size:
-        raise NetworkError(f"{node.label}: {attribute} is {values}; {size} numbers are expected")
+        raise NetworkError(
+            f"{node.label}: {attribute} is {values}; {size} numbers are expected",
+            code=Code.SHAPE_MISMATCH,
+            field=attribute,
+            value=values,
+            allowed=f"{size} numbers",
+        )
     return values
 
 
@@ -337,7 +349,12 @@ def _in_heads(node: Node, data: Data, heads: int) -> Data:
         return data
     batch, tokens, channels = data.shape
     if heads < 1 or channels % heads:
-        raise NetworkError(f"{node.label}: {channels} channels cannot be cut into {heads} heads")
+        raise NetworkError(
+            f"{node.label}: {channels} channels cannot be cut into {heads} heads",
+            code=Code.SHAPE_MISMATCH,
+            field=node.label,
+            value=channels,
+        )
     return replace(data, shape=(batch, heads, tokens, channels // heads))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Weight
 from archsim.network.frontend.onnx_model import Node
 from archsim.network.frontend.onnx_walk import Value, Walk
@@ -25,7 +25,10 @@ def recurrent(walk: Walk, node: Node) -> None:
     """
     if walk.operand(node, _PEEPHOLE) is not None:
         raise NetworkError(
-            f"{node.label}: an LSTM with peepholes (input P) is not read; PyTorch has none"
+            f"{node.label}: an LSTM with peepholes (input P) is not read; PyTorch has none",
+            code=Code.UNSUPPORTED_OPERATOR,
+            field=node.label,
+            value="P",
         )
     data = walk.data(node)
     stacks = [_stack(node, walk.operand(node, index)) for index in (1, 2)]
@@ -83,7 +86,9 @@ def _stack(node: Node, value: Value | None) -> Weight:
         return value
     what = "is not stored" if not isinstance(value, Weight) else f"has shape {value.shape}"
     raise NetworkError(
-        f"{node.label}: its weight matrix {what}; stored ones of 1 or 2 directions are read"
+        f"{node.label}: its weight matrix {what}; stored ones of 1 or 2 directions are read",
+        code=Code.UNSUPPORTED,
+        field=node.label,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.onnx_file import external_file
 from archsim.network.frontend.onnx_wire import DROPPED
 
@@ -60,7 +60,12 @@ def stored(tensor: onnx.TensorProto, folder: Path) -> Stored:
     elem_type = int(tensor.data_type)
     bits = element_bits(elem_type)
     if bits is None:
-        raise NetworkError(f"ONNX tensor '{name}': its element type {elem_type} is unknown")
+        raise NetworkError(
+            f"ONNX tensor '{name}': its element type {elem_type} is unknown",
+            code=Code.UNSUPPORTED,
+            field=name,
+            value=elem_type,
+        )
     external = _external(tensor, folder, name)
     elements = math.prod(shape)
     given = _raw_bytes(tensor)
@@ -91,7 +96,11 @@ def _check_bytes(name: str, shape: tuple[int, ...], *, given: int, needed: int) 
     if given != needed:
         raise NetworkError(
             f"ONNX tensor '{name}': the file holds {given} bytes of it, its shape {shape} needs "
-            f"{needed}; the file is damaged"
+            f"{needed}; the file is damaged",
+            code=Code.DAMAGED_FILE,
+            field=name,
+            value=given,
+            allowed=f"{needed} bytes",
         )
 
 
@@ -133,12 +142,28 @@ def checked_shape(owner: str, dims: Iterable[int]) -> tuple[int, ...]:
     """
     shape = tuple(int(size) for size in dims)
     if len(shape) > MAX_RANK:
-        raise NetworkError(f"{owner}: it has {len(shape)} axes; at most {MAX_RANK} are allowed")
+        raise NetworkError(
+            f"{owner}: it has {len(shape)} axes; at most {MAX_RANK} are allowed",
+            code=Code.OUT_OF_RANGE,
+            field=owner,
+            value=len(shape),
+            allowed=f"at most {MAX_RANK} axes",
+        )
     if any(size < 0 for size in shape):
-        raise NetworkError(f"{owner}: its shape {shape} has a negative size")
+        raise NetworkError(
+            f"{owner}: its shape {shape} has a negative size",
+            code=Code.OUT_OF_RANGE,
+            field=owner,
+            value=shape,
+            allowed="0 or more",
+        )
     if math.prod(shape) > MAX_ELEMENTS or max(shape, default=0) > MAX_ELEMENTS:
         raise NetworkError(
-            f"{owner}: its shape {shape} is absurd; at most {MAX_ELEMENTS} elements can be counted"
+            f"{owner}: its shape {shape} is absurd; at most {MAX_ELEMENTS} elements can be counted",
+            code=Code.OUT_OF_RANGE,
+            field=owner,
+            value=shape,
+            allowed=f"at most {MAX_ELEMENTS} elements",
         )
     return shape
 
@@ -164,7 +189,10 @@ def values_of(tensor: Stored) -> numpy.ndarray | None:
     except (ValueError, TypeError, OverflowError) as error:
         raise NetworkError(
             f"ONNX tensor '{tensor.name}': its values do not fill its shape {tensor.shape}; the "
-            "file is damaged"
+            "file is damaged",
+            code=Code.DAMAGED_FILE,
+            field=tensor.name,
+            value=tensor.shape,
         ) from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.onnx_file import first_line
 from archsim.network.frontend.onnx_model import Model, Node
 from archsim.network.frontend.onnx_tensors import MAX_VALUES, Stored, checked_shape, values_of
@@ -120,7 +120,12 @@ class Types:
         try:
             shape = numpy.broadcast_shapes(*shapes)
         except ValueError as error:
-            raise NetworkError(f"{node.label}: shapes {shapes} do not fit each other") from error
+            raise NetworkError(
+                f"{node.label}: shapes {shapes} do not fit each other",
+                code=Code.SHAPE_MISMATCH,
+                field=node.label,
+                value=shapes,
+            ) from error
         return {node.outputs[0]: helper.make_tensor_type_proto(TensorProto.BOOL, shape)}
 
     def _inferred(self, node: Node) -> Mapping[str, onnx.TypeProto]:
@@ -140,7 +145,11 @@ class Types:
                 opset_imports=[helper.make_opsetid(d, v) for d, v in self.model.opsets.items()],
             )
         except Exception as error:
-            raise NetworkError(f"{node.label}: shapes do not fit: {first_line(error)}") from error
+            raise NetworkError(
+                f"{node.label}: shapes do not fit: {first_line(error)}",
+                code=Code.SHAPE_MISMATCH,
+                field=node.label,
+            ) from error
         return found
 
     def _proto(self, name: str) -> onnx.TypeProto:
@@ -148,7 +157,11 @@ class Types:
 
         known = self.types.get(name)
         if known is None:
-            raise NetworkError(f"ONNX tensor '{name}' is read before any node gives it")
+            raise NetworkError(
+                f"ONNX tensor '{name}' is read before any node gives it",
+                code=Code.UNKNOWN_NAME,
+                field=name,
+            )
         return helper.make_tensor_type_proto(known.elem_type, known.shape)
 
     def _data(self, node: Node) -> dict[str, onnx.TensorProto]:

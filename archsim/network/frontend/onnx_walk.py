@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.onnx_model import Model, Node
 from archsim.network.frontend.onnx_names import Place, WeightNames, places
@@ -63,7 +63,9 @@ class Walk:
             why = f" Values that it may depend on cannot be read: {missing}." if missing else ""
             raise NetworkError(
                 f"ONNX tensor '{name}' has a shape that cannot be inferred.{why} Write it into the "
-                "file (onnx.shape_inference, or value_info), or export the model with fixed shapes"
+                "file (onnx.shape_inference, or value_info), or export the model with fixed shapes",
+                code=Code.MISSING_KEY,
+                field=name,
             )
         return known.shape
 
@@ -82,7 +84,10 @@ class Walk:
         if not isinstance(value, Data):
             raise NetworkError(
                 f"{node.label}: input {index} is {'stored' if value else 'not given'}; it must be "
-                "computed from the network input"
+                "computed from the network input",
+                code=Code.UNSUPPORTED,
+                field=node.label,
+                value=index,
             )
         return value
 
@@ -239,7 +244,10 @@ def _visit(pass_: Walk, node: Node, translate: Callable[[Walk, Node], None]) -> 
         raise NetworkError(
             f"{node.label}: control flow is not read, because the matrices in its body would be "
             "counted once whatever the number of rounds; export the model without it (fixed "
-            "shapes, loops unrolled)"
+            "shapes, loops unrolled)",
+            code=Code.UNSUPPORTED_OPERATOR,
+            field=node.label,
+            value=node.op,
         )
     pass_.types.infer(node)
     operands = [pass_.seen[name] for name in node.inputs if name]

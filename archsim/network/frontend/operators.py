@@ -5,7 +5,7 @@ An operator with numbers to read (kernels, weights) has a reader in ``readers.py
 
 from __future__ import annotations
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.operation import OpKind
 
 #: One kind a line (continued lines are indented), then its PyTorch operators without namespace.
@@ -76,5 +76,7 @@ def partial_write(module: str) -> NetworkError:
     """The error for a model that writes to a part of a tensor in ``module``."""
     return NetworkError(
         f"module '{module or 'the model'}' writes into a part of a tensor (x[...] = y), so that "
-        "the data flow cannot be followed; build the tensor with torch.cat instead"
+        "the data flow cannot be followed; build the tensor with torch.cat instead",
+        code=Code.UNSUPPORTED_OPERATOR,
+        field=module or None,
     )

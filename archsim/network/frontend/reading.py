@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Call, Data, Weight
 from archsim.network.layer import MvmLayer, Pool
 from archsim.network.operation import Op, OpKind
@@ -81,7 +81,11 @@ def refusal(call: Call, what: str) -> NetworkError:
     owner = call.module if call.leaf else owner
     return NetworkError(
         f"layer '{owner}' ({call.op}) cannot be mapped to crossbars: it is {what}. "
-        f"Matrix layers that can be mapped: {MAPPABLE}"
+        f"Matrix layers that can be mapped: {MAPPABLE}",
+        code=Code.UNSUPPORTED_OPERATOR,
+        field=owner,
+        value=call.op,
+        allowed=MAPPABLE,
     )
 
 
@@ -100,7 +104,12 @@ def whole(value: object) -> int:
     """
     if isinstance(value, int):
         return value
-    raise NetworkError(f"an operator has the argument {value!r} where a whole number is expected")
+    raise NetworkError(
+        f"an operator has the argument {value!r} where a whole number is expected",
+        code=Code.WRONG_TYPE,
+        value=value,
+        allowed="a whole number",
+    )
 
 
 def axes(value: object, dims: int, fill: int = 1) -> Axes:

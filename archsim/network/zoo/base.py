@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 
 
 class ZooModel(nn.Module):
@@ -27,7 +27,13 @@ def image_size(value: int | tuple[int, int], *, smallest: int = 1) -> tuple[int,
     """
     size = (value, value) if isinstance(value, int) else (value[0], value[1])
     if min(size) < smallest:
-        raise NetworkError(f"input_size is {value}; this network needs {smallest} pixels or more")
+        raise NetworkError(
+            f"input_size is {value}; this network needs {smallest} pixels or more",
+            code=Code.OUT_OF_RANGE,
+            field="input_size",
+            value=value,
+            allowed=f"{smallest} pixels or more",
+        )
     return size
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import torch
 
-from archsim.errors import NetworkError, close_matches
+from archsim.errors import Code, NetworkError, close_matches
 from archsim.network.zoo.base import ZooModel
 
 _HE = (
@@ -65,7 +65,11 @@ class ZooEntry:
             if option not in known:
                 raise NetworkError(
                     f"network '{self.name}' has no option '{option}'; allowed are "
-                    f"{', '.join(known)}.{close_matches(option, known)}"
+                    f"{', '.join(known)}.{close_matches(option, known)}",
+                    code=Code.UNKNOWN_KEY,
+                    field="options",
+                    value=option,
+                    allowed=known,
                 )
         chosen = {**self.defaults, **options}
         try:
@@ -73,7 +77,10 @@ class ZooEntry:
                 return make(**chosen)
         except (TypeError, ValueError, RuntimeError) as error:
             raise NetworkError(
-                f"network '{self.name}' cannot be built with {chosen}: {error}"
+                f"network '{self.name}' cannot be built with {chosen}: {error}",
+                code=Code.CALL_FAILED,
+                field="options",
+                value=chosen,
             ) from error
 
 
@@ -91,7 +98,11 @@ def entry(name: str) -> ZooEntry:
     if name not in _ENTRIES:
         raise NetworkError(
             f"unknown network '{name}'.{close_matches(name, _ENTRIES)} Built-in networks: "
-            f"{', '.join(_ENTRIES)}. For your own, give package.module:function"
+            f"{', '.join(_ENTRIES)}. For your own, give package.module:function",
+            code=Code.UNKNOWN_NAME,
+            field="network",
+            value=name,
+            allowed=tuple(_ENTRIES),
         )
     return _ENTRIES[name]
 

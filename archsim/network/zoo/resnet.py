@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.zoo.base import ZooModel, image_size, kaiming
 
 
@@ -139,7 +139,11 @@ class ResNet(ZooModel):
         _check("downsample", downsample, ("conv", "none"))
         if len(depths) != len(widths):
             raise NetworkError(
-                f"depths {tuple(depths)} and widths {tuple(widths)} differ in length"
+                f"depths {tuple(depths)} and widths {tuple(widths)} differ in length",
+                code=Code.SHAPE_MISMATCH,
+                field="depths",
+                value=tuple(depths),
+                allowed=f"{len(widths)} entries",
             )
         height, width = image_size(input_size)
         self.input_shape = (in_channels, height, width)
@@ -182,7 +186,13 @@ class ResNet(ZooModel):
 
 def _check(field: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise NetworkError(f"{field} is '{value}'; allowed are {', '.join(allowed)}")
+        raise NetworkError(
+            f"{field} is '{value}'; allowed are {', '.join(allowed)}",
+            code=Code.UNKNOWN_NAME,
+            field=field,
+            value=value,
+            allowed=allowed,
+        )
 
 
 def resnet18(

@@ -10,6 +10,7 @@ import pytest
 
 from archsim.errors import ConfigError
 from archsim.explore.query.answers import cheapest, difference, main_effects
+from tests.refusals import refused
 
 
 @pytest.fixture
@@ -42,11 +43,13 @@ def test_cheapest_without_constraints(frame):
 
 def test_nothing_qualifies(frame):
     found = cheapest(frame, minimise="area", where=["accuracy > 0.995"])
-    with pytest.raises(ConfigError, match="'accuracy' is a result of which more is better"):
+    facts = {"field": "minimise", "allowed": "a cost"}
+    with refused(ConfigError, code="conflict", value="accuracy", **facts):
         cheapest(frame, minimise="accuracy")
     best = frame[frame["feasible"]]["accuracy_mean"].max()
     assert found.nearest["accuracy > 0.995"][:2] == ("accuracy_mean", best)
-    with pytest.raises(ConfigError, match=r"share, 0 to 1; write 'accuracy > 95 %'"):
+    share = {"code": "out-of-range", "field": "constraint", "value": "accuracy > 95"}
+    with refused(ConfigError, **share, allowed="0 to 1", says=["%'"]):
         cheapest(frame, minimise="area", where=["accuracy > 95"])
     assert found.position is None
     assert found.design is None
@@ -59,7 +62,8 @@ def test_not_evaluated_is_never_cheapest(frame):
     found = cheapest(frame, minimise="area")
     assert found.position == 1
     assert found.not_evaluated == 1
-    with pytest.raises(ConfigError, match="'design' is no result; allowed: a cost"):
+    facts = {"code": "wrong-type", "field": "minimise", "value": "design"}
+    with refused(ConfigError, **facts, allowed="a cost"):
         cheapest(frame, minimise="design")
 
 
@@ -73,7 +77,8 @@ def test_difference_of_two_designs(frame):
     assert results["feasible"].ratio is None
     assert difference(frame.iloc[2], frame.iloc[5]).results[1].ratio is None  # NaN
     assert difference(frame.iloc[1], frame.iloc[1]).parameters == ()
-    with pytest.raises(ConfigError, match="accuracy_mean"):
+    facts = {"code": "shape-mismatch", "field": "difference", "value": ["accuracy_mean"]}
+    with refused(ConfigError, **facts):
         difference(frame.iloc[1], frame.iloc[2].drop("accuracy_mean"))
 
 

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import duckdb
 import pandas as pd
@@ -17,9 +18,11 @@ import pytest
 
 from archsim.api.sweep import SweepResult, open_sweep, sweep
 from archsim.errors import DataError
-from archsim.explore.run.store import Store, part_bytes
+from archsim.explore.run.part_file import part_bytes
+from archsim.explore.run.store import Store
 from archsim.util.atomic_write import write_whole
 from tests.explore.sweeps import small_sweep
+from tests.refusals import refused
 
 IDENTITY = {"archsim": "1", "sweep": {"axes": {"a": [1, 2]}, "device": None}}
 COUNTS = {"combinations": 4, "forbidden": {"rule": 1}}
@@ -71,65 +74,71 @@ def test_the_same_rows_are_the_same_bytes() -> None:
     assert one != part_bytes(table_of(0), "hash", 1, COUNTS)
 
 
-def refused(store: Store, identity: dict[str, Any], *, resume: bool = True) -> str:
-    with pytest.raises(DataError) as caught:
+def not_made(
+    store: Store, identity: dict[str, Any], *, resume: bool = True, **facts: Any
+) -> DataError:
+    """Expect a store not to be made, for what `refused` has, and its parts to be left."""
+    with refused(DataError, **{"field": store.folder, **facts}) as caught:
         Store.create(store.folder, identity, 3, resume=resume)
     assert store.done() == {0, 2}
-    return str(caught.value)
+    assert isinstance(caught.value, DataError)
+    return caught.value
 
 
 def test_another_sweep_is_refused_with_what_differs(store: Store) -> None:
     other = {"archsim": "1", "sweep": {"axes": {"a": [1, 3]}, "device": "pcm"}, "new": 1}
-    words = refused(store, other)
-    for part in (
-        "holds another sweep; it differs in",
+    differ = [
         "new (nothing there, 1 here)",
         "sweep.axes.a ([1, 2] there, [1, 3] here)",
         'sweep.device (nothing there, "pcm" here)',
-        "Choose another --out",
-    ):
-        assert part in words
+    ]
+    error = not_made(store, other, code="wrong-file", value=differ, says=["--out"])
+    assert all(difference in str(error) for difference in differ)
 
 
 def test_many_differences_are_counted(store: Store) -> None:
-    words = refused(store, {f"key{index}": "x" * 100 for index in range(9)})
-    assert "and 6 more" in words
-    assert len(words) < 1000
+    other = {f"key{index}": "x" * 100 for index in range(9)}
+    error = not_made(store, other, code="wrong-file", value=ANY, says=["6", "more."])
+    assert isinstance(error.value, list)
+    assert len(error.value) == 5 + 6
+    assert len(str(error)) < 1000
 
 
 def test_parts_without_resume_are_refused(store: Store) -> None:
-    words = refused(store, IDENTITY, resume=False)
-    assert "holds 2 of 3 parts of this sweep; --resume goes on" in words
+    says = ["2", "3", "--resume", "--out"]
+    not_made(store, IDENTITY, resume=False, code="in-the-way", says=says)
 
 
 def test_another_version_is_refused(store: Store) -> None:
     about = store.folder / "sweep.json"
     content = json.loads(about.read_text())
     about.write_text(json.dumps({**content, "store": 2}))
-    assert "a store of version 2; this archsim reads version 1" in refused(store, IDENTITY)
-    with pytest.raises(DataError, match="version 2"):
+    not_made(store, IDENTITY, code="wrong-file", value=2, says=["2;", "1"])
+    with refused(DataError, code="wrong-file", field=store.folder, value=2):
         Store.open(store.folder)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"identity": 3}', "\x00"])
 def test_a_damaged_description_is_refused(store: Store, content: str) -> None:
-    (store.folder / "sweep.json").write_text(content)
-    assert "sweep.json: damaged" in refused(store, IDENTITY)
-    with pytest.raises(DataError, match=r"sweep\.json: damaged"):
+    path = store.folder / "sweep.json"
+    path.write_text(content)
+    not_made(store, IDENTITY, code="damaged-file", field=path)
+    with refused(DataError, code="damaged-file", field=path):
         Store.open(store.folder)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
-    with pytest.raises(DataError, match="not empty, and not the folder of a sweep"):
-        Store.create(tmp_path, IDENTITY, 1, resume=True)
-    with pytest.raises(DataError, match="cannot be made"):
-        Store.create(tmp_path / "thesis.tex", IDENTITY, 1, resume=True)
-    with pytest.raises(DataError, match="cannot be made: Not a directory"):
-        Store.create(tmp_path / "thesis.tex" / "below", IDENTITY, 1, resume=True)
-    with pytest.raises(DataError, match="cannot be made: File name too long"):
-        Store.create(tmp_path / ("x" * 300), IDENTITY, 1, resume=True)
-    with pytest.raises(DataError, match=r"not the folder of a sweep \(no sweep.json\)"):
+    thesis = tmp_path / "thesis.tex"
+    thesis.touch()
+    for place, code in (
+        (tmp_path, "in-the-way"),
+        (thesis, "in-the-way"),
+        (thesis / "below", "cannot-write"),
+        (tmp_path / ("x" * 300), "cannot-write"),
+    ):
+        with refused(DataError, code=code, field=place):
+            Store.create(place, IDENTITY, 1, resume=True)
+    with refused(DataError, code="missing-file", field=tmp_path, says=["sweep.json)"]):
         Store.open(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -222,13 +231,13 @@ def test_parts_of_another_version_of_arrow_are_whole(
 @pytest.mark.parametrize("how", ["empty", "cut", "zeros", "flipped"])
 def test_damaged_parts_are_not_read(store: Store, how: str) -> None:
     damage(store.path(2), how)
-    with pytest.raises(DataError, match="a part cannot be read"):
+    with refused(DataError, code="damaged-file", field=store.folder):
         store.table()
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
     store = Store.create(tmp_path, IDENTITY, 1, resume=False)
-    with pytest.raises(DataError, match="no part is done yet"):
+    with refused(DataError, code="empty", field=tmp_path):
         store.frame()
     assert store.counts() == {"rows": 0, "combinations": 0, "forbidden": {}}
 
@@ -264,7 +273,7 @@ def test_a_full_disk_leaves_nothing(
         monkeypatch.setattr(os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DataError, match=r"No space left on device; what was done before is kept"):
+    with refused(DataError, code="cannot-write", field=store.path(1), says=["space", "kept,"]):
         store.write(1, table_of(10), COUNTS)
     monkeypatch.undo()
     assert litter(store.folder) == []
@@ -278,8 +287,9 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_whole(path, b"one")
     write_whole(path, b"two")
     assert path.read_bytes() == b"two"
-    with pytest.raises(DataError, match="No such file or directory"):
-        write_whole(tmp_path / "nowhere" / "file", b"x")
+    path = tmp_path / "nowhere" / "file"
+    with refused(DataError, code="cannot-write", field=path):
+        write_whole(path, b"x")
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +358,8 @@ def test_a_sweep_is_opened_again(result: SweepResult) -> None:
     about = json.loads((result.store.folder / "sweep.json").read_text())
     (result.store.folder / "sweep.json").write_text(json.dumps({**about, "sweep": {"axes": 3}}))
     try:
-        with pytest.raises(DataError, match=r"sweep\.json does not say which sweep"):
+        place = f"{result.store.folder}: sweep.json"
+        with refused(DataError, code="damaged-file", field=place, says=["axes"]):
             open_sweep(result.store.folder)
     finally:
         (result.store.folder / "sweep.json").write_text(json.dumps(about))

@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import psutil
 import pyarrow as pa
@@ -23,10 +25,14 @@ from archsim.api.sweep import Announcement, sweep
 from archsim.config.sweep import Sweep
 from archsim.errors import ConfigError, DataError
 from archsim.explore.run import executors
+from archsim.explore.run.exhaustive import compute_part, describe
 from archsim.explore.run.store import Store
-from archsim.explore.run.sweep import Job, Progress, describe, work_out
+from archsim.explore.run.sweep import Job, Progress
+from tests.explore.run.tasks import dies, fails
 from tests.explore.sweeps import small_sweep, sweep_of
+from tests.forks import Forked, Server
 from tests.house.helpers import ROOT
+from tests.refusals import refused
 
 PARTS = 12
 
@@ -90,7 +96,8 @@ def test_the_size_of_parts_changes_no_rows(tmp_path: Path, points: int) -> None:
     other = sweep(sweep_of(design, part_points=points), out=tmp_path / "other").store
     assert other.parts == {1: 6, 4: 2, 1000: 1}[points]
     assert other.table().to_pylist() == first.to_pylist()
-    with pytest.raises(DataError, match=r"part_points \(2 there, "):
+    two = tmp_path / "two"
+    with refused(DataError, code="wrong-file", field=two, value=ANY, says=["part_points", "(2"]):
         sweep(sweep_of(design, part_points=points), out=tmp_path / "two", resume=True)
 
 
@@ -104,7 +111,8 @@ def test_resume_does_what_is_missing_and_what_is_damaged(whole: Path, tmp_path: 
     content = bytearray((parts / "part-0000007.parquet").read_bytes())
     content[60] ^= 0xFF
     (parts / "part-0000007.parquet").write_bytes(content)
-    with pytest.raises(DataError, match="holds 11 of 12 parts of this sweep; --resume goes on"):
+    says = ["11", "12", "--resume"]
+    with refused(DataError, code="in-the-way", field=tmp_path, says=says):
         sweep(small_sweep(), out=tmp_path)
     done: list[Progress] = []
     sweep(small_sweep(), out=tmp_path, resume=True, jobs=1, news=done.append)
@@ -127,7 +135,7 @@ def test_a_full_disk_stops_clearly_and_can_be_resumed(
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match=r"No space left on device; .* --resume goes on"):
+    with refused(DataError, code="cannot-write", field=ANY, says=["space", "--resume"]):
         sweep(small_sweep(), out=tmp_path, jobs=1)
     monkeypatch.undo()
     left = parts_of(tmp_path)
@@ -151,38 +159,83 @@ def test_ctrl_c_keeps_what_is_done(whole: Path, tmp_path: Path) -> None:
 
 def test_nothing_is_left() -> None:
     found = small_sweep(where=["chip.crossbar.rows > 500"])
-    with pytest.raises(ConfigError, match="none of the 72 combinations is left"):
+    with refused(ConfigError, code="empty", field="sweep.where", value=72):
         Job(found).plan()
 
 
 @pytest.mark.parametrize(
-    ("keys", "words"),
+    ("keys", "code", "field", "facts"),
     [
-        ({"objectives": ["edpp"]}, "Did you mean 'edp'"),
-        ({"objectives": ["device"]}, "device"),
-        ({"objectives": []}, "none; allowed"),
-        ({"constraints": ["area < 50"]}, "says no unit"),
-        ({"constraints": ["aera_mm2 < 50"]}, "Did you mean"),
-        ({"constraints": ["design < 50"]}, "holds text"),
-        ({"constraints": ["accuracy > 97 %"]}, "no column 'accuracy'.*fidelity: accuracy"),
-        ({"objectives": ["edp", "accuracy_mean"]}, "no column 'accuracy_mean'"),
+        ({"objectives": ["edpp"]}, "unknown-name", "column", {"value": "edpp", "nearest": "edp"}),
+        ({"objectives": ["device"]}, "wrong-type", "device", {"value": ANY}),
+        ({"objectives": []}, "empty", "objectives", {"value": "", "allowed": "columns"}),
         (
-            {"constraints": ["area_mm2 > 80", "area < 50 mm2"]},
-            "'area_mm2 > 80' and 'area < 50",
+            {"constraints": ["area < 50"]},
+            "missing-key",
+            "constraint",
+            {"value": "area < 50", "allowed": "mm2"},
         ),
-        ({"constraints": ["edp_Js < 1", "edp_Js >= 1"]}, "cannot both hold"),
-        ({"constraints": ["tiles == 3", "tiles == 4"]}, "cannot both hold"),
-        ({"constraints": ["device == rram", "device == pcm"]}, "cannot both hold"),
-        ({"constraints": ["channels > 500"]}, "holds for none of the values of tsb.channels"),
-        ({"constraints": ["rows > 500"]}, "'rows > 500' holds for none of .*rows: 64, 128"),
-        ({"constraints": ["device == mram"]}, "holds for none of the values of device: rram, pcm"),
+        (
+            {"constraints": ["aera_mm2 < 50"]},
+            "unknown-name",
+            "column",
+            {"value": "aera_mm2", "nearest": "area_m2"},
+        ),
+        ({"constraints": ["design < 50"]}, "wrong-type", "constraint", {"value": "design < 50"}),
+        (
+            {"constraints": ["accuracy > 97 %"]},
+            "missing-key",
+            "column",
+            {"value": "accuracy", "says": ["fidelity:"]},
+        ),
+        (
+            {"objectives": ["edp", "accuracy_mean"]},
+            "missing-key",
+            "column",
+            {"value": "accuracy_mean"},
+        ),
     ],
 )
 def test_questions_are_checked_before_anything_runs(
-    tmp_path: Path, keys: dict[str, list[str]], words: str
+    tmp_path: Path, keys: dict[str, list[str]], code: str, field: str, facts: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError, match=words):
+    with refused(ConfigError, code=code, field=field, **facts):
         sweep(small_sweep(**keys), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("area_mm2 > 80", "area < 50 mm2"),
+        ("edp_Js < 1", "edp_Js >= 1"),
+        ("tiles == 3", "tiles == 4"),
+        ("device == rram", "device == pcm"),
+    ],
+)
+def test_constraints_that_cannot_both_hold(tmp_path: Path, one: str, other: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        sweep(small_sweep(constraints=[one, other]), out=tmp_path / "out")
+    problem = caught.value.problems[0]
+    assert (problem.code, problem.field) == ("conflict", "conditions")
+    assert isinstance(problem.value, tuple)
+    assert {*problem.value} == {one, other}
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("constraint", "path", "allowed"),
+    [
+        ("channels > 500", "tsb.channels", ["16", "4"]),
+        ("rows > 500", "chip.crossbar.rows", ["64", "128"]),
+        ("device == mram", "device", ["rram", "pcm"]),
+    ],
+)
+def test_constraints_that_no_value_meets(
+    tmp_path: Path, constraint: str, path: str, allowed: list[str]
+) -> None:
+    with refused(ConfigError, code="empty", field=path, value=constraint, allowed=allowed):
+        sweep(small_sweep(constraints=[constraint]), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -202,18 +255,19 @@ def test_constraints_that_something_may_meet_are_no_contradiction(
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     """A second run is refused while the first one writes, and leaves its folder alone."""
-    refused: list[str] = []
+    errors: list[DataError] = []
 
     def second(step: Progress) -> None:
         if step.parts == 3:
             try:
                 sweep(small_sweep(), out=tmp_path / "out", resume=True, jobs=1)
             except DataError as error:
-                refused.append(str(error))
+                errors.append(error)
 
     done = sweep(small_sweep(), out=tmp_path / "out", jobs=1, news=second)
-    assert len(refused) == 1
-    assert "another run writes to it now" in refused[0]
+    assert [(error.code, error.field) for error in errors] == [
+        ("in-the-way", str(tmp_path / "out"))
+    ]
     assert done.store.is_complete
     again = sweep(small_sweep(), out=tmp_path / "out", resume=True, jobs=1)
     assert len(again.frame()) == 60
@@ -221,8 +275,9 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_a_worker_with_another_pytorch_is_refused() -> None:
     said = json.loads(describe(small_sweep(), "hash"))
-    with pytest.raises(ConfigError, match=r"has PyTorch .*, not 1\.0, which may"):
-        work_out(json.dumps({**said, "torch": "1.0"}), 0)
+    here = torch.__version__
+    with refused(ConfigError, code="conflict", field="torch", value=here, allowed="1.0"):
+        compute_part(json.dumps({**said, "torch": "1.0"}), 0)
 
 
 def test_processes_are_no_more_than_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -237,29 +292,17 @@ def test_processes_are_no_more_than_parts(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(executors, "in_processes", here)
     sweep(sweep_of({"chip.adc.bits": [4, 5, 6]}, part_points=1), out=tmp_path / "a", jobs=8)
     assert asked == [3]
-    with pytest.raises(ConfigError, match="--jobs 0; allowed: 1 or more"):
+    with refused(ConfigError, code="out-of-range", field="--jobs", value=0, allowed="1 or more"):
         sweep(sweep_of({"chip.adc.bits": [4, 5, 6]}), out=tmp_path / "b", jobs=0)
-
-
-def _fails(description: str, number: int) -> int:
-    if number == 3:
-        raise ConfigError(f"{description}: no")
-    return number
-
-
-def _dies(description: str, number: int) -> int:
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
 
 
 @pytest.mark.slow
 def test_errors_and_deaths_of_workers() -> None:
     with pytest.raises(ConfigError, match="sweep: no"):
-        list(executors.in_processes(_fails, "sweep", range(10), 2))
-    with pytest.raises(DataError, match="a process was killed"):
-        list(executors.in_processes(_dies, "sweep", range(10), 2))
-    assert sorted(executors.in_processes(_fails, "sweep", range(3), 2)) == [0, 1, 2]
+        list(executors.in_processes(fails, "sweep", range(10), 2))
+    with refused(DataError, code="worker-lost", field=None, allowed="--resume"):
+        list(executors.in_processes(dies, "sweep", range(10), 2))
+    assert sorted(executors.in_processes(fails, "sweep", range(3), 2)) == [0, 1, 2]
 
 
 def file_of(asked: Sweep, place: Path) -> Path:
@@ -269,7 +312,12 @@ def file_of(asked: Sweep, place: Path) -> Path:
     return path
 
 
-def start(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def start(forks: Server, file: Path, out: Path, *more: str) -> Forked:
+    return forks.start("sweep", file, "--out", out, *more, cwd=file.parent)
+
+
+def start_fresh(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """Start it in an interpreter of its own, that imports everything itself."""
     # A handler of SIGINT is not inherited where it is ignored, as in background jobs.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -277,7 +325,7 @@ def start(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
             [sys.executable, "-m", "archsim", "sweep", str(file), "--out", str(out), *more],
             cwd=file.parent,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -285,7 +333,7 @@ def start(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
         signal.signal(signal.SIGINT, before)
 
 
-def wait_for(process: subprocess.Popen[str], out: Path, parts: int) -> bool:
+def wait_for(process: Forked | subprocess.Popen[str], out: Path, parts: int) -> bool:
     """Wait until so many parts are there; False if the run ended before."""
     while process.poll() is None:
         if out.is_dir() and len(list(out.glob("parts/*.parquet"))) >= parts:
@@ -294,20 +342,27 @@ def wait_for(process: subprocess.Popen[str], out: Path, parts: int) -> bool:
     return False
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended(process: Forked | subprocess.Popen[str]) -> tuple[int, str]:
+    if isinstance(process, Forked):
+        return process.ended()
     _, stderr = process.communicate(timeout=300)
     return process.returncode, stderr
 
 
 @pytest.mark.slow
-def test_kill_9_again_and_again(tmp_path: Path) -> None:
-    """Killed at many moments, also while it starts and while it writes; two times by two."""
+def test_kill_9_again_and_again(forks: Server, tmp_path: Path) -> None:
+    """Killed at many moments, also while it starts and while it writes; two times by two.
+
+    Every eighth one is a fresh interpreter: the first is killed when it has just made its folder,
+    the others while they import. All others have imported and are killed at what they do then.
+    """
     asked = small_sweep(part_points=1)
     file, out = file_of(asked, tmp_path), tmp_path / "out"
     generator = torch.Generator().manual_seed(0)
     kills = 0
     for attempt in range(40):
-        process = start(file, out, "--resume", "--jobs", "1")
+        asked_for = (file, out, "--resume", "--jobs", "1")
+        process = start(forks, *asked_for) if attempt % 8 else start_fresh(*asked_for)
         before = len(Store.open(out).done()) if (out / "sweep.json").exists() else 0
         # A few parts more each time, then a moment that no part marks.
         if wait_for(process, out, before + (attempt % 4) * 2):
@@ -330,9 +385,9 @@ def test_kill_9_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+def test_workers_end_with_a_killed_parent(forks: Server, tmp_path: Path) -> None:
     file, out = file_of(small_sweep(part_points=1), tmp_path), tmp_path / "out"
-    process = start(file, out, "--jobs", "2")
+    process = start(forks, file, out, "--jobs", "2")
     assert wait_for(process, out, 1)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert len(workers) >= 2
@@ -346,9 +401,10 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_ends_quietly(tmp_path: Path, jobs: int) -> None:
+def test_ctrl_c_ends_quietly(forks: Server, tmp_path: Path, jobs: int) -> None:
     file, out = file_of(small_sweep(part_points=1), tmp_path), tmp_path / "out"
-    process = start(file, out, "--jobs", str(jobs))
+    asked_for = (file, out, "--jobs", str(jobs))
+    process = start_fresh(*asked_for) if jobs == 1 else start(forks, *asked_for)
     assert wait_for(process, out, 2)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
@@ -358,6 +414,6 @@ def test_ctrl_c_ends_quietly(tmp_path: Path, jobs: int) -> None:
     assert "Traceback" not in stderr
     assert not psutil.wait_procs(workers, timeout=60)[1]
     assert not list(out.rglob("*.tmp"))
-    code, stderr = ended(start(file, out, "--resume", "--jobs", "1"))
+    code, stderr = ended(start(forks, file, out, "--resume", "--jobs", "1"))
     assert code == 0, stderr
     assert Store.open(out).is_complete

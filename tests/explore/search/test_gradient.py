@@ -1,6 +1,7 @@
 """Refined points: no worse than their starts, inside their ranges, and what `map` says of them."""
 
 import math
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Sweep
 from archsim.cost.engine import evaluate
 from archsim.errors import ConfigError, DataError
+from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.rows import point_rows
-from archsim.explore.run.sweep import Job, open_store, run_exhaustive
-from archsim.explore.search.gradient import Refinement, check_refinement, dials, refine
+from archsim.explore.run.sweep import Job, open_store
+from archsim.explore.search.gradient import Refinement, check_refinement, dials
+from archsim.explore.search.refine import refine
 from archsim.explore.space.points import Space
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from mapping.compile import compile_plan
+from tests.refusals import refused
 
 AXES = {
     "design": ["none", "common"],
@@ -157,9 +161,10 @@ def test_a_folder_resumes_and_its_refinement_is_not_repeated(tmp_path):
     last.unlink()
     again = sweep(sweep_of(), out=tmp_path / "s", resume=True).frame()
     assert again.equals(whole)
-    with pytest.raises(DataError, match="another sweep"):
+    with refused(DataError, code="wrong-file", field=tmp_path / "s", value=ANY, says=["13"]):
         sweep(sweep_of(strategy={"steps": 13}), out=tmp_path / "s", resume=True)
-    with pytest.raises(ConfigError, match="point -9; allowed: -1 to -2"):
+    facts = {"code": "out-of-range", "field": "point", "value": -9}
+    with refused(ConfigError, **facts, allowed="-1 to -2"):
         first.map_command(-9)
 
 
@@ -167,31 +172,46 @@ def test_a_sweep_without_refinement_says_so(tmp_path):
     axes = {"chip.crossbar.rows": [64, 128]}
     plain = Sweep.model_validate({"name": "plain", "network": "lenet3", "axes": axes})
     result = run_sweep(plain, out=tmp_path / "s")
-    with pytest.raises(DataError, match="no refined points"):
+    with refused(DataError, code="empty", field=tmp_path / "s"):
         result.refinements()
-    with pytest.raises(ConfigError, match="point -1; allowed: 0 to 1"):
+    facts = {"code": "out-of-range", "field": "point", "value": -1}
+    with refused(ConfigError, **facts, allowed="0 to 1"):
         result.map_command(-1)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "code", "field", "facts"),
     [
-        ({"axes": {"chip.crossbar.rows": [64, 128]}}, "no axis to refine"),
-        ({"axes": {"device.r_on": [20, 50]}}, "no axis to refine"),
+        ({"axes": {"chip.crossbar.rows": [64, 128]}}, "empty", "sweep.axes", {}),
+        ({"axes": {"device.r_on": [20, 50]}}, "empty", "sweep.axes", {}),
         (
             {"axes": {"chip.interconnect.toggle_in": {"from": 0, "to": 1, "points": 3}}},
-            "from = 0 with strategy gradient.*above 0",
+            "conflict",
+            "sweep.axes.chip.interconnect.toggle_in",
+            {"allowed": "above 0", "says": ["from = 0"]},
         ),
-        ({"objectives": ["tiles"]}, "tiles with strategy gradient"),
-        ({"strategy": {"weights": [1.0]}}, "1 for 2 objectives"),
+        (
+            {"objectives": ["tiles"]},
+            "conflict",
+            "sweep.objectives",
+            {"value": "tiles", "allowed": ["edp_Js"]},
+        ),
+        (
+            {"strategy": {"weights": [1.0]}},
+            "shape-mismatch",
+            "sweep.strategy.weights",
+            {"says": ["1", "2"]},
+        ),
         (
             {"fidelity": "accuracy", "accuracy": {"study": "tsb-lenet3", "method": "TSB"}},
-            "fidelity = hardware",
+            "conflict",
+            "sweep.fidelity",
+            {"says": ["fidelity = hardware"]},
         ),
     ],
 )
-def test_what_cannot_be_refined_is_said(changes, said):
-    with pytest.raises(ConfigError, match=said):
+def test_what_cannot_be_refined_is_said(changes, code, field, facts):
+    with refused(ConfigError, code=code, field=field, **facts):
         check_refinement(Space(sweep_of(**changes)))
 
 

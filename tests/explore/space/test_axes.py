@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archsim.config.sweep import MAX_NUMBER, Sweep, load_sweep, parse_axis
 from archsim.errors import ConfigError
-from archsim.explore.space.axes import Cut, Dimension, Grid, column_array, dimensions, grid_of
+from archsim.explore.space.axes import Dimension, column_array, dimensions
+from archsim.explore.space.grid import Cut, Grid, grid_of
 from archsim.explore.space.selection import Box
 from tests.explore.sweeps import MIXED, space_of, sweep_of
 

@@ -16,8 +16,9 @@ from archsim.explore.accuracy import accuracy
 from archsim.explore.accuracy.accuracy import evaluate_cases, plan_cases, sigmas, with_accuracy
 from archsim.explore.accuracy.case_study import run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
+from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.store import Store
-from archsim.explore.run.sweep import Job, open_store, run_exhaustive
+from archsim.explore.run.sweep import Job, open_store
 from archsim.explore.space.cases import all_cases
 from archsim.explore.space.identity import identity_hash
 from archsim.explore.space.points import Space

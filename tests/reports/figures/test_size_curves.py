@@ -12,6 +12,7 @@ from archsim.results.metrics import shown_in
 from archsim.results.size_curves import CurvePoint, SizeCurves
 from reports.figures.size_curves import collect_size_curves, draw_size_curves
 from reports.page.curves import curves_data, curves_table
+from tests.refusals import tells
 
 CHANNELS, BITS = "tsb.channels", "chip.precision.bits_per_cell"
 
@@ -89,13 +90,15 @@ def test_hardware_alone_has_no_panel_for_accuracy(own):
 
 def test_more_lines_than_eyes_can_tell_apart_are_refused():
     many = curves(*(point(bits, "none", None, bits) for bits in range(1, 27)))
-    with pytest.raises(DataError, match="26 lines; allowed: at most 24"):
+    with pytest.raises(DataError) as caught:
         collect_size_curves(many, CHANNELS)
+    tells(str(caught.value), "26", "24")
 
 
 def test_an_axis_that_the_sweep_has_not_is_refused(own):
-    with pytest.raises(DataError, match=r"tsb\.depth; allowed: tsb\.channels"):
+    with pytest.raises(DataError) as caught:
         collect_size_curves(own, "tsb.depth")
+    tells(str(caught.value), "tsb.depth;", CHANNELS)
 
 
 def test_the_page_gets_the_same_numbers_as_data_and_as_table(own):

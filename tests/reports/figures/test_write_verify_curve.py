@@ -11,6 +11,8 @@ from reports.figures.write_verify_curve import (
     draw_write_verify,
     save_write_verify,
 )
+from tests.images import assert_image
+from tests.refusals import refused
 
 
 @pytest.fixture
@@ -65,14 +67,15 @@ def test_every_curve_is_drawn_on_all_panels(summary):
 def test_figure_and_table_are_written(summary, tmp_path, suffix):
     path = tmp_path / f"curve.{suffix}"
     save_write_verify(summary, path)
-    assert path.stat().st_size > 5000
+    assert_image(path)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "curve.csv"), summary)
 
 
 def test_bad_tables_and_places_are_refused(summary, tmp_path):
-    with pytest.raises(DataError, match="missing columns: ci95_low"):
+    with refused(DataError, code="missing-key", field="curve", value=["ci95_low"]):
         collect_write_verify(summary.drop(columns="ci95_low"))
-    with pytest.raises(DataError, match="0 rows"):
+    with refused(DataError, code="empty", field="curve", value=[]):
         collect_write_verify(summary[:0])
-    with pytest.raises(ConfigError, match="ending"):
-        save_write_verify(summary, tmp_path / "curve.gif")
+    path = tmp_path / "curve.gif"
+    with refused(ConfigError, code="wrong-form", field="--plot", value=str(path)):
+        save_write_verify(summary, path)

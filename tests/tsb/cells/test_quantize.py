@@ -10,6 +10,7 @@ from torch import nn
 
 from archsim.errors import ConfigError
 from archsim.network.zoo import build
+from tests.refusals import refused
 from tsb.cells.quantize import mapped_weights, quantise, quantised_weights
 from tsb.shared_block import SharedBlock
 
@@ -55,7 +56,8 @@ def test_zeros_and_nothing():
 
 @pytest.mark.parametrize("bits", [0, 25, -1])
 def test_bits_out_of_range(bits):
-    with pytest.raises(ConfigError, match=f"weight_bits = {bits}; allowed: 1 to 24"):
+    facts = {"code": "out-of-range", "field": "weight_bits", "value": bits}
+    with refused(ConfigError, **facts, allowed="1 to 24"):
         quantise(weights(), bits)
 
 

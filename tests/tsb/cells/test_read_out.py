@@ -11,6 +11,7 @@ from archsim.device import ENCODINGS, WeightFormat, drift_factor, program_weight
 from archsim.errors import ConfigError
 from tests.cell_models import cell_model
 from tests.designs import near
+from tests.refusals import refused
 from tsb.cells.read_out import ReadOut, drifts
 from tsb.cells.weight_cells import weight_cells
 from tsb.write_verify.selective import verify_all
@@ -137,7 +138,8 @@ def test_which_devices_drift():
 
 @pytest.mark.parametrize("time_s", [-1.0, float("inf"), float("nan")])
 def test_impossible_times_are_refused(time_s):
-    with pytest.raises(ConfigError, match="allowed: 0 or more"):
+    facts = {"code": "out-of-range", "field": "time_s", "value": time_s}
+    with refused(ConfigError, **facts, allowed="0 or more"):
         ReadOut(device=device(), weight_format=WeightFormat(), verify={}, time_s=time_s)
 
 
@@ -145,5 +147,7 @@ def test_impossible_times_are_refused(time_s):
 def test_a_device_that_cannot_say_how_it_drifts_is_refused(lacking):
     chip = device().model_copy(update={lacking: None})
     ReadOut(device=chip, weight_format=WeightFormat(), verify={})
-    with pytest.raises(ConfigError, match=lacking):
+    with refused(
+        ConfigError, code="missing-key", field="device", value=[lacking], says=["(drift_nu),"]
+    ):
         ReadOut(device=chip, weight_format=WeightFormat(), verify={}, time_s=1.0)

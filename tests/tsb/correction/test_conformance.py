@@ -22,14 +22,14 @@ from tsb.correction.corrected import load_parameters, saved_method
 from tsb.correction.needs import Needs, Unpriced, together
 from tsb.correction.options import options_of
 from tsb.correction.registry import applicable, example
-from tsb.program.chip import Chip, Placement, deploy
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
 
 NETWORKS: dict[str, dict[str, object]] = {
     "lenet3": {},
     "lenet3-bn": {},
     "resnet18-cifar": {"widths": (4, 4, 8, 8)},
 }
-PLACED = Placement(
+PLACED = WeightStorage(
     cell=CellModel(
         sigma=0.2,
         write_model="incremental",
@@ -48,7 +48,7 @@ class Case:
 
     correction: Correction
     carrier: Carrier
-    chip: Chip
+    chip: ProgrammedChip
     images: Tensor
     first: dict[str, Tensor]
 
@@ -70,7 +70,7 @@ class Case:
 
 
 @cache
-def programmed(network: str) -> tuple[nn.Module, Chip, Tensor]:
+def programmed(network: str) -> tuple[nn.Module, ProgrammedChip, Tensor]:
     torch.manual_seed(0)
     model = zoo.build(network, **NETWORKS[network]).eval()
     chip = deploy(model, PLACED, seed=1, network=network, options=NETWORKS[network])

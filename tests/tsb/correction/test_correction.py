@@ -33,7 +33,7 @@ from tsb.correction.corrected import apply_all, attach_all, load_parameters, sta
 from tsb.correction.parse import format_terms, parse_terms
 from tsb.data import Dataset, load_dataset
 from tsb.monte_carlo import monte_carlo
-from tsb.program.chip import Chip, Placement, deploy
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
 from tsb.shared_block import SharedBlock
 
 #: The module, which the function of its name hides.
@@ -47,7 +47,7 @@ CELL = CellModel(
     step_gain=0.055,
     step_sigma=0.02,
 )
-PLACED = Placement(cell=CELL)
+PLACED = WeightStorage(cell=CELL)
 DEFAULTS = {"tsb": {"channels": 5}, "linear-block": {"channels": 7}}
 QUICK = TuneSettings(steps=60, batch_size=64, noise=WeightNoise(sigma=0.03))
 
@@ -67,7 +67,7 @@ def prepared(method: str, network: str = "lenet3") -> tuple[Carrier, list[Correc
     return carrier, corrections
 
 
-def some_chips(carrier: Carrier, count: int) -> list[Chip]:
+def some_chips(carrier: Carrier, count: int) -> list[ProgrammedChip]:
     plain = make_carrier(load_module("lenet3"), carrier.layers).model
     load_checkpoint(DATA / "checkpoints" / "lenet3.safetensors").load_into(plain)
     return [deploy(plain, PLACED, seed=seed, network="lenet3") for seed in range(count)]
@@ -418,7 +418,7 @@ def test_bad_settings(make: Callable[[], TuneSettings], message: str) -> None:
 
 def test_nothing_to_train_on(mnist: Dataset) -> None:
     carrier, corrections = prepared("tsb")
-    nothing: Sequence[Chip] = []
+    nothing: Sequence[ProgrammedChip] = []
     with pytest.raises(ConfigError, match="0 chips"):
         tune(carrier, nothing, corrections, mnist, QUICK)
     with pytest.raises(ConfigError, match="batch_size = 5000, 634 training images"):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from archsim.errors import ConfigError
+from tests.refusals import refused
 from tsb.monte_carlo import accuracy_stats, interval95, paired_difference
 from tsb.monte_carlo.statistics import student_t_cdf, student_t_quantile
 
@@ -84,7 +85,7 @@ def test_what_cannot_be_estimated_is_none():
     assert single.ci95_low is None
     assert single.half_width == math.inf
     assert interval95(torch.tensor([0.5])) is None
-    with pytest.raises(ConfigError, match="at least one"):
+    with refused(ConfigError, code="empty", field="accuracy", value=(0, 1)):
         accuracy_stats(torch.empty(0, 1), images=1)
 
 
@@ -99,5 +100,6 @@ def test_pairing_narrows_the_interval():
     assert difference.correlation > 0.97
     same = paired_difference(torch.full((3, 1), 0.5), torch.full((3, 1), 0.5))
     assert (same.mean, same.std, same.correlation) == (0.0, 0.0, None)
-    with pytest.raises(ConfigError, match="equal shapes"):
+    shapes = (tuple(first.shape), tuple(second[:3].shape))
+    with refused(ConfigError, code="shape-mismatch", field="tables", value=shapes):
         paired_difference(first, second[:3])

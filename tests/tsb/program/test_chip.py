@@ -13,7 +13,7 @@ from archsim.network.load import load_module
 from tsb.cells.quantize import mapped_weights, quantise
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import read_tensors, write_tensors
-from tsb.program.chip import Chip, Placement, deploy
+from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
 from tsb.write_verify.selective import verify_all, verify_named
 
 CELL = CellModel(
@@ -24,7 +24,7 @@ CELL = CellModel(
     step_gain=0.055,
     step_sigma=0.02,
 )
-PLACED = Placement(cell=CELL)
+PLACED = WeightStorage(cell=CELL)
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def test_only_the_weights_have_errors(model: nn.Module) -> None:
 
 
 def test_saved_and_loaded(model: nn.Module, tmp_path: Path) -> None:
-    placed = Placement(cell=CELL, scaling="column", copies={"fc.weight": 2})
+    placed = WeightStorage(cell=CELL, scaling="column", copies={"fc.weight": 2})
     chip = deploy(model, placed, seed=1, network="lenet3-bn")
     chip.save(tmp_path / "chip.safetensors")
-    again = Chip.load(tmp_path / "chip.safetensors", network="lenet3-bn")
+    again = ProgrammedChip.load(tmp_path / "chip.safetensors", network="lenet3-bn")
     assert again.placement == placed
     assert (again.seed, again.backbone, again.verified_weights) == (1, chip.backbone, 0)
     for name, tensor in chip.tensors.items():
@@ -65,14 +65,14 @@ def test_options_of_the_network_are_kept(model: nn.Module, tmp_path: Path) -> No
     path = tmp_path / "chip.safetensors"
     given = {"widths": [4, 4, 8], "batch_norm": True}
     deploy(model, PLACED, seed=1, network="vgg8", options=given).save(path)
-    assert Chip.load(path).options == given
+    assert ProgrammedChip.load(path).options == given
     tensors, about = read_tensors(path)
     del about["options"]  # a chip of before they were recorded
     write_tensors(path, tensors, about)
-    assert Chip.load(path).options == {}
+    assert ProgrammedChip.load(path).options == {}
     write_tensors(path, tensors, {**about, "options": 3})
     with pytest.raises(DataError, match="chip of another version of archsim"):
-        Chip.load(path)
+        ProgrammedChip.load(path)
 
 
 def test_error_is_that_of_the_law() -> None:
@@ -87,7 +87,7 @@ def test_error_is_that_of_the_law() -> None:
 
 def test_copies_and_write_verify_make_the_same_errors_smaller(model: nn.Module) -> None:
     plain = deploy(model, PLACED, seed=0)
-    copied = deploy(model, Placement(cell=CELL, copies={"fc.weight": 4}), seed=0)
+    copied = deploy(model, WeightStorage(cell=CELL, copies={"fc.weight": 4}), seed=0)
     name = "fc.weight"
     error, smaller = (c.tensors[name] - c.wanted[name] for c in (plain, copied))
     torch.testing.assert_close(smaller, error / 2, atol=1e-6, rtol=1e-4)
@@ -103,7 +103,7 @@ def test_column_scaling_gives_each_output_its_own_full_scale() -> None:
     model = nn.Sequential(nn.Linear(2000, 2, bias=False))
     with torch.no_grad():
         model[0].weight[1] *= 0.01
-    chip = deploy(model, Placement(cell=CELL, scaling="column"), seed=0)
+    chip = deploy(model, WeightStorage(cell=CELL, scaling="column"), seed=0)
     error = (chip.tensors["0.weight"] - chip.wanted["0.weight"]).std(1)
     largest = model[0].weight.detach().abs().amax(1)
     torch.testing.assert_close(error, 0.07776 * largest, rtol=0.05, atol=0)
@@ -113,7 +113,7 @@ def test_all_zero_weights_stay_zero() -> None:
     model = nn.Sequential(nn.Linear(4, 3, bias=False))
     nn.init.zeros_(model[0].weight)
     for scaling in ("tensor", "column"):
-        chip = deploy(model, Placement(cell=CELL.but(sigma=0.0), scaling=scaling), seed=0)
+        chip = deploy(model, WeightStorage(cell=CELL.but(sigma=0.0), scaling=scaling), seed=0)
         assert not chip.tensors["0.weight"].any()
 
 
@@ -126,12 +126,12 @@ def test_all_zero_weights_stay_zero() -> None:
 )
 def test_bad_placement(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Placement(cell=CELL, **change)  # type: ignore[arg-type]
+        WeightStorage(cell=CELL, **change)  # type: ignore[arg-type]
 
 
 def test_copies_of_what_is_not_there(model: nn.Module) -> None:
     with pytest.raises(ConfigError, match=r"copies of 'fc1.weight'.*Did you mean 'fc.weight'"):
-        deploy(model, Placement(cell=CELL, copies={"fc1.weight": 2}), seed=0)
+        deploy(model, WeightStorage(cell=CELL, copies={"fc1.weight": 2}), seed=0)
 
 
 def test_bad_seed_and_bad_weights(model: nn.Module) -> None:
@@ -149,7 +149,7 @@ def test_chip_of_another_network(model: nn.Module, tmp_path: Path) -> None:
     chip = deploy(model, PLACED, seed=0, network="lenet3-bn")
     chip.save(path)
     with pytest.raises(DataError, match="a chip of 'lenet3-bn', not of 'vgg8'"):
-        Chip.load(path, network="vgg8")
+        ProgrammedChip.load(path, network="vgg8")
     with pytest.raises(DataError, match="does not fit"):
         chip.load_into(load_module("lenet3"))
 
@@ -160,26 +160,26 @@ def test_not_a_chip(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_checkpoint(path, load_module("lenet3"), network="lenet3")
     with pytest.raises(DataError, match="not the file of a chip"):
-        Chip.load(path)
+        ProgrammedChip.load(path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="not a whole safetensors file"):
-        Chip.load(path)
+        ProgrammedChip.load(path)
 
 
 def test_stuck_cells_are_frozen_with_the_chip(model: nn.Module) -> None:
     """One cell in a hundred, stuck off: a chip keeps its own, copies have each their own."""
     stuck = CELL.but(stuck_off_rate=0.01)
-    one, same = (deploy(model, Placement(cell=stuck), seed=3).tensors for _ in range(2))
+    one, same = (deploy(model, WeightStorage(cell=stuck), seed=3).tensors for _ in range(2))
     assert all(torch.equal(one[name], same[name]) for name in one)
     sound = deploy(model, PLACED, seed=3).tensors
     changed = ~torch.isclose(one["fc.weight"], sound["fc.weight"], rtol=1e-5, atol=1e-8)
     share = float(changed.double().mean())
     # Four cells per weight, most of them not at the lowest level already.
     assert 0.01 < share < 0.045
-    pair = Placement(cell=stuck, copies={"fc.weight": 2})
+    pair = WeightStorage(cell=stuck, copies={"fc.weight": 2})
     both = deploy(model, pair, seed=3).tensors["fc.weight"]
     assert float((both - sound["fc.weight"]).abs().max()) > 0
-    with_one = deploy(model, Placement(cell=stuck), seed=3)
+    with_one = deploy(model, WeightStorage(cell=stuck), seed=3)
     wanted = with_one.wanted["fc.weight"]
     assert float((both - wanted).square().mean()) < 0.6 * float(
         (with_one.stored["fc.weight"] - wanted).square().mean()

@@ -18,7 +18,7 @@ from tsb.cells.weight_cells import weight_cells
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections
 from tsb.correction.corrected import attach_all, start_all
 from tsb.correction.used import ChipInUse
-from tsb.program.chip import Placement, deploy
+from tsb.program.chip import WeightStorage, deploy
 from tsb.program.chip_read import Conditions, Drift, read_noise
 from tsb.write_verify.selective import verify_all, verify_none
 
@@ -35,9 +35,9 @@ def device(*settings: str) -> DeviceFile:
     return resolve(device="pcm", overrides=[f"device.{setting}" for setting in settings]).device
 
 
-def placed(*settings: str, encoding: str = "magnitude", **more: object) -> Placement:
+def placed(*settings: str, encoding: str = "magnitude", **more: object) -> WeightStorage:
     cell = cell_model(device(*settings), encoding=encoding)
-    return Placement(cell=cell, **more)  # type: ignore[arg-type]
+    return WeightStorage(cell=cell, **more)  # type: ignore[arg-type]
 
 
 def drift(time_s: float = DAY_S, *settings: str) -> Drift:
@@ -97,7 +97,7 @@ def test_the_law_is_that_of_cells_that_are_programmed_and_drift(copies: int) -> 
     count = 20_000
     weight = {"w": torch.full((count, 1), 0.7)}
     weight["w"][0] = 1.0
-    own = Placement(cell=cell_model(chip), copies={"w": copies})
+    own = WeightStorage(cell=cell_model(chip), copies={"w": copies})
     stored = own.write(weight, verify_none(weight), seeded(4))
     found = Drift.of_device(chip, DAY_S).later(stored, weight, verify_none(weight), own, seeded(5))[
         "w"

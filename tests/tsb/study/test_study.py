@@ -18,7 +18,7 @@ from archsim import __version__
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError, NetworkError
 from archsim.results.method_row import MethodRow, frame_of
-from tsb.program.chip import Chip, deploy_all
+from tsb.program.chip import ProgrammedChip, deploy_all
 from tsb.study import StudyRun, method_rows, open_run, results, run_study, work
 from tsb.study import run as run_module
 from tsb.study.estimate import backbone_passes, method_passes, multiply_adds
@@ -335,9 +335,9 @@ def test_methods_share_their_chips(
     done: StudyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a method does not verify has the same errors as without it; the rest smaller ones."""
-    chips: list[Chip] = []
+    chips: list[ProgrammedChip] = []
 
-    def record(*arguments: Any, **more: Any) -> list[Chip]:
+    def record(*arguments: Any, **more: Any) -> list[ProgrammedChip]:
         made = deploy_all(*arguments, **more)
         chips.extend(made)
         masks.extend([more["verified"]] * len(made))

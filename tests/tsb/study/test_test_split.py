@@ -18,7 +18,7 @@ from torch import Tensor
 from archsim.config.study import Study
 from tsb.checkpoint import load_checkpoint, read_tensors
 from tsb.data import Dataset, Split, load_dataset
-from tsb.program.chip import Chip, deploy_all
+from tsb.program.chip import ProgrammedChip, deploy_all
 from tsb.study import work
 from tsb.study.units import backbone_units, method_units
 from tsb.write_verify.selective import Masks
@@ -61,7 +61,7 @@ class Found:
 def work_out(data: Dataset, folder: Path, patch: pytest.MonkeyPatch) -> Found:
     masks: list[Masks] = []
 
-    def record(*arguments: Any, verified: Masks, **more: Any) -> list[Chip]:
+    def record(*arguments: Any, verified: Masks, **more: Any) -> list[ProgrammedChip]:
         masks.append(verified)
         return deploy_all(*arguments, verified=verified, **more)
 

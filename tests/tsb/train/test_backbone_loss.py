@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from archsim.errors import ConfigError
 from archsim.network.zoo import build
+from tests.refusals import refused
 from tsb.cells.noise import WeightNoise, noisy_weights
 from tsb.cells.quantize import mapped_weights
 from tsb.data import Dataset, load_dataset
@@ -295,33 +296,43 @@ def test_without_injection_the_weights_are_seen_clean(digits):
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "option", "value", "allowed"),
     [
-        ("neft", {}, "objective = 'neft'; allowed: noise-injection"),
-        ("neft-ovf", {"betta": 1.0}, "no option 'betta'.*Did you mean 'beta'"),
-        ("noise-injection", {"beta": 1.0}, "no option 'beta'; allowed: none"),
-        ("neft-ovf", {"beta": -1.0}, "beta = -1; allowed: 0 or more"),
-        ("neft-ovf", {"decay": float("nan")}, "decay = nan"),
-        ("neft-ovf", {"extra_sigmas": ()}, r"extra_sigmas = \(\)"),
-        ("neft-ovf", {"extra_sigmas": (1.5,)}, "extra_sigmas"),
-        ("neft-irs", {"width": 0}, "width = 0; allowed: whole numbers, 1 or more"),
-        ("neft-irs", {"beta": float("inf")}, "beta = inf"),
-        ("lipschitz", {"k": 0.0}, "k = 0; allowed: above 0"),
-        ("lipschitz", {"deviations": -3.0}, "deviations = -3"),
+        ("neft-ovf", "beta", -1.0, "0 or more"),
+        ("neft-ovf", "decay", float("nan"), "0 or more"),
+        ("neft-ovf", "extra_sigmas", (), "one number or more"),
+        ("neft-ovf", "extra_sigmas", (1.5,), "0 to 1 each"),
+        ("neft-irs", "width", 0, "1 or more"),
+        ("neft-irs", "beta", float("inf"), "0 or more"),
+        ("lipschitz", "k", 0.0, "above 0"),
+        ("lipschitz", "deviations", -3.0, "0 or more"),
     ],
 )
-def test_wrong_options(name, options, message):
-    with pytest.raises(ConfigError, match=message):
-        objective_for(name, lenet(), **options)
+def test_wrong_options(name, option, value, allowed):
+    with refused(ConfigError, code="out-of-range", field=option, value=value, allowed=allowed):
+        objective_for(name, lenet(), **{option: value})
+
+
+def test_unknown_objectives_and_options():
+    facts = {"code": "unknown-name", "field": "objective", "value": "neft"}
+    with refused(ConfigError, **facts, allowed="noise-injection"):
+        objective_for("neft", lenet())
+    facts = {"code": "unknown-key", "field": "objective"}
+    with refused(ConfigError, **facts, value="betta", nearest="beta", says=["'neft-ovf'"]):
+        objective_for("neft-ovf", lenet(), betta=1.0)
+    with refused(ConfigError, **facts, value="beta", says=["'noise-injection'", "none."]) as caught:
+        objective_for("noise-injection", lenet(), beta=1.0)
+    assert caught.value.allowed == ()
 
 
 def test_too_much_noise_for_more_of_it(digits):
     model = lenet()
-    with pytest.raises(ConfigError, match=r"0\.15 on top of sigma = 0\.9"):
+    says = ["0.15", "sigma = 0.9;"]
+    with refused(ConfigError, code="out-of-range", field="extra_sigmas", allowed="1", says=says):
         loss_of(objective_for("neft-ovf", model), model, digits, WeightNoise(sigma=0.9))
 
 
 def test_snapshots_need_convolutions():
     model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
-    with pytest.raises(ConfigError, match="two 2-d convolutions"):
+    with refused(ConfigError, code="unsupported", field="objective", value="neft-irs"):
         make_objective("neft-irs", model, SHAPE)

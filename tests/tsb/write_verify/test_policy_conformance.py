@@ -32,7 +32,7 @@ from tsb.cells.quantize import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint
 from tsb.data import load_dataset
-from tsb.program.chip import Placement
+from tsb.program.chip import WeightStorage
 from tsb.study import programming
 from tsb.study.citations import citations_of
 from tsb.study.load import checked_study, load_study
@@ -81,7 +81,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 @cache
 def spreads() -> Mapping[str, torch.Tensor]:
-    return Placement(cell=CELL).std_of(weights())
+    return WeightStorage(cell=CELL).std_of(weights())
 
 
 def context(seed: int = 0, **changes: Any) -> WriteContext:
@@ -272,7 +272,7 @@ def is_a_policy_of_studies(policy: WritePolicy) -> None:
     assert all(str(policy.source) in line for line in cited)
     assert policy.source is None or cited
     masks = programming.write_masks(
-        study, method, trained(), Placement(cell=CELL), load_dataset("mnist", MNIST), seed=0
+        study, method, trained(), WeightStorage(cell=CELL), load_dataset("mnist", MNIST), seed=0
     )
     assert (chosen(masks) > 0) == policy.verifies
 

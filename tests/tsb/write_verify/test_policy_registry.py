@@ -24,7 +24,7 @@ from tests.tsb.write_verify.test_policy_conformance import (
     weights,
 )
 from tsb.cells.weight_cells import weight_cells
-from tsb.program.chip import Placement
+from tsb.program.chip import WeightStorage
 from tsb.write_verify.policy import registry, text
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext
@@ -127,11 +127,11 @@ def test_u_swim_is_what_programs_and_studies_computed(profile: str) -> None:
     second = loss().second_derivative
     cells = weight_cells(weights(), cell)
     of_program = {n: second[n].double() * cells[n].spread ** 2 for n in second}
-    std = Placement(cell=cell).std_of(weights())
+    std = WeightStorage(cell=cell).std_of(weights())
     of_study = {n: second[n] * std[n].double().square() for n in second}
     spreads = {name: own.spread for name, own in cells.items()}
     assert same(USwim().score(context(std_of=lambda _: spreads)), of_program)
-    assert same(USwim().score(context(std_of=Placement(cell=cell).std_of)), of_study)
+    assert same(USwim().score(context(std_of=WeightStorage(cell=cell).std_of)), of_study)
     assert torch.equal(ranking(of_program), ranking(of_study))
 
 
@@ -142,7 +142,7 @@ class Even(LossDerivatives):
     second_derivative: ClassVar[dict[str, torch.Tensor]] = {"w": torch.ones(2, 2)}
 
 
-def of_variance(placement: Placement, *given: float) -> WriteContext:
+def of_variance(placement: WeightStorage, *given: float) -> WriteContext:
     """Four weights in two columns of which only the variance tells which goes first."""
     return WriteContext(
         weights={"w": torch.tensor(given).view(2, 2)},
@@ -155,7 +155,7 @@ def of_variance(placement: Placement, *given: float) -> WriteContext:
 def test_u_swim_knows_the_full_scale_of_every_column() -> None:
     """By hand: the variance goes with the square of the weight that full scale stands for."""
     given = (1.0, 0.5, 0.1, 0.05)
-    placed = {own: Placement(cell=CELL, scaling=own) for own in ("tensor", "column")}
+    placed = {own: WeightStorage(cell=CELL, scaling=own) for own in ("tensor", "column")}
     whole, apart = (USwim().score(of_variance(own, *given))["w"] for own in placed.values())
     assert float(whole[0, 0] / whole[1, 0]) == pytest.approx(1, rel=1e-6)
     assert float(apart[0, 0] / apart[1, 0]) == pytest.approx(100, rel=1e-6)
@@ -167,7 +167,7 @@ def test_u_swim_knows_the_full_scale_of_every_column() -> None:
 
 def test_the_noisier_of_equals_goes_first() -> None:
     """The second weight is in the middle of the range, where the device spreads more."""
-    noisy = Placement(cell=CELL.but(factor=4.0, profile="weight"))
+    noisy = WeightStorage(cell=CELL.but(factor=4.0, profile="weight"))
     choice = Choice(policy=USwim(), fraction=0.25)
     masks = registry.write_masks(choice, of_variance(noisy, 0.1, 0.5, 1.0, 0.9))
     assert masks["w"].tolist() == [[False, True], [False, False]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.device import (
-    PulseLaw,
+    PulseDistribution,
     WeightFormat,
     WriteArray,
     program_weights,
@@ -312,7 +312,9 @@ def test_effort_of_nothing_and_everything():
     assert every.write_pulses == pytest.approx(cell_count * mean, rel=1e-12)
     assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
     assert none.normalised_pulses == pytest.approx(1 / mean)
-    law = PulseLaw(*(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2)))
+    law = PulseDistribution(
+        *(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2))
+    )
     # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
     expected = 18 * (law.slowest_of(16) + law.slowest_of(12))
     expected += 13 * (law.slowest_of(16) + law.slowest_of(4))

@@ -1,0 +1,92 @@
+"""The file of one part of a sweep: its bytes, what it says of itself, and its rows read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from archsim.errors import Code, DataError
+
+_POINT = "point"
+#: Key of the provenance in a part's metadata.
+_META = b"archsim"
+_META_KEYS = {"hash", "part", "combinations", "forbidden"}
+
+
+def part_bytes(table: pa.Table, sweep_hash: str, number: int, counts: Mapping[str, Any]) -> bytes:
+    """Return the file of a part: the same bytes for the same rows, wherever they were computed.
+
+    Args:
+        table: its rows.
+        sweep_hash: of the store.
+        number: of the part.
+        counts: combinations and those left out.
+    """
+    from archsim import __version__
+
+    meta = {"archsim": __version__, "hash": sweep_hash, "part": number, **counts}
+    texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    tagged = table.replace_schema_metadata({_META: json.dumps(meta, sort_keys=True).encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(tagged, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def part_meta(path: Path) -> tuple[dict[str, Any], int]:
+    """Return what a part says of itself, and its number of rows.
+
+    Args:
+        path: of its file.
+
+    Raises:
+        DataError: it is no whole part.
+    """
+    try:
+        footer = pq.read_metadata(path)
+        meta: dict[str, Any] = json.loads((footer.metadata or {})[_META])
+        if not set(meta) >= _META_KEYS:
+            raise ValueError(f"its metadata lack {_META_KEYS - set(meta)}")
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        said = f"not a whole part of a sweep: {error}"
+        raise DataError.of(Code.DAMAGED_FILE, path, problem=said) from error
+    return meta, footer.num_rows
+
+
+def read_part(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a part; a page that is not what was written is an error, not other numbers.
+
+    Args:
+        path: of its file.
+        columns: which; None takes all.
+
+    Raises:
+        OSError: it cannot be read.
+        ArrowException: it is damaged.
+    """
+    rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
+    rows.validate(full=True)
+    return rows
+
+
+def read_points(path: Path, points: pa.Array) -> pa.Table:
+    """Read some points of a part; their other columns only if they are in it.
+
+    Args:
+        path: of its file.
+        points: their numbers.
+
+    Raises:
+        OSError: as :func:`read_part`.
+        ArrowException: as :func:`read_part`.
+    """
+    here = pc.is_in(read_part(path, [_POINT]).column(_POINT), points)
+    if not pc.any(here).as_py():
+        return pq.read_schema(path).empty_table()
+    return read_part(path).filter(here)
