@@ -59,8 +59,8 @@ class Checkpoint:
     @property
     def options(self) -> dict[str, object] | None:
         """Options with which the network was built; None if the file does not say."""
-        found = self.settings.get(OPTIONS)
-        return dict(found) if isinstance(found, dict) else None
+        options = self.settings.get(OPTIONS)
+        return dict(options) if isinstance(options, dict) else None
 
     def load_into(self, model: nn.Module) -> None:
         """Copy the tensors into a model.
@@ -217,9 +217,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
             Code.WRONG_FORM, path, problem="the name of a checkpoint ends in .safetensors"
         )
     # A copy: safetensors refuses tensors that share memory, as tied weights do.
-    own = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
-    text = json.dumps({**about, "hash": tensors_hash(own)})
-    write_whole(path, save(own, metadata={_METADATA: text}))
+    unshared = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
+    text = json.dumps({**about, "hash": tensors_hash(unshared)})
+    write_whole(path, save(unshared, metadata={_METADATA: text}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:

@@ -1,7 +1,7 @@
-"""Where a study is worked out: the CPU or one GPU.
+"""Where a study is computed: the CPU or one GPU.
 
 This is not the device of a chip's cells, which is in :mod:`archsim.device`. Networks, images
-and corrections lie where it is worked out. Programming stays on the CPU, with CPU generators, so
+and corrections lie where it is computed. Programming stays on the CPU, with CPU generators, so
 that the same seed and weights give the same chip on every machine; files are of the CPU.
 """
 

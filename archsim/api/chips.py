@@ -345,7 +345,7 @@ def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None
 
 
 def _written_sigma(cell: CellModel, verify: bool) -> float:
-    sigmas = cell.law().residual_sigma if verify else cell.class_sigmas()
+    sigmas = cell.pulse_distribution().residual_sigma if verify else cell.class_sigmas()
     return float(sigmas.square().mean().sqrt())
 
 

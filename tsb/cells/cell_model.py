@@ -1,6 +1,6 @@
-"""A memory cell that holds digits of weights: its classes, and the law of each in closed form.
+"""A memory cell that holds digits of weights: its classes, the distribution of each in closed form.
 
-Cells fall into classes with the same law: a cell's level and, by profile,
+Cells fall into classes with the same distribution: a cell's level and, by profile,
 
 ``level``
     nothing else: sigma is a property of the level;
@@ -36,7 +36,8 @@ from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import Code, ConfigError
 
 PROFILES = ("level", "weight")
-#: Share of the mean squared error below which a smaller one is not told from rounding of its law.
+#: Share of the mean squared error below which a smaller one is not told from rounding of its
+#: distribution.
 _LEAST_GAIN = 2e-3
 
 
@@ -205,8 +206,8 @@ class CellModel:
         sigmas = profile_sigma(position=places, sigma=self.sigma, factor=self.factor)
         return sigmas.repeat_interleave(self.levels)
 
-    def law(self) -> PulseDistribution:
-        """Return the law of write-verify of each class of cells, ``kind``; remembered.
+    def pulse_distribution(self) -> PulseDistribution:
+        """Return the distribution of write-verify of each class of cells, ``kind``; remembered.
 
         Stuck cells are in it: those farther from their level than the tolerance take all pulses.
         """
@@ -215,8 +216,8 @@ class CellModel:
     @property
     def verification_helps(self) -> bool:
         """Whether write-verify leaves a smaller error than one pulse, over all classes of cells."""
-        laws = cell_distributions(self)
-        left, once = (laws.verified.residual_sigma**2).sum(), laws.once.sum()
+        distributions = cell_distributions(self)
+        left, once = (distributions.verified.residual_sigma**2).sum(), distributions.once.sum()
         return bool(left < (1 - _LEAST_GAIN) * once)
 
     def classes_of(self, codes: Int[Tensor, "*weights"]) -> Int[Tensor, "*weights cell"]:
@@ -241,7 +242,7 @@ def _number(quantity: Quantity | None) -> float:
 
 @dataclass(frozen=True, eq=False)
 class CellDistributions:
-    """Laws of the classes of cells, ``kind``, errors relative to the range g_on - g_off.
+    """Distributions of the classes of cells, ``kind``, errors relative to the range g_on - g_off.
 
     Attributes:
         verified: write-verify.
@@ -260,16 +261,16 @@ class CellDistributions:
 
 @lru_cache(maxsize=64)
 def cell_distributions(cell: CellModel) -> CellDistributions:
-    """Return the laws of all classes of a device's cells; remembered.
+    """Return the distributions of all classes of a device's cells; remembered.
 
     Args:
         cell: the device.
     """
     sigmas = cell.class_sigmas()
-    own, place = sigmas.unique(return_inverse=True)
-    law = pulse_distribution(
+    distinct_sigmas, place = sigmas.unique(return_inverse=True)
+    distribution = pulse_distribution(
         model=cell.write_model,
-        sigma=own,
+        sigma=distinct_sigmas,
         tolerance=cell.tolerance,
         max_pulses=cell.max_pulses,
         step_gain=cell.step_gain,
@@ -281,7 +282,9 @@ def cell_distributions(cell: CellModel) -> CellDistributions:
     top = cell.levels - 1
     rates = torch.tensor([cell.stuck_on_rate, cell.stuck_off_rate], dtype=torch.float64)
     working = PulseDistribution(
-        law.survival[place], law.residual_sigma[place], law.unconverged_fraction[place]
+        distribution.survival[place],
+        distribution.residual_sigma[place],
+        distribution.unconverged_fraction[place],
     )
     # Errors of a cell that is stuck at the highest, and at the lowest level.
     errors = torch.stack([(top - level) / top, -level / top], dim=-1)

@@ -1,4 +1,4 @@
-"""Noise of the weights during training: one normal number per weight, from the device's law.
+"""Noise of the weights during training: a normal number per weight, of the device's distribution.
 
 Gaussian noise that does not depend on a cell's level is exactly one normal number per weight, with
 the closed form of :func:`archsim.device.code_noise_std`: no need to sample cells. The scale

@@ -1,9 +1,9 @@
 """What a device does to each weight of a network: spread, residual and pulses, in closed form.
 
 Weights are rounded to codes and cut into cells by their encoding, as
-:func:`archsim.device.program_weights` does, which is the sampler of the same law; what a cell does
-follows from its class (:mod:`tsb.cells.cell_model`). Stuck cells have errors with a mean, so that
-"noise" here is the root-mean-square error of a weight, which without them is its standard
+:func:`archsim.device.program_weights` does, which is the sampler of the same distribution; what a
+cell does follows from its class (:mod:`tsb.cells.cell_model`). Stuck cells have errors with a mean,
+so that "noise" here is the root-mean-square error of a weight, which without them is its standard
 deviation.
 """
 
@@ -71,7 +71,7 @@ class WeightCells:
         """
         if mask.dim() < self.classes.dim():
             return self.pulses[mask]
-        return self.cell.law().stats().write_pulses[self.classes[mask]]
+        return self.cell.pulse_distribution().stats().write_pulses[self.classes[mask]]
 
     @property
     def read_noise(self) -> float:
@@ -88,7 +88,7 @@ class WeightCells:
 
 
 def weight_cells(weights: Weights, cell: CellModel) -> dict[str, WeightCells]:
-    """Work out spread, residual and pulses of every weight.
+    """Compute spread, residual and pulses of every weight.
 
     An all-zero tensor has no range, hence no noise, and its cells are all at the level of 0.
 
@@ -99,7 +99,7 @@ def weight_cells(weights: Weights, cell: CellModel) -> dict[str, WeightCells]:
     Raises:
         DataError: weights that are not real numbers, or not finite.
     """
-    form, mean_pulses = cell.weight_format, cell.law().stats().write_pulses
+    form, mean_pulses = cell.weight_format, cell.pulse_distribution().stats().write_pulses
     result = {}
     for name, weight in weights.items():
         codes, scale = form.quantise(weight.detach(), name=name)
@@ -120,11 +120,11 @@ def _noise(
     cell: CellModel, classes: Tensor, scale: float, verified: Bool[Tensor, "*cells"]
 ) -> Float[Tensor, "*weights"]:
     """Return the root-mean-square error of weights, some of whose cells are verified."""
-    laws, value = cell_distributions(cell), cell_values(cell)
-    squares = laws.squares(verified, classes)
-    if not bool(laws.mean.any()):
+    distributions, value = cell_distributions(cell), cell_values(cell)
+    squares = distributions.squares(verified, classes)
+    if not bool(distributions.mean.any()):
         return scale * torch.sqrt((squares * value**2).sum(-1))
-    mean = laws.mean[classes]
+    mean = distributions.mean[classes]
     variance = ((squares - mean**2) * value**2).sum(-1)
     return scale * torch.sqrt(variance + (mean * value).sum(-1) ** 2)
 
@@ -182,15 +182,17 @@ def defective_instance(
         defects: of the places of stuck cells.
     """
     working = cell.but(stuck_on_rate=0.0, stuck_off_rate=0.0)
-    laws, top, instance = cell_distributions(working), cell.levels - 1, {}
+    distributions, top, instance = cell_distributions(working), cell.levels - 1, {}
     value = cell_values(working)
-    for name, own in weight_cells(weights, working).items():
-        drawn = torch.rand(own.classes.shape, generator=defects, dtype=torch.float64)
+    for name, tensor_cells in weight_cells(weights, working).items():
+        drawn = torch.rand(tensor_cells.classes.shape, generator=defects, dtype=torch.float64)
         on = drawn < cell.stuck_on_rate
         stuck = drawn < cell.stuck_on_rate + cell.stuck_off_rate
-        level = (own.classes % cell.levels).double()
+        level = (tensor_cells.classes % cell.levels).double()
         error = torch.where(on, top - level, -level) / top
-        squares = laws.squares(own.verified_cells(verified[name]), own.classes)
+        squares = distributions.squares(
+            tensor_cells.verified_cells(verified[name]), tensor_cells.classes
+        )
         std = (torch.where(stuck, 0.0, squares) * value**2).sum(-1).sqrt()
         shift = (torch.where(stuck, error, 0.0) * value).sum(-1)
         weight = weights[name].detach()
@@ -198,7 +200,7 @@ def defective_instance(
         # Cells of a magnitude know no sign; it is given to what they hold.
         negative = (weight < 0) & (cell.encoding == "magnitude")
         error = std * normal + torch.where(negative, -shift, shift)
-        instance[name] = weight + (own.scale * error).to(weight.dtype)
+        instance[name] = weight + (tensor_cells.scale * error).to(weight.dtype)
     return instance
 
 
@@ -213,11 +215,11 @@ def noise_std(
         read: add the noise of one read.
     """
     noise = {}
-    for name, own in cells.items():
+    for name, tensor_cells in cells.items():
         mask = verified[name]
-        if mask.dim() == own.classes.dim():
-            std = _noise(own.cell, own.classes, own.scale, mask)
+        if mask.dim() == tensor_cells.classes.dim():
+            std = _noise(tensor_cells.cell, tensor_cells.classes, tensor_cells.scale, mask)
         else:
-            std = torch.where(mask, own.residual, own.spread)
-        noise[name] = torch.hypot(std, std.new_tensor(own.read_noise)) if read else std
+            std = torch.where(mask, tensor_cells.residual, tensor_cells.spread)
+        noise[name] = torch.hypot(std, std.new_tensor(tensor_cells.read_noise)) if read else std
     return noise

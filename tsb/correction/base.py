@@ -87,8 +87,8 @@ class Carrier:
 
     def weights(self) -> tuple[str, ...]:
         """Names of the network's weights on crossbars, in order; those of a block are not in it."""
-        own = {f"{layer.name}.weight" for layer in self.layers.layers}
-        return tuple(name for name in mapped_weights(self.model) if name in own)
+        on_crossbars = {f"{layer.name}.weight" for layer in self.layers.layers}
+        return tuple(name for name in mapped_weights(self.model) if name in on_crossbars)
 
 
 def make_carrier(model: nn.Module, layers: LayerGraph, *, rule: str = "default") -> Carrier:

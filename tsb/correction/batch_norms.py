@@ -56,8 +56,8 @@ class BatchNorms(Correction):
         """Return the statistics of the images on this chip; see :meth:`Correction.start`."""
         del wanted
         model = copy.deepcopy(carrier.model)
-        own = model.state_dict()
-        model.load_state_dict({name: tensors.get(name, own[name]) for name in own})
+        state = model.state_dict()
+        model.load_state_dict({name: tensors.get(name, state[name]) for name in state})
         norms = {n: m for n, m in model.named_modules() if isinstance(m, _BatchNorm)}
         for norm in norms.values():
             norm.reset_running_stats()

@@ -67,12 +67,12 @@ def start_all(
         images: for calibration, without labels.
     """
     tensors: Tensors = chip.tensors
-    found: Parameters = {}
+    parameters: Parameters = {}
     for index, correction in enumerate(corrections):
         first = correction.start(carrier, tensors, chip.wanted, images)
-        found |= {f"{index}.{name}": tensor for name, tensor in first.items()}
+        parameters |= {f"{index}.{name}": tensor for name, tensor in first.items()}
         tensors = correction.apply(tensors, first)
-    return found
+    return parameters
 
 
 def apply_all(
@@ -141,7 +141,7 @@ class CorrectedChip:
     def draw(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Write the parameters in cells once and return the tensors of the network.
 
-        Writing is worked out on the CPU, as programming is; the tensors are where the chip's are.
+        Writing is computed on the CPU, as programming is; the tensors are where the chip's are.
 
         Args:
             generator: source of the new errors, on the CPU; the backbone's stay.

@@ -70,14 +70,14 @@ class Needs:
 
     def parts(self) -> tuple[str, ...]:
         """Return in words what is priced, a phrase each; none where nothing is needed."""
-        found = [] if self.block is None else ["a shared block"]
+        phrases = [] if self.block is None else ["a shared block"]
         if self.digital is not None:
             each = "a scale and a bias" if self.digital.scales else "a bias"
             layers = "all layers" if self.digital.all_layers else "linear layers"
-            found.append(f"{each} for each output channel of {layers}")
+            phrases.append(f"{each} for each output channel of {layers}")
         if self.rewritten_layers:
-            found.append("the last layers written again")
-        return tuple(found)
+            phrases.append("the last layers written again")
+        return tuple(phrases)
 
     def words(self) -> str:
         """Return what is priced, in one line for people."""
@@ -144,9 +144,11 @@ def together(declared: Mapping[str, Needs | Unpriced]) -> Together:
         if not isinstance(said, Needs | Unpriced):
             raise TypeError(f"hardware() of '{name}' is {said!r}; allowed: Needs or Unpriced")
     needs = {name: said for name, said in declared.items() if isinstance(said, Needs)}
-    blocks = {name: own.block for name, own in needs.items() if own.block is not None}
-    digital = _shared([own.digital for own in needs.values() if own.digital is not None])
-    rewritten = {name: own.rewritten_layers for name, own in needs.items() if own.rewritten_layers}
+    blocks = {name: need.block for name, need in needs.items() if need.block is not None}
+    digital = _shared([need.digital for need in needs.values() if need.digital is not None])
+    rewritten = {
+        name: need.rewritten_layers for name, need in needs.items() if need.rewritten_layers
+    }
     reasons = [
         f"{name}: {said.reason}" for name, said in declared.items() if isinstance(said, Unpriced)
     ]
@@ -159,9 +161,9 @@ def together(declared: Mapping[str, Needs | Unpriced]) -> Together:
         rewritten_layers=max(rewritten.values(), default=0),
         notes=tuple(
             f"{name}: {note}"
-            for name, own in needs.items()
-            if own.presumed is None or not _covers(digital, own.presumed)
-            for note in own.notes
+            for name, need in needs.items()
+            if need.presumed is None or not _covers(digital, need.presumed)
+            for note in need.notes
         ),
         unpriced=tuple(reasons),
     )
@@ -171,7 +173,7 @@ def _shared(needs: Sequence[DigitalNeed]) -> DigitalNeed | None:
     if not needs:
         return None
     return DigitalNeed(
-        scales=any(own.scales for own in needs), all_layers=any(own.all_layers for own in needs)
+        scales=any(need.scales for need in needs), all_layers=any(need.all_layers for need in needs)
     )
 
 

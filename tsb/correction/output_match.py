@@ -55,14 +55,15 @@ class OutputMatch(Correction):
     ) -> dict[str, Tensor]:
         """Return scale and bias, layer after layer; see :meth:`Correction.start`."""
         ideal = layer_outputs(carrier.model, {**tensors, **wanted}, images, self.names)
-        found: dict[str, Tensor] = {}
+        parameters: dict[str, Tensor] = {}
         for name in self.names:
-            real = layer_outputs(carrier.model, self.apply(tensors, found), images, [name])[name]
+            corrected = self.apply(tensors, parameters)
+            real = layer_outputs(carrier.model, corrected, images, [name])[name]
             scale = ideal[name].std(0) / real.std(0).clamp_min(torch.finfo(real.dtype).tiny)
             raw = real - tensors[f"{name}.bias"]  # what the crossbar gave
-            found[f"{name}.scale"] = scale
-            found[f"{name}.bias"] = ideal[name].mean(0) - scale * raw.mean(0)
-        return found
+            parameters[f"{name}.scale"] = scale
+            parameters[f"{name}.bias"] = ideal[name].mean(0) - scale * raw.mean(0)
+        return parameters
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""

@@ -73,7 +73,7 @@ def method_pattern() -> str:
 def _options(part: str) -> dict[str, int]:
     name, _, text = part.partition(":")
     known = tuple(options_of(CORRECTIONS[name]))
-    found: dict[str, int] = {}
+    options: dict[str, int] = {}
     for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")
         if not equals:
@@ -81,15 +81,15 @@ def _options(part: str) -> dict[str, int]:
         if key not in known or not value.strip().isdecimal():
             allowed = ", ".join(f"{option}=NUMBER" for option in known) or "none"
             raise ConfigError(f"option '{item}' of correction '{name}'; allowed: {allowed}")
-        found[key] = int(value)
-    return found
+        options[key] = int(value)
+    return options
 
 
 def _checked(name: str, options: Mapping[str, int]) -> dict[str, int]:
     """Refuse to leave out what has no default."""
-    for own in options_of(CORRECTIONS[name]).values():
-        if own.is_required and own.name not in options:
+    for option in options_of(CORRECTIONS[name]).values():
+        if option.is_required and option.name not in options:
             raise ConfigError(
-                f"correction '{name}' needs {own.name}: write {name}:{own.name}=NUMBER"
+                f"correction '{name}' needs {option.name}: write {name}:{option.name}=NUMBER"
             )
     return dict(options)

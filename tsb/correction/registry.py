@@ -32,22 +32,24 @@ def registered(*classes: type[Correction]) -> dict[str, type[Correction]]:
     Raises:
         TypeError: a class that leaves a declaration out, or a name given twice.
     """
-    found: dict[str, type[Correction]] = {}
-    for own in classes:
-        lacking = [name for name in DECLARED if not hasattr(own, name)]
-        lacking += [f"{name}()" for name in sorted(getattr(own, "__abstractmethods__", ()))]
+    by_name: dict[str, type[Correction]] = {}
+    for correction in classes:
+        lacking = [name for name in DECLARED if not hasattr(correction, name)]
+        lacking += [f"{name}()" for name in sorted(getattr(correction, "__abstractmethods__", ()))]
         lacking += [
             f"an example of {option.name}"
-            for option in options_of(own).values()
+            for option in options_of(correction).values()
             if option.example is None and option.is_required
         ]
         if lacking:
-            raise TypeError(f"correction {own.__qualname__} does not declare {', '.join(lacking)}")
-        if own.name in found:
-            both = f"{found[own.name].__qualname__} and {own.__qualname__}"
-            raise TypeError(f"corrections {both} are both called '{own.name}'")
-        found[own.name] = own
-    return found
+            raise TypeError(
+                f"correction {correction.__qualname__} does not declare {', '.join(lacking)}"
+            )
+        if correction.name in by_name:
+            both = f"{by_name[correction.name].__qualname__} and {correction.__qualname__}"
+            raise TypeError(f"corrections {both} are both called '{correction.name}'")
+        by_name[correction.name] = correction
+    return by_name
 
 
 #: All corrections by name.
@@ -81,7 +83,7 @@ def example(name: str) -> Correction:
     Args:
         name: one of :data:`CORRECTIONS`.
     """
-    examples = {own.name: own.example for own in options_of(CORRECTIONS[name]).values()}
+    examples = {option.name: option.example for option in options_of(CORRECTIONS[name]).values()}
     return make(name, {option: value for option, value in examples.items() if value is not None})
 
 

@@ -138,8 +138,8 @@ class SharedBlocks(Correction):
         """See :meth:`Correction.apply`."""
         corrected = dict(tensors)
         if self.hooked:
-            own = {f"{_MODULE}.{n}": p[..., None, None] for n, p in parameters.items()}
-            corrected |= own
+            block = {f"{_MODULE}.{n}": p[..., None, None] for n, p in parameters.items()}
+            corrected |= block
         layers = [parameters[f"layers.{i}.weight"] for i in range(self.depth)]
         for name in self.names:
             weight = tensors[f"{name}.weight"]

@@ -107,7 +107,7 @@ def tune(
     *,
     progress: Progress | None = None,
 ) -> TuneResult:
-    """Work out and train the corrections of every chip.
+    """Compute and train the corrections of every chip.
 
     Args:
         carrier: the network, with the corrections attached.
@@ -169,7 +169,7 @@ class _Run:
         self.model, self.corrections, self.settings = carrier.model, corrections, settings
         floating = [n for n, t in chips[0].tensors.items() if t.is_floating_point()]
         self.tensors = {n: torch.stack([chip.tensors[n] for chip in chips]) for n in floating}
-        self.first = {n: torch.stack([own[n] for own in first]) for n in first[0]}
+        self.first = {n: torch.stack([parameters[n] for parameters in first]) for n in first[0]}
         self.now = {
             n: t.clone().requires_grad_() if n in trained else t for n, t in self.first.items()
         }
@@ -181,7 +181,7 @@ class _Run:
         self.compiled: CompiledLoss | None = None
 
     def use(self, images: Tensor) -> None:
-        """Choose how losses are worked out: compiled for all chips at once where that is faster.
+        """Choose how losses are computed: compiled for all chips at once where that is faster.
 
         Args:
             images: of the shape to come.
@@ -229,7 +229,7 @@ class _Run:
 
     def programmed(self, parameters: Parameters) -> Parameters:
         """Return parameters with the noise of one writing, the same for all chips."""
-        noise, found = self.settings.noise, dict(parameters)
+        noise, written = self.settings.noise, dict(parameters)
         bits = noise.weight_format.magnitude_bits
         for name in self.noisy:
             value = parameters[name]
@@ -238,17 +238,17 @@ class _Run:
             # Drawn on the CPU: the same noise on every machine.
             normal = torch.randn(clean.shape[1:], generator=self.source).to(clean.device)
             stored = stored + torch.func.vmap(noise.std)(stored) * normal
-            found[name] = stored + (value - clean)
-        return found
+            written[name] = stored + (value - clean)
+        return written
 
     def corrected(self, parameters: Parameters) -> dict[str, Tensor]:
         """Return the tensors of all chips, corrected."""
 
-        def one(tensors: dict[str, Tensor], own: Parameters) -> dict[str, Tensor]:
-            return apply_all(self.corrections, tensors, own)
+        def one(tensors: dict[str, Tensor], chip_parameters: Parameters) -> dict[str, Tensor]:
+            return apply_all(self.corrections, tensors, chip_parameters)
 
-        found: dict[str, Tensor] = torch.func.vmap(one)(self.tensors, parameters)
-        return found
+        corrected: dict[str, Tensor] = torch.func.vmap(one)(self.tensors, parameters)
+        return corrected
 
     def losses(self, parameters: Parameters, images: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of each chip."""
@@ -256,12 +256,12 @@ class _Run:
         if self.compiled is not None:
             return self.compiled(self.model, tensors, images, labels)
         count = len(next(iter(tensors.values())))
-        found = []
+        losses = []
         for chip in range(count):
-            own = {name: tensor[chip] for name, tensor in tensors.items()}
-            scores = torch.func.functional_call(self.model, own, (images,))
-            found.append(functional.cross_entropy(scores, labels))
-        return torch.stack(found)
+            chip_tensors = {name: tensor[chip] for name, tensor in tensors.items()}
+            scores = torch.func.functional_call(self.model, chip_tensors, (images,))
+            losses.append(functional.cross_entropy(scores, labels))
+        return torch.stack(losses)
 
     @torch.no_grad()
     def better(self, split: Split) -> tuple[bool, ...]:
@@ -270,12 +270,12 @@ class _Run:
         Those of a chip whose loss is not finite do not.
         """
         state = self.source.get_state()
-        found = []
+        losses = []
         for parameters in (self.first, self.now):
             self.source.set_state(state)  # the same noise for both
-            found.append(self.losses(self.programmed(parameters), split.images, split.labels))
-        self.finite &= torch.isfinite(found[1]).cpu()
-        return tuple((self.finite & (found[1] <= found[0]).cpu()).tolist())
+            losses.append(self.losses(self.programmed(parameters), split.images, split.labels))
+        self.finite &= torch.isfinite(losses[1]).cpu()
+        return tuple((self.finite & (losses[1] <= losses[0]).cpu()).tolist())
 
     def unstacked(self) -> list[Parameters]:
         """Return the parameters of each chip."""

@@ -24,7 +24,7 @@ class ChipInUse:
     Corrections were measured and trained on the chip as it was programmed. Then it drifts, once,
     its corrections in cells with it; digital numbers stay. All randomness of the backbone follows
     from the chip's seed, so that methods are compared on the same reads of the same cells; that of
-    the corrections comes with their writing. Cells are worked out on the CPU.
+    the corrections comes with their writing. Cells are computed on the CPU.
 
     Attributes:
         corrected: the chip.
@@ -56,10 +56,10 @@ class ChipInUse:
 
     def _written(self, generator: torch.Generator) -> Tensors:
         """Write the corrections in cells, let them drift, and read them."""
-        own, conditions = self.corrected, self.conditions
-        wanted = own.written
+        corrected, conditions = self.corrected, self.conditions
+        wanted = corrected.written
         if not wanted:
             return {}
-        stored = own.write(generator)
-        held = conditions.later(stored, wanted, own.masks, own.placement, generator)
-        return conditions.read(held, wanted, own.placement, generator)
+        stored = corrected.write(generator)
+        held = conditions.later(stored, wanted, corrected.masks, corrected.placement, generator)
+        return conditions.read(held, wanted, corrected.placement, generator)

@@ -80,11 +80,11 @@ class Dataset:
 
     @cached_property
     def content_hashes(self) -> dict[str, str]:
-        """Hash of the images and labels of each split, by its name; worked out once."""
+        """Hash of the images and labels of each split, by its name; computed once."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {
-            name: tensors_hash({"images": own.images, "labels": own.labels})[:_HASH_DIGITS]
-            for name, own in splits.items()
+            name: tensors_hash({"images": split.images, "labels": split.labels})[:_HASH_DIGITS]
+            for name, split in splits.items()
         }
 
     def to(self, device: torch.device | str) -> Dataset:
@@ -108,8 +108,8 @@ class Dataset:
         """
         images = self.test.images[:1]
         has = "x".join(map(str, images.shape[1:]))
-        own = getattr(model, "input_shape", None)
-        takes = "x".join(map(str, own)) if isinstance(own, tuple) else "others"
+        input_shape = getattr(model, "input_shape", None)
+        takes = "x".join(map(str, input_shape)) if isinstance(input_shape, tuple) else "others"
         try:
             with torch.no_grad():
                 scores = model(images)

@@ -43,19 +43,19 @@ def read_image_folder(
     train = _labelled(files, "train")
     annotations = next((p for p in files if PurePosixPath(p).name == ANNOTATIONS), None)
     test = _labelled(files, "test") if annotations is None else _annotated(files, annotations)
-    found = sorted(set(train.values()))
-    expected = list(source.class_names) or found
-    if len(found) != source.num_classes or found != expected:
+    class_names = sorted(set(train.values()))
+    expected = list(source.class_names) or class_names
+    if len(class_names) != source.num_classes or class_names != expected:
         raise DataError(
-            f"{where}: {len(found)} classes in train/ ({', '.join(found[:3])}...); {source.name} "
-            f"has {source.num_classes}"
+            f"{where}: {len(class_names)} classes in train/ ({', '.join(class_names[:3])}...); "
+            f"{source.name} has {source.num_classes}"
             + (f": {', '.join(expected)}" if source.class_names else ""),
             code=Code.SHAPE_MISMATCH,
             field=where,
-            value=len(found),
+            value=len(class_names),
             allowed=str(source.num_classes),
         )
-    strange = sorted(set(test.values()) - set(found))
+    strange = sorted(set(test.values()) - set(class_names))
     if strange:
         raise DataError(
             f"{where}: test images of class '{strange[0]}', which train/ has not",
@@ -63,7 +63,7 @@ def read_image_folder(
             field=where,
             value=strange[0],
         )
-    numbers = {name: number for number, name in enumerate(found)}
+    numbers = {name: number for number, name in enumerate(class_names)}
     return _decode(train, files, numbers, source, where), _decode(
         test, files, numbers, source, where
     )

@@ -58,7 +58,7 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloResult:
-    """Accuracies of all instances, ``chip run``, and how they were worked out.
+    """Accuracies of all instances, ``chip run``, and how they were computed.
 
     Attributes:
         accuracy: fraction of images classified correctly.
@@ -184,11 +184,11 @@ def right_answers(
     size = images_at_once or _IMAGES_AT_ONCE[chosen.name]
     check_instances(model, weights)
     parts = torch.split(images, size, -SHARED_IMAGE_DIMS), torch.split(labels, size, -1)
-    found = [
+    right = [
         chosen.scores(model, weights, part).argmax(-1) == answers
         for part, answers in zip(*parts, strict=True)
     ]
-    return torch.cat(found, -1)
+    return torch.cat(right, -1)
 
 
 def monte_carlo(
@@ -254,9 +254,9 @@ def monte_carlo(
             chunk = list(islice(stream, min(instances_at_once, wanted)))
             wanted -= len(chunk)
             weights = {name: torch.stack([w[name] for w, _ in chunk]) for name in chunk[0][0]}
-            subset = torch.stack([own for _, own in chunk]) if images_per_instance else ...
+            subset = torch.stack([indices for _, indices in chunk]) if images_per_instance else ...
             with one_thread():
-                found = right_answers(
+                answered_right = right_answers(
                     model,
                     weights,
                     images[subset],
@@ -264,9 +264,9 @@ def monte_carlo(
                     chosen=chosen,
                     images_at_once=images_at_once,
                 )
-            correct += found.sum(-1).unbind()
+            correct += answered_right.sum(-1).unbind()
             if by_image is not None:
-                by_image += found.sum(0)
+                by_image += answered_right.sum(0)
         used = images_per_instance or count
         table = (torch.stack(correct).double() / used).view(-1, runs).cpu()
         if half_width and accuracy_stats(table, images=used).half_width <= half_width:

@@ -1,6 +1,6 @@
 """Loss and gradients of many instances of a small network at once, for PyTorch to go on from.
 
-What differs between instances is worked out in PyTorch (corrections, noise, the folding of batch
+What differs between instances is computed in PyTorch (corrections, noise, the folding of batch
 norm), so its parameters may be anything; the network itself runs forward and backward in generated
 code, on the CPU in float32.
 """
@@ -39,7 +39,7 @@ class CompiledLoss:
     """Mean cross-entropy of a chain of convolutions and linear layers, for inputs of one shape.
 
     Batch norm is that of evaluation mode. Code is generated per geometry and remembered in the
-    process. Gradients are worked out in the forward call, by the layers that need them; second
+    process. Gradients are computed in the forward call, by the layers that need them; second
     derivatives and ``torch.func`` transforms of the loss are not available.
     """
 
@@ -93,10 +93,10 @@ class CompiledLoss:
         effective = fold(self.links, model, tensors, samples)
         flat = [tensor.float() for pair in effective for tensor in pair]
         if not torch.is_grad_enabled():
-            flat = [tensor.detach() for tensor in flat]  # no gradients are worked out
+            flat = [tensor.detach() for tensor in flat]  # no gradients are computed
         code = (self.layouts, self.stages)
-        found = _Loss.apply(*code, images, labels, *flat)  # type: ignore[no-untyped-call]
-        return LossAndCorrect(*found)
+        outputs = _Loss.apply(*code, images, labels, *flat)  # type: ignore[no-untyped-call]
+        return LossAndCorrect(*outputs)
 
     def _check_images(self, model: nn.Module, images: Tensor) -> None:
         if tuple(images.shape[-3:]) != self.input_shape or model.training:
@@ -215,7 +215,7 @@ def _lane_first(parts: Sequence[Tensor], like: Tensor) -> Tensor:
 
 
 class _Loss(torch.autograd.Function):
-    """Loss of each instance; the gradients are worked out with it and scaled afterwards."""
+    """Loss of each instance; the gradients are computed with it and scaled afterwards."""
 
     @staticmethod
     def forward(
@@ -226,7 +226,7 @@ class _Loss(torch.autograd.Function):
         labels: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Work out loss and gradients of all instances, one vector after the other."""
+        """Compute loss and gradients of all instances, one vector after the other."""
         samples, shared = tensors[0].shape[0], images.dim() == SHARED_IMAGE_DIMS
         images = images.detach().contiguous()
         wanted = ctx.needs_input_grad[4:]
@@ -244,7 +244,7 @@ class _Loss(torch.autograd.Function):
         ]
         gradients = zip(*(part.gradients for part in parts), strict=True)
         ctx.save_for_backward(
-            *(_lane_first(own, t) for own, t in zip(gradients, tensors, strict=True))
+            *(_lane_first(by_part, t) for by_part, t in zip(gradients, tensors, strict=True))
         )
         loss = torch.cat([part.loss for part in parts])[:samples].float()
         correct = torch.cat([part.correct for part in parts])[:samples]
@@ -256,11 +256,11 @@ class _Loss(torch.autograd.Function):
     def backward(ctx: Any, by_loss: Tensor, by_correct: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients times those by the loss."""
         wanted = ctx.needs_input_grad[4:]
-        found = [
+        scaled = [
             gradient * by_loss.view(-1, *[1] * (gradient.dim() - 1)) if want else None
             for gradient, want in zip(ctx.saved_tensors, wanted, strict=True)
         ]
-        return None, None, None, None, *found
+        return None, None, None, None, *scaled
 
 
 def _label_lanes(labels: Tensor, start: int) -> Tensor:

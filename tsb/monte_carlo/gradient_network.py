@@ -34,7 +34,7 @@ def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> st
     split = next(k for k, layout in enumerate(layouts) if layout.images > 1)
     last = len(stages) - 1
 
-    def own(index: int) -> str:
+    def image_part(index: int) -> str:
         """The part of a buffer that belongs to one image of the tile."""
         size = layouts[index].size
         return f"maps[{index}]" + (
@@ -49,7 +49,7 @@ def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> st
         return f"member * {LANES}" if index == split else "0"
 
     def forward(k: int) -> str:
-        tensors = f"{own(k)}, weights[{k}], biases[{k}], {own(k + 1)}"
+        tensors = f"{image_part(k)}, weights[{k}], biases[{k}], {image_part(k + 1)}"
         return f"stage{k}({tensors}, {masks(k)}, {base(k + 1) if k < split else '0'})"
 
     def backward(k: int) -> list[str]:
@@ -57,9 +57,9 @@ def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> st
         rest = f"slopes[{k + 1}], {masks(k)}"
         lines = [
             f"if {k} >= lowest:",
-            f"  prepare{k}({own(k + 1)}, slopes[{k + 1}], by_bias[{k}], {at})",
+            f"  prepare{k}({image_part(k + 1)}, slopes[{k + 1}], by_bias[{k}], {at})",
             f"if wanted[{k}]:",
-            f"  weights{k}({own(k)}, {rest}, by_weight[{k}], {at})",
+            f"  weights{k}({image_part(k)}, {rest}, by_weight[{k}], {at})",
         ]
         if k:
             lines += [
@@ -76,7 +76,7 @@ def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> st
         f"  for block in range((count + {IMAGE_TILE - 1}) // {IMAGE_TILE}):",
         each,
         f"      image = min(block * {IMAGE_TILE} + member, count - 1)",
-        f"      fill(images, image, {own(0)}, {base(0)})",
+        f"      fill(images, image, {image_part(0)}, {base(0)})",
         *indented((forward(k) for k in range(split)), 6),
         "    member = 0",
         *indented((forward(k) for k in range(split, last + 1)), 4),

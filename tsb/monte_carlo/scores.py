@@ -82,8 +82,8 @@ def loop_scores(model: nn.Module, weights: Instances, images: Images) -> Scores:
     scores = []
     for index in range(check_instances(model, weights)):
         instance = {name: tensor[index] for name, tensor in weights.items()}
-        own = images if shared else images[index]
-        scores.append(torch.func.functional_call(model, instance, (own,)))
+        instance_images = images if shared else images[index]
+        scores.append(torch.func.functional_call(model, instance, (instance_images,)))
     return torch.stack(scores)
 
 
@@ -103,8 +103,8 @@ def batched_scores(model: nn.Module, weights: Instances, images: Images) -> Scor
     """
     check_instances(model, weights)
 
-    def single(instance: dict[str, Tensor], own: Tensor) -> Tensor:
-        scores: Tensor = torch.func.functional_call(model, instance, (own,))
+    def single(instance: dict[str, Tensor], instance_images: Tensor) -> Tensor:
+        scores: Tensor = torch.func.functional_call(model, instance, (instance_images,))
         return scores
 
     shared = images.dim() == SHARED_IMAGE_DIMS

@@ -131,9 +131,9 @@ def interval95(values: Float[Tensor, " value"]) -> tuple[float, float] | None:
     if count < 2:
         return None
     values = values.double()
-    reach = student_t_quantile(0.975, count - 1) * float(values.std()) / math.sqrt(count)
+    half_width = student_t_quantile(0.975, count - 1) * float(values.std()) / math.sqrt(count)
     mean = float(values.mean())
-    return mean - reach, mean + reach
+    return mean - half_width, mean + half_width
 
 
 def accuracy_stats(accuracy: AccuracyTable, *, images: int) -> AccuracyStats:

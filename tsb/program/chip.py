@@ -79,7 +79,9 @@ class WeightStorage:
             verified: masks by name; the others get one pulse.
         """
         std = noise_std(weight_cells(targets, self.cell), verified)
-        return {name: own / self.copies.get(name, 1) ** 0.5 for name, own in std.items()}
+        return {
+            name: deviation / self.copies.get(name, 1) ** 0.5 for name, deviation in std.items()
+        }
 
     def std_of(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the standard deviation of each weight after one pulse, in units of the weight.
@@ -89,8 +91,8 @@ class WeightStorage:
         """
         targets = self.targets(weights)
         return {
-            name: own * full_scale(weights[name], self.scaling)
-            for name, own in self.std(targets, verify_none(targets)).items()
+            name: deviation * full_scale(weights[name], self.scaling)
+            for name, deviation in self.std(targets, verify_none(targets)).items()
         }
 
     def write(
@@ -113,7 +115,7 @@ class WeightStorage:
     def writer(
         self, weights: Mapping[str, Tensor], verified: Masks
     ) -> Callable[[torch.Generator], dict[str, Tensor]]:
-        """Return what does as :meth:`write`, again and again: what repeats is worked out once.
+        """Return what does as :meth:`write`, again and again: what repeats is computed once.
 
         Args:
             weights: what is wanted, by name.
@@ -137,7 +139,7 @@ class WeightStorage:
                 stored = self._with_defects(targets, verified, generator)
             else:
                 stored = gaussian_instance(targets, std, generator)
-            return {name: own * scale[name] for name, own in stored.items()}
+            return {name: fraction * scale[name] for name, fraction in stored.items()}
 
         return write
 
@@ -207,8 +209,8 @@ class ProgrammedChip:
             device: of PyTorch.
         """
         parts = {
-            name: {key: tensor.to(device) for key, tensor in own.items()}
-            for name, own in (("tensors", self.tensors), ("wanted", self.wanted))
+            name: {key: tensor.to(device) for key, tensor in tensors.items()}
+            for name, tensors in (("tensors", self.tensors), ("wanted", self.wanted))
         }
         return replace(self, tensors=parts["tensors"], wanted=parts["wanted"])
 

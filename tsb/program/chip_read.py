@@ -1,12 +1,12 @@
 """What inference sees of a programmed chip: its cells some time later, read anew in every run.
 
 A chip holds one number per weight, while every cell drifts with an exponent of its own. So the
-known error of a weight is divided among its cells by the law that cells have given their sum
-(normal errors: the draw of each cell, plus its share of what the sum still lacks), and then every
-cell drifts. That is the joint law of a chip that is programmed cell by cell and read twice, right
-after programming and later; only with stuck cells, of which a chip does not remember the places,
-the division is that of normal errors with the same mean square. A read adds one normal number to
-each weight, exactly.
+known error of a weight is divided among its cells by the distribution that cells have given their
+sum (normal errors: the draw of each cell, plus its share of what the sum still lacks), and then
+every cell drifts. That is the joint distribution of a chip that is programmed cell by cell and read
+twice, right after programming and later; only with stuck cells, of which a chip does not remember
+the places, the division is that of normal errors with the same mean square. A read adds one normal
+number to each weight, exactly.
 
 Reads are not compensated for drift: no output is rescaled.
 """
@@ -108,7 +108,7 @@ class Drift:
             placement: how they lie on cells.
             generator: source of all randomness, on the CPU.
         """
-        found = {}
+        drifted = {}
         for name, target in placement.targets(wanted).items():
             cells = _Cells.of(target, verified[name], placement, placement.copies.get(name, 1))
             held, full = stored[name].double(), full_scale(wanted[name], placement.scaling)
@@ -116,8 +116,8 @@ class Drift:
             change = cells.change(codes.flatten(), self, generator).view(target.shape)
             # Without a range there is nothing to drift.
             step = weight_range(wanted[name], placement.scaling) * cells.step
-            found[name] = (held + step * change).to(stored[name].dtype)
-        return found
+            drifted[name] = (held + step * change).to(stored[name].dtype)
+        return drifted
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,15 +145,15 @@ class _Cells:
     @classmethod
     def of(cls, target: Tensor, mask: Tensor, placement: WeightStorage, copies: int) -> _Cells:
         cell = placement.cell
-        own = weight_cells({"w": target}, cell)["w"]
-        squares = cell_distributions(cell).squares(own.verified_cells(mask), own.classes)
+        cells = weight_cells({"w": target}, cell)["w"]
+        squares = cell_distributions(cell).squares(cells.verified_cells(mask), cells.classes)
         step = 1 / cell.weight_format.largest_code
         codes = cell.weight_format.codes_of(target, step).flatten()
         negative = (codes < 0) & (cell.encoding == "magnitude")
         values, top = cell_values(cell), cell.levels - 1
         return cls(
             codes=codes.double(),
-            levels=(own.classes % cell.levels).view(-1, len(values)).double() / top,
+            levels=(cells.classes % cell.levels).view(-1, len(values)).double() / top,
             squares=squares.view(-1, len(values)),
             values=values,
             signs=torch.where(negative, -1.0, 1.0).double(),
@@ -172,8 +172,8 @@ class _Cells:
     ) -> Tensor:
         values = self.values / self.copies
         squares = self.squares[part].unsqueeze(1).expand(-1, self.copies, -1)
-        own = self._cell_errors((self.signs * errors)[part], squares, values, generator)
-        landed = self.levels[part].unsqueeze(1) + own + drift.off
+        cell_errors = self._cell_errors((self.signs * errors)[part], squares, values, generator)
+        landed = self.levels[part].unsqueeze(1) + cell_errors + drift.off
         later = drift_cells(
             conductance=landed,
             time_s=drift.time_s,
@@ -207,7 +207,7 @@ def read_noise(
         placement: how they lie on cells; says the read noise of a cell.
         generator: source of all randomness, on the CPU.
     """
-    cell, found = placement.cell, {}
+    cell, read_errors = placement.cell, {}
     form = cell.weight_format
     steps = float(
         code_noise_std(
@@ -220,8 +220,8 @@ def read_noise(
     for name, weight in wanted.items():
         step = weight_range(weight, placement.scaling) / form.largest_code
         normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-        found[name] = steps / placement.copies.get(name, 1) ** 0.5 * step * normal
-    return found
+        read_errors[name] = steps / placement.copies.get(name, 1) ** 0.5 * step * normal
+    return read_errors
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ def program_notes(
         no_loss: why the expected loss is missing although there are data; "" if it is not.
     """
     yield (
-        "Every layer is programmed once; archsim map also counts the copies of a layer (none with "
+        "Every layer is programmed once; archsim map also counts weight duplication (none with "
         "--set chip.hierarchy.duplication=none)."
     )
     yield from _placed(network_chips, untraced)
@@ -105,11 +105,11 @@ def choice_notes(choice: Choice, cell: CellModel, tally: WriteTally) -> Iterator
                 f"where {100 * choice.fraction:.3g} % were asked for."
             )
     if tally.verified_weights and cell.sigma > 0 and not cell.verification_helps:
-        own = cell.write_model == "redraw" and cell.device_share == 1
+        all_in_cells = cell.write_model == "redraw" and cell.device_share == 1
         why = (
             "all of its spread belongs to the cells and comes back with every pulse "
             "(device_to_device_share = 1)"
-            if own
+            if all_in_cells
             else f"its tolerance ({cell.tolerance:g} of the range, pulse limit {cell.max_pulses}) "
             f"accepts what the first pulse leaves (sigma {cell.sigma:g} of the range)"
         )
@@ -158,11 +158,16 @@ def _failed(device: DeviceFile, tally: WriteTally) -> Iterator[str]:
     if tally.verified_cells and wandering > _MANY * tally.verified_cells:
         loop = device.write_verify
         limit = "" if loop is None else f" of {loop.max_pulses.si:g}"
-        own = device.device_to_device_share
-        if loop is not None and loop.model == "redraw" and own is not None and own.si > 0:
+        cell_share = device.device_to_device_share
+        if (
+            loop is not None
+            and loop.model == "redraw"
+            and cell_share is not None
+            and cell_share.si > 0
+        ):
             why = (
-                f"{100 * own.si:.3g} % of the variance belongs to the cell and comes back with "
-                "every pulse (device.device_to_device_share)."
+                f"{100 * cell_share.si:.3g} % of the variance belongs to the cell and comes back "
+                "with every pulse (device.device_to_device_share)."
             )
         else:
             why = "the tolerance (device.write_verify.tolerance) is tighter than it reaches."

@@ -25,7 +25,7 @@ def _commit() -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        found = subprocess.run(
+        completed = subprocess.run(
             ["git", *arguments],
             cwd=folder,
             capture_output=True,
@@ -35,4 +35,4 @@ def _git(folder: Path, *arguments: str) -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return found.stdout.strip()
+    return completed.stdout.strip()

@@ -91,9 +91,9 @@ def _differences(before: Json, now: Json) -> list[str]:
 
 
 def _flat(values: Json, prefix: str = "") -> Json:
-    found: Json = {}
+    flat: Json = {}
     for key, value in values.items():
-        found |= (
+        flat |= (
             _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
         )
-    return found
+    return flat

@@ -30,11 +30,11 @@ def citations_of(study: Study) -> tuple[str, ...]:
     Raises:
         ConfigError: an unknown correction.
     """
-    found: dict[str, list[str]] = {PAPER: ["noise of weights"]}
+    uses: dict[str, list[str]] = {PAPER: ["noise of weights"]}
 
     def add(publication: str | None, what: str) -> None:
-        if publication is not None and what not in found.setdefault(publication, []):
-            found[publication].append(what)
+        if publication is not None and what not in uses.setdefault(publication, []):
+            uses[publication].append(what)
 
     with suppress(NetworkError):  # a network of the user's own
         add(entry(study.network).citation, f"network {study.network}")
@@ -47,4 +47,4 @@ def citations_of(study: Study) -> tuple[str, ...]:
         add(policy.source, f"write policy {policy.name}")
         for correction in corrections_of(study, method):
             add(correction.citation, f"correction {correction.name}")
-    return tuple(f"{source}: {', '.join(what)}" for source, what in found.items())
+    return tuple(f"{source}: {', '.join(what)}" for source, what in uses.items())

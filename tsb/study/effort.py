@@ -41,8 +41,8 @@ def added(study: Study, method: Method) -> Added:
     carrier = make_carrier(module_of(study), graph_of(study), rule=study.insertion)
     attach_all(corrections, carrier)
     return Added(
-        digital_products=sum(own.digital_products(carrier) for own in corrections),
-        macs=sum(own.macs(carrier) for own in corrections),
+        digital_products=sum(correction.digital_products(carrier) for correction in corrections),
+        macs=sum(correction.macs(carrier) for correction in corrections),
     )
 
 
@@ -63,7 +63,7 @@ def effort(
     chip = corrected.chip
     replaced = {name for each in corrected.corrections for name in each.replaced()}
     extra = corrected.written_weights - sum(chip.wanted[name].numel() for name in replaced)
-    own = added(study, method).macs
+    correction_macs = added(study, method).macs
     return {
         "weights": chip.weights,
         "extra_weights": extra,
@@ -76,8 +76,8 @@ def effort(
             for name, copies in chip.placement.copies.items()
         ),
         "tune_seconds": tuned.seconds,
-        "correction_macs": own,
-        "tune_macs": STEP_OVER_FORWARD * tuned.images * (network_macs(study) + own),
+        "correction_macs": correction_macs,
+        "tune_macs": STEP_OVER_FORWARD * tuned.images * (network_macs(study) + correction_macs),
         "kept": list(tuned.kept),
         "diverged": list(tuned.diverged),
     }

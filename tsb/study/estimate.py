@@ -42,7 +42,7 @@ def method_passes(study: Study, unit: MethodUnit, data: Dataset) -> int:
         unit: one of its methods.
         data: of the study.
     """
-    method = next(own for own in study.methods if own.name == unit.method)
+    method = next(candidate for candidate in study.methods if candidate.name == unit.method)
     corrections = corrections_of(study, method)
     written = any(correction.in_cells for correction in corrections)
     again = written or study.read_noise or study.images_per_run

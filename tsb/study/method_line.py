@@ -20,7 +20,7 @@ def method_line(study: Study, method: Method) -> str:
     Raises:
         ConfigError: an unknown correction.
     """
-    repairs = [_repair(own, method) for own in corrections_of(study, method)]
+    repairs = [_repair(correction, method) for correction in corrections_of(study, method)]
     parts = [
         _training(study.backbones[study.backbone_of(method)]),
         _writing(method),
@@ -29,18 +29,18 @@ def method_line(study: Study, method: Method) -> str:
     return "; ".join(parts)
 
 
-def _training(own: Backbone) -> str:
-    words = own.objective.replace("noise-injection", "noise injection")
-    if own.sigma == 0 and own.objective == "noise-injection":
+def _training(backbone: Backbone) -> str:
+    words = backbone.objective.replace("noise-injection", "noise injection")
+    if backbone.sigma == 0 and backbone.objective == "noise-injection":
         words = "trained without noise"
-    elif own.sigma is not None:
-        words += f" at sigma {own.sigma:g}"
-    if own.clip is not None:
-        words += f", weights bounded at {own.clip:g} rms"
-    if own.scaling != "tensor":
-        words += f", scaled by {own.scaling}"
-    if own.stop_fraction < 1:
-        words += f", stopped after {100 * own.stop_fraction:g} % of the epochs"
+    elif backbone.sigma is not None:
+        words += f" at sigma {backbone.sigma:g}"
+    if backbone.clip is not None:
+        words += f", weights bounded at {backbone.clip:g} rms"
+    if backbone.scaling != "tensor":
+        words += f", scaled by {backbone.scaling}"
+    if backbone.stop_fraction < 1:
+        words += f", stopped after {100 * backbone.stop_fraction:g} % of the epochs"
     return words
 
 
@@ -56,8 +56,8 @@ def _last(count: int) -> str:
     return "last layer" if count == 1 else f"last {count} layers"
 
 
-def _repair(own: Correction, method: Method) -> str:
+def _repair(correction: Correction, method: Method) -> str:
     """Say what a correction is, and how it is written where it lies in cells."""
-    if not own.in_cells:
-        return own.words()
-    return f"{own.words()} ({'verified' if method.verify else 'one pulse'})"
+    if not correction.in_cells:
+        return correction.words()
+    return f"{correction.words()} ({'verified' if method.verify else 'one pulse'})"

@@ -46,22 +46,22 @@ def read_result(folder: Path) -> Json | None:
     if not path.is_file():
         return None
     try:
-        found: Json = json.loads(path.read_text(encoding="utf-8"))
-        _check_result(found)
+        result: Json = json.loads(path.read_text(encoding="utf-8"))
+        _check_result(result)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a result: {error}; delete it to have it made anew") from error
-    return found
+    return result
 
 
-def _check_result(found: object) -> None:
+def _check_result(result: object) -> None:
     """Refuse what no unit writes.
 
     Raises:
         ValueError: no JSON object, or accuracies that are no table of numbers, chips x runs.
     """
-    if not isinstance(found, dict):
+    if not isinstance(result, dict):
         raise ValueError("no JSON object")
-    accuracy = found.get("accuracy", [[0.0]])
+    accuracy = result.get("accuracy", [[0.0]])
     if isinstance(accuracy, int | float):
         return
     rows = accuracy if isinstance(accuracy, list) and accuracy else [None]
@@ -117,13 +117,13 @@ def seed_results(study: Study, run: Path) -> list[SeedResult]:
     """
     results = []
     for unit in method_units(study):
-        found = read_result(method_folder(run, unit))
-        if found is None:
+        result = read_result(method_folder(run, unit))
+        if result is None:
             continue
         ideal = read_result(backbone_folder(run, BackboneUnit(IDEAL, 0.0, unit.seed))) or {}
         try:
-            training = read_result(run / "backbones" / found["backbone"]) or {}
-            results.append(seed_result(found, training, ideal))
+            training = read_result(run / "backbones" / result["backbone"]) or {}
+            results.append(seed_result(result, training, ideal))
         except KeyError as error:
             raise DataError(
                 f"{run}: a result.json has no {error}: it is not of this version of archsim "

@@ -1,4 +1,4 @@
-"""Run a study: what is missing in its folder is worked out, in as many processes as wanted.
+"""Run a study: what is missing in its folder is computed, in as many processes as wanted.
 
 Every unit writes its result last and atomically, so that a run which was killed at any moment goes
 on where it was; backbones also go on from their last epoch.
@@ -85,7 +85,7 @@ News = Callable[[Step], None]
 def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
     """Open the folder of a run, or make it.
 
-    A study may grow: methods, sigmas and seeds that are new are worked out, what is there is kept.
+    A study may grow: methods, sigmas and seeds that are new are computed, what is there is kept.
 
     Args:
         folder: of the run.
@@ -121,7 +121,9 @@ def _grown(before: Study, now: Study) -> Study:
     names = {method.name for method in now.methods}
     methods = [method for method in before.methods if method.name not in names]
     order = {method.name: place for place, method in enumerate(before.methods)}
-    methods = sorted([*methods, *now.methods], key=lambda own: order.get(own.name, len(order)))
+    methods = sorted(
+        [*methods, *now.methods], key=lambda method: order.get(method.name, len(order))
+    )
     return now.model_copy(
         update={
             "methods": methods,
@@ -162,7 +164,7 @@ def run_study(
     device: str = "cpu",
     news: News | None = None,
 ) -> None:
-    """Work out whatever is missing.
+    """Compute whatever is missing.
 
     Args:
         run: study and folder.

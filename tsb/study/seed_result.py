@@ -77,40 +77,40 @@ class SeedResult:
     full_schedule_macs: int | float | None = None
 
 
-def seed_result(found: Json, training: Json, ideal: Json) -> SeedResult:
+def seed_result(result: Json, training: Json, ideal: Json) -> SeedResult:
     """Return the result of a unit from what its files say.
 
     Args:
-        found: ``result.json`` of the method.
+        result: ``result.json`` of the method.
         training: that of its backbone, empty where there is none.
         ideal: that of the backbone without noise, empty where there is none.
 
     Raises:
         KeyError: what every result of this version has; with its name.
     """
-    accuracy = tuple(tuple(runs) for runs in found["accuracy"])
+    accuracy = tuple(tuple(runs) for runs in result["accuracy"])
     return SeedResult(
-        method=found["method"],
-        sigma=float(found["sigma"]),
-        seed=found["seed"],
+        method=result["method"],
+        sigma=float(result["sigma"]),
+        seed=result["seed"],
         accuracy=accuracy,
-        images=found["images"],
-        weights=found["weights"],
-        extra_weights=found["extra_weights"],
-        written_weights=found["written_weights"],
-        verified_weights=found["verified_weights"],
-        digital_parameters=found["digital_parameters"],
-        copied_weights=found["copied_weights"],
-        tune_macs=found["tune_macs"],
-        correction_macs=found.get("correction_macs"),
-        tune_seconds=found.get("tune_seconds"),
-        kept=tuple(found.get("kept", ())),
-        diverged=_diverged(found["diverged"], len(accuracy)),
-        validation_accuracy=found.get("validation_accuracy"),
-        validation_by_chip=_tuple(found.get("validation_by_chip")),
-        validation_right=_tuple(found.get("validation_right")),
-        computed_on=str(found.get("computed_on") or _NOT_RECORDED),
-        backend=str(found.get("backend") or _NOT_RECORDED),
+        images=result["images"],
+        weights=result["weights"],
+        extra_weights=result["extra_weights"],
+        written_weights=result["written_weights"],
+        verified_weights=result["verified_weights"],
+        digital_parameters=result["digital_parameters"],
+        copied_weights=result["copied_weights"],
+        tune_macs=result["tune_macs"],
+        correction_macs=result.get("correction_macs"),
+        tune_seconds=result.get("tune_seconds"),
+        kept=tuple(result.get("kept", ())),
+        diverged=_diverged(result["diverged"], len(accuracy)),
+        validation_accuracy=result.get("validation_accuracy"),
+        validation_by_chip=_tuple(result.get("validation_by_chip")),
+        validation_right=_tuple(result.get("validation_right")),
+        computed_on=str(result.get("computed_on") or _NOT_RECORDED),
+        backend=str(result.get("backend") or _NOT_RECORDED),
         ideal_accuracy=ideal.get("clean_accuracy"),
         clean_accuracy=training.get("clean_accuracy"),
         backbone_seconds=training.get("seconds"),

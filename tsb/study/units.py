@@ -1,4 +1,4 @@
-"""The pieces of a study that are worked out once each: backbones, and methods on their chips."""
+"""The pieces of a study that are computed once each: backbones, and methods on their chips."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def backbone_unit(study: Study, method: Method, sigma: float, seed: int) -> Back
         seed: of backbone and chips.
     """
     name = study.backbone_of(method)
-    own = study.backbones[name].sigma
-    return BackboneUnit(name, sigma if own is None else own, seed)
+    fixed_sigma = study.backbones[name].sigma
+    return BackboneUnit(name, sigma if fixed_sigma is None else fixed_sigma, seed)
 
 
 def method_units(study: Study) -> list[MethodUnit]:
@@ -149,15 +149,15 @@ def backbone_of(study: Study, unit: BackboneUnit) -> Backbone:
 
 
 def backend_of(study: Study, backbone: str, device: torch.device) -> str:
-    """Return how accuracies are worked out: on a GPU in bfloat16, if the training was.
+    """Return how accuracies are computed: on a GPU in bfloat16, if the training was.
 
     Args:
         study: which.
         backbone: name of the backbone that is measured.
         device: where.
     """
-    own = study.backbones.get(backbone, next(iter(study.backbones.values())))
-    return "batched-bf16" if device.type != "cpu" and own.precision == "bfloat16" else "auto"
+    measured = study.backbones.get(backbone, next(iter(study.backbones.values())))
+    return "batched-bf16" if device.type != "cpu" and measured.precision == "bfloat16" else "auto"
 
 
 def train_settings(study: Study, unit: BackboneUnit) -> TrainSettings:
@@ -167,20 +167,20 @@ def train_settings(study: Study, unit: BackboneUnit) -> TrainSettings:
         study: which.
         unit: one of its trainings.
     """
-    own = backbone_of(study, unit)
+    backbone = backbone_of(study, unit)
     return TrainSettings(
-        noise=weight_noise(study, sigma=unit.sigma, scaling=own.scaling),
-        objective=own.objective,
-        epochs=own.epochs,
-        stop_fraction=own.stop_fraction,
-        patience=own.patience,
-        batch_size=own.batch_size,
-        learning_rate=own.learning_rate,
-        weight_decay=own.weight_decay,
-        augment=own.augment,
-        clip=own.clip,
-        validation_instances=own.validation_instances,
-        precision=own.precision,
+        noise=weight_noise(study, sigma=unit.sigma, scaling=backbone.scaling),
+        objective=backbone.objective,
+        epochs=backbone.epochs,
+        stop_fraction=backbone.stop_fraction,
+        patience=backbone.patience,
+        batch_size=backbone.batch_size,
+        learning_rate=backbone.learning_rate,
+        weight_decay=backbone.weight_decay,
+        augment=backbone.augment,
+        clip=backbone.clip,
+        validation_instances=backbone.validation_instances,
+        precision=backbone.precision,
         seed=unit.seed,
     )
 
@@ -267,7 +267,7 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
         study: which.
         unit: one of its methods at one sigma and seed.
     """
-    method = next(own for own in study.methods if own.name == unit.method)
+    method = next(candidate for candidate in study.methods if candidate.name == unit.method)
     training = backbone_unit(study, method, unit.sigma, unit.seed)
     keys = ("device", "chips", "runs", "test_images", "score_images", "insertion")
     # What is off is not named: results of before it existed are the same.
@@ -291,5 +291,5 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
 
 def _json(values: dict[str, Any]) -> dict[str, Any]:
     """Return values as a JSON file gives them back: lists for tuples."""
-    found: dict[str, Any] = json.loads(json.dumps(values))
-    return found
+    decoded: dict[str, Any] = json.loads(json.dumps(values))
+    return decoded

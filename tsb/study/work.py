@@ -1,4 +1,4 @@
-"""Work out one unit of a study, in whatever process: nothing here depends on another unit's run."""
+"""Compute one unit of a study, in whatever process: nothing here depends on another unit's run."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def method_unit(
         device: where chips are tuned and evaluated.
         reached: told of each of :data:`PHASES` when it is over.
     """
-    method = next(own for own in study.methods if own.name == unit.method)
+    method = next(candidate for candidate in study.methods if candidate.name == unit.method)
     training = backbone_unit(study, method, unit.sigma, unit.seed)
     stored = dataset_of(study, data_root)
     data = stored.to(device)
@@ -233,8 +233,10 @@ def method_unit(
     carrier = make_carrier(model.to(device), graph_of(study), rule=study.insertion)
     corrections = corrections_of(study, method)
     attach_all(corrections, carrier)
-    law = cell.law()
-    written_sigma = (law.residual_sigma if method.verify else cell.class_sigmas()).square().mean()
+    distribution = cell.pulse_distribution()
+    written_sigma = (
+        (distribution.residual_sigma if method.verify else cell.class_sigmas()).square().mean()
+    )
     settings = tune_settings(
         study,
         method,
@@ -247,12 +249,14 @@ def method_unit(
     place = folder / "methods" / unit.folder
     place.mkdir(parents=True, exist_ok=True)
     corrected = _corrected(chips, carrier, corrections, tuned, placement, method)
-    for chip, own in zip(chips, corrected, strict=True):
-        if own.parameters:
-            own.save(place / f"correction-{chip.seed}.safetensors", method=method.corrections)
+    for chip, corrected_chip in zip(chips, corrected, strict=True):
+        if corrected_chip.parameters:
+            corrected_chip.save(
+                place / f"correction-{chip.seed}.safetensors", method=method.corrections
+            )
     used = [
-        ChipInUse(corrected=own, verified=masks, conditions=conditions_of(study))
-        for own in corrected
+        ChipInUse(corrected=corrected_chip, verified=masks, conditions=conditions_of(study))
+        for corrected_chip in corrected
     ]
     backend = backend_of(study, training.backbone, device)
     measured = _evaluate(study, unit, used, data, backend)
@@ -323,7 +327,7 @@ def _validated(
 ) -> dict[str, Any]:
     """Return what methods may be chosen by: accuracy on validation images, by chip and by image."""
     split = data.validation.spread(study.tuning.validation_images)
-    found = monte_carlo(
+    evaluation = monte_carlo(
         used[0].corrected.carrier.model,
         _in_turn(used),
         split.images,
@@ -332,10 +336,10 @@ def _validated(
         generator=torch.Generator().manual_seed(unit.seed),
         backend=backend,
     )
-    by_image = () if found.right is None else found.right.tolist()
+    by_image = () if evaluation.right is None else evaluation.right.tolist()
     return {
-        "validation_accuracy": float(found.accuracy.mean()),
-        "validation_by_chip": found.accuracy.mean(1).tolist(),
+        "validation_accuracy": float(evaluation.accuracy.mean()),
+        "validation_by_chip": evaluation.accuracy.mean(1).tolist(),
         # How many of the chips classify each image correctly.
         "validation_right": list(by_image),
     }

@@ -46,8 +46,9 @@ class _Batch:
     def scores(self, noise: WeightNoise, buffers: Mapping[str, Tensor] | None = None) -> Tensor:
         """Return the scores of a new noisy instance, ``(images, classes)``."""
         instance = noisy_weights(self.weights, noise, self.generator)
-        found: Tensor = functional_call(self.model, {**(buffers or {}), **instance}, (self.images,))
-        return found
+        tensors = {**(buffers or {}), **instance}
+        scores: Tensor = functional_call(self.model, tensors, (self.images,))
+        return scores
 
 
 class Objective(ABC):
@@ -150,9 +151,9 @@ class NeftOvf(Objective):
     def _loss(self, batch: _Batch, noise: WeightNoise) -> Tensor:
         louder = [_louder(noise, extra) for extra in self.extra_sigmas]
         scores, feedback = batch.scores(noise), []
-        for law in louder:
+        for louder_noise in louder:
             statistics = {name: buffer.clone() for name, buffer in batch.model.named_buffers()}
-            feedback.append(batch.scores(law, statistics))
+            feedback.append(batch.scores(louder_noise, statistics))
         fed = negative_feedback(scores, feedback, self.beta, self.decay)
         return functional.cross_entropy(fed, batch.labels)
 
@@ -203,8 +204,8 @@ class NeftIrs(Objective):
     def _loss(self, batch: _Batch, noise: WeightNoise) -> Tensor:
         with inputs_of(batch.model, self.places) as maps:
             scores = batch.scores(noise)
-        own = noisy_weights(mapped_weights(self.heads), noise, batch.generator)
-        feedback = functional_call(self.heads, own, ([maps[name] for name in self.places],))
+        noisy_heads = noisy_weights(mapped_weights(self.heads), noise, batch.generator)
+        feedback = functional_call(self.heads, noisy_heads, ([maps[name] for name in self.places],))
         fed = negative_feedback(scores, feedback, self.beta, self.decay)
         return functional.cross_entropy(fed, batch.labels)
 

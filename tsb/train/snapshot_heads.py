@@ -73,18 +73,18 @@ def inputs_of(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tens
         model: the network.
         names: of its modules.
     """
-    found: dict[str, Tensor] = {}
+    inputs_by_name: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             del module
-            found.setdefault(name, inputs[0])
+            inputs_by_name.setdefault(name, inputs[0])
 
         return hook
 
     handles = [model.get_submodule(n).register_forward_pre_hook(keep(n)) for n in names]
     try:
-        yield found
+        yield inputs_by_name
     finally:
         for handle in handles:
             handle.remove()

@@ -64,10 +64,10 @@ class TrainState:
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Return all that is trained: of the model, and of the auxiliary module with a prefix."""
-        found = dict(self.model.named_parameters())
+        trained = dict(self.model.named_parameters())
         if self.auxiliary is not None:
-            found |= {_EXTRA + name: p for name, p in self.auxiliary.named_parameters()}
-        return found
+            trained |= {_EXTRA + name: p for name, p in self.auxiliary.named_parameters()}
+        return trained
 
     def finish_epoch(self, record: dict[str, Any], accuracy: float) -> None:
         """Count an epoch, and keep its weights if they are the best so far.
@@ -119,13 +119,13 @@ class TrainState:
         device = next(self.model.parameters()).device
         self.best = {name: tensor.to(device) for name, tensor in parts[_BEST].items()}
         for name, parameter in self.parameters().items():
-            own = {
+            adam_state = {
                 key.removesuffix(f".{name}"): tensor.to(device)
                 for key, tensor in parts[_ADAM].items()
                 if key.endswith(f".{name}") and "." not in key.removesuffix(f".{name}")
             }
-            if own:
-                self.optimiser.state[parameter] = own
+            if adam_state:
+                self.optimiser.state[parameter] = adam_state
         for key in ("best_accuracy", "best_epoch", "epoch", "curve", "stopped"):
             setattr(self, key, history[key])
 
@@ -203,8 +203,8 @@ class RunFolder:
 
     def _write_derived(self, state: TrainState, about: dict[str, object]) -> None:
         settings = {**about, "best_epoch": state.best_epoch}
-        own = {"network": about.get("network", ""), "settings": settings}
-        write_tensors(self.best, state.best, own)
+        metadata = {"network": about.get("network", ""), "settings": settings}
+        write_tensors(self.best, state.best, metadata)
         lines = "".join(json.dumps(record) + "\n" for record in state.curve)
         write_whole(self.curve, lines.encode())
 

@@ -1,4 +1,4 @@
-"""What selective write-verify costs: pulses, reads and time, from the law of a cell's pulses.
+"""What selective write-verify costs: pulses, reads and time, from the pulse distribution of a cell.
 
 A row of a crossbar is written in parallel and waits for the slowest of its verified cells; with
 cells of several classes (sigmas) its pulses are ``E[max] = sum_k 1 - prod_c F_c(k)^n_c``.
@@ -57,7 +57,7 @@ class WriteEffort:
             parallel_subarrays: subarrays written at a time, at most those in use.
 
         Raises:
-            ConfigError: the effort was worked out without a tiling.
+            ConfigError: the effort was computed without a tiling.
         """
         if self.row_pulses is None or self.row_reads is None:
             raise ConfigError("the time needs rows: give write_effort a tiling")
@@ -71,7 +71,7 @@ def write_effort(
     cell: CellModel,
     tiling: Tiling | None = None,
 ) -> WriteEffort:
-    """Work out the expected effort of a choice.
+    """Compute the expected effort of a choice.
 
     Args:
         masks: True where a weight is verified, by name; or a flag per cell.
@@ -79,17 +79,21 @@ def write_effort(
         cell: the device.
         tiling: how the matrices lie on crossbars; None leaves the rows out.
     """
-    law = cell.law()
-    own = {name: cells[name].verified_cells(mask) for name, mask in masks.items()}
-    written = sum(mask.numel() for mask in own.values())
-    verified = sum(int(mask.sum()) for mask in own.values())
+    distribution = cell.pulse_distribution()
+    cell_masks = {name: cells[name].verified_cells(mask) for name, mask in masks.items()}
+    written = sum(mask.numel() for mask in cell_masks.values())
+    verified = sum(int(mask.sum()) for mask in cell_masks.values())
     checked = sum(float(cells[name].pulses_of(mask).sum()) for name, mask in masks.items())
     everything = sum(float(cells[name].pulses.sum()) for name in masks)
     pulses = checked + (written - verified)
-    rows = [_rows(mask, cells[name], law, tiling) for name, mask in own.items() if tiling]
+    rows = [
+        _rows(mask, cells[name], distribution, tiling)
+        for name, mask in cell_masks.items()
+        if tiling
+    ]
     return WriteEffort(
         weights=written // cell.cells_per_weight,
-        verified_weights=sum(int(mask.any(-1).sum()) for mask in own.values()),
+        verified_weights=sum(int(mask.any(-1).sum()) for mask in cell_masks.values()),
         write_pulses=pulses,
         verify_reads=checked,
         normalised_pulses=pulses / everything,
@@ -100,36 +104,36 @@ def write_effort(
 
 
 def slowest_of_classes(
-    law: PulseDistribution, counts: Float[Tensor, "group kind"]
+    distribution: PulseDistribution, counts: Float[Tensor, "group kind"]
 ) -> Float[Tensor, " group"]:
     """Return the expected pulses of the slowest cell of groups of independent cells.
 
     Args:
-        law: pulses of a cell of each class, ``kind``.
+        distribution: pulses of a cell of each class, ``kind``.
         counts: cells of each class in each group; a group without cells takes 0 pulses.
     """
     smallest = torch.finfo(torch.float64).tiny  # a cell that cannot be done yet: log of 0
-    done = torch.log((1 - law.survival).clamp_min(smallest))
+    done = torch.log((1 - distribution.survival).clamp_min(smallest))
     return (1 - torch.exp(counts.double() @ done)).sum(-1)
 
 
 def _rows(
-    mask: Tensor, cells: WeightCells, law: PulseDistribution, tiling: Tiling | None
+    mask: Tensor, cells: WeightCells, distribution: PulseDistribution, tiling: Tiling | None
 ) -> tuple[float, float]:
     """Return pulses and reads of all rows of one tensor; a row without verified cells takes one.
 
     Args:
         mask: a flag per cell.
         cells: of the tensor.
-        law: of the classes of cells.
+        distribution: of the classes of cells.
         tiling: how the matrix lies on crossbars.
     """
     if tiling is None:
         return 0.0, 0.0
-    kinds = law.survival.shape[0]
+    kinds = distribution.survival.shape[0]
     row = tiling.cell_rows(cells.spread.shape)
     rows = int(row.max()) + 1
     place = (row * kinds + cells.classes)[mask]
     counts = place.bincount(minlength=rows * kinds).view(rows, kinds).double()
-    pulses = slowest_of_classes(law, counts)
+    pulses = slowest_of_classes(distribution, counts)
     return float(pulses.clamp_min(1.0).sum()), float(pulses.sum())

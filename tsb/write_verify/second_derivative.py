@@ -89,8 +89,8 @@ def second_derivative_sums(
         scores = torch.func.functional_call(model, weights, (images,))
     probability = scores.detach().softmax(-1)
     start = probability * (1 - probability) if loss == "cross-entropy" else torch.ones_like(scores)
-    found = torch.autograd.grad(scores, list(weights.values()), start, materialize_grads=True)
-    return dict(zip(weights, found, strict=True))
+    derivatives = torch.autograd.grad(scores, list(weights.values()), start, materialize_grads=True)
+    return dict(zip(weights, derivatives, strict=True))
 
 
 class _SecondDerivatives(TorchFunctionMode):
@@ -153,8 +153,8 @@ class _Product(torch.autograd.Function):
         squares = x.square().requires_grad_(wanted), weight.square().requires_grad_()
         with torch.enable_grad():
             out = ctx.run(*squares)
-        found = torch.autograd.grad(out, [s for s in squares if s.requires_grad], h)
-        return (found[0] if wanted else None), found[-1], None
+        derivatives = torch.autograd.grad(out, [s for s in squares if s.requires_grad], h)
+        return (derivatives[0] if wanted else None), derivatives[-1], None
 
 
 def _product(

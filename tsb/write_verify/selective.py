@@ -250,11 +250,11 @@ def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None)
     for name, score in scores.items():
         if bool(score.isnan().any()):
             raise ConfigError(f"scores of '{name}' are not all numbers")
-        own = tiling.groups(score.shape, granularity, name=name) + start
-        groups[name], start = own, int(own.max()) + 1
+        tensor_groups = tiling.groups(score.shape, granularity, name=name) + start
+        groups[name], start = tensor_groups, int(tensor_groups.max()) + 1
         part = score.detach().double().cpu()
-        if own.dim() > score.dim():
-            part, cells = part.unsqueeze(-1) * tiling.cell_shares, own.shape[-1]
+        if tensor_groups.dim() > score.dim():
+            part, cells = part.unsqueeze(-1) * tiling.cell_shares, tensor_groups.shape[-1]
         parts.append(part.flatten())
     flat = torch.cat(parts)
     member = torch.cat([group.flatten() for group in groups.values()])

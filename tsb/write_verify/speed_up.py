@@ -81,8 +81,8 @@ def speed_up(
     import pandas as pd
 
     rows = []
-    for device, own in runs.groupby("device", sort=False):
-        curves = dict(iter(own.groupby("policy", sort=False)))
+    for device, device_runs in runs.groupby("device", sort=False):
+        curves = dict(iter(device_runs.groupby("policy", sort=False)))
         if against not in curves or any(c["fraction"].max() < 1 for c in curves.values()):
             raise DataError(
                 f"runs of '{device}': speed-up needs the policy '{against}' and the fraction 1 for "
@@ -90,13 +90,13 @@ def speed_up(
             )
         for effort in EFFORTS:
             for drop in drops:
-                found = {
+                needed_by_policy = {
                     policy: _bootstrap(curve, effort, drop, resamples, seed)
                     for policy, curve in curves.items()
                 }
-                for policy, needed in found.items():
-                    both = (found[against] == 0) & (needed == 0)
-                    ratio = torch.where(both, 1.0, found[against] / needed)
+                for policy, needed in needed_by_policy.items():
+                    both = (needed_by_policy[against] == 0) & (needed == 0)
+                    ratio = torch.where(both, 1.0, needed_by_policy[against] / needed)
                     rows.append(
                         {"device": device, "policy": policy, "effort": effort, "drop": drop}
                         | _interval("needed", needed)

@@ -56,7 +56,7 @@ def test_uniform_device_is_the_closed_form(profile, bits, per_cell):
             max_weight=largest, sigma=0.1, weight_bits=bits, bits_per_cell=per_cell
         )
         torch.testing.assert_close(own.spread, expected.expand(own.spread.shape))
-        stats = cell.law().stats()
+        stats = cell.pulse_distribution().stats()
         residual = expected * stats.residual_sigma[0] / 0.1
         torch.testing.assert_close(own.residual, residual.expand(own.residual.shape))
         pulses = cell.cells_per_weight * stats.write_pulses[0]
@@ -156,7 +156,7 @@ def test_single_cells_are_verified():
     codes, scale = cell.weight_format.quantise(weight)
     std = noise_std(cells, {"w": mask})["w"][0]
     check_mean((done.weights["w"].double() - codes * scale).square(), std**2)
-    residual = float(cell.law().residual_sigma[0])
+    residual = float(cell.pulse_distribution().residual_sigma[0])
     by_hand = (64**2 * residual**2 + (16**2 + 4**2 + 1) * 0.1**2) ** 0.5 * 3 / 255
     torch.testing.assert_close(std, torch.full_like(std, by_hand))
 
@@ -213,7 +213,7 @@ def test_common_random_numbers():
     cells = weight_cells(tensors, RRAM)
     none = gaussian_instance(tensors, noise_std(cells, verify_none(tensors)), seeded(7))
     every = gaussian_instance(tensors, noise_std(cells, verify_all(tensors)), seeded(7))
-    ratio = float(RRAM.law().residual_sigma[0]) / 0.1
+    ratio = float(RRAM.pulse_distribution().residual_sigma[0]) / 0.1
     for name, weight in tensors.items():
         expected = (none[name] - weight) * ratio
         torch.testing.assert_close(every[name] - weight, expected, atol=1e-6, rtol=1e-4)

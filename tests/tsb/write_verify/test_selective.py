@@ -308,13 +308,12 @@ def test_effort_of_nothing_and_everything():
     assert none.row_pulses == 36 + 26
     assert none.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9) == pytest.approx(62e-8)
     every = write_effort(verify_all(weights), cells, CELL, TILING)
-    mean = float(CELL.law().stats().write_pulses[0])
+    mean = float(CELL.pulse_distribution().stats().write_pulses[0])
     assert every.write_pulses == pytest.approx(cell_count * mean, rel=1e-12)
     assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
     assert none.normalised_pulses == pytest.approx(1 / mean)
-    law = PulseDistribution(
-        *(t[0] for t in (CELL.law().survival, *[CELL.law().residual_sigma] * 2))
-    )
+    classes = CELL.pulse_distribution()
+    law = PulseDistribution(*(t[0] for t in (classes.survival, *[classes.residual_sigma] * 2)))
     # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
     expected = 18 * (law.slowest_of(16) + law.slowest_of(12))
     expected += 13 * (law.slowest_of(16) + law.slowest_of(4))
@@ -334,7 +333,7 @@ def test_slowest_of_two_classes_against_the_sampler():
     counts = torch.zeros(3, 8)  # classes: four levels of outer weights, then of middle ones
     counts[:2, 5] = torch.tensor([5.0, 2.0])
     counts[0, 2] = 3.0
-    expected = slowest_of_classes(cell.law(), counts)
+    expected = slowest_of_classes(cell.pulse_distribution(), counts)
     sigmas, generator = cell.class_sigmas(), seeded(3)
     for row, predicted in zip(counts, expected, strict=True):
         if not row.sum():
@@ -362,7 +361,7 @@ def test_one_verified_weight_holds_up_its_row_only():
     masks["conv"][0, 0, 0, 0] = True
     masks["conv"][1, 0, 0, 0] = True  # the same row
     two = write_effort(masks, cells, CELL, TILING)
-    law = CELL.law()
+    law = CELL.pulse_distribution()
     slowest = float(slowest_of_classes(law, torch.tensor([[8.0, 0, 0, 0]])))
     assert two.row_pulses == pytest.approx(61 + slowest, rel=1e-9)
     assert two.row_reads == pytest.approx(slowest, rel=1e-9)

@@ -57,7 +57,9 @@ class LossDerivatives:
         model, split = self.model, self.images_of()
         if self.device is not None:
             model, split = copy.deepcopy(model).to(self.device), split.to(self.device)
-        return {name: own.cpu() for name, own in scores(model, split.images, split.labels).items()}
+        return {
+            name: score.cpu() for name, score in scores(model, split.images, split.labels).items()
+        }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
