@@ -344,7 +344,7 @@ def test_an_all_zero_layer_is_said(run: Run, tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "a policy with a slip": (["--policy", "swom"], "--policy = 'swom'; allowed: none, all, tsb"),
+    "a policy with a slip": (["--policy", "swom"], "--policy swom; allowed: none, all, tsb"),
     "a fraction above 1": (["--policy", "swim", "--fraction", "1.5"], "--fraction 1.5; allowed: 0"),
     "a fraction for all": (["--policy", "all", "--fraction", "0.5"], "which takes none"),
     "no network for scores": (["--policy", "swim"], "needs a trained network"),
