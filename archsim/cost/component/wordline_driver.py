@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost import gates
+from archsim.cost import gate_sizing, gates
 from archsim.cost.block import Block, either
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.component.flip_flop import FlipFlop
@@ -121,12 +121,12 @@ def transmission_gate_widths_m(
         factor: share of the full-strength width that is used (0.5: two devices in parallel).
     """
     technology = design.technology
-    unit = gates.unit_width_m(technology)
+    unit = gate_sizing.unit_width_m(technology)
     return (
-        gates.sized_width_m(
+        gate_sizing.sized_width_m(
             technology, factor * gates.raw_resistance_n_ohm(technology, unit), target_ohm
         ),
-        gates.sized_width_m(
+        gate_sizing.sized_width_m(
             technology, factor * gates.raw_resistance_p_ohm(technology, unit), target_ohm
         ),
     )
