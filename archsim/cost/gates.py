@@ -1,7 +1,7 @@
-"""Primitive laws of CMOS gates: size, capacitance, resistance, leakage and delay.
+"""Closed forms of CMOS gates: size, capacitance, resistance, leakage and delay.
 
 Layout and capacitance rules follow CACTI/NVSim style standard cells (Dong et al., NVSim, TCAD 2012,
-doi:10.1109/TCAD.2012.2185930), as used by DNN+NeuroSim V1.4; planar and FinFET laws live side by
+doi:10.1109/TCAD.2012.2185930), as used by DNN+NeuroSim V1.4; planar and FinFET forms live side by
 side and are selected per design. Widths are electrical gate widths in metres, a FinFET width of 2F
 being one fin. Everything broadcasts over ``*batch``.
 """
@@ -18,7 +18,7 @@ from torch import Tensor
 from archsim.arch.technology import Technology
 from archsim.cost.block import either
 
-#: Layout height, in F, on which the geometry laws are calibrated (28 F standard cell).
+#: Layout height, in F, on which the geometry rules are calibrated (28 F standard cell).
 NOMINAL_HEIGHT = 28.0
 #: Height lost to well edges (two times 1.8 F) and to the p-to-n gap (3.5 F) of a planar cell.
 EDGE_LOSS = 3.6

@@ -36,7 +36,7 @@ _TINY = 1e-9
 def programming_cost(
     *, design: DesignBatch, plan: MappingPlan, read: VerifyRead
 ) -> ProgrammingCost:
-    """Price the writing of all cells, copies included.
+    """Price the writing of all cells, those of copies (weight duplication) included.
 
     The cells of a row are written in parallel, a row with verified cells until the slowest of
     these is done; rows follow one another, and ``design.write_drivers`` subarrays are written at a

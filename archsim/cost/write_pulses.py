@@ -82,7 +82,7 @@ def verified_writes(design: DesignBatch, row: Row) -> VerifiedWrites:
 def _distribution(
     design: DesignBatch, model: str, profile: str
 ) -> PulseDistribution | WeightMixture:
-    """Pulse law of a model, of cells that are all alike or of two kinds."""
+    """Pulse distribution of a model, of cells that are all alike or of two kinds."""
     sigma = design.sigma * design.range_factor
     if profile == "uniform":
         return _cell_distribution(design, model, sigma)
@@ -98,9 +98,9 @@ def _distribution(
 
 
 def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseDistribution:
-    """Pulse law of cells of one spread; remembered while its numbers are the same for all."""
+    """Pulse distribution of cells of one spread; remembered while all have the same numbers."""
     factor = design.range_factor
-    # Where no cell is stuck the law knows nothing of levels.
+    # Where no cell is stuck the distribution knows nothing of levels.
     stuck = bool(((design.stuck_on_rate > 0) | (design.stuck_off_rate > 0)).any())
     none = torch.zeros_like(design.sigma).detach()
     levels = (design.cell_bits, design.is_differential) if stuck else (none, none)
@@ -138,7 +138,7 @@ def _fresh_distribution(
     cell_bits: Tensor | float,
     is_differential: Tensor | float,
 ) -> PulseDistribution:
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model=model,
         sigma=sigma,
         tolerance=tolerance,
@@ -150,12 +150,12 @@ def _fresh_distribution(
     )
     on, off = real(stuck_on_rate), real(stuck_off_rate)
     if not on.requires_grad and not off.requires_grad and not bool(((on > 0) | (off > 0)).any()):
-        return law
+        return distribution
     errors, rates = stuck_errors(
         cell_bits=cell_bits, pair=is_differential, stuck_on_rate=on, stuck_off_rate=off
     )
     return with_stuck(
-        law,
+        distribution,
         errors=errors,
         rates=rates,
         tolerance=tolerance,
@@ -164,7 +164,7 @@ def _fresh_distribution(
     )
 
 
-#: Numbers behind laws that are remembered: a handful of devices, say.
+#: Numbers behind distributions that are remembered: a handful of devices, say.
 _MOST_REMEMBERED = 256
 
 
@@ -186,28 +186,28 @@ def _kind(values: Sequence[object]) -> torch.dtype:
     return torch.bool if isinstance(values[0], bool) else torch.float64
 
 
-def _averages(law: PulseDistribution | WeightMixture, row: Row) -> VerifiedWrites:
-    stats = law.stats()
+def _averages(distribution: PulseDistribution | WeightMixture, row: Row) -> VerifiedWrites:
+    stats = distribution.stats()
     return VerifiedWrites(
         pulses=stats.write_pulses,
         reads=stats.verify_reads,
         residual_sigma=stats.residual_sigma,
-        row_pulses=_slowest_in_row(law.per_layer(), row),
+        row_pulses=_slowest_in_row(distribution.per_layer(), row),
     )
 
 
-def _slowest_in_row(law: PulseDistribution | WeightMixture, row: Row) -> Tensor:
-    """Pulses of the slowest verified cell of a row; rows of a kind are worked out once."""
+def _slowest_in_row(distribution: PulseDistribution | WeightMixture, row: Row) -> Tensor:
+    """Pulses of the slowest verified cell of a row; rows of a kind are computed once."""
     chosen, fraction = row.cells * row.fraction, row.fraction
     if not fraction.requires_grad and not bool((fraction > 0).any()):
         return torch.zeros_like(chosen)
     partly = fraction.requires_grad or bool(((fraction > 0) & (fraction < 1)).any())
-    if isinstance(law, PulseDistribution) and not partly:
-        return _by_length(law, chosen)
+    if isinstance(distribution, PulseDistribution) and not partly:
+        return _by_length(distribution, chosen)
     return _by_kind(
-        law,
+        distribution,
         [row.weights, fraction, row.cells_per_weight],
-        lambda own, kinds: own.slowest_of_chosen(
+        lambda of_cells, kinds: of_cells.slowest_of_chosen(
             weights=kinds[0], fraction=kinds[1], cells_per_weight=kinds[2]
         ),
     )
@@ -215,68 +215,72 @@ def _slowest_in_row(law: PulseDistribution | WeightMixture, row: Row) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Distributions:
-    """The laws of a batch in one row, and which of them each design has."""
+    """The distributions of a batch in one row, and which of them each design has."""
 
     flat: PulseDistribution
     which: Tensor
 
     @classmethod
-    def of(cls, law: PulseDistribution) -> _Distributions:
-        """Take the laws apart: ``(law, 1, pulse)`` from ``*batch 1 pulse``, and ``*batch 1``."""
-        shape = law.survival.shape[:-2]
+    def of(cls, distribution: PulseDistribution) -> _Distributions:
+        """Take a batch apart: ``(design, 1, pulse)`` from ``*batch 1 pulse``, and ``*batch 1``."""
+        shape = distribution.survival.shape[:-2]
         flat = PulseDistribution(
-            survival=law.survival.flatten(0, -2).unsqueeze(-2),
-            residual_sigma=law.residual_sigma.expand(*shape, 1).reshape(-1, 1),
-            unconverged_fraction=law.unconverged_fraction.expand(*shape, 1).reshape(-1, 1),
-            verified=law.verified,
+            survival=distribution.survival.flatten(0, -2).unsqueeze(-2),
+            residual_sigma=distribution.residual_sigma.expand(*shape, 1).reshape(-1, 1),
+            unconverged_fraction=distribution.unconverged_fraction.expand(*shape, 1).reshape(-1, 1),
+            verified=distribution.verified,
         )
         count = len(flat.survival)
-        which = torch.arange(count, device=law.survival.device).reshape(*shape, 1)
+        which = torch.arange(count, device=distribution.survival.device).reshape(*shape, 1)
         return cls(flat, which)
 
     def pays(self, kinds: int, place: Tensor) -> bool:
-        """Whether every law for every kind is less work than every design by itself."""
+        """Whether every distribution for every kind is less work than every design by itself."""
         designs = math.prod(torch.broadcast_shapes(self.which.shape, place.shape))
         return len(self.flat.survival) * kinds < designs or self.which.numel() == 1
 
 
-def _by_length(law: PulseDistribution, cells: Tensor) -> Tensor:
-    """Pulses of rows of whole numbers of cells; few laws are tabulated by length."""
-    laws = _Distributions.of(law)
+def _by_length(distribution: PulseDistribution, cells: Tensor) -> Tensor:
+    """Pulses of rows of whole numbers of cells; few distributions are tabulated by length."""
+    distributions = _Distributions.of(distribution)
     lengths = torch.arange(int(cells.max().item()) + 1, device=cells.device)
-    if len(lengths) < cells.numel() and laws.pays(len(lengths), cells):
-        return row_pulses(law=laws.flat, cells_per_row=lengths)[laws.which, cells.long()]
-    own, place = cells.detach().unique(return_inverse=True)
-    if not laws.pays(len(own), place):
-        return row_pulses(law=law, cells_per_row=cells)
-    return row_pulses(law=laws.flat, cells_per_row=own)[laws.which, place]
+    if len(lengths) < cells.numel() and distributions.pays(len(lengths), cells):
+        return row_pulses(distribution=distributions.flat, cells_per_row=lengths)[
+            distributions.which, cells.long()
+        ]
+    lengths_present, place = cells.detach().unique(return_inverse=True)
+    if not distributions.pays(len(lengths_present), place):
+        return row_pulses(distribution=distribution, cells_per_row=cells)
+    return row_pulses(distribution=distributions.flat, cells_per_row=lengths_present)[
+        distributions.which, place
+    ]
 
 
 def _by_kind(
-    law: PulseDistribution | WeightMixture,
+    distribution: PulseDistribution | WeightMixture,
     rows: Sequence[Tensor],
     pulses: Callable[[PulseDistribution | WeightMixture, Sequence[Tensor]], Tensor],
 ) -> Tensor:
-    """Evaluate what describes rows, once for each kind where there are few laws."""
+    """Evaluate what describes rows, once for each kind where there are few distributions."""
     rows = torch.broadcast_tensors(*rows)
-    if isinstance(law, WeightMixture) and law.survival.dim() > 2:
-        return pulses(law, rows)
+    if isinstance(distribution, WeightMixture) and distribution.survival.dim() > 2:
+        return pulses(distribution, rows)
     if any(values.requires_grad for values in rows):
-        return pulses(law, rows)
+        return pulses(distribution, rows)
     code = torch.zeros_like(rows[0], dtype=torch.int64)
     tables: list[Tensor] = []
     for values in rows:
-        found, place = values.unique(return_inverse=True)
-        code = code * len(found) + place
-        tables.append(found)
+        distinct, place = values.unique(return_inverse=True)
+        code = code * len(distinct) + place
+        tables.append(distinct)
     kinds, place = code.unique(return_inverse=True)
     columns: list[Tensor] = []
     for table in reversed(tables):
         columns.insert(0, table[kinds % len(table)])
         kinds = torch.div(kinds, len(table), rounding_mode="floor")
-    if isinstance(law, WeightMixture):
-        return pulses(law, columns)[place]
-    laws = _Distributions.of(law)
-    if not laws.pays(len(kinds), place):
-        return pulses(law, rows)
-    return pulses(laws.flat, columns)[laws.which, place]
+    if isinstance(distribution, WeightMixture):
+        return pulses(distribution, columns)[place]
+    distributions = _Distributions.of(distribution)
+    if not distributions.pays(len(kinds), place):
+        return pulses(distribution, rows)
+    return pulses(distributions.flat, columns)[distributions.which, place]

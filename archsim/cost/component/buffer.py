@@ -1,6 +1,6 @@
 """On-chip memories: flip-flops or SRAM cells behind a row decoder.
 
-Both use NVSim's cell laws (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as DNN+NeuroSim
+Both use NVSim's cell rules (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as DNN+NeuroSim
 V1.4 does. What that tool leaves out of its SRAM (bit lines, leakage of the cells; it also sizes the
 cell's access device like that of the crossbar) is put in here.
 """
