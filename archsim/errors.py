@@ -176,8 +176,8 @@ class ArchsimError(Exception):
         super().__init__(message)
         names = allowed if allowed is None or isinstance(allowed, str) else tuple(allowed)
         name = None if field is None else str(field)
-        own = Problem(message, code or self.usual_code, name, value, names)
-        self.problems = tuple(problems) or (own,)
+        problem = Problem(message, code or self.usual_code, name, value, names)
+        self.problems = tuple(problems) or (problem,)
 
     @classmethod
     def of(

@@ -35,7 +35,7 @@ def compile_plan(
         table: the backbone's layers, ``layer``.
         points: where the shared block goes; rows are added after the backbone's, inactive where
             the design has no shared block.
-        merge_alike: work out layers that are the same matrix on the same map once and count them
+        merge_alike: compute layers that are the same matrix on the same map once and count them
             (``layers.repeats``): the same totals, for sweeps that need no per-layer rows.
 
     Returns:

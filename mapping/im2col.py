@@ -146,8 +146,8 @@ def _first(valid_y: Tensor, valid_x: Tensor, count: Tensor) -> Tensor:
     line, column = count // len(valid_x), count % len(valid_x)
     above = torch.cat([torch.zeros(1, dtype=valid_y.dtype), torch.cumsum(valid_y, 0)])
     before = torch.cat([torch.zeros(1, dtype=valid_x.dtype), torch.cumsum(valid_x, 0)])
-    own = torch.cat([valid_y, torch.zeros(1, dtype=valid_y.dtype)])
-    return above[line] * before[-1] + own[line] * before[column]
+    in_line = torch.cat([valid_y, torch.zeros(1, dtype=valid_y.dtype)])
+    return above[line] * before[-1] + in_line[line] * before[column]
 
 
 def _valid_taps(

@@ -193,8 +193,8 @@ def _owners(plan: MappingPlan) -> tuple[int, ...]:
     shared = plan.layers.shared.tolist()
     first = next((i for i, (o, s) in enumerate(zip(owned, shared, strict=True)) if o and s), -1)
     return tuple(
-        index if own > 0 else (first if is_shared else -1)
-        for index, (own, is_shared) in enumerate(zip(owned, shared, strict=True))
+        index if is_owner > 0 else (first if is_shared else -1)
+        for index, (is_owner, is_shared) in enumerate(zip(owned, shared, strict=True))
     )
 
 

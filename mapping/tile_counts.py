@@ -1,4 +1,4 @@
-"""Tiles, PEs and copies: the closed-form floorplan of a batch of designs.
+"""Tiles, PEs and copies (weight duplication): the closed-form floorplan of a batch of designs.
 
 Two kinds of tile share a chip. A layer whose kernel is the most common one and that fills the rows
 of a subarray gets one PE per kernel position (Peng et al., ISCAS 2019, doi:10.1109/ISCAS.2019.
@@ -252,7 +252,7 @@ def _pe_side(
 
 
 class _Copying:
-    """Copies of small matrices inside a tile and inside a PE; 1 where copying is off."""
+    """Weight duplication: copies of small matrices inside a tile and a PE; 1 where it is off."""
 
     def __init__(self, design: DesignBatch, layers: MatrixLayers) -> None:
         self.fills = (design.duplication > 0).unsqueeze(-1)

@@ -336,7 +336,7 @@ class DesignBatch:
         """What turns a spread as configured into one relative to ``g_on - g_off``.
 
         A number where no design of the batch needs it: resistances that vary are then no reason to
-        work out every design's law of its own.
+        compute every design's distribution by itself.
         """
         if not bool(self.spread_of_maximum.any()):
             return self.sigma.new_ones(())

@@ -57,5 +57,5 @@ def broken(table: ParameterTable, *, layers: int | None = None) -> dict[str, Ten
     """
     if layers is not None:
         table = table.written({LAYERS: torch.tensor(float(layers), dtype=torch.float64)})
-    found = {rule.name: mask for rule, mask in rules.broken_rules(table).items()}
-    return {name: mask for name, mask in found.items() if bool(mask.any())}
+    masks = {rule.name: mask for rule, mask in rules.broken_rules(table).items()}
+    return {name: mask for name, mask in masks.items() if bool(mask.any())}

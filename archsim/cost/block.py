@@ -32,12 +32,12 @@ _ResultT = TypeVar("_ResultT", bound=_PerDesign)
 
 
 def either(flag: Tensor, yes: Callable[[], _ResultT], no: Callable[[], _ResultT]) -> _ResultT:
-    """Choose per design between two laws; one that no design needs is not evaluated.
+    """Choose per design between two closed forms; one that no design needs is not evaluated.
 
     Args:
         flag: ``*batch``, or ``()`` where all designs share it.
-        yes: law where the flag is set.
-        no: law elsewhere.
+        yes: closed form where the flag is set.
+        no: closed form elsewhere.
     """
     if bool(flag.all()):
         return yes()

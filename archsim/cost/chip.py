@@ -94,7 +94,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> ChipB
 
     bus_tree = bus_tree_of(tile_side)
     # The reference measures each layer's way with the side of its own kind of tile.
-    own = design.reference_lengths
+    as_reference = design.reference_lengths
     straight = bus_bit / design.fold * (wire.width_m * grid_height + wire.height_m * grid_width)
     # A chip for a network with residual adds has an adder and one more register bit per unit.
     residual = (plan.layers.added > 0).any(-1).to(torch.float64)
@@ -146,8 +146,8 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> ChipB
         wire=wire,
         bus_bit=bus_bit,
         bus_tree=bus_tree,
-        kernel_bus_tree=bus_tree_of(torch.where(own, kernel.side_m, tile_side)),
-        matrix_bus_tree=bus_tree_of(torch.where(own, matrix.side_m, tile_side)),
+        kernel_bus_tree=bus_tree_of(torch.where(as_reference, kernel.side_m, tile_side)),
+        matrix_bus_tree=bus_tree_of(torch.where(as_reference, matrix.side_m, tile_side)),
         tile_side_m=tile_side,
         grid_height_m=grid_height,
         grid_width_m=grid_width,

@@ -81,5 +81,5 @@ def _layers(design: DesignBatch, plan: MappingPlan) -> Tensor:
     def flags(kinds: tuple[str, ...]) -> Tensor:
         return torch.tensor([kind in kinds for kind in plan.kinds], device=where)
 
-    own = torch.where(everywhere.unsqueeze(-1), ~flags(("tsb",)), flags(("linear",)))
-    return own.double()
+    is_corrected = torch.where(everywhere.unsqueeze(-1), ~flags(("tsb",)), flags(("linear",)))
+    return is_corrected.double()

@@ -151,9 +151,9 @@ def _slowest_stage(design: DesignBatch, plan: MappingPlan, layer_latency: Tensor
     is_tsb = torch.tensor([kind == "tsb" for kind in plan.kinds], device=layer_latency.device)
     # Each 1x1 layer of a deep block has a crossbar of its own and is a stage of its own.
     stage = layer_latency / torch.where(is_tsb, design.tsb_depth.unsqueeze(-1), 1.0)
-    own = torch.where(shared, 0.0, stage).amax(-1)
+    slowest_alone = torch.where(shared, 0.0, stage).amax(-1)
     queue = plan.layers.over_layers(torch.where(shared, stage, 0.0))
-    return torch.maximum(own, queue)
+    return torch.maximum(slowest_alone, queue)
 
 
 def _access_fits(design: DesignBatch, array: Subarray) -> Constraint:

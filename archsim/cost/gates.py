@@ -1,7 +1,7 @@
-"""Primitive laws of CMOS gates: size, capacitance, resistance, leakage and delay.
+"""Closed forms of CMOS gates: size, capacitance, resistance, leakage and delay.
 
 Layout and capacitance rules follow CACTI/NVSim style standard cells (Dong et al., NVSim, TCAD 2012,
-doi:10.1109/TCAD.2012.2185930), as used by DNN+NeuroSim V1.4; planar and FinFET laws live side by
+doi:10.1109/TCAD.2012.2185930), as used by DNN+NeuroSim V1.4; planar and FinFET forms live side by
 side and are selected per design. Widths are electrical gate widths in metres, a FinFET width of 2F
 being one fin. Everything broadcasts over ``*batch``.
 """
@@ -18,7 +18,7 @@ from torch import Tensor
 from archsim.arch.technology import Technology
 from archsim.cost.block import either
 
-#: Layout height, in F, on which the geometry laws are calibrated (28 F standard cell).
+#: Layout height, in F, on which the geometry rules are calibrated (28 F standard cell).
 NOMINAL_HEIGHT = 28.0
 #: Height lost to well edges (two times 1.8 F) and to the p-to-n gap (3.5 F) of a planar cell.
 EDGE_LOSS = 3.6
@@ -29,14 +29,14 @@ PLANAR_DIFFUSION = 2.8
 NAND_LEAKAGE = (0.48, 0.31)
 NOR_LEAKAGE = (0.95, 0.62)
 #: Relative slack for widths that exactly fill their cell: they fit.
-_SLACK = 1e-9
+WIDTH_SLACK = 1e-9
 
 GateKind = Literal["inverter", "nand", "nor"]
 
 
 def fins(technology: Technology, width_m: Tensor) -> Tensor:
     """Return the number of fins of a device ``width_m`` wide (one per started 2F)."""
-    return torch.ceil(width_m / (2 * technology.node_m) - _SLACK)
+    return torch.ceil(width_m / (2 * technology.node_m) - WIDTH_SLACK)
 
 
 def electrical_width_m(technology: Technology, width_m: Tensor) -> Tensor:
@@ -151,10 +151,10 @@ def _fin_limits(
         - (technology.pn_gap + technology.fin_edge) * node
         + technology.fin_pitch_m
     ) / (2 * (technology.w_fin_m + technology.fin_pitch_m).clamp_min(1e-12))
-    base = torch.where(at_nominal, technology.max_fins, torch.floor(tracks + _SLACK))
+    base = torch.where(at_nominal, technology.max_fins, torch.floor(tracks + WIDTH_SLACK))
     slots = 2 * base
-    small_p = torch.floor(slots * share_p + _SLACK)
-    small_n = torch.floor(slots * (1 - share_p) + _SLACK)
+    small_p = torch.floor(slots * share_p + WIDTH_SLACK)
+    small_n = torch.floor(slots * (1 - share_p) + WIDTH_SLACK)
     fins_n = torch.where(share_p > 0.5, small_n, slots - small_p)
     fins_p = slots - fins_n
     fins_n, fins_p = (
@@ -166,8 +166,8 @@ def _fin_limits(
 
 def _fold_planar(width_m: Tensor, limit_m: Tensor) -> _Side:
     """Fold one planar device into fingers no taller than the limit."""
-    fits = width_m <= limit_m * (1 + _SLACK)
-    folds = torch.ceil(width_m / limit_m.clamp_min(1e-30) - _SLACK)
+    fits = width_m <= limit_m * (1 + WIDTH_SLACK)
+    folds = torch.ceil(width_m / limit_m.clamp_min(1e-30) - WIDTH_SLACK)
     finger = torch.where(fits, width_m, limit_m)
     return _Side(torch.where(fits, 1.0, folds), ~fits, finger, width_m > 0)
 
@@ -176,7 +176,7 @@ def _fold_fins(technology: Technology, width_m: Tensor, limit_fins: Tensor) -> _
     """Fold one FinFET into fingers of no more fins than the limit."""
     count = fins(technology, width_m)
     fits = count <= limit_fins
-    folds = torch.floor(count / limit_fins.clamp_min(1.0) + _SLACK)
+    folds = torch.floor(count / limit_fins.clamp_min(1.0) + WIDTH_SLACK)
     finger = torch.where(fits, count, limit_fins) * technology.w_fin_m
     return _Side(torch.where(fits, 1.0, folds), ~fits, finger, width_m > 0)
 
@@ -351,86 +351,6 @@ def make_gate(
         r_p_ohm=resistance_p_ohm(technology, width_p_m),
         leakage_A=leakage_A(technology, kind, inputs, width_n_m, width_p_m),
     )
-
-
-def enlarge(
-    technology: Technology,
-    kind: GateKind,
-    inputs: Tensor | int,
-    width_n_m: Tensor,
-    width_p_m: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Return the largest device widths that keep the footprint of the given gate.
-
-    Planar cells grow until they fill the height (20.9 F shared in proportion); FinFET cells grow
-    by whole fins, which only inverters and two-input NORs can do (fins in ``configs/technology``).
-    """
-    node = technology.node_m
-    usable = (NOMINAL_HEIGHT - PLANAR_GAP_AND_EDGE) * node
-    share_p = width_p_m / (width_n_m + width_p_m)
-    limit_n, limit_p = usable * (1 - share_p), usable * share_p
-    grows = (width_n_m < limit_n) & (width_p_m < limit_p)
-    planar_n = torch.where(grows, limit_n, width_n_m)
-    planar_p = torch.where(grows, limit_p, width_p_m)
-    count = torch.as_tensor(inputs, dtype=torch.float64)
-    like_inverter = torch.as_tensor(kind == "inverter") | (
-        torch.as_tensor(kind == "nor") & (count == 1)
-    )
-    like_nor2 = torch.as_tensor(kind == "nor") & (count == 2) & (width_p_m > width_n_m)
-    whole = [width_n_m, width_p_m]
-    for axis in (0, 1):
-        inverter = technology.enlarged_inverter_fins[..., axis] * 2 * node
-        nor2 = technology.enlarged_nor2_fins[..., axis] * 2 * node
-        whole[axis] = torch.where(
-            like_inverter, inverter, torch.where(like_nor2, nor2, whole[axis])
-        )
-    return (
-        torch.where(technology.is_finfet, whole[0], planar_n),
-        torch.where(technology.is_finfet, whole[1], planar_p),
-    )
-
-
-def enlarged_gate(
-    technology: Technology,
-    kind: GateKind,
-    inputs: Tensor | int,
-    width_n_m: Tensor,
-    width_p_m: Tensor,
-) -> Gate:
-    """Lay out the footprint-filling version of a gate; leakage and size follow the new widths."""
-    width_n_m, width_p_m = enlarge(technology, kind, inputs, width_n_m, width_p_m)
-    return make_gate(technology, kind, inputs, width_n_m, width_p_m)
-
-
-def pass_gate_height_m(
-    technology: Technology, width_n_m: Tensor, width_p_m: Tensor, fingers: Tensor
-) -> Tensor:
-    """Return the height of a transmission gate laid out in ``fingers`` fingers, m."""
-    node = technology.node_m
-    planar = (width_n_m + width_p_m) / fingers + PLANAR_GAP_AND_EDGE * node
-    tall: Tensor | float = (technology.pn_gap + 2 * technology.fin_edge) * node
-    for width in (width_n_m, width_p_m):
-        per_finger = torch.ceil(fins(technology, width) / fingers - _SLACK)
-        tall = tall + (per_finger - 1) * technology.fin_pitch_m + technology.w_fin_m
-    return torch.where(technology.is_finfet, torch.as_tensor(tall), planar)
-
-
-def sized_width_m(technology: Technology, unit_resistance_ohm: Tensor, target: Tensor) -> Tensor:
-    """Return the width, at least minimum, of a device ``target`` ohm strong.
-
-    Args:
-        technology: node.
-        unit_resistance_ohm: raw resistance of the unit device (F planar, one fin FinFET).
-        target: wanted resistance of the single device, ohm.
-    """
-    width = technology.node_m * (unit_resistance_ohm / target).clamp_min(1.0)
-    whole = 2 * technology.node_m * torch.ceil(width / technology.node_m - _SLACK)
-    return torch.where(technology.is_finfet, whole, width)
-
-
-def unit_width_m(technology: Technology) -> Tensor:
-    """Return the width of the unit device: F planar, one fin (2F) FinFET."""
-    return technology.node_m * torch.where(technology.is_finfet, 2.0, 1.0)
 
 
 _LN2 = math.log(2.0)

@@ -1,7 +1,8 @@
 """Clock cycles of every layer for one image.
 
 Within a layer, reading the arrays, adding up, moving data and the digital units follow one another
-(no overlap); layers overlap only in the pipeline. Copies share a layer's vectors.
+(no overlap); layers overlap only in the pipeline. Copies of a layer (weight
+duplication) share its vectors.
 """
 
 from __future__ import annotations

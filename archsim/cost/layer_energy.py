@@ -1,7 +1,7 @@
 """Dynamic energy of every layer for one image.
 
-Copies of a layer share its vectors, so they never change its read energy. Sums over PEs run over
-the four classes of :class:`archsim.cost.pieces.Pieces`.
+Copies of a layer (weight duplication) share its vectors, so they never change its read energy. Sums
+over PEs run over the four classes of :class:`archsim.cost.pieces.Pieces`.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _conversions(
     full = pieces.total(lambda r, c: torch.floor(r / rows) * c)
     first, group = _representatives(layers.input_group)
     energy = full * per_column(rows, cols, probability[..., first, :])[..., group]
-    # The last array of a piece may be partly filled; only layers that have one are worked out.
+    # The last array of a piece may be partly filled; only layers that have one are computed.
     narrow = torch.minimum(layers.columns, cols)
     for last in (False, True):
         held = pieces.last_rows if last else pieces.rows

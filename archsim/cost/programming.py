@@ -17,29 +17,15 @@ one cell of the two at level 0; ``archsim program`` counts those of a network.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
+from archsim.arch.design import DesignBatch
 from archsim.cost.off_chip import chips
 from archsim.cost.verify_read import VerifyRead
-from archsim.device.cell import real
-from archsim.device.programming import row_pulses
-from archsim.device.stuck import stuck_errors, with_stuck
-from archsim.device.variation import middle_level_share, profile_sigmas
-from archsim.device.write_verify import (
-    PulseDistribution,
-    WeightMixture,
-    mix_cells,
-    one_shot_distribution,
-    pulse_distribution,
-)
+from archsim.cost.write_pulses import Row, verified_writes
 from archsim.plan import MappingPlan
 from archsim.results.cost import ProgrammingCost
 
@@ -47,20 +33,10 @@ from archsim.results.cost import ProgrammingCost
 _TINY = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class _Verified:
-    """Write-verify per cell (``*batch``) and pulses of a row (``*batch kind``)."""
-
-    pulses: Tensor
-    reads: Tensor
-    residual_sigma: Tensor
-    row_pulses: Tensor
-
-
 def programming_cost(
     *, design: DesignBatch, plan: MappingPlan, read: VerifyRead
 ) -> ProgrammingCost:
-    """Price the writing of all cells, copies included.
+    """Price the writing of all cells, those of copies (weight duplication) included.
 
     The cells of a row are written in parallel, a row with verified cells until the slowest of
     these is done; rows follow one another, and ``design.write_drivers`` subarrays are written at a
@@ -78,12 +54,12 @@ def programming_cost(
     whole = design.whole_rows.unsqueeze(-1) & (share > 0)
     strips = torch.ceil(layers.columns / cols)
     last = layers.columns - (strips - 1) * cols
-    row = _Row(
+    row = Row(
         torch.cat(torch.broadcast_tensors(cols, last), dim=-1),
         _twice(torch.where(whole, 1.0, share)),
         design.columns_per_weight.unsqueeze(-1),
     )
-    verified = _verified(design, row)
+    verified = verified_writes(design, row)
     cells = layers.over_layers(plan.write_cells)
     checked = layers.over_layers(plan.verified_cells)
     once = cells - checked
@@ -204,244 +180,3 @@ def _shortest_s(
         torch.minimum(longer, (plan.floorplan.parts / count).unsqueeze(-1)),
     )
     return (rounds * times).amax(-1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """Rows of cells of which some weights are verified, ``*batch kind``."""
-
-    cells: Tensor
-    fraction: Tensor
-    cells_per_weight: Tensor
-
-    @property
-    def weights(self) -> Tensor:
-        """Weights in the row; a column group that the last array cuts is a part of one."""
-        return self.cells / self.cells_per_weight
-
-    @property
-    def untouched(self) -> Tensor:
-        """Probability that no weight of the row is chosen."""
-        some = torch.where(self.fraction < 1, self.fraction, 0.0)
-        return torch.where(self.fraction < 1, (1 - some) ** self.weights, 0.0)
-
-
-def _verified(design: DesignBatch, row: _Row) -> _Verified:
-    """Write-verify under each design's model; models that no design uses are not evaluated."""
-    result: _Verified | None = None
-    kinds = design.write_model * len(SIGMA_PROFILES) + design.sigma_profile
-    for code in kinds.unique().tolist():
-        model, profile = divmod(int(code), len(SIGMA_PROFILES))
-        here = _averages(_law(design, WRITE_MODELS[model], SIGMA_PROFILES[profile]), row)
-        if result is None:
-            result = here
-            continue
-        mine = kinds == code
-        result = _Verified(
-            pulses=torch.where(mine, here.pulses, result.pulses),
-            reads=torch.where(mine, here.reads, result.reads),
-            residual_sigma=torch.where(mine, here.residual_sigma, result.residual_sigma),
-            row_pulses=torch.where(mine.unsqueeze(-1), here.row_pulses, result.row_pulses),
-        )
-    return result or _averages(one_shot_distribution(sigma=design.sigma * design.range_factor), row)
-
-
-def _law(design: DesignBatch, model: str, profile: str) -> PulseDistribution | WeightMixture:
-    """Pulse law of a model, of cells that are all alike or of two kinds."""
-    sigma = design.sigma * design.range_factor
-    if profile == "uniform":
-        return _cell_distribution(design, model, sigma)
-    outer, middle = (
-        _cell_distribution(design, model, spread)
-        for spread in profile_sigmas(sigma=sigma, factor=design.sigma_factor)
-    )
-    if profile == "level":
-        # The other cell of a differential pair is at level 0.
-        among = torch.where(design.is_differential, 0.5, 1.0)
-        return mix_cells(outer, middle, among * middle_level_share(design.cell_bits))
-    return WeightMixture(outer, middle, design.middle_share)
-
-
-def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseDistribution:
-    """Pulse law of cells of one spread; remembered while its numbers are the same for all."""
-    factor = design.range_factor
-    # Where no cell is stuck the law knows nothing of levels.
-    stuck = bool(((design.stuck_on_rate > 0) | (design.stuck_off_rate > 0)).any())
-    none = torch.zeros_like(design.sigma).detach()
-    levels = (design.cell_bits, design.is_differential) if stuck else (none, none)
-    numbers = (
-        sigma,
-        design.write_tolerance * factor,
-        design.max_pulses,
-        design.step_gain,
-        design.step_sigma * factor,
-        # Incremental pulses correct an error that belongs to the cell like any other.
-        design.device_share if model == "redraw" else torch.zeros_like(design.sigma),
-        design.verify_noise * factor,
-        design.stuck_on_rate,
-        design.stuck_off_rate,
-        *levels,
-    )
-    many = sum(number.numel() for number in numbers) > _MOST_REMEMBERED
-    if many or any(number.requires_grad for number in numbers):
-        return _fresh_distribution(model, *numbers)
-    values = ((tuple(number.shape), *number.flatten().tolist()) for number in numbers)
-    return _remembered_distribution(model, design.sigma.device, *values)
-
-
-def _fresh_distribution(
-    model: str,
-    sigma: Tensor | float,
-    tolerance: Tensor | float,
-    max_pulses: Tensor | float,
-    step_gain: Tensor | float,
-    step_sigma: Tensor | float,
-    device_share: Tensor | float,
-    read_noise: Tensor | float,
-    stuck_on_rate: Tensor | float,
-    stuck_off_rate: Tensor | float,
-    cell_bits: Tensor | float,
-    is_differential: Tensor | float,
-) -> PulseDistribution:
-    law = pulse_distribution(
-        model=model,
-        sigma=sigma,
-        tolerance=tolerance,
-        max_pulses=max_pulses,
-        step_gain=step_gain,
-        step_sigma=step_sigma,
-        device_share=device_share,
-        read_noise=read_noise,
-    )
-    on, off = real(stuck_on_rate), real(stuck_off_rate)
-    if not on.requires_grad and not off.requires_grad and not bool(((on > 0) | (off > 0)).any()):
-        return law
-    errors, rates = stuck_errors(
-        cell_bits=cell_bits, pair=is_differential, stuck_on_rate=on, stuck_off_rate=off
-    )
-    return with_stuck(
-        law,
-        errors=errors,
-        rates=rates,
-        tolerance=tolerance,
-        max_pulses=max_pulses,
-        read_noise=read_noise,
-    )
-
-
-#: Numbers behind laws that are remembered: a handful of devices, say.
-_MOST_REMEMBERED = 256
-
-
-@lru_cache(maxsize=64)
-def _remembered_distribution(
-    model: str, device: torch.device, *numbers: tuple[Any, ...]
-) -> PulseDistribution:
-    with device:
-        return _fresh_distribution(
-            model,
-            *(
-                torch.tensor(values, dtype=torch.float64).reshape(shape).to(_kind(values))
-                for shape, *values in numbers
-            ),
-        )
-
-
-def _kind(values: Sequence[object]) -> torch.dtype:
-    return torch.bool if isinstance(values[0], bool) else torch.float64
-
-
-def _averages(law: PulseDistribution | WeightMixture, row: _Row) -> _Verified:
-    stats = law.stats()
-    return _Verified(
-        pulses=stats.write_pulses,
-        reads=stats.verify_reads,
-        residual_sigma=stats.residual_sigma,
-        row_pulses=_slowest_in_row(law.per_layer(), row),
-    )
-
-
-def _slowest_in_row(law: PulseDistribution | WeightMixture, row: _Row) -> Tensor:
-    """Pulses of the slowest verified cell of a row; rows of a kind are worked out once."""
-    chosen, fraction = row.cells * row.fraction, row.fraction
-    if not fraction.requires_grad and not bool((fraction > 0).any()):
-        return torch.zeros_like(chosen)
-    partly = fraction.requires_grad or bool(((fraction > 0) & (fraction < 1)).any())
-    if isinstance(law, PulseDistribution) and not partly:
-        return _by_length(law, chosen)
-    return _by_kind(
-        law,
-        [row.weights, fraction, row.cells_per_weight],
-        lambda own, kinds: own.slowest_of_chosen(
-            weights=kinds[0], fraction=kinds[1], cells_per_weight=kinds[2]
-        ),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Distributions:
-    """The laws of a batch in one row, and which of them each design has."""
-
-    flat: PulseDistribution
-    which: Tensor
-
-    @classmethod
-    def of(cls, law: PulseDistribution) -> _Distributions:
-        """Take the laws apart: ``(law, 1, pulse)`` from ``*batch 1 pulse``, and ``*batch 1``."""
-        shape = law.survival.shape[:-2]
-        flat = PulseDistribution(
-            survival=law.survival.flatten(0, -2).unsqueeze(-2),
-            residual_sigma=law.residual_sigma.expand(*shape, 1).reshape(-1, 1),
-            unconverged_fraction=law.unconverged_fraction.expand(*shape, 1).reshape(-1, 1),
-            verified=law.verified,
-        )
-        count = len(flat.survival)
-        which = torch.arange(count, device=law.survival.device).reshape(*shape, 1)
-        return cls(flat, which)
-
-    def pays(self, kinds: int, place: Tensor) -> bool:
-        """Whether every law for every kind is less work than every design by itself."""
-        designs = math.prod(torch.broadcast_shapes(self.which.shape, place.shape))
-        return len(self.flat.survival) * kinds < designs or self.which.numel() == 1
-
-
-def _by_length(law: PulseDistribution, cells: Tensor) -> Tensor:
-    """Pulses of rows of whole numbers of cells; few laws are tabulated by length."""
-    laws = _Distributions.of(law)
-    lengths = torch.arange(int(cells.max().item()) + 1, device=cells.device)
-    if len(lengths) < cells.numel() and laws.pays(len(lengths), cells):
-        return row_pulses(law=laws.flat, cells_per_row=lengths)[laws.which, cells.long()]
-    own, place = cells.detach().unique(return_inverse=True)
-    if not laws.pays(len(own), place):
-        return row_pulses(law=law, cells_per_row=cells)
-    return row_pulses(law=laws.flat, cells_per_row=own)[laws.which, place]
-
-
-def _by_kind(
-    law: PulseDistribution | WeightMixture,
-    rows: Sequence[Tensor],
-    pulses: Callable[[PulseDistribution | WeightMixture, Sequence[Tensor]], Tensor],
-) -> Tensor:
-    """Evaluate what describes rows, once for each kind where there are few laws."""
-    rows = torch.broadcast_tensors(*rows)
-    if isinstance(law, WeightMixture) and law.survival.dim() > 2:
-        return pulses(law, rows)
-    if any(values.requires_grad for values in rows):
-        return pulses(law, rows)
-    code = torch.zeros_like(rows[0], dtype=torch.int64)
-    tables: list[Tensor] = []
-    for values in rows:
-        found, place = values.unique(return_inverse=True)
-        code = code * len(found) + place
-        tables.append(found)
-    kinds, place = code.unique(return_inverse=True)
-    columns: list[Tensor] = []
-    for table in reversed(tables):
-        columns.insert(0, table[kinds % len(table)])
-        kinds = torch.div(kinds, len(table), rounding_mode="floor")
-    if isinstance(law, WeightMixture):
-        return pulses(law, columns)[place]
-    laws = _Distributions.of(law)
-    if not laws.pays(len(kinds), place):
-        return pulses(law, rows)
-    return pulses(laws.flat, columns)[laws.which, place]

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from archsim.arch.technology import LIST_FIELDS, Technology
-from archsim.cost.gates import Gate, enlarged_gate, make_gate
+from archsim.cost.gate_sizing import enlarged_gate
+from archsim.cost.gates import Gate, make_gate
 
 #: Most inputs of a decoder NOR: 16 address bits.
 _MAX_NOR_INPUTS = 8

@@ -19,7 +19,7 @@ from archsim.device.weight_format import WeightFormat
 from archsim.device.write_sampler import verify_cells
 from archsim.errors import Code, ConfigError
 
-#: Sampling in single precision: the same law (tested), five times as fast.
+#: Sampling in single precision: the same distribution (tested), five times as fast.
 SAMPLE_DTYPE = torch.float32
 
 
@@ -106,8 +106,8 @@ class CellProgrammer:
         if profile.kind == "level":
             levels = self.weight_format.level_count
             table = level_sigmas(sigma=sigma, level_count=levels, factor=factor)
-            own: Tensor = table.to(codes.device, SAMPLE_DTYPE)[digits]
-            return own
+            sigmas: Tensor = table.to(codes.device, SAMPLE_DTYPE)[digits]
+            return sigmas
         position = codes.abs().double() / self.weight_format.largest_code
         each = profile_sigma(position=position, sigma=sigma, factor=factor).to(SAMPLE_DTYPE)
         return each[..., None, None].expand(digits.shape)

@@ -102,7 +102,7 @@ def mean_drift_factor(
 ) -> PerDesign:
     """Return the mean of :func:`drift_factor` over cells with a normally distributed exponent.
 
-    A log-normal law: ``exp(-nu L + (sigma L)^2 / 2)`` with ``L = ln(t / t0)``.
+    The mean of a log-normal distribution: ``exp(-nu L + (sigma L)^2 / 2)`` with ``L = ln(t / t0)``.
 
     Args:
         time_s: time since programming, s.

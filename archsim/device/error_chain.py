@@ -1,7 +1,7 @@
-"""The law of incremental write-verify: a Markov chain of the remaining error on a grid.
+"""The distribution of incremental write-verify: a Markov chain of the remaining error on a grid.
 
 After the first pulse the error is ``e_1 ~ N(0, sigma^2)``. While ``|e| > tolerance`` another pulse
-gives ``e' = (1 - gain) e + step_sigma xi``. The law is even in ``e``, so the grid covers
+gives ``e' = (1 - gain) e + step_sigma xi``. The distribution is even in ``e``, so the grid covers
 ``|e|`` only: bins from the tolerance to six standard deviations of the chain that never stops
 (a bound, since stopping only removes mass), narrower near the tolerance, and bins inside the
 tolerance that absorb. Each bin spreads its mass evenly over its width, and the share that lands
@@ -33,7 +33,7 @@ from archsim.device.cell import Real, broadcast
 #: Bins outside and inside the tolerance of the coarser grid.
 OUTER_BINS, INNER_BINS = 64, 32
 #: Grid end in standard deviations of the unstopped chain; 2e-9 of the mass lies beyond.
-_REACH = 6.0
+_HALF_WIDTH = 6.0
 #: Designs propagated at once: bounds the memory (each holds an outer x all matrix).
 _CHUNK = 32
 #: Smallest |1 - gain| and step noise the bin average divides by; below, the effect is < 1e-6.
@@ -94,8 +94,8 @@ def _extrapolate(
     """
     sigma, tolerance, max_pulses, step_gain, step_sigma, noise = parameters.unbind()
     chain = _Chain(sigma, max_pulses, (1 - step_gain).abs(), step_sigma, pulses)
-    reach = chain.reach()
-    grids = [_edges(tolerance, reach, bins) for bins in (refine, 2 * refine)]
+    half_width = chain.half_width()
+    grids = [_edges(tolerance, half_width, bins) for bins in (refine, 2 * refine)]
     if sees_all:
         coarse, fine = (_propagate(chain, edges) for edges in grids)
     else:
@@ -116,7 +116,7 @@ class _Chain:
     step_sigma: Tensor
     pulses: int
 
-    def reach(self) -> Tensor:
+    def half_width(self) -> Tensor:
         """Return six times the largest standard deviation of the chain that never stops."""
         variance = largest = self.sigma**2
         for pulse in range(1, self.pulses):
@@ -125,7 +125,7 @@ class _Chain:
             largest = torch.maximum(largest, variance)
         positive = largest > 0
         deviation = torch.sqrt(torch.where(positive, largest, 1.0))
-        return _REACH * torch.where(positive, deviation, 0.0)
+        return _HALF_WIDTH * torch.where(positive, deviation, 0.0)
 
 
 def _propagate(chain: _Chain, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -196,12 +196,12 @@ def _width(edges: Tensor) -> Tensor:
     return torch.where(width > 0, width, 1.0)
 
 
-def _edges(tolerance: Tensor, reach: Tensor, refine: int) -> Tensor:
+def _edges(tolerance: Tensor, half_width: Tensor, refine: int) -> Tensor:
     """Return the bin edges of each design: the inner bins, then the outer ones."""
     inner = torch.linspace(0, 1, INNER_BINS * refine + 1, dtype=torch.float64)
     outer = torch.linspace(0, 1, OUTER_BINS * refine + 1, dtype=torch.float64)[1:] ** 2
-    # Where the reach ends inside the tolerance nothing is outside; the grid only has to exist.
-    width = torch.maximum(reach - tolerance, 0.01 * (reach + tolerance) + 1e-9)
+    # Where the half-width ends inside the tolerance nothing is outside; the grid only has to exist.
+    width = torch.maximum(half_width - tolerance, 0.01 * (half_width + tolerance) + 1e-9)
     beyond = tolerance.unsqueeze(-1) + width.unsqueeze(-1) * outer
     return torch.cat([tolerance.unsqueeze(-1) * inner, beyond], dim=-1)
 

@@ -16,17 +16,17 @@ from archsim.shapes import PerDesign
 
 
 def row_pulses(
-    *, law: PulseDistribution, cells_per_row: Real, row_wait: Tensor | bool = True
+    *, distribution: PulseDistribution, cells_per_row: Real, row_wait: Tensor | bool = True
 ) -> PerDesign:
     """Return the pulses for which a row occupies its drivers, on average.
 
     Args:
-        law: pulses of one cell, ``*batch``.
+        distribution: pulses of one cell, ``*batch``.
         cells_per_row: cells written in parallel, ``*batch``.
         row_wait: the row waits for its slowest cell; else (drivers move on) the mean of a cell.
     """
-    mean = torch.where(real(cells_per_row) > 0, law.survival.sum(-1), 0.0)
-    return torch.where(torch.as_tensor(row_wait), law.slowest_of(cells_per_row), mean)
+    mean = torch.where(real(cells_per_row) > 0, distribution.survival.sum(-1), 0.0)
+    return torch.where(torch.as_tensor(row_wait), distribution.slowest_of(cells_per_row), mean)
 
 
 def programming_time_s(

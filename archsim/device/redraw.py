@@ -1,20 +1,20 @@
-"""The law of write-verify by independent pulses, about an error that belongs to the cell.
+"""The distribution of write-verify by independent pulses, about an error that belongs to the cell.
 
 A pulse lands at ``d + c N(0, 1)``: the device error ``d ~ N(0, s sigma^2)`` is drawn once per cell
 and met by every pulse, the cycle error ``c = sigma sqrt(1 - s)`` is new in each. Given ``d`` a
 pulse fails with ``q(d) = Phi((d - t) / c) + Phi((-d - t) / c)``, so that the pulses follow a
-geometric law cut off at the limit n, and
+geometric distribution cut off at the limit n, and
 
 * more than k pulses are needed with ``E[q^k]``, the cell stays outside with ``E[q^n]``;
 * the final variance is ``E[sum_(k<n) q^k A + q^(n-1) (d^2 + c^2 - A)]``, with A(d) the second
   moment of a pulse inside the tolerance (of a truncated normal): accepted at pulse k, or the last
   pulse's error.
 
-Without a device error (s = 0) there is nothing to average over, and the law is exact. Otherwise the
-average over ``|d|`` is a Gauss-Legendre sum on four panels whose borders lie about the tolerance,
-where q rises from 0 to 1 within a few c: probabilities to 1e-6 and the variance to 1e-5 of itself
-(tests/device/test_redraw.py), also where nothing of the spread is new in a cycle (s = 1: a cell
-that fails once fails always).
+Without a device error (s = 0) there is nothing to average over, and the distribution is exact.
+Otherwise the average over ``|d|`` is a Gauss-Legendre sum on four panels whose borders lie about
+the tolerance, where q rises from 0 to 1 within a few c: probabilities to 1e-6 and the variance to
+1e-5 of itself (tests/device/test_redraw.py), also where nothing of the spread is new in a cycle
+(s = 1: a cell that fails once fails always).
 
 A noisy verify read sees ``m = e + r N(0, 1)`` in place of the error ``e``, and only decides whether
 to go on. Then q is that of m, whose spread about d is ``sqrt(c^2 + r^2)``, and A follows from
@@ -38,7 +38,7 @@ from archsim.device.error_chain import scaled
 #: Points per panel.
 _POINTS = 24
 #: Device errors beyond so many of their standard deviations are left out: 2e-17 of the mass.
-_REACH = 8.5
+_INTEGRATION_LIMIT = 8.5
 #: Half width, in cycle spreads, of the panels about the tolerance: beyond, q is 0 or 1 to 1e-9.
 _EDGE = 6.0
 
@@ -51,7 +51,7 @@ def redraw_distribution(
     device_share: Real = 0.0,
     read_noise: Real = 0.0,
 ) -> tuple[Float[Tensor, "*batch pulse"], Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-    """Return the law of the pulses of a cell, averaged over cells.
+    """Return the distribution of the pulses of a cell, averaged over cells.
 
     Differentiable in all but ``max_pulses``. At a share of 0 and 1 the slope in the share leaves
     out the part that appears there (at 1 the true slope is infinite).
@@ -141,10 +141,10 @@ def _device_errors(tolerance: Tensor, seen: Tensor, device: Tensor) -> tuple[Ten
         return torch.zeros_like(device).unsqueeze(-1), torch.ones_like(device).unsqueeze(-1)
     # All in standard deviations of the device error.
     inner = [
-        scaled((tolerance + step * seen).clamp_min(0), device).clamp_max(_REACH)
+        scaled((tolerance + step * seen).clamp_min(0), device).clamp_max(_INTEGRATION_LIMIT)
         for step in (-_EDGE, 0.0, _EDGE)
     ]
-    ends = torch.zeros_like(device), torch.full_like(device, _REACH)
+    ends = torch.zeros_like(device), torch.full_like(device, _INTEGRATION_LIMIT)
     borders = torch.stack([ends[0], *inner, ends[1]], dim=-1)
     low, width = borders[..., :-1, None], borders.diff(dim=-1).unsqueeze(-1)
     place, share = (torch.tensor(column, dtype=torch.float64) for column in _legendre())

@@ -2,8 +2,8 @@
 
 A stuck cell has an error that no pulse changes, and stops by a read that accepts it. Each read does
 so with ``p(e) = Phi((t - e) / r) - Phi((-t - e) / r)``, without read noise surely or never, so that
-its pulses follow a geometric law cut off at the limit: 1 for a cell that is where it should be, all
-of them for one that is farther away than the tolerance.
+its pulses follow a geometric distribution cut off at the limit: 1 for a cell that is where it
+should be, all of them for one that is farther away than the tolerance.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def acceptance(*, error: Real, tolerance: Real, read_noise: Real) -> PerDesign:
 
 
 def with_stuck(
-    law: PulseDistribution,
+    distribution: PulseDistribution,
     *,
     errors: Float[Tensor, "*batch stuck"],
     rates: Float[Tensor, "*batch stuck"],
@@ -43,10 +43,10 @@ def with_stuck(
     max_pulses: Real,
     read_noise: Real,
 ) -> PulseDistribution:
-    """Return the law of cells that work or are stuck with one of some errors.
+    """Return the distribution of cells that work or are stuck with one of some errors.
 
     Args:
-        law: of the cells that work, ``*batch``.
+        distribution: of the cells that work, ``*batch``.
         errors: of the kinds of stuck cells.
         rates: share of each kind in all cells; the rest works.
         tolerance: accepted ``|reading|``, ``*batch``.
@@ -58,17 +58,19 @@ def with_stuck(
     )
     rejects = 1 - acceptance(error=errors, tolerance=bound, read_noise=noise)
     works = 1 - rates.sum(-1)
-    pulse = torch.arange(law.survival.shape[-1], device=rejects.device)
+    pulse = torch.arange(distribution.survival.shape[-1], device=rejects.device)
     # 0 ** 0 is 1: every cell takes the first pulse.
     going = torch.where(pulse < limit.unsqueeze(-1), rejects.unsqueeze(-1) ** pulse, 0.0)
-    variance = works * law.residual_sigma**2 + (rates * errors**2).sum(-1)
+    variance = works * distribution.residual_sigma**2 + (rates * errors**2).sum(-1)
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))
     return PulseDistribution(
-        survival=works.unsqueeze(-1) * law.survival + (rates.unsqueeze(-1) * going).sum(-2),
+        survival=works.unsqueeze(-1) * distribution.survival
+        + (rates.unsqueeze(-1) * going).sum(-2),
         residual_sigma=torch.where(positive, deviation, 0.0),
-        unconverged_fraction=works * law.unconverged_fraction + (rates * rejects**limit).sum(-1),
-        verified=law.verified,
+        unconverged_fraction=works * distribution.unconverged_fraction
+        + (rates * rejects**limit).sum(-1),
+        verified=distribution.verified,
     )
 
 
@@ -121,7 +123,7 @@ def stuck_pulses(
         return torch.where(done, 1.0, float(max_pulses)).to(error.dtype), done
     accepts = acceptance(error=error, tolerance=tolerance, read_noise=read_noise)
     uniform = torch.rand(error.shape, generator=generator, dtype=torch.float64, device=error.device)
-    # Inverse of the geometric law, P(N > k) = (1 - p)^k.
+    # Inverse of the geometric distribution, P(N > k) = (1 - p)^k.
     needed = torch.floor(torch.log(uniform) / torch.log1p(-accepts)) + 1
     needed = torch.where(accepts > 0, needed, torch.inf)
     return needed.clamp(1, max_pulses).to(error.dtype), needed <= max_pulses

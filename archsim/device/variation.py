@@ -257,7 +257,7 @@ def sample_levels(
         generator: source of all randomness, on the device of ``level_sigma``.
         lowest_level: clip below it, for example at
             :func:`archsim.device.cell.zero_conductance_level`; ``None`` does not clip, which keeps
-            the law Gaussian as in the closed forms.
+            the distribution Gaussian as in the closed forms.
     """
     top = level_sigma.shape[-1] - 1
     noise = torch.randn(

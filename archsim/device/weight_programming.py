@@ -128,7 +128,7 @@ def program_weights(
         tensors=tensors,
         tally=sum(tallies[1:], start=tallies[0]),
         energy_J=sum(tensor.energy_J for tensor in tensors.values()),
-        subarrays=sum(len(own) for own in times),
+        subarrays=sum(len(crossbars) for crossbars in times),
         time_s=time_s,
         chip_seed=chip_seed,
     )

@@ -89,9 +89,9 @@ def raise_row_reads(
     start = outputs.start * (columns.shape[-1] // reads.shape[0])
     end = start + columns.shape[-1]
     for strip in range(start // cols, -(-end // cols)):
-        own = columns[..., max(strip * cols - start, 0) : (strip + 1) * cols - start]
+        in_strip = columns[..., max(strip * cols - start, 0) : (strip + 1) * cols - start]
         held = row_reads[:, strip, inputs]
-        torch.maximum(held, own.amax(-1), out=held)
+        torch.maximum(held, in_strip.amax(-1), out=held)
 
 
 def crossbar_times_s(

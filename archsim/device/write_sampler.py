@@ -69,7 +69,7 @@ def sample_write_verify(
         step_gain: incremental: share of the error that a further pulse removes.
         step_sigma: incremental: spread that a further pulse adds.
         read_noise: spread of one verify read.
-        dtype: of the result; float32 samples the same law five times as fast.
+        dtype: of the result; float32 samples the same distribution five times as fast.
 
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.

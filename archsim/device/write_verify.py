@@ -98,7 +98,7 @@ class PulseDistribution:
         return _slowest_weight(done ** real(cells_per_weight).unsqueeze(-1), weights, fraction)
 
     def per_layer(self) -> PulseDistribution:
-        """Return the law with an axis of length one behind the batch, for values per layer."""
+        """Return it with an axis of length one behind the batch, for values per layer."""
         return PulseDistribution(
             survival=self.survival.unsqueeze(-2),
             residual_sigma=self.residual_sigma.unsqueeze(-1),
@@ -115,7 +115,7 @@ def _slowest_weight(done: Tensor, weights: Real, fraction: Real) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class WeightMixture:
-    """Laws of weights of two kinds; the cells of one weight are of its kind.
+    """Pulse distributions of weights of two kinds; the cells of one weight are of its kind.
 
     Each weight is in the middle of the range with probability ``middle_share`` (``*batch``),
     independently of the others.
@@ -149,12 +149,12 @@ class WeightMixture:
         """
         power, share = real(cells_per_weight).unsqueeze(-1), self.middle_share.unsqueeze(-1)
         outer, middle = (
-            (1 - law.survival).clamp(0, 1) ** power for law in (self.outer, self.middle)
+            (1 - kind.survival).clamp(0, 1) ** power for kind in (self.outer, self.middle)
         )
         return _slowest_weight(share * middle + (1 - share) * outer, weights, fraction)
 
     def per_layer(self) -> WeightMixture:
-        """Return the laws with an axis of length one behind the batch, for values per layer."""
+        """Return both with an axis of length one behind the batch, for values per layer."""
         return WeightMixture(
             self.outer.per_layer(), self.middle.per_layer(), self.middle_share.unsqueeze(-1)
         )
@@ -163,11 +163,11 @@ class WeightMixture:
 def mix_cells(
     outer: PulseDistribution, middle: PulseDistribution, middle_share: Real
 ) -> PulseDistribution:
-    """Return the law of cells that are of one kind or the other, independently of each other.
+    """Return the distribution of cells of one kind or the other, independently of each other.
 
     Args:
-        outer: law of the cells at the ends of the range, ``*batch``.
-        middle: law of those in the middle, with the same pulse limit, ``*batch``.
+        outer: distribution of the cells at the ends of the range, ``*batch``.
+        middle: distribution of those in the middle, with the same pulse limit, ``*batch``.
         middle_share: probability that a cell lies in the middle, 0 to 1, ``*batch``.
     """
     share = real(middle_share)
@@ -227,7 +227,7 @@ def _step(value: Real | None, key: str) -> Real:
 
 
 def one_shot_distribution(*, sigma: Real, tolerance: Real = math.inf) -> PulseDistribution:
-    """Return the law of a single pulse that nobody checks: 1 pulse, 0 verify reads.
+    """Return the distribution of a single pulse that nobody checks: 1 pulse, 0 verify reads.
 
     Args:
         sigma: spread of the pulse, ``*batch``.
@@ -263,7 +263,7 @@ def pulse_distribution(
     device_share: Real = 0.0,
     read_noise: Real = 0.0,
 ) -> PulseDistribution:
-    """Return the law of write-verify, differentiable in all but ``max_pulses``.
+    """Return the pulse distribution of write-verify, differentiable in all but ``max_pulses``.
 
     Args:
         model: ``redraw`` or ``incremental``.

@@ -268,8 +268,8 @@ class LayerGraph:
     @property
     def shortcut_layers(self) -> tuple[str, ...]:
         """Names of the matrix layers on shortcuts (the 1x1 downsample convolutions of a ResNet)."""
-        found = insertion.residual_adds(self.graph)
-        return tuple(layer for residual in found for layer in residual.shortcut_layers)
+        residuals = insertion.residual_adds(self.graph)
+        return tuple(layer for residual in residuals for layer in residual.shortcut_layers)
 
     def insertion_points(
         self, rule: str = "default", *, include_shortcuts: bool = False

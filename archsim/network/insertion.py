@@ -68,8 +68,8 @@ def residual_adds(graph: nx.DiGraph[str]) -> tuple[ResidualAdd, ...]:
     sources = [name for name in graph if graph.in_degree(name) == 0]
     rooted.add_edges_from(("", source) for source in sources)  # no operation is called ""
     dominators: dict[str, str] = nx.immediate_dominators(rooted, "")
-    found = (_residual_add(graph, add, fork=dominators[add]) for add in adds)
-    return tuple(residual for residual in found if residual is not None)
+    candidates = (_residual_add(graph, add, fork=dominators[add]) for add in adds)
+    return tuple(residual for residual in candidates if residual is not None)
 
 
 def insertion_points(
@@ -150,8 +150,8 @@ def _branch_load(graph: nx.DiGraph[str], fork: str, end: str) -> tuple[int, int]
     for name in (node for node in graph if node in branch):  # node order is execution order
         before = max((load[p] for p in graph.predecessors(name) if p in load), default=(0, 0))
         layer = _op(graph, name).layer
-        own = (0, 0) if layer is None else (1, layer.kernel_h * layer.kernel_w)
-        load[name] = (before[0] + own[0], before[1] + own[1])
+        of_layer = (0, 0) if layer is None else (1, layer.kernel_h * layer.kernel_w)
+        load[name] = (before[0] + of_layer[0], before[1] + of_layer[1])
     return load.get(end, (0, 0))
 
 
@@ -159,8 +159,8 @@ def _after_convolutions(
     graph: nx.DiGraph[str], excluded: Iterable[str]
 ) -> tuple[InsertionPoint, ...]:
     skipped = set(excluded)
-    found = [_op(graph, name) for name in graph if name not in skipped]
-    return tuple(_after(graph, op) for op in found if op.kind is OpKind.CONV)
+    operations = [_op(graph, name) for name in graph if name not in skipped]
+    return tuple(_after(graph, op) for op in operations if op.kind is OpKind.CONV)
 
 
 def _after_blocks(graph: nx.DiGraph[str], adds: tuple[str, ...]) -> tuple[InsertionPoint, ...]:
@@ -181,13 +181,13 @@ def _named(graph: nx.DiGraph[str], network: str, text: str) -> tuple[InsertionPo
     for pattern in (part.strip() for part in text.split(",")):
         matches = re.compile(_regex(pattern)).fullmatch
         is_wild = re.search(r"[*?]", pattern) is not None
-        found = {_computed(graph, end): module for module, end in ends.items() if matches(module)}
-        found |= {
+        named = {_computed(graph, end): module for module, end in ends.items() if matches(module)}
+        named |= {
             _computed(graph, name): name
             for name in graph
             if matches(name) and not (is_wild and _op(graph, name).kind not in _MAPS)
         }
-        if not found:
+        if not named:
             known = dict.fromkeys([*graph, *ends])
             raise NetworkError(
                 f"network '{network}': no operation and no module is called '{pattern}' (* stands "
@@ -197,7 +197,7 @@ def _named(graph: nx.DiGraph[str], network: str, text: str) -> tuple[InsertionPo
                 value=pattern,
                 allowed=tuple(known),
             )
-        chosen |= {end: name for end, name in found.items() if end not in chosen}
+        chosen |= {end: name for end, name in named.items() if end not in chosen}
     for name in chosen:
         _check_place(_op(graph, name), network)
     return tuple(_after(graph, _op(graph, name), chosen[name]) for name in graph if name in chosen)

@@ -58,9 +58,9 @@ def load_network(
         refused = {"example_input": example_input, "input_dtype": input_dtype, **options}
         return _onnx_graph(spec, input_shape, name, refused)
     if spec.startswith(timm_models.PREFIX):
-        model, own = timm_models.build_timm(spec, options, _sizes(spec, input_shape))
+        model, model_shape = timm_models.build_timm(spec, options, _sizes(spec, input_shape))
         name = name or spec.removeprefix(timm_models.PREFIX)
-        given = input_shape if input_shape is not None or example_input is not None else own
+        given = input_shape if input_shape is not None or example_input is not None else model_shape
         return _trace(model, example_input, given, input_dtype, name)
     if ":" in spec:
         module = _call_factory(spec, options)
@@ -168,8 +168,8 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
 
 def _shape_of(module: nn.Module, given: Shapes | None) -> Shapes | None:
     """The shape given, else the ``input_shape`` that the module itself carries, as ours do."""
-    own = getattr(module, "input_shape", None)
-    return given if given is not None or not isinstance(own, tuple) else own
+    carried = getattr(module, "input_shape", None)
+    return given if given is not None or not isinstance(carried, tuple) else carried
 
 
 def _with_size(
@@ -209,7 +209,7 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
     module_name, _, function_name = spec.partition(":")
     try:
         with offline():
-            found = importlib.import_module(module_name)
+            module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         raise NetworkError(
             f"network '{spec}': module '{module_name}' cannot be imported "
@@ -218,7 +218,7 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
             field="network",
             value=module_name,
         ) from error
-    function: Callable[..., object] | None = getattr(found, function_name, None)
+    function: Callable[..., object] | None = getattr(module, function_name, None)
     if isinstance(function, nn.Module):  # the model itself, made when its module is imported
         if options:
             raise NetworkError(

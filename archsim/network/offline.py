@@ -64,8 +64,8 @@ def offline() -> Iterator[None]:
             if value is not None:
                 os.environ[name] = value
         # Imported inside, it has read our environment; it would have read the one from before.
-        own = any(before[name] for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
-        _set_hub_flag(own if flag is None else flag)
+        was_offline = any(before[name] for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+        _set_hub_flag(was_offline if flag is None else flag)
 
 
 def wants_download(error: BaseException) -> bool:

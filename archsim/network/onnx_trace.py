@@ -62,8 +62,8 @@ def _read(path: Path, name: str, input_shape: Shapes | None) -> LayerGraph:
 
     model = read_model(path)
     shapes, sizes = input_shapes(model.inputs, input_shape)
-    found = walk(model, shapes, sizes, translate)
-    first = found.inputs[0].shape
+    trace = walk(model, shapes, sizes, translate)
+    first = trace.inputs[0].shape
     one = first[1:] if first[:1] == (1,) else first
-    constant = beforehand(found.constant)
-    return LayerGraph.from_ops(name, one, assemble(found), parameters(found), constant)
+    constant = beforehand(trace.constant)
+    return LayerGraph.from_ops(name, one, assemble(trace), parameters(trace), constant)

@@ -105,7 +105,7 @@ class UnmappedOp:
 
 @dataclass(frozen=True, kw_only=True)
 class Beforehand:
-    """A product of stored tensors alone: worked out once, and in no layer.
+    """A product of stored tensors alone: constant-folded, and in no layer.
 
     Attributes:
         name: The operation.

@@ -32,22 +32,22 @@ def check_shadowing() -> None:
     home = Path(__file__).resolve().parents[2]
     for package in PACKAGES:
         ours = home / package
-        found = _would_load(package)
-        if found is None:
+        location = _would_load(package)
+        if location is None:
             raise ShadowedPackageError(
                 f"archsim's own package '{package}' is missing from {home}; install archsim again",
                 code=Code.MISSING_PACKAGE,
                 field=home,
                 value=package,
             )
-        if found != ours:
+        if location != ours:
             raise ShadowedPackageError(
-                f"{found} hides archsim's own package '{package}' ({ours}). Rename or move "
-                f"{found.name}, or start from another directory: `python -m archsim` searches the "
-                "working directory and `python script.py` the script's, the `archsim` command "
+                f"{location} hides archsim's own package '{package}' ({ours}). Rename or move "
+                f"{location.name}, or start from another directory: `python -m archsim` searches "
+                "the working directory and `python script.py` the script's, the `archsim` command "
                 "neither",
                 code=Code.IN_THE_WAY,
-                field=found,
+                field=location,
                 value=package,
             )
 

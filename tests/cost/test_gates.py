@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsim.cost import gates
+from archsim.cost import gate_sizing, gates
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.component.level_shifter import level_shifter_area_m2
 from tests.designs import make_design, near, technology
@@ -54,7 +54,7 @@ NODES = {
 @pytest.mark.parametrize("node", NODES)
 def test_unit_device_inverter_and_register(node: str) -> None:
     tech = technology(node)
-    unit = gates.unit_width_m(tech)
+    unit = gate_sizing.unit_width_m(tech)
     nominal = gates.NOMINAL_HEIGHT * tech.node_m
     none = torch.zeros_like(unit)
     inverter = gates.make_gate(tech, "inverter", 1, 2 * tech.node_m, 2 * tech.node_m * tech.r_pn)
@@ -77,7 +77,7 @@ def test_unit_device_inverter_and_register(node: str) -> None:
 def test_enlarged_nand_and_level_shifter(node: str) -> None:
     tech = technology(node)
     width_n, width_p = 4 * tech.node_m, 2 * tech.node_m * tech.r_pn
-    nand = gates.enlarged_gate(tech, "nand", 2, width_n, width_p)
+    nand = gate_sizing.enlarged_gate(tech, "nand", 2, width_n, width_p)
     thick = make_design("device.v_write=2", node=node, device="rram")
     core = thick.replace(io_device_shifters=False)
     found = (
@@ -196,7 +196,7 @@ def test_parallel_resistance_and_pass_gate_height() -> None:
     assert float(gates.parallel_ohm(torch.tensor(3.0), torch.tensor(6.0))) == near(2)
     tech = technology("22nm-lstp")
     width_n, width_p = _in_F("22nm-lstp", 30, 40)
-    height = gates.pass_gate_height_m(tech, width_n, width_p, torch.tensor(5.0))
+    height = gate_sizing.pass_gate_height_m(tech, width_n, width_p, torch.tensor(5.0))
     assert float(height / tech.node_m) == near(70 / 5 + 7.1, rel=1e-9)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
-from archsim.cost import programming
+from archsim.cost import write_pulses
 from archsim.cost.verify_read import verify_read
 from archsim.device import (
     PulseDistribution,
@@ -173,13 +173,15 @@ def test_designs_whose_cells_are_alike_share_a_law(name: str, profile: str) -> N
         "is_differential": torch.tensor([False, True, False]),
     }
     design = designed(device="rram").replace(**{name: varied[name]})
-    assert programming._cell_distribution(
+    assert write_pulses._cell_distribution(
         design, "incremental", design.sigma * design.range_factor
-    ) is (programming._cell_distribution(design, "incremental", design.sigma * design.range_factor))
-    law = programming._law(design, "incremental", profile)
+    ) is (
+        write_pulses._cell_distribution(design, "incremental", design.sigma * design.range_factor)
+    )
+    law = write_pulses._distribution(design, "incremental", profile)
     inner = law.outer if isinstance(law, WeightMixture) else law
     if profile != "level":
         assert inner.survival.dim() == 1
     of_maximum = design.replace(spread_of_maximum=torch.tensor(True))
-    survival = programming._law(of_maximum, "incremental", "uniform").survival
+    survival = write_pulses._distribution(of_maximum, "incremental", "uniform").survival
     assert survival.dim() == (2 if name == "r_on_ohm" else 1)

@@ -42,15 +42,17 @@ def test_subarrays_are_written_in_rounds(parallel, rounds):
 
 def test_a_waiting_row_takes_longer_than_its_mean_cell():
     law = pulse_distribution(model="redraw", sigma=0.1, tolerance=0.04, max_pulses=30)
-    waits, moves_on = row_pulses(law=law, cells_per_row=128, row_wait=torch.tensor([True, False]))
+    waits, moves_on = row_pulses(
+        distribution=law, cells_per_row=128, row_wait=torch.tensor([True, False])
+    )
     assert float(moves_on) == pytest.approx(float(law.stats().write_pulses))
     assert float(waits) == pytest.approx(float(law.slowest_of(128)))
     assert waits > moves_on
-    assert float(row_pulses(law=law, cells_per_row=0, row_wait=False)) == 0
+    assert float(row_pulses(distribution=law, cells_per_row=0, row_wait=False)) == 0
 
 
 def test_one_shot_rows_take_one_pulse():
-    assert float(row_pulses(law=one_shot_distribution(sigma=0.1), cells_per_row=128)) == 1
+    assert float(row_pulses(distribution=one_shot_distribution(sigma=0.1), cells_per_row=128)) == 1
 
 
 def test_energy_by_hand_and_batched():

@@ -20,7 +20,7 @@ MAX_TREE_LEVELS = 20
 
 @dataclass(frozen=True, eq=False)
 class Adder:
-    """A full-adder bit and the laws of words built from it, ``*batch``."""
+    """A full-adder bit and the closed forms of words built from it, ``*batch``."""
 
     bit_area_m2: Tensor
     bit_leakage_W: Tensor

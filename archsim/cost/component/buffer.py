@@ -1,6 +1,6 @@
 """On-chip memories: flip-flops or SRAM cells behind a row decoder.
 
-Both use NVSim's cell laws (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as DNN+NeuroSim
+Both use NVSim's cell rules (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as DNN+NeuroSim
 V1.4 does. What that tool leaves out of its SRAM (bit lines, leakage of the cells; it also sizes the
 cell's access device like that of the crossbar) is put in here.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost import gates
+from archsim.cost import gate_sizing, gates
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.standard_cells import standard_cells
 
@@ -183,7 +183,7 @@ def _sram(
     column_m = technology.sram_cell_height * node * rows
     per_row = torch.floor(row_m / (2 * technology.pitch_m) + 1e-9).clamp_min(1.0)
     periphery = 2 * _COLUMN_CELLS * technology.cell_height_m * row_m * torch.ceil(line / per_row)
-    unit = gates.unit_width_m(technology)
+    unit = gate_sizing.unit_width_m(technology)
     c_row = technology.c_wire_F_per_m * row_m + 2 * line * gates.gate_capacitance_F(
         technology, unit
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost import gates
+from archsim.cost import gate_sizing, gates
 from archsim.cost.block import Block, either
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.component.flip_flop import FlipFlop
@@ -56,8 +56,10 @@ def column_mux(*, design: DesignBatch, array: Crossbar) -> ColumnMux:
     )
     width_n, width_p = transmission_gate_widths_m(design, _MUX_RESISTANCE_SHARE * line, 0.5)
     gate_rows, fingers = _row_of_gates(design, array, pitches=2.0, pairs=1.0)
-    height = gate_rows * gates.pass_gate_height_m(technology, width_n, width_p, fingers)
-    one_finger = gates.pass_gate_height_m(technology, width_n, width_p, torch.ones_like(fingers))
+    height = gate_rows * gate_sizing.pass_gate_height_m(technology, width_n, width_p, fingers)
+    one_finger = gate_sizing.pass_gate_height_m(
+        technology, width_n, width_p, torch.ones_like(fingers)
+    )
     drain = gates.drain_capacitance_F(technology, "inverter", 1, width_n, width_p, one_finger)
     gate_n = gates.gate_capacitance_F(technology, width_n)
     gate_p = gates.gate_capacitance_F(technology, width_p)
@@ -171,6 +173,6 @@ def _line_switch(design: DesignBatch, array: Crossbar, register: FlipFlop) -> Bl
         design, array.r_mean_ohm * technology.transmission_gate_ratio, 0.5 * SRAM_SIZING
     )
     gate_rows, fingers = _row_of_gates(design, array, pitches=4.0, pairs=2.0)
-    height = gate_rows * gates.pass_gate_height_m(technology, width_n, width_p, fingers)
+    height = gate_rows * gate_sizing.pass_gate_height_m(technology, width_n, width_p, fingers)
     height = height + register.height_in_width(design.cols, array.width_m)
     return Block(height_m=height, width_m=array.width_m, leakage_W=design.cols * register.leakage_W)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import MEMORIES, DesignBatch
-from archsim.cost import gates
+from archsim.cost import gate_sizing, gates
 
 #: 1T1R cell in F: 4F between word lines, 12F between bit lines (Peng et al., TCAD 2021).
 NVM_CELL_HEIGHT = 4.0
@@ -61,7 +61,7 @@ def crossbar(*, design: DesignBatch) -> Crossbar:
     cell_height = torch.where(sram, technology.sram_cell_height, NVM_CELL_HEIGHT)
     cell_width = torch.where(sram, technology.sram_cell_width, NVM_CELL_WIDTH)
     height, width = design.rows * cell_height * node, design.cols * cell_width * node
-    unit = gates.unit_width_m(technology)
+    unit = gate_sizing.unit_width_m(technology)
     r_unit = gates.resistance_n_ohm(technology, unit)
     r_access = torch.where(sram, r_unit, design.access_ratio * design.r_on_ohm)
     # Access device of a resistive cell, in units of F (planar) or fins.

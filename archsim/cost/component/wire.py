@@ -14,7 +14,7 @@ from archsim.cost.standard_cells import once_per_technology
 
 #: Wires from 1e4 F on are drawn two times, from 1e5 F on four times as wide.
 _CLASS_LENGTHS = (1e4, 1e5)
-#: Delay law of a repeated wire (Bakoglu, Circuits, Interconnections and Packaging for VLSI, 1990).
+#: Delay of a repeated wire (Bakoglu, Circuits, Interconnections and Packaging for VLSI, 1990).
 _GATE_TERM, _WIRE_TERM = 0.7, 0.54
 #: Energy-saving repeaters: half the size and 0.9 of the spacing per step.
 _SPACING_STEP = 0.9

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost import gates
+from archsim.cost import gate_sizing, gates
 from archsim.cost.block import Block, either
 from archsim.cost.component.crossbar import Crossbar
 from archsim.cost.component.flip_flop import FlipFlop
@@ -51,7 +51,7 @@ def wordline_driver(*, design: DesignBatch, array: Crossbar, register: FlipFlop)
 
 
 def _drain_argument_m(design: DesignBatch, slot_m: Tensor) -> Tensor:
-    """Height passed to the drain law: the slot as laid out in this technology."""
+    """Height passed to the drain-capacitance rule: the slot as laid out in this technology."""
     technology = design.technology
     return torch.where(
         technology.is_finfet, slot_m * technology.cell_height / gates.NOMINAL_HEIGHT, slot_m
@@ -104,10 +104,12 @@ def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
         gates.raw_resistance_n_ohm(technology, width_n),
         gates.raw_resistance_p_ohm(technology, width_p),
     )
-    own = _LUMPED * resistance * (2 * drain + 0.5 * (gate_n + gate_p))
+    driver = _LUMPED * resistance * (2 * drain + 0.5 * (gate_n + gate_p))
     line = array.c_wordline_wire_F * (_LUMPED * resistance + _DISTRIBUTED * array.r_wordline_ohm)
     energy = 3 * drain * design.v_read_V**2 + (gate_n + gate_p) * technology.vdd_V**2
-    return Block(width_m=_GATES_PER_ROW_SRAM * footprint, row_energy_J=energy, latency_s=own + line)
+    return Block(
+        width_m=_GATES_PER_ROW_SRAM * footprint, row_energy_J=energy, latency_s=driver + line
+    )
 
 
 def transmission_gate_widths_m(
@@ -121,12 +123,12 @@ def transmission_gate_widths_m(
         factor: share of the full-strength width that is used (0.5: two devices in parallel).
     """
     technology = design.technology
-    unit = gates.unit_width_m(technology)
+    unit = gate_sizing.unit_width_m(technology)
     return (
-        gates.sized_width_m(
+        gate_sizing.sized_width_m(
             technology, factor * gates.raw_resistance_n_ohm(technology, unit), target_ohm
         ),
-        gates.sized_width_m(
+        gate_sizing.sized_width_m(
             technology, factor * gates.raw_resistance_p_ohm(technology, unit), target_ohm
         ),
     )

@@ -1,4 +1,4 @@
-"""Products that do not depend on the network input: worked out once, not at every inference."""
+"""Products that do not depend on the network input: constant-folded, not computed anew."""
 
 from __future__ import annotations
 

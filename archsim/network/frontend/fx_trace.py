@@ -172,8 +172,8 @@ class _Reader:
             f"input{i or ''}": self._argument(value) for i, value in enumerate(node.args)
         }
         args |= {name: self._argument(value) for name, value in node.kwargs.items()}
-        own = (name for name, _ in module.named_parameters())
-        args |= {name: self._weight(f"{path}.{name}") for name in own}
+        parameters = (name for name, _ in module.named_parameters())
+        args |= {name: self._weight(f"{path}.{name}") for name in parameters}
         return op, args | {name: getattr(module, name) for name in attributes}
 
     def _bind(self, node: fx.Node, op: str) -> Mapping[str, object]:

@@ -79,30 +79,30 @@ def refused(
 
 def _read(path: Path) -> bytes:
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            kind = "directory" if stat.S_ISDIR(found.st_mode) else "device or pipe"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "directory" if stat.S_ISDIR(status.st_mode) else "device or pipe"
             raise refused(
                 path,
                 f"is a {kind}; give the .onnx file",
                 code=Code.WRONG_FILE,
                 value=kind,
             )
-        if found.st_size == 0:
+        if status.st_size == 0:
             raise refused(
                 path,
                 "is empty",
                 code=Code.EMPTY,
             )
-        if found.st_size > MAX_FILE_BYTES:
+        if status.st_size > MAX_FILE_BYTES:
             raise refused(
                 path,
-                f"has {found.st_size} bytes; protobuf reads at most {MAX_FILE_BYTES}. Save the "
+                f"has {status.st_size} bytes; protobuf reads at most {MAX_FILE_BYTES}. Save the "
                 "model with its weights as external data (onnx.save_model(..., "
                 "save_as_external_data=True), or torch.onnx.export(..., external_data=True)): "
                 "archsim needs their shapes only",
                 code=Code.OUT_OF_RANGE,
-                value=found.st_size,
+                value=status.st_size,
                 allowed=f"at most {MAX_FILE_BYTES}",
             )
         with path.open("rb") as file:

@@ -44,7 +44,7 @@ def input_shapes(
     _check_names(axes, given)
     first = next(iter(axes))
     sizes: dict[str, int] = {}
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, declared in axes.items():
         is_open = any(not isinstance(a, int) and a not in sizes for a in (declared or ("",))[1:])
         if isinstance(given, Mapping):
@@ -52,8 +52,8 @@ def input_shapes(
         else:
             must_fit = name == first
             asked = given if must_fit or is_open or declared is None else None
-        found[name] = _shape(name, declared, asked, sizes, must_fit=must_fit)
-    return found, sizes
+        shapes[name] = _shape(name, declared, asked, sizes, must_fit=must_fit)
+    return shapes, sizes
 
 
 def _check_names(axes: Mapping[str, object], given: Shapes | None) -> None:

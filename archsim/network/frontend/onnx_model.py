@@ -265,14 +265,16 @@ def _take_tensors(proto: onnx.ModelProto, path: Path) -> dict[str, Stored]:
     The checker then never sees weights, which may be large, and never looks for external files.
     """
     graph: onnx.GraphProto = proto.graph
-    found = [stored(tensor, path.parent) for tensor in graph.initializer]
-    found += [_sparse(tensor) for tensor in graph.sparse_initializer]
-    found += [stored(_named(node), path.parent) for node in graph.node if _is_constant(node)]
+    stored_tensors = [stored(tensor, path.parent) for tensor in graph.initializer]
+    stored_tensors += [_sparse(tensor) for tensor in graph.sparse_initializer]
+    stored_tensors += [
+        stored(_named(node), path.parent) for node in graph.node if _is_constant(node)
+    ]
     others = [node for node in graph.node if not _is_constant(node)]
     del graph.node[:]
     graph.node.extend(others)
-    tensors = {tensor.name: tensor for tensor in found}
-    if len(tensors) != len(found) or "" in tensors:
+    tensors = {tensor.name: tensor for tensor in stored_tensors}
+    if len(tensors) != len(stored_tensors) or "" in tensors:
         raise refused(path, "holds tensors without a name, or two of one name; it is damaged")
     graph.ClearField("initializer")
     graph.ClearField("sparse_initializer")

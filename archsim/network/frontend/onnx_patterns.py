@@ -68,14 +68,14 @@ def _gelu(walk: Walk, node: Node) -> bool:
 
 def _chain(walk: Walk, value: Value, ops: tuple[str, ...]) -> tuple[Call, ...]:
     """The calls behind ``value``, backwards, as long as each has one reader and its turn in ops."""
-    found: list[Call] = []
+    chain: list[Call] = []
     for op in ops:
         call = walk.only_read_here(value)
         if call is None or call.op != op or len(call.data) != 1:
             break
-        found.append(call)
+        chain.append(call)
         value = call.data[0]
-    return tuple(found)
+    return tuple(chain)
 
 
 def _is_module(walk: Walk, call: Call, nodes: int) -> bool:

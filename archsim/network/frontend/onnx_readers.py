@@ -100,7 +100,7 @@ def _pads(
     stride: Sequence[int],
     dilation: Sequence[int],
 ) -> _Pads:
-    """Padding before and after each spatial axis, with ``auto_pad`` worked out.
+    """Padding before and after each spatial axis, with ``auto_pad`` computed.
 
     ``SAME`` pads so that ``ceil(size / stride)`` values come out (ONNX operator Conv); an odd pixel
     goes to the end for ``SAME_UPPER`` and to the beginning for ``SAME_LOWER``.
@@ -169,7 +169,7 @@ def _transposed_convolution(walk: Walk, node: Node) -> None:
 
 
 def _cropped(node: Node, spans: Sequence[int], out_size: Sequence[int]) -> tuple[int, ...]:
-    """What a transposed convolution cuts off before each axis (its ``pads``, worked out)."""
+    """What a transposed convolution cuts off before each axis (its ``pads``, computed)."""
     dims = len(spans)
     auto = node.text("auto_pad", "NOTSET")
     sizes = node.wholes("output_shape")

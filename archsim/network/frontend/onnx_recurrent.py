@@ -59,18 +59,18 @@ def _parameters(
     walk: Walk, stacks: list[Weight], bias: Value | None, directions: int
 ) -> tuple[Weight, ...]:
     """Matrices, and if there are any biases, of each direction, in PyTorch's order."""
-    found = []
+    parts = []
     number = _number(walk, stacks[0])
     for end in (f"{number}", f"{number}_reverse")[:directions]:
         names = (f"weight_ih_l{end}", f"weight_hh_l{end}")
-        found += [
+        parts += [
             _part(walk, stack, name, directions) for stack, name in zip(stacks, names, strict=True)
         ]
         if isinstance(bias, Weight):  # both biases of all gates, one after the other
             half = replace(bias, shape=(directions, bias.shape[-1] // 2))
             names = (f"bias_ih_l{end}", f"bias_hh_l{end}")
-            found += [_part(walk, half, name, 2 * directions) for name in names]
-    return tuple(found)
+            parts += [_part(walk, half, name, 2 * directions) for name in names]
+    return tuple(parts)
 
 
 def _number(walk: Walk, stack: Weight) -> int:

@@ -1,7 +1,7 @@
 """Types and small values of the tensors of an ONNX graph, by ONNX's own shape inference.
 
 Each node is inferred by itself, in execution order, with the sizes and the small values that are
-known by then: arithmetic on shapes, which exporters leave in the graph, is worked out on the way.
+known by then: arithmetic on shapes, which exporters leave in the graph, is computed on the way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HammingWindow BlackmanWindow MaxUnpool SplitToSequence
 """
 _READS_VALUES = frozenset(_READS_VALUES_TEXT.split())
 
-#: Operators that are worked out where all their inputs are small and known: shape arithmetic.
+#: Operators that are constant-folded where all their inputs are small and known: shape arithmetic.
 _FOLDED_TEXT = """
 Abs Add And Cast CastLike Ceil Concat Constant ConstantOfShape CumSum Div Equal Expand Flatten Floor
 Gather GatherElements GatherND Greater GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg
@@ -84,9 +84,9 @@ class Types:
         """
         tensor = self.model.tensors.get(name)
         if name not in self.values and tensor is not None:
-            found = values_of(tensor)
-            if found is not None:
-                self.values[name] = found
+            values = values_of(tensor)
+            if values is not None:
+                self.values[name] = values
             elif tensor.external is not None:
                 self.unread[name] = tensor
         return self.values.get(name)
@@ -137,7 +137,7 @@ class Types:
             return {}
         types = {tensor: self._proto(tensor) for tensor in node.inputs if tensor}
         try:
-            found: dict[str, onnx.TypeProto] = shape_inference.infer_node_outputs(
+            outputs: dict[str, onnx.TypeProto] = shape_inference.infer_node_outputs(
                 defs.get_schema(name, version, domain),
                 node.proto,
                 types,
@@ -150,7 +150,7 @@ class Types:
                 code=Code.SHAPE_MISMATCH,
                 field=node.label,
             ) from error
-        return found
+        return outputs
 
     def _proto(self, name: str) -> onnx.TypeProto:
         from onnx import helper
@@ -172,11 +172,11 @@ class Types:
         values = {name: self.value(name) for name in node.inputs if name}
         return {n: numpy_helper.from_array(v, n) for n, v in values.items() if v is not None}
 
-    def _merged(self, node: Node, name: str, found: onnx.TypeProto | None) -> TensorType:
+    def _merged(self, node: Node, name: str, inferred: onnx.TypeProto | None) -> TensorType:
         """The inferred type, or where inference knows no shape, the one that the file declares."""
         declared = self.model.declared.get(name)
         options = [
-            self._read(node, name, proto) for proto in (found, declared) if proto is not None
+            self._read(node, name, proto) for proto in (inferred, declared) if proto is not None
         ]
         known = [option for option in options if option.shape is not None]
         return (known or options or [TensorType(elem_type=0, shape=None)])[0]

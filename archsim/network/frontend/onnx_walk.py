@@ -202,8 +202,8 @@ def parameters(trace: Trace) -> int:
         if name in ("running_mean", "running_var") and isinstance(value, Weight)
     }
     weights = [o for call in trace.calls for o in call.operands if isinstance(o, Weight)]
-    found = {w.name: w.elements for w in weights if w.trainable and w.name not in statistics}
-    return sum(found.values())
+    elements_of = {w.name: w.elements for w in weights if w.trainable and w.name not in statistics}
+    return sum(elements_of.values())
 
 
 def _live(model: Model) -> tuple[Node, ...]:

@@ -61,8 +61,8 @@ def attention(call: Call) -> tuple[Draft, ...]:
     query, key, value = call.operands[:3]
     pairs = math.prod(query.shape[:-1]) * key.shape[-2]
     macs = pairs * (query.shape[-1] + value.shape[-1])
-    found = draft(call, OpKind.ATTENTION, macs=macs)
-    return (replace(found, op=replace(found.op, scores=pairs)),)
+    product = draft(call, OpKind.ATTENTION, macs=macs)
+    return (replace(product, op=replace(product.op, scores=pairs)),)
 
 
 def _layer(call: Call, weight: Weight, matrix: _Matrix, *, bias: bool, view: str) -> Draft:
@@ -111,15 +111,15 @@ def _einsum_matrix(
 ) -> _Matrix | None:
     """Letters of the weight: summed over are rows, in the result alone columns, else a stack."""
     terms, result = _letters(call)
-    own = terms[factors.index(weight)]
+    letters = terms[factors.index(weight)]
     other = terms[1 - factors.index(weight)]
-    if "." in own or len(own) != len(weight.shape) or len(set(own)) != len(own):
+    if "." in letters or len(letters) != len(weight.shape) or len(set(letters)) != len(letters):
         return None
-    if any(letter not in other and letter not in result for letter in own):
+    if any(letter not in other and letter not in result for letter in letters):
         return None  # summed over before anything is multiplied
-    sizes = dict(zip(own, weight.shape, strict=True))
-    rows = math.prod(sizes[letter] for letter in own if letter not in result)
-    cols = math.prod(sizes[letter] for letter in own if letter not in other)
+    sizes = dict(zip(letters, weight.shape, strict=True))
+    rows = math.prod(sizes[letter] for letter in letters if letter not in result)
+    cols = math.prod(sizes[letter] for letter in letters if letter not in other)
     return _Matrix(rows, cols, math.prod(weight.shape) // (rows * cols))
 
 

@@ -62,12 +62,12 @@ def draft(
 def _trained(call: Call) -> tuple[tuple[str, int], ...]:
     """Name and values of the trained tensors that a call reads, each once."""
     weights = [operand for operand in call.operands if isinstance(operand, Weight)]
-    found = {
-        f"{own.name} {own.formula}".strip(): min(own.elements, math.prod(own.shape))
-        for own in weights
-        if own.trainable
+    elements_of = {
+        f"{weight.name} {weight.formula}".strip(): min(weight.elements, math.prod(weight.shape))
+        for weight in weights
+        if weight.trainable
     }
-    return tuple(found.items())
+    return tuple(elements_of.items())
 
 
 #: What a refusal says is allowed.

@@ -57,15 +57,15 @@ def recurrent(call: Call) -> tuple[Draft, ...]:
 
 def _layers(call: Call) -> dict[tuple[int, bool], dict[str, Weight]]:
     """The matrices by layer and direction, then by ``ih``, ``hh`` and ``hr``."""
-    found: dict[tuple[int, bool], dict[str, Weight]] = {}
+    layers: dict[tuple[int, bool], dict[str, Weight]] = {}
     for operand in call.operands:
         match = _NAME.match(operand.name) if isinstance(operand, Weight) else None
         if match is not None and isinstance(operand, Weight):
             layer = (int(match[2] or 0), match[3] is not None)
-            found.setdefault(layer, {})[match[1]] = operand
-    if not found or any(not {"ih", "hh"} <= set(matrices) for matrices in found.values()):
+            layers.setdefault(layer, {})[match[1]] = operand
+    if not layers or any(not {"ih", "hh"} <= set(matrices) for matrices in layers.values()):
         raise refusal(call, "a recurrent layer whose weights are not called weight_ih_l0 and so on")
-    return found
+    return layers
 
 
 def _plain(
