@@ -18,40 +18,42 @@ _REST_COLOUR = "#b4b8be"
 _MOST_LETTERS = 26
 
 
-def draw_breakdown(found: Sequence[Breakdown], *, layers: bool) -> Figure:
+def draw_breakdown(breakdowns: Sequence[Breakdown], *, layers: bool) -> Figure:
     """Draw a panel per quantity, a bar per distinct hardware, a colour per part.
 
     Args:
-        found: of :func:`reports.tables.breakdown.breakdowns`.
+        breakdowns: of :func:`reports.tables.breakdown.breakdowns`.
         layers: layers, not components.
     """
-    figure = new_figure(11.0, 1.7 + 0.38 * len(found))
+    figure = new_figure(11.0, 1.7 + 0.38 * len(breakdowns))
     panels = figure.subplots(1, len(PARTS), sharey=True)
     for place, (panel, key) in enumerate(zip(panels, PARTS, strict=True)):
-        _draw_bars(panel, found, layers, place)
+        _draw_bars(panel, breakdowns, layers, place)
         panel.set_xlabel(_TITLES[key])
         for side in ("top", "right", "left"):
             panel.spines[side].set_visible(False)
         panel.grid(axis="x", color="#dddddd", linewidth=0.6)
         panel.set_axisbelow(True)
         panel.tick_params(axis="y", length=0)
-    panels[0].set_yticks(range(len(found)), [_name(own) for own in found], fontsize=8)
+    panels[0].set_yticks(
+        range(len(breakdowns)), [_name(breakdown) for breakdown in breakdowns], fontsize=8
+    )
     panels[0].invert_yaxis()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
     return figure
 
 
-def _draw_bars(panel: Axes, found: Sequence[Breakdown], layers: bool, place: int) -> None:
-    parts = [own.layers if layers else own.components for own in found]
-    names = {part.name: part for own in parts for part in own}
+def _draw_bars(panel: Axes, breakdowns: Sequence[Breakdown], layers: bool, place: int) -> None:
+    parts = [breakdown.layers if layers else breakdown.components for breakdown in breakdowns]
+    names = {part.name: part for group in parts for part in group}
     ordered = sorted(names, key=lambda name: name in (LEAKAGE, REST))
-    left = [0.0] * len(found)
+    left = [0.0] * len(breakdowns)
     for order, name in enumerate(ordered):
-        values = [_value(own, name, place) for own in parts]
+        values = [_value(group, name, place) for group in parts]
         rest = name in (LEAKAGE, REST)
         panel.barh(
-            range(len(found)),
+            range(len(breakdowns)),
             values,
             left=left,
             height=0.66,
@@ -68,7 +70,7 @@ def _value(parts: Sequence[Part], name: str, place: int) -> float:
     return sum(part.values[place] for part in parts if part.name == name)
 
 
-def _name(own: Breakdown) -> str:
-    first, more = own.labels[0], len(own.labels) - 1
+def _name(breakdown: Breakdown) -> str:
+    first, more = breakdown.labels[0], len(breakdown.labels) - 1
     short = first if len(first) <= _MOST_LETTERS else f"{first[: _MOST_LETTERS - 1]}…"
     return f"{short} and {more} more" if more else short

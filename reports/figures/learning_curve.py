@@ -43,9 +43,9 @@ def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[Curve, 
     """
     check_columns("learning curves", epochs, _COLUMNS)
     panels: dict[str, tuple[Curve, ...]] = {}
-    for (backbone, sigma), own in epochs.groupby(["backbone", "sigma"], sort=False):
+    for (backbone, sigma), panel_epochs in epochs.groupby(["backbone", "sigma"], sort=False):
         curves = []
-        for seed, rows in own.groupby("seed"):
+        for seed, rows in panel_epochs.groupby("seed"):
             ordered = rows.sort_values("epoch")
             curves.append(
                 Curve(

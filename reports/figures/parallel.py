@@ -132,8 +132,8 @@ def _only(value: object) -> str:
 def _line_of(knee: int | None, rows: NDArray[np.int64]) -> int | None:
     if knee is None:
         return None
-    found = np.flatnonzero(rows == knee)
-    if not found.size:
+    places = np.flatnonzero(rows == knee)
+    if not places.size:
         raise ConfigError(
             f"knee = {knee}; allowed: a row on the front",
             code=Code.OUT_OF_RANGE,
@@ -141,7 +141,7 @@ def _line_of(knee: int | None, rows: NDArray[np.int64]) -> int | None:
             value=knee,
             allowed="a row on the front",
         )
-    return int(found[0])
+    return int(places[0])
 
 
 def _varying(frame: pandas.DataFrame) -> list[str]:
@@ -178,11 +178,11 @@ def _of_levels(
     heights = (np.arange(count) + 0.5) / count
     places = np.full(len(codes), np.nan)
     for code in range(count):
-        own = np.flatnonzero(codes == code)
+        members = np.flatnonzero(codes == code)
         # Fanned out by colour, so that lines through one level do not hide each other.
-        ranks = np.argsort(np.argsort(order[own], kind="stable"), kind="stable")
-        spread = (ranks + 0.5) / max(len(own), 1) - 0.5
-        places[own] = heights[code] + _FAN / count * spread
+        ranks = np.argsort(np.argsort(order[members], kind="stable"), kind="stable")
+        spread = (ranks + 0.5) / max(len(members), 1) - 0.5
+        places[members] = heights[code] + _FAN / count * spread
     return Spine(title, places, tuple(zip(heights.tolist(), levels.names, strict=True)))
 
 

@@ -214,9 +214,9 @@ def _draw_levels(figure: Figure, axes: Axes, info: ParetoInfo) -> None:
     shades = [colours[code] for code in info.cloud_levels[kept]]
     x, y = info.cloud[kept].T
     axes.scatter(x, y, s=5, c=shades, linewidths=0, alpha=0.55, rasterized=True)
-    own = info.front_levels >= 0
-    shades = [colours[code] for code in info.front_levels[own]]
-    x, y = info.front[own].T
+    has_level = info.front_levels >= 0
+    shades = [colours[code] for code in info.front_levels[has_level]]
+    x, y = info.front[has_level].T
     axes.scatter(x, y, s=30, c=shades, edgecolors="#222222", lw=0.8, zorder=4)
     for name, colour in zip(info.levels, colours, strict=True):
         axes.scatter([], [], s=30, color=colour, label=name)

@@ -71,22 +71,22 @@ def collect_size_curves(curves: SizeCurves, path: str) -> SizeInfo:
     if path not in curves.axes:
         raise DataError(f"size curves: {path}; allowed: {', '.join(curves.axes)}")
     others = [name for name in curves.axes if name != path]
-    found: dict[tuple[str, str], list[CurvePoint]] = {}
-    for own in curves.points:
-        other = ", ".join(_said(name, own.sizes[name]) for name in others if own.sizes[name])
-        found.setdefault((own.design, other), []).append(own)
-    if len(found) > _MOST_LINES:
-        raise DataError(f"size curves: {len(found)} lines; allowed: at most {_MOST_LINES}")
+    points_of: dict[tuple[str, str], list[CurvePoint]] = {}
+    for point in curves.points:
+        other = ", ".join(_said(name, point.sizes[name]) for name in others if point.sizes[name])
+        points_of.setdefault((point.design, other), []).append(point)
+    if len(points_of) > _MOST_LINES:
+        raise DataError(f"size curves: {len(points_of)} lines; allowed: at most {_MOST_LINES}")
     lines = []
-    for (design, other), points in found.items():
-        ordered = sorted(points, key=lambda own: own.sizes[path] or 0)
-        sizes = tuple(size for own in ordered if (size := own.sizes[path]) is not None)
+    for (design, other), points in points_of.items():
+        ordered = sorted(points, key=lambda point: point.sizes[path] or 0)
+        sizes = tuple(size for point in ordered if (size := point.sizes[path]) is not None)
         lines.append(Line(design, other, sizes, tuple(ordered)))
-    metrics = [own for own in shown_in(Place.CURVES_FIGURE) if own in curves.metrics]
+    metrics = [metric for metric in shown_in(Place.CURVES_FIGURE) if metric in curves.metrics]
     axes = tuple(
         axis_of(
             metric.key,
-            np.asarray([own.values[metric.key] for own in curves.points]),
+            np.asarray([point.values[metric.key] for point in curves.points]),
             maximise=metric.maximise,
         )
         for metric in metrics
@@ -129,10 +129,10 @@ def draw_size_curves(info: SizeInfo) -> Figure:
 
 def _draw_accuracy(panel: Axes, info: SizeInfo) -> None:
     for line, look in zip(info.lines, _looks(info), strict=True):
-        means = np.asarray([_number(own.accuracy) for own in line.points])
+        means = np.asarray([_number(point.accuracy) for point in line.points])
         _draw_line(panel, line, look, means)
         if line.sizes:
-            ends = [[_number(own.low), _number(own.high)] for own in line.points]
+            ends = [[_number(point.low), _number(point.high)] for point in line.points]
             low, high = np.asarray(ends).T
             panel.errorbar(
                 line.sizes,
@@ -149,7 +149,7 @@ def _draw_accuracy(panel: Axes, info: SizeInfo) -> None:
 def _draw_cost(panel: Axes, info: SizeInfo, key: str, axis: Axis) -> None:
     drawn: list[float] = []
     for line, look in zip(info.lines, _looks(info), strict=True):
-        values = np.asarray([own.values[key] / axis.factor for own in line.points])
+        values = np.asarray([point.values[key] / axis.factor for point in line.points])
         _draw_line(panel, line, look, values)
         drawn += values.tolist()
     panel.set_ylabel(axis.full_title)

@@ -66,15 +66,15 @@ def collect_write_verify(summary: pandas.DataFrame, about: str = "") -> WriteVer
         )
     curves: dict[str, tuple[Curve, ...]] = {}
     goals: dict[str, float] = {}
-    for device, own in summary.groupby("device", sort=False):
-        found = []
-        for policy, rows in own.groupby("policy", sort=False):
+    for device, device_rows in summary.groupby("device", sort=False):
+        policy_curves = []
+        for policy, rows in device_rows.groupby("policy", sort=False):
             ordered = rows.sort_values("verified_fraction")
             efforts = {name: _per_cent(ordered[name]) for name, _ in _EFFORTS}
             columns = (_per_cent(ordered[name]) for name in ("accuracy", "ci95_low", "ci95_high"))
-            found.append(Curve(str(policy), efforts, *columns))
-        curves[str(device)] = tuple(found)
-        goals[str(device)] = max(curve.accuracy[-1] for curve in found)
+            policy_curves.append(Curve(str(policy), efforts, *columns))
+        curves[str(device)] = tuple(policy_curves)
+        goals[str(device)] = max(curve.accuracy[-1] for curve in policy_curves)
     instances = int(summary["instances"].min()) if "instances" in summary.columns else 0
     return WriteVerifyInfo(curves, goals, instances, about)
 

@@ -18,24 +18,24 @@
   const said = (size, label) => size + " " + (size === 1 ? label.replace(/^(bit|channel)s/, "$1") : label);
 
   // One line for each placement and each value of the other sizes; a level where a design has no such size.
-  function lines(own, axis) {
-    const others = own.axes.filter((entry) => entry.key !== axis);
-    const found = new Map();
-    for (const point of own.points) {
+  function lines(curves, axis) {
+    const others = curves.axes.filter((entry) => entry.key !== axis);
+    const byLook = new Map();
+    for (const point of curves.points) {
       const other = others
         .filter((entry) => point.sizes[entry.key] !== null)
         .map((entry) => said(point.sizes[entry.key], entry.label.replace(" of the shared block", "")))
         .join(", ");
       const key = point.design + "|" + other;
-      if (!found.has(key)) found.set(key, { design: point.design, other, points: [] });
-      found.get(key).points.push(point);
+      if (!byLook.has(key)) byLook.set(key, { design: point.design, other, points: [] });
+      byLook.get(key).points.push(point);
     }
-    return Array.from(found.values());
+    return Array.from(byLook.values());
   }
 
-  function hover(line, point, own) {
-    const sizes = own.axes.filter((entry) => point.sizes[entry.key] !== null).map((entry) => entry.label + " " + point.sizes[entry.key]);
-    const values = own.metrics
+  function hover(line, point, curves) {
+    const sizes = curves.axes.filter((entry) => point.sizes[entry.key] !== null).map((entry) => entry.label + " " + point.sizes[entry.key]);
+    const values = curves.metrics
       .filter((metric) => point.values[metric.key] !== null)
       .map((metric) => metric.label + " " + number(point.values[metric.key]) + " " + metric.unit);
     return ["<b>" + plain(placement(line.design)) + "</b>", ...sizes, ...values].join("<br>");
@@ -43,7 +43,7 @@
 
   const placement = (design) => (kinds.find((kind) => kind[0] === design) || [design, design])[1];
 
-  function trace(line, at, own, axis, metric, sizes) {
+  function trace(line, at, curves, axis, metric, sizes) {
     const kind = kinds.find((entry) => entry[0] === line.design) || kinds[0];
     const level = line.points[0].sizes[axis] === null;
     const points = level ? sizes.map(() => line.points[0]) : line.points.slice().sort((a, b) => a.sizes[axis] - b.sizes[axis]);
@@ -54,7 +54,7 @@
       name: plain(placement(line.design)),
       x: level ? sizes : points.map((point) => point.sizes[axis]),
       y: points.map((point) => point.values[metric]),
-      text: points.map((point) => hover(line, point, own)),
+      text: points.map((point) => hover(line, point, curves)),
       hovertemplate: "%{text}<extra></extra>",
       line: { color: data.colours.series[kind[3]], width: 1.5, dash: dashes[at % dashes.length] },
       marker: { symbol: kind[2], size: 8, color: data.colours.series[kind[3]] },
@@ -70,26 +70,26 @@
 
   archsimPage.curves = function () {
     if (!chart) return null;
-    const own = sweep();
-    const axis = find("curve-axis").value, metric = named(own.metrics, find("curve-metric").value);
-    const found = lines(own, axis);
-    const others = Array.from(new Set(found.map((line) => line.other).filter(Boolean)));
-    const sizes = Array.from(new Set(own.points.map((point) => point.sizes[axis]).filter((size) => size !== null))).sort((a, b) => a - b);
-    const traces = found.map((line) => trace(line, Math.max(others.indexOf(line.other), 0), own, axis, metric.key, sizes));
+    const curves = sweep();
+    const axis = find("curve-axis").value, metric = named(curves.metrics, find("curve-metric").value);
+    const drawn = lines(curves, axis);
+    const others = Array.from(new Set(drawn.map((line) => line.other).filter(Boolean)));
+    const sizes = Array.from(new Set(curves.points.map((point) => point.sizes[axis]).filter((size) => size !== null))).sort((a, b) => a - b);
+    const traces = drawn.map((line) => trace(line, Math.max(others.indexOf(line.other), 0), curves, axis, metric.key, sizes));
     const values = traces.flatMap((entry) => entry.y).filter((value) => value > 0);
     const isLog = metric.key !== "accuracy" && Math.max(...values) > 5 * Math.min(...values);
-    const present = kinds.filter((kind) => found.some((line) => line.design === kind[0]));
+    const present = kinds.filter((kind) => drawn.some((line) => line.design === kind[0]));
     legend("legend-curves", present.map((kind) => [kind[1], data.colours.series[kind[3]], kind[2]]));
     const words = others.map((other, at) => other + ": " + ["solid", "dashed", "dotted", "dash and dot", "long dashes"][at % dashes.length]);
     find("curve-note").textContent =
-      own.name + ": " + own.note + " A level line is a design without a block." +
+      curves.name + ": " + curves.note + " A level line is a design without a block." +
       (words.length > 1 ? " Lines: " + words.join("; ") + "." : "") +
       (metric.key === "accuracy" ? " Both placements of a block have the same accuracy. Bars: 95 % intervals over chips." : "");
     const layout = Object.assign(baseLayout(), {
       height: narrow() ? 340 : 430,
       margin: { l: 64, r: 24, t: 16, b: 48 },
       dragmode: false,
-      xaxis: { type: "log", title: { text: named(own.axes, axis).label }, tickmode: "array", tickvals: sizes, ticktext: sizes.map(String) },
+      xaxis: { type: "log", title: { text: named(curves.axes, axis).label }, tickmode: "array", tickvals: sizes, ticktext: sizes.map(String) },
       yaxis: { type: isLog ? "log" : "linear", title: { text: metric.label + (metric.unit ? ", " + metric.unit : "") }, automargin: true },
     });
     if (isLog) Object.assign(layout.yaxis, ticks(values));

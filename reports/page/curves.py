@@ -22,8 +22,8 @@ def curves_data(curves: SizeCurves) -> dict[str, Any]:
         curves: of one sweep.
     """
     metrics = [
-        {"key": own.key, "label": own.name, "unit": unit_text(own.shown_unit)}
-        for own in curves.metrics
+        {"key": metric.key, "label": metric.name, "unit": unit_text(metric.shown_unit)}
+        for metric in curves.metrics
     ]
     if curves.has_accuracy:
         label = f"{_ACCURACY} {curves.at_sigma}".strip()
@@ -35,24 +35,24 @@ def curves_data(curves: SizeCurves) -> dict[str, Any]:
         "metrics": metrics,
         "points": [
             {
-                "point": own.point,
-                "design": own.design,
-                "sizes": own.sizes,
-                "low": own.low,
-                "high": own.high,
-                "values": {_ACCURACY: own.accuracy, **own.values},
-                "command": own.command,
+                "point": point.point,
+                "design": point.design,
+                "sizes": point.sizes,
+                "low": point.low,
+                "high": point.high,
+                "values": {_ACCURACY: point.accuracy, **point.values},
+                "command": point.command,
             }
-            for own in curves.points
+            for point in curves.points
         ],
     }
 
 
-def curves_table(found: Sequence[SizeCurves]) -> Table:
+def curves_table(sweeps: Sequence[SizeCurves]) -> Table:
     """Return all points as a table, a row each.
 
     Args:
-        found: of all sweeps.
+        sweeps: the curves of each.
     """
     metrics = shown_in(Place.CURVES)
     columns = (
@@ -70,17 +70,17 @@ def curves_table(found: Sequence[SizeCurves]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (
             curves.name,
-            own.point,
-            own.design,
-            *(own.sizes.get(path) for path in SIZES),
-            own.sigma,
-            own.accuracy,
-            own.low,
-            own.high,
-            *(own.values.get(metric.key) for metric in metrics),
-            own.command,
+            point.point,
+            point.design,
+            *(point.sizes.get(path) for path in SIZES),
+            point.sigma,
+            point.accuracy,
+            point.low,
+            point.high,
+            *(point.values.get(metric.key) for metric in metrics),
+            point.command,
         )
-        for curves in found
-        for own in curves.points
+        for curves in sweeps
+        for point in curves.points
     ]
     return Table("Sizes", columns, tuple(rows))

@@ -126,7 +126,7 @@ def _all_columns() -> tuple[_Shown, ...]:
 
 def core_columns() -> frozenset[str]:
     """Return the columns that the page shows from the start; the others come with a switch."""
-    return frozenset({"design", *MIXED, *(own.key for own in _all_columns() if own.core)})
+    return frozenset({"design", *MIXED, *(column.key for column in _all_columns() if column.core)})
 
 
 def design_table(result: JointResult) -> Table:
@@ -169,7 +169,9 @@ def axes_of(points: Sequence[Point]) -> tuple[AxisChoice, ...]:
         points: of the designs.
     """
     return tuple(
-        own for own in axis_choices() if any((point.values[own.key] or 0) > 0 for point in points)
+        choice
+        for choice in axis_choices()
+        if any((point.values[choice.key] or 0) > 0 for point in points)
     )
 
 

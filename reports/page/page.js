@@ -99,22 +99,22 @@
 
   function markerTrace(points, key, kind) {
     const [design, label, symbol, colour] = kind;
-    const own = points.filter((point) => point.design === design);
-    const chosen = own.flatMap((point, at) => (state.marks.has(data.points.indexOf(point)) ? [at] : []));
+    const ofDesign = points.filter((point) => point.design === design);
+    const chosen = ofDesign.flatMap((point, at) => (state.marks.has(data.points.indexOf(point)) ? [at] : []));
     return {
       type: "scatter",
       mode: "markers",
       name: label,
-      x: own.map((point) => point.values[key]),
-      y: own.map((point) => point.accuracy),
-      customdata: own.map((point) => data.points.indexOf(point)),
-      text: own.map(hover),
+      x: ofDesign.map((point) => point.values[key]),
+      y: ofDesign.map((point) => point.accuracy),
+      customdata: ofDesign.map((point) => data.points.indexOf(point)),
+      text: ofDesign.map(hover),
       hovertemplate: "%{text}<extra></extra>",
       error_y: {
         type: "data",
         symmetric: false,
-        array: own.map((point) => (point.high === null ? 0 : point.high - point.accuracy)),
-        arrayminus: own.map((point) => (point.low === null ? 0 : point.accuracy - point.low)),
+        array: ofDesign.map((point) => (point.high === null ? 0 : point.high - point.accuracy)),
+        arrayminus: ofDesign.map((point) => (point.low === null ? 0 : point.accuracy - point.low)),
         thickness: 1,
         width: 3,
       },
@@ -125,12 +125,12 @@
     };
   }
 
-  function frontTrace(own, key) {
+  function frontTrace(best, key) {
     return {
       type: "scatter",
       mode: "lines",
-      x: own.map((point) => point.values[key]),
-      y: own.map((point) => point.accuracy),
+      x: best.map((point) => point.values[key]),
+      y: best.map((point) => point.accuracy),
       line: { color: "#8a9099", width: 1, dash: "dot", shape: "hv" },
       hoverinfo: "skip",
     };
@@ -140,12 +140,12 @@
 
   // Names beside the answer and the points of the front, best first, on the side where there is
   // room; one that would lie on another is left to the hover.
-  function frontLabels(own, points, key, range) {
+  function frontLabels(best, points, key, range) {
     const ends = points.flatMap((point) => [point.low ?? point.accuracy, point.high ?? point.accuracy]);
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
     const placed = [];
     const answer = points.filter((point) => point.recommended);
-    for (const point of [...answer, ...own.slice().reverse().filter((each) => !each.recommended)]) {
+    for (const point of [...answer, ...best.slice().reverse().filter((each) => !each.recommended)]) {
       const at = [
         (Math.log10(point.values[key]) - range[0]) / (range[1] - range[0]),
         (point.accuracy - low) / (high - low || 1),
@@ -194,27 +194,27 @@
     const range = [low - pad, high + pad];
     const wide = range[1] - range[0];
     const steps = wide > 2.5 ? [1] : narrow() && wide > 1.1 ? [1, 3] : [1, 2, 5];
-    const found = [];
+    const rounded = [];
     for (let power = Math.floor(range[0]); power <= Math.ceil(range[1]); power += 1) {
       for (const step of steps) {
         const at = Math.log10(step) + power;
-        if (at >= range[0] && at <= range[1]) found.push(step * Math.pow(10, power));
+        if (at >= range[0] && at <= range[1]) rounded.push(step * Math.pow(10, power));
       }
     }
-    if (found.length < 2) return { range, nticks: 5 };
-    return { range, tickmode: "array", tickvals: found, ticktext: found.map(brief), tickangle: 0 };
+    if (rounded.length < 2) return { range, nticks: 5 };
+    return { range, tickmode: "array", tickvals: rounded, ticktext: rounded.map(brief), tickangle: 0 };
   }
 
   function shownBreakdowns() {
     const marked = state.marks.size > 0;
-    const found = [];
-    for (const own of data.breakdowns) {
-      const places = own.designs.filter(
+    const shown = [];
+    for (const breakdown of data.breakdowns) {
+      const places = breakdown.designs.filter(
         (place) => inSigma(data.points[place]) && (!marked || state.marks.has(place))
       );
-      if (places.length) found.push({ own, names: Array.from(new Set(places.map((place) => name(data.points[place])))) });
+      if (places.length) shown.push({ breakdown, names: Array.from(new Set(places.map((place) => name(data.points[place])))) });
     }
-    return found;
+    return shown;
   }
 
   function bars(which) {
@@ -222,15 +222,15 @@
     const shares = find("shares").checked;
     const unit = shares ? "%" : ["mm²", "µJ", "µs"][quantity];
     const shown = shownBreakdowns();
-    const parts = data.breakdowns.flatMap((own) => own[which]);
+    const parts = data.breakdowns.flatMap((breakdown) => breakdown[which]);
     const block = new Set(parts.filter((part) => part.block).map((part) => part.name));
     const names = Array.from(new Set(parts.map((part) => part.name)));
     names.sort((one, other) => data.rests.includes(one) - data.rests.includes(other));
-    const totals = shown.map(({ own }) => own[which].reduce((sum, part) => sum + part.values[quantity], 0));
+    const totals = shown.map(({ breakdown }) => breakdown[which].reduce((sum, part) => sum + part.values[quantity], 0));
     const used = [];
     const traces = names.map((part, order) => {
-      const values = shown.map(({ own }, at) => {
-        const value = (own[which].find((each) => each.name === part) || { values: [0, 0, 0] }).values[quantity];
+      const values = shown.map(({ breakdown }, at) => {
+        const value = (breakdown[which].find((each) => each.name === part) || { values: [0, 0, 0] }).values[quantity];
         return shares && totals[at] ? (100 * value) / totals[at] : value;
       });
       const style = partStyle(part, order, block.has(part));
@@ -242,8 +242,8 @@
         x: values,
         y: shown.map((_, at) => at),
         width: 0.42,
-        text: shown.map(({ names: own }, at) =>
-          "<b>" + plain(part) + "</b> " + number(values[at]) + " " + unit + "<br>" + own.slice(0, 8).map(plain).join("<br>") + (own.length > 8 ? "<br>…" : "")
+        text: shown.map(({ names: labels }, at) =>
+          "<b>" + plain(part) + "</b> " + number(values[at]) + " " + unit + "<br>" + labels.slice(0, 8).map(plain).join("<br>") + (labels.length > 8 ? "<br>…" : "")
         ),
         textposition: "none",
         hovertemplate: "%{text}<extra></extra>",
@@ -259,9 +259,9 @@
       dragmode: false,
       xaxis: { title: { text: (shares ? "share of the " : "") + ["area", "energy", "latency"][quantity] + ", " + unit }, rangemode: "tozero", nticks: narrow() ? 5 : 8, exponentformat: "none" },
       yaxis: { range: [shown.length - 0.5, -0.6], visible: false, fixedrange: true },
-      annotations: shown.map(({ names: own }, at) => ({
+      annotations: shown.map(({ names: labels }, at) => ({
         x: 0, y: at, xref: "x", yref: "y", xanchor: "left", yanchor: "bottom", yshift: 9, showarrow: false,
-        text: plain(short(own[0], most)) + (own.length > 1 ? " and " + (own.length - 1) + " more" : "") + " · <b>" + number(totals[at]) + "</b> " + ["mm²", "µJ", "µs"][quantity],
+        text: plain(short(labels[0], most)) + (labels.length > 1 ? " and " + (labels.length - 1) + " more" : "") + " · <b>" + number(totals[at]) + "</b> " + ["mm²", "µJ", "µs"][quantity],
       })),
     });
     find("chart-" + which).style.minHeight = layout.height + "px";

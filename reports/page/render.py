@@ -47,7 +47,7 @@ def html(content: PageContent) -> str:
     """
     library = files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
     core = core_columns()
-    own = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
+    script = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
     return _environment().get_template("page.html").render(
         content=content,
         core=core if len(content.sigmas) > 1 else core - {"sigma"},
@@ -58,8 +58,8 @@ def html(content: PageContent) -> str:
         data=_chart_data(content),
         css=(_HERE / "page.css").read_text("utf-8"),
         library=library,
-        script=own,
-        hashes=[_hash(library), _hash(own)],
+        script=script,
+        hashes=[_hash(library), _hash(script)],
         version=__version__,
     )  # fmt: skip
 
@@ -159,8 +159,8 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
     known = [metric.key for metric in content.metrics]
     return {
         "metrics": [
-            {"key": own.key, "label": own.label, "unit": unit_text(own.unit)}
-            for own in content.metrics
+            {"key": metric.key, "label": metric.label, "unit": unit_text(metric.unit)}
+            for metric in content.metrics
         ],
         "starts": [_start(metric.key, known) for metric in shown_in(Place.REPORT_FIGURE)],
         "sigmas": list(content.sigmas),
@@ -178,9 +178,9 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
             }
             for point in content.points
         ],
-        "breakdowns": [_breakdown_data(own) for own in content.breakdowns],
+        "breakdowns": [_breakdown_data(breakdown) for breakdown in content.breakdowns],
         "rests": [LEAKAGE, REST],
-        "curves": [curves_data(own) for own in content.curves],
+        "curves": [curves_data(curves) for curves in content.curves],
         "colours": {"series": list(_COLOURS), "block": TSB_COLOUR},
     }
 
@@ -191,11 +191,11 @@ def _start(wanted: str, known: list[str]) -> str | None:
     return known[0] if known else None
 
 
-def _breakdown_data(own: Breakdown) -> dict[str, Any]:
+def _breakdown_data(breakdown: Breakdown) -> dict[str, Any]:
     return {
-        "designs": list(own.designs),
-        "components": [_part_data(part) for part in own.components],
-        "layers": [_part_data(part) for part in own.layers],
+        "designs": list(breakdown.designs),
+        "components": [_part_data(part) for part in breakdown.components],
+        "layers": [_part_data(part) for part in breakdown.layers],
     }
 
 

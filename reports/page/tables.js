@@ -46,17 +46,17 @@ const archsimPage = {};
     const named = (row, term) => row.cells[0].textContent.toLowerCase().includes(term);
     const rows = Array.from(table.tBodies[0].rows);
     return text.toLowerCase().split(",").map((term) => term.trim()).filter(Boolean).map((term) => {
-      const found = condition.exec(term);
-      const head = found && column(table, found[1]);
+      const match = condition.exec(term);
+      const head = match && column(table, match[1]);
       const isName = !/[<>=]/.test(term) || rows.some((row) => named(row, term));
       if (!head && isName) return { test: (row) => named(row, term) };
-      if (!head) return { unknown: found ? "no column " + found[1] : "not understood: " + term, test: () => true };
-      const wanted = Number(found[3]) * factors[found[4]];
+      if (!head) return { unknown: match ? "no column " + match[1] : "not understood: " + term, test: () => true };
+      const wanted = Number(match[3]) * factors[match[4]];
       const factor = head.classList.contains("percent") ? 100 : 1;
       return {
         test: (row) => {
           const value = row.cells[head.cellIndex].dataset.value;
-          return value !== "" && signs[found[2]](factor * Number(value), wanted);
+          return value !== "" && signs[match[2]](factor * Number(value), wanted);
         },
       };
     });

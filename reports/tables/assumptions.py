@@ -50,10 +50,9 @@ def _about_coverage(result: MapResult) -> list[str]:
         count = _counted(len(graph.unmapped), "operation")
         lines.append(f"Neither mapped nor priced: {count}: {listed}.")
     if graph.beforehand:
-        once = [f"{own.name} ({engineering(float(own.macs))} MACs)" for own in graph.beforehand]
+        once = [f"{op.name} ({engineering(float(op.macs))} MACs)" for op in graph.beforehand]
         lines.append(
-            "Worked out beforehand, for the input does not change it, and not counted: "
-            f"{_some(once)}."
+            f"Constant-folded, for the input does not change it, and not counted: {_some(once)}."
         )
     return lines + _about_digital(result) + _about_repeats(result)
 

@@ -141,12 +141,12 @@ def _rest(name: str, mapped: MapResult, parts: Sequence[Part]) -> tuple[Part, ..
     return (Part(name, (area, energy, latency)),) if any(missing) else ()
 
 
-def parts_table(title: str, found: Sequence[Breakdown], *, layers: bool) -> Table:
+def parts_table(title: str, groups: Sequence[Breakdown], *, layers: bool) -> Table:
     """Return all breakdowns as one table, a row per part.
 
     Args:
         title: of the table.
-        found: what to list.
+        groups: what to list.
         layers: layers, not components.
     """
     columns = (
@@ -157,8 +157,8 @@ def parts_table(title: str, found: Sequence[Breakdown], *, layers: bool) -> Tabl
         Column("latency_us", "latency", "number", "us"),
     )
     rows = [
-        (", ".join(own.labels), part.name, *part.values)
-        for own in found
-        for part in (own.layers if layers else own.components)
+        (", ".join(group.labels), part.name, *part.values)
+        for group in groups
+        for part in (group.layers if layers else group.components)
     ]
     return Table(title, columns, tuple(rows))

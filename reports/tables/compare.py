@@ -96,12 +96,13 @@ def _policy(result: CompareResult) -> str:
     resolved = result.results[0].resolved
     if resolved.device.write_verify is None:
         return f"nothing to verify on {resolved.device.name}"
-    own = resolved.chip.programming
+    programming = resolved.chip.programming
     details = {
-        "last-layers": f", the last {own.last_layers}",
-        "fraction": f", {100 * own.fraction:.3g} % of every layer by {own.granularity}",
+        "last-layers": f", the last {programming.last_layers}",
+        "fraction": f", {100 * programming.fraction:.3g} % of every layer "
+        f"by {programming.granularity}",
     }
-    return f"write-verify policy {own.policy}{details.get(own.policy, '')}"
+    return f"write-verify policy {programming.policy}{details.get(programming.policy, '')}"
 
 
 def beside(table: Table, separator: str) -> Table:

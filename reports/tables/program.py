@@ -79,17 +79,17 @@ def quality(result: ProgramResult) -> Table:
     return Table("Result", _COLUMNS, tuple(rows))
 
 
-def _accuracy(found: MeasuredAccuracy) -> list[tuple[Cell, ...]]:
-    mean, label = f"{100 * found.mean:.2f}", "accuracy, 1 chip"
-    if found.ci95_low is not None and found.ci95_high is not None:
-        mean += f" +- {50 * (found.ci95_high - found.ci95_low):.2f}"
-        label = f"accuracy, {found.chips} chips, 95 %"
+def _accuracy(accuracy: MeasuredAccuracy) -> list[tuple[Cell, ...]]:
+    mean, label = f"{100 * accuracy.mean:.2f}", "accuracy, 1 chip"
+    if accuracy.ci95_low is not None and accuracy.ci95_high is not None:
+        mean += f" +- {50 * (accuracy.ci95_high - accuracy.ci95_low):.2f}"
+        label = f"accuracy, {accuracy.chips} chips, 95 %"
     return [
-        ("ideal", "accuracy without error", f"{100 * found.ideal:.2f}", "%"),
+        ("ideal", "accuracy without error", f"{100 * accuracy.ideal:.2f}", "%"),
         ("mean", label, mean, "%"),
-        ("loss", "accuracy lost", f"{100 * found.loss:.2f}", "points"),
-        ("worst", "worst chip", f"{100 * found.worst:.2f}", "%"),
-        ("images", f"test images ({found.data})", f"{found.images:,}", ""),
+        ("loss", "accuracy lost", f"{100 * accuracy.loss:.2f}", "points"),
+        ("worst", "worst chip", f"{100 * accuracy.worst:.2f}", "%"),
+        ("images", f"test images ({accuracy.data})", f"{accuracy.images:,}", ""),
     ]
 
 

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 _SHOWN = 60
 
 
-def inputs(found: ReportDiff) -> Table:
+def inputs(difference: ReportDiff) -> Table:
     """Return the settings that differ.
 
     Args:
-        found: the difference.
+        difference: the difference.
     """
     columns = (
         Column("input", "input", wraps=True),
         Column("before", "before", wraps=True),
         Column("after", "after", wraps=True),
     )
-    rows = tuple((path, _short(one), _short(other)) for path, one, other in found.inputs)
+    rows = tuple((path, _short(one), _short(other)) for path, one, other in difference.inputs)
     return Table("Inputs that differ", columns, rows)
 
 
@@ -36,13 +36,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def moved(found: ReportDiff) -> Table:
+def moved(difference: ReportDiff) -> Table:
     """Return the numbers that moved, accuracies first; one that moved alike in designs has one row.
 
     Accuracies are in per cent, their changes in points.
 
     Args:
-        found: the difference.
+        difference: the difference.
     """
     columns = (
         Column("design", "design", wraps=True),
@@ -54,65 +54,65 @@ def moved(found: ReportDiff) -> Table:
         Column("beyond_noise", "beyond noise"),
     )
     groups: dict[tuple[object, ...], list[Moved]] = {}
-    for own in found.moved:
-        key = (own.number, own.before, own.after, own.noise, own.beyond_noise)
-        groups.setdefault(key, []).append(own)
+    for change in difference.moved:
+        key = (change.number, change.before, change.after, change.noise, change.beyond_noise)
+        groups.setdefault(key, []).append(change)
     ordered = sorted(groups.values(), key=lambda alike: alike[0].number != "accuracy")
     return Table("Numbers that moved", columns, tuple(_row(alike) for alike in ordered))
 
 
 def _row(alike: Sequence[Moved]) -> tuple[Cell, ...]:
     """Return the row of a number that moved alike in several designs."""
-    own, more = alike[0], len(alike) - 1
-    is_accuracy = own.number == "accuracy"
+    first, more = alike[0], len(alike) - 1
+    is_accuracy = first.number == "accuracy"
     factor = 100 if is_accuracy else 1
-    ends = [None if value is None else factor * value for value in (own.before, own.after)]
-    label, unit = label_of(own.number), split_unit(own.number)[1].replace("*", " ")
+    ends = [None if value is None else factor * value for value in (first.before, first.after)]
+    label, unit = label_of(first.number), split_unit(first.number)[1].replace("*", " ")
     name = f"{label}, {'%' if is_accuracy else unit}" if is_accuracy or unit else label
     noise = None
     if is_accuracy:
-        noise = "unknown" if own.noise is None else f"+-{100 * own.noise:.2f} points"
+        noise = "unknown" if first.noise is None else f"+-{100 * first.noise:.2f} points"
     return (
-        f"{own.design} and {more} more" if more else own.design,
+        f"{first.design} and {more} more" if more else first.design,
         name,
         *ends,
-        _change(own, is_accuracy),
+        _change(first, is_accuracy),
         noise,
-        "yes" if own.beyond_noise else "no",
+        "yes" if first.beyond_noise else "no",
     )
 
 
-def _change(own: Moved, is_accuracy: bool) -> str | None:
-    if own.before is None or own.after is None:
+def _change(change: Moved, is_accuracy: bool) -> str | None:
+    if change.before is None or change.after is None:
         return None
     if is_accuracy:
-        return f"{100 * (own.after - own.before):+.2f} points"
-    return f"{100 * (own.after / own.before - 1):+.3g} %" if own.before else None
+        return f"{100 * (change.after - change.before):+.2f} points"
+    return f"{100 * (change.after / change.before - 1):+.3g} %" if change.before else None
 
 
-def in_short(found: ReportDiff) -> list[str]:
+def in_short(difference: ReportDiff) -> list[str]:
     """Return the difference in a few sentences.
 
     Args:
-        found: the difference.
+        difference: the difference.
     """
-    beyond = sum(own.beyond_noise for own in found.moved)
-    noisy = len(found.moved) - beyond
+    beyond = sum(change.beyond_noise for change in difference.moved)
+    noisy = len(difference.moved) - beyond
     lines = [
-        f"{len(found.inputs)} inputs differ. {len(found.moved)} numbers moved, {beyond} beyond "
-        f"noise, {noisy} within; {found.unmoved} are the same."
+        f"{len(difference.inputs)} inputs differ. {len(difference.moved)} numbers moved, "
+        f"{beyond} beyond noise, {noisy} within; {difference.unmoved} are the same."
     ]
-    for one, other in found.answers:
+    for one, other in difference.answers:
         lines.append(f"Answer before: {one or 'none'}")
         lines.append(f"Answer after: {other or 'none'}")
-    if not found.answers:
+    if not difference.answers:
         lines.append("The answers are the same.")
-    if found.other_backbones:
+    if difference.other_backbones:
         lines.append(
             "Other backbones are behind the accuracies: they differ by more than intervals over "
             "chips say, so beyond noise does not yet mean that the setting did it."
         )
-    for names, where in ((found.only_before, "first"), (found.only_after, "second")):
+    for names, where in ((difference.only_before, "first"), (difference.only_after, "second")):
         if names:
             lines.append(f"Only in the {where}: {'; '.join(names)}.")
     return lines

@@ -245,7 +245,7 @@ def _origins(rows: Sequence[MethodRow]) -> list[str]:
         if _mixed(backbones):
             lines.append(
                 f"Backbones of sigma {sigma:g} were trained in different places, "
-                f"{_listed(backbones)}: with other noise, of the same law."
+                f"{_listed(backbones)}: with other noise, of the same distribution."
             )
     return lines
 

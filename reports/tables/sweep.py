@@ -49,18 +49,18 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
         *(Column(name, _title(name), _kind_of(rows, name), _unit(name)) for name in parameters),
         *(_result_column(name, scale) for name, scale in scales.items()),
     ]
-    found: list[tuple[Cell, ...]] = []
+    cells: list[tuple[Cell, ...]] = []
     for _, row in rows.iterrows():
         number = str(int(row["point"]))
         mark = f"{number} knee" if knee is not None and int(row["point"]) == knee else number
-        found.append(
+        cells.append(
             (
                 mark,
                 *(_cell(row[name]) for name in parameters),
                 *(_shown(row[name], scale) for name, scale in scales.items()),
             )
         )
-    return Table(title, tuple(columns), tuple(found))
+    return Table(title, tuple(columns), tuple(cells))
 
 
 def _is_alike(rows: pd.DataFrame, name: str) -> bool:
@@ -117,11 +117,11 @@ def _cell(value: object) -> Cell:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def changes(found: Difference, before: int, after: int) -> Table:
+def changes(difference: Difference, before: int, after: int) -> Table:
     """Return what changed between two points.
 
     Args:
-        found: the differences.
+        difference: the differences.
         before: number of a point.
         after: of the other.
     """
@@ -133,21 +133,29 @@ def changes(found: Difference, before: int, after: int) -> Table:
         Column("ratio", "ratio", "ratio"),
     )
     rows: list[tuple[Cell, ...]] = [
-        (_title(own.column), _unit(own.column), _whole(own.before), _whole(own.after), _ratio(own))
-        for own in found.parameters
-        if own.column not in ("point", "accuracy_key")
+        (
+            _title(change.column),
+            _unit(change.column),
+            _whole(change.before),
+            _whole(change.after),
+            _ratio(change),
+        )
+        for change in difference.parameters
+        if change.column not in ("point", "accuracy_key")
     ]
     alike = []
-    for own in found.results:
-        if own.before == own.after or (own.before != own.before and own.after != own.after):
-            alike.append(label_of(own.column))
+    for change in difference.results:
+        if change.before == change.after or (
+            change.before != change.before and change.after != change.after
+        ):
+            alike.append(label_of(change.column))
             continue
-        ends = [value for value in (own.before, own.after) if isinstance(value, int | float)]
-        scale = scale_of(own.column, np.asarray(ends, dtype=np.float64))
-        before_, after_ = _whole(_shown(own.before, scale)), _whole(_shown(own.after, scale))
+        ends = [value for value in (change.before, change.after) if isinstance(value, int | float)]
+        scale = scale_of(change.column, np.asarray(ends, dtype=np.float64))
+        before_, after_ = _whole(_shown(change.before, scale)), _whole(_shown(change.after, scale))
         unit = scale.unit.replace("*", " ")
         # A ratio of shares says little; their difference is in the two columns.
-        ratio = None if is_share(own.column) else own.ratio
+        ratio = None if is_share(change.column) else change.ratio
         rows.append((scale.label, unit, before_, after_, ratio))
     title = "What changed" + (f"\nAlike: {', '.join(alike)}" if alike else "")
     return Table(title, columns, tuple(rows))
@@ -159,19 +167,19 @@ def _whole(value: object) -> Cell:
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
-def _ratio(own: Change) -> float | None:
-    ends = (own.before, own.after)
+def _ratio(change: Change) -> float | None:
+    ends = (change.before, change.after)
     if any(isinstance(end, bool | str) or not isinstance(end, int | float) for end in ends):
         return None
-    before, after = float(str(own.before)), float(str(own.after))
+    before, after = float(str(change.before)), float(str(change.after))
     return after / before if before and np.isfinite([before, after]).all() else None
 
 
-def effects(found: MainEffects) -> Table:
+def effects(main_effects: MainEffects) -> Table:
     """Return how much each parameter moves a result by itself.
 
     Args:
-        found: the effects.
+        main_effects: the effects.
     """
     columns = (
         Column("parameter", "parameter", wraps=True),
@@ -180,17 +188,17 @@ def effects(found: MainEffects) -> Table:
         Column("designs", "designs", "count"),
         Column("mean", "mean", "number"),
     )
-    means = np.asarray([level.mean for own in found.effects for level in own.levels])
-    scale = scale_of(found.column, means)
+    means = np.asarray([level.mean for effect in main_effects.effects for level in effect.levels])
+    scale = scale_of(main_effects.column, means)
     rows: list[tuple[Cell, ...]] = []
-    for own in found.effects:
-        for place, level in enumerate(own.levels):
-            share = own.eta_squared if place == 0 else None
-            name = _title(own.parameter) if place == 0 else ""
+    for effect in main_effects.effects:
+        for place, level in enumerate(effect.levels):
+            share = effect.eta_squared if place == 0 else None
+            name = _title(effect.parameter) if place == 0 else ""
             rows.append((name, share, level.name, level.designs, level.mean / scale.factor))
     unit = f", {scale.unit.replace('*', ' ')}" if scale.unit else ""
-    mean = "geometric means" if found.scale == "log" else "means"
-    title = f"What moves {scale.label}: {mean}{unit}, of {found.designs:,} designs"
+    mean = "geometric means" if main_effects.scale == "log" else "means"
+    title = f"What moves {scale.label}: {mean}{unit}, of {main_effects.designs:,} designs"
     return Table(title, columns, tuple(rows))
 
 
@@ -201,25 +209,25 @@ def _nearest(name: str, column: str, value: float, point: int) -> str:
     return f"the {end} {scale.label} is {value / scale.factor:.4g} {unit} at point {point}"
 
 
-def answer(found: Cheapest, text: str) -> str:
+def answer(cheapest: Cheapest, text: str) -> str:
     """Return one sentence: the cheapest design, or why there is none.
 
     Args:
-        found: the answer.
+        cheapest: the answer.
         text: conditions, as they were written.
     """
     asked = f" with {text}" if text else ""
-    if found.design is None:
-        several = len(found.meets) > 1
-        said = [f"{count:,} with {name}" for name, count in found.meets.items() if several]
-        said += [_nearest(name, *found.nearest[name]) for name in found.nearest]
-        said += [f"{found.not_evaluated:,} are not evaluated"] if found.not_evaluated else []
-        said += [] if found.infeasible < found.designs else ["none is feasible"]
+    if cheapest.design is None:
+        several = len(cheapest.meets) > 1
+        said = [f"{count:,} with {name}" for name, count in cheapest.meets.items() if several]
+        said += [_nearest(name, *cheapest.nearest[name]) for name in cheapest.nearest]
+        said += [f"{cheapest.not_evaluated:,} are not evaluated"] if cheapest.not_evaluated else []
+        said += [] if cheapest.infeasible < cheapest.designs else ["none is feasible"]
         return f"No feasible design{asked}{': ' if said else ''}{'; '.join(said)}."
-    value = float(found.design[found.column])
-    scale = scale_of(found.column, np.asarray([value]))
+    value = float(cheapest.design[cheapest.column])
+    scale = scale_of(cheapest.column, np.asarray([value]))
     unit = scale.unit.replace("*", " ")
     return (
         f"Least {scale.label}{asked}: {value / scale.factor:.4g} {unit} at point "
-        f"{int(found.design['point'])}, of {found.qualified:,} designs."
+        f"{int(cheapest.design['point'])}, of {cheapest.qualified:,} designs."
     )
