@@ -9,6 +9,7 @@ from archsim.config.resolve import resolve
 from archsim.cost.component.adc_models import published
 from archsim.cost.subarray import subarray
 from archsim.cost.verify_read import conversion_energy_J, verify_read
+from archsim.device import CellSpec
 from archsim.errors import ConfigError
 from archsim.network.load import load_module
 from tests.designs import Conv, make_design, make_table, near, price
@@ -121,7 +122,7 @@ def test_program_and_map_read_alike():
         network="lenet3",
         resolved=resolved,
         design="none",
-        encoding="magnitude",
+        spec=CellSpec.of_chip(resolved),
     )
     read = verify_read(design=make_design(*overrides))
     assert placed.drivers == 7

@@ -21,7 +21,7 @@ from archsim.api.map import map_network
 from archsim.api.program.placement import network_placement
 from archsim.api.program.run import program
 from archsim.config.resolve import resolve
-from archsim.device import WeightFormat, WriteArray
+from archsim.device import CellSpec, WriteArray
 from archsim.device.variation import NEFT_MIDDLE, NEFT_MIDDLE_SHARE
 from archsim.device.write_array import crossbar_times_s
 from archsim.errors import NetworkError
@@ -200,10 +200,10 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
     settings = ("chip.hierarchy.duplication=none", *GEOMETRIES[chip])
     resolved = resolve(overrides=settings)
     crossbar, model = resolved.chip.crossbar, load_module(network)
-    own = resolved.chip.precision.encoding
-    form = WeightFormat(encoding="magnitude" if own == "offset" else own)
+    spec = CellSpec.of_chip(resolved)
+    form = spec.weight_format
     kernel_layers = network_placement(
-        model, network=network, resolved=resolved, design="none", encoding=form.encoding
+        model, network=network, resolved=resolved, design="none", spec=spec
     ).kernel_layers
     assert len(kernel_layers) == KERNEL_LAYERS[network].get(chip, 0)
     tiling = Tiling.of(form, rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)
