@@ -21,7 +21,7 @@ from archsim.api.map import map_network
 from archsim.api.program.placement import network_placement
 from archsim.api.program.run import program
 from archsim.config.resolve import resolve
-from archsim.device import CellSpec, WriteArray
+from archsim.device import CellSpec, WeightFormat, WriteArray
 from archsim.device.variation import NEFT_MIDDLE, NEFT_MIDDLE_SHARE
 from archsim.device.write_array import crossbar_times_s
 from archsim.errors import NetworkError
