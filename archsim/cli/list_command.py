@@ -64,7 +64,7 @@ _LONG = ("description", "licence", "citation", "options", "priced_as", "shown", 
 _NETWORK_KEYS = ("name", "description", "input", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
 _DATA_KEYS = ("name", "input", "classes", "licence")
-_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown", "source")
+_METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
 _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
 
