@@ -104,6 +104,15 @@ def from_si(value: float, unit: str) -> float:
     return value / TO_SI[unit]
 
 
+def exact(value: float) -> str:
+    """Write a number so that no two numbers look alike: short where that is exact.
+
+    ``0.1``, ``0`` and ``1e-07``, but ``0.1234561`` in full.
+    """
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
 def engineering(value: float, unit: str = "", digits: int = 4) -> str:
     """Format an SI value with an engineering prefix: ``engineering(1.3e-5, 's') == '13 us'``."""
     if value == 0 or not math.isfinite(value):

@@ -40,7 +40,7 @@ WRITE_MODELS = ("redraw", "incremental")
 #: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
 NO_POWER_LIMIT_W = 1e12
 #: Digital corrections after the analog sums, and the layers that have them.
-CORRECTIONS = ("none", "bias", "scale-and-bias")
+CHANNEL_CORRECTIONS = ("none", "bias", "scale-and-bias")
 CORRECTED_LAYERS = ("linear", "all")
 SIGMA_PROFILES = ("uniform", "weight", "level")
 
@@ -183,7 +183,7 @@ class DesignBatch:
     adc_time: Tensor = _parameter("chip.calibration.adc_time")
     io_device_shifters: Tensor = _parameter("chip.calibration.io_device_shifters", "flag")
     # digital corrections
-    correction: Tensor = _parameter("chip.correction.kind", "choice", CORRECTIONS)
+    correction: Tensor = _parameter("chip.correction.kind", "choice", CHANNEL_CORRECTIONS)
     corrected_layers: Tensor = _parameter("chip.correction.layers", "choice", CORRECTED_LAYERS)
     correction_bits: Tensor = _parameter("chip.correction.bits", "integer")
     # digital unit

@@ -198,7 +198,10 @@ def _report(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: damaged: {error}") from error
     if not isinstance(content, dict) or content.get("schema") != 1 or "designs" not in content:
-        raise DataError(f"{path}: not a report of this version of archsim (schema 1)")
+        raise DataError(
+            f"{path}: not a report of this version of archsim (schema 1); "
+            "archsim report RUN makes it anew"
+        )
     return content
 
 

@@ -173,15 +173,16 @@ class Study(Model):
         "the report prices",
     )
     device: str = Field(
-        default="",
+        default_factory=str,
         description="replaces the chip's device, preset or YAML file; its sigma is replaced by "
         "`sigma`; left out: the chip's",
     )
     bits_per_cell: Annotated[int, Field(strict=True, ge=1, le=8)] = Field(
-        default=0, description="replaces chip.precision.bits_per_cell; left out: the chip's"
+        default_factory=int,
+        description="replaces chip.precision.bits_per_cell; left out: the chip's",
     )
     weight_bits: Annotated[int, Field(strict=True, ge=1, le=16)] = Field(
-        default=0, description="replaces chip.precision.weight_bits; left out: the chip's"
+        default_factory=int, description="replaces chip.precision.weight_bits; left out: the chip's"
     )
     encoding: Encoding | None = Field(
         default=None,
@@ -325,10 +326,12 @@ class Study(Model):
         Args:
             sigma: spread of one pulse, relative to the range g_on - g_off; None: the device's own.
         """
-        bits = (
+        bits: tuple[Setting, ...] = (
             Setting("chip.precision.bits_per_cell", self.bits_per_cell),
             Setting("chip.precision.weight_bits", self.weight_bits),
         )
+        if self.weight_bits % self.bits_per_cell:  # accuracies leave levels of the top cell unused
+            bits = (*bits, Setting("chip.precision.pad_top_slice", True))
         if sigma is None:
             return bits
         factor = resolve(chip=self.chip, device=self.device, overrides=bits).device.range_factor

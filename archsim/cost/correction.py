@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import CORRECTED_LAYERS, CORRECTIONS, DesignBatch
+from archsim.arch.design import CHANNEL_CORRECTIONS, CORRECTED_LAYERS, DesignBatch
 from archsim.cost.component.adder import Adder
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.plan import MappingPlan
@@ -55,8 +55,8 @@ def correction(
         sum_bit: width of a sum, ``*batch``.
     """
     bits, kind = design.correction_bits, design.correction
-    biased = (kind > CORRECTIONS.index("none")).double()
-    scaled = (kind == CORRECTIONS.index("scale-and-bias")).double()
+    biased = (kind > CHANNEL_CORRECTIONS.index("none")).double()
+    scaled = (kind == CHANNEL_CORRECTIONS.index("scale-and-bias")).double()
     numbers = biased + scaled
     covered = _layers(design, plan) * biased.unsqueeze(-1)
     channels = plan.layers.over_layers(covered * plan.layers.weights_wide)

@@ -99,6 +99,12 @@ class CellSpec:
         return self.encoding != self.stored_encoding
 
     @property
+    def stored_noise_ratio(self) -> float:
+        """Noise of a weight in the encoding that the chip stores, over that of the accuracy."""
+        stored = replace(self.weight_format, encoding=self.stored_encoding)
+        return relative_noise(stored) / relative_noise(self.weight_format)
+
+    @property
     def encoding_note(self) -> str:
         """What to say beside an accuracy and a cost of different encodings, "" where they agree."""
         return encoding_note(self.weight_format, self.stored_encoding)

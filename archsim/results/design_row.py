@@ -57,6 +57,7 @@ class DesignRow:
         notes: what the cost leaves out.
         command: that maps it by itself, "" for none.
         about: what the method is, in one line; "" where nothing is known.
+        chip: preset or file that the design is priced on; None where nothing is known.
         encoding: how the accuracy takes weights to lie on cells; None where nothing is known.
         chip_encoding: how the chip stores them, which the cost is of.
     """
@@ -97,6 +98,7 @@ class DesignRow:
     notes: tuple[str, ...]
     command: str
     about: str
+    chip: str | None
     encoding: str | None
     chip_encoding: str | None
 

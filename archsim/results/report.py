@@ -16,6 +16,7 @@ from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow, finite
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
+from archsim.units import exact
 
 if TYPE_CHECKING:
     import pandas
@@ -65,6 +66,7 @@ class JointDesign:
         device: preset of the cells.
         network: name of the network.
         data: name of the data set.
+        chip: preset or file that the design is priced on.
         encoding: how the accuracy takes weights to lie on cells.
         chip_encoding: how the chip stores them, which the cost is of.
         encoding_note: what to say where these differ, "" where they agree.
@@ -85,6 +87,7 @@ class JointDesign:
     device: str = ""
     network: str = ""
     data: str = ""
+    chip: str = ""
     encoding: str = ""
     chip_encoding: str = ""
     encoding_note: str = ""
@@ -115,7 +118,7 @@ class JointDesign:
     @property
     def name(self) -> str:
         """Method, sigma and placement: what tells designs of a report apart."""
-        return f"{self.method}, sigma {self.sigma:g}, {self.placement}"
+        return f"{self.method}, sigma {exact(self.sigma)}, {self.placement}"
 
     def total(self, key: str) -> float | int | None:
         """Return one hardware total in report units; None where nothing was computed.
@@ -269,6 +272,7 @@ def _row(design: JointDesign, base: dict[str, float | None] | None) -> DesignRow
         network=design.network,
         data=design.data,
         run=design.run,
+        chip=design.chip or None,
         encoding=design.encoding or None,
         chip_encoding=design.chip_encoding or None,
         chosen=design.chosen,

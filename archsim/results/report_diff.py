@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from archsim.errors import DataError
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from archsim.results.report_inputs import changed_inputs
+from archsim.units import exact
 
 #: Relative change of a computed number that is rounding.
 _ROUNDING = 1e-9
@@ -79,7 +79,10 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
     """
     for each in (before, after):
         if each.get("schema") != 1 or "designs" not in each:
-            raise DataError("not a report.json of this version of archsim (schema 1)")
+            raise DataError(
+                "not a report.json of this version of archsim (schema 1); archsim report RUN makes "
+                "it anew"
+            )
     one, other = _by_design(before), _by_design(after)
     moved: list[Moved] = []
     unmoved = 0
@@ -99,13 +102,18 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
     )
 
 
-#: Inputs that change what is trained.
-_BACKBONES = re.compile(r"\.(seeds|backbones?|data|train_images|network|options)\b")
+#: Keys of a study that change which backbones are trained, and on which cells.
+_BACKBONES = frozenset(
+    {
+        *("seeds", "backbone", "backbones", "data", "train_images", "network", "options"),
+        *("chip", "device", "bits_per_cell", "weight_bits", "encoding", "sigma"),
+    }
+)
 
 
 def _is_of_backbones(path: str, before: Any, after: Any) -> bool:
     """Whether an input that differs means that other backbones were trained."""
-    if _BACKBONES.search(path):
+    if _BACKBONES & {part.partition("[")[0] for part in path.split(".")[1:]}:
         return True
     alone = after if before is None else before if after is None else None
     return isinstance(alone, Mapping) and "backbones" in alone  # a study of one report alone
@@ -137,7 +145,7 @@ def _by_case(report: Mapping[str, Any], whole: bool) -> dict[tuple[Any, ...], st
 
 def _by_design(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
-        f"{row['method']}, sigma {row['sigma']:g}, {row['design']}": row
+        f"{row['method']}, sigma {exact(row['sigma'])}, {row['design']}": row
         for row in report["designs"]
     }
 

@@ -90,7 +90,7 @@ def test_columns_of_the_joint_table_are_the_contract() -> None:
     ]
     assert columns[columns.index(overheads[-1]) + 1 :] == [
         *("validation_behind", "validation_behind_noise", "validation_images"),
-        *("notes", "command", "about", "encoding", "chip_encoding"),
+        *("notes", "command", "about", "chip", "encoding", "chip_encoding"),
     ]
     assert (record["design"], record["trained_weights"]) == ("common", 25)
     assert record["notes"] == []

@@ -271,7 +271,10 @@ class ProgrammedChip:
         try:
             return _from_parts(tensors, about)
         except (KeyError, TypeError, ValueError, ConfigError) as error:
-            raise DataError(f"{path}: a chip of another version of archsim ({error})") from error
+            raise DataError(
+                f"{path}: a chip of another version of archsim ({error}); "
+                "archsim deploy makes it anew"
+            ) from error
 
 
 def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> ProgrammedChip:

@@ -135,7 +135,10 @@ def _format(spec: CellSpec, clip_at_zero: bool) -> Iterator[str]:
             "cells that do not."
         )
     if spec.encoding_differs:
-        yield f"{spec.encoding_note[0].upper()}{spec.encoding_note[1:]}."
+        yield (
+            f"Programmed as {spec.encoding} (--encoding); the chip stores {spec.stored_encoding}, "
+            f"whose weights have {spec.stored_noise_ratio:.2f} times the noise."
+        )
     weight_format = spec.weight_format
     if weight_format.padded_bits:
         yield (

@@ -52,10 +52,6 @@ def _writing(method: Method) -> str:
     return words
 
 
-def _last(count: int) -> str:
-    return "last layer" if count == 1 else f"last {count} layers"
-
-
 def _repair(correction: Correction, method: Method) -> str:
     """Say what a correction is, and how it is written where it lies in cells."""
     if not correction.in_cells:

@@ -13,6 +13,7 @@ import torch
 from archsim.config.load import load_preset
 from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import ConfigError
+from archsim.units import exact
 from tsb.correction import TuneSettings
 from tsb.study.programming import cell_spec, weight_noise
 from tsb.train.settings import TrainSettings
@@ -41,7 +42,7 @@ class BackboneUnit:
     @property
     def folder(self) -> str:
         """Name of its folder below ``backbones/``."""
-        return f"{slug(self.backbone)}-sigma{self.sigma:g}-seed{self.seed}"
+        return f"{slug(self.backbone)}-sigma{exact(self.sigma)}-seed{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class MethodUnit:
     @property
     def folder(self) -> str:
         """Name of its folder below ``methods/``."""
-        return f"{slug(self.method)}-sigma{self.sigma:g}-seed{self.seed}"
+        return f"{slug(self.method)}-sigma{exact(self.sigma)}-seed{self.seed}"
 
 
 def check_names(study: Study) -> None:

@@ -17,6 +17,7 @@ from archsim.results.recommend import detailed_design
 from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SIZES, SizeCurves
+from archsim.units import exact
 from tsb.study import StudyRun
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _joint(result: JointResult) -> Iterator[Drawing]:
                 return draw_joint(collect_joint(result, sigma))
 
             title = f"Accuracy against cost, sigma {sigma:g}"
-            yield Drawing(f"accuracy-cost-sigma{sigma:g}", title, title, draw)
+            yield Drawing(f"accuracy-cost-sigma{exact(sigma)}", title, title, draw)
 
 
 def _breakdowns(result: JointResult) -> Iterator[Drawing]:

@@ -229,6 +229,7 @@ class _Mapper:
                     device=study.device,
                     network=study.network,
                     data=study.data,
+                    chip=self.chip,
                     encoding=spec.encoding,
                     chip_encoding=stored,
                     encoding_note=encoding_note(spec.weight_format, stored),
@@ -300,7 +301,8 @@ def join_runs(
     if not runs:
         raise ConfigError("no run; give the folder of archsim train")
     whole = [opened(run) for run in runs]
-    for name in ("device", "network", "data", "bits_per_cell", "weight_bits"):
+    alike = ["device", "network", "data", "bits_per_cell", "weight_bits", "encoding"]
+    for name in alike if chip is not None else [*alike, "chip"]:
         values = [getattr(run.study, name) for run in whole]
         if len(set(values)) > 1 and not allow_mixed:
             listed = ", ".join(f"{run.folder}: {v}" for run, v in zip(whole, values, strict=True))

@@ -36,6 +36,7 @@ def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
     block = {} if case.block is None else {"insertion": case.block[2]}
     changes: dict[str, Any] = {
         "network": case.network,
+        "chip": case.chip,
         "device": case.device,
         "weight_bits": case.weight_bits,
         "bits_per_cell": case.bits_per_cell,

@@ -368,5 +368,8 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _check_version(folder: Path, content: dict[str, Any]) -> None:
     version = content.get("store")
     if version != STORE_VERSION:
-        said = f"{folder}: a store of version {version}; this archsim reads version {STORE_VERSION}"
+        said = (
+            f"{folder}: a store of version {version}; this archsim reads version "
+            f"{STORE_VERSION}; archsim sweep --out ANOTHER makes it anew"
+        )
         raise DataError(said, code=Code.WRONG_FILE, field=folder, value=version)

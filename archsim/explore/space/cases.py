@@ -55,6 +55,7 @@ class Case:
 
     Attributes:
         network: name.
+        chip: preset or file.
         device: preset or file.
         weight_bits: M.
         bits_per_cell: K.
@@ -66,6 +67,7 @@ class Case:
     """
 
     network: str
+    chip: str
     device: str
     weight_bits: int
     bits_per_cell: int
@@ -111,6 +113,7 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
     spec = CellSpec.of_chip(resolved)
     return Case(
         network=network if ":" in network else graph.name,
+        chip=str(settings.get("chip", space.sweep.chip)),
         device=resolved.chip.device,
         weight_bits=spec.weight_format.weight_bits,
         bits_per_cell=spec.weight_format.bits_per_cell,
