@@ -63,12 +63,8 @@ class WeightStorage:
             )
         for name, count in self.copies.items():
             if count < 1:
-                raise ConfigError(
-                    f"copies of '{name}' = {count}; allowed: 1 or more",
-                    code=Code.OUT_OF_RANGE,
-                    field=f"copies of '{name}'",
-                    value=count,
-                    allowed="1 or more",
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, f"copies of '{name}'", count, allowed="1 or more"
                 )
 
     def targets(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
