@@ -89,13 +89,28 @@ def tells(text: str, *words: str) -> None:
         assert word in flat, text
 
 
-def command_refused(done: Result, *words: str) -> None:
-    """Check that a command ended with exit code 2, one message, no output, and these facts."""
+def command_refused(done: Result, *words: str, code: str | None = None) -> None:
+    """Check that a command ended with exit code 2, one message, no output, and these facts.
+
+    Args:
+        done: what a runner of typer returned.
+        words: facts that must stand in the message; see `tells`.
+        code: of the first problem of the error behind it; without one the options are at fault,
+            which typer refuses by itself.
+    """
     assert done.exit_code == 2, done.output
+    assert (_code_behind(done.exception) if code is not None else None) == code, done.output
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr
     tells(done.stderr, *words)
+
+
+def _code_behind(error: BaseException | None) -> str | None:
+    """Return the code of the archsim error that a command ended with, None for another error."""
+    while error is not None and not isinstance(error, ArchsimError):
+        error = error.__context__
+    return None if error is None else error.problems[0].code.value
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved
 from archsim.config.schema.technology import TechnologyFile
 from archsim.config.sourced import Quantity
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
 from archsim.results.metric import Place
@@ -73,7 +73,7 @@ def intervals(
         ConfigError: too few or too many samples.
     """
     if not 20 <= samples <= MAX_SAMPLES:
-        raise ConfigError(f"samples = {samples}; allowed: 20 to {MAX_SAMPLES}")
+        raise ConfigError.of(Code.OUT_OF_RANGE, "samples", samples, allowed=f"20 to {MAX_SAMPLES}")
     base = DesignBatch.from_resolved(resolved, design)
     drawn = _draw(base, resolved, samples, generator)
     metrics = shown_in(Place.UNCERTAINTY)

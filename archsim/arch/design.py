@@ -23,7 +23,7 @@ from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
 from archsim.config.sourced import Quantity
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError
 
 #: The three placements of the shared block, in code order.
 PLACEMENTS = ("none", "common", "separate")
@@ -233,10 +233,7 @@ class DesignBatch:
             ConfigError: unknown placement.
         """
         if placement not in PLACEMENTS:
-            raise ConfigError(
-                f"design = '{placement}'; allowed: {', '.join(PLACEMENTS)}."
-                + close_matches(placement, PLACEMENTS)
-            )
+            raise ConfigError.of(Code.UNKNOWN_NAME, "design", placement, allowed=PLACEMENTS)
         table = ParameterTable.of(resolved, placement, cls.inputs())
         return cls.of(table, Technology.from_file(resolved.technology))
 

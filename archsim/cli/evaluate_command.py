@@ -14,7 +14,7 @@ from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
 from archsim.cli.study_options import DataOption, DataRootOption
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.util.checks import seed_of
 
 if TYPE_CHECKING:
@@ -291,7 +291,13 @@ def _shown(
     if chosen:
         return chosen[0], "validation_accuracy"
     if max_verified is not None:
-        raise ConfigError(f"--max-verified {max_verified:g}: no method can be chosen within it")
+        raise ConfigError.of(
+            Code.EMPTY,
+            "--max-verified",
+            max_verified,
+            form="g",
+            problem="no method can be chosen within it",
+        )
     if any(row.validation_accuracy is not None for row in rows):
         return rows[0], None
     # Results of before validation accuracies were recorded have nothing else to go by.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError
 
 
 class Format(StrEnum):
@@ -154,9 +154,8 @@ def parse_dtypes(texts: list[str] | None) -> str | dict[str, str] | None:
     named = _by_name("--input-dtype", texts, "int64")
     for text in [named] if isinstance(named, str) else (named or {}).values():
         if text not in DTYPES:
-            raise ConfigError(
-                f"--input-dtype {text}: unknown; allowed: {', '.join(DTYPES)}."
-                + close_matches(text, DTYPES)
+            raise ConfigError.of(
+                Code.UNKNOWN_NAME, "--input-dtype", text, problem="unknown", allowed=DTYPES
             )
     return named
 
@@ -179,7 +178,11 @@ def _by_name(option: str, texts: list[str] | None, example: str) -> str | dict[s
         if not equals or not name.strip() or name.strip() in named:
             raise ConfigError(
                 f"{option} {text}: several inputs need a name each; allowed: NAME={example}, "
-                "every name once"
+                "every name once",
+                code=Code.WRONG_FORM,
+                field=option,
+                value=text,
+                allowed=f"NAME={example}",
             )
         named[name.strip()] = value
     return named
@@ -197,14 +200,21 @@ def parse_shape(text: str) -> tuple[int, ...]:
         shape = ()
     if not shape or min(shape) < 1:
         raise ConfigError(
-            f"--input-shape {text}: not a shape; allowed: whole numbers above zero, e.g. 3,32,32"
+            f"--input-shape {text}: not a shape; allowed: whole numbers above zero, e.g. 3,32,32",
+            code=Code.WRONG_FORM,
+            field="--input-shape",
+            value=text,
+            allowed="whole numbers above zero",
         )
     if len(shape) < _WITH_BATCH:
         return shape
     if shape[0] != 1:
         raise ConfigError(
             f"--input-shape {text}: a batch of {shape[0]}; costs are those of one input, so give "
-            f"{','.join(map(str, shape[1:]))}, or 1,{text} where there are four axes or more"
+            f"{','.join(map(str, shape[1:]))}, or 1,{text} where there are four axes or more",
+            code=Code.UNSUPPORTED,
+            field="--input-shape",
+            value=text,
         )
     return shape[1:]
 

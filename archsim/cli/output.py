@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.util.atomic_write import write_whole
 
 
@@ -72,11 +72,17 @@ def check_writable(*paths: Path | None) -> None:
         if path is None:
             continue
         if path.is_dir():
-            raise DataError(f"{path}: is a folder; give the name of a file")
+            raise DataError.of(
+                Code.CANNOT_WRITE, path, problem="is a folder; give the name of a file"
+            )
         if not path.parent.is_dir():
-            raise DataError(f"{path}: the folder {path.parent} does not exist")
+            raise DataError.of(
+                Code.MISSING_FILE, path, problem=f"the folder {path.parent} does not exist"
+            )
         if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise DataError(f"{path}: must not be written; choose another place")
+            raise DataError.of(
+                Code.CANNOT_WRITE, path, problem="must not be written; choose another place"
+            )
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -93,4 +99,6 @@ def write_file(path: Path, content: bytes) -> None:
             return
         write_whole(target, content)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise DataError.of(
+            Code.CANNOT_WRITE, path, problem=f"cannot be written: {error.strerror or error}"
+        ) from error

@@ -10,7 +10,7 @@ import typer
 
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,8 +84,11 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(
-            f"--curve {folder}: not a folder that can be made: {error.strerror or error}"
+        raise DataError.of(
+            Code.CANNOT_WRITE,
+            "--curve",
+            folder,
+            problem=f"not a folder that can be made: {error.strerror or error}",
         ) from error
     check_writable(folder / _RUNS)
     names = (_ABOUT, _RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)

@@ -14,7 +14,7 @@ from archsim.cli.options import Format
 from archsim.cli.output import check_writable
 from archsim.cli.study_options import DataRootOption
 from archsim.cli.sweep_output import Bars, announce, summary
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 
 @guarded
@@ -104,7 +104,13 @@ def run_command(
     from archsim.config.sweep import load_sweep
 
     if format is Format.CSV:
-        raise ConfigError("--format csv is for archsim sweep show; allowed: table, json")
+        raise ConfigError(
+            "--format csv is for archsim sweep show; allowed: table, json",
+            code=Code.UNSUPPORTED,
+            field="--format",
+            value="csv",
+            allowed=("table", "json"),
+        )
     asked = load_sweep(sweep, overrides or (), axes or (), network=network)
     place = out or Path("sweeps") / asked.name
     try:
@@ -235,13 +241,18 @@ def show_command(
     asked = {"--cheapest": cheapest, "--effects": effects, "--compare": compare, "--point": point}
     given = [name for name, value in asked.items() if value is not None]
     if len(given) > 1 or (given and pareto is not None):
-        raise ConfigError(
-            f"{', '.join([*given, *(['--pareto'] if pareto else [])])}: one question at a time"
-        )
+        options = [*given, *(["--pareto"] if pareto else [])]
+        raise ConfigError.of(Code.CONFLICT, ", ".join(options), problem="one question at a time")
     if plot is None and (figure or colour):
-        raise ConfigError(f"{'--figure' if figure else '--colour'} without --plot FILE")
+        option = "--figure" if figure else "--colour"
+        raise ConfigError(f"{option} without --plot FILE", code=Code.CONFLICT, field=option)
     if plot is not None and given:
-        raise ConfigError(f"--plot draws fronts and heat maps, not {given[0]}")
+        raise ConfigError(
+            f"--plot draws fronts and heat maps, not {given[0]}",
+            code=Code.CONFLICT,
+            field="--plot",
+            value=given[0],
+        )
     result = open_sweep(folder)
     question = answers.Question(result, where, format, out, most)
     question.announce()

@@ -10,7 +10,7 @@ import typer
 
 from archsim.cli.options import Format
 from archsim.cli.output import csv_text, deliver, json_text
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.columns import is_parameter
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
@@ -175,10 +175,16 @@ class Question:
             before, after = (int(part) for part in text.split(","))
         except ValueError as error:
             raise ConfigError(
-                f"--compare {text}; allowed: two numbers of points, e.g. 12,345"
+                f"--compare {text}; allowed: two numbers of points, e.g. 12,345",
+                code=Code.WRONG_FORM,
+                field="--compare",
+                value=text,
+                allowed="two numbers of points",
             ) from error
         if before == after:
-            raise ConfigError(f"--compare {text}; allowed: two different points")
+            raise ConfigError.of(
+                Code.GIVEN_TWICE, "--compare", text, allowed="two different points"
+            )
         difference = self.result.difference(before, after)
         if self.format is Format.JSON:
             data = {
@@ -197,7 +203,10 @@ class Question:
         rows = self.result.rows([number])
         if rows.empty:
             raise ConfigError(
-                f"point {number}: left out of this sweep, or not done yet; its command: {command}"
+                f"point {number}: left out of this sweep, or not done yet; its command: {command}",
+                code=Code.EMPTY,
+                field="point",
+                value=number,
             )
         if self.format is Format.TABLE:
             columns = [metric.column for metric in shown_in(Place.SWEEP_POINT)]
@@ -249,14 +258,22 @@ class Question:
         else:
             raise ConfigError(
                 f"--figure {figure}; allowed: pareto, parallel, or two parameters for a heat map, "
-                "e.g. tsb.channels,chip.precision.bits_per_cell"
+                "e.g. tsb.channels,chip.precision.bits_per_cell",
+                code=Code.UNKNOWN_NAME,
+                field="--figure",
+                value=figure,
+                allowed=("pareto", "parallel"),
             )
 
     def _plot_front(self, rows: pd.DataFrame, front: Front, path: Path, colour: str | None) -> None:
         from reports.figures.pareto import collect_pareto, save_pareto
 
         if len(front.objectives) < 2:
-            raise ConfigError("--plot: a front needs two objectives; give --pareto edp,area")
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "--plot",
+                problem="a front needs two objectives; give --pareto edp,area",
+            )
         info = collect_pareto(
             rows,
             x=front.objectives[1],

@@ -24,7 +24,7 @@ from archsim.config.settings import (
     PlainSettings,
     Truths,
 )
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError, Problem
 
 _WEIGHT_BITS, _CELL_BITS = "chip.precision.weight_bits", "chip.precision.bits_per_cell"
 _PADDED, _ENCODING = "chip.precision.pad_top_slice", "chip.precision.encoding"
@@ -51,13 +51,13 @@ class Rule:
         name: what is wrong, as a sweep says for how many of its combinations.
         reads: settings that it depends on.
         broken: returns where it is broken. Settings are within their own ranges there.
-        message: returns what to say of one configuration: setting, value and what is allowed.
+        problem: returns what is wrong with one configuration: setting, value and what is allowed.
     """
 
     name: str
     reads: tuple[str, ...]
     broken: Callable[[AbstractSettings], Truths]
-    message: Callable[[PlainSettings], str]
+    problem: Callable[[PlainSettings], Problem]
 
 
 def broken_rules(settings: AbstractSettings) -> dict[Rule, Truths]:
@@ -85,7 +85,12 @@ def check(resolved: Any, *, network: str | None = None, layers: int | None = Non
     settings = PlainSettings(resolved, about)
     broken = [rule for rule, is_broken in broken_rules(settings).items() if is_broken]
     if broken:
-        raise ConfigError("\n".join(rule.message(settings) for rule in broken))
+        raise ConfigError.joined(rule.problem(settings) for rule in broken)
+
+
+def _conflict(path: str, value: object, said: str, allowed: str) -> Problem:
+    """Return what a broken rule says: settings that are allowed, each by itself."""
+    return Problem(f"{said}; allowed: {allowed}", Code.CONFLICT, path, value, allowed)
 
 
 # --- precision and crossbar -----------------------------------------------------------------------
@@ -96,25 +101,21 @@ def _bits_do_not_divide(settings: AbstractSettings) -> Truths:
     return (rest != 0) & settings.equals(_PADDED, False)
 
 
-def _say_bits_do_not_divide(settings: PlainSettings) -> str:
+def _say_bits_do_not_divide(settings: PlainSettings) -> Problem:
     weight, cell = settings.value(_WEIGHT_BITS), settings.value(_CELL_BITS)
     divisors = [count for count in range(1, 9) if weight % count == 0]
-    return (
-        f"chip.precision: bits_per_cell = {cell} does not divide weight_bits = {weight}; allowed: "
-        f"{divisors}, or set precision.pad_top_slice=true"
-    )
+    said = f"chip.precision: bits_per_cell = {cell} does not divide weight_bits = {weight}"
+    return _conflict(_CELL_BITS, cell, said, f"{divisors}, or set precision.pad_top_slice=true")
 
 
 def _columns_do_not_divide(settings: AbstractSettings) -> Truths:
     return settings.number(_COLS) % settings.number(_MUX) != 0
 
 
-def _say_columns_do_not_divide(settings: PlainSettings) -> str:
+def _say_columns_do_not_divide(settings: PlainSettings) -> Problem:
     cols, mux = settings.value(_COLS), settings.value(_MUX)
-    return (
-        f"chip.crossbar: cols = {cols} is not a multiple of mux_ratio = {mux}; allowed: "
-        f"{mux}, {2 * mux}, {3 * mux}, ..., or another mux_ratio"
-    )
+    said = f"chip.crossbar: cols = {cols} is not a multiple of mux_ratio = {mux}"
+    return _conflict(_COLS, cols, said, f"{mux}, {2 * mux}, {3 * mux}, ..., or another mux_ratio")
 
 
 def _cells_per_weight(settings: AbstractSettings) -> Numbers:
@@ -127,24 +128,21 @@ def _weight_does_not_fit(settings: AbstractSettings) -> Truths:
     return settings.number(_COLS) < _cells_per_weight(settings)
 
 
-def _say_weight_does_not_fit(settings: PlainSettings) -> str:
-    needed = int(_cells_per_weight(settings))
-    return (
-        f"chip: crossbar.cols = {settings.value(_COLS)} cannot hold one weight of {needed} cells; "
-        f"allowed: >= {needed}"
-    )
+def _say_weight_does_not_fit(settings: PlainSettings) -> Problem:
+    cols, needed = settings.value(_COLS), int(_cells_per_weight(settings))
+    said = f"chip: crossbar.cols = {cols} cannot hold one weight of {needed} cells"
+    return _conflict(_COLS, cols, said, f">= {needed}")
 
 
 def _cell_holds_less(settings: AbstractSettings) -> Truths:
     return settings.number(_CELL_BITS) > settings.number(_MOST_BITS)
 
 
-def _say_cell_holds_less(settings: PlainSettings) -> str:
-    most = int(settings.number(_MOST_BITS))
-    return (
-        f"{_CELL_BITS} = {settings.value(_CELL_BITS)}: device '{settings.value('device.name')}' "
-        f"holds at most {most} per cell; allowed: 1 to {most}, e.g. --set {_CELL_BITS}={most}"
-    )
+def _say_cell_holds_less(settings: PlainSettings) -> Problem:
+    bits, most = settings.value(_CELL_BITS), int(settings.number(_MOST_BITS))
+    device = settings.value("device.name")
+    said = f"{_CELL_BITS} = {bits}: device '{device}' holds at most {most} per cell"
+    return _conflict(_CELL_BITS, bits, said, f"1 to {most}, e.g. --set {_CELL_BITS}={most}")
 
 
 # --- converter ------------------------------------------------------------------------------------
@@ -159,11 +157,10 @@ def _not_the_isaac(settings: AbstractSettings) -> Truths:
     return settings.equals(_ADC_MODEL, "isaac") & (settings.number(_ADC_BITS) != _isaac_bits())
 
 
-def _say_not_the_isaac(settings: PlainSettings) -> str:
-    return (
-        f"{_ADC_BITS} = {settings.value(_ADC_BITS)}: {_ADC_MODEL} = isaac is one published "
-        f"converter; allowed: {_isaac_bits():g}"
-    )
+def _say_not_the_isaac(settings: PlainSettings) -> Problem:
+    bits = settings.value(_ADC_BITS)
+    said = f"{_ADC_BITS} = {bits}: {_ADC_MODEL} = isaac is one published converter"
+    return _conflict(_ADC_BITS, bits, said, f"{_isaac_bits():g}")
 
 
 # --- device ---------------------------------------------------------------------------------------
@@ -174,12 +171,13 @@ def _resistances_missing(settings: AbstractSettings) -> Truths:
     return missing & settings.differs(_MEMORY, "sram")
 
 
-def _say_resistances_missing(settings: PlainSettings) -> str:
-    missing = ", ".join(path for path in (_R_ON, _R_OFF) if settings.is_null(path))
-    return (
-        f"device: r_on and r_off are required for memory = {settings.value(_MEMORY)}; {missing} = "
-        "null; allowed: {value: ..., unit: kohm, source: ...}"
+def _say_resistances_missing(settings: PlainSettings) -> Problem:
+    missing = [path for path in (_R_ON, _R_OFF) if settings.is_null(path)]
+    said = (
+        f"device: r_on and r_off are required for memory = {settings.value(_MEMORY)}; "
+        f"{', '.join(missing)} = null"
     )
+    return _conflict(missing[0], None, said, "{value: ..., unit: kohm, source: ...}")
 
 
 def _resistances_not_ordered(settings: AbstractSettings) -> Truths:
@@ -187,11 +185,10 @@ def _resistances_not_ordered(settings: AbstractSettings) -> Truths:
     return swapped & settings.differs(_MEMORY, "sram")
 
 
-def _say_resistances_not_ordered(settings: PlainSettings) -> str:
+def _say_resistances_not_ordered(settings: PlainSettings) -> Problem:
     r_on, r_off = settings.number(_R_ON), settings.number(_R_OFF)
-    return (
-        f"device: r_on = {r_on:g} ohm is not below r_off = {r_off:g} ohm; allowed: r_on below r_off"
-    )
+    said = f"device: r_on = {r_on:g} ohm is not below r_off = {r_off:g} ohm"
+    return _conflict(_R_ON, r_on, said, "r_on below r_off")
 
 
 def _range_factor(settings: AbstractSettings) -> Numbers:
@@ -204,12 +201,13 @@ def _spread_beyond_range(settings: AbstractSettings) -> Truths:
     return beyond & settings.equals(_REFERENCE, "maximum") & resistive
 
 
-def _say_spread_beyond_range(settings: PlainSettings) -> str:
+def _say_spread_beyond_range(settings: PlainSettings) -> Problem:
     sigma, factor = settings.number(_SIGMA), _range_factor(settings)
-    return (
+    said = (
         f"device: sigma = {sigma:g} of the maximum conductance is {sigma * factor:.3g} of the "
-        f"range g_on - g_off; allowed: 0 to {1 / factor:.3g} at this r_on and r_off"
+        "range g_on - g_off"
     )
+    return _conflict(_SIGMA, sigma, said, f"0 to {1 / factor:.3g} at this r_on and r_off")
 
 
 def _stuck_share(settings: AbstractSettings) -> Numbers:
@@ -220,20 +218,20 @@ def _too_many_stuck(settings: AbstractSettings) -> Truths:
     return _stuck_share(settings) > 1
 
 
-def _say_too_many_stuck(settings: PlainSettings) -> str:
+def _say_too_many_stuck(settings: PlainSettings) -> Problem:
     share = _stuck_share(settings)
-    return f"device: stuck_on_rate + stuck_off_rate = {share:g}; allowed: at most 1"
+    said = f"device: stuck_on_rate + stuck_off_rate = {share:g}"
+    return _conflict(_STUCK_ON, share, said, "at most 1")
 
 
 def _factor_without_profile(settings: AbstractSettings) -> Truths:
     return settings.equals(_PROFILE, "uniform") & (settings.number(_FACTOR) != 1)
 
 
-def _say_factor_without_profile(settings: PlainSettings) -> str:
-    return (
-        f"device.sigma_profile: factor = {settings.number(_FACTOR):g} does nothing for kind = "
-        "uniform; allowed: 1, or set sigma_profile.kind to weight or level"
-    )
+def _say_factor_without_profile(settings: PlainSettings) -> Problem:
+    factor = settings.number(_FACTOR)
+    said = f"device.sigma_profile: factor = {factor:g} does nothing for kind = uniform"
+    return _conflict(_FACTOR, factor, said, "1, or set sigma_profile.kind to weight or level")
 
 
 # --- programming ----------------------------------------------------------------------------------
@@ -245,13 +243,12 @@ def _row_exceeds_power(settings: AbstractSettings) -> Truths:
     return allowed_J < settings.number(_COLS) * settings.number(_WRITE_ENERGY) * (1 - _TINY)
 
 
-def _say_row_exceeds_power(settings: PlainSettings) -> str:
+def _say_row_exceeds_power(settings: PlainSettings) -> Problem:
     cols, pulse_s = settings.number(_COLS), settings.number(_PULSE)
     row_W = cols * settings.number(_WRITE_ENERGY) / max(pulse_s, 1e-15)
-    return (
-        f"{_POWER} = {settings.number(_POWER) * 1e3:.4g} mW: one row of {cols:g} cells takes "
-        f"{row_W * 1e3:.4g} mW; allowed: that or more, or null"
-    )
+    most_W = settings.number(_POWER)
+    said = f"{_POWER} = {most_W * 1e3:.4g} mW: one row of {cols:g} cells takes {row_W * 1e3:.4g} mW"
+    return _conflict(_POWER, most_W, said, "that or more, or null")
 
 
 def _asked_layers(settings: AbstractSettings) -> tuple[Truths, Truths]:
@@ -265,13 +262,11 @@ def _layers_missing(settings: AbstractSettings) -> Truths:
     return last | rewritten
 
 
-def _say_layers_missing(settings: PlainSettings) -> str:
+def _say_layers_missing(settings: PlainSettings) -> Problem:
     path, least = (_LAST, 1) if _asked_layers(settings)[0] else (_REWRITTEN, 0)
-    layers = settings.value(LAYERS)
-    return (
-        f"{path} = {settings.value(path)}: {settings.value(NETWORK)} has {layers} layers with "
-        f"weights; allowed: {least} to {layers}"
-    )
+    value, layers = settings.value(path), settings.value(LAYERS)
+    said = f"{path} = {value}: {settings.value(NETWORK)} has {layers} layers with weights"
+    return _conflict(path, value, said, f"{least} to {layers}")
 
 
 #: A combination of a sweep that breaks several is counted under the first.
@@ -280,72 +275,72 @@ RULES: tuple[Rule, ...] = (
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",
         reads=(_WEIGHT_BITS, _CELL_BITS, _PADDED),
         broken=_bits_do_not_divide,
-        message=_say_bits_do_not_divide,
+        problem=_say_bits_do_not_divide,
     ),
     Rule(
         name=f"{_COLS} is no multiple of {_MUX}",
         reads=(_COLS, _MUX),
         broken=_columns_do_not_divide,
-        message=_say_columns_do_not_divide,
+        problem=_say_columns_do_not_divide,
     ),
     Rule(
         name=f"{_COLS} cannot hold one weight",
         reads=(_COLS, _WEIGHT_BITS, _CELL_BITS, _ENCODING),
         broken=_weight_does_not_fit,
-        message=_say_weight_does_not_fit,
+        problem=_say_weight_does_not_fit,
     ),
     Rule(
         name=f"the device holds fewer bits than {_CELL_BITS}",
         reads=(_CELL_BITS, _MOST_BITS),
         broken=_cell_holds_less,
-        message=_say_cell_holds_less,
+        problem=_say_cell_holds_less,
     ),
     Rule(
         name=f"{_ADC_BITS} is not that of {_ADC_MODEL} = isaac",
         reads=(_ADC_MODEL, _ADC_BITS),
         broken=_not_the_isaac,
-        message=_say_not_the_isaac,
+        problem=_say_not_the_isaac,
     ),
     Rule(
         name=f"{_R_ON} or r_off is null in a device that needs it",
         reads=(_R_ON, _R_OFF, _MEMORY),
         broken=_resistances_missing,
-        message=_say_resistances_missing,
+        problem=_say_resistances_missing,
     ),
     Rule(
         name=f"{_R_ON} is not below {_R_OFF}",
         reads=(_R_ON, _R_OFF, _MEMORY),
         broken=_resistances_not_ordered,
-        message=_say_resistances_not_ordered,
+        problem=_say_resistances_not_ordered,
     ),
     Rule(
         name=f"{_SIGMA} is beyond the range of conductance",
         reads=(_SIGMA, _REFERENCE, _R_ON, _R_OFF, _MEMORY),
         broken=_spread_beyond_range,
-        message=_say_spread_beyond_range,
+        problem=_say_spread_beyond_range,
     ),
     Rule(
         name=f"{_STUCK_ON} and stuck_off_rate are above 1 together",
         reads=(_STUCK_ON, _STUCK_OFF),
         broken=_too_many_stuck,
-        message=_say_too_many_stuck,
+        problem=_say_too_many_stuck,
     ),
     Rule(
         name=f"{_FACTOR} does nothing with a uniform profile",
         reads=(_PROFILE, _FACTOR),
         broken=_factor_without_profile,
-        message=_say_factor_without_profile,
+        problem=_say_factor_without_profile,
     ),
     Rule(
         name=f"{_POWER} is below that of one row",
         reads=(_POWER, _COLS, _WRITE_ENERGY, _PULSE),
         broken=_row_exceeds_power,
-        message=_say_row_exceeds_power,
+        problem=_say_row_exceeds_power,
     ),
     Rule(
         name=f"{_LAST} or rewritten_layers is more than the network has",
         reads=(_POLICY, _LAST, _REWRITTEN, LAYERS),
         broken=_layers_missing,
-        message=_say_layers_missing,
+        problem=_say_layers_missing,
     ),
 )

@@ -12,7 +12,7 @@ from archsim.config.resolve import Resolved
 from archsim.config.schema.device import DeviceFile
 from archsim.device.variation import code_noise_std
 from archsim.device.weight_format import WeightFormat
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 
 def assumed_encoding(stored: str) -> str:
@@ -51,8 +51,13 @@ class CellSpec:
             ConfigError: outside 0 to 1.
         """
         if not 0 <= self.sigma_of_range <= 1:
-            raise ConfigError(
-                f"sigma = {self.sigma_of_range:g}; allowed: 0 to 1, of the range of conductance"
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "sigma",
+                self.sigma_of_range,
+                allowed="0 to 1",
+                form="g",
+                more=", of the range of conductance",
             )
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError
 from archsim.results.metric import Metric, Place, Shown
 
 if TYPE_CHECKING:
@@ -367,7 +367,5 @@ def check_published(study: Study) -> None:
     allowed = [metric.key for metric in shown_in(Place.PUBLISHED)]
     for index, cost in enumerate(study.published_costs):
         if cost.quantity not in allowed:
-            raise ConfigError(
-                f"study.published_costs.{index}.quantity = '{cost.quantity}'; allowed: "
-                f"{', '.join(allowed)}." + close_matches(cost.quantity, allowed)
-            )
+            field = f"study.published_costs.{index}.quantity"
+            raise ConfigError.of(Code.UNKNOWN_NAME, field, cost.quantity, allowed=allowed)

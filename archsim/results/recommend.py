@@ -15,13 +15,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.method_row import MethodRow, finite
 from archsim.results.report import COST, Case, JointDesign, JointResult
 from archsim.util.checks import number
 
 #: Metric that decides between designs of equal cost.
 SECOND_COST = "write_pulses"
+_BOUND = "max_verified (--max-verified)"
 
 
 class Reason(StrEnum):
@@ -296,7 +297,7 @@ def with_choice(
     """
     share = 1.0
     if max_verified is not None:
-        share = number("max_verified (--max-verified)", max_verified, 0.0, 1.0)
+        share = number(_BOUND, max_verified, 0.0, 1.0)
     # Without a bound also what is verified more than once: corrections add to the weights.
     fits = [max_verified is None or _verified(row) <= share for row in rows]
     chosen, lacks = [False] * len(rows), [""] * len(rows)
@@ -335,12 +336,16 @@ def _order(row: MethodRow) -> tuple[float, float]:
 
 def _no_choice(rows: Sequence[MethodRow], share: float) -> ConfigError:
     """Say why no method can be chosen within a bound."""
-    given = f"max_verified (--max-verified) = {share:g}"
+    given = f"{_BOUND} = {share:g}"
     least = min(rows, key=_verified)
     if _verified(least) > share:
         return ConfigError(
             f"{given}; allowed: no less than what "
-            f"'{least.method}' verifies, about {_verified(least):.4g} of the weights"
+            f"'{least.method}' verifies, about {_verified(least):.4g} of the weights",
+            code=Code.OUT_OF_RANGE,
+            field=_BOUND,
+            value=share,
+            allowed=f"{_verified(least):.4g} or more",
         )
     why = "; ".join(
         f"'{row.method}' at sigma {row.sigma:g} has {row.choice_lacks}"
@@ -350,5 +355,9 @@ def _no_choice(rows: Sequence[MethodRow], share: float) -> ConfigError:
     return ConfigError(
         f"{given}: within it there is nothing to choose by ({why}); allowed: none, other methods "
         "(--method), or a --run in which archsim train has finished them. Results of before "
-        "validation accuracies were recorded need a new --run"
+        "validation accuracies were recorded need a new --run",
+        code=Code.EMPTY,
+        field=_BOUND,
+        value=share,
+        allowed=("none", "--method", "--run"),
     )

@@ -7,6 +7,7 @@ from archsim.analysis.uncertainty import intervals, uncertain_parameters
 from archsim.config.resolve import resolve
 from archsim.errors import ConfigError
 from archsim.network import from_graph, load_network
+from tests.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -74,5 +75,6 @@ def test_lognormal_factor_has_the_stated_quantiles(table):
 
 @pytest.mark.parametrize("samples", [0, 19, 1_000_001])
 def test_number_of_samples_is_bounded(table, samples):
-    with pytest.raises(ConfigError, match=r"allowed: 20 to 1000000"):
+    facts = {"code": "out-of-range", "field": "samples", "value": samples}
+    with refused(ConfigError, **facts, allowed="20 to 1000000"):
         run(resolve(), table, samples=samples)

@@ -7,6 +7,7 @@ import pytest
 from archsim.cli import evaluate_command
 from archsim.errors import ConfigError
 from archsim.results.method_row import MethodRow
+from tests.refusals import refused
 from tests.reports.tables.test_study import row
 
 
@@ -47,5 +48,5 @@ def test_before_validation_accuracies_were_recorded_it_is_the_highest_of_the_tes
 
 @pytest.mark.parametrize("known", [None, 0.95])
 def test_within_a_bound_nothing_is_put_in_place_of_a_choice(known: float | None) -> None:
-    with pytest.raises(ConfigError, match=r"--max-verified 0\.004"):
+    with refused(ConfigError, code="empty", field="--max-verified", value=0.004):
         evaluate_command._json(rows(known, None), 0.004)

@@ -13,6 +13,7 @@ import pytest
 
 from archsim.cli import output
 from archsim.errors import DataError
+from tests.refusals import refused
 
 
 def test_json_has_null_for_what_is_not_finite() -> None:
@@ -40,7 +41,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(DataError, match="No space left on device"):
+    with refused(DataError, code="cannot-write", field=target):
         output.write_file(target, b"new")
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

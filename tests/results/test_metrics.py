@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from archsim.results.metrics import METRICS, check_published, metric_of, shown_i
 from archsim.units import TO_SI, from_si
 from mapping.compile import compile_plan
 from tests.explore.sweeps import run_cli
+from tests.refusals import refused
 from tests.reports.page.pages import mapped
 
 #: Places that take values of a batch of designs.
@@ -167,5 +169,7 @@ def test_a_published_cost_of_no_metric_is_refused(command: tuple[str, ...], tmp_
 def test_published_costs_of_metrics_are_not_refused(tmp_path: Path) -> None:
     for metric in shown_in(Place.PUBLISHED):
         check_published(load_study(str(study_with(metric.key, tmp_path))))
-    with pytest.raises(ConfigError, match="Did you mean 'energy_uJ'"):
+    field = "study.published_costs.0.quantity"
+    facts: dict[str, Any] = {"code": "unknown-name", "field": field, "value": "energy_J"}
+    with refused(ConfigError, **facts, nearest="energy_uJ"):
         check_published(load_study(str(study_with("energy_J", tmp_path))))

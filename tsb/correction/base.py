@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from archsim.network.graph import LayerGraph
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
@@ -63,7 +63,10 @@ class Carrier:
             raise NetworkError(
                 f"a shared block is trained behind modules that give maps (N, C, H, W); "
                 f"'{point.name}' of network '{self.layers.name}' is none of these (archsim map can "
-                "price it)"
+                "price it)",
+                code=Code.UNSUPPORTED,
+                field=point.name,
+                value=self.layers.name,
             )
         return module
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.calibration import CALIBRATION_BATCH
 from tsb.correction.needs import DigitalNeed, Needs
@@ -48,7 +48,12 @@ class BatchNorms(Correction):
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
         if not any(isinstance(m, _BatchNorm) for m in carrier.model.modules()):
-            raise NetworkError(f"network '{carrier.layers.name}' has no batch norm to recalibrate")
+            raise NetworkError(
+                f"network '{carrier.layers.name}' has no batch norm to recalibrate",
+                code=Code.UNSUPPORTED,
+                field="batch-norm",
+                value=carrier.layers.name,
+            )
 
     def start(
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor

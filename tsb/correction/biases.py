@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.needs import DigitalNeed, Needs
 
@@ -40,7 +40,12 @@ class Biases(Correction):
         """See :meth:`Correction.attach`."""
         self.names = [name for name, _ in carrier.model.named_parameters() if _is_bias(name)]
         if not self.names:
-            raise NetworkError(f"network '{carrier.layers.name}' has no biases to train")
+            raise NetworkError(
+                f"network '{carrier.layers.name}' has no biases to train",
+                code=Code.UNSUPPORTED,
+                field="biases",
+                value=carrier.layers.name,
+            )
 
     def start(
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from archsim.errors import DataError, NetworkError
+from archsim.errors import Code, DataError, NetworkError
 from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.correction.registry import applicable
@@ -39,9 +39,9 @@ def attach_all(corrections: Sequence[Correction], carrier: Carrier) -> None:
         try:
             correction.attach(carrier)
         except NetworkError as error:
-            raise NetworkError(
-                f"{error}. Corrections for such a network: {', '.join(applicable(carrier))}"
-            ) from error
+            others = ", ".join(applicable(carrier))
+            said = f"{error}. Corrections for such a network: {others}"
+            raise NetworkError.retold(error, said) from error
 
 
 def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:
@@ -209,7 +209,7 @@ def saved_method(path: Path | str) -> tuple[str, bool]:
     """
     _, about = read_tensors(Path(path))
     if about.get("kind") != _KIND:
-        raise DataError(f"{path}: not the file of a correction; archsim tune writes one")
+        raise _no_correction(path)
     return str(about.get("method", "")), bool(about.get("verify"))
 
 
@@ -226,13 +226,22 @@ def load_parameters(path: Path | str, chip: ProgrammedChip, method: str) -> Para
     """
     tensors, about = read_tensors(Path(path))
     if about.get("kind") != _KIND:
-        raise DataError(f"{path}: not the file of a correction; archsim tune writes one")
+        raise _no_correction(path)
     check_finite(tensors, str(path))
     if about.get("chip") != tensors_hash(chip.tensors):
-        raise DataError(f"{path}: trained for another chip")
+        raise DataError.of(Code.WRONG_FILE, path, problem="trained for another chip")
     if about.get("method") != method:
         raise DataError(
             f"{path}: parameters of the method {json.dumps(about.get('method'))}, not of "
-            f"{json.dumps(method)}"
+            f"{json.dumps(method)}",
+            code=Code.WRONG_FILE,
+            field=path,
+            value=about.get("method"),
+            allowed=method,
         )
     return tensors
+
+
+def _no_correction(path: Path | str) -> DataError:
+    said = "not the file of a correction; archsim tune writes one"
+    return DataError.of(Code.WRONG_FILE, path, problem=said)

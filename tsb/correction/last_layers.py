@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.needs import Needs
 from tsb.correction.options import option
@@ -43,7 +43,13 @@ class LastLayers(Correction):
         """See :meth:`Correction.attach`."""
         names = carrier.weights()
         if not 1 <= self.count <= len(names):
-            raise ConfigError(f"last-layers = {self.count}; allowed: 1 to {len(names)}")
+            raise ConfigError(
+                f"last-layers = {self.count}; allowed: 1 to {len(names)}",
+                code=Code.OUT_OF_RANGE,
+                field="last-layers",
+                value=self.count,
+                allowed=f"1 to {len(names)}",
+            )
         self.names = names[len(names) - self.count :]
 
     def start(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, NetworkError
+from archsim.errors import Code, ConfigError, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.correction.needs import Unpriced
 from tsb.correction.options import option
@@ -52,11 +52,20 @@ class LinearBlock(Correction):
                 if module.in_features % self.channels:
                     raise ConfigError(
                         f"linear-block channels = {self.channels}; must divide the "
-                        f"{module.in_features} inputs of layer '{name}'"
+                        f"{module.in_features} inputs of layer '{name}'",
+                        code=Code.SHAPE_MISMATCH,
+                        field="linear-block channels",
+                        value=self.channels,
+                        allowed=f"divisors of {module.in_features}",
                     )
                 self.names.append(f"{name}.weight")
         if not self.names:
-            raise NetworkError(f"network '{carrier.layers.name}' has no linear layer")
+            raise NetworkError(
+                f"network '{carrier.layers.name}' has no linear layer",
+                code=Code.UNSUPPORTED,
+                field="linear-block",
+                value=carrier.layers.name,
+            )
 
     def start(
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, NetworkError
+from archsim.errors import Code, ConfigError, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.needs import Unpriced
 from tsb.correction.options import option
@@ -48,11 +48,22 @@ class LowRank(Correction):
         modules = dict(carrier.model.named_modules())
         self.names = [f"{n}.weight" for n, m in modules.items() if isinstance(m, nn.Linear)]
         if not self.names:
-            raise NetworkError(f"network '{carrier.layers.name}' has no linear layer")
+            raise NetworkError(
+                f"network '{carrier.layers.name}' has no linear layer",
+                code=Code.UNSUPPORTED,
+                field="low-rank",
+                value=carrier.layers.name,
+            )
         for name in self.names:
             smallest = min(carrier.model.get_parameter(name).shape)
             if not 1 <= self.rank <= smallest:
-                raise ConfigError(f"low-rank rank = {self.rank}; '{name}' allows 1 to {smallest}")
+                raise ConfigError(
+                    f"low-rank rank = {self.rank}; '{name}' allows 1 to {smallest}",
+                    code=Code.OUT_OF_RANGE,
+                    field="low-rank rank",
+                    value=self.rank,
+                    allowed=f"1 to {smallest}",
+                )
 
     def start(
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor

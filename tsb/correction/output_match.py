@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, spread_over
 from tsb.correction.calibration import layer_outputs
 from tsb.correction.needs import DigitalNeed, Needs
@@ -48,7 +48,12 @@ class OutputMatch(Correction):
             if isinstance(module, nn.Linear) and module.bias is not None:
                 self.names.append(name)
         if not self.names:
-            raise NetworkError(f"network '{carrier.layers.name}' has no linear layer with a bias")
+            raise NetworkError(
+                f"network '{carrier.layers.name}' has no linear layer with a bias",
+                code=Code.UNSUPPORTED,
+                field="output-match",
+                value=carrier.layers.name,
+            )
 
     def start(
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor

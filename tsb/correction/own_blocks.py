@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import NetworkError
+from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.correction.needs import Unpriced
 
@@ -41,7 +41,11 @@ class OwnBlocks(Correction):
         """See :meth:`Correction.attach`."""
         for point in carrier.points:
             if not isinstance(carrier.place(point), nn.Conv2d):
-                raise NetworkError("own-blocks follow convolutions, not residual blocks")
+                raise NetworkError(
+                    "own-blocks follow convolutions, not residual blocks",
+                    code=Code.CONFLICT,
+                    field="own-blocks",
+                )
             self.sizes[point.name] = point.channels
 
     def start(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from tsb.correction.base import Correction
 from tsb.correction.options import options_of
 from tsb.correction.registry import CORRECTIONS, make
@@ -47,10 +47,19 @@ def parse_terms(text: str) -> list[Term]:
         if name not in CORRECTIONS:
             raise ConfigError(
                 f"correction '{name}' in '{text}'; allowed: {', '.join(CORRECTIONS)}."
-                + close_matches(name, CORRECTIONS)
+                + close_matches(name, CORRECTIONS),
+                code=Code.UNKNOWN_NAME,
+                field="correction",
+                value=name,
+                allowed=tuple(CORRECTIONS),
             )
         if names.count(name) > 1:
-            raise ConfigError(f"correction '{name}' is given twice in '{text}'")
+            raise ConfigError(
+                f"correction '{name}' is given twice in '{text}'",
+                code=Code.GIVEN_TWICE,
+                field="correction",
+                value=name,
+            )
     return [(name, _options(part)) for name, part in zip(names, parts, strict=True)]
 
 
@@ -80,7 +89,13 @@ def _options(part: str) -> dict[str, int]:
             key, value = (known[0] if known else ""), item
         if key not in known or not value.strip().isdecimal():
             allowed = ", ".join(f"{option}=NUMBER" for option in known) or "none"
-            raise ConfigError(f"option '{item}' of correction '{name}'; allowed: {allowed}")
+            raise ConfigError(
+                f"option '{item}' of correction '{name}'; allowed: {allowed}",
+                code=Code.UNKNOWN_KEY,
+                field=f"correction {name}",
+                value=item,
+                allowed=allowed,
+            )
         options[key] = int(value)
     return options
 
@@ -90,6 +105,9 @@ def _checked(name: str, options: Mapping[str, int]) -> dict[str, int]:
     for option in options_of(CORRECTIONS[name]).values():
         if option.is_required and option.name not in options:
             raise ConfigError(
-                f"correction '{name}' needs {option.name}: write {name}:{option.name}=NUMBER"
+                f"correction '{name}' needs {option.name}: write {name}:{option.name}=NUMBER",
+                code=Code.MISSING_KEY,
+                field=f"correction {name}",
+                value=option.name,
             )
     return dict(options)

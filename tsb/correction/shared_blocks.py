@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.network.insertion import InsertionPoint
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.correction.needs import Needs, SharedBlockNeed
@@ -102,13 +102,21 @@ class SharedBlocks(Correction):
         count = len(points) if self.insertions is None else self.insertions
         if not 1 <= count <= len(points):
             raise ConfigError(
-                f"insertions = {count}; network '{carrier.layers.name}' allows 1 to {len(points)}"
+                f"insertions = {count}; network '{carrier.layers.name}' allows 1 to {len(points)}",
+                code=Code.OUT_OF_RANGE,
+                field="insertions",
+                value=count,
+                allowed=f"1 to {len(points)}",
             )
         widest = max(point.channels for point in points)
         if not 1 <= self.channels <= widest:
             raise ConfigError(
                 f"tsb channels = {self.channels}; allowed: 1 to {widest}, the widest layer of "
-                f"network '{carrier.layers.name}' that the block follows"
+                f"network '{carrier.layers.name}' that the block follows",
+                code=Code.OUT_OF_RANGE,
+                field="tsb channels",
+                value=self.channels,
+                allowed=f"1 to {widest}",
             )
         return points[len(points) - count :]
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archsim.errors import ConfigError, NetworkError
+from archsim.errors import Code, ConfigError, NetworkError
 from archsim.util.checks import seed_of
 from tsb.cells.noise import WeightNoise
 from tsb.cells.quantize import mapped_weights, quantise
@@ -63,12 +63,16 @@ class TuneSettings:
         """
         for name in ("batch_size", "calibration_images", "validation_images"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} = {getattr(self, name)}; allowed: 1 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, name, getattr(self, name), allowed="1 or more", form=""
+                )
         if self.steps < 0:
-            raise ConfigError(f"steps = {self.steps}; allowed: 0 or more")
+            raise ConfigError.of(Code.OUT_OF_RANGE, "steps", self.steps, allowed="0 or more")
         seed_of(self.seed)
         if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"learning_rate = {self.learning_rate:g}; allowed: above 0")
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "learning_rate", self.learning_rate, allowed="above 0", form="g"
+            )
 
     def as_json(self) -> dict[str, object]:
         """Return all values, as JSON can hold them."""
@@ -123,7 +127,11 @@ def tune(
     if not chips or len(dataset.train) < settings.batch_size:
         raise ConfigError(
             f"{len(chips)} chips, batch_size = {settings.batch_size}, "
-            f"{len(dataset.train)} training images; allowed: 1 chip or more, and at least a batch"
+            f"{len(dataset.train)} training images; allowed: 1 chip or more, and at least a batch",
+            code=Code.OUT_OF_RANGE,
+            field="chips, batch_size",
+            value=(len(chips), settings.batch_size),
+            allowed="1 chip or more, and at least a batch",
         )
     begin = time.perf_counter()
     calibration = dataset.train.spread(settings.calibration_images)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.device import WeightFormat
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.results.programmed import MeasuredAccuracy
 from archsim.util.checks import number, whole_number
 from tsb.cells.read_out import ReadOut
@@ -57,7 +57,11 @@ class Evidence:
             if self.images_per_chip > most:
                 raise ConfigError(
                     f"images_per_chip (--images-per-chip) = {self.images_per_chip}; allowed: 1 to "
-                    f"{most}, the test images"
+                    f"{most}, the test images",
+                    code=Code.OUT_OF_RANGE,
+                    field="images_per_chip (--images-per-chip)",
+                    value=self.images_per_chip,
+                    allowed=f"1 to {most}",
                 )
         if self.half_width is not None:
             number("half_width (--half-width, points / 100)", self.half_width, 0.0)

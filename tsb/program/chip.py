@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, DataError, close_matches
+from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.util.checks import seed_of
 from tsb.cells.quantize import SCALINGS, mapped_weights, quantise, weight_range
 from tsb.cells.weight_cells import (
@@ -54,10 +54,18 @@ class WeightStorage:
             ConfigError: an unknown scaling, or fewer than one copy.
         """
         if self.scaling not in SCALINGS:
-            raise ConfigError(f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}")
+            raise ConfigError(
+                f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}",
+                code=Code.UNKNOWN_NAME,
+                field="scaling",
+                value=self.scaling,
+                allowed=SCALINGS,
+            )
         for name, count in self.copies.items():
             if count < 1:
-                raise ConfigError(f"copies of '{name}' = {count}; allowed: 1 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, f"copies of '{name}'", count, allowed="1 or more"
+                )
 
     def targets(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the cells are asked for: codes relative to their full scale, -1 to 1.
@@ -127,7 +135,11 @@ class WeightStorage:
         for name in self.copies:
             if name not in weights:
                 raise ConfigError(
-                    f"copies of '{name}': there is no such weight.{close_matches(name, weights)}"
+                    f"copies of '{name}': there is no such weight.{close_matches(name, weights)}",
+                    code=Code.UNKNOWN_NAME,
+                    field="copies",
+                    value=name,
+                    allowed=tuple(weights),
                 )
         targets = self.targets(weights)
         scale = {name: full_scale(weight, self.scaling) for name, weight in weights.items()}
@@ -264,16 +276,25 @@ class ProgrammedChip:
         """
         tensors, about = read_tensors(Path(path))
         if about.get("kind") != _KIND:
-            raise DataError(f"{path}: not the file of a chip; archsim deploy writes one")
+            raise DataError.of(
+                Code.WRONG_FILE, path, problem="not the file of a chip; archsim deploy writes one"
+            )
         if network and about.get("network") != network:
-            raise DataError(f"{path}: a chip of '{about.get('network')}', not of '{network}'")
+            raise DataError(
+                f"{path}: a chip of '{about.get('network')}', not of '{network}'",
+                code=Code.WRONG_FILE,
+                field=path,
+                value=about.get("network"),
+                allowed=network,
+            )
         check_finite(tensors, str(path))
         try:
             return _from_parts(tensors, about)
         except (KeyError, TypeError, ValueError, ConfigError) as error:
-            raise DataError(
-                f"{path}: a chip of another version of archsim ({error}); "
-                "archsim deploy makes it anew"
+            raise DataError.of(
+                Code.WRONG_FILE,
+                path,
+                problem=f"of another version of archsim ({error}); archsim deploy makes it anew",
             ) from error
 
 

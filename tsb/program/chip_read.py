@@ -22,7 +22,7 @@ from torch import Tensor
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device import code_noise_std, drift_cells
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.cells.cell_model import cell_distributions
 from tsb.cells.quantize import weight_range
 from tsb.cells.read_out import drifts
@@ -66,19 +66,31 @@ class Drift:
         if not drifts(device):
             raise ConfigError(
                 f"read_after_s = {time_s:g}: device '{device.name}' does not drift "
-                "(drift_nu = 0); allowed: 0, or a device that drifts, such as pcm"
+                "(drift_nu = 0); allowed: 0, or a device that drifts, such as pcm",
+                code=Code.CONFLICT,
+                field="read_after_s",
+                value=time_s,
+                allowed="0",
             )
         known = {key: _si(getattr(device, key)) for key in ("drift_start", "r_on", "r_off")}
         lacks = [key for key, value in known.items() if not value]
         if lacks:
             raise ConfigError(
                 f"device '{device.name}' drifts (drift_nu), which needs {' and '.join(lacks)}: "
-                "allowed: above 0"
+                "allowed: above 0",
+                code=Code.MISSING_KEY,
+                field="device",
+                value=lacks,
+                allowed="above 0",
             )
         if not known["drift_start"] < time_s < float("inf"):
             raise ConfigError(
                 f"read_after_s = {time_s:g}; device '{device.name}' drifts after "
-                f"{known['drift_start']:g} s (drift_start): allowed: 0 (no drift), or above that"
+                f"{known['drift_start']:g} s (drift_start): allowed: 0 (no drift), or above that",
+                code=Code.OUT_OF_RANGE,
+                field="read_after_s",
+                value=time_s,
+                allowed="0 (no drift), or above that",
             )
         return cls(
             time_s=float(time_s),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from archsim.config.resolve import Resolved
 from archsim.device import CellSpec, WriteArray, program_weights
-from archsim.errors import ConfigError, NetworkError
+from archsim.errors import Code, ConfigError, NetworkError
 from archsim.results.programmed import ProgramResult
 from tsb.cells.cell_model import CellModel
 from tsb.cells.quantize import mapped_weights
@@ -99,7 +99,12 @@ def program_network(
     crossbar, weight_format = resolved.chip.crossbar, spec.weight_format
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
-        raise ConfigError(f"network '{network}' has no convolution or linear layer to program")
+        raise ConfigError(
+            f"network '{network}' has no convolution or linear layer to program",
+            code=Code.EMPTY,
+            field="network",
+            value=network,
+        )
     _check_layers(choice, network, len(weights))
     block = _block(resolved, placement.blocks)
     everything = {**weights, **block}
@@ -107,7 +112,10 @@ def program_network(
     if read_after_s is not None and not measured:
         raise ConfigError(
             f"read after {read_after_s:g} s: no accuracy is measured; give --checkpoint and "
-            "--data-root, no shared block, and --chips above 0"
+            "--data-root, no shared block, and --chips above 0",
+            code=Code.CONFLICT,
+            field="read_after_s",
+            value=read_after_s,
         )
     _check_verifiable(choice, resolved)
     cell = CellModel.of(spec, verifiable=False)
@@ -251,7 +259,11 @@ def _check_layers(choice: Choice, network: str, layers: int) -> None:
     if "last_layers" in choice.policy.takes and choice.last_layers > layers:
         raise ConfigError(
             f"--last-layers {choice.last_layers}: network '{network}' has {layers} layers with "
-            f"weights; allowed: 1 to {layers}"
+            f"weights; allowed: 1 to {layers}",
+            code=Code.OUT_OF_RANGE,
+            field="--last-layers",
+            value=choice.last_layers,
+            allowed=f"1 to {layers}",
         )
 
 
@@ -264,7 +276,11 @@ def _check_verifiable(choice: Choice, resolved: Resolved) -> None:
     if resolved.device.write_verify is None and choice.policy.verifies:
         raise ConfigError(
             f"device '{resolved.device.name}' has no write_verify; allowed: policy none, or "
-            "another device"
+            "another device",
+            code=Code.CONFLICT,
+            field="device",
+            value=resolved.device.name,
+            allowed="policy none",
         )
 
 
@@ -278,7 +294,11 @@ def _check_data(choice: Choice, context: WriteContext) -> None:
         without = tuple(policy for policy in policies_by_score() if not policy.needs_data)
         raise ConfigError(
             f"policy '{choice.policy.name}' scores weights on training images: give --data-root "
-            f"(and --data), or choose {', '.join(names_of(without))}"
+            f"(and --data), or choose {', '.join(names_of(without))}",
+            code=Code.MISSING_KEY,
+            field="--data-root",
+            value=choice.policy.name,
+            allowed=names_of(without),
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.config.study import Study
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.study.results import backbone_folder, method_folder, read_result
 from tsb.study.units import (
     DATA_HASH,
@@ -50,7 +50,10 @@ def check_same_settings(study: Study, run: Path) -> None:
         if before != now:
             raise ConfigError(
                 f"{place} was made with other settings ({'; '.join(_differences(before, now))});"
-                " give another --run, or another name to what you changed"
+                " give another --run, or another name to what you changed",
+                code=Code.CONFLICT,
+                field=place,
+                value=_differences(before, now),
             )
 
 
@@ -73,7 +76,10 @@ def check_same_data(run: Path, given: Mapping[str, str]) -> None:
             raise ConfigError(
                 f"{path.parent} was made with other images "
                 f"({'; '.join(_differences({DATA_HASH: before}, {DATA_HASH: dict(given)}))}); "
-                "give the --data-root of then, or another --run"
+                "give the --data-root of then, or another --run",
+                code=Code.CONFLICT,
+                field=path.parent,
+                value=_differences({DATA_HASH: before}, {DATA_HASH: dict(given)}),
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archsim.config.schema.device import DeviceFile
 from archsim.config.study import Study
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.program.chip_read import Conditions, Drift
 
 
@@ -21,7 +21,11 @@ def conditions_of(study: Study) -> Conditions:
     if study.read_noise and not device.of_range(device.read_noise_sigma):
         raise ConfigError(
             f"study.read_noise = true: device '{device.name}' has no read noise (read_noise_sigma "
-            "= 0); allowed: false, or a device that has some, such as pcm"
+            "= 0); allowed: false, or a device that has some, such as pcm",
+            code=Code.CONFLICT,
+            field="study.read_noise",
+            value=True,
+            allowed="false",
         )
     drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
     return Conditions(drift=drift, noisy=study.read_noise)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from archsim.config import study as schema
 from archsim.config.study import Method, Study
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.write_verify.policy import registry
 
 
@@ -36,9 +36,9 @@ def checked_study(study: Study) -> Study:
     Raises:
         ConfigError: one line per problem, as those of the schema.
     """
-    problems = [str(problem) for problem in _problems(study)]
+    problems = [problem for error in _errors(study) for problem in error.problems]
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError.joined(problems)
     return study
 
 
@@ -47,13 +47,13 @@ def choices() -> dict[tuple[str, str], tuple[str, ...]]:
     return {(Method.__name__, "write"): registry.names_of(registry.backbone_policies())}
 
 
-def _problems(study: Study) -> Iterator[ConfigError]:
+def _errors(study: Study) -> Iterator[ConfigError]:
     for place, method in enumerate(study.methods):
         for check in _METHOD_CHECKS:
             try:
                 check(f"study.methods.{place}", method)
-            except ConfigError as problem:
-                yield problem
+            except ConfigError as error:
+                yield error
 
 
 def _check_write(path: str, method: Method) -> None:
@@ -68,7 +68,11 @@ def _check_write(path: str, method: Method) -> None:
     if ("fraction" in policy.takes) != (method.fraction is not None):
         raise ConfigError(
             f"{path}: write = {method.write}, fraction = {method.fraction}; allowed: a fraction "
-            f"with {', '.join(registry.names_taking('fraction'))}, and none with the others"
+            f"with {', '.join(registry.names_taking('fraction'))}, and none with the others",
+            code=Code.CONFLICT,
+            field=path,
+            value=(method.write, method.fraction),
+            allowed=registry.names_taking("fraction"),
         )
 
 

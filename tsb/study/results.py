@@ -14,7 +14,7 @@ from torch import Tensor
 
 from archsim import __version__
 from archsim.config.study import Study
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.results.method_row import MethodRow
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.commands import train_command
@@ -49,7 +49,11 @@ def read_result(folder: Path) -> Json | None:
         result: Json = json.loads(path.read_text(encoding="utf-8"))
         _check_result(result)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a result: {error}; delete it to have it made anew") from error
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            path,
+            problem=f"not a result: {error}; delete it to have it made anew",
+        ) from error
     return result
 
 
@@ -127,7 +131,9 @@ def seed_results(study: Study, run: Path) -> list[SeedResult]:
         except KeyError as error:
             raise DataError(
                 f"{run}: a result.json has no {error}: it is not of this version of archsim "
-                f"({__version__}); {train_command(study, run, anew=True)} makes the results anew"
+                f"({__version__}); {train_command(study, run, anew=True)} makes the results anew",
+                code=Code.WRONG_FILE,
+                field=run,
             ) from error
     return results
 

@@ -20,7 +20,7 @@ import torch
 from archsim import __version__
 from archsim.config.resolve import validate_model
 from archsim.config.study import Method, Study
-from archsim.errors import ConfigError, DataError, close_matches
+from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.util.atomic_write import write_whole
 from archsim.util.workers import worker_pool
 from tsb.cells.quantize import mapped_weights
@@ -104,7 +104,9 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
+        raise DataError.of(
+            Code.CANNOT_WRITE, place, problem=f"cannot be made: {error.strerror or error}"
+        ) from error
     run = StudyRun(study, place)
     check_same_settings(study, place)
     known = _grown(_read_study(path), study) if path.is_file() else study
@@ -138,21 +140,29 @@ def _grown(before: Study, now: Study) -> Study:
 
 def _read_study(path: Path) -> Study:
     if not path.is_file():
-        raise DataError(
-            f"{path.parent}: not the folder of a run (no {path.name}); archsim train makes one"
+        raise DataError.of(
+            Code.MISSING_FILE,
+            path.parent,
+            problem=f"not the folder of a run (no {path.name}); archsim train makes one",
         )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not the study of a run: {error}") from error
+        raise DataError.of(
+            Code.DAMAGED_FILE, path, problem=f"not the study of a run: {error}"
+        ) from error
     if not isinstance(document, dict):
-        raise DataError(f"{path}: not the study of a run: {type(document).__name__}")
+        raise DataError.of(
+            Code.DAMAGED_FILE, path, problem=f"not the study of a run: {type(document).__name__}"
+        )
     try:
         return checked_study(validate_model(Study, document, "study"))
     except ConfigError as error:
         raise DataError(
             f"{path}: no study of this version of archsim ({__version__}): {error}\n"
-            "archsim train STUDY --run ANOTHER-FOLDER makes the run anew"
+            "archsim train STUDY --run ANOTHER-FOLDER makes the run anew",
+            code=Code.WRONG_FILE,
+            field=path,
         ) from error
 
 
@@ -230,13 +240,19 @@ def _check(study: Study, data_root: str | None) -> None:
     if tuple(wanted) != shape:
         raise ConfigError(
             f"study.data = '{study.data}' has images of {shape}, study.network = "
-            f"'{study.network}' takes {tuple(wanted)}"
+            f"'{study.network}' takes {tuple(wanted)}",
+            code=Code.SHAPE_MISMATCH,
+            field="study.data",
+            value=study.data,
         )
     classes = getattr(model, "num_classes", data.num_classes)
     if classes != data.num_classes:
         raise ConfigError(
             f"study.data = '{study.data}' has {data.num_classes} classes, study.network = "
-            f"'{study.network}' {classes}; set study.options.num_classes"
+            f"'{study.network}' {classes}; set study.options.num_classes",
+            code=Code.SHAPE_MISMATCH,
+            field="study.data",
+            value=study.data,
         )
     cell_model(study, study.sigma[0])
     conditions_of(study)
@@ -259,13 +275,23 @@ def _check_sizes(study: Study, data: Dataset) -> None:
             if backbone.objective == "neft-ovf" and sigma + max(NeftOvf().extra_sigmas) > 1:
                 raise ConfigError(
                     f"study.backbones.{name}: neft-ovf adds up to {max(NeftOvf().extra_sigmas):g} "
-                    f"to sigma = {sigma:g}; allowed: 1 together, the whole range"
+                    f"to sigma = {sigma:g}; allowed: 1 together, the whole range",
+                    code=Code.OUT_OF_RANGE,
+                    field=f"study.backbones.{name}",
+                    value=sigma,
+                    allowed="1 together",
                 )
     if study.images_per_run is not None:
         sizes["images_per_run"] = (study.images_per_run, len(data.test))
     for key, (asked, there) in sizes.items():
         if asked > there:
-            raise ConfigError(f"study.{key} = {asked}; allowed: 1 to {there}, the images there are")
+            raise ConfigError(
+                f"study.{key} = {asked}; allowed: 1 to {there}, the images there are",
+                code=Code.OUT_OF_RANGE,
+                field=f"study.{key}",
+                value=asked,
+                allowed=f"1 to {there}",
+            )
 
 
 def _check_layers(study: Study, method: Method, names: tuple[str, ...]) -> None:
@@ -274,13 +300,21 @@ def _check_layers(study: Study, method: Method, names: tuple[str, ...]) -> None:
         if name not in names:
             raise ConfigError(
                 f"study.methods: copies of '{name}' in '{method.name}': '{study.network}' has no "
-                f"such weight; allowed: {', '.join(names)}.{close_matches(name, names)}"
+                f"such weight; allowed: {', '.join(names)}.{close_matches(name, names)}",
+                code=Code.UNKNOWN_NAME,
+                field="study.methods.copies",
+                value=name,
+                allowed=tuple(names),
             )
     choice = write_choice(method)
     if "last_layers" in choice.policy.takes and choice.last_layers > len(names):
         raise ConfigError(
             f"study.methods: last_layers = {method.last_layers} in '{method.name}'; allowed: 1 to "
-            f"{len(names)}, the layers of '{study.network}'"
+            f"{len(names)}, the layers of '{study.network}'",
+            code=Code.OUT_OF_RANGE,
+            field="study.methods.last_layers",
+            value=method.last_layers,
+            allowed=f"1 to {len(names)}",
         )
 
 

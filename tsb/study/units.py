@@ -12,7 +12,7 @@ import torch
 
 from archsim.config.load import load_preset
 from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.units import exact
 from tsb.correction import TuneSettings
 from tsb.study.programming import cell_spec, weight_noise
@@ -71,7 +71,10 @@ def check_names(study: Study) -> None:
     if IDEAL in map(slug, study.backbones):
         raise ConfigError(
             f"study.backbones: backbone '{IDEAL}' is the name of the training without noise that "
-            "every study has; choose another"
+            "every study has; choose another",
+            code=Code.GIVEN_TWICE,
+            field="study.backbones",
+            value=IDEAL,
         )
     for names in (list(study.backbones), [method.name for method in study.methods]):
         owner: dict[str, str] = {}
@@ -79,7 +82,10 @@ def check_names(study: Study) -> None:
             if slug(name) in owner:
                 raise ConfigError(
                     f"study: '{owner[slug(name)]}' and '{name}' would share the folder "
-                    f"'{slug(name)}'; rename one"
+                    f"'{slug(name)}'; rename one",
+                    code=Code.CONFLICT,
+                    field="study",
+                    value=(owner[slug(name)], name),
                 )
             owner[slug(name)] = name
 

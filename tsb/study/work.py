@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from archsim.config.study import Method, Study
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.util.atomic_write import write_whole
 from tsb.cells.quantize import mapped_weights, quantised_weights
 from tsb.checkpoint import load_checkpoint
@@ -138,7 +138,10 @@ def train_unit(
         shutil.rmtree(place, ignore_errors=True)
         raise ConfigError(
             f"backbone '{unit.folder}': the loss was not finite in the first epoch; allowed: a "
-            f"smaller learning_rate than {settings.learning_rate:g}"
+            f"smaller learning_rate than {settings.learning_rate:g}",
+            code=Code.NOT_FINITE,
+            field=f"backbone '{unit.folder}'",
+            allowed=f"a smaller learning_rate than {settings.learning_rate:g}",
         )
     clean = monte_carlo(
         model,

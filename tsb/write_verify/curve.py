@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from tsb.cells.weight_cells import (
     CellModel,
     WeightCells,
@@ -93,7 +93,11 @@ def write_verify_runs(
         raise ConfigError(
             f"stuck_on_rate = {cell.stuck_on_rate:g} and stuck_off_rate = {cell.stuck_off_rate:g}: "
             "the curve draws one normal number per weight, which stuck cells are not; allowed: 0 "
-            "(archsim program without --curve samples every cell)"
+            "(archsim program without --curve samples every cell)",
+            code=Code.UNSUPPORTED,
+            field="stuck_on_rate",
+            value=(cell.stuck_on_rate, cell.stuck_off_rate),
+            allowed="0",
         )
     cells = weight_cells(weights, cell)
     context = WriteContext(
@@ -180,7 +184,11 @@ def _check_scores(weights: Weights, scores: Mapping[str, Mapping[str, Tensor]]) 
         if {n: s.shape for n, s in score.items()} != shapes:
             raise ConfigError(
                 f"scores of policy '{policy}' are for {', '.join(score)}; expected the names and "
-                f"shapes of the weights: {', '.join(weights)}"
+                f"shapes of the weights: {', '.join(weights)}",
+                code=Code.SHAPE_MISMATCH,
+                field="scores",
+                value=tuple(score),
+                allowed=tuple(weights),
             )
 
 
@@ -201,7 +209,11 @@ def summarise_curve(runs: pandas.DataFrame) -> pandas.DataFrame:
     import pandas as pd
 
     if runs.empty:
-        raise DataError("the table of runs is empty")
+        raise DataError(
+            "the table of runs is empty",
+            code=Code.EMPTY,
+            field="runs",
+        )
     rows = []
     keys = ["device", "policy", "fraction"]
     for key, group in runs.groupby(keys, sort=False):

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from archsim.device import PulseDistribution
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.cells.weight_cells import CellModel, WeightCells
 from tsb.write_verify.selective import Tiling
 
@@ -60,7 +60,11 @@ class WriteEffort:
             ConfigError: the effort was computed without a tiling.
         """
         if self.row_pulses is None or self.row_reads is None:
-            raise ConfigError("the time needs rows: give write_effort a tiling")
+            raise ConfigError(
+                "the time needs rows: give write_effort a tiling",
+                code=Code.MISSING_KEY,
+                field="tiling",
+            )
         busy = self.row_pulses * pulse_width_s + self.row_reads * verify_read_time_s
         return busy / parallel_subarrays
 

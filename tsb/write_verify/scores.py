@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from tsb.cells.quantize import mapped_weights
 from tsb.write_verify.second_derivative import check_ready, second_derivative_sums
 
@@ -59,7 +59,13 @@ def swim_scores(
         NetworkError: an operation that is not piecewise linear, by name.
     """
     if loss not in LOSSES:
-        raise ConfigError(f"loss = '{loss}'; allowed: {', '.join(LOSSES)}")
+        raise ConfigError(
+            f"loss = '{loss}'; allowed: {', '.join(LOSSES)}",
+            code=Code.UNKNOWN_NAME,
+            field="loss",
+            value=loss,
+            allowed=LOSSES,
+        )
     _check(model, images, labels)
     totals: dict[str, Tensor] = {}
     for part in images.split(images_at_once):
@@ -126,7 +132,12 @@ def expected_loss_change(
 def _check(model: nn.Module, images: Tensor, labels: Tensor) -> None:
     check_ready(model)
     if not len(images) or len(images) != len(labels):
-        raise ConfigError(f"{len(images)} images and {len(labels)} labels; allowed: as many, not 0")
+        raise ConfigError(
+            f"{len(images)} images and {len(labels)} labels; allowed: as many, not 0",
+            code=Code.SHAPE_MISMATCH,
+            field="images, labels",
+            value=(len(images), len(labels)),
+        )
 
 
 def _check_alike(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
@@ -137,5 +148,7 @@ def _check_alike(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> N
         )
         raise DataError(
             f"scores of different weights: '{differ[0]}' has shape {shapes[0].get(differ[0])} and "
-            f"{shapes[1].get(differ[0])}"
+            f"{shapes[1].get(differ[0])}",
+            code=Code.SHAPE_MISMATCH,
+            field=differ[0],
         )

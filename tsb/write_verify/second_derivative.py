@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from archsim.errors import ConfigError, NetworkError
+from archsim.errors import Code, ConfigError, NetworkError
 from tsb.cells.quantize import mapped_weights
 
 #: Bilinear in input and weight.
@@ -68,7 +68,11 @@ def check_ready(model: nn.Module) -> None:
         ConfigError: training mode.
     """
     if any(module.training for module in model.modules()):
-        raise ConfigError("the model is (partly) in training mode; call model.eval() first")
+        raise ConfigError(
+            "the model is (partly) in training mode; call model.eval() first",
+            code=Code.CONFLICT,
+            field="model",
+        )
 
 
 def second_derivative_sums(
@@ -115,7 +119,10 @@ class _SecondDerivatives(TorchFunctionMode):
             raise NetworkError(
                 f"second derivatives: no rule for the operation '{resolve_name(func) or func}'; "
                 "known are convolutions, linear layers, batch norm, ReLU, pooling, addition and "
-                "changes of shape"
+                "changes of shape",
+                code=Code.UNSUPPORTED_OPERATOR,
+                field="second derivatives",
+                value=str(resolve_name(func) or func),
             )
         return out
 
@@ -217,7 +224,12 @@ def _batch_norm(
 ) -> Tensor:
     """Normalise with the stored statistics: a scale per channel, taken twice on the way back."""
     if training or running_mean is None or running_var is None:
-        raise NetworkError("second derivatives: batch norm without stored statistics; use eval()")
+        raise NetworkError(
+            "second derivatives: batch norm without stored statistics; use eval()",
+            code=Code.UNSUPPORTED_OPERATOR,
+            field="second derivatives",
+            value="batch norm",
+        )
     scale = torch.rsqrt(running_var.detach() + eps)
     if weight is not None:
         scale = scale * weight.detach()
@@ -241,14 +253,23 @@ def _mean_derivative(
         given = dict(zip(names, args[1:], strict=False)) | kwargs
         padded = _any(given.get("padding", 0)) and not given.get("count_include_pad", True)
         if padded or given.get("ceil_mode") or given.get("divisor_override"):
-            raise NetworkError("second derivatives: average pooling with windows of unequal size")
+            raise _uneven_windows()
         kernel, dims = given["kernel_size"], windows.index(func) + 1
         sizes = (kernel,) * dims if isinstance(kernel, int) else tuple(kernel)
         return 1 / torch.Size(sizes).numel()
     if any(a % b for a, b in zip(x.shape, out.shape, strict=False)) and x.dim() == out.dim():
-        raise NetworkError("second derivatives: average pooling with windows of unequal size")
+        raise _uneven_windows()
     return out.numel() / x.numel()
 
 
 def _any(value: int | tuple[int, ...]) -> bool:
     return bool(value) if isinstance(value, int) else any(value)
+
+
+def _uneven_windows() -> NetworkError:
+    return NetworkError(
+        "second derivatives: average pooling with windows of unequal size",
+        code=Code.UNSUPPORTED_OPERATOR,
+        field="second derivatives",
+        value="average pooling",
+    )

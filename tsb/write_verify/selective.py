@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from archsim.device import WeightFormat, digit_significances
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from tsb.cells.weight_cells import Weights
 from tsb.write_verify.granularity import check_granularity
 
@@ -61,10 +61,16 @@ class Tiling:
         """
         for key in ("rows", "cols", "slices", "sides"):
             if getattr(self, key) < 1:
-                raise ConfigError(f"{key} = {getattr(self, key)}; allowed: 1 or more")
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE, key, getattr(self, key), allowed="1 or more"
+                )
         if self.shares and len(self.shares) != self.slices:
             raise ConfigError(
-                f"{len(self.shares)} shares for slices = {self.slices}; allowed: as many, or none"
+                f"{len(self.shares)} shares for slices = {self.slices}; allowed: as many, or none",
+                code=Code.SHAPE_MISMATCH,
+                field="shares",
+                value=len(self.shares),
+                allowed=str(self.slices),
             )
 
     @classmethod
@@ -183,7 +189,13 @@ def verify_named(weights: Weights, names: Collection[str]) -> Masks:
     """
     for name in names:
         if name not in weights:
-            raise ConfigError(f"no weights '{name}' to verify.{close_matches(name, weights)}")
+            raise ConfigError(
+                f"no weights '{name}' to verify.{close_matches(name, weights)}",
+                code=Code.UNKNOWN_NAME,
+                field="weights",
+                value=name,
+                allowed=tuple(weights),
+            )
     return {n: torch.full(w.shape, n in names, dtype=torch.bool) for n, w in weights.items()}
 
 
@@ -213,7 +225,7 @@ def verify_fraction(
             that are not numbers.
     """
     if not 0 <= fraction <= 1:
-        raise ConfigError(f"fraction = {fraction:g}; allowed: 0 to 1")
+        raise ConfigError.of(Code.OUT_OF_RANGE, "fraction", fraction, allowed="0 to 1", form="g")
     ranked = _rank(scores, granularity, tiling)
     target = int(fraction * ranked.weights + 0.5) * ranked.cells
     return ranked.take(int((ranked.before < target).sum()))
@@ -243,13 +255,22 @@ class _Ranked:
 def _rank(scores: Mapping[str, Tensor], granularity: str, tiling: Tiling | None) -> _Ranked:
     check_granularity(granularity)
     if tiling is None and granularity != "weight":
-        raise ConfigError(f"granularity '{granularity}' needs a tiling (rows, cols, slices)")
+        raise ConfigError(
+            f"granularity '{granularity}' needs a tiling (rows, cols, slices)",
+            code=Code.MISSING_KEY,
+            field="tiling",
+            value=granularity,
+        )
     tiling = tiling or Tiling(rows=1, cols=1, slices=1)
     groups: dict[str, Tensor] = {}
     parts, start, cells = [], 0, 1
     for name, score in scores.items():
         if bool(score.isnan().any()):
-            raise ConfigError(f"scores of '{name}' are not all numbers")
+            raise ConfigError(
+                f"scores of '{name}' are not all numbers",
+                code=Code.NOT_FINITE,
+                field=name,
+            )
         tensor_groups = tiling.groups(score.shape, granularity, name=name) + start
         groups[name], start = tensor_groups, int(tensor_groups.max()) + 1
         part = score.detach().double().cpu()

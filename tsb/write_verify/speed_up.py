@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 
 if TYPE_CHECKING:
     import pandas
@@ -86,7 +86,11 @@ def speed_up(
         if against not in curves or any(c["fraction"].max() < 1 for c in curves.values()):
             raise DataError(
                 f"runs of '{device}': speed-up needs the policy '{against}' and the fraction 1 for "
-                f"each policy; given {', '.join(map(str, curves))}"
+                f"each policy; given {', '.join(map(str, curves))}",
+                code=Code.MISSING_KEY,
+                field="runs",
+                value=tuple(map(str, curves)),
+                allowed=against,
             )
         for effort in EFFORTS:
             for drop in drops:

@@ -19,7 +19,7 @@ from archsim.api.report.inputs import inputs_of, provenance_of
 from archsim.api.report.join import Run, opened
 from archsim.config.load import preset_names
 from archsim.config.sweep import Sweep, load_sweep
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
 from archsim.results.recommend import detailed_design
 from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
@@ -77,7 +77,13 @@ class Report:
         """
         path = self.folder / "figures" / f"{name}{suffix}"
         if not path.is_file():
-            raise DataError(f"figure '{name}{suffix}'; allowed: {', '.join(self.figures)}")
+            raise DataError(
+                f"figure '{name}{suffix}'; allowed: {', '.join(self.figures)}",
+                code=Code.UNKNOWN_NAME,
+                field="figure",
+                value=f"{name}{suffix}",
+                allowed=tuple(self.figures),
+            )
         return path
 
     def __repr__(self) -> str:

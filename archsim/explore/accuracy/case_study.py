@@ -7,7 +7,7 @@ from typing import Any
 
 from archsim.config.study import Method, Study
 from archsim.config.sweep import AccuracyOfPoints
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.cases import Case
 from archsim.explore.space.identity import identity_hash
 from tsb.correction.parse import format_terms, parse_terms
@@ -119,5 +119,9 @@ def _check_method(study: Study, name: str, known: list[str]) -> None:
     if name not in known:
         raise ConfigError(
             f"sweep.accuracy: method '{name}'; study '{study.name}' has: {', '.join(known)}."
-            + close_matches(name, known)
+            + close_matches(name, known),
+            code=Code.UNKNOWN_NAME,
+            field="sweep.accuracy",
+            value=name,
+            allowed=known,
         )

@@ -10,7 +10,7 @@ import numpy as np
 from archsim.arch.design import PLACEMENTS, DesignBatch
 from archsim.config.load import preset_names
 from archsim.config.sweep import Axis, Scalar, Sweep
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.condition import Condition, parse_condition
 
 #: Settings of a sweep that are no dotted path: whole files, the network, the placement.
@@ -75,7 +75,12 @@ def dimensions(sweep: Sweep) -> tuple[Dimension, ...]:
         axes.append(Dimension(path, _values(path, axis), followers, when))
     for one, other in _SPELLINGS:
         if one in sweep.axes and other in sweep.axes:
-            raise ConfigError(f"sweep.axes: {one} and {other} are the same setting; keep one")
+            raise ConfigError(
+                f"sweep.axes: {one} and {other} are the same setting; keep one",
+                code=Code.GIVEN_TWICE,
+                field="sweep.axes",
+                value=(one, other),
+            )
     _check_conditions(axes)
     kinds = {parameter.path: parameter.kind for parameter in DesignBatch.parameters().values()}
 
@@ -106,7 +111,11 @@ def _check_path(path: str) -> None:
         ]
         raise ConfigError(
             f"sweep.axes: unknown setting '{path}'; allowed: {', '.join(NAMES)}, or a dotted path "
-            f"below {', '.join(_ROOTS)}.{close_matches(path, known)}"
+            f"below {', '.join(_ROOTS)}.{close_matches(path, known)}",
+            code=Code.UNKNOWN_KEY,
+            field="sweep.axes",
+            value=path,
+            allowed=known,
         )
 
 
@@ -121,7 +130,11 @@ def _values(path: str, axis: Axis) -> tuple[Scalar, ...]:
             if axis.step is not None and whole != numbers:
                 raise ConfigError(
                     f"sweep.axes.{path}: from = {axis.start:g}, step = {axis.step:g}; allowed: "
-                    "whole numbers"
+                    "whole numbers",
+                    code=Code.WRONG_TYPE,
+                    field=f"sweep.axes.{path}",
+                    value=(axis.start, axis.step),
+                    allowed="whole numbers",
                 )
             numbers = list(dict.fromkeys(whole))
         values = tuple(numbers)
@@ -136,13 +149,23 @@ def _check_names(path: str, values: tuple[Scalar, ...]) -> None:
     for value in values:
         if known is None:
             if path in NAMES and not isinstance(value, str):
-                raise ConfigError(f"sweep.axes.{path}: {value!r}; allowed: names")
+                raise ConfigError(
+                    f"sweep.axes.{path}: {value!r}; allowed: names",
+                    code=Code.WRONG_TYPE,
+                    field=f"sweep.axes.{path}",
+                    value=value,
+                    allowed="names",
+                )
             continue
         is_file = path != "design" and str(value).endswith((".yaml", ".yml"))
         if value not in known and not is_file:
             raise ConfigError(
                 f"sweep.axes.{path}: '{value}'; allowed: {', '.join(known)}."
-                + close_matches(str(value), known)
+                + close_matches(str(value), known),
+                code=Code.UNKNOWN_NAME,
+                field=f"sweep.axes.{path}",
+                value=value,
+                allowed=known,
             )
 
 
@@ -156,7 +179,11 @@ def _check_conditions(axes: list[Dimension]) -> None:
                 raise ConfigError(
                     f"sweep.axes.{axis.path}: when '{axis.when.text if axis.when else ''}' asks "
                     f"for '{name}'; allowed: axes without a condition of their own: "
-                    f"{', '.join(sorted(free)) or 'none'}.{close_matches(name, free)}"
+                    f"{', '.join(sorted(free)) or 'none'}.{close_matches(name, free)}",
+                    code=Code.UNKNOWN_NAME,
+                    field=f"sweep.axes.{axis.path}.when",
+                    value=name,
+                    allowed=sorted(free),
                 )
 
 
@@ -178,7 +205,11 @@ def check_condition(condition: Condition, axes: Sequence[Dimension]) -> None:
         if condition.left in axis.members and texts and right not in texts:
             raise ConfigError(
                 f"condition '{condition.text}': {condition.left} is never '{right}'; allowed: "
-                f"{', '.join(texts)}.{close_matches(right, texts)}"
+                f"{', '.join(texts)}.{close_matches(right, texts)}",
+                code=Code.UNKNOWN_NAME,
+                field=condition.left,
+                value=right,
+                allowed=texts,
             )
 
 

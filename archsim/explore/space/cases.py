@@ -14,7 +14,7 @@ from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sweep import Scalar
 from archsim.device import CellSpec
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.identity import identity_hash
 from archsim.explore.space.points import Space
@@ -100,12 +100,20 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
     policy = resolved.chip.programming.policy
     if policy not in ("none", "tsb", "all"):
         raise ConfigError(
-            f"chip.programming.policy = {policy} with fidelity = accuracy; allowed: none, tsb, all"
+            f"chip.programming.policy = {policy} with fidelity = accuracy; allowed: none, tsb, all",
+            code=Code.UNSUPPORTED,
+            field="chip.programming.policy",
+            value=policy,
+            allowed=("none", "tsb", "all"),
         )
     if resolved.chip.hierarchy.linear_copies != 1:
         raise ConfigError(
             f"chip.hierarchy.linear_copies = {resolved.chip.hierarchy.linear_copies} with "
-            "fidelity = accuracy: averaged copies are for methods of studies; allowed: 1"
+            "fidelity = accuracy: averaged copies are for methods of studies; allowed: 1",
+            code=Code.UNSUPPORTED,
+            field="chip.hierarchy.linear_copies",
+            value=resolved.chip.hierarchy.linear_copies,
+            allowed="1",
         )
     network = str(settings.get("network", space.sweep.network))
     tsb = resolved.tsb
@@ -148,7 +156,10 @@ def _check_device(name: str, device: DeviceFile) -> None:
         raise ConfigError(
             f"device.{field} differs from the file of device '{name}', with fidelity = accuracy; "
             "studies take it from there: put it into a device file of its own (extends:), and "
-            "name that; allowed to differ: sigma, and what only cost depends on"
+            "name that; allowed to differ: sigma, and what only cost depends on",
+            code=Code.UNSUPPORTED,
+            field=f"device.{field}",
+            value=_said(device, field),
         )
 
 

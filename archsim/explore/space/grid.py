@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.axes import Dimension, check_condition, column_array, dimensions
 from archsim.explore.space.condition import Condition, parse_condition
 from archsim.explore.space.selection import Box, Selection
@@ -215,11 +215,19 @@ def grid_of(sweep: Sweep) -> Grid:
             if name not in names:
                 raise ConfigError(
                     f"sweep.where: '{condition.text}' asks for '{name}'; allowed: axes of the "
-                    f"sweep: {', '.join(names)}.{close_matches(name, names)}"
+                    f"sweep: {', '.join(names)}.{close_matches(name, names)}",
+                    code=Code.UNKNOWN_NAME,
+                    field="sweep.where",
+                    value=name,
+                    allowed=names,
                 )
     grid = Grid(axes, where)
     if grid.size > MAX_COMBINATIONS:
         raise ConfigError(
-            f"sweep.axes: {grid.size:.3g} combinations; allowed: at most {MAX_COMBINATIONS:.3g}"
+            f"sweep.axes: {grid.size:.3g} combinations; allowed: at most {MAX_COMBINATIONS:.3g}",
+            code=Code.OUT_OF_RANGE,
+            field="sweep.axes",
+            value=grid.size,
+            allowed=f"at most {MAX_COMBINATIONS:.3g}",
         )
     return grid

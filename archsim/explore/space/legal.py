@@ -9,7 +9,7 @@ import torch
 
 from archsim.arch.design import DesignBatch
 from archsim.arch.rules import broken
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.space.points import Base, Space
 from archsim.explore.space.selection import Flat, Selection
 from archsim.explore.space.writes import Settings
@@ -68,13 +68,17 @@ def _unsayable(space: Space, point: int, path: str) -> ConfigError:
     try:
         space.resolve(settings)
     except ConfigError as error:
-        return ConfigError(
+        return ConfigError.retold(
+            error,
             f"sweep.axes: at {_said(settings)}: {error}\nLeave such points out with where, or give "
-            "an axis a condition (when)"
+            "an axis a condition (when)",
         )
     return ConfigError(
         f"sweep.axes: at {_said(settings)} the axes act on each other: the unit of {path} depends "
-        "on another one of them; sweep one of them in a sweep of its own"
+        "on another one of them; sweep one of them in a sweep of its own",
+        code=Code.CONFLICT,
+        field="sweep.axes",
+        value=path,
     )
 
 

@@ -24,7 +24,7 @@ from archsim.config.lookup import look_up, schema_fields
 from archsim.config.resolve import Resolved
 from archsim.config.sourced import Quantity
 from archsim.config.sweep import Scalar
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.space.axes import Dimension
 
 Settings = dict[str, Scalar]
@@ -257,7 +257,9 @@ class _Writer:
         reads = {path for rule in rules.RULES for path in rule.reads} - used
         if not any(self._differs(path, columns[path]) for path in reads & columns.keys()):
             raise ConfigError(
-                f"sweep.axes.{axis.path}: changes nothing that a cost depends on; leave it out"
+                f"sweep.axes.{axis.path}: changes nothing that a cost depends on; leave it out",
+                code=Code.UNSUPPORTED,
+                field=f"sweep.axes.{axis.path}",
             )
 
 
@@ -310,7 +312,10 @@ def _check_alone(written: Sequence[Write]) -> None:
             if one.axis != other.axis and both:
                 raise ConfigError(
                     f"sweep.axes: {one.path} and {other.path} act on each other: both change "
-                    f"{', '.join(sorted(both))}; sweep one of them in a sweep of its own"
+                    f"{', '.join(sorted(both))}; sweep one of them in a sweep of its own",
+                    code=Code.CONFLICT,
+                    field="sweep.axes",
+                    value=(one.path, other.path),
                 )
 
 

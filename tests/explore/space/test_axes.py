@@ -16,6 +16,7 @@ from archsim.explore.space.axes import Dimension, column_array, dimensions
 from archsim.explore.space.grid import Cut, Grid, grid_of
 from archsim.explore.space.selection import Box
 from tests.explore.sweeps import MIXED, space_of, sweep_of
+from tests.refusals import refused
 
 #: Up to five axes, and how many of them are outer ones. Classes of archsim are made in the tests:
 #: beartype draws random numbers, which strategies must not.
@@ -185,65 +186,239 @@ ROWS = [64, 128]
 
 
 @pytest.mark.parametrize(
-    ("axes", "keys", "words"),
+    ("axes", "keys", "code", "field", "facts"),
     [
-        ({}, {}, ["sweep: axes: none given"]),
-        ({"chip.crossbar.rows": []}, {}, ["not a list of values", "[1, 2, 4]"]),
-        ({"chip.crossbar.rows": 3}, {}, ["sweep.axes.chip.crossbar.rows = 3"]),
-        ({"chip.crossbar.rows": [64, 64]}, {}, ["64 is given twice"]),
-        ({"chip.crossbar.rows": [64, 64.0]}, {}, ["64.0 is given twice"]),
-        ({"chip.crossbar.rows": [[1]]}, {}, ["[1]: allowed: numbers, texts"]),
-        ({"device.r_on": [math.inf]}, {}, ["inf: allowed: -9e+15 to 9e+15"]),
-        ({"device.r_on": [math.nan]}, {}, ["nan: allowed"]),
-        ({"chip.crossbar.rows": [10**30]}, {}, ["allowed: -9e+15 to 9e+15"]),
-        ({"chip.crossbar.rows": {"from": 1}}, {}, ["a range needs both from and to"]),
-        ({"chip.crossbar.rows": {"from": 2, "to": 2, "step": 1}}, {}, ["from = 2 is not below"]),
-        ({"chip.crossbar.rows": {"from": 2, "to": 4}}, {}, ["no spacing given", "step, factor"]),
+        ({}, {}, "empty", "sweep.axes", {"allowed": "one"}),
+        (
+            {"chip.crossbar.rows": []},
+            {},
+            "wrong-type",
+            "sweep.axes.chip.crossbar.rows.values",
+            {"value": [], "allowed": "one"},
+        ),
+        (
+            {"chip.crossbar.rows": 3},
+            {},
+            "wrong-type",
+            "sweep.axes.chip.crossbar.rows",
+            {"value": 3},
+        ),
+        (
+            {"chip.crossbar.rows": [64, 64]},
+            {},
+            "given-twice",
+            "sweep.axes.chip.crossbar.rows.values",
+            {"value": 64},
+        ),
+        (
+            {"chip.crossbar.rows": [64, 64.0]},
+            {},
+            "given-twice",
+            "sweep.axes.chip.crossbar.rows.values",
+            {"value": 64.0},
+        ),
+        (
+            {"chip.crossbar.rows": [[1]]},
+            {},
+            "wrong-type",
+            "sweep.axes.chip.crossbar.rows.values",
+            {"value": [1], "allowed": ["numbers", "texts"]},
+        ),
+        (
+            {"device.r_on": [math.inf]},
+            {},
+            "out-of-range",
+            "sweep.axes.device.r_on.values",
+            {"value": math.inf, "allowed": "-9e+15 to 9e+15"},
+        ),
+        (
+            {"device.r_on": [math.nan]},
+            {},
+            "out-of-range",
+            "sweep.axes.device.r_on.values",
+            {"value": math.nan, "allowed": "-9e+15 to 9e+15"},
+        ),
+        (
+            {"chip.crossbar.rows": [10**30]},
+            {},
+            "out-of-range",
+            "sweep.axes.chip.crossbar.rows.values",
+            {"value": 10**30, "allowed": "-9e+15 to 9e+15"},
+        ),
+        (
+            {"chip.crossbar.rows": {"from": 1}},
+            {},
+            "missing-key",
+            "sweep.axes.chip.crossbar.rows.to",
+            {},
+        ),
+        (
+            {"chip.crossbar.rows": {"from": 2, "to": 2, "step": 1}},
+            {},
+            "conflict",
+            "sweep.axes.chip.crossbar.rows.from",
+            {"value": 2.0, "allowed": "below 2"},
+        ),
+        (
+            {"chip.crossbar.rows": {"from": 2, "to": 4}},
+            {},
+            "missing-key",
+            "sweep.axes.chip.crossbar.rows",
+            {"value": [], "allowed": ["step"]},
+        ),
         (
             {"chip.crossbar.rows": {"from": 2, "to": 4, "step": 1, "points": 2}},
             {},
-            ["step and points given"],
+            "conflict",
+            "sweep.axes.chip.crossbar.rows",
+            {"value": ["step", "points"], "allowed": ["step"]},
         ),
-        ({"chip.crossbar.rows": {"from": 2, "to": 4, "step": 0}}, {}, ["step = 0", "greater than"]),
-        ({"chip.crossbar.rows": {"from": 2, "to": 4, "factor": 1}}, {}, ["factor = 1"]),
-        ({"chip.crossbar.rows": {"from": 2, "to": 4, "points": 1}}, {}, ["points = 1"]),
-        ({"device.r_on": {"from": 0, "to": 4, "factor": 2}}, {}, ["from = 0 on a log scale"]),
-        ({"device.r_on": {"from": 1, "to": 4, "factor": 1.0001}}, {}, ["factor: gives more"]),
-        ({"device.r_on": {"from": 1, "to": 4, "step": 1e-9}}, {}, ["more than 10000 values"]),
+        (
+            {"chip.crossbar.rows": {"from": 2, "to": 4, "step": 0}},
+            {},
+            "out-of-range",
+            "sweep.axes.chip.crossbar.rows.step",
+            {"value": 0, "allowed": "> 0.0"},
+        ),
+        (
+            {"chip.crossbar.rows": {"from": 2, "to": 4, "factor": 1}},
+            {},
+            "out-of-range",
+            "sweep.axes.chip.crossbar.rows.factor",
+            {"value": 1, "allowed": "> 1.0"},
+        ),
+        (
+            {"chip.crossbar.rows": {"from": 2, "to": 4, "points": 1}},
+            {},
+            "out-of-range",
+            "sweep.axes.chip.crossbar.rows.points",
+            {"value": 1, "allowed": ">= 2"},
+        ),
+        (
+            {"device.r_on": {"from": 0, "to": 4, "factor": 2}},
+            {},
+            "out-of-range",
+            "sweep.axes.device.r_on.from",
+            {"value": 0.0, "allowed": "above 0"},
+        ),
+        (
+            {"device.r_on": {"from": 1, "to": 4, "factor": 1.0001}},
+            {},
+            "out-of-range",
+            "sweep.axes.device.r_on.factor",
+            {"value": 1.0001, "allowed": "at most 10000"},
+        ),
+        (
+            {"device.r_on": {"from": 1, "to": 4, "step": 1e-9}},
+            {},
+            "out-of-range",
+            "sweep.axes.device.r_on.step",
+            {"value": 1e-09, "allowed": "at most 10000"},
+        ),
         (
             {"device.r_on": {"from": 1, "to": 4, "step": 1, "scale": "log"}},
             {},
-            ["scale = log goes with points"],
+            "conflict",
+            "sweep.axes.device.r_on.scale",
+            {"value": "log"},
         ),
-        ({"chip.crossbar.rows": {"values": ROWS, "step": 1}}, {}, ["values with step"]),
-        ({"chip.crossbar.rows": {"values": ROWS, "from": 1}}, {}, ["values and from/to given"]),
-        ({"chip.crossbar.rows": {"when": "design != none"}}, {}, ["nothing given"]),
-        ({"chip.crossbar.rows": {"valuse": ROWS}}, {}, ["unknown key 'valuse'", "'values'"]),
+        (
+            {"chip.crossbar.rows": {"values": ROWS, "step": 1}},
+            {},
+            "conflict",
+            "sweep.axes.chip.crossbar.rows",
+            {"value": ["values", "step"]},
+        ),
+        (
+            {"chip.crossbar.rows": {"values": ROWS, "from": 1}},
+            {},
+            "conflict",
+            "sweep.axes.chip.crossbar.rows",
+            {"value": ["values", "from/to"], "allowed": ["values"]},
+        ),
+        (
+            {"chip.crossbar.rows": {"when": "design != none"}},
+            {},
+            "missing-key",
+            "sweep.axes.chip.crossbar.rows",
+            {"value": [], "allowed": ["values"]},
+        ),
+        (
+            {"chip.crossbar.rows": {"valuse": ROWS}},
+            {},
+            "unknown-key",
+            "sweep.axes.chip.crossbar.rows.valuse",
+            {"value": "valuse", "nearest": "values"},
+        ),
         (
             {"chip.crossbar.rows": {"same_as": "chip.crossbar.cols"}},
             {},
-            ["same_as 'chip.crossbar.cols'; allowed: nothing"],
+            "unknown-name",
+            "sweep.axes.chip.crossbar.rows.same_as",
+            {"value": "chip.crossbar.cols"},
         ),
         (
             {"chip.crossbar.rows": {"same_as": "design", "when": "design != none"}},
             {},
-            ["same_as with when"],
+            "conflict",
+            "sweep.axes.chip.crossbar.rows.same_as",
+            {"value": "design"},
         ),
-        ({"crossbar.rows": ROWS}, {}, ["unknown setting 'crossbar.rows'", "'chip.crossbar.rows'"]),
-        ({"desing": ["none"]}, {}, ["unknown setting 'desing'", "Did you mean 'design'"]),
-        ({"design": ["none", "comon"]}, {}, ["axes.design: 'comon'", "Did you mean 'common'?"]),
-        ({"device": ["rramm"]}, {}, ["axes.device: 'rramm'", "Did you mean 'rram'"]),
-        ({"technology": [22]}, {}, ["axes.technology: '22'", "22nm-lstp"]),
-        ({"network": [3]}, {}, ["axes.network: 3; allowed: names"]),
+        (
+            {"crossbar.rows": ROWS},
+            {},
+            "unknown-key",
+            "sweep.axes",
+            {"value": "crossbar.rows", "nearest": "chip.crossbar.rows"},
+        ),
+        (
+            {"desing": ["none"]},
+            {},
+            "unknown-key",
+            "sweep.axes",
+            {"value": "desing", "nearest": "design"},
+        ),
+        (
+            {"design": ["none", "comon"]},
+            {},
+            "unknown-name",
+            "sweep.axes.design",
+            {"value": "comon", "nearest": "common"},
+        ),
+        (
+            {"device": ["rramm"]},
+            {},
+            "unknown-name",
+            "sweep.axes.device",
+            {"value": "rramm", "nearest": "rram"},
+        ),
+        (
+            {"technology": [22]},
+            {},
+            "unknown-name",
+            "sweep.axes.technology",
+            {"value": 22, "allowed": ["10nm-lstp"]},
+        ),
+        (
+            {"network": [3]},
+            {},
+            "wrong-type",
+            "sweep.axes.network",
+            {"value": 3, "allowed": "names"},
+        ),
         (
             {"device": ["rram"], "chip.device": ["pcm"]},
             {},
-            ["chip.device and device are the same setting"],
+            "given-twice",
+            "sweep.axes",
+            {"value": ("chip.device", "device")},
         ),
         (
             {"chip.crossbar.rows": {"values": ROWS, "when": "desing == none"}, "design": ["none"]},
             {},
-            ["asks for 'desing'", "Did you mean 'design'?"],
+            "unknown-name",
+            "sweep.axes.chip.crossbar.rows.when",
+            {"value": "desing", "nearest": "design"},
         ),
         (
             {
@@ -251,55 +426,109 @@ ROWS = [64, 128]
                 "chip.crossbar.rows": {"values": ROWS, "when": "design == none"},
             },
             {},
-            ["allowed: axes without a condition of their own: none"],
+            "unknown-name",
+            "sweep.axes.design.when",
+            {"value": "chip.crossbar.rows"},
         ),
-        ({"chip.crossbar.rows": ROWS}, {"where": ["area_mm2 < 3"]}, ["asks for 'area_mm2'"]),
-        ({"chip.crossbar.rows": ROWS}, {"where": ["rows"]}, ["condition 'rows': allowed: axis"]),
-        ({"chip.crossbar.rows": ROWS}, {"fidelity": "accuracy"}, ["needs the key accuracy"]),
-        ({"chip.crossbar.rows": ROWS}, {"part_points": 0}, ["sweep.part_points = 0"]),
-        ({"chip.crossbar.rows": ROWS}, {"foo": 1}, ["unknown key 'foo'"]),
+        (
+            {"chip.crossbar.rows": ROWS},
+            {"where": ["area_mm2 < 3"]},
+            "unknown-name",
+            "sweep.where",
+            {"value": "area_mm2", "allowed": ["chip.crossbar.rows"]},
+        ),
+        (
+            {"chip.crossbar.rows": ROWS},
+            {"where": ["rows"]},
+            "wrong-form",
+            "condition",
+            {"value": "rows"},
+        ),
+        (
+            {"chip.crossbar.rows": ROWS},
+            {"fidelity": "accuracy"},
+            "missing-key",
+            "sweep.accuracy",
+            {},
+        ),
+        (
+            {"chip.crossbar.rows": ROWS},
+            {"part_points": 0},
+            "out-of-range",
+            "sweep.part_points",
+            {"value": 0, "allowed": ">= 1"},
+        ),
+        (
+            {"chip.crossbar.rows": ROWS},
+            {"foo": 1},
+            "unknown-key",
+            "sweep.foo",
+            {"value": "foo", "allowed": ["name"]},
+        ),
         (
             {f"device.x{place}": list(range(1000)) for place in range(7)},
             {},
-            ["1e+21 combinations; allowed: at most 4.61e+18"],
+            "out-of-range",
+            "sweep.axes",
+            {"value": 1000000000000000000000, "allowed": "at most 4.61e+18"},
         ),
     ],
 )
-def test_refused(axes: dict[str, Any], keys: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(ConfigError) as caught:
+def test_refused(
+    axes: dict[str, Any], keys: dict[str, Any], code: str, field: str, facts: dict[str, Any]
+) -> None:
+    with refused(ConfigError, code=code, field=field, **facts):
         grid_of(sweep_of(axes, **keys))
-    for word in words:
-        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("axes", "words"),
+    ("axes", "code", "field", "facts"),
     [
-        ({"chip.crossbar.rowz": ROWS}, ["unknown key 'rowz'", "Did you mean 'rows'?"]),
-        ({"chip.crossbar.rows": [64, "many"]}, ["chip.crossbar.rows = 'many'"]),
-        ({"chip.adc.bits": [5, 99]}, ["chip.adc.bits = 99"]),
-        ({"chip.adc.bits": [5, 5.5]}, ["chip.adc.bits = 5.5"]),
-        ({"chip.crossbar.rows": [True, 64]}, ["chip.crossbar.rows = True"]),
-        ({"chip.adc.kind": ["sar", "sarr"]}, ["chip.adc.kind = 'sarr'"]),
-        ({"device.name": ["one", "two"]}, ["changes nothing"]),
+        (
+            {"chip.crossbar.rowz": ROWS},
+            "unknown-key",
+            "chip.crossbar.rowz",
+            {"value": "rowz", "nearest": "rows"},
+        ),
+        (
+            {"chip.crossbar.rows": [64, "many"]},
+            "wrong-type",
+            "chip.crossbar.rows",
+            {"value": "many"},
+        ),
+        (
+            {"chip.adc.bits": [5, 99]},
+            "out-of-range",
+            "chip.adc.bits",
+            {"value": 99, "allowed": "<= 10"},
+        ),
+        ({"chip.adc.bits": [5, 5.5]}, "wrong-type", "chip.adc.bits", {"value": 5.5}),
+        ({"chip.crossbar.rows": [True, 64]}, "wrong-type", "chip.crossbar.rows", {"value": True}),
+        (
+            {"chip.adc.kind": ["sar", "sarr"]},
+            "unknown-name",
+            "chip.adc.kind",
+            {"value": "sarr", "allowed": "'flash-current', 'flash-voltage' or 'sar'"},
+        ),
+        ({"device.name": ["one", "two"]}, "unsupported", "sweep.axes.device.name", {}),
     ],
 )
-def test_refused_by_the_schema_of_the_setting(axes: dict[str, Any], words: list[str]) -> None:
+def test_refused_by_the_schema_of_the_setting(
+    axes: dict[str, Any], code: str, field: str, facts: dict[str, Any]
+) -> None:
     space = space_of(axes)
-    with pytest.raises(ConfigError) as caught:
+    with refused(ConfigError, code=code, field=field, **facts):
         space.base(())
-    for word in words:
-        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("where", "words"),
-    [("design > 3", "design is a text"), ("chip.crossbar.rows == none", "is a number")],
+    ("where", "allowed"), [("design > 3", "=="), ("chip.crossbar.rows == none", "a number")]
 )
-def test_conditions_on_the_wrong_kind(where: str, words: str) -> None:
+def test_conditions_on_the_wrong_kind(where: str, allowed: str) -> None:
     grid = grid_of(sweep_of({"design": ["none"], "chip.crossbar.rows": ROWS}, where=[where]))
     box = Box((slice(0, 1), slice(0, 2)))
-    with pytest.raises(ConfigError, match=words):
+    facts: dict[str, Any] = {"code": "wrong-type", "field": "condition", "value": where}
+    with refused(ConfigError, **facts, allowed=allowed):
         grid.kept(box, grid.tables(box))
 
 
@@ -313,7 +542,8 @@ def test_numbers_of_an_axis_stay_exact() -> None:
 def test_a_long_list_is_read() -> None:
     values = [float(value) for value in range(10_000)]
     assert len(values_of("device.r_on", values)) == 10_000
-    with pytest.raises(ConfigError, match="10001 values; allowed: at most 10000"):
+    facts: dict[str, Any] = {"code": "out-of-range", "field": "sweep.axes.device.r_on.values"}
+    with refused(ConfigError, **facts, value=10_001, allowed="10000"):
         values_of("device.r_on", [*values, 0.5])
 
 
@@ -324,8 +554,11 @@ def test_axes_of_the_command_line() -> None:
     assert found.axes["chip.adc.bits"].values == [4, 5]
     assert found.axes["device.r_on"].numbers() == [1.0, 2.0]
     assert isinstance(found, Sweep)
-    for text in ("chip.adc.bits=5", "chip.adc.bits", "=[1]"):
-        with pytest.raises(ConfigError):
+    facts: dict[str, Any] = {"code": "wrong-type", "field": "--axis", "allowed": ["list", "range"]}
+    with refused(ConfigError, **facts, value="chip.adc.bits=5"):
+        parse_axis("chip.adc.bits=5")
+    for text in ("chip.adc.bits", "=[1]"):
+        with refused(ConfigError, code="wrong-form", field="--set", value=text):
             parse_axis(text)
 
 
@@ -333,5 +566,6 @@ def test_settings_of_the_file_and_of_the_base() -> None:
     found = load_sweep("full-chip", ["sweep.part_points=10", "chip.adc.model=isaac"])
     assert found.part_points == 10
     assert found.settings == ["chip.adc.model=isaac"]
-    with pytest.raises(ConfigError, match=r"unknown sweep 'full-chop'.*Did you mean 'full-chip'\?"):
+    facts: dict[str, Any] = {"code": "unknown-name", "field": "sweep", "value": "full-chop"}
+    with refused(ConfigError, **facts, nearest="full-chip"):
         load_sweep("full-chop")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from archsim.errors import ConfigError
 from archsim.network import zoo
 from archsim.network.load import load_network
+from tests.refusals import refused
 from tsb.cells.weight_cells import CellModel
 from tsb.correction import CORRECTIONS, Carrier, CorrectedChip, make_carrier, parse_corrections
 from tsb.correction.base import Correction, Tensors
@@ -118,10 +121,11 @@ def test_it_is_made_from_its_name_and_options(name: str) -> None:
         rest = {each.name: each.example for each in options.values() if each.is_required}
         (short,) = parse_corrections(f"{name}:{value}", {name: {**rest, first: 99}})
         assert getattr(short, first) == value
-    with pytest.raises(ConfigError):
+    facts: dict[str, Any] = {"code": "unknown-key", "field": f"correction {name}"}
+    with refused(ConfigError, **facts, value="no_such_option=1"):
         parse_corrections(f"{name}:no_such_option=1")
     if any(each.is_required for each in options.values()):
-        with pytest.raises(ConfigError):
+        with refused(ConfigError, code="missing-key", field=f"correction {name}", value=ANY):
             parse_corrections(name)
 
 

@@ -28,6 +28,7 @@ from archsim.config.study import Study
 from archsim.errors import ConfigError
 from archsim.network.load import load_module
 from tests.house.helpers import ROOT
+from tests.refusals import refused
 from tsb.cells.quantize import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint
@@ -169,7 +170,8 @@ def prices_how_much_it_verifies(policy: WritePolicy) -> None:
         if field in policy.takes:
             assert replace(usual, **{field: more}).price() != usual.price()
     if "granularity" in policy.takes:
-        with pytest.raises(ConfigError, match="granularity = 'subarray'"):
+        facts: dict[str, Any] = {"code": "conflict", "field": "granularity", "value": "subarray"}
+        with refused(ConfigError, **facts, allowed=["weight", "row"]):
             replace(usual, granularity="subarray").price()
 
 
@@ -226,14 +228,15 @@ def verifies_the_block_with_everything_else(policy: WritePolicy) -> None:
     assert list(masks) == [*weights(), "tsb.0.weight"]
     assert chosen({"block": masks["tsb.0.weight"]}) == (25 if policy.verifies else 0)
     if policy.needs_block:
-        with pytest.raises(ConfigError, match=policy.name):
+        facts: dict[str, Any] = {"code": "missing-key", "field": "--design", "value": policy.name}
+        with refused(ConfigError, **facts, allowed=["common", "separate"]):
             registry.write_masks(Choice(policy=policy), context(block={}))
 
 
 def needs_data_if_it_says_so(policy: WritePolicy) -> None:
     blind = context(loss=None)
     if policy.needs_data:
-        with pytest.raises(ConfigError, match="training images"):
+        with refused(ConfigError, code="missing-key", field="loss"):
             policy.masks(blind, Choice(policy=policy))
     else:
         assert policy.masks(blind, Choice(policy=policy))
@@ -258,7 +261,8 @@ def is_a_policy_of_studies(policy: WritePolicy) -> None:
     schema = file_schema(Kind.STUDY)["$defs"]["Method"]["properties"]["write"]
     if policy.needs_block:
         assert policy.name not in schema["enum"]
-        with pytest.raises(ConfigError, match=rf"^study\.methods\.0\.write = '{policy.name}'"):
+        field = "study.methods.0.write"
+        with refused(ConfigError, code="unknown-name", field=field, value=policy.name):
             checked_study(study)
         return
     assert policy.name in schema["enum"]
@@ -375,7 +379,7 @@ def test_what_is_not_declared_does_not_run() -> None:
         def masks(self, context: WriteContext, choice: Choice) -> dict[str, torch.Tensor]:
             return {}
 
-    with pytest.raises(TypeError, match="Unnamed declares no name, description, source, needs_dat"):
+    with pytest.raises(TypeError, match=r"Unnamed .*name, .*source, needs_data"):
         Unnamed()
     with pytest.raises(TypeError, match=r"Unpriced.*price.*words"):
         Unpriced()  # type: ignore[abstract]
@@ -410,5 +414,6 @@ def test_a_new_policy_works_everywhere_without_another_file(
 
 
 def test_a_policy_that_is_not_planted_is_refused() -> None:
-    with pytest.raises(ConfigError, match="policy = 'small-first'; allowed: none, all, tsb"):
+    facts: dict[str, Any] = {"code": "unknown-name", "field": "policy", "value": "small-first"}
+    with refused(ConfigError, **facts, allowed=["none", "all", "tsb"]):
         archsim.program("lenet3", policy="small-first")

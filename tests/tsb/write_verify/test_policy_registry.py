@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from archsim.cli.app import app
 from archsim.config.schema.chip import Programming
 from archsim.errors import ConfigError
 from tests.house.helpers import ROOT
+from tests.refusals import refused
 from tests.tsb.write_verify.test_policy_conformance import (
     CELL,
     context,
@@ -101,15 +102,19 @@ def test_the_documents_list_the_registry() -> None:
 
 
 def test_bad_choices_name_what_is_allowed() -> None:
-    with pytest.raises(ConfigError, match=r"policy = 'swom'; allowed: none, .*Did you mean 'swim'"):
+    facts: dict[str, Any] = {"code": "unknown-name", "field": "policy", "value": "swom"}
+    with refused(ConfigError, **facts, allowed="none", nearest="swim"):
         registry.policy_named("swom")
     everything = registry.policy_named("all")
-    with pytest.raises(ConfigError, match=r"granularity = 'row' .*; allowed: weight$"):
+    facts = {"code": "conflict", "field": "granularity", "value": "row"}
+    with refused(ConfigError, **facts, allowed="weight", says=["'all',"]):
         Choice(policy=everything, granularity="row")
     last = Choice(policy=registry.policy_named("last-layers"), last_layers=9)
-    with pytest.raises(ConfigError, match="last layers = 9; allowed: 1 to 3"):
+    facts = {"code": "out-of-range", "field": "last layers", "value": 9}
+    with refused(ConfigError, **facts, allowed="1 to 3"):
         registry.write_masks(last, context())
-    with pytest.raises(ConfigError, match=r"'last-layers:0': last_layers.* = 0; allowed"):
+    facts = {"code": "out-of-range", "field": "last_layers (--last-layers)", "value": 0}
+    with refused(ConfigError, **facts, says=["it = 'last-layers:0':"]):
         text.parse_choice("last-layers:0", field="it")
 
 

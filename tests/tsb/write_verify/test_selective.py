@@ -21,6 +21,7 @@ from archsim.device import (
 )
 from archsim.errors import ConfigError
 from mapping.bit_slice import matrix_columns
+from tests.refusals import refused
 from tsb.cells.weight_cells import CellModel, weight_cells
 from tsb.write_verify.effort import slowest_of_classes, write_effort
 from tsb.write_verify.selective import (
@@ -70,7 +71,8 @@ def test_whole_tensors():
     for mask, weight in zip(named.values(), weights.values(), strict=True):
         assert mask.shape == weight.shape
         assert mask.dtype == torch.bool
-    with pytest.raises(ConfigError, match="Did you mean 'conv'"):
+    facts = {"code": "unknown-name", "field": "weights", "value": "cnv"}
+    with refused(ConfigError, **facts, nearest="conv"):
         verify_named(weights, ["cnv"])
 
 
@@ -322,7 +324,7 @@ def test_effort_of_nothing_and_everything():
     assert once == pytest.approx(float(expected) * 1.5e-8)
     four = every.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9, parallel_subarrays=4)
     assert four == pytest.approx(once / 4)
-    with pytest.raises(ConfigError, match="tiling"):
+    with refused(ConfigError, code="missing-key", field="tiling"):
         write_effort(verify_all(weights), cells, CELL).time_s(
             pulse_width_s=1e-8, verify_read_time_s=5e-9
         )
@@ -374,19 +376,54 @@ def test_one_verified_weight_holds_up_its_row_only():
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "code", "field", "facts"),
     [
-        (lambda s: verify_fraction(s, 1.1), "fraction = 1.1; allowed: 0 to 1"),
-        (lambda s: verify_fraction(s, -0.1), "fraction = -0.1"),
-        (lambda s: verify_fraction(s, float("nan")), "fraction = nan"),
-        (lambda s: verify_fraction(s, 0.5, granularity="rows"), "Did you mean 'row'"),
-        (lambda s: verify_fraction(s, 0.5, granularity="row"), "needs a tiling"),
-        (lambda s: verify_fraction({"w": torch.tensor([[float("nan")]])}, 0.5), "'w' are not all"),
-        (lambda s: Tiling(rows=0, cols=4, slices=4), "rows = 0; allowed: 1 or more"),
-        (lambda s: Tiling(rows=4, cols=4, slices=4, sides=0), "sides = 0"),
-        (lambda s: Tiling(rows=4, cols=4, slices=2, shares=(1.0,)), "1 shares for slices = 2"),
+        (lambda s: verify_fraction(s, 1.1), "out-of-range", "fraction", {"value": 1.1}),
+        (lambda s: verify_fraction(s, -0.1), "out-of-range", "fraction", {"value": -0.1}),
+        (
+            lambda s: verify_fraction(s, float("nan")),
+            "out-of-range",
+            "fraction",
+            {"value": float("nan"), "allowed": "0 to 1"},
+        ),
+        (
+            lambda s: verify_fraction(s, 0.5, granularity="rows"),
+            "unknown-name",
+            "granularity",
+            {"value": "rows", "nearest": "row"},
+        ),
+        (
+            lambda s: verify_fraction(s, 0.5, granularity="row"),
+            "missing-key",
+            "tiling",
+            {"value": "row"},
+        ),
+        (
+            lambda s: verify_fraction({"w": torch.tensor([[float("nan")]])}, 0.5),
+            "not-finite",
+            "w",
+            {},
+        ),
+        (
+            lambda s: Tiling(rows=0, cols=4, slices=4),
+            "out-of-range",
+            "rows",
+            {"value": 0, "allowed": "1 or more"},
+        ),
+        (
+            lambda s: Tiling(rows=4, cols=4, slices=4, sides=0),
+            "out-of-range",
+            "sides",
+            {"value": 0},
+        ),
+        (
+            lambda s: Tiling(rows=4, cols=4, slices=2, shares=(1.0,)),
+            "shape-mismatch",
+            "shares",
+            {"value": 1, "allowed": "2"},
+        ),
     ],
 )
-def test_bad_requests_are_refused(call, words):
-    with pytest.raises(ConfigError, match=words):
+def test_bad_requests_are_refused(call, code, field, facts):
+    with refused(ConfigError, code=code, field=field, **facts):
         call(magnitudes(network()))

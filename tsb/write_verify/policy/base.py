@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
 from archsim.config.load import Setting
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.util.checks import number, whole_number
 from tsb.write_verify.granularity import check_granularity
 from tsb.write_verify.policy.context import WriteContext
@@ -137,7 +137,11 @@ class ByScore(WritePolicy):
         if choice.granularity == "subarray":
             raise ConfigError(
                 "granularity = 'subarray' has no price: chip.programming.granularity is weight or "
-                "row; allowed: one of these"
+                "row; allowed: one of these",
+                code=Code.CONFLICT,
+                field="granularity",
+                value="subarray",
+                allowed=("weight", "row"),
             )
         if choice.granularity == "row":
             return (*settings, Setting("chip.programming.granularity", "row"))
@@ -173,7 +177,11 @@ class Choice:
         if self.granularity != "weight" and "granularity" not in self.policy.takes:
             raise ConfigError(
                 f"granularity = '{self.granularity}' with policy '{self.policy.name}', which "
-                "chooses by no score; allowed: weight"
+                "chooses by no score; allowed: weight",
+                code=Code.CONFLICT,
+                field="granularity",
+                value=self.granularity,
+                allowed="weight",
             )
 
     def price(self) -> tuple[Setting, ...]:

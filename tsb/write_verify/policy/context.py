@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -109,5 +109,9 @@ class WriteContext:
 
     def _loss(self) -> LossDerivatives:
         if self.loss is None:
-            raise ConfigError("derivatives of the loss need a trained network and training images")
+            raise ConfigError(
+                "derivatives of the loss need a trained network and training images",
+                code=Code.MISSING_KEY,
+                field="loss",
+            )
         return self.loss

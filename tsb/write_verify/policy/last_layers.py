@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, final
 
 from archsim.config.load import Setting
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
 
@@ -33,7 +33,13 @@ class LastLayers(WritePolicy):
 
         weights, count = context.weights, choice.last_layers
         if count > len(weights):
-            raise ConfigError(f"last layers = {count}; allowed: 1 to {len(weights)}")
+            raise ConfigError(
+                f"last layers = {count}; allowed: 1 to {len(weights)}",
+                code=Code.OUT_OF_RANGE,
+                field="last layers",
+                value=count,
+                allowed=f"1 to {len(weights)}",
+            )
         return verify_named(weights, list(weights)[len(weights) - count :])
 
     def words(self, choice: Choice) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, final
 
 from archsim.config.load import Setting
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
 
@@ -38,7 +38,11 @@ class SharedBlockOnly(WritePolicy):
         if not context.block:
             raise ConfigError(
                 "policy 'tsb' verifies the shared block, and there is none: give --design common "
-                "or separate"
+                "or separate",
+                code=Code.MISSING_KEY,
+                field="--design",
+                value="tsb",
+                allowed=("common", "separate"),
             )
         return verify_none(context.weights)
 

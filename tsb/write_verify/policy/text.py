@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.registry import backbone_policies
 
@@ -42,7 +42,11 @@ def parse_choice(text: str, *, field: str) -> Choice:
     known = {policy.name: policy for policy in policies_in_a_word().values()}
     refused = ConfigError(
         f"{field} = '{text}'; allowed: {', '.join(policies_in_a_word())}."
-        + close_matches(name, known)
+        + close_matches(name, known),
+        code=Code.UNKNOWN_NAME,
+        field=field,
+        value=text,
+        allowed=tuple(policies_in_a_word()),
     )
     if name not in known or bool(known[name].takes) != bool(colon):
         raise refused
@@ -57,4 +61,4 @@ def parse_choice(text: str, *, field: str) -> Choice:
     try:
         return replace(choice, **{key: value})
     except ConfigError as error:
-        raise ConfigError(f"{field} = '{text}': {error}") from error
+        raise ConfigError.retold(error, f"{field} = '{text}': {error}") from error
