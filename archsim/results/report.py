@@ -201,7 +201,11 @@ class JointResult:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before an accuracy is read beside a cost, a sentence each."""
-        notes = (d.encoding_note for d in self.designs if d.mapped is not None)
+        notes = (
+            design.encoding_note
+            for design in self.designs
+            if design.mapped is not None and finite(design.measured.accuracy) is not None
+        )
         return tuple(dict.fromkeys(note for note in notes if note))
 
     def rows(self) -> tuple[DesignRow, ...]:

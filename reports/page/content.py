@@ -165,7 +165,7 @@ def _paragraphs(answer: str | Sequence[str]) -> tuple[str, ...]:
 def _missing(result: JointResult) -> tuple[str, ...]:
     if not result.designs:
         return ("There are no designs.",)
-    lines = list(result.gaps)
+    lines = [*result.gaps, *(f"{text[0].upper()}{text[1:]}." for text in result.warnings)]
     lacks = [design for design in result.designs if finite(design.measured.accuracy) is None]
     if len(lacks) == len(result.designs):
         lines.append("No accuracy was measured: hardware and programming are all there is.")
@@ -191,8 +191,7 @@ def _notes(result: JointResult) -> list[str]:
     for design in result.designs:
         for note in design.notes:
             by_note.setdefault(note, []).append(design)
-    notes = [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
-    return [f"{warning[0].upper()}{warning[1:]}." for warning in result.warnings] + notes
+    return [f"{names_of(designs)}: {note}." for note, designs in by_note.items()]
 
 
 def _published(result: JointResult) -> Table | None:
