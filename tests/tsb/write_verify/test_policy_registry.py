@@ -56,8 +56,10 @@ def test_every_policy_of_the_chip_is_the_price_of_one() -> None:
 
 
 @pytest.mark.parametrize("command", ["program", "deploy"])
-def test_help_names_the_policies(command: str) -> None:
-    done = CliRunner().invoke(app, [command, "--help"], env={"TERMINAL_WIDTH": "500"})
+def test_help_names_the_policies(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Read from the environment when it is imported, so that another test may have been first.
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 500)
+    done = CliRunner().invoke(app, [command, "--help"])
     flat = " ".join(done.stdout.split())
     if command == "program":
         assert "|".join(registry.names_of(registry.policies())) in flat
