@@ -111,15 +111,15 @@ def deploy_chips(
         overrides=[Setting(f"chip.precision.{k}", v) for k, v in given.items() if v is not None],
     )
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
-    placement = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
+    storage = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
-    masks = _masks(choice, model, placement, seed)
+    masks = _masks(choice, model, storage, seed)
     folder = _made(Path(out))
     paths = []
     for chip_seed in range(seed, seed + chips):
         path = folder / f"chip-{chip_seed}.safetensors"
         programmed = deploy(
-            model, placement, seed=chip_seed, network=network, options=chosen, verified=masks
+            model, storage, seed=chip_seed, network=network, options=chosen, verified=masks
         )
         programmed.save(path)
         paths.append(path)
@@ -146,7 +146,7 @@ def _trained(
     return model, chosen
 
 
-def _masks(choice: Choice, model: nn.Module, placement: WeightStorage, seed: int) -> Masks:
+def _masks(choice: Choice, model: nn.Module, storage: WeightStorage, seed: int) -> Masks:
     """Return which weights are write-verified, the same on all chips.
 
     Raises:
@@ -154,7 +154,7 @@ def _masks(choice: Choice, model: nn.Module, placement: WeightStorage, seed: int
     """
     context = WriteContext(
         weights={name: weight.detach() for name, weight in mapped_weights(model).items()},
-        std_of=placement.std_of,
+        std_of=storage.std_of,
         generator=torch.Generator().manual_seed(seed),
     )
     return write_masks(choice, context)
@@ -199,16 +199,16 @@ def tune_chips(
     opened, carrier, corrections = _open_chips(chips, method)
     images = load_dataset(data, data_root)
     images.check_fits(carrier.model, opened[0].network)
-    placement = opened[0].placement
+    storage = opened[0].storage
     settings = TuneSettings(
         steps=steps,
         learning_rate=learning_rate,
         noise=WeightNoise(
-            sigma=_written_sigma(placement.cell, verify) if sigma is None else sigma,
-            weight_bits=placement.cell.weight_bits,
-            bits_per_cell=placement.cell.bits_per_cell,
-            encoding=placement.cell.encoding,
-            scaling=placement.scaling,
+            sigma=_written_sigma(storage.cell, verify) if sigma is None else sigma,
+            weight_bits=storage.cell.weight_bits,
+            bits_per_cell=storage.cell.bits_per_cell,
+            encoding=storage.cell.encoding,
+            scaling=storage.scaling,
         ),
         seed=seed,
     )
@@ -222,7 +222,7 @@ def tune_chips(
             corrections=tuple(corrections),
             parameters=parameters,
             carrier=carrier,
-            placement=placement,
+            storage=storage,
             verify=verify,
         )
         path = _made(folder) / f"correction-{chip.seed}.safetensors"
@@ -290,7 +290,7 @@ def evaluate_chips(
             corrections=tuple(parsed),
             parameters=load_parameters(corrections[index], chip, method) if corrections else {},
             carrier=carrier,
-            placement=chip.placement,
+            storage=chip.storage,
             verify=verify,
         )
         for index, chip in enumerate(opened)

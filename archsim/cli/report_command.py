@@ -92,11 +92,11 @@ def make_command(
     """
     check_writable(out)
     from archsim.api.report.run import report
-    from archsim.cli.train_command import Bars
+    from archsim.cli.train_command import StudyBars
 
     asked = targets or ["tsb-lenet3"]
     try:
-        with Bars() as bars:
+        with StudyBars() as bars:
             written = report(
                 asked[0] if len(asked) == 1 else asked,
                 folder=folder,

@@ -13,7 +13,7 @@ from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable
 from archsim.cli.study_options import DataRootOption
-from archsim.cli.sweep_output import Bars, announce, summary
+from archsim.cli.sweep_output import SweepBars, announce, summary
 from archsim.errors import Code, ConfigError
 
 
@@ -114,7 +114,7 @@ def run_command(
     asked = load_sweep(sweep, overrides or (), axes or (), network=network)
     place = out or Path("sweeps") / asked.name
     try:
-        with Bars() as bars:
+        with SweepBars() as bars:
             done = run_sweep(
                 asked,
                 out=place,

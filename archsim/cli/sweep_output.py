@@ -92,10 +92,10 @@ def _size(count: float) -> str:
     return ""
 
 
-class Bars:
+class SweepBars:
     """Progress on standard error: bars on a terminal, a line per tenth elsewhere."""
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> SweepBars:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

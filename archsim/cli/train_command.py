@@ -80,7 +80,7 @@ def train_command(
     from archsim.api.train import DEFAULT_STUDY, train
 
     try:
-        with Bars() as bars:
+        with StudyBars() as bars:
             done = train(
                 study or DEFAULT_STUDY,
                 out=run,
@@ -97,10 +97,10 @@ def train_command(
     write_run(done.folder, format, out)
 
 
-class Bars:
+class StudyBars:
     """One progress bar per stage on a terminal, a line per unit elsewhere; on standard error."""
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> StudyBars:
         from rich.console import Console
         from rich.progress import (
             BarColumn,

@@ -105,7 +105,7 @@ class Method(Model):  # names of registries are any text here: tsb.study.load ch
     learning_rate: Rate | None = Field(default=None, description="replaces tuning.learning_rate")
 
 
-class Block(Model):
+class SharedBlockDefaults(Model):
     """The shared block where a correction `tsb` says no more."""
 
     channels: Count = 5
@@ -216,7 +216,9 @@ class Study(Model):
         "no drift",
     )
     score_images: Count = Field(default=2000, description="for write policies that need data")
-    tsb: Block = Field(default=Block(), description="defaults of the correction `tsb`")
+    tsb: SharedBlockDefaults = Field(
+        default=SharedBlockDefaults(), description="defaults of the correction `tsb`"
+    )
     insertion: Insertion = "default"
     backbones: Annotated[dict[str, Backbone], Field(min_length=1)]
     tuning: Tuning = Tuning()

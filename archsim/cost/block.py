@@ -53,7 +53,7 @@ def trail(values: Tensor, axes: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class CircuitBlock:
     """Cost of one instance of a circuit block, shape ``*batch``.
 
     ``read_energy_J`` is spent in every read (one input bit-plane, all columns converted);
@@ -72,9 +72,9 @@ class Block:
         """Footprint of the block."""
         return self.height_m * self.width_m
 
-    def where(self, condition: Tensor, other: Block) -> Block:
+    def where(self, condition: Tensor, other: CircuitBlock) -> CircuitBlock:
         """Choose per design between this block and another."""
-        return Block(
+        return CircuitBlock(
             *(
                 torch.where(condition, getattr(self, name), getattr(other, name))
                 for name in self.__dataclass_fields__

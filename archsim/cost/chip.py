@@ -13,7 +13,7 @@ from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.max_pool import MaxPool, max_pool
 from archsim.cost.component.wire import HTree, Repeater, h_tree
 from archsim.cost.correction import CorrectionUnit, correction
-from archsim.cost.digital_unit import DigitalUnit, digital_unit
+from archsim.cost.digital_unit import DigitalUnitCost, digital_unit
 from archsim.cost.tile import Parts, Tile, build_tile
 from archsim.plan import Floorplan, MappingPlan
 
@@ -44,7 +44,7 @@ class ChipBlocks:
     pool: MaxPool
     pool_units: Tensor
     correction: CorrectionUnit
-    digital_unit: DigitalUnit
+    digital_unit: DigitalUnitCost
     areas_m2: dict[str, Tensor]
     leakage_W: Tensor
 

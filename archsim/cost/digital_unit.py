@@ -25,7 +25,7 @@ from archsim.plan import MappingPlan
 
 
 @dataclass(frozen=True, eq=False)
-class DigitalUnit:
+class DigitalUnitCost:
     """The unit of a chip; all zero where the network has no work for it.
 
     ``area_m2`` and ``leakage_W`` are of all multiply-adders, ``*batch``; ``delay_s`` of one
@@ -55,7 +55,7 @@ def mac_energy_J(*, design: DesignBatch, adder: Adder, register: FlipFlop) -> Te
 
 def digital_unit(
     *, design: DesignBatch, plan: MappingPlan, adder: Adder, register: FlipFlop, buffer: Buffer
-) -> DigitalUnit:
+) -> DigitalUnitCost:
     """Price the digital unit of a chip.
 
     Args:
@@ -70,7 +70,7 @@ def digital_unit(
     operations = layers.digital_macs + layers.digital_operations
     if not bool(operations.any()):  # as in most networks of a sweep
         none = torch.zeros_like(design.mac_units)
-        return DigitalUnit(none, none, none, 0 * operations, 0 * operations)
+        return DigitalUnitCost(none, none, none, 0 * operations, 0 * operations)
     present = (operations > 0).any(-1).to(torch.float64)
     adders = bits**2 + sum_bit
     registers = sum_bit + 2 * bits
@@ -79,7 +79,7 @@ def digital_unit(
     read_bit = (2 * layers.digital_macs / side + layers.digital_reads) * bits.unsqueeze(-1)
     written_bit = layers.digital_writes * bits.unsqueeze(-1)
     each_J = mac_energy_J(design=design, adder=adder, register=register).unsqueeze(-1)
-    return DigitalUnit(
+    return DigitalUnitCost(
         area_m2=count * (adders * adder.bit_area_m2 + registers * register.area_m2),
         leakage_W=count * (adders * adder.bit_leakage_W + registers * register.leakage_W),
         delay_s=adder.delay_s(2 * bits) + adder.delay_s(sum_bit),

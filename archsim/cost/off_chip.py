@@ -25,7 +25,7 @@ from archsim.results.cost import ProgrammingCost
 
 
 @dataclass(frozen=True, eq=False)
-class OffChip:
+class OffChipCost:
     """One image with what it costs outside the chip, ``*batch``.
 
     ``energy_J`` is added to that of the chip; ``latency_s`` and ``period_s`` are the whole.
@@ -35,9 +35,9 @@ class OffChip:
     latency_s: Tensor
     period_s: Tensor
 
-    def where(self, condition: Tensor, other: OffChip) -> OffChip:
+    def where(self, condition: Tensor, other: OffChipCost) -> OffChipCost:
         """Choose per design between this and another."""
-        return OffChip(
+        return OffChipCost(
             *(
                 torch.where(condition, getattr(self, name), getattr(other, name))
                 for name in self.__dataclass_fields__
@@ -57,7 +57,7 @@ def off_chip(
     programming: ProgrammingCost,
     latency_s: Tensor,
     period_s: Tensor,
-) -> OffChip:
+) -> OffChipCost:
     """Add what a network that does not fit costs; nothing for one that fits.
 
     Args:
@@ -67,7 +67,7 @@ def off_chip(
         latency_s: one image through all layers on the chip, ``*batch``.
         period_s: time between images on the chip, ``*batch``.
     """
-    fits = OffChip(torch.zeros_like(latency_s), latency_s, period_s)
+    fits = OffChipCost(torch.zeros_like(latency_s), latency_s, period_s)
     outside = either(
         plan.floorplan.parts > 1,
         lambda: either(
@@ -80,11 +80,11 @@ def off_chip(
     return _with_lookups(design, plan, outside)
 
 
-def _with_lookups(design: DesignBatch, plan: MappingPlan, outside: OffChip) -> OffChip:
+def _with_lookups(design: DesignBatch, plan: MappingPlan, outside: OffChipCost) -> OffChipCost:
     """Read the rows of embedding tables, which lie in the external memory, 0 bit without any."""
     bits = plan.layers.over_layers(plan.layers.lookups) * design.weight_bits
     seconds = bits / design.memory_bit_per_s
-    return OffChip(
+    return OffChipCost(
         energy_J=outside.energy_J + bits * design.memory_J_per_bit,
         latency_s=outside.latency_s + seconds,
         period_s=torch.where(
@@ -101,7 +101,7 @@ def _reload(
     programming: ProgrammingCost,
     latency_s: Tensor,
     period_s: Tensor,
-) -> OffChip:
+) -> OffChipCost:
     """Write every part anew; weights stream in while cells are programmed."""
     parts, images = plan.floorplan.parts, design.images_per_reload
     layers = plan.layers
@@ -113,7 +113,7 @@ def _reload(
     waiting_s = waiting / design.memory_bit_per_s
     # Images follow one another within a part, at most as slowly as its slowest stage.
     image_s = torch.minimum(latency_s, parts * period_s) + waiting_s
-    return OffChip(
+    return OffChipCost(
         energy_J=load_J / images + waiting * design.memory_J_per_bit,
         latency_s=load_s + latency_s + waiting_s + (images - 1) * image_s,
         period_s=load_s / images + image_s,
@@ -122,7 +122,7 @@ def _reload(
 
 def _multi_chip(
     design: DesignBatch, plan: MappingPlan, latency_s: Tensor, period_s: Tensor
-) -> OffChip:
+) -> OffChipCost:
     """Send maps from chip to chip, and to and from the chip that holds a common shared block."""
     parts, layers = plan.floorplan.parts, plan.layers
     border = _border_bit(design, plan)
@@ -131,7 +131,7 @@ def _multi_chip(
     bits = (parts - 1) * border + elsewhere
     seconds = bits / design.link_bit_per_s
     busiest = (border + elsewhere) / design.link_bit_per_s
-    return OffChip(
+    return OffChipCost(
         energy_J=bits * design.link_J_per_bit,
         latency_s=latency_s + seconds,
         period_s=torch.where(

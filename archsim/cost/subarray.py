@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.block import Block, add_up
-from archsim.cost.component.adc import Adc, adc, thermometer_encoder
+from archsim.cost.block import CircuitBlock, add_up
+from archsim.cost.component.adc import AdcBank, adc, thermometer_encoder
 from archsim.cost.component.adder import adder
 from archsim.cost.component.column import column_mux, mux_decoder, source_line_switch
-from archsim.cost.component.crossbar import Crossbar, crossbar
+from archsim.cost.component.crossbar import CellArray, crossbar
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.component.level_shifter import level_shifter_area_m2
 from archsim.cost.component.shift_add import ShiftAdd, shift_add_stages
@@ -29,9 +29,9 @@ class Subarray:
     accumulation cycles per input bit-plane.
     """
 
-    array: Crossbar
-    adc: Adc
-    blocks: dict[str, Block]
+    array: CellArray
+    adc: AdcBank
+    blocks: dict[str, CircuitBlock]
     areas_m2: dict[str, Tensor]
     height_m: Tensor
     width_m: Tensor

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.component.adc import Adc, column_power_W
+from archsim.cost.component.adc import AdcBank, column_power_W
 from archsim.cost.subarray import Subarray, subarray
 
 
@@ -37,7 +37,7 @@ def verify_read(*, design: DesignBatch, array: Subarray | None = None) -> Verify
     return VerifyRead(design.mux_ratio * column_s, design.verify_read_energy_J + conversion)
 
 
-def conversion_energy_J(*, design: DesignBatch, adc: Adc) -> Tensor:
+def conversion_energy_J(*, design: DesignBatch, adc: AdcBank) -> Tensor:
     """Return the energy of the ADC to read one cell, J, ``*batch``; 0 for SRAM.
 
     That of a conversion in inference (:mod:`archsim.cost.component.column_read`) with a single row

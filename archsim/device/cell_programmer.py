@@ -24,7 +24,7 @@ SAMPLE_DTYPE = torch.float32
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class CellBlock:
     """Cells after programming: where they landed, and what it took.
 
     ``pulses`` and ``converged`` tell something of the verified cells only; ``stuck`` is None where
@@ -119,7 +119,7 @@ class CellProgrammer:
         verified: Bool[Tensor, "*weights side digit"] | None,
         generator: torch.Generator,
         chip: ChipStreams,
-    ) -> Block:
+    ) -> CellBlock:
         """Program the cells of some weights.
 
         Args:
@@ -162,7 +162,7 @@ class CellProgrammer:
         if self.clip_at_zero:
             levels = levels.clamp_min(self._lowest_level)
             error = (levels - digits) / top
-        return Block(
+        return CellBlock(
             levels,
             error,
             pulses.to(SAMPLE_DTYPE),

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from archsim.config.schema.device import DeviceFile
-from archsim.device.cell_programmer import Block, CellProgrammer, ChipStreams
+from archsim.device.cell_programmer import CellBlock, CellProgrammer, ChipStreams
 from archsim.device.programming import programming_energy_J
 from archsim.device.weight_format import WeightFormat
 from archsim.device.write_array import WriteArray, crossbar_times_s, raise_row_reads
@@ -207,7 +207,7 @@ def _no_row_reads(matrix: Tensor, form: WeightFormat, array: WriteArray) -> Tens
     return torch.zeros(2 if apart else 1, strips, matrix.shape[1], device=matrix.device)
 
 
-def _count(block: Block, verified: Tensor | None, max_pulses: int) -> WriteTally:
+def _count(block: CellBlock, verified: Tensor | None, max_pulses: int) -> WriteTally:
     """Count the pulses, failures and errors of a block."""
     squares = block.error.square()
     cells, weights = block.error.numel(), block.error.shape[:-2].numel()

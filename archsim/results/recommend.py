@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from archsim.errors import Code, ConfigError
 from archsim.results.method_row import MethodRow, finite
-from archsim.results.report import COST, Case, JointDesign, JointResult
+from archsim.results.report import COST, JointCase, JointDesign, JointResult
 from archsim.util.checks import number
 
 #: Metric that decides between designs of equal cost.
@@ -88,7 +88,7 @@ class Recommendation:
         excluded: the designs that were no choice.
     """
 
-    case: Case | None
+    case: JointCase | None
     design: JointDesign | None
     reasons: tuple[Reason, ...]
     behind: float | None = None
@@ -110,7 +110,7 @@ def recommendations(result: JointResult) -> tuple[Recommendation, ...]:
     return tuple(recommend(result.of(case), case) for case in result.cases())
 
 
-def recommend(designs: Sequence[JointDesign], case: Case | None = None) -> Recommendation:
+def recommend(designs: Sequence[JointDesign], case: JointCase | None = None) -> Recommendation:
     """Return the cheapest design that is as accurate as the best, as far as the run can tell.
 
     Candidates have a validation accuracy and a cost. Of those that are no further behind the most
@@ -172,13 +172,13 @@ def leader(designs: Iterable[JointDesign]) -> JointDesign | None:
     return max(filter(is_candidate, designs), key=_validated, default=None)
 
 
-def leaders(designs: Sequence[JointDesign]) -> dict[Case, JointDesign]:
+def leaders(designs: Sequence[JointDesign]) -> dict[JointCase, JointDesign]:
     """Return the most accurate candidate of each case that has one.
 
     Args:
         designs: of any cases.
     """
-    by_case: dict[Case, list[JointDesign]] = {}
+    by_case: dict[JointCase, list[JointDesign]] = {}
     for design in filter(is_candidate, designs):
         by_case.setdefault(design.case, []).append(design)
     return {case: max(same, key=_validated) for case, same in by_case.items()}

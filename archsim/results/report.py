@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COST = "edp_uJ_us"
 
 
-class Case(NamedTuple):
+class JointCase(NamedTuple):
     """What one design is chosen for: accuracies of other networks or data do not compare."""
 
     sigma: float
@@ -96,9 +96,9 @@ class JointDesign:
     about: str = ""
 
     @property
-    def case(self) -> Case:
+    def case(self) -> JointCase:
         """What it can be chosen for."""
-        return Case(self.sigma, self.network, self.data)
+        return JointCase(self.sigma, self.network, self.data)
 
     @property
     def chosen(self) -> bool:
@@ -239,7 +239,7 @@ class JointResult:
             "published": [asdict(each) for each in self.published],
         }
 
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> tuple[JointCase, ...]:
         """Return what a choice is made for: each sigma of each network on each data."""
         return tuple(dict.fromkeys(design.case for design in self.designs))
 
@@ -251,7 +251,7 @@ class JointResult:
         """
         return tuple(design for design in self.designs if design.sigma == sigma)
 
-    def of(self, case: Case) -> tuple[JointDesign, ...]:
+    def of(self, case: JointCase) -> tuple[JointDesign, ...]:
         """Return the designs that are chosen from.
 
         Args:

@@ -20,7 +20,7 @@ _FEW_DECADES = 100.0
 _BETWEEN = (2, 3, 5)
 
 
-class Axis(NamedTuple):
+class FigureAxis(NamedTuple):
     """Name and unit of a column, the unit in the column's own, the kind of axis, and the good end.
 
     ``maximise`` is None where no end is better.
@@ -44,7 +44,9 @@ class Axis(NamedTuple):
         return f"{short_number(value)} {self.unit.replace('*', ' ')}".strip()
 
 
-def axis_of(column: str, values: NDArray[np.float64], *, maximise: bool | None = None) -> Axis:
+def axis_of(
+    column: str, values: NDArray[np.float64], *, maximise: bool | None = None
+) -> FigureAxis:
     """Choose the unit and kind of the axis of a column.
 
     Args:
@@ -56,7 +58,7 @@ def axis_of(column: str, values: NDArray[np.float64], *, maximise: bool | None =
     finite = values[np.isfinite(values)]
     is_log = bool(finite.size and finite.min() > 0 and finite.max() >= _LOG_SPAN * finite.min())
     has_ratio = split_unit(column)[1] != "" or scale.unit == ""
-    return Axis(scale.title, scale.unit, scale.factor, is_log and has_ratio, maximise)
+    return FigureAxis(scale.title, scale.unit, scale.factor, is_log and has_ratio, maximise)
 
 
 def plain_ticks(drawn: DrawnAxis, low: int | float, high: int | float) -> None:

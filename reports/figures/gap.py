@@ -19,7 +19,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 _FLOOR_POINTS = 0.02
 
 
-class Line(NamedTuple):
+class GapLine(NamedTuple):
     """Gap in points against sigma, with the ends of its 95 % interval."""
 
     method: str
@@ -29,7 +29,7 @@ class Line(NamedTuple):
     high: tuple[float, ...]
 
 
-def collect_gap(rows: Sequence[MethodRow]) -> tuple[Line, ...]:
+def collect_gap(rows: Sequence[MethodRow]) -> tuple[GapLine, ...]:
     """Collect the lines.
 
     Args:
@@ -48,7 +48,7 @@ def collect_gap(rows: Sequence[MethodRow]) -> tuple[Line, ...]:
     for method in dict.fromkeys(row.method for row in rows):
         along = sorted((row for row in rows if row.method == method), key=lambda row: row.sigma)
         lines.append(
-            Line(
+            GapLine(
                 method,
                 tuple(row.sigma for row in along),
                 tuple(_points_below(row.ideal_accuracy, row.accuracy) for row in along),
@@ -65,7 +65,7 @@ def _points_below(ideal: float | None, accuracy: float | None) -> float:
     return math.nan if ends[0] is None or ends[1] is None else 100 * (ends[0] - ends[1])
 
 
-def draw_gap(lines: tuple[Line, ...]) -> Figure:
+def draw_gap(lines: tuple[GapLine, ...]) -> Figure:
     """Draw gap against sigma, both logarithmic; the lower, the better."""
     from matplotlib.ticker import LogLocator
 

@@ -20,7 +20,7 @@ from archsim.results.columns import (
 from archsim.results.levels import Levels, levels_of
 from archsim.units import short_number
 from archsim.util.checks import one_of
-from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.axis import FigureAxis, axis_of, plain_ticks
 from reports.figures.style import check_suffix, new_figure, save
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class HeatMapInfo(NamedTuple):
     y: str
     x_names: tuple[str, ...]
     y_names: tuple[str, ...]
-    axis: Axis
+    axis: FigureAxis
     statistic: str
     values: NDArray[np.float64]
     states: NDArray[np.int64]
@@ -149,7 +149,7 @@ def _statistic(
     cell: NDArray[np.int64],
     values: NDArray[np.float64],
     shape: tuple[int, int],
-    axis: Axis,
+    axis: FigureAxis,
     statistic: str,
 ) -> NDArray[np.float64]:
     """Best or mean of the values of each cell; NaN where there is none."""

@@ -23,7 +23,7 @@ _COLUMNS = ("backbone", "sigma", "seed", "epoch", "noisy_accuracy", "clean_accur
 _WIDTH_IN, _HEIGHT_IN, _PER_ROW = 3.4, 2.6, 3
 
 
-class Curve(NamedTuple):
+class LearningCurve(NamedTuple):
     """One training: epochs, and accuracies in per cent."""
 
     seed: int
@@ -32,7 +32,7 @@ class Curve(NamedTuple):
     clean: tuple[float, ...]
 
 
-def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[Curve, ...]]:
+def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[LearningCurve, ...]]:
     """Collect the curves, by title of their panel: backbone and sigma.
 
     Args:
@@ -42,13 +42,13 @@ def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[Curve, 
         DataError: a missing column, or no row.
     """
     check_columns("learning curves", epochs, _COLUMNS)
-    panels: dict[str, tuple[Curve, ...]] = {}
+    panels: dict[str, tuple[LearningCurve, ...]] = {}
     for (backbone, sigma), panel_epochs in epochs.groupby(["backbone", "sigma"], sort=False):
         curves = []
         for seed, rows in panel_epochs.groupby("seed"):
             ordered = rows.sort_values("epoch")
             curves.append(
-                Curve(
+                LearningCurve(
                     int(str(seed)),
                     tuple(int(value) for value in ordered["epoch"]),
                     tuple(100 * float(value) for value in ordered["noisy_accuracy"]),
@@ -59,7 +59,7 @@ def collect_learning_curves(epochs: pandas.DataFrame) -> dict[str, tuple[Curve, 
     return panels
 
 
-def draw_learning_curves(panels: dict[str, tuple[Curve, ...]]) -> Figure:
+def draw_learning_curves(panels: dict[str, tuple[LearningCurve, ...]]) -> Figure:
     """Draw a panel per backbone and sigma; each has its own range of accuracy."""
     across = min(_PER_ROW, len(panels))
     down = -(-len(panels) // across)

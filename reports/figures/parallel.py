@@ -14,7 +14,7 @@ from archsim.errors import Code, ConfigError, DataError
 from archsim.results.columns import Objective, find_column, is_parameter, numbers_of, title_of
 from archsim.results.levels import Levels, levels_of
 from archsim.units import short_number
-from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.axis import FigureAxis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ParallelInfo(NamedTuple):
 
     spines: tuple[Spine, ...]
     colours: NDArray[np.float64]
-    colour_axis: Axis
+    colour_axis: FigureAxis
     colour_range: tuple[float, float]
     knee: int | None
     designs: int
@@ -187,7 +187,7 @@ def _of_levels(
 
 
 def _heights(
-    values: NDArray[np.float64], axis: Axis, whole: NDArray[np.float64] | None = None
+    values: NDArray[np.float64], axis: FigureAxis, whole: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], tuple[float, float], tuple[tuple[float, str], ...]]:
     """Return heights from 0 to 1, the ends, and ticks, over the range of the whole."""
     whole = values if whole is None else whole

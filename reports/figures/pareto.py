@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archsim.errors import Code, ConfigError, DataError
 from archsim.results.columns import Objective, feasible_rows, find_column, numbers_of, title_of
 from archsim.results.levels import Levels, levels_of
-from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.axis import FigureAxis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, check_suffix, level_colours, new_figure, save, tidy
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class ParetoInfo(NamedTuple):
     otherwise. ``is_line``: the front is one of these two results, not of more.
     """
 
-    x: Axis
-    y: Axis
+    x: FigureAxis
+    y: FigureAxis
     cloud: NDArray[np.float64]
     front: NDArray[np.float64]
     knee: tuple[float, float] | None

@@ -9,7 +9,7 @@ import numpy as np
 from archsim.errors import DataError
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
-from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.axis import FigureAxis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class JointInfo(NamedTuple):
     """Designs of one sigma, and the axes of their costs."""
 
     sigma: float
-    axes: tuple[Axis, ...]
+    axes: tuple[FigureAxis, ...]
     marks: tuple[Mark, ...]
 
 
@@ -99,7 +99,7 @@ def draw_joint(info: JointInfo) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
+def _draw_panel(axes: Axes, axis: FigureAxis, marks: tuple[Mark, ...], place: int) -> None:
     for placement in dict.fromkeys(mark.placement for mark in marks):
         alike = [mark for mark in marks if mark.placement == placement]
         axes.errorbar(
@@ -125,7 +125,7 @@ def _draw_panel(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> 
     tidy(axes)
 
 
-def _name(axes: Axes, axis: Axis, marks: tuple[Mark, ...], place: int) -> None:
+def _name(axes: Axes, axis: FigureAxis, marks: tuple[Mark, ...], place: int) -> None:
     """Write names beside the dots, those at nearly the same place under each other."""
     span = max(mark.accuracy for mark in marks) - min(mark.accuracy for mark in marks)
     used: list[tuple[float, float]] = []

@@ -12,7 +12,7 @@ from archsim.errors import DataError
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from archsim.results.size_curves import SIZES, CurvePoint, SizeCurves
-from reports.figures.axis import Axis, axis_of, plain_ticks
+from reports.figures.axis import FigureAxis, axis_of, plain_ticks
 from reports.figures.style import COLOURS, new_figure, tidy
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _WORDS = {
 _MOST_LINES = 24
 
 
-class Line(NamedTuple):
+class SizeLine(NamedTuple):
     """One line: placement, the other size, and its points along the axis.
 
     ``sizes`` is empty for designs without this size: they are a level, the same everywhere.
@@ -53,9 +53,9 @@ class SizeInfo(NamedTuple):
 
     path: str
     has_accuracy: bool
-    lines: tuple[Line, ...]
+    lines: tuple[SizeLine, ...]
     keys: tuple[str, ...]
-    axes: tuple[Axis, ...]
+    axes: tuple[FigureAxis, ...]
 
 
 def collect_size_curves(curves: SizeCurves, path: str) -> SizeInfo:
@@ -81,7 +81,7 @@ def collect_size_curves(curves: SizeCurves, path: str) -> SizeInfo:
     for (design, other), points in points_of.items():
         ordered = sorted(points, key=lambda point: point.sizes[path] or 0)
         sizes = tuple(size for point in ordered if (size := point.sizes[path]) is not None)
-        lines.append(Line(design, other, sizes, tuple(ordered)))
+        lines.append(SizeLine(design, other, sizes, tuple(ordered)))
     metrics = [metric for metric in shown_in(Place.CURVES_FIGURE) if metric in curves.metrics]
     axes = tuple(
         axis_of(
@@ -146,7 +146,7 @@ def _draw_accuracy(panel: Axes, info: SizeInfo) -> None:
     panel.set_ylabel("accuracy, % (more is better)")
 
 
-def _draw_cost(panel: Axes, info: SizeInfo, key: str, axis: Axis) -> None:
+def _draw_cost(panel: Axes, info: SizeInfo, key: str, axis: FigureAxis) -> None:
     drawn: list[float] = []
     for line, look in zip(info.lines, _looks(info), strict=True):
         values = np.asarray([point.values[key] / axis.factor for point in line.points])
@@ -158,7 +158,7 @@ def _draw_cost(panel: Axes, info: SizeInfo, key: str, axis: Axis) -> None:
         plain_ticks(panel.yaxis, min(drawn), max(drawn))
 
 
-def _draw_line(panel: Axes, line: Line, look: _Look, values: NDArray[np.float64]) -> None:
+def _draw_line(panel: Axes, line: SizeLine, look: _Look, values: NDArray[np.float64]) -> None:
     """Draw a line along the axis, or a level for designs that do not have the size."""
     if not line.sizes:
         for value in values:

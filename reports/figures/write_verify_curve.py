@@ -25,7 +25,7 @@ _EFFORTS = (
 _COLUMNS = ("device", "policy", "accuracy", "ci95_low", "ci95_high", *(e for e, _ in _EFFORTS))
 
 
-class Curve(NamedTuple):
+class PolicyCurve(NamedTuple):
     """Accuracy in per cent against measures of effort in per cent, with its 95 % interval."""
 
     policy: str
@@ -38,7 +38,7 @@ class Curve(NamedTuple):
 class WriteVerifyInfo(NamedTuple):
     """Curves by device, the best accuracy of each device (everything verified), instances, what."""
 
-    curves: dict[str, tuple[Curve, ...]]
+    curves: dict[str, tuple[PolicyCurve, ...]]
     goals: dict[str, float]
     instances: int
     about: str
@@ -64,7 +64,7 @@ def collect_write_verify(summary: pandas.DataFrame, about: str = "") -> WriteVer
             field="curve",
             value=missing,
         )
-    curves: dict[str, tuple[Curve, ...]] = {}
+    curves: dict[str, tuple[PolicyCurve, ...]] = {}
     goals: dict[str, float] = {}
     for device, device_rows in summary.groupby("device", sort=False):
         policy_curves = []
@@ -72,7 +72,7 @@ def collect_write_verify(summary: pandas.DataFrame, about: str = "") -> WriteVer
             ordered = rows.sort_values("verified_fraction")
             efforts = {name: _per_cent(ordered[name]) for name, _ in _EFFORTS}
             columns = (_per_cent(ordered[name]) for name in ("accuracy", "ci95_low", "ci95_high"))
-            policy_curves.append(Curve(str(policy), efforts, *columns))
+            policy_curves.append(PolicyCurve(str(policy), efforts, *columns))
         curves[str(device)] = tuple(policy_curves)
         goals[str(device)] = max(curve.accuracy[-1] for curve in policy_curves)
     instances = int(summary["instances"].min()) if "instances" in summary.columns else 0
@@ -104,7 +104,7 @@ def draw_write_verify(info: WriteVerifyInfo) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, curves: tuple[Curve, ...], effort: str, goal: float) -> None:
+def _draw_panel(axes: Axes, curves: tuple[PolicyCurve, ...], effort: str, goal: float) -> None:
     for index, curve in enumerate(curves):
         place, colour = curve.efforts[effort], COLOURS[index % len(COLOURS)]
         axes.fill_between(place, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)

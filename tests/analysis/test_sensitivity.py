@@ -1,4 +1,4 @@
-"""Elasticities against finite differences, and laws that follow from dimensions."""
+"""Elasticities against finite differences, and relations that follow from dimensions."""
 
 import math
 

@@ -321,7 +321,7 @@ def test_csv_and_table(run: Run, tmp_path: Path) -> None:
         assert words in done.stdout
 
 
-def test_a_tolerance_out_of_reach_is_said(run: Run) -> None:
+def test_a_tolerance_that_is_too_tight_is_said(run: Run) -> None:
     found = program(run, "--policy", "all", "--set", "device.write_verify.tolerance=0.001")
     assert float(str(found["unconverged_cells"])) > 0.1 * CELLS
     assert any("never converged" in note for note in found["notes"])  # type: ignore[attr-defined]

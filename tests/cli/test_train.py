@@ -232,7 +232,7 @@ def test_options_of_a_network_go_with_its_files(run: Run, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.stderr
     more = tmp_path / "more" / "chip-0.safetensors"
     assert ProgrammedChip.load(more).options == {"batch_norm": True}
-    assert ProgrammedChip.load(more).placement.scaling == "column"
+    assert ProgrammedChip.load(more).storage.scaling == "column"
     refused(run("evaluate", chip, more, "--data-root", MNIST), "give chips of one network")
     forgotten = tmp_path / "forgotten.safetensors"
     replace(ProgrammedChip.load(chip), options={}).save(forgotten)

@@ -1,4 +1,4 @@
-"""Oracle: gate laws against published numbers per node, and against arithmetic by hand."""
+"""Oracle: gate models against published numbers per node, and against arithmetic by hand."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_a_row_waits_for_the_slowest_of_its_scattered_cells(chosen: float) -> No
         "chip.hierarchy.duplication=none",
     )
     _, cost = price(design, make_table(Conv(size=1, inputs=128, outputs=32)))
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model="incremental", sigma=0.1, tolerance=0.043, max_pulses=100, step_gain=0.055,
         step_sigma=0.02,
     )  # fmt: skip
@@ -75,7 +75,9 @@ def test_a_row_waits_for_the_slowest_of_its_scattered_cells(chosen: float) -> No
     rows = 20_000
     drawn = torch.rand(rows, 32, 4, generator=generator, dtype=torch.float64)
     # A cell takes more than k pulses where its number lies below the survival at k.
-    pulses = torch.searchsorted(-law.survival.clone(), -drawn.flatten()).reshape(drawn.shape)
+    pulses = torch.searchsorted(-distribution.survival.clone(), -drawn.flatten()).reshape(
+        drawn.shape
+    )
     picked = torch.rand(rows, 32, generator=generator) < chosen
     slowest = torch.where(picked, pulses.amax(-1), 0).amax(-1).double()
     times = slowest * (10e-9 + 8 * 5e-9) + (slowest == 0) * 10e-9

@@ -32,7 +32,7 @@ def designed(*settings: str, device: str, policy: str = "all") -> DesignBatch:
 
 
 def distribution_of(design: DesignBatch, sigma: Tensor) -> PulseDistribution:
-    """The law of cells of one spread."""
+    """The distribution of cells of one spread."""
     return pulse_distribution(
         model=WRITE_MODELS[int(design.write_model)],
         sigma=sigma,
@@ -63,9 +63,11 @@ def test_weights_in_the_middle_are_neft_s_share(device: str, settings: tuple[str
     per_cell = 0.4 * float(middle.survival.sum()) + 0.6 * float(outer.survival.sum())
     found = priced(design).programming
     assert float(found.write_pulses) / (200 * 48 * 4) == near(per_cell)
-    law = WeightMixture(outer, middle, torch.tensor(NEFT_MIDDLE_SHARE, dtype=torch.float64))
+    distribution = WeightMixture(
+        outer, middle, torch.tensor(NEFT_MIDDLE_SHARE, dtype=torch.float64)
+    )
     rows = sum(
-        float(law.slowest_of_chosen(weights=weights, fraction=1.0, cells_per_weight=4))
+        float(distribution.slowest_of_chosen(weights=weights, fraction=1.0, cells_per_weight=4))
         for weights in (32, 16)
     )
     both = float(design.pulse_width_s + verify_read(design=design).row_s)
@@ -83,11 +85,11 @@ def test_levels_in_the_middle_are_counted(bits: int) -> None:
     outer, middle = (
         distribution_of(design, sigma) for sigma in profile_sigmas(sigma=design.sigma, factor=4.0)
     )
-    law = mix_cells(outer, middle, 0.0 if bits == 1 else 0.5)
+    distribution = mix_cells(outer, middle, 0.0 if bits == 1 else 0.5)
     found = priced(design).programming
     cells = float(found.cells)
-    assert float(found.write_pulses) / cells == near(float(law.survival.sum()))
-    assert float(found.residual_sigma) == near(float(law.residual_sigma))
+    assert float(found.write_pulses) / cells == near(float(distribution.survival.sum()))
+    assert float(found.residual_sigma) == near(float(distribution.residual_sigma))
 
 
 @pytest.mark.parametrize("policy", ["all", "fraction"])
@@ -165,8 +167,8 @@ def test_gradients_of_factor_and_share_are_those_of_differences() -> None:
 
 @pytest.mark.parametrize("profile", SIGMA_PROFILES)
 @pytest.mark.parametrize("name", ["r_on_ohm", "bits_per_cell", "is_differential"])
-def test_designs_whose_cells_are_alike_share_a_law(name: str, profile: str) -> None:
-    """Resistances, bits and encodings that vary in a sweep are no reason for a law per design."""
+def test_designs_whose_cells_are_alike_share_a_distribution(name: str, profile: str) -> None:
+    """Resistances, bits and encodings of a sweep share one distribution."""
     varied = {
         "r_on_ohm": torch.tensor([5e4, 1e5, 2e5], dtype=torch.float64),
         "bits_per_cell": torch.tensor([1, 2, 4], dtype=torch.float64),
@@ -178,8 +180,8 @@ def test_designs_whose_cells_are_alike_share_a_law(name: str, profile: str) -> N
     ) is (
         write_pulses._cell_distribution(design, "incremental", design.sigma * design.range_factor)
     )
-    law = write_pulses._distribution(design, "incremental", profile)
-    inner = law.outer if isinstance(law, WeightMixture) else law
+    distribution = write_pulses._distribution(design, "incremental", profile)
+    inner = distribution.outer if isinstance(distribution, WeightMixture) else distribution
     if profile != "level":
         assert inner.survival.dim() == 1
     of_maximum = design.replace(spread_of_maximum=torch.tensor(True))

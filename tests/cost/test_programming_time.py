@@ -35,7 +35,7 @@ def placed(network: str, chip: str) -> tuple[DesignBatch, MappingPlan, Tensor]:
     settings = ("chip.programming.policy=all", "chip.hierarchy.duplication=none", *CHIPS[chip])
     design = make_design(*settings)
     plan = compile_plan(design=design, table=from_graph(load_network(network)))
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model="incremental", sigma=0.1, tolerance=0.043, max_pulses=100, step_gain=0.055,
         step_sigma=0.02,
     )  # fmt: skip
@@ -46,7 +46,7 @@ def placed(network: str, chip: str) -> tuple[DesignBatch, MappingPlan, Tensor]:
     )
     # 10 ns per pulse and 5 ns per read of each of the 8 columns of an ADC.
     assert float(design.mux_ratio) == 8
-    return design, plan, rows * law.slowest_of(cells) * 50e-9
+    return design, plan, rows * distribution.slowest_of(cells) * 50e-9
 
 
 @pytest.mark.parametrize("chip", CHIPS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archsim.api.program.placement import network_placement
+from archsim.api.program.plan import write_plan
 from archsim.config.resolve import resolve
 from archsim.cost.component.adc_models import published
 from archsim.cost.subarray import subarray
@@ -117,7 +117,7 @@ def test_a_part_of_nothing_is_refused():
 def test_program_and_map_read_alike():
     overrides = ("chip.programming.parallel_subarrays=7", "chip.crossbar.mux_ratio=16")
     resolved = resolve(overrides=list(overrides))
-    placed = network_placement(
+    placed = write_plan(
         load_module("lenet3"),
         network="lenet3",
         resolved=resolved,

@@ -29,7 +29,7 @@ NOISELESS = [
 ]
 
 
-def law(sigma, tolerance, max_pulses, step_gain, step_sigma, refine=1):
+def distribution(sigma, tolerance, max_pulses, step_gain, step_sigma, refine=1):
     return incremental_distribution(
         sigma=sigma,
         tolerance=tolerance,
@@ -42,8 +42,8 @@ def law(sigma, tolerance, max_pulses, step_gain, step_sigma, refine=1):
 
 @pytest.mark.parametrize("case", NOISY)
 def test_documented_accuracy_against_a_fine_grid(case):
-    survival, variance, outside = law(*case)
-    fine_survival, fine_variance, fine_outside = law(*case, refine=8)
+    survival, variance, outside = distribution(*case)
+    fine_survival, fine_variance, fine_outside = distribution(*case, refine=8)
     assert float(survival.sum()) == pytest.approx(float(fine_survival.sum()), rel=2e-5)
     assert float(variance.sqrt()) == pytest.approx(float(fine_variance.sqrt()), rel=1e-3)
     assert float(outside) == pytest.approx(float(fine_outside), abs=2e-5)
@@ -58,7 +58,7 @@ def test_documented_accuracy_without_step_noise(case):
     needed = 1 + torch.ceil(torch.log(tolerance / first) / math.log(1 - step_gain)).clamp_min(0)
     pulses = needed.clamp_max(max_pulses)
     last = first * (1 - step_gain) ** (pulses - 1)
-    survival, variance, outside = law(*case)
+    survival, variance, outside = distribution(*case)
     exact = [
         torch.trapezoid(density * values, first).item()
         for values in (pulses, last**2, (last > tolerance).double())
@@ -70,7 +70,7 @@ def test_documented_accuracy_without_step_noise(case):
 
 @pytest.mark.parametrize("case", NOISY + NOISELESS)
 def test_survival_starts_at_one_and_falls(case):
-    survival, _, outside = law(*case)
+    survival, _, outside = distribution(*case)
     assert survival.shape == (case[2],)
     assert float(survival[0]) == 1
     assert bool((survival.diff() <= 1e-9).all())
@@ -78,11 +78,11 @@ def test_survival_starts_at_one_and_falls(case):
 
 
 def test_first_pulse_is_exact():
-    survival, _, _ = law(0.1, 0.043, 2, 0.055, 0.02)
+    survival, _, _ = distribution(0.1, 0.043, 2, 0.055, 0.02)
     assert float(survival[1]) == pytest.approx(math.erfc(0.43 / math.sqrt(2)), rel=1e-12)
 
 
 def test_overshoot_is_the_mirror_of_undershoot():
-    below, above = law(0.1, 0.03, 20, 0.8, 0.01), law(0.1, 0.03, 20, 1.2, 0.01)
+    below, above = distribution(0.1, 0.03, 20, 0.8, 0.01), distribution(0.1, 0.03, 20, 1.2, 0.01)
     for first, second in zip(below, above, strict=True):
         torch.testing.assert_close(first, second, rtol=1e-10, atol=1e-14)

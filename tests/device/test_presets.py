@@ -182,7 +182,7 @@ def test_spreads_of_the_maximum_are_in_siemens():
 
 
 def test_the_engine_has_the_same_spreads():
-    """A design's spreads, through the law of its cells, against the cell model of the trainer."""
+    """Spreads of a design's cell distribution against the cell model of the trainer."""
     for name in ("pcm", "stt-mram", "rram4"):
         resolved = resolve(device=name, overrides=["chip.precision.bits_per_cell=1"])
         design = DesignBatch.from_resolved(resolved)

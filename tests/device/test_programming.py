@@ -41,14 +41,14 @@ def test_subarrays_are_written_in_rounds(parallel, rounds):
 
 
 def test_a_waiting_row_takes_longer_than_its_mean_cell():
-    law = pulse_distribution(model="redraw", sigma=0.1, tolerance=0.04, max_pulses=30)
+    distribution = pulse_distribution(model="redraw", sigma=0.1, tolerance=0.04, max_pulses=30)
     waits, moves_on = row_pulses(
-        distribution=law, cells_per_row=128, row_wait=torch.tensor([True, False])
+        distribution=distribution, cells_per_row=128, row_wait=torch.tensor([True, False])
     )
-    assert float(moves_on) == pytest.approx(float(law.stats().write_pulses))
-    assert float(waits) == pytest.approx(float(law.slowest_of(128)))
+    assert float(moves_on) == pytest.approx(float(distribution.stats().write_pulses))
+    assert float(waits) == pytest.approx(float(distribution.slowest_of(128)))
     assert waits > moves_on
-    assert float(row_pulses(distribution=law, cells_per_row=0, row_wait=False)) == 0
+    assert float(row_pulses(distribution=distribution, cells_per_row=0, row_wait=False)) == 0
 
 
 def test_one_shot_rows_take_one_pulse():

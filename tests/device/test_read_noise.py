@@ -60,11 +60,11 @@ def test_closed_form_and_sampler_agree(model, share, tolerance, noise):
     )
 
 
-@pytest.mark.parametrize("law", ["incremental", "redraw"])
-def test_reads_of_little_noise_are_reads_of_none(law):
+@pytest.mark.parametrize("distribution", ["incremental", "redraw"])
+def test_reads_of_little_noise_are_reads_of_none(distribution):
     numbers = {"sigma": 0.1, "tolerance": 0.043, "max_pulses": 30}
     for noise, off in ((1e-4, 2e-3), (1e-6, 3e-5)):
-        if law == "incremental":
+        if distribution == "incremental":
             found = incremental_distribution(**numbers, **INCREMENTAL, read_noise=noise)
             exact = incremental_distribution(**numbers, **INCREMENTAL)
         else:
@@ -76,13 +76,13 @@ def test_reads_of_little_noise_are_reads_of_none(law):
 
 def test_a_read_that_sees_nothing_but_noise_accepts_at_random():
     """Pulses are geometric, whatever the error, and no error is better than that of a pulse."""
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model="redraw", sigma=0.01, tolerance=3.0, max_pulses=50, device_share=0.3, read_noise=30.0
     )
     rejects = 1 - math.erf(3 / math.hypot(30, 0.01) / math.sqrt(2))
     expected = rejects ** torch.arange(50, dtype=torch.float64)
-    torch.testing.assert_close(law.survival, expected, rtol=1e-9, atol=0)
-    assert float(law.residual_sigma) == near(0.01, 1e-6)
+    torch.testing.assert_close(distribution.survival, expected, rtol=1e-9, atol=0)
+    assert float(distribution.residual_sigma) == near(0.01, 1e-6)
 
 
 def test_designs_with_and_without_noise_share_a_batch():

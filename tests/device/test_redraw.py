@@ -70,13 +70,14 @@ def test_slowest_of_a_row_agrees_with_the_sampler(
     loop: tuple[float, float, int], share: float
 ) -> None:
     sigma, tolerance, limit = loop
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model="redraw", sigma=sigma, tolerance=tolerance, max_pulses=limit, device_share=share
     )
     rows = sampled(*loop, share, (CELLS // 16, 16), seed=2).pulses
-    # Standard error by the law itself: the sample may miss what is rare. E[X^2] = sum (2k+1) S(k).
-    expected = float(law.slowest_of(16))
-    above = 1 - (1 - law.survival) ** 16
+    # Standard error by the distribution itself: a sample may miss rare values.
+    # E[X^2] = sum (2k+1) S(k).
+    expected = float(distribution.slowest_of(16))
+    above = 1 - (1 - distribution.survival) ** 16
     variance = float(((2 * torch.arange(limit) + 1) * above).sum()) - expected**2
     error = ERRORS * math.sqrt(variance / len(rows))
     assert float(rows.amax(-1).mean()) == pytest.approx(expected, abs=error, rel=0)
@@ -84,12 +85,12 @@ def test_slowest_of_a_row_agrees_with_the_sampler(
     chosen = torch.rand(CELLS // 16, 4, generator=seeded(3)) < 0.3
     slowest = torch.where(chosen, rows.view(-1, 4, 4).amax(-1), 0.0).amax(-1)
     assert float(
-        law.slowest_of_chosen(weights=4, fraction=0.3, cells_per_weight=4)
+        distribution.slowest_of_chosen(weights=4, fraction=0.3, cells_per_weight=4)
     ) == pytest.approx(float(slowest.mean()), abs=mean_error(slowest), rel=0)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_without_an_own_error_it_is_the_cut_off_geometric_law(
+def test_without_an_own_error_it_is_the_cut_off_geometric_distribution(
     loop: tuple[float, float, int],
 ) -> None:
     """Mean pulses (1 - q^n) / (1 - q), and the variance of a truncated normal."""
@@ -179,13 +180,13 @@ def test_gradients_match_finite_differences(share: float) -> None:
     values = torch.tensor([0.1, 0.07, share], dtype=torch.float64, requires_grad=True)
 
     def outputs(parameters: Tensor) -> Tensor:
-        law = pulse_distribution(
+        distribution = pulse_distribution(
             model="redraw", sigma=parameters[0], tolerance=parameters[1], max_pulses=12,
             device_share=parameters[2],
         )  # fmt: skip
-        stats = law.stats()
+        stats = distribution.stats()
         averages = [stats.write_pulses, stats.residual_sigma, stats.unconverged_fraction]
-        return torch.stack([*averages, law.slowest_of(64.0)])
+        return torch.stack([*averages, distribution.slowest_of(64.0)])
 
     assert torch.autograd.gradcheck(outputs, values, eps=1e-6, atol=1e-4, rtol=1e-4)
 
@@ -197,11 +198,13 @@ def test_extremes_stay_finite_with_finite_gradients() -> None:
     leaves = [sigma, tolerance, share]
     for leaf in leaves:
         leaf.requires_grad_()
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model="redraw", sigma=sigma, tolerance=tolerance, max_pulses=6, device_share=share
     )
-    stats = law.stats()
-    total = stats.write_pulses.sum() + stats.residual_sigma.sum() + law.slowest_of(128).sum()
+    stats = distribution.stats()
+    total = (
+        stats.write_pulses.sum() + stats.residual_sigma.sum() + distribution.slowest_of(128).sum()
+    )
     total = total + stats.unconverged_fraction.sum()
     assert bool(torch.isfinite(total))
     for gradient in torch.autograd.grad(total, leaves):

@@ -26,7 +26,7 @@ def test_without_noise_a_read_accepts_surely_or_never():
 def test_the_law_is_that_of_sampled_cells(noise):
     """Cells meant for all levels of two bits, a tenth of them stuck; read one after the other."""
     errors, rates = stuck_errors(cell_bits=2, pair=False, stuck_on_rate=ON, stuck_off_rate=OFF)
-    law = with_stuck(
+    distribution = with_stuck(
         pulse_distribution(**LOOP, **STEP, read_noise=noise),
         errors=errors,
         rates=rates,
@@ -46,14 +46,14 @@ def test_the_law_is_that_of_sampled_cells(noise):
     share = ON + OFF
     expected = (1 - share) * float(plain.write_pulses) + share * float(pulses.mean())
     within = share * mean_error(pulses)
-    assert float(law.stats().write_pulses) == pytest.approx(expected, abs=within, rel=0)
+    assert float(distribution.stats().write_pulses) == pytest.approx(expected, abs=within, rel=0)
     failed = (~done).double()
     lost = (1 - share) * float(plain.unconverged_fraction) + share * float(failed.mean())
-    assert float(law.unconverged_fraction) == pytest.approx(
+    assert float(distribution.unconverged_fraction) == pytest.approx(
         lost, abs=share * mean_error(failed), rel=0
     )
     square = (1 - share) * float(plain.residual_sigma) ** 2 + share * float(error.square().mean())
-    assert float(law.residual_sigma) ** 2 == pytest.approx(
+    assert float(distribution.residual_sigma) ** 2 == pytest.approx(
         square, abs=share * mean_error(error.square()), rel=0
     )
 

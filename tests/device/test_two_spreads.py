@@ -1,4 +1,4 @@
-"""Devices of two spreads, the ends and the middle of the range: laws against sampled cells."""
+"""Devices of two spreads, at the ends and in the middle: distributions against sampled cells."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ LOOPS = {
 }
 
 
-def laws(name: str, factor: float) -> tuple[PulseDistribution, PulseDistribution]:
-    """Laws of the ends and of the middle."""
+def distributions(name: str, factor: float) -> tuple[PulseDistribution, PulseDistribution]:
+    """Distributions of the ends and of the middle."""
     loop, share = LOOPS[name]
     outer, middle = (
         pulse_distribution(sigma=sigma, device_share=share, **loop)
@@ -85,16 +85,18 @@ def agree(stats: WriteVerifyStats, pulses: Tensor, error: Tensor, converged: Ten
 @pytest.mark.parametrize("name", LOOPS)
 def test_weights_in_the_middle_against_sampled_rows(name: str, factor: float) -> None:
     """All cells of a weight are of its kind; a row waits for the slowest of the chosen weights."""
-    law = WeightMixture(*laws(name, factor), SHARE)
+    distribution = WeightMixture(*distributions(name, factor), SHARE)
     generator = seeded(1)
     middle = torch.rand(ROWS, WEIGHTS, 1, generator=generator) < NEFT_MIDDLE_SHARE
     # One cell of each weight is independent of all others.
     pulses, error, converged = sampled(name, factor, middle.expand(-1, -1, CELLS), seed=2)
-    agree(law.stats(), *(values[..., 0] for values in (pulses, error, converged)))
+    agree(distribution.stats(), *(values[..., 0] for values in (pulses, error, converged)))
     for fraction in (1.0, 0.2):
         chosen = torch.rand(ROWS, WEIGHTS, generator=generator) < fraction
         slowest = torch.where(chosen, pulses.amax(-1), 0.0).amax(-1)
-        expected = law.slowest_of_chosen(weights=WEIGHTS, fraction=fraction, cells_per_weight=CELLS)
+        expected = distribution.slowest_of_chosen(
+            weights=WEIGHTS, fraction=fraction, cells_per_weight=CELLS
+        )
         assert float(expected) == pytest.approx(
             float(slowest.mean()), abs=mean_error(slowest), rel=1e-4
         )
@@ -103,19 +105,19 @@ def test_weights_in_the_middle_against_sampled_rows(name: str, factor: float) ->
 @pytest.mark.parametrize("name", LOOPS)
 def test_cells_in_the_middle_against_sampled_rows(name: str) -> None:
     """Every cell is of a kind of its own."""
-    law = mix_cells(*laws(name, 4.0), 0.5)
+    distribution = mix_cells(*distributions(name, 4.0), 0.5)
     middle = torch.rand(ROWS, WEIGHTS * CELLS, generator=seeded(3)) < 0.5
     pulses, error, converged = sampled(name, 4.0, middle, seed=4)
-    agree(law.stats(), pulses, error, converged)
+    agree(distribution.stats(), pulses, error, converged)
     slowest = pulses.amax(-1)
-    assert float(law.slowest_of(WEIGHTS * CELLS)) == pytest.approx(
+    assert float(distribution.slowest_of(WEIGHTS * CELLS)) == pytest.approx(
         float(slowest.mean()), abs=mean_error(slowest), rel=1e-4
     )
 
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_kinds_that_are_alike_are_one(name: str) -> None:
-    outer, middle = laws(name, 1.0)
+    outer, middle = distributions(name, 1.0)
     mixture = WeightMixture(outer, middle, SHARE)
     for field in ("write_pulses", "verify_reads", "residual_sigma", "unconverged_fraction"):
         assert float(getattr(mixture.stats(), field)) == near(
@@ -123,17 +125,17 @@ def test_kinds_that_are_alike_are_one(name: str) -> None:
         )
     whole = mixture.slowest_of_chosen(weights=32, fraction=1.0, cells_per_weight=4)
     assert float(whole) == near(float(outer.slowest_of(128)), rel=1e-12)
-    for share, law in ((0.0, outer), (1.0, middle)):
+    for share, distribution in ((0.0, outer), (1.0, middle)):
         alone = WeightMixture(outer, middle, torch.tensor(share, dtype=torch.float64))
-        assert float(alone.stats().write_pulses) == near(float(law.stats().write_pulses))
+        assert float(alone.stats().write_pulses) == near(float(distribution.stats().write_pulses))
 
 
 def test_a_law_per_layer_broadcasts() -> None:
-    mixture = WeightMixture(*laws("redraw", 4.0), SHARE).per_layer()
+    mixture = WeightMixture(*distributions("redraw", 4.0), SHARE).per_layer()
     weights = torch.tensor([1.0, 8.0, 32.0])
     rows = mixture.slowest_of_chosen(weights=weights, fraction=0.5, cells_per_weight=4)
     for count, found in zip(weights.tolist(), rows.tolist(), strict=True):
-        alone = WeightMixture(*laws("redraw", 4.0), SHARE)
+        alone = WeightMixture(*distributions("redraw", 4.0), SHARE)
         expected = alone.slowest_of_chosen(weights=count, fraction=0.5, cells_per_weight=4)
         assert found == near(float(expected), rel=1e-12)
 
@@ -167,9 +169,9 @@ def test_gradients_match_finite_differences() -> None:
             )
             for sigma in sigmas
         )
-        law = WeightMixture(outer, middle, parameters[2])
-        stats = law.stats()
-        row = law.slowest_of_chosen(weights=8.0, fraction=0.3, cells_per_weight=4.0)
+        distribution = WeightMixture(outer, middle, parameters[2])
+        stats = distribution.stats()
+        row = distribution.slowest_of_chosen(weights=8.0, fraction=0.3, cells_per_weight=4.0)
         return torch.stack([stats.write_pulses, stats.residual_sigma, row])
 
     assert torch.autograd.gradcheck(outputs, values, eps=1e-6, atol=1e-4, rtol=1e-4)

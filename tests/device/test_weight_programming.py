@@ -338,7 +338,7 @@ def test_tensors_together_or_one_by_one_are_the_same():
 
 
 def test_blocks_cover_tensors_of_any_size(monkeypatch):
-    """Many small blocks and few large ones follow the same law, on every part of the matrix."""
+    """Many small blocks and few large ones are distributed alike on every part of the matrix."""
     weight = gaussian(6, 5000)
     codes, scale = WeightFormat().quantise(weight)
     for block in (4, 1000, BLOCK_CELLS):
@@ -433,7 +433,7 @@ def test_clipping_stops_at_zero_conductance():
     torch.testing.assert_close(digits + 3 * cut.cell_errors, landed.clamp_min(lowest))
 
 
-def test_a_tolerance_out_of_reach_is_reported():
+def test_a_tolerance_that_is_too_tight_is_reported():
     done = program_weights(
         {"w": gaussian(10, 20)},
         device=device("write_verify.tolerance=1.0e-9", "write_verify.max_pulses=30"),

@@ -70,10 +70,11 @@ def test_sampler_and_closed_form_agree(case, dtype):
 @pytest.mark.parametrize("row", [2, 16])
 def test_slowest_cell_of_a_row(case, row):
     cells = sample_write_verify(shape=(CELLS // row, row), generator=seeded(4), **case)
-    law = pulse_distribution(**case)
-    expected = float(law.slowest_of(row))
-    # Standard error by the law itself: the sample may miss what is rare. E[X^2] = sum (2k+1) S(k).
-    above = 1 - (1 - law.survival.clamp(0, 1)) ** row
+    distribution = pulse_distribution(**case)
+    expected = float(distribution.slowest_of(row))
+    # Standard error by the distribution itself: a sample may miss rare values.
+    # E[X^2] = sum (2k+1) S(k).
+    above = 1 - (1 - distribution.survival.clamp(0, 1)) ** row
     odd = 2 * torch.arange(above.shape[-1]) + 1
     variance = max(float((odd * above).sum()) - expected**2, 0.0)
     allowed = ERRORS * math.sqrt(variance / (CELLS // row))
@@ -142,7 +143,7 @@ def test_extremes_stay_finite_with_finite_gradients(model):
     inputs = [sigma, tolerance, gain, step] if model == "incremental" else [sigma, tolerance]
     for value in inputs:
         value.requires_grad_()
-    law = pulse_distribution(
+    distribution = pulse_distribution(
         model=model,
         sigma=sigma,
         tolerance=tolerance,
@@ -150,11 +151,11 @@ def test_extremes_stay_finite_with_finite_gradients(model):
         step_gain=gain,
         step_sigma=step,
     )
-    stats = law.stats()
+    stats = distribution.stats()
     for name in FIELDS:
         assert bool(torch.isfinite(getattr(stats, name)).all()), name
     # A sum is finite only if all its terms are: one pass backward instead of one for each field.
-    total = sum(getattr(stats, name).sum() for name in FIELDS) + law.slowest_of(128).sum()
+    total = sum(getattr(stats, name).sum() for name in FIELDS) + distribution.slowest_of(128).sum()
     for gradient in torch.autograd.grad(total, inputs):
         assert bool(torch.isfinite(gradient).all())
     assert bool(((stats.write_pulses >= 1 - 1e-12) & (stats.write_pulses <= limit + 1e-9)).all())
@@ -185,7 +186,7 @@ def test_gradients_match_finite_differences(model):
     values = torch.tensor([0.1, 0.04, 0.2, 0.03], dtype=torch.float64, requires_grad=True)
 
     def outputs(parameters: torch.Tensor) -> torch.Tensor:
-        law = pulse_distribution(
+        distribution = pulse_distribution(
             model=model,
             sigma=parameters[0],
             tolerance=parameters[1],
@@ -193,9 +194,9 @@ def test_gradients_match_finite_differences(model):
             step_gain=parameters[2],
             step_sigma=parameters[3],
         )
-        stats = law.stats()
+        stats = distribution.stats()
         averages = [stats.write_pulses, stats.residual_sigma, stats.unconverged_fraction]
-        return torch.stack([*averages, law.slowest_of(64.0)])
+        return torch.stack([*averages, distribution.slowest_of(64.0)])
 
     assert torch.autograd.gradcheck(outputs, values, eps=1e-6, atol=1e-5, rtol=1e-5)
 
@@ -238,10 +239,12 @@ def test_a_looser_tolerance_takes_fewer_pulses(sigma, tolerance, limit, looser):
 
 
 def test_slowest_of_one_cell_is_the_mean_and_of_none_is_nothing():
-    law = pulse_distribution(model="redraw", sigma=0.1, tolerance=0.03, max_pulses=10)
-    assert float(law.slowest_of(1)) == pytest.approx(float(law.stats().write_pulses))
-    assert float(law.slowest_of(0)) == 0
-    assert float(law.slowest_of(1e9)) == pytest.approx(10)
+    distribution = pulse_distribution(model="redraw", sigma=0.1, tolerance=0.03, max_pulses=10)
+    assert float(distribution.slowest_of(1)) == pytest.approx(
+        float(distribution.stats().write_pulses)
+    )
+    assert float(distribution.slowest_of(0)) == 0
+    assert float(distribution.slowest_of(1e9)) == pytest.approx(10)
 
 
 def test_same_seed_same_cells():

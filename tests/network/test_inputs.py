@@ -205,7 +205,7 @@ def test_connections_fail_inside_only_in_this_thread_and_only_to_the_internet() 
         address = server.getsockname()
         reached: list[bool] = []
 
-        def reach() -> None:
+        def connect() -> None:
             with socket.create_connection(address, timeout=10):
                 reached.append(True)
 
@@ -216,10 +216,10 @@ def test_connections_fail_inside_only_in_this_thread_and_only_to_the_internet() 
                 socket.getaddrinfo("localhost", 80)
             left.send(b"x")
             assert right.recv(1) == b"x"
-            other = threading.Thread(target=reach)
+            other = threading.Thread(target=connect)
             other.start()
             other.join()
-        reach()
+        connect()
     assert reached == [True, True]
 
 

@@ -193,7 +193,9 @@ lags = st.one_of(st.none(), st.floats(0, 0.2))
 
 
 @given(st.lists(st.tuples(accuracies, costs, costs, lags), max_size=6))
-def test_laws(rows: list[tuple[float | None, float | None, float | None, float | None]]) -> None:
+def test_properties(
+    rows: list[tuple[float | None, float | None, float | None, float | None]],
+) -> None:
     """Whatever is measured: a known accuracy, a known cost, and no tied one is cheaper."""
     designs = [
         design(f"m{k}", accuracy, edp, lag, pulses=pulses)

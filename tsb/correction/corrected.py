@@ -110,7 +110,7 @@ class CorrectedChip:
         corrections: attached to ``carrier``, in order.
         parameters: by ``index.name``.
         carrier: the network.
-        placement: how parameters in cells are written.
+        storage: how parameters in cells are written.
         verify: whether they are write-verified.
     """
 
@@ -118,7 +118,7 @@ class CorrectedChip:
     corrections: tuple[Correction, ...]
     parameters: Parameters
     carrier: Carrier
-    placement: WeightStorage
+    storage: WeightStorage
     verify: bool
 
     @property
@@ -160,7 +160,7 @@ class CorrectedChip:
             generator: source of the errors, on the CPU.
         """
         written = self.written
-        return self.placement.write(written, self.masks, generator) if written else {}
+        return self.storage.write(written, self.masks, generator) if written else {}
 
     def repaired(self, tensors: Tensors, written: Tensors) -> dict[str, Tensor]:
         """Return the tensors of the network, where the chip's are.

@@ -13,7 +13,7 @@ from tsb.correction.options import option
 
 
 @dataclass(kw_only=True)
-class LastLayers(Correction):
+class LastLayersTuned(Correction):
     """The last layers, from the weights that the chip was asked for.
 
     Attributes:

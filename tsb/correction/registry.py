@@ -10,7 +10,7 @@ from archsim.errors import ConfigError, NetworkError
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.batch_norms import BatchNorms
 from tsb.correction.biases import Biases
-from tsb.correction.last_layers import LastLayers
+from tsb.correction.last_layers import LastLayersTuned
 from tsb.correction.linear_block import LinearBlock
 from tsb.correction.low_rank import LowRank
 from tsb.correction.options import options_of
@@ -58,7 +58,7 @@ CORRECTIONS: Mapping[str, type[Correction]] = registered(
     OwnBlocks,
     LinearBlock,
     LowRank,
-    LastLayers,
+    LastLayersTuned,
     Biases,
     Scales,
     OutputMatch,

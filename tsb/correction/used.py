@@ -43,12 +43,12 @@ class ChipInUse:
         chip = self.corrected.chip.to("cpu")
         exponents = torch.Generator().manual_seed(chip.seed ^ _DRIFT)
         held = self.conditions.later(
-            chip.stored, chip.wanted, self.verified, chip.placement, exponents
+            chip.stored, chip.wanted, self.verified, chip.storage, exponents
         )
         reads = torch.Generator().manual_seed(chip.seed ^ _READS)
 
         def draw(generator: torch.Generator) -> dict[str, Tensor]:
-            seen = self.conditions.read(held, chip.wanted, chip.placement, reads)
+            seen = self.conditions.read(held, chip.wanted, chip.storage, reads)
             tensors = {**self.corrected.chip.tensors, **seen}
             return self.corrected.repaired(tensors, self._written(generator))
 
@@ -61,5 +61,5 @@ class ChipInUse:
         if not wanted:
             return {}
         stored = corrected.write(generator)
-        held = conditions.later(stored, wanted, corrected.masks, corrected.placement, generator)
-        return conditions.read(held, wanted, corrected.placement, generator)
+        held = conditions.later(stored, wanted, corrected.masks, corrected.storage, generator)
+        return conditions.read(held, wanted, corrected.storage, generator)

@@ -187,7 +187,7 @@ class ProgrammedChip:
         network: its name, "" if unknown.
         backbone: hash of the weights that were asked for.
         seed: of the programming errors.
-        placement: how the weights were put on cells.
+        storage: how the weights were put on cells.
         tensors: all parameters and buffers by name: the weights as the cells hold them, biases and
             batch norms as they are.
         wanted: the weights that were asked for (rounded to codes), by name.
@@ -198,7 +198,7 @@ class ProgrammedChip:
     network: str
     backbone: str
     seed: int
-    placement: WeightStorage
+    storage: WeightStorage
     tensors: dict[str, Tensor]
     wanted: dict[str, Tensor]
     verified_weights: int
@@ -255,9 +255,9 @@ class ProgrammedChip:
             "network": self.network,
             "backbone": self.backbone,
             "seed": self.seed,
-            "cell": asdict(self.placement.cell),
-            "scaling": self.placement.scaling,
-            "copies": dict(self.placement.copies),
+            "cell": asdict(self.storage.cell),
+            "scaling": self.storage.scaling,
+            "copies": dict(self.storage.copies),
             "verified_weights": self.verified_weights,
             "options": dict(self.options),
         }
@@ -310,7 +310,7 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> P
         network=str(about["network"]),
         backbone=str(about["backbone"]),
         seed=int(str(about["seed"])),
-        placement=WeightStorage(
+        storage=WeightStorage(
             cell=CellModel(**cell), scaling=str(about["scaling"]), copies=dict(copies)
         ),
         tensors=part("chip."),
@@ -322,7 +322,7 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> P
 
 def deploy(
     model: nn.Module,
-    placement: WeightStorage,
+    storage: WeightStorage,
     *,
     seed: int,
     network: str = "",
@@ -332,11 +332,11 @@ def deploy(
     """Program a backbone onto one chip.
 
     The same seed gives the same errors, in units of their standard deviation, whatever the
-    placement and the masks: methods that are compared on chips of equal seeds are paired.
+    storage and the masks: methods that are compared on chips of equal seeds are paired.
 
     Args:
         model: trained; not changed.
-        placement: how its weights are put on cells.
+        storage: how its weights are put on cells.
         seed: of the programming errors, 0 to 2^32 - 1.
         network: name of the model, kept with the chip.
         options: with which that network was built, kept with the chip.
@@ -346,14 +346,14 @@ def deploy(
         ConfigError: a seed out of range, or copies of a weight that the model has not.
         DataError: weights that are not finite.
     """
-    return deploy_all(
-        model, placement, [seed], network=network, options=options, verified=verified
-    )[0]
+    return deploy_all(model, storage, [seed], network=network, options=options, verified=verified)[
+        0
+    ]
 
 
 def deploy_all(
     model: nn.Module,
-    placement: WeightStorage,
+    storage: WeightStorage,
     seeds: Sequence[int],
     *,
     network: str = "",
@@ -364,7 +364,7 @@ def deploy_all(
 
     Args:
         model: trained; not changed.
-        placement: how its weights are put on cells.
+        storage: how its weights are put on cells.
         seeds: of the programming errors of each chip, 0 to 2^32 - 1.
         network: name of the model, kept with the chips.
         options: with which that network was built, kept with the chips.
@@ -380,9 +380,9 @@ def deploy_all(
     check_finite(tensors, network or type(model).__name__)
     weights = {name: tensors[name] for name in mapped_weights(model)}
     masks = verify_none(weights) if verified is None else verified
-    bits = placement.cell.weight_format.magnitude_bits
-    wanted = {name: quantise(weight, bits, placement.scaling) for name, weight in weights.items()}
-    write = placement.writer(weights, masks)
+    bits = storage.cell.weight_format.magnitude_bits
+    wanted = {name: quantise(weight, bits, storage.scaling) for name, weight in weights.items()}
+    write = storage.writer(weights, masks)
     backbone = tensors_hash(tensors)
     verified_weights = sum(int(mask.sum()) for mask in masks.values())
     return [
@@ -390,7 +390,7 @@ def deploy_all(
             network=network,
             backbone=backbone,
             seed=seed,
-            placement=placement,
+            storage=storage,
             tensors=tensors | write(torch.Generator().manual_seed(seed)),
             wanted=wanted,
             verified_weights=verified_weights,

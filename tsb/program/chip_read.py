@@ -106,7 +106,7 @@ class Drift:
         stored: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
         verified: Masks,
-        placement: WeightStorage,
+        storage: WeightStorage,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Return weights after the drift.
@@ -117,17 +117,17 @@ class Drift:
             stored: weights as the cells hold them after programming, by name.
             wanted: what they were asked for; the same names.
             verified: masks of the write-verified ones.
-            placement: how they lie on cells.
+            storage: how they lie on cells.
             generator: source of all randomness, on the CPU.
         """
         drifted = {}
-        for name, target in placement.targets(wanted).items():
-            cells = _Cells.of(target, verified[name], placement, placement.copies.get(name, 1))
-            held, full = stored[name].double(), full_scale(wanted[name], placement.scaling)
+        for name, target in storage.targets(wanted).items():
+            cells = _Cells.of(target, verified[name], storage, storage.copies.get(name, 1))
+            held, full = stored[name].double(), full_scale(wanted[name], storage.scaling)
             codes = held / full / cells.step  # with their errors
             change = cells.change(codes.flatten(), self, generator).view(target.shape)
             # Without a range there is nothing to drift.
-            step = weight_range(wanted[name], placement.scaling) * cells.step
+            step = weight_range(wanted[name], storage.scaling) * cells.step
             drifted[name] = (held + step * change).to(stored[name].dtype)
         return drifted
 
@@ -155,8 +155,8 @@ class _Cells:
     step: float
 
     @classmethod
-    def of(cls, target: Tensor, mask: Tensor, placement: WeightStorage, copies: int) -> _Cells:
-        cell = placement.cell
+    def of(cls, target: Tensor, mask: Tensor, storage: WeightStorage, copies: int) -> _Cells:
+        cell = storage.cell
         cells = weight_cells({"w": target}, cell)["w"]
         squares = cell_distributions(cell).squares(cells.verified_cells(mask), cells.classes)
         step = 1 / cell.weight_format.largest_code
@@ -210,16 +210,16 @@ class _Cells:
 
 
 def read_noise(
-    wanted: Mapping[str, Tensor], placement: WeightStorage, generator: torch.Generator
+    wanted: Mapping[str, Tensor], storage: WeightStorage, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Return the errors of one read of weights, by name; those of a tensor of zeros are 0.
 
     Args:
         wanted: weights that the cells were asked for.
-        placement: how they lie on cells; says the read noise of a cell.
+        storage: how they lie on cells; says the read noise of a cell.
         generator: source of all randomness, on the CPU.
     """
-    cell, read_errors = placement.cell, {}
+    cell, read_errors = storage.cell, {}
     form = cell.weight_format
     steps = float(
         code_noise_std(
@@ -230,9 +230,9 @@ def read_noise(
         )
     )
     for name, weight in wanted.items():
-        step = weight_range(weight, placement.scaling) / form.largest_code
+        step = weight_range(weight, storage.scaling) / form.largest_code
         normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-        read_errors[name] = steps / placement.copies.get(name, 1) ** 0.5 * step * normal
+        read_errors[name] = steps / storage.copies.get(name, 1) ** 0.5 * step * normal
     return read_errors
 
 
@@ -258,25 +258,25 @@ class Conditions:
         stored: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
         verified: Masks,
-        placement: WeightStorage,
+        storage: WeightStorage,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Return weights after the drift: see :meth:`Drift.later`."""
         if self.drift is None:
             return dict(stored)
-        return self.drift.later(stored, wanted, verified, placement, generator)
+        return self.drift.later(stored, wanted, verified, storage, generator)
 
     def read(
         self,
         held: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
-        placement: WeightStorage,
+        storage: WeightStorage,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Return weights as one run reads them: see :func:`read_noise`."""
         if not self.noisy:
             return dict(held)
-        noise = read_noise(wanted, placement, generator)
+        noise = read_noise(wanted, storage, generator)
         return {name: weight + noise[name] for name, weight in held.items()}
 
 

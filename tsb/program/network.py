@@ -33,7 +33,7 @@ BLOCK = "tsb.{index}.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkPlacement:
+class WritePlan:
     """What programming needs of the mapping of a network.
 
     Attributes:
@@ -64,7 +64,7 @@ def program_network(
     resolved: Resolved,
     choice: Choice,
     spec: CellSpec,
-    placement: NetworkPlacement | None = None,
+    plan: WritePlan | None = None,
     evidence: Evidence | None = None,
     read_after_s: float | None = None,
     clip_at_zero: bool = False,
@@ -80,7 +80,8 @@ def program_network(
         resolved: chip, device and shared block.
         choice: who is write-verified.
         spec: how the chip holds weights.
-        placement: of the network; None unrolls all layers onto one chip, without shared blocks.
+        plan: what writing needs of the mapping; None unrolls all layers onto one chip, without
+            shared blocks.
         evidence: data, for scores that need it, for the expected loss and for the accuracy.
         read_after_s: time from programming to the reads of the accuracy, s; None reads right after
             programming, before cells drift.
@@ -95,7 +96,7 @@ def program_network(
             reading without an accuracy to measure.
         DataError: weights that are not finite.
     """
-    placement = placement or NetworkPlacement()
+    plan = plan or WritePlan()
     crossbar, weight_format = resolved.chip.crossbar, spec.weight_format
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
@@ -106,7 +107,7 @@ def program_network(
             value=network,
         )
     _check_layers(choice, network, len(weights))
-    block = _block(resolved, placement.blocks)
+    block = _block(resolved, plan.blocks)
     everything = {**weights, **block}
     measured = evidence is not None and evidence.chips > 0 and not block
     if read_after_s is not None and not measured:
@@ -130,14 +131,14 @@ def program_network(
             weight_format,
             rows=crossbar.rows,
             cols=crossbar.cols,
-            kernel_layers=placement.kernel_layers,
+            kernel_layers=plan.kernel_layers,
         ),
     )
     _check_data(choice, context)
     second, no_loss = _second_derivative(context)
     masks = write_masks(choice, context)
     generator = torch.Generator().manual_seed(seed)
-    drivers = placement.drivers or resolved.chip.programming.parallel_subarrays
+    drivers = plan.drivers or resolved.chip.programming.parallel_subarrays
     done = program_weights(
         everything,
         device=resolved.device,
@@ -147,10 +148,10 @@ def program_network(
         array=WriteArray(
             rows=crossbar.rows,
             cols=crossbar.cols,
-            parallel_subarrays=drivers * placement.chips,
-            kernel_layers=placement.kernel_layers,
-            row_read_s=placement.row_read_s,
-            cell_read_J=placement.cell_read_J,
+            parallel_subarrays=drivers * plan.chips,
+            kernel_layers=plan.kernel_layers,
+            row_read_s=plan.row_read_s,
+            cell_read_J=plan.cell_read_J,
         ),
         clip_at_zero=clip_at_zero,
     )
@@ -181,7 +182,7 @@ def program_network(
         score_images=None if evidence is None else len(evidence.score_split),
         test_images=None if evidence is None else len(evidence.test_split),
         chips=None if accuracy is None else accuracy.chips,
-        network_chips=placement.chips,
+        network_chips=plan.chips,
         weights=tally.weights,
         verified_weights=tally.verified_weights,
         cells=tally.cells,
@@ -213,8 +214,8 @@ def program_network(
                 scattered=choice.policy.by_score and choice.granularity == "weight",
                 read_after_s=read_after_s if measured else None,
                 measured=measured,
-                network_chips=placement.chips,
-                untraced=placement.untraced,
+                network_chips=plan.chips,
+                untraced=plan.untraced,
                 clip_at_zero=clip_at_zero,
                 no_loss=no_loss,
             ),

@@ -72,8 +72,7 @@ def effort(
         + (corrected.written_weights if corrected.verify else 0),
         "digital_parameters": corrected.digital_parameters,
         "copied_weights": sum(
-            (copies - 1) * chip.wanted[name].numel()
-            for name, copies in chip.placement.copies.items()
+            (copies - 1) * chip.wanted[name].numel() for name, copies in chip.storage.copies.items()
         ),
         "tune_seconds": tuned.seconds,
         "correction_macs": correction_macs,

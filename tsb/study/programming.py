@@ -78,7 +78,7 @@ def write_masks(
     study: Study,
     method: Method,
     model: nn.Module,
-    placement: WeightStorage,
+    storage: WeightStorage,
     data: Dataset,
     seed: int,
     *,
@@ -90,14 +90,14 @@ def write_masks(
         study: which.
         method: one of its methods.
         model: the trained backbone, on the CPU.
-        placement: how its weights are put on cells.
+        storage: how its weights are put on cells.
         data: whose training images give the second derivatives.
         seed: of the random order.
         device: where derivatives of the loss are computed.
     """
     context = WriteContext(
         weights={name: weight.detach() for name, weight in mapped_weights(model).items()},
-        std_of=placement.std_of,
+        std_of=storage.std_of,
         generator=torch.Generator().manual_seed(seed),
         loss=LossDerivatives(
             model=model,

@@ -223,13 +223,13 @@ def method_unit(
     model = module_of(study)
     load_checkpoint(folder / "backbones" / training.folder / "best.safetensors").load_into(model)
     cell = cell_model(study, unit.sigma)
-    placement = WeightStorage(
+    storage = WeightStorage(
         cell=cell, scaling=study.backbones[training.backbone].scaling, copies=method.copies
     )
-    masks = write_masks(study, method, model, placement, data, unit.seed, device=device)
+    masks = write_masks(study, method, model, storage, data, unit.seed, device=device)
     seeds = chip_seeds(study, unit.seed)
     programmed = deploy_all(
-        model, placement, seeds, network=study.network, options=study.options, verified=masks
+        model, storage, seeds, network=study.network, options=study.options, verified=masks
     )
     reached("program")
     chips = [chip.to(device) for chip in programmed]
@@ -244,14 +244,14 @@ def method_unit(
         study,
         method,
         written_sigma=float(written_sigma.sqrt()),
-        scaling=placement.scaling,
+        scaling=storage.scaling,
         seed=unit.seed,
     )
     tuned = tune(carrier, chips, corrections, data, settings)
     reached("repair")
     place = folder / "methods" / unit.folder
     place.mkdir(parents=True, exist_ok=True)
-    corrected = _corrected(chips, carrier, corrections, tuned, placement, method)
+    corrected = _corrected(chips, carrier, corrections, tuned, storage, method)
     for chip, corrected_chip in zip(chips, corrected, strict=True):
         if corrected_chip.parameters:
             corrected_chip.save(
@@ -288,17 +288,17 @@ def _corrected(
     carrier: Carrier,
     corrections: list[Correction],
     tuned: TuneResult,
-    placement: WeightStorage,
+    storage: WeightStorage,
     method: Method,
 ) -> list[CorrectedChip]:
-    own_placement = WeightStorage(cell=placement.cell, scaling=placement.scaling)
+    own_storage = WeightStorage(cell=storage.cell, scaling=storage.scaling)
     return [
         CorrectedChip(
             chip=chip,
             corrections=tuple(corrections),
             parameters=parameters,
             carrier=carrier,
-            placement=own_placement,
+            storage=own_storage,
             verify=method.verify,
         )
         for chip, parameters in zip(chips, tuned.parameters, strict=True)

@@ -14,7 +14,7 @@ import torch
 
 from archsim import __version__
 from archsim.api.program.arguments import check_arguments, check_overrides, check_unused
-from archsim.api.program.placement import network_placement
+from archsim.api.program.plan import write_plan
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import ConfigError, DataError
@@ -155,9 +155,7 @@ def program(
         resolved=resolved,
         choice=choice,
         spec=spec,
-        placement=network_placement(
-            model, network=network, resolved=resolved, design=design, spec=spec
-        ),
+        plan=write_plan(model, network=network, resolved=resolved, design=design, spec=spec),
         evidence=evidence,
         read_after_s=read_after_s,
         clip_at_zero=clip_at_zero,

@@ -16,9 +16,9 @@ from torch import Tensor
 from archsim.arch.design import ADC_KINDS, DesignBatch
 from archsim.arch.technology import Technology
 from archsim.cost import gates
-from archsim.cost.block import Block, either, trail
+from archsim.cost.block import CircuitBlock, either, trail
 from archsim.cost.component.adc_models import published
-from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, Crossbar
+from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, CellArray
 from archsim.cost.standard_cells import once_per_technology, standard_cells
 
 #: Footprint of one comparator, in standard cells two gate pitches wide.
@@ -36,7 +36,7 @@ _MAX_LEVELS = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Adc:
+class AdcBank:
     """The ADC bank of a subarray and what its energy depends on, ``*batch``.
 
     ``published_J`` is the energy per conversion where a published model replaces the circuit, None
@@ -44,7 +44,7 @@ class Adc:
     drawn per column while it converts; ``window_s`` is how long the static power flows.
     """
 
-    block: Block
+    block: CircuitBlock
     published_J: Tensor | None
     switched_J: Tensor
     reference_W: Tensor
@@ -99,7 +99,7 @@ def _flash_power(technology: Technology) -> _Piecewise:
     )
 
 
-def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
+def adc(*, design: DesignBatch, array: CellArray) -> AdcBank:
     """Price the ADC bank below the array.
 
     Args:
@@ -130,8 +130,8 @@ def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
         chosen = design.adc_model > 0
         area = torch.where(chosen, count * model.area_m2, area)
         time = torch.where(chosen, model.time_s, window)
-    return Adc(
-        block=Block(
+    return AdcBank(
+        block=CircuitBlock(
             height_m=design.adc_area * area / array.width_m,
             width_m=array.width_m,
             latency_s=design.adc_time * time,
@@ -143,13 +143,13 @@ def adc(*, design: DesignBatch, array: Crossbar) -> Adc:
     )
 
 
-def _full_scale_ohm(design: DesignBatch, array: Crossbar) -> Tensor:
+def _full_scale_ohm(design: DesignBatch, array: CellArray) -> Tensor:
     """Resistance of a column with every cell fully on."""
     cell = torch.where(design.is_sram, array.r_access_ohm, design.r_on_ohm)
     return cell / design.rows
 
 
-def _flash_time_s(design: DesignBatch, array: Crossbar) -> Tensor:
+def _flash_time_s(design: DesignBatch, array: CellArray) -> Tensor:
     """Conversion time: the slower of the highest and the lowest reference level."""
     technology, levels = design.technology, design.adc_levels
     full = _full_scale_ohm(design, array)
@@ -168,7 +168,7 @@ def _flash_time_s(design: DesignBatch, array: Crossbar) -> Tensor:
     return torch.maximum(at(full * levels / (levels - 1)), at(full * levels / 2))
 
 
-def _switched_energy_J(design: DesignBatch, array: Crossbar, is_current: Tensor) -> Tensor:
+def _switched_energy_J(design: DesignBatch, array: CellArray, is_current: Tensor) -> Tensor:
     """Capacitive energy per column and conversion of a flash ADC.
 
     The bit-line share of each comparator is lost in the reference; only the reference columns'
@@ -227,7 +227,7 @@ def _flash_power_W(
     return flash
 
 
-def _reference_power_W(design: DesignBatch, array: Crossbar) -> Tensor:
+def _reference_power_W(design: DesignBatch, array: CellArray) -> Tensor:
     """Mean power of the shared reference columns, charged to each column."""
     most = int(min(float(design.adc_levels.max()), _MAX_LEVELS))
     step = torch.arange(1, max(most - 2, 2), dtype=torch.float64, device=design.rows.device)
@@ -281,7 +281,7 @@ def _sar_power_W(design: DesignBatch, ln_mean_S: Tensor, axes: int) -> Tensor:
     return trail(fixed, axes) + trail(technology.sar_power_inverse_W, axes) * inverse
 
 
-def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:
+def thermometer_encoder(*, design: DesignBatch, array: CellArray) -> CircuitBlock:
     """Price the encoder from comparator outputs to binary; absent behind a SAR ADC.
 
     Its switching energy is not modelled (as in the reference; well below 1 % of a conversion).
@@ -306,10 +306,10 @@ def thermometer_encoder(*, design: DesignBatch, array: Crossbar) -> Block:
     )
     leakage = (levels - 1) * (nand.leakage_A + 5 * inverter.leakage_A) + bits * wide.leakage_A
     binary = (design.adc_kind == ADC_KINDS.index("sar")) | (design.adc_model > 0)
-    block = Block(
+    block = CircuitBlock(
         height_m=stacked * block_height,
         width_m=torch.maximum(array.width_m, block_width),
         latency_s=first + second,
         leakage_W=count * technology.vdd_V * leakage,
     )
-    return Block().where(binary, block)
+    return CircuitBlock().where(binary, block)

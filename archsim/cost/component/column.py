@@ -9,8 +9,8 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gate_sizing, gates
-from archsim.cost.block import Block, either
-from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.block import CircuitBlock, either
+from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wordline_driver import SRAM_SIZING, transmission_gate_widths_m
 from archsim.cost.standard_cells import standard_cells
@@ -22,7 +22,7 @@ _MUX_SETTLING = 2.3
 
 
 def _row_of_gates(
-    design: DesignBatch, array: Crossbar, pitches: float, pairs: float
+    design: DesignBatch, array: CellArray, pitches: float, pairs: float
 ) -> tuple[Tensor, Tensor]:
     """Return (rows of gates, fingers per gate) for one gate per column along the array width."""
     pitch = design.technology.pitch_m
@@ -36,12 +36,12 @@ def _row_of_gates(
 class ColumnMux:
     """The mux block and the gate loads that its decoder drives, F per select line."""
 
-    block: Block
+    block: CircuitBlock
     select_n_F: Tensor
     select_p_F: Tensor
 
 
-def column_mux(*, design: DesignBatch, array: Crossbar) -> ColumnMux:
+def column_mux(*, design: DesignBatch, array: CellArray) -> ColumnMux:
     """Price the transmission gates that connect ``mux_ratio`` columns to one ADC.
 
     Args:
@@ -69,7 +69,7 @@ def column_mux(*, design: DesignBatch, array: Crossbar) -> ColumnMux:
     )
     adcs = design.cols / design.mux_ratio
     per_step = adcs * (gate_n * technology.vdd_V**2 + 2 * drain * design.v_read_V**2)
-    block = Block(
+    block = CircuitBlock(
         height_m=height,
         width_m=array.width_m,
         latency_s=_MUX_SETTLING * resistance * (drain + 0.5 * (gate_n + gate_p)),
@@ -78,7 +78,7 @@ def column_mux(*, design: DesignBatch, array: Crossbar) -> ColumnMux:
     return ColumnMux(block, adcs * gate_n, adcs * gate_p)
 
 
-def mux_decoder(*, design: DesignBatch, mux: ColumnMux) -> Block:
+def mux_decoder(*, design: DesignBatch, mux: ColumnMux) -> CircuitBlock:
     """Price the decoder that steps the mux through its positions.
 
     Two-bit NAND predecoders, NORs above two address bits, and an inverter chain per select line.
@@ -121,7 +121,7 @@ def mux_decoder(*, design: DesignBatch, mux: ColumnMux) -> Block:
         + (predecoders + nors) * nand.leakage_A
         + nors * nor.leakage_A
     )
-    return Block(
+    return CircuitBlock(
         height_m=technology.cell_height_m * torch.maximum(nors, predecoders),
         width_m=width,
         latency_s=_decoder_delay_s(inverter, nand, nor, driver, nors, mux),
@@ -156,7 +156,9 @@ def _decoder_delay_s(
     return first + second + third + fourth + fifth + sixth
 
 
-def source_line_switch(*, design: DesignBatch, array: Crossbar, register: FlipFlop) -> Block:
+def source_line_switch(
+    *, design: DesignBatch, array: CellArray, register: FlipFlop
+) -> CircuitBlock:
     """Price the switches that ground or drive the source lines of resistive cells; 0 for SRAM.
 
     Args:
@@ -164,10 +166,10 @@ def source_line_switch(*, design: DesignBatch, array: Crossbar, register: FlipFl
         array: the crossbar.
         register: one flip-flop.
     """
-    return either(design.is_sram, Block, lambda: _line_switch(design, array, register))
+    return either(design.is_sram, CircuitBlock, lambda: _line_switch(design, array, register))
 
 
-def _line_switch(design: DesignBatch, array: Crossbar, register: FlipFlop) -> Block:
+def _line_switch(design: DesignBatch, array: CellArray, register: FlipFlop) -> CircuitBlock:
     technology = design.technology
     width_n, width_p = transmission_gate_widths_m(
         design, array.r_mean_ohm * technology.transmission_gate_ratio, 0.5 * SRAM_SIZING
@@ -175,4 +177,6 @@ def _line_switch(design: DesignBatch, array: Crossbar, register: FlipFlop) -> Bl
     gate_rows, fingers = _row_of_gates(design, array, pitches=4.0, pairs=2.0)
     height = gate_rows * gate_sizing.pass_gate_height_m(technology, width_n, width_p, fingers)
     height = height + register.height_in_width(design.cols, array.width_m)
-    return Block(height_m=height, width_m=array.width_m, leakage_W=design.cols * register.leakage_W)
+    return CircuitBlock(
+        height_m=height, width_m=array.width_m, leakage_W=design.cols * register.leakage_W
+    )

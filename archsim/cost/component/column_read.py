@@ -16,8 +16,8 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost.activity import LevelStatistics
-from archsim.cost.component.adc import Adc, column_power_W
-from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.component.adc import AdcBank, column_power_W
+from archsim.cost.component.crossbar import CellArray
 
 #: Stands for probability zero where a logarithm needs a positive number.
 _NEVER = 1e-12
@@ -34,7 +34,7 @@ class BranchMoments:
 def branch_moments(
     *,
     design: DesignBatch,
-    array: Crossbar,
+    array: CellArray,
     levels: LevelStatistics,
     rows_used: Tensor,
     cols_used: Tensor,
@@ -71,7 +71,7 @@ def branch_moments(
 def column_energy_J(
     *,
     design: DesignBatch,
-    adc: Adc,
+    adc: AdcBank,
     moments: BranchMoments,
     rows_used: Tensor,
     probability: Tensor,

@@ -18,7 +18,7 @@ _ACCESS_SIZING = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Crossbar:
+class CellArray:
     """Geometry and electrical loads of the cell array, ``*batch``.
 
     ``r_access_ohm`` is the access resistance for sizing (SRAM: the pull-down), ``r_series_ohm``
@@ -47,7 +47,7 @@ class Crossbar:
         return self.height_m * self.width_m
 
 
-def crossbar(*, design: DesignBatch) -> Crossbar:
+def crossbar(*, design: DesignBatch) -> CellArray:
     """Size the cell array and its lines.
 
     Rows run on metal 1 and columns on metal 0. Word lines swing fully at every mux position, so
@@ -82,7 +82,7 @@ def crossbar(*, design: DesignBatch) -> Crossbar:
     c_wordline = wire_wordline + design.cols * gate
     cell_leakage = 2 * gates.leakage_A(technology, "inverter", 1, unit, unit) * technology.vdd_V
     fefet = design.memory == MEMORIES.index("fefet")
-    return Crossbar(
+    return CellArray(
         height_m=height,
         width_m=width,
         cell_height=cell_height,

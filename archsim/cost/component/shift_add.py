@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.block import Block
+from archsim.cost.block import CircuitBlock
 from archsim.cost.component.adder import Adder
-from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
 
 
@@ -18,13 +18,13 @@ from archsim.cost.component.flip_flop import FlipFlop
 class ShiftAdd:
     """One stage: its block, its adder delay and its operations per read."""
 
-    block: Block
+    block: CircuitBlock
     adder_delay_s: Tensor
     operations: Tensor
 
 
 def shift_add_stages(
-    *, design: DesignBatch, array: Crossbar, cell: Adder, register: FlipFlop
+    *, design: DesignBatch, array: CellArray, cell: Adder, register: FlipFlop
 ) -> tuple[ShiftAdd, ShiftAdd]:
     """Price both stages; the weight stage is absent when one cell holds the whole weight.
 
@@ -50,14 +50,16 @@ def shift_add_stages(
     )
     absent = slices == 1
     return (
-        ShiftAdd(Block().where(absent, weight.block), weight.adder_delay_s, weight.operations),
+        ShiftAdd(
+            CircuitBlock().where(absent, weight.block), weight.adder_delay_s, weight.operations
+        ),
         inputs,
     )
 
 
 def _stage(
     design: DesignBatch,
-    array: Crossbar,
+    array: CellArray,
     cell: Adder,
     register: FlipFlop,
     adder_bits: Tensor,
@@ -75,7 +77,7 @@ def _stage(
     energy = units * (
         cell.energy_J(adder_bits) + design.register_activity * register_bits * register.energy_J
     )
-    block = Block(
+    block = CircuitBlock(
         height_m=height,
         width_m=array.width_m,
         read_energy_J=operations * energy,

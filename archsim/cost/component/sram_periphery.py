@@ -7,8 +7,8 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gates
-from archsim.cost.block import Block, either
-from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.block import CircuitBlock, either
+from archsim.cost.component.crossbar import CellArray
 from archsim.cost.standard_cells import standard_cells
 
 #: Both blocks are three standard cells tall per column.
@@ -27,17 +27,17 @@ def _precharge_widths_m(design: DesignBatch) -> tuple[Tensor, Tensor]:
     )
 
 
-def precharger(*, design: DesignBatch, array: Crossbar) -> Block:
+def precharger(*, design: DesignBatch, array: CellArray) -> CircuitBlock:
     """Price the bit-line precharger (its energy is not counted in parallel reads).
 
     Args:
         design: ``*batch``.
         array: the crossbar.
     """
-    return either(design.is_sram, lambda: _precharger(design, array), Block)
+    return either(design.is_sram, lambda: _precharger(design, array), CircuitBlock)
 
 
-def _precharger(design: DesignBatch, array: Crossbar) -> Block:
+def _precharger(design: DesignBatch, array: CellArray) -> CircuitBlock:
     technology = design.technology
     first, second = _precharge_widths_m(design)
     none = torch.zeros_like(first)
@@ -49,7 +49,7 @@ def _precharger(design: DesignBatch, array: Crossbar) -> Block:
         gates.resistance_p_ohm(technology, first) * (array.c_bitline_F + load)
         + array.r_bitline_ohm * array.c_bitline_F / 2
     )
-    return Block(
+    return CircuitBlock(
         height_m=_stacked_height_m(design, array, 2 * technology.pitch_m),
         width_m=array.width_m,
         latency_s=gates.stage_delay_s(tau),
@@ -60,27 +60,27 @@ def _precharger(design: DesignBatch, array: Crossbar) -> Block:
     )
 
 
-def write_driver(*, design: DesignBatch, array: Crossbar) -> Block:
+def write_driver(*, design: DesignBatch, array: CellArray) -> CircuitBlock:
     """Price the bit-line write drivers: three inverters per column.
 
     Args:
         design: ``*batch``.
         array: the crossbar.
     """
-    return either(design.is_sram, lambda: _write_driver(design, array), Block)
+    return either(design.is_sram, lambda: _write_driver(design, array), CircuitBlock)
 
 
-def _write_driver(design: DesignBatch, array: Crossbar) -> Block:
+def _write_driver(design: DesignBatch, array: CellArray) -> CircuitBlock:
     technology = design.technology
     inverter = standard_cells(technology).big_inverter
-    return Block(
+    return CircuitBlock(
         height_m=_stacked_height_m(design, array, inverter.width_m),
         width_m=array.width_m,
         leakage_W=3 * design.cols * inverter.leakage_A * technology.vdd_V,
     )
 
 
-def _stacked_height_m(design: DesignBatch, array: Crossbar, unit_m: Tensor) -> Tensor:
+def _stacked_height_m(design: DesignBatch, array: CellArray, unit_m: Tensor) -> Tensor:
     """Height of one unit per column, in as many rows as the array width asks for."""
     per_row = torch.minimum(torch.floor(array.width_m / unit_m + 1e-9), design.cols)
     return (

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost import gate_sizing, gates
-from archsim.cost.block import Block, either
-from archsim.cost.component.crossbar import Crossbar
+from archsim.cost.block import CircuitBlock, either
+from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
 
 #: Pass gates per row: read, access, inhibit and ground for a resistive cell; on and off for SRAM.
@@ -20,7 +20,7 @@ SRAM_SIZING = 0.2
 _LUMPED, _DISTRIBUTED = 0.69, 0.38
 
 
-def wordline_driver(*, design: DesignBatch, array: Crossbar, register: FlipFlop) -> Block:
+def wordline_driver(*, design: DesignBatch, array: CellArray, register: FlipFlop) -> CircuitBlock:
     """Price the drivers on the left side of the array.
 
     Args:
@@ -40,7 +40,7 @@ def wordline_driver(*, design: DesignBatch, array: Crossbar, register: FlipFlop)
     )
     registers_m = register.width_in_height(design.rows, array.height_m)
     clocked = design.mux_ratio * design.rows * register.energy_J
-    return Block(
+    return CircuitBlock(
         height_m=array.height_m,
         width_m=driver_columns * gates_of_row.width_m + registers_m,
         latency_s=gates_of_row.latency_s,
@@ -58,7 +58,7 @@ def _drain_argument_m(design: DesignBatch, slot_m: Tensor) -> Tensor:
     )
 
 
-def _resistive(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
+def _resistive(design: DesignBatch, array: CellArray, slot_m: Tensor) -> CircuitBlock:
     """Pass gates of one row for resistive cells; energy per mux step."""
     technology = design.technology
     width_n = 2 * technology.node_m * technology.wordline_gate_size
@@ -81,14 +81,14 @@ def _resistive(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
         + 3 * drain * design.v_read_V**2
         + 3 * (gate_n + gate_p) * technology.vdd_V**2
     )
-    return Block(
+    return CircuitBlock(
         width_m=_GATES_PER_ROW_NVM * footprint,
         row_energy_J=energy,
         latency_s=gates.stage_delay_s(tau),
     )
 
 
-def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
+def _sram(design: DesignBatch, array: CellArray, slot_m: Tensor) -> CircuitBlock:
     """Pass gates of one row for SRAM; energy per mux step."""
     technology = design.technology
     width_n, width_p = transmission_gate_widths_m(
@@ -107,7 +107,7 @@ def _sram(design: DesignBatch, array: Crossbar, slot_m: Tensor) -> Block:
     driver = _LUMPED * resistance * (2 * drain + 0.5 * (gate_n + gate_p))
     line = array.c_wordline_wire_F * (_LUMPED * resistance + _DISTRIBUTED * array.r_wordline_ohm)
     energy = 3 * drain * design.v_read_V**2 + (gate_n + gate_p) * technology.vdd_V**2
-    return Block(
+    return CircuitBlock(
         width_m=_GATES_PER_ROW_SRAM * footprint, row_energy_J=energy, latency_s=driver + line
     )
 

@@ -27,7 +27,7 @@ from archsim.errors import ConfigError
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.run.store import Store
-from archsim.explore.space.cases import Case, all_cases
+from archsim.explore.space.cases import AccuracyCase, all_cases
 from archsim.explore.space.points import Space
 from archsim.results.method_row import finite
 from tsb.data import Dataset
@@ -68,7 +68,7 @@ class Work:
         seconds: estimated time of one core for what is missing, s; 0 where none is.
     """
 
-    case: Case
+    case: AccuracyCase
     study: Study
     folder: Path
     known: dict[str, Any] | None
@@ -89,7 +89,7 @@ class Evaluated:
 
     done: int
     of: int
-    case: Case
+    case: AccuracyCase
     seconds: float
     left_s: float | None
 

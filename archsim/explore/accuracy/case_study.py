@@ -8,7 +8,7 @@ from typing import Any
 from archsim.config.study import Method, Study
 from archsim.config.sweep import AccuracyOfPoints
 from archsim.errors import Code, ConfigError, close_matches
-from archsim.explore.space.cases import Case
+from archsim.explore.space.cases import AccuracyCase
 from archsim.explore.space.identity import identity_hash
 from tsb.correction.parse import format_terms, parse_terms
 from tsb.correction.shared_blocks import SharedBlocks
@@ -17,7 +17,7 @@ from tsb.study.load import load_study
 from tsb.study.units import backbone_settings, backbone_units, method_settings, method_units
 
 
-def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
+def study_of(case: AccuracyCase, asked: AccuracyOfPoints) -> Study:
     """Return the study that measures a case: one method of the sweep's study, on its design.
 
     Args:
@@ -53,7 +53,7 @@ def study_of(case: Case, asked: AccuracyOfPoints) -> Study:
     return study.model_copy(update=changes)
 
 
-def _method_of(method: Method, case: Case) -> Method:
+def _method_of(method: Method, case: AccuracyCase) -> Method:
     changes: dict[str, Any] = {"verify": case.policy != "none"}
     if case.policy == "all":
         changes |= {"write": "all", "fraction": None}

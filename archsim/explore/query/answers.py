@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import Code, ConfigError
 from archsim.explore.space.constraint import (
-    Constraint,
+    SweepConstraint,
     kind_of,
     parse_constraint,
     satisfied,
@@ -88,7 +88,7 @@ def cheapest(frame: pandas.DataFrame, *, minimise: str, where: Sequence[str] = (
 
 
 def _nearest(
-    frame: pandas.DataFrame, constraint: Constraint, feasible: NDArray[np.bool_]
+    frame: pandas.DataFrame, constraint: SweepConstraint, feasible: NDArray[np.bool_]
 ) -> dict[str, tuple[str, float, int]]:
     """Return column, value and row of what misses a bound by least; nothing where there is none."""
     column = find_column(constraint.name, frame.columns).column

@@ -13,7 +13,7 @@ from archsim.analysis.pareto import parse_objectives, points_of
 from archsim.config.sweep import Sweep
 from archsim.errors import Code, ConfigError
 from archsim.explore.run.rows import POINT, schema_of
-from archsim.explore.space.constraint import Constraint, excess, parse_constraint
+from archsim.explore.space.constraint import SweepConstraint, excess, parse_constraint
 from archsim.explore.space.points import Space
 from archsim.results.columns import FEASIBLE, Objective, find_column
 
@@ -50,7 +50,7 @@ class Goals:
     """
 
     objectives: tuple[Objective, ...]
-    constraints: tuple[Constraint, ...]
+    constraints: tuple[SweepConstraint, ...]
 
     @classmethod
     def of(cls, space: Space) -> Goals:

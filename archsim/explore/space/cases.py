@@ -50,7 +50,7 @@ _RESISTANCES = frozenset({"r_on", "r_off"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class AccuracyCase:
     """All that the accuracy of a point depends on, beside the study.
 
     Attributes:
@@ -83,7 +83,7 @@ class Case:
         return identity_hash(asdict(self))
 
 
-def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
+def case_of(space: Space, settings: Mapping[str, Scalar]) -> AccuracyCase | None:
     """Return the case of a point; None where no configuration has these settings.
 
     Args:
@@ -119,7 +119,7 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> Case | None:
     tsb = resolved.tsb
     _check_device(resolved.chip.device, resolved.device)
     spec = CellSpec.of_chip(resolved)
-    return Case(
+    return AccuracyCase(
         network=network if ":" in network else graph.name,
         chip=str(settings.get("chip", space.sweep.chip)),
         device=resolved.chip.device,
@@ -209,7 +209,7 @@ def _of_device(path: str) -> bool:
     return root == "device" and bool(rest) and rest.split(".")[0] not in _COST_ONLY
 
 
-def _case_at(space: Space, axes: list[int], digits: tuple[int, ...]) -> Case | None:
+def _case_at(space: Space, axes: list[int], digits: tuple[int, ...]) -> AccuracyCase | None:
     known = _CASES.setdefault(space, {})
     if digits not in known:
         chosen = [space.grid.axes[place] for place in axes]
@@ -219,7 +219,7 @@ def _case_at(space: Space, axes: list[int], digits: tuple[int, ...]) -> Case | N
 
 
 #: Cases by digits of the relevant axes, while a space is in use.
-_CASES: WeakKeyDictionary[Space, dict[tuple[int, ...], Case | None]] = WeakKeyDictionary()
+_CASES: WeakKeyDictionary[Space, dict[tuple[int, ...], AccuracyCase | None]] = WeakKeyDictionary()
 
 
 def _settings(axes: list[Dimension], digits: tuple[int, ...]) -> dict[str, Scalar]:
@@ -236,14 +236,14 @@ def _settings(axes: list[Dimension], digits: tuple[int, ...]) -> dict[str, Scala
     return settings
 
 
-def all_cases(space: Space) -> dict[str, Case]:
+def all_cases(space: Space) -> dict[str, AccuracyCase]:
     """Return every case of a sweep by its key.
 
     Args:
         space: of the sweep.
     """
     axes = _relevant(space)
-    cases: dict[str, Case] = {}
+    cases: dict[str, AccuracyCase] = {}
     for digits in product(*(range(len(space.grid.axes[place])) for place in axes)):
         case = _case_at(space, axes, digits)
         if case is not None:

@@ -44,7 +44,7 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Constraint:
+class SweepConstraint:
     """What a column has to be.
 
     Attributes:
@@ -64,7 +64,7 @@ class Constraint:
     word: str
 
 
-def parse_constraint(text: str) -> Constraint:
+def parse_constraint(text: str) -> SweepConstraint:
     """Return the constraint that a text says.
 
     Args:
@@ -98,9 +98,9 @@ def parse_constraint(text: str) -> Constraint:
                 value=text,
                 allowed="finite numbers",
             )
-        return Constraint(text, name, sign, value, unit, word)
+        return SweepConstraint(text, name, sign, value, unit, word)
     if word in ("true", "false"):
-        return Constraint(text, name, sign, word == "true", "", word)
+        return SweepConstraint(text, name, sign, word == "true", "", word)
     quoted = _QUOTED.fullmatch(word)
     if quoted is None and not _WORD.fullmatch(word):
         raise ConfigError(
@@ -112,7 +112,7 @@ def parse_constraint(text: str) -> Constraint:
             allowed="a number with a known unit or none, true, false, or text",
         )
     plain = word if quoted is None else word[1:-1]
-    return Constraint(text, name, sign, plain, "", plain)
+    return SweepConstraint(text, name, sign, plain, "", plain)
 
 
 def _unit(words: str) -> str | None:
@@ -123,7 +123,7 @@ def _unit(words: str) -> str | None:
     return NAME_UNITS.get(unit)
 
 
-def satisfied(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.bool_]:
+def satisfied(frame: pandas.DataFrame, constraint: SweepConstraint) -> NDArray[np.bool_]:
     """Return which designs meet a constraint, ``(n,)``; what is NaN does not.
 
     Numbers are compared exactly, after conversion to the column's unit.
@@ -163,7 +163,7 @@ def satisfied(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.boo
     return equal if constraint.operator == "==" else known & ~equal
 
 
-def excess(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.float64]:
+def excess(frame: pandas.DataFrame, constraint: SweepConstraint) -> NDArray[np.float64]:
     """Return by how much designs miss a constraint, ``(n,)``: 0 where it is met.
 
     A number misses a bound by its distance over the bound (over 1 where the bound is 0), and by a
@@ -188,7 +188,7 @@ def excess(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.float6
     return np.where(met, 0.0, missed)
 
 
-def unknown(frame: pandas.DataFrame, constraint: Constraint) -> NDArray[np.bool_]:
+def unknown(frame: pandas.DataFrame, constraint: SweepConstraint) -> NDArray[np.bool_]:
     """Return for which designs a constraint cannot be decided: the value is missing, ``(n,)``.
 
     Raises:
@@ -208,7 +208,7 @@ def kind_of(values: pandas.Series) -> Literal["number", "true or false", "text"]
     return "number" if pd.api.types.is_numeric_dtype(values) else "text"
 
 
-def _wrong_kind(constraint: Constraint, column: str, kind: str) -> ConfigError:
+def _wrong_kind(constraint: SweepConstraint, column: str, kind: str) -> ConfigError:
     allowed = "a number" if kind == "number" else "true or false"
     return ConfigError(
         f"constraint {constraint.text!r}: column '{column}' holds {kind}, not "
@@ -220,7 +220,7 @@ def _wrong_kind(constraint: Constraint, column: str, kind: str) -> ConfigError:
     )
 
 
-def bound_of(constraint: Constraint, column: str) -> float:
+def bound_of(constraint: SweepConstraint, column: str) -> float:
     """Return the number of a constraint, in the unit of its column.
 
     Args:
@@ -235,7 +235,10 @@ def bound_of(constraint: Constraint, column: str) -> float:
 
 
 def _in_column_unit(
-    constraint: Constraint, column: str, factor: int | float | None, numbers: NDArray[np.float64]
+    constraint: SweepConstraint,
+    column: str,
+    factor: int | float | None,
+    numbers: NDArray[np.float64],
 ) -> float:
     """Convert the value of a constraint to the unit of a column of these numbers."""
     if isinstance(constraint.value, (bool, str)):

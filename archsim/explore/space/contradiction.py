@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archsim.errors import Code, ConfigError, close_matches
-from archsim.explore.space.constraint import Constraint, bound_of, satisfied
+from archsim.explore.space.constraint import SweepConstraint, bound_of, satisfied
 from archsim.explore.space.points import Space
 from archsim.results.columns import find_column, is_share
 
@@ -23,7 +23,9 @@ class _End(NamedTuple):
     said: str
 
 
-def check_constraints(space: Space, constraints: Sequence[Constraint], columns: list[str]) -> None:
+def check_constraints(
+    space: Space, constraints: Sequence[SweepConstraint], columns: list[str]
+) -> None:
     """Refuse constraints that exclude each other, or every value of a parameter.
 
     Args:
@@ -34,7 +36,7 @@ def check_constraints(space: Space, constraints: Sequence[Constraint], columns: 
     Raises:
         ConfigError: names the constraints.
     """
-    by_column: dict[str, list[Constraint]] = {}
+    by_column: dict[str, list[SweepConstraint]] = {}
     for constraint in constraints:
         by_column.setdefault(find_column(constraint.name, columns).column, []).append(constraint)
     for column, on_column in by_column.items():
@@ -43,7 +45,7 @@ def check_constraints(space: Space, constraints: Sequence[Constraint], columns: 
     _check_parameters(space, by_column)
 
 
-def _check_texts(constraints: list[Constraint]) -> None:
+def _check_texts(constraints: list[SweepConstraint]) -> None:
     equal = [
         constraint
         for constraint in constraints
@@ -54,7 +56,7 @@ def _check_texts(constraints: list[Constraint]) -> None:
             raise _both(equal[0].text, constraint.text)
 
 
-def _check_ends(column: str, constraints: list[Constraint]) -> None:
+def _check_ends(column: str, constraints: list[SweepConstraint]) -> None:
     low, high = _End(-math.inf, False, ""), _End(math.inf, False, "")
     if is_share(column):
         low, high = (_End(end, False, f"0 <= {column} <= 1") for end in (0.0, 1.0))
@@ -79,7 +81,7 @@ def _both(one: str, other: str) -> ConfigError:
     )
 
 
-def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> None:
+def _check_parameters(space: Space, by_column: dict[str, list[SweepConstraint]]) -> None:
     import pandas as pd
 
     names = space.columns
@@ -91,7 +93,7 @@ def _check_parameters(space: Space, by_column: dict[str, list[Constraint]]) -> N
                     raise _never(constraint, path, axis.values)
 
 
-def _never(constraint: Constraint, path: str, values: Sequence[object]) -> ConfigError:
+def _never(constraint: SweepConstraint, path: str, values: Sequence[object]) -> ConfigError:
     texts = [str(value) for value in values]
     more = ", ..." if len(texts) > _LISTED else ""
     hint = close_matches(constraint.word, texts) if isinstance(values[0], str) else ""

@@ -54,7 +54,7 @@ def legal_points(space: Space, box: Selection, kept: np.ndarray) -> LegalPoints:
         hit = kept & np.broadcast_to(mask.numpy(), box.shape)
         forbidden[name] = int(hit.sum())
         kept = kept & ~hit
-    for path, mask in space.out_of_reach(box).items():
+    for path, mask in space.not_settable(box).items():
         lost = kept & np.broadcast_to(mask.numpy(), box.shape)
         if lost.any():
             raise _unsayable(space, int(space.grid.points(box)[lost].flat[0]), path)

@@ -196,7 +196,7 @@ class Space:
         table = base.start.written(columns)
         return base, base.design.updated(table, columns), table
 
-    def out_of_reach(self, box: Selection) -> dict[str, Tensor]:
+    def not_settable(self, box: Selection) -> dict[str, Tensor]:
         """Return, by path, where a setting cannot be said: inside a block that is null there.
 
         Or because it has another unit there, or none. Settings that can be said everywhere are left
@@ -206,19 +206,19 @@ class Space:
             box: one value of every outer axis.
         """
         base = self.base(self._outer_digits(box))
-        varied = {path for write in base.writes for path in write.reach}
+        varied = {path for write in base.writes for path in write.settable}
         asked = [write for write in base.writes if write.path in varied]
         if not asked:
             return {}
         active, always = self._active(box), torch.tensor(True)
         masks = {}
         for write in asked:
-            reach = torch.tensor(write.at_base)
+            settable = torch.tensor(write.at_base)
             for other in base.writes:
-                if write.path in other.reach:
-                    column = other.reach[write.path][self._index(box, other.axis)]
-                    reach = torch.where(active.get(other.axis, always), column, reach)
-            missing = reach < write.needs[self._index(box, write.axis)]
+                if write.path in other.settable:
+                    column = other.settable[write.path][self._index(box, other.axis)]
+                    settable = torch.where(active.get(other.axis, always), column, settable)
+            missing = settable < write.needs[self._index(box, write.axis)]
             masks[write.path] = missing & active.get(write.axis, always)
         return {path: mask for path, mask in masks.items() if bool(mask.any())}
 

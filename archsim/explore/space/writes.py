@@ -64,7 +64,7 @@ class Write:
         path: of the setting: that of the axis, or one that follows it.
         order: of writing; what comes later replaces what is there.
         columns: by path of the table, ``(values,)``.
-        reach: what can be said of settings of other axes, by their path, ``(values,)``.
+        settable: what can be said of settings of other axes, by their path, ``(values,)``.
         needs: what has to be possible to say of this setting, ``(values,)``: nothing of a file.
         at_base: what is possible to say of it at the base.
         is_alone: whether no other axis may write the same.
@@ -74,7 +74,7 @@ class Write:
     path: str
     order: int
     columns: dict[str, Tensor]
-    reach: dict[str, Tensor] = field(default_factory=dict)
+    settable: dict[str, Tensor] = field(default_factory=dict)
     needs: Tensor = field(default_factory=lambda: torch.tensor([NOTHING]))
     at_base: int = ANYTHING
     is_alone: bool = False
@@ -162,14 +162,14 @@ class _Writer:
         asked = {name: self.start.parameters[name] for name in self._below(root)}
         tables = [ParameterTable.of(loaded.resolved, "", asked) for loaded in self.files[path]]
         columns = {name: torch.stack([table.values[name] for table in tables]) for name in asked}
-        reach = {
+        settable = {
             other: torch.tensor(
-                [_reach(loaded.resolved, other, unit) for loaded in self.files[path]]
+                [_settable(loaded.resolved, other, unit) for loaded in self.files[path]]
             )
             for other, unit in self.units.items()
             if other.startswith(f"{root}.")
         }
-        return Write(axis.path, path, 0, columns, reach)
+        return Write(axis.path, path, 0, columns, settable)
 
     # --- settings of the schema -------------------------------------------------------------------
 
@@ -178,7 +178,8 @@ class _Writer:
         places = _places(path, self.base, self.files)
         unit = self.units[path]
         within = next(
-            (place for place in places if _reach(place.resolved, path, unit) == ANYTHING), self.base
+            (place for place in places if _settable(place.resolved, path, unit) == ANYTHING),
+            self.base,
         )
         values = [self._checked(within, path, value) for value in axis.values]
         parameter = self.start.parameters.get(path)
@@ -187,7 +188,7 @@ class _Writer:
             columns[path] = torch.stack([parameter.encoded(value) for value in values])
         is_constant = path != PLACEMENT and schema_fields(Resolved)[path].kind == "constant"
         needs = [ONLY_NULL if is_constant and value is None else ANYTHING for value in axis.values]
-        at_base = _reach(self.base.resolved, path, unit)
+        at_base = _settable(self.base.resolved, path, unit)
         needed = torch.tensor(needs)
         return Write(axis.path, path, _order(path), columns, needs=needed, at_base=at_base)
 
@@ -223,9 +224,9 @@ class _Writer:
             if path in self.start.parameters:
                 null[path] = torch.tensor(False)
             below = [other for other in self.units if other.startswith(f"{path}.")]
-            reach = {other: torch.tensor([NOTHING]) for other in below}
+            settable = {other: torch.tensor([NOTHING]) for other in below}
             columns = {name: value.reshape(1) for name, value in null.items()}
-            return Write(axis.path, path, _order(path), columns, reach)
+            return Write(axis.path, path, _order(path), columns, settable)
         parameters = self.start.parameters
         tables = [ParameterTable.of(variant.resolved, "none", parameters) for variant in loaded]
         columns = {
@@ -287,7 +288,7 @@ def _order(path: str) -> int:
     return 1 + path.count(".")
 
 
-def _reach(resolved: Resolved, path: str, unit: str) -> int:
+def _settable(resolved: Resolved, path: str, unit: str) -> int:
     """Return what an override can say of a setting."""
     if path == PLACEMENT:
         return ANYTHING

@@ -98,7 +98,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class OnnxModel:
     """A model without functions, of one graph.
 
     Attributes:
@@ -120,7 +120,7 @@ class Model:
     declared: Mapping[str, onnx.TypeProto]
 
 
-def read_model(path: Path) -> Model:
+def read_model(path: Path) -> OnnxModel:
     """Read and check the ONNX file at ``path``.
 
     Raises:
@@ -138,7 +138,7 @@ def read_model(path: Path) -> Model:
     graph: onnx.GraphProto = proto.graph
     inputs = tuple(value for value in graph.input if str(value.name) not in tensors)
     declared = {str(value.name): value.type for value in (*graph.value_info, *graph.output)}
-    return Model(
+    return OnnxModel(
         path=path,
         opsets={
             "" if o.domain in _OWN else str(o.domain): int(o.version) for o in proto.opset_import

@@ -31,7 +31,7 @@ _QUANTISED = re.compile(r"_(quantized|q|DequantizeLinear_Output|QuantizeLinear_O
 
 
 @dataclass(frozen=True)
-class Place:
+class NodeModule:
     """The module of a node.
 
     Attributes:
@@ -45,7 +45,7 @@ class Place:
     nodes: int = 0
 
 
-def places(nodes: Iterable[Node]) -> list[Place]:
+def places(nodes: Iterable[Node]) -> list[NodeModule]:
     """The place of each node of ``nodes``."""
     paths = [(node, _scope(node)) for node in nodes]
     inside = Counter(path for _, path in paths if path)
@@ -56,15 +56,15 @@ def places(nodes: Iterable[Node]) -> list[Place]:
     ]
 
 
-def _place(node: Node, path: str | None, *, nodes: int) -> Place:
+def _place(node: Node, path: str | None, *, nodes: int) -> NodeModule:
     if path is None:
-        return Place(module=node.name, leaf=bool(node.name))
+        return NodeModule(module=node.name, leaf=bool(node.name))
     classes = _QUOTED.findall(node.notes.get(_CLASSES, ""))
     if len(classes) > 1:
         leaf = classes[-2].startswith("torch.nn.modules.")
         leaf = leaf and not classes[-2].startswith(_CONTAINERS)
-        return Place(module=path, leaf=leaf, nodes=nodes)
-    return Place(module=path, leaf=nodes == 1, nodes=nodes)
+        return NodeModule(module=path, leaf=leaf, nodes=nodes)
+    return NodeModule(module=path, leaf=nodes == 1, nodes=nodes)
 
 
 def _scope(node: Node) -> str | None:
@@ -99,7 +99,7 @@ class WeightNames:
     final: dict[str, str] = field(default_factory=dict)
     used: Counter[str] = field(default_factory=Counter)
 
-    def of(self, weight: Weight, place: Place, last: str = "weight") -> Weight:
+    def of(self, weight: Weight, place: NodeModule, last: str = "weight") -> Weight:
         """``weight`` under its final name, for a node at ``place``.
 
         Args:
@@ -123,7 +123,7 @@ class WeightNames:
         return free
 
 
-def _name(stored: str, place: Place, last: str) -> str:
+def _name(stored: str, place: NodeModule, last: str) -> str:
     plain = printable(_QUANTISED.sub("", stored))
     if _SAYS_OWNER.search(plain):
         return plain

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import Code, NetworkError
 from archsim.network.frontend.onnx_file import first_line
-from archsim.network.frontend.onnx_model import Model, Node
+from archsim.network.frontend.onnx_model import Node, OnnxModel
 from archsim.network.frontend.onnx_tensors import MAX_VALUES, Stored, checked_shape, values_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Types:
         unread: Small tensors whose external file is missing.
     """
 
-    model: Model
+    model: OnnxModel
     sizes: Mapping[str, int]
     types: dict[str, TensorType] = field(default_factory=dict)
     values: dict[str, numpy.ndarray] = field(default_factory=dict)

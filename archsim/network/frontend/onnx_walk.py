@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Call, Data, Trace, Weight
-from archsim.network.frontend.onnx_model import Model, Node
-from archsim.network.frontend.onnx_names import Place, WeightNames, places
+from archsim.network.frontend.onnx_model import Node, OnnxModel
+from archsim.network.frontend.onnx_names import NodeModule, WeightNames, places
 from archsim.network.frontend.onnx_tensors import Stored, is_weight_type
 from archsim.network.frontend.onnx_types import TensorType, Types
 
@@ -39,13 +39,13 @@ class Walk:
         constant: Computations of stored tensors alone.
     """
 
-    model: Model
+    model: OnnxModel
     types: Types
     seen: dict[str, Value] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     names: WeightNames = field(default_factory=WeightNames)
     readers: Counter[str] = field(default_factory=Counter)
-    place: Place = field(default=Place("", leaf=False))
+    place: NodeModule = field(default=NodeModule("", leaf=False))
     cells: dict[str, list[str]] = field(default_factory=dict)
     constant: list[Call] = field(default_factory=list)
 
@@ -153,7 +153,7 @@ class Walk:
 
 
 def walk(
-    model: Model,
+    model: OnnxModel,
     shapes: Mapping[str, tuple[int, ...]],
     sizes: Mapping[str, int],
     translate: Callable[[Walk, Node], None],
@@ -206,7 +206,7 @@ def parameters(trace: Trace) -> int:
     return sum(elements_of.values())
 
 
-def _live(model: Model) -> tuple[Node, ...]:
+def _live(model: OnnxModel) -> tuple[Node, ...]:
     """The nodes that the outputs of ``model`` depend on, in execution order."""
     wanted = set(model.outputs)
     kept = []

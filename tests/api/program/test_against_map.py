@@ -1,9 +1,9 @@
 """``archsim program`` pulse by pulse against the closed form of ``archsim map``: LeNet-3.
 
-Two ways to the same totals: cells drawn one by one, over several chips, and laws of cells, rows and
-crossbars. Where the spread depends on the weight the closed form knows a share only, so the weights
-are drawn with that share; what it is off by for trained ones is tested by itself. Which crossbars
-there are is compared for larger networks too, without drawing a cell.
+Two ways to the same totals: cells drawn one by one, over several chips, and distributions of cells,
+rows and crossbars. Where the spread depends on the weight the closed form knows a share only, so
+the weights are drawn with that share; what it is off by for trained ones is tested by itself. Which
+crossbars there are is compared for larger networks too, without drawing a cell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from archsim.api.map import map_network
-from archsim.api.program.placement import network_placement
+from archsim.api.program.plan import write_plan
 from archsim.api.program.run import program
 from archsim.config.resolve import resolve
 from archsim.device import CellSpec, WeightFormat, WriteArray
@@ -202,7 +202,7 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
     crossbar, model = resolved.chip.crossbar, load_module(network)
     spec = CellSpec.of_chip(resolved)
     form = spec.weight_format
-    kernel_layers = network_placement(
+    kernel_layers = write_plan(
         model, network=network, resolved=resolved, design="none", spec=spec
     ).kernel_layers
     assert len(kernel_layers) == KERNEL_LAYERS[network].get(chip, 0)

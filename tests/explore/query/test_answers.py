@@ -1,4 +1,4 @@
-"""Cheapest designs, differences and main effects against cases worked out by hand."""
+"""Cheapest designs, differences and main effects against cases computed by hand."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def assert_left_out_exactly_if_refused(
     for point, one in alone.items():
         box = box_of(space, point)
         _, design, table = space.design(box)
-        wrong = broken(table, layers=len(base.table)) | space.out_of_reach(box)
+        wrong = broken(table, layers=len(base.table)) | space.not_settable(box)
         assert (one is None) == bool(wrong), (space.settings(point), wrong)
         if one is not None:
             assert differences(one, design) == [], space.settings(point)
@@ -278,7 +278,7 @@ def test_unusual_axes(axes: dict[str, Any], base_settings: list[str]) -> None:
         if kept[point]:
             box = box_of(space, point)
             one, (base, design, table) = resolves(space, point), space.design(box)
-            wrong = broken(table, layers=len(base.table)) | space.out_of_reach(box)
+            wrong = broken(table, layers=len(base.table)) | space.not_settable(box)
             assert (one is None) == bool(wrong), space.settings(point)
             assert one is None or differences(one, design) == [], space.settings(point)
 

@@ -35,7 +35,7 @@ def test_published_convention():
 @pytest.mark.parametrize("factor", [1.0, 2.0, 6.0])
 @pytest.mark.parametrize(("weight_bits", "bits_per_cell"), [(8, 2), (6, 1), (8, 3)])
 def test_std_is_that_of_the_programmed_cells(factor, weight_bits, bits_per_cell):
-    """Training and deployment use the same law: two ways of working it out."""
+    """Training and deployment use the same distribution: two ways to compute it."""
     noise = WeightNoise(
         sigma=0.07, factor=factor, weight_bits=weight_bits, bits_per_cell=bits_per_cell
     )
@@ -55,7 +55,7 @@ def test_std_is_that_of_the_programmed_cells(factor, weight_bits, bits_per_cell)
 
 
 @pytest.mark.parametrize("factor", [1.0, 4.0])
-def test_drawn_noise_has_the_std_of_the_law(factor):
+def test_drawn_noise_has_the_std_of_the_distribution(factor):
     noise, generator = WeightNoise(sigma=0.2, factor=factor), seeded()
     clean = {"w": weight()}
     draws = torch.stack([noisy_weights(clean, noise, generator)["w"] for _ in range(400)])

@@ -279,7 +279,8 @@ def test_chips_with_stuck_cells_have_the_law_of_single_cells(encoding):
         assert float((mine.mean() - theirs.mean()).abs()) < 5 * float(apart)
         squares = torch.hypot(mine.square().std(), theirs.square().std()) / len(mine) ** 0.5
         assert float((mine.square().mean() - theirs.square().mean()).abs()) < 5 * float(squares)
-        # A normal law of this variance has 4.6 % beyond twice its deviation, and no second hump.
+        # A normal distribution of this variance has 4.6 % beyond twice its deviation, and no second
+        # hump.
         for bound in (0.2, 0.4, 0.8):
             shares = [float((each.abs() > bound).double().mean()) for each in (mine, theirs)]
             spread = (2 * shares[1] * (1 - shares[1]) / len(mine)) ** 0.5

@@ -32,7 +32,7 @@ NETWORKS: dict[str, dict[str, object]] = {
     "lenet3-bn": {},
     "resnet18-cifar": {"widths": (4, 4, 8, 8)},
 }
-PLACED = WeightStorage(
+STORAGE = WeightStorage(
     cell=CellModel(
         sigma=0.2,
         write_model="incremental",
@@ -46,7 +46,7 @@ everyone = pytest.mark.parametrize("name", list(CORRECTIONS))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Case:
+class CorrectionCase:
     """A correction on a chip of one network, attached and started."""
 
     correction: Correction
@@ -61,7 +61,7 @@ class Case:
             corrections=(self.correction,),
             parameters={f"0.{name}": tensor for name, tensor in self.first.items()},
             carrier=self.carrier,
-            placement=PLACED,
+            storage=STORAGE,
             verify=False,
         )
 
@@ -76,7 +76,7 @@ class Case:
 def programmed(network: str) -> tuple[nn.Module, ProgrammedChip, Tensor]:
     torch.manual_seed(0)
     model = zoo.build(network, **NETWORKS[network]).eval()
-    chip = deploy(model, PLACED, seed=1, network=network, options=NETWORKS[network])
+    chip = deploy(model, STORAGE, seed=1, network=network, options=NETWORKS[network])
     return model, chip, torch.randn(8, *model.input_shape)
 
 
@@ -87,11 +87,11 @@ def known(network: str) -> tuple[str, ...]:
 
 
 @cache
-def cases(name: str) -> tuple[Case, ...]:
+def cases(name: str) -> tuple[CorrectionCase, ...]:
     return tuple(_cases(name))
 
 
-def _cases(name: str) -> Iterator[Case]:
+def _cases(name: str) -> Iterator[CorrectionCase]:
     for network in NETWORKS:
         if name not in known(network):
             continue
@@ -100,7 +100,9 @@ def _cases(name: str) -> Iterator[Case]:
         correction = example(name)
         correction.attach(carrier)
         first = correction.start(carrier, chip.tensors, chip.wanted, images)
-        yield Case(correction=correction, carrier=carrier, chip=chip, images=images, first=first)
+        yield CorrectionCase(
+            correction=correction, carrier=carrier, chip=chip, images=images, first=first
+        )
 
 
 @everyone

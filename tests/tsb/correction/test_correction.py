@@ -49,7 +49,7 @@ CELL = CellModel(
     step_gain=0.055,
     step_sigma=0.02,
 )
-PLACED = WeightStorage(cell=CELL)
+STORAGE = WeightStorage(cell=CELL)
 DEFAULTS = {"tsb": {"channels": 5}, "linear-block": {"channels": 7}}
 QUICK = TuneSettings(steps=60, batch_size=64, noise=WeightNoise(sigma=0.03))
 
@@ -72,7 +72,7 @@ def prepared(method: str, network: str = "lenet3") -> tuple[Carrier, list[Correc
 def some_chips(carrier: Carrier, count: int) -> list[ProgrammedChip]:
     plain = make_carrier(load_module("lenet3"), carrier.layers).model
     load_checkpoint(DATA / "checkpoints" / "lenet3.safetensors").load_into(plain)
-    return [deploy(plain, PLACED, seed=seed, network="lenet3") for seed in range(count)]
+    return [deploy(plain, STORAGE, seed=seed, network="lenet3") for seed in range(count)]
 
 
 def accuracy(tensors: dict[str, Tensor], carrier: Carrier, data: Dataset) -> float:
@@ -169,7 +169,7 @@ def test_budget(method: str, written: int, digital: int, mnist: Dataset) -> None
         corrections=tuple(corrections),
         parameters=start_all(corrections, carrier, chip, mnist.train.images),
         carrier=carrier,
-        placement=PLACED,
+        storage=STORAGE,
         verify=True,
     )
     assert (corrected.written_weights, corrected.digital_parameters) == (written, digital)
@@ -301,7 +301,7 @@ def test_labels_are_not_needed_to_match_outputs(mnist: Dataset) -> None:
 def test_recalibrated_batch_norms_normalise(mnist: Dataset) -> None:
     torch.manual_seed(0)
     carrier, corrections = prepared("batch-norm", "lenet3-bn")
-    chip = deploy(carrier.model, PLACED, seed=0)
+    chip = deploy(carrier.model, STORAGE, seed=0)
     images = mnist.train.images[:500]
     found = start_all(corrections, carrier, chip, images)
     corrected = apply_all(corrections, chip.tensors, found)
@@ -321,7 +321,7 @@ def test_writing_again_changes_only_what_is_in_cells(mnist: Dataset) -> None:
         corrections=tuple(corrections),
         parameters=start_all(corrections, carrier, chip, mnist.train.images),
         carrier=carrier,
-        placement=PLACED,
+        storage=STORAGE,
         verify=True,
     )
     source = torch.Generator().manual_seed(0)
@@ -350,7 +350,7 @@ def test_saved_parameters(tmp_path: Path, mnist: Dataset) -> None:
         corrections=tuple(corrections),
         parameters=tune(carrier, [one], corrections, mnist, QUICK).parameters[0],
         carrier=carrier,
-        placement=PLACED,
+        storage=STORAGE,
         verify=True,
     )
     corrected.save(path, method="tsb+biases")

@@ -1,4 +1,4 @@
-"""A programmed chip: seeded, saveable, with the errors that the device's law promises."""
+"""A programmed chip: seeded, saveable, with the errors that the device's distribution promises."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CELL = CellModel(
     step_gain=0.055,
     step_sigma=0.02,
 )
-PLACED = WeightStorage(cell=CELL)
+STORAGE = WeightStorage(cell=CELL)
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def model() -> nn.Module:
 
 
 def test_same_seed_same_chip_and_another_seed_not(model: nn.Module) -> None:
-    one, same, other = (deploy(model, PLACED, seed=seed) for seed in (3, 3, 4))
+    one, same, other = (deploy(model, STORAGE, seed=seed) for seed in (3, 3, 4))
     assert all(torch.equal(one.tensors[name], same.tensors[name]) for name in one.tensors)
     assert not torch.equal(one.tensors["fc.weight"], other.tensors["fc.weight"])
 
 
 def test_only_the_weights_have_errors(model: nn.Module) -> None:
-    chip = deploy(model, PLACED, seed=0)
+    chip = deploy(model, STORAGE, seed=0)
     for name, before in model.state_dict().items():
         assert torch.equal(chip.tensors[name], before) == (name not in mapped_weights(model))
 
@@ -53,7 +53,7 @@ def test_saved_and_loaded(model: nn.Module, tmp_path: Path) -> None:
     chip = deploy(model, placed, seed=1, network="lenet3-bn")
     chip.save(tmp_path / "chip.safetensors")
     again = ProgrammedChip.load(tmp_path / "chip.safetensors", network="lenet3-bn")
-    assert again.placement == placed
+    assert again.storage == placed
     assert (again.seed, again.backbone, again.verified_weights) == (1, chip.backbone, 0)
     for name, tensor in chip.tensors.items():
         assert torch.equal(tensor, again.tensors[name])
@@ -67,7 +67,7 @@ def test_saved_and_loaded(model: nn.Module, tmp_path: Path) -> None:
 def test_options_of_the_network_are_kept(model: nn.Module, tmp_path: Path) -> None:
     path = tmp_path / "chip.safetensors"
     given = {"widths": [4, 4, 8], "batch_norm": True}
-    deploy(model, PLACED, seed=1, network="vgg8", options=given).save(path)
+    deploy(model, STORAGE, seed=1, network="vgg8", options=given).save(path)
     assert ProgrammedChip.load(path).options == given
     tensors, about = read_tensors(path)
     del about["options"]  # a chip of before they were recorded
@@ -78,10 +78,10 @@ def test_options_of_the_network_are_kept(model: nn.Module, tmp_path: Path) -> No
         ProgrammedChip.load(path)
 
 
-def test_error_is_that_of_the_law() -> None:
+def test_error_is_that_of_the_distribution() -> None:
     model = nn.Sequential(nn.Linear(300, 200, bias=False))
     weight = next(model.parameters()).detach()
-    chip = deploy(model, PLACED, seed=0)
+    chip = deploy(model, STORAGE, seed=0)
     error = chip.tensors["0.weight"] - quantise(weight)
     # 0.7776 sigma max|W|: arXiv 2305.14561.
     expected = 0.7776 * 0.1 * float(weight.abs().max())
@@ -89,13 +89,13 @@ def test_error_is_that_of_the_law() -> None:
 
 
 def test_copies_and_write_verify_make_the_same_errors_smaller(model: nn.Module) -> None:
-    plain = deploy(model, PLACED, seed=0)
+    plain = deploy(model, STORAGE, seed=0)
     copied = deploy(model, WeightStorage(cell=CELL, copies={"fc.weight": 4}), seed=0)
     name = "fc.weight"
     error, smaller = (c.tensors[name] - c.wanted[name] for c in (plain, copied))
     torch.testing.assert_close(smaller, error / 2, atol=1e-6, rtol=1e-4)
     weights = dict(mapped_weights(model))
-    verified = deploy(model, PLACED, seed=0, verified=verify_named(weights, [name]))
+    verified = deploy(model, STORAGE, seed=0, verified=verify_named(weights, [name]))
     assert verified.verified_weights == weights[name].numel()
     ratio = float((verified.tensors[name] - verified.wanted[name]).std() / error.std())
     assert ratio == pytest.approx(0.3, rel=0.05, abs=0)  # residual 0.03 of sigma 0.1
@@ -133,7 +133,7 @@ def test_all_zero_weights_stay_zero() -> None:
         ),
     ],
 )
-def test_bad_placement(
+def test_bad_storage(
     change: dict[str, object], code: str, field: str, value: object, allowed: str | list[str]
 ) -> None:
     with refused(ConfigError, code=code, field=field, value=value, allowed=allowed):
@@ -150,16 +150,16 @@ def test_bad_seed_and_bad_weights(model: nn.Module) -> None:
     for seed in (-1, 2**32):
         facts: dict[str, Any] = {"code": "out-of-range", "field": "seed", "value": seed}
         with refused(ConfigError, **facts, allowed="0 to 4294967295"):
-            deploy(model, PLACED, seed=seed)
+            deploy(model, STORAGE, seed=seed)
     with torch.no_grad():
         model.get_parameter("fc.weight")[0, 0] = float("nan")
     with refused(DataError, code="not-finite", field="fc.weight", value=1, says=["4900"]):
-        deploy(model, PLACED, seed=0, verified=verify_all(mapped_weights(model)))
+        deploy(model, STORAGE, seed=0, verified=verify_all(mapped_weights(model)))
 
 
 def test_chip_of_another_network(model: nn.Module, tmp_path: Path) -> None:
     path = tmp_path / "chip.safetensors"
-    chip = deploy(model, PLACED, seed=0, network="lenet3-bn")
+    chip = deploy(model, STORAGE, seed=0, network="lenet3-bn")
     chip.save(path)
     facts: dict[str, Any] = {"code": "wrong-file", "field": path, "value": "lenet3-bn"}
     with refused(DataError, **facts, allowed="vgg8"):
@@ -185,7 +185,7 @@ def test_stuck_cells_are_frozen_with_the_chip(model: nn.Module) -> None:
     stuck = CELL.but(stuck_off_rate=0.01)
     one, same = (deploy(model, WeightStorage(cell=stuck), seed=3).tensors for _ in range(2))
     assert all(torch.equal(one[name], same[name]) for name in one)
-    sound = deploy(model, PLACED, seed=3).tensors
+    sound = deploy(model, STORAGE, seed=3).tensors
     changed = ~torch.isclose(one["fc.weight"], sound["fc.weight"], rtol=1e-5, atol=1e-8)
     share = float(changed.double().mean())
     # Four cells per weight, most of them not at the lowest level already.

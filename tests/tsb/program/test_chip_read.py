@@ -192,7 +192,7 @@ def in_use(method: str, conditions: Conditions, seed: int = 3) -> ChipInUse:
         corrections=tuple(corrections),
         parameters=start_all(corrections, carrier, chip, torch.randn(8, 1, 6, 6)),
         carrier=carrier,
-        placement=own,
+        storage=own,
         verify=True,
     )
     return ChipInUse(corrected=corrected, verified=verify_none(chip.wanted), conditions=conditions)

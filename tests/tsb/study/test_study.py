@@ -133,8 +133,8 @@ def test_gain_is_paired(done: StudyRun) -> None:
     assert table.loc["verified", "gain"] == pytest.approx(float(gains.mean()), rel=1e-5)
     low, high = table.loc["verified", "gain_low"], table.loc["verified", "gain_high"]
     # Student's t of 2 degrees of freedom at 97.5 %: 4.3027 (any table)
-    reach = 4.3027 * float(gains.std()) / 3**0.5
-    assert (high - low) / 2 == pytest.approx(reach, rel=1e-3)
+    half_width = 4.3027 * float(gains.std()) / 3**0.5
+    assert (high - low) / 2 == pytest.approx(half_width, rel=1e-3)
     assert table.loc["plain", "gain"] == 0
 
 

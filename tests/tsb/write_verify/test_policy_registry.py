@@ -149,11 +149,11 @@ class Even(LossDerivatives):
     second_derivative: ClassVar[dict[str, torch.Tensor]] = {"w": torch.ones(2, 2)}
 
 
-def of_variance(placement: WeightStorage, *given: float) -> WriteContext:
+def of_variance(storage: WeightStorage, *given: float) -> WriteContext:
     """Four weights in two columns of which only the variance tells which goes first."""
     return WriteContext(
         weights={"w": torch.tensor(given).view(2, 2)},
-        std_of=placement.std_of,
+        std_of=storage.std_of,
         generator=torch.Generator(),
         loss=Even(model=trained(), images_of=loss().images_of),
     )

@@ -315,10 +315,12 @@ def test_effort_of_nothing_and_everything():
     assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
     assert none.normalised_pulses == pytest.approx(1 / mean)
     classes = CELL.pulse_distribution()
-    law = PulseDistribution(*(t[0] for t in (classes.survival, *[classes.residual_sigma] * 2)))
+    distribution = PulseDistribution(
+        *(t[0] for t in (classes.survival, *[classes.residual_sigma] * 2))
+    )
     # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
-    expected = 18 * (law.slowest_of(16) + law.slowest_of(12))
-    expected += 13 * (law.slowest_of(16) + law.slowest_of(4))
+    expected = 18 * (distribution.slowest_of(16) + distribution.slowest_of(12))
+    expected += 13 * (distribution.slowest_of(16) + distribution.slowest_of(4))
     assert every.row_pulses == pytest.approx(float(expected), rel=1e-9)
     once = every.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9)
     assert once == pytest.approx(float(expected) * 1.5e-8)
@@ -363,14 +365,14 @@ def test_one_verified_weight_holds_up_its_row_only():
     masks["conv"][0, 0, 0, 0] = True
     masks["conv"][1, 0, 0, 0] = True  # the same row
     two = write_effort(masks, cells, CELL, TILING)
-    law = CELL.pulse_distribution()
-    slowest = float(slowest_of_classes(law, torch.tensor([[8.0, 0, 0, 0]])))
+    distribution = CELL.pulse_distribution()
+    slowest = float(slowest_of_classes(distribution, torch.tensor([[8.0, 0, 0, 0]])))
     assert two.row_pulses == pytest.approx(61 + slowest, rel=1e-9)
     assert two.row_reads == pytest.approx(slowest, rel=1e-9)
     masks["conv"][1] = False
     masks["conv"][4, 0, 0, 0] = True  # another strip of outputs
     apart = write_effort(masks, cells, CELL, TILING)
-    single = float(slowest_of_classes(law, torch.tensor([[4.0, 0, 0, 0]])))
+    single = float(slowest_of_classes(distribution, torch.tensor([[4.0, 0, 0, 0]])))
     assert apart.row_pulses == pytest.approx(60 + 2 * single, rel=1e-9)
     assert apart.write_pulses == pytest.approx(two.write_pulses, rel=1e-12)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @final
-class LastLayers(WritePolicy):
+class LastLayersVerified(WritePolicy):
     """All weights of the last layers are verified."""
 
     name: ClassVar[str] = "last-layers"

@@ -12,7 +12,7 @@ from tsb.write_verify.policy.all_weights import AllWeights
 from tsb.write_verify.policy.base import ByScore, Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
 from tsb.write_verify.policy.fisher import Fisher
-from tsb.write_verify.policy.last_layers import LastLayers
+from tsb.write_verify.policy.last_layers import LastLayersVerified
 from tsb.write_verify.policy.magnitude import Magnitude
 from tsb.write_verify.policy.none import NoWeights
 from tsb.write_verify.policy.random_order import RandomOrder
@@ -27,7 +27,7 @@ _ENTRIES: tuple[WritePolicy, ...] = (
     NoWeights(),
     AllWeights(),
     SharedBlockOnly(),
-    LastLayers(),
+    LastLayersVerified(),
     RandomOrder(),
     Magnitude(),
     Fisher(),

@@ -16,13 +16,13 @@ from archsim.errors import NetworkError
 from archsim.network import LayerGraph, from_graph, load_network
 from archsim.plan import MappingPlan
 from mapping.compile import compile_plan
-from tsb.program.network import NetworkPlacement
+from tsb.program.network import WritePlan
 from tsb.shared_block import group_count
 
 
-def network_placement(
+def write_plan(
     model: nn.Module, *, network: str, resolved: Resolved, design: str, spec: CellSpec
-) -> NetworkPlacement:
+) -> WritePlan:
     """Map a network and return what its programming needs of the plan.
 
     A network that cannot be traced is unrolled (im2col) onto one chip, and the result says why.
@@ -44,7 +44,7 @@ def network_placement(
     check(stored)
     batch = DesignBatch.from_resolved(stored, design)
     read = verify_read(design=batch)
-    circuit = NetworkPlacement(
+    circuit = WritePlan(
         drivers=int(batch.write_drivers),
         row_read_s=float(read.row_s),
         cell_read_J=float(read.cell_J),
