@@ -8,12 +8,12 @@ schema.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from archsim.config.load import load_preset
+from archsim.config.read_rules import READ_RULES
+from archsim.config.rule import Rule, conflict
 from archsim.config.schema.adc import IsaacAdc
 from archsim.config.schema.device import relative_to_range
 from archsim.config.settings import (
@@ -24,7 +24,7 @@ from archsim.config.settings import (
     PlainSettings,
     Truths,
 )
-from archsim.errors import Code, ConfigError, Problem
+from archsim.errors import ConfigError, Problem
 
 _WEIGHT_BITS, _CELL_BITS = "chip.precision.weight_bits", "chip.precision.bits_per_cell"
 _PADDED, _ENCODING = "chip.precision.pad_top_slice", "chip.precision.encoding"
@@ -41,23 +41,6 @@ _POLICY, _LAST = "chip.programming.policy", "chip.programming.last_layers"
 _REWRITTEN = "chip.programming.rewritten_layers"
 #: Rounding that a limit of power allows for, relative.
 _TINY = 1e-9
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Something that no configuration may have.
-
-    Attributes:
-        name: what is wrong, as a sweep says for how many of its combinations.
-        reads: settings that it depends on.
-        broken: returns where it is broken. Settings are within their own ranges there.
-        problem: returns what is wrong with one configuration: setting, value and what is allowed.
-    """
-
-    name: str
-    reads: tuple[str, ...]
-    broken: Callable[[AbstractSettings], Truths]
-    problem: Callable[[PlainSettings], Problem]
 
 
 def broken_rules(settings: AbstractSettings) -> dict[Rule, Truths]:
@@ -88,11 +71,6 @@ def check(resolved: Any, *, network: str | None = None, layers: int | None = Non
         raise ConfigError.joined(rule.problem(settings) for rule in broken)
 
 
-def _conflict(path: str, value: object, said: str, allowed: str) -> Problem:
-    """Return what a broken rule says: settings that are allowed, each by itself."""
-    return Problem(f"{said}; allowed: {allowed}", Code.CONFLICT, path, value, allowed)
-
-
 # --- precision and crossbar -----------------------------------------------------------------------
 
 
@@ -105,7 +83,7 @@ def _say_bits_do_not_divide(settings: PlainSettings) -> Problem:
     weight, cell = settings.value(_WEIGHT_BITS), settings.value(_CELL_BITS)
     divisors = [count for count in range(1, 9) if weight % count == 0]
     said = f"chip.precision: bits_per_cell = {cell} does not divide weight_bits = {weight}"
-    return _conflict(_CELL_BITS, cell, said, f"{divisors}, or set precision.pad_top_slice=true")
+    return conflict(_CELL_BITS, cell, said, f"{divisors}, or set precision.pad_top_slice=true")
 
 
 def _columns_do_not_divide(settings: AbstractSettings) -> Truths:
@@ -115,7 +93,7 @@ def _columns_do_not_divide(settings: AbstractSettings) -> Truths:
 def _say_columns_do_not_divide(settings: PlainSettings) -> Problem:
     cols, mux = settings.value(_COLS), settings.value(_MUX)
     said = f"chip.crossbar: cols = {cols} is not a multiple of mux_ratio = {mux}"
-    return _conflict(_COLS, cols, said, f"{mux}, {2 * mux}, {3 * mux}, ..., or another mux_ratio")
+    return conflict(_COLS, cols, said, f"{mux}, {2 * mux}, {3 * mux}, ..., or another mux_ratio")
 
 
 def _cells_per_weight(settings: AbstractSettings) -> Numbers:
@@ -131,7 +109,7 @@ def _weight_does_not_fit(settings: AbstractSettings) -> Truths:
 def _say_weight_does_not_fit(settings: PlainSettings) -> Problem:
     cols, needed = settings.value(_COLS), int(_cells_per_weight(settings))
     said = f"chip: crossbar.cols = {cols} cannot hold one weight of {needed} cells"
-    return _conflict(_COLS, cols, said, f">= {needed}")
+    return conflict(_COLS, cols, said, f">= {needed}")
 
 
 def _cell_holds_less(settings: AbstractSettings) -> Truths:
@@ -142,7 +120,7 @@ def _say_cell_holds_less(settings: PlainSettings) -> Problem:
     bits, most = settings.value(_CELL_BITS), int(settings.number(_MOST_BITS))
     device = settings.value("device.name")
     said = f"{_CELL_BITS} = {bits}: device '{device}' holds at most {most} per cell"
-    return _conflict(_CELL_BITS, bits, said, f"1 to {most}, e.g. --set {_CELL_BITS}={most}")
+    return conflict(_CELL_BITS, bits, said, f"1 to {most}, e.g. --set {_CELL_BITS}={most}")
 
 
 # --- converter ------------------------------------------------------------------------------------
@@ -160,7 +138,7 @@ def _not_the_isaac(settings: AbstractSettings) -> Truths:
 def _say_not_the_isaac(settings: PlainSettings) -> Problem:
     bits = settings.value(_ADC_BITS)
     said = f"{_ADC_BITS} = {bits}: {_ADC_MODEL} = isaac is one published converter"
-    return _conflict(_ADC_BITS, bits, said, f"{_isaac_bits():g}")
+    return conflict(_ADC_BITS, bits, said, f"{_isaac_bits():g}")
 
 
 # --- device ---------------------------------------------------------------------------------------
@@ -177,7 +155,7 @@ def _say_resistances_missing(settings: PlainSettings) -> Problem:
         f"device: r_on and r_off are required for memory = {settings.value(_MEMORY)}; "
         f"{', '.join(missing)} = null"
     )
-    return _conflict(missing[0], None, said, "{value: ..., unit: kohm, source: ...}")
+    return conflict(missing[0], None, said, "{value: ..., unit: kohm, source: ...}")
 
 
 def _resistances_not_ordered(settings: AbstractSettings) -> Truths:
@@ -188,7 +166,7 @@ def _resistances_not_ordered(settings: AbstractSettings) -> Truths:
 def _say_resistances_not_ordered(settings: PlainSettings) -> Problem:
     r_on, r_off = settings.number(_R_ON), settings.number(_R_OFF)
     said = f"device: r_on = {r_on:g} ohm is not below r_off = {r_off:g} ohm"
-    return _conflict(_R_ON, r_on, said, "r_on below r_off")
+    return conflict(_R_ON, r_on, said, "r_on below r_off")
 
 
 def _range_factor(settings: AbstractSettings) -> Numbers:
@@ -207,7 +185,7 @@ def _say_spread_beyond_range(settings: PlainSettings) -> Problem:
         f"device: sigma = {sigma:g} of the maximum conductance is {sigma * factor:.3g} of the "
         "range g_on - g_off"
     )
-    return _conflict(_SIGMA, sigma, said, f"0 to {1 / factor:.3g} at this r_on and r_off")
+    return conflict(_SIGMA, sigma, said, f"0 to {1 / factor:.3g} at this r_on and r_off")
 
 
 def _stuck_share(settings: AbstractSettings) -> Numbers:
@@ -221,7 +199,7 @@ def _too_many_stuck(settings: AbstractSettings) -> Truths:
 def _say_too_many_stuck(settings: PlainSettings) -> Problem:
     share = _stuck_share(settings)
     said = f"device: stuck_on_rate + stuck_off_rate = {share:g}"
-    return _conflict(_STUCK_ON, share, said, "at most 1")
+    return conflict(_STUCK_ON, share, said, "at most 1")
 
 
 def _factor_without_profile(settings: AbstractSettings) -> Truths:
@@ -231,7 +209,7 @@ def _factor_without_profile(settings: AbstractSettings) -> Truths:
 def _say_factor_without_profile(settings: PlainSettings) -> Problem:
     factor = settings.number(_FACTOR)
     said = f"device.sigma_profile: factor = {factor:g} does nothing for kind = uniform"
-    return _conflict(_FACTOR, factor, said, "1, or set sigma_profile.kind to weight or level")
+    return conflict(_FACTOR, factor, said, "1, or set sigma_profile.kind to weight or level")
 
 
 # --- programming ----------------------------------------------------------------------------------
@@ -248,7 +226,7 @@ def _say_row_exceeds_power(settings: PlainSettings) -> Problem:
     row_W = cols * settings.number(_WRITE_ENERGY) / max(pulse_s, 1e-15)
     most_W = settings.number(_POWER)
     said = f"{_POWER} = {most_W * 1e3:.4g} mW: one row of {cols:g} cells takes {row_W * 1e3:.4g} mW"
-    return _conflict(_POWER, most_W, said, "that or more, or null")
+    return conflict(_POWER, most_W, said, "that or more, or null")
 
 
 def _asked_layers(settings: AbstractSettings) -> tuple[Truths, Truths]:
@@ -266,11 +244,12 @@ def _say_layers_missing(settings: PlainSettings) -> Problem:
     path, least = (_LAST, 1) if _asked_layers(settings)[0] else (_REWRITTEN, 0)
     value, layers = settings.value(path), settings.value(LAYERS)
     said = f"{path} = {value}: {settings.value(NETWORK)} has {layers} layers with weights"
-    return _conflict(path, value, said, f"{least} to {layers}")
+    return conflict(path, value, said, f"{least} to {layers}")
 
 
 #: A combination of a sweep that breaks several is counted under the first.
 RULES: tuple[Rule, ...] = (
+    *READ_RULES,
     Rule(
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",
         reads=(_WEIGHT_BITS, _CELL_BITS, _PADDED),

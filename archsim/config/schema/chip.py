@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from archsim.config.schema.base import Count, Fraction, Model
+from archsim.config.schema.read import Adc, Crossbar, Read
 from archsim.config.sourced import quantity
 
 
@@ -23,44 +24,6 @@ class Precision(Model):
         default=False,
         description="allow bits_per_cell that does not divide weight_bits: the top cell keeps "
         "unused levels",
-    )
-
-
-class Crossbar(Model):
-    """The cell array and how many columns share an ADC."""
-
-    rows: int = Field(strict=True, ge=8, le=1024, description="word lines per crossbar")
-    cols: int = Field(strict=True, ge=8, le=1024, description="bit lines per crossbar")
-    mux_ratio: Literal[4, 8, 16, 32, 64] = Field(description="columns per ADC")
-
-
-class Adc(Model):
-    """The analog-to-digital converter at the end of the columns."""
-
-    kind: Literal["flash-current", "flash-voltage", "sar"] = Field(
-        description="current-mode flash, voltage-mode flash or successive approximation"
-    )
-    bits: int = Field(strict=True, ge=3, le=10, description="resolution; levels = 2^bits")
-    model: Literal["circuit", "andrulis2024", "zigzag-imc", "isaac"] = Field(
-        default="circuit",
-        description="the circuit model of this kind, or a published closed form (configs/adc)",
-    )
-
-
-class Read(Model):
-    """Read conditions of the array."""
-
-    voltage: quantity("V") | None = Field(  # type: ignore[valid-type]
-        default=None, description="bit-line read voltage; null takes the technology's"
-    )
-    access_voltage: quantity("V") = Field(  # type: ignore[valid-type]
-        description="gate voltage of the access transistors during a read"
-    )
-    access_resistance_ratio: quantity("1") = Field(  # type: ignore[valid-type]
-        description="on-resistance of the access transistor over that of the cell"
-    )
-    adc_empty_power: quantity("W") = Field(  # type: ignore[valid-type]
-        description="ADC power per column while no row is active"
     )
 
 

@@ -1,0 +1,138 @@
+"""What a chip preset may say about its read path: the array, its conditions, the converter."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from archsim.config.schema.base import Model
+from archsim.config.sourced import Quantity, quantity
+
+_IDEAL = Quantity(
+    value=0.0, unit="ohm", source="physics: wires without loss, in the accuracy half alone"
+)
+
+
+class Crossbar(Model):
+    """The cell array, how many columns share an ADC, and its wires."""
+
+    rows: int = Field(strict=True, ge=8, le=1024, description="word lines per crossbar")
+    cols: int = Field(strict=True, ge=8, le=1024, description="bit lines per crossbar")
+    mux_ratio: Literal[4, 8, 16, 32, 64] = Field(description="columns per ADC")
+    wire_ohm: quantity("ohm", maximum=1e4) | None = Field(  # type: ignore[valid-type]
+        default=_IDEAL,
+        description="resistance of a wire from one cell to the next, for the accuracy half: 0 for "
+        "ideal wires, null for metal 0 over the pitch of a cell, as the cost half always counts",
+    )
+    wire_model: Literal["driven", "gated"] | None = Field(
+        default=None,
+        description="accuracy half: word lines that carry the current of their cells, or that only "
+        "gate them; null goes by device.access: none is driven, 1t1r gated; no cost",
+    )
+
+
+class Adc(Model):
+    """The analog-to-digital converter at the end of the columns."""
+
+    kind: Literal["flash-current", "flash-voltage", "sar"] = Field(
+        description="current-mode flash, voltage-mode flash or successive approximation"
+    )
+    bits: int = Field(strict=True, ge=3, le=10, description="resolution; levels = 2^bits")
+    model: Literal["circuit", "andrulis2024", "zigzag-imc", "isaac"] = Field(
+        default="circuit",
+        description="the circuit model of this kind, or a published closed form (configs/adc)",
+    )
+    range: Literal[
+        "full-scale", "full-scale-used", "calibrated", "unit-step", "learned", "neurosim-v1.4"
+    ] = Field(
+        default="calibrated",
+        description="which column sums the levels span, for the accuracy half: all rows on, all "
+        "used rows on, percentiles of calibration images, one level a step, trained ends, or the "
+        "artefact of the batch's extremes; references are programmable per layer, so no cost",
+    )
+    percentile: float = Field(
+        default=99.9,
+        ge=50,
+        le=100,
+        description="range calibrated: percentile of the sums at the upper end, its complement at "
+        "the lower one; no cost",
+    )
+    snap: bool = Field(
+        default=True,
+        description="range calibrated: round the span up to an odd whole number of levels, where "
+        "no sum lies halfway between two codes; no cost",
+    )
+    levels: str = Field(
+        default="linear",
+        min_length=1,
+        max_length=200,
+        description="where the levels lie: linear, lloyd-max (clusters of calibration sums), or "
+        "the path of a table; a flash converter costs the same, a SAR must be linear",
+    )
+    noise_lsb: float = Field(
+        default=0.0,
+        ge=0,
+        le=64,
+        description="standard deviation of a conversion's noise, in steps; no cost",
+    )
+    offset_lsb: float = Field(
+        default=0.0,
+        ge=0,
+        le=64,
+        description="standard deviation of the converters' offsets, in steps, one for each ADC of "
+        "mux_ratio columns; no cost",
+    )
+
+
+class Read(Model):
+    """Read conditions of the array, and how its inputs and sums are formed."""
+
+    voltage: quantity("V") | None = Field(  # type: ignore[valid-type]
+        default=None, description="bit-line read voltage; null takes the technology's"
+    )
+    access_voltage: quantity("V") = Field(  # type: ignore[valid-type]
+        description="gate voltage of the access transistors during a read"
+    )
+    access_resistance_ratio: quantity("1") = Field(  # type: ignore[valid-type]
+        description="on-resistance of the access transistor over that of the cell"
+    )
+    adc_empty_power: quantity("W") = Field(  # type: ignore[valid-type]
+        description="ADC power per column while no row is active"
+    )
+    signed_inputs: Literal["zero-point", "two-pass", "sign-plane"] = Field(
+        default="zero-point",
+        description="inputs of either sign: shifted to codes that are never negative; positive and "
+        "negative part read one after the other; or two's complement, whose top plane is the sign. "
+        "Inputs that are never negative use all their bits as magnitude",
+    )
+    idle_sign_plane: bool = Field(
+        default=False,
+        description="artefact: inputs that are never negative have a sign plane too, never on",
+    )
+    dac_bits: int = Field(
+        default=1,
+        strict=True,
+        ge=1,
+        le=8,
+        description="bits of an input that a row is driven with at once",
+    )
+    rows_at_once: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=1024,
+        description="rows of a crossbar that are read at once, the others following in further "
+        "reads; null for all",
+    )
+    offset_subtraction: Literal["digital", "off-column", "zero-column", "analog"] = Field(
+        default="digital",
+        description="how the conductance of cells at level 0 is taken out of a sum: by arithmetic; "
+        "by a converted column of off cells, or of the code for zero; or by that current before "
+        "the converter",
+    )
+    pair: Literal["digital", "analog"] = Field(
+        default="digital",
+        description="pairs of columns: each column has its turn at the ADC, or their difference is "
+        "converted once",
+    )
