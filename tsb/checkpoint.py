@@ -22,9 +22,15 @@ from torch import Tensor, nn
 
 from archsim.errors import Code, DataError
 from archsim.util.atomic_write import write_whole
+from archsim.util.files import parse_json, read_regular
 
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
 _ZIP_MAGIC = b"PK\x03\x04"
+#: Formats of numbers that a file may hold.
+_FORMATS = (
+    *(torch.float32, torch.float64, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+)
 #: First bytes of pickles of protocol 2 to 5.
 _PICKLE_MAGICS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 _METADATA = "archsim"
@@ -231,12 +237,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     Raises:
         DataError: missing, a pickle, damaged, or not what was written.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError.of(
-            Code.CANNOT_READ, path, problem=f"cannot be read: {error.strerror or error}"
-        ) from error
+    content = read_regular(path)
     refuse_pickle(path, content)
     try:
         tensors = dict(sorted(load(content).items()))
@@ -244,6 +245,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         raise DataError.of(
             Code.DAMAGED_FILE, path, problem=f"not a whole safetensors file: {error}"
         ) from error
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        # Formats of numbers that this PyTorch has not, and shapes of nothing.
+        raise DataError.of(
+            Code.UNSUPPORTED, path, problem=f"a tensor cannot be read: {error}"
+        ) from error
+    _check_formats(tensors, path)
     about = _metadata(content, path)
     expected = about.pop("hash", None)
     if expected is not None and expected != tensors_hash(tensors):
@@ -255,13 +262,31 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     return tensors, about
 
 
+def _check_formats(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse formats of numbers that PyTorch stores and does not calculate with.
+
+    Raises:
+        DataError: names the first tensor.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _FORMATS:
+            raise DataError.of(
+                Code.UNSUPPORTED,
+                f"{path}: {name}",
+                str(tensor.dtype).removeprefix("torch."),
+                problem="numbers of this format are not read",
+                allowed=[str(each).removeprefix("torch.") for each in _FORMATS],
+            )
+
+
 def _metadata(content: bytes, path: Path) -> dict[str, object]:
     """Return our metadata; the file starts with the length of its JSON header, in 8 bytes."""
     length = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    header = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
     try:
-        about = json.loads(header.get("__metadata__", {}).get(_METADATA, "{}"))
-    except json.JSONDecodeError:
+        header = parse_json(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        said = header.get("__metadata__") or {}
+        about = parse_json(said.get(_METADATA, "{}"))
+    except (ValueError, AttributeError, TypeError):
         about = None
     if not isinstance(about, dict):
         raise DataError.of(

@@ -16,6 +16,7 @@ from archsim.cli.output import check_writable, csv_text, deliver, json_text, wri
 from archsim.cli.study_options import DataOption, DataRootOption
 from archsim.errors import Code, ConfigError
 from archsim.util.checks import seed_of
+from archsim.util.files import is_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,7 +121,7 @@ def evaluate_command(
     check_writable(out)
     from archsim.api.evaluate import evaluated_rows
 
-    folders = [path for path in run if path.is_dir()]
+    folders = [path for path in run if is_folder(path)]
     if folders and len(run) > 1:
         raise ConfigError(
             f"{folders[0]} is a folder; allowed: one run at a time, or files of chips"

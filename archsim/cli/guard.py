@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 
 from archsim.cli import INTERRUPTED
 from archsim.errors import ArchsimError
+from archsim.util.files import shortened
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,15 +39,30 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except ArchsimError as error:
             _fail(str(error), debug)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            if error.filename is None:
+                _internal(error, debug)
+            _fail(_about_file(error), debug)
+            raise typer.Exit(ArchsimError.exit_code) from None
         except Exception as error:  # noqa: BLE001 - the last line of defence
-            _fail(
-                f"internal error, {type(error).__name__}: {error}\n"
-                "Run it again with --debug and please report the traceback.",
-                debug,
-            )
-            raise typer.Exit(1) from None
+            _internal(error, debug)
 
     return run
+
+
+def _internal(error: Exception, debug: bool) -> NoReturn:
+    _fail(
+        f"internal error, {type(error).__name__}: {error}\n"
+        "Run it again with --debug and please report the traceback.",
+        debug,
+    )
+    raise typer.Exit(1) from None
+
+
+def _about_file(error: OSError) -> str:
+    """Say which file the system did not let us use: one that nobody looked at before."""
+    name = shortened(os.fsdecode(error.filename))
+    return f"{name}: {error.strerror or error}; give a file or folder that can be used"
 
 
 def _fail(message: str, debug: bool) -> None:

@@ -16,6 +16,7 @@ import typer
 
 from archsim.errors import Code, DataError
 from archsim.util.atomic_write import write_whole
+from archsim.util.files import check_name, is_folder, path_exists
 
 
 def json_text(data: Any) -> str:
@@ -71,15 +72,16 @@ def check_writable(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
-        if path.is_dir():
+        if is_folder(path):
             raise DataError.of(
                 Code.CANNOT_WRITE, path, problem="is a folder; give the name of a file"
             )
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             raise DataError.of(
                 Code.MISSING_FILE, path, problem=f"the folder {path.parent} does not exist"
             )
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
+        check_name(path)
+        if not os.access(path if path_exists(path) else path.parent, os.W_OK):
             raise DataError.of(
                 Code.CANNOT_WRITE, path, problem="must not be written; choose another place"
             )
@@ -92,8 +94,8 @@ def write_file(path: Path, content: bytes) -> None:
         DataError: the file cannot be written; what was there before is untouched.
     """
     check_writable(path)
-    target = path.resolve()
     try:
+        target = path.resolve()
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
             target.write_bytes(content)  # a device or a pipe: nothing to replace
             return

@@ -16,7 +16,8 @@ from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
 from archsim.cli.study_options import DataRootOption
-from archsim.errors import DataError
+from archsim.errors import Code, DataError
+from archsim.util.files import is_file, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,19 +191,16 @@ def diff_command(
 
 
 def _report(folder: Path) -> dict[str, Any]:
+    from archsim.results.report_file import check_report
+
     path = folder / "report.json"
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{folder}: not the folder of a report (no report.json)")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: damaged: {error}") from error
-    if not isinstance(content, dict) or content.get("schema") != 1 or "designs" not in content:
-        raise DataError(
-            f"{path}: not a report of this version of archsim (schema 1); "
-            "archsim report RUN makes it anew"
-        )
-    return content
+        content = read_json(path)
+    except ValueError as error:
+        raise DataError.of(Code.DAMAGED_FILE, path, problem=f"damaged: {error}") from error
+    return check_report(content, str(path))
 
 
 def report_app(help_of: Callable[..., str]) -> typer.Typer:

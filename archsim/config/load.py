@@ -12,40 +12,15 @@ from typing import Any
 
 import yaml
 
-from archsim.errors import Code, ConfigError, close_matches
+from archsim.config.yaml_text import parse_yaml
+from archsim.errors import Code, ConfigError, DataError, close_matches
+from archsim.util.files import is_file, path_exists, read_regular
 from archsim.util.paths import configs_dir
 
 #: Largest YAML file accepted, bytes. The shipped presets are below 10 kB.
 MAX_YAML_BYTES = 1_000_000
 
 Document = dict[str, Any]
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe loader that also refuses a key given twice, and aliases (no billion laughs)."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.constructor.ConstructorError(
-                None, None, "anchors and aliases are not allowed; use `extends:`", event.start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is not text", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def read_yaml(path: Path) -> Document:
@@ -55,17 +30,10 @@ def read_yaml(path: Path) -> Document:
         ConfigError: unreadable, too large, not YAML, or not a mapping.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_YAML_BYTES:
-            raise ConfigError(
-                f"{path}: {size} bytes; allowed: at most {MAX_YAML_BYTES}",
-                code=Code.OUT_OF_RANGE,
-                field=path,
-                value=size,
-                allowed=f"at most {MAX_YAML_BYTES}",
-            )
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(path, MAX_YAML_BYTES).decode("utf-8")
+    except DataError as error:
+        raise ConfigError.retold(error, str(error)) from error
+    except UnicodeDecodeError as error:
         raise ConfigError.of(Code.CANNOT_READ, path, problem=f"cannot be read: {error}") from error
     return copy.deepcopy(_parse(path, text))
 
@@ -74,8 +42,8 @@ def read_yaml(path: Path) -> Document:
 def _parse(path: Path, text: str) -> Document:
     """Parse a file once: a sweep resolves the same presets for every value of its axes."""
     try:
-        loaded = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        loaded = parse_yaml(text)
+    except ValueError as error:
         raise ConfigError.of(Code.DAMAGED_FILE, path, problem=f"not valid YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise ConfigError.of(
@@ -100,7 +68,7 @@ def find_preset(kind: str, name: str) -> Path:
     """
     if name.endswith((".yaml", ".yml", ".json")):  # JSON is YAML
         path = Path(name)
-        if not path.is_file():
+        if not path_exists(path):
             said = f"{kind} file '{name}' does not exist"
             raise ConfigError(said, code=Code.MISSING_FILE, field=name)
         return path
@@ -141,7 +109,7 @@ def load_preset(kind: str, name: str) -> Document:
                 Code.WRONG_TYPE, f"{path}: extends", parent, allowed="one preset name or path"
             )
         sibling = path.parent / parent
-        path = sibling if sibling.suffix and sibling.is_file() else find_preset(kind, parent)
+        path = sibling if sibling.suffix and is_file(sibling) else find_preset(kind, parent)
     merged: Document = {}
     for document in reversed(chain):
         merged = _merge(merged, document)
@@ -240,8 +208,8 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
             allowed="path=value",
         )
     try:
-        return keys, yaml.load(value, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+        return keys, parse_yaml(value)
+    except ValueError as error:
         raise ConfigError(
             f"override '{text}': '{value}' is not a YAML value",
             code=Code.WRONG_FORM,

@@ -20,6 +20,7 @@ from archsim.config.resolve import (
     validate_model,
 )
 from archsim.config.schema.base import Count, Encoding, Model
+from archsim.config.schema.name import Name
 from archsim.config.schema.tsb import Insertion
 from archsim.errors import Code, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
@@ -81,8 +82,8 @@ class Tuning(Model):
 class Method(Model):  # names of registries are any text here: tsb.study.load checks them
     """One way to get accuracy out of a chip."""
 
-    name: str = Field(min_length=1, description="in tables and figures")
-    backbone: str | None = Field(default=None, description="null: the first of the study")
+    name: Name = Field(description="in tables and figures")
+    backbone: Name | None = Field(default=None, description="null: the first of the study")
     write: str = Field(
         default="none",
         description="which backbone weights are write-verified: archsim list policies",
@@ -160,7 +161,7 @@ class PublishedCost(Model):
 class Study(Model):
     """Network, data, chips, backbones and methods."""
 
-    name: str = Field(min_length=1)
+    name: Name
     description: str = ""
     network: str = Field(description="zoo name or package.module:function")
     options: dict[str, int | bool | list[int]] = Field(
@@ -220,10 +221,10 @@ class Study(Model):
         default=SharedBlockDefaults(), description="defaults of the correction `tsb`"
     )
     insertion: Insertion = "default"
-    backbones: Annotated[dict[str, Backbone], Field(min_length=1)]
+    backbones: Annotated[dict[Name, Backbone], Field(min_length=1)]
     tuning: Tuning = Tuning()
     methods: Annotated[list[Method], Field(min_length=1)]
-    baseline: str | None = Field(
+    baseline: Name | None = Field(
         default=None, description="method whose gap the others shrink; null: the first"
     )
     published: list[Published] = Field(default_factory=list)

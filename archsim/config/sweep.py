@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP, validate_model
 from archsim.config.schema.base import Count, Model
+from archsim.config.schema.name import Name
 from archsim.errors import NOT_GIVEN, Code, ConfigError, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
@@ -231,7 +232,7 @@ class Strategy(Model):
 class Sweep(Model):
     """A base design, the axes that vary it, and what is wanted of the points."""
 
-    name: str = Field(min_length=1)
+    name: Name
     description: str = ""
     network: str = Field(
         default="vgg8", description="zoo name, model.onnx or package.module:function"

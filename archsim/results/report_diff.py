@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from archsim.errors import DataError
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
+from archsim.results.report_file import check_report
 from archsim.results.report_inputs import changed_inputs
 from archsim.units import exact
 
@@ -77,12 +77,8 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportDiff:
     Raises:
         DataError: not a report, or of another version.
     """
-    for each in (before, after):
-        if each.get("schema") != 1 or "designs" not in each:
-            raise DataError(
-                "not a report.json of this version of archsim (schema 1); archsim report RUN makes "
-                "it anew"
-            )
+    check_report(before)
+    check_report(after)
     one, other = _by_design(before), _by_design(after)
     moved: list[Moved] = []
     unmoved = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from archsim.errors import Code, ConfigError, DataError
+from archsim.util.files import check_name, is_folder
 
 if TYPE_CHECKING:
     import pandas
@@ -36,7 +37,8 @@ def check_suffix(path: Path) -> None:
             value=path,
             allowed=SUFFIXES,
         )
-    if not path.parent.is_dir():
+    check_name(path)
+    if not is_folder(path.parent):
         raise ConfigError(
             f"--plot {path}: folder '{path.parent}' does not exist",
             code=Code.MISSING_FILE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from archsim import __version__
 from archsim.config.study import Study
 from archsim.errors import Code, DataError
 from archsim.results.method_row import MethodRow
+from archsim.util.files import is_file, read_json
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.commands import train_command
 from tsb.study.conditions import beyond_retention
@@ -43,12 +43,12 @@ def read_result(folder: Path) -> Json | None:
         DataError: damaged.
     """
     path = folder / RESULT
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
-        result: Json = json.loads(path.read_text(encoding="utf-8"))
+        result: Json = read_json(path)
         _check_result(result)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError.of(
             Code.DAMAGED_FILE,
             path,

@@ -22,6 +22,7 @@ from archsim.config.resolve import validate_model
 from archsim.config.study import Method, Study
 from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.util.atomic_write import write_whole
+from archsim.util.files import is_file, read_json
 from archsim.util.workers import worker_pool
 from tsb.cells.quantize import mapped_weights
 from tsb.compute_device import CPU, compute_device, describe
@@ -109,7 +110,7 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
         ) from error
     run = StudyRun(study, place)
     check_same_settings(study, place)
-    known = _grown(_read_study(path), study) if path.is_file() else study
+    known = _grown(_read_study(path), study) if is_file(path) else study
     write_whole(path, (known.model_dump_json(indent=1) + "\n").encode())
     return run
 
@@ -139,15 +140,15 @@ def _grown(before: Study, now: Study) -> Study:
 
 
 def _read_study(path: Path) -> Study:
-    if not path.is_file():
+    if not is_file(path):
         raise DataError.of(
             Code.MISSING_FILE,
             path.parent,
             problem=f"not the folder of a run (no {path.name}); archsim train makes one",
         )
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document = read_json(path)
+    except ValueError as error:
         raise DataError.of(
             Code.DAMAGED_FILE, path, problem=f"not the study of a run: {error}"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow
 from archsim.results.recommend import is_candidate, leaders, with_choice
 from archsim.results.report import JointDesign, JointResult
+from archsim.util.files import is_file, read_json
 from tsb.study import StudyRun, open_run
 from tsb.study.behind import behind
 from tsb.study.checks import check_same_settings
@@ -69,7 +69,7 @@ def planned(study: str | Study, folder: str | Path | None = None) -> StudyRun:
     """
     asked = study if isinstance(study, Study) else load_study(study)
     place = Path("runs") / asked.name if folder is None else Path(folder)
-    if (place / "study.json").is_file():
+    if is_file(place / "study.json"):
         before = open_run(place).study
         if before.name != asked.name:
             raise DataError(
@@ -150,8 +150,8 @@ def read_about(run: StudyRun) -> dict[str, Any]:
         run: which.
     """
     try:
-        about = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        about = read_json(run.folder / "run.json")
+    except (DataError, ValueError):
         return {}
     return about if isinstance(about, dict) else {}
 
@@ -161,7 +161,7 @@ def _gaps(run: StudyRun) -> tuple[str, ...]:
     about = read_about(run)
     made_by = about.get("archsim", __version__)
     other: tuple[str, ...] = ()
-    if not about and (run.folder / "run.json").is_file():
+    if not about and is_file(run.folder / "run.json"):
         other = (f"{run.folder / 'run.json'}: damaged: which version made the run is not known.",)
     if made_by != __version__:
         other = (
@@ -177,7 +177,7 @@ def _lacking(run: StudyRun) -> tuple[str, ...]:
         return ()
     whole = len(run.study.methods) * len(run.study.sigma) * len(run.study.seeds)
     if len(methods) == whole:
-        is_begun = (run.folder / "study.json").is_file()
+        is_begun = is_file(run.folder / "study.json")
         trained = "nothing of it is finished" if is_begun else "there is no run yet"
         return (f"{run.folder}: {trained}; {_train_command(run)} measures the accuracies.",)
     names = [*(unit.folder for unit in backbones), *(unit.folder for unit in methods)]

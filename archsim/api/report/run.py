@@ -16,6 +16,7 @@ from archsim.config.study import Study
 from archsim.errors import ArchsimError, ConfigError, DataError
 from archsim.results.metrics import check_published
 from archsim.results.size_curves import SizeCurves
+from archsim.util.files import is_folder, path_exists
 from tsb.study import StudyRun
 from tsb.study.load import load_study
 from tsb.study.run import News
@@ -63,7 +64,7 @@ def report(
     for study_run in runs:
         check_published(study_run.study)
         study_run.study.model_copy(update={"chip": chip or study_run.study.chip}).resolve()
-    made = not place.exists()
+    made = not path_exists(place)
     check_report_folder(place)
     try:
         return _written(
@@ -110,7 +111,7 @@ def _listed(targets: str | Path | Study | Sequence[str | Path]) -> list[str | Pa
 def _are_runs(targets: str | Path | Study | Sequence[str | Path]) -> bool:
     """Whether all targets are folders of runs."""
     return all(
-        not isinstance(target, Study) and Path(target).is_dir() for target in _listed(targets)
+        not isinstance(target, Study) and is_folder(Path(target)) for target in _listed(targets)
     )
 
 
@@ -131,7 +132,7 @@ def _runs(
         return [opened(target) for target in listed if not isinstance(target, Study)]
     if len(listed) > 1:
         wrong = next(
-            target for target in listed if isinstance(target, Study) or not Path(target).is_dir()
+            target for target in listed if isinstance(target, Study) or not is_folder(Path(target))
         )
         raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
     asked = listed[0]

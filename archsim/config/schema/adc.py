@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from archsim.config.schema.base import Model
+from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
 
 
 class AndrulisAdc(Model):
     """Survey regression of Andrulis et al. 2024."""
 
-    name: str
+    name: Name
     description: str = ""
     fom_high: quantity("1", length=2)  # type: ignore[valid-type]
     fom_low: quantity("1", length=2)  # type: ignore[valid-type]
@@ -21,7 +22,7 @@ class AndrulisAdc(Model):
 class ZigzagAdc(Model):
     """Fit of ZigZag-IMC."""
 
-    name: str
+    name: Name
     description: str = ""
     area: quantity("1", length=2)  # type: ignore[valid-type]
     time: quantity("s", length=2)  # type: ignore[valid-type]
@@ -31,7 +32,7 @@ class ZigzagAdc(Model):
 class IsaacAdc(Model):
     """The one converter of ISAAC."""
 
-    name: str
+    name: Name
     description: str = ""
     bits: quantity("bit")  # type: ignore[valid-type]
     energy: quantity("J")  # type: ignore[valid-type]

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from archsim.config.schema.base import Count, Fraction, Model
+from archsim.config.schema.name import Name
 from archsim.config.schema.read import Adc, Crossbar, Read
 from archsim.config.sourced import quantity
 
@@ -274,7 +275,7 @@ class DigitalUnit(Model):
 class Chip(Model):
     """One accelerator, from cells to chip."""
 
-    name: str
+    name: Name
     description: str = ""
     technology: str = Field(description="preset name or path of a technology YAML")
     device: str = Field(description="preset name or path of a device YAML")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from archsim.config.schema.base import Model
+from archsim.config.schema.name import Name
 from archsim.config.sourced import Quantity, quantity
 from archsim.errors import Code, Problem, RejectedValueError
 
@@ -90,7 +91,7 @@ class WriteVerify(Model):
 class DeviceFile(Model):
     """One memory device: resistances for reading, pulses for writing, spread for accuracy."""
 
-    name: str
+    name: Name
     memory: Literal["sram", "rram", "fefet", "pcm", "mram"]
     description: str = ""
     max_bits_per_cell: quantity("1", minimum=1.0)  # type: ignore[valid-type]

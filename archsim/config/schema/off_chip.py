@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from archsim.config.schema.base import Model
+from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
 
 
 class OffChipFile(Model):
     """An external memory, or a link between chips."""
 
-    name: str
+    name: Name
     description: str = ""
     energy_per_bit: quantity("J/bit")  # type: ignore[valid-type]
     bandwidth: quantity("bit/s", minimum=1.0)  # type: ignore[valid-type]

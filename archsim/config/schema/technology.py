@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from archsim.config.schema.base import Model
+from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
 
 
 class TechnologyFile(Model):
     """Transistor, wire and ADC-fit numbers of one node."""
 
-    name: str
+    name: Name
     description: str = ""
     transistor: Literal["planar", "finfet"]
     node: quantity("m", minimum=1e-9)  # type: ignore[valid-type]

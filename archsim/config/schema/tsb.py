@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from archsim.config.schema.base import Count, Model
+from archsim.config.schema.name import Name
 from archsim.errors import Code, Problem, RejectedValueError
 
 
@@ -29,7 +30,7 @@ Insertion = Annotated[str, Field(strict=True), AfterValidator(_insertion)]
 class Tsb(Model):
     """The Tiny Shared Block: a c x c 1x1 convolution shared by all layers (arXiv 2406.06544)."""
 
-    name: str
+    name: Name
     description: str = ""
     channels: int = Field(strict=True, ge=1, le=4096, description="c: channels per group")
     depth: int = Field(default=1, strict=True, ge=1, le=4, description="1x1 layers in the block")

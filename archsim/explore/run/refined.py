@@ -14,6 +14,7 @@ from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.run.store import Store
 from archsim.explore.space.points import Space
 from archsim.explore.space.writes import Settings
+from archsim.util.files import is_file, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,14 +65,14 @@ def read_refined(store: Store) -> list[Refined]:
         DataError: nothing was refined, or the file is damaged.
     """
     path = store.folder / _FILE
-    if not path.is_file():
+    if not is_file(path):
         raise DataError.of(
             Code.EMPTY,
             store.folder,
             problem="no refined points (strategy gradient, when it is done)",
         )
     try:
-        return [Refined(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        return [Refined(**entry) for entry in read_json(path)]
     except (ValueError, TypeError) as error:
         raise DataError.of(Code.DAMAGED_FILE, path, problem=f"damaged: {error}") from error
 

@@ -23,6 +23,7 @@ from archsim.explore.run.lock import LOCK
 from archsim.explore.run.part_file import part_bytes, part_meta, read_part, read_points
 from archsim.explore.space.identity import differences_of, identity_hash
 from archsim.util.atomic_write import is_temporary, write_whole
+from archsim.util.files import is_file, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ class Store:
         """
         store = cls(Path(folder), dict(json.loads(json.dumps(identity))), parts)
         path = store.folder / _ABOUT
-        if _is_file(path):
+        if is_file(path):
             store._check_same(_read_json(path))
             done = store.done()
             if done and not resume:
@@ -114,7 +115,7 @@ class Store:
         """
         place = Path(folder)
         path = place / _ABOUT
-        if not _is_file(path):
+        if not is_file(path):
             said = f"not the folder of a sweep (no {_ABOUT})"
             raise _refusal(Code.MISSING_FILE, place, said)
         content = _read_json(path)
@@ -347,20 +348,12 @@ def _is_new(folder: Path) -> bool:
     return inside in ([], [parts]) and not (parts.exists() and any(parts.iterdir()))
 
 
-def _is_file(path: Path) -> bool:
-    """Whether there is a file, also where the path is none that could be one."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if not isinstance(content, dict) or not isinstance(content["identity"], dict):
             raise ValueError("not what archsim wrote")
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise _refusal(Code.DAMAGED_FILE, path, f"damaged: {error}") from error
     return content
 
