@@ -25,8 +25,8 @@ def compare_command(
         list[str] | None,
         typer.Argument(
             metavar="[NETWORK]...",
-            help="Built-in names, timm:NAME, model.onnx or package.module:function. Default: the "
-            "networks of the TSB paper, lenet3 vgg8 resnet18-cifar-nodown.",
+            help="Built-in names, timm:NAME, model.onnx, layers.csv or package.module:function. "
+            "Default: the networks of the TSB paper, lenet3 vgg8 resnet18-cifar-nodown.",
             show_default=False,
         ),
     ] = None,

@@ -31,8 +31,8 @@ def map_command(
     network: Annotated[
         str,
         typer.Argument(
-            help="Built-in name (archsim list networks), timm:NAME, model.onnx or "
-            "package.module:function."
+            help="Built-in name (archsim list networks), timm:NAME, model.onnx, "
+            "layers.csv or package.module:function."
         ),
     ] = "vgg8",
     design: Annotated[

@@ -235,7 +235,7 @@ class Sweep(Model):
     name: Name
     description: str = ""
     network: str = Field(
-        default="vgg8", description="zoo name, model.onnx or package.module:function"
+        default="vgg8", description="zoo name, model.onnx, layers.csv or package.module:function"
     )
     input_shape: list[Count] | None = Field(
         default=None, description="channels, height, width, where the network does not say"

@@ -42,6 +42,7 @@ class LayerGraph:
         graph: The data flow, frozen.
         parameters: Trainable parameters of the model.
         beforehand: Products that do not depend on the input; they are not among the operations.
+        notes: How the model was read where that is not plain, one sentence each.
 
     Raises:
         NetworkError: The graph has a cycle or contradictory shapes; see :meth:`validate`.
@@ -52,6 +53,7 @@ class LayerGraph:
     graph: nx.DiGraph[str]
     parameters: int
     beforehand: tuple[Beforehand, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the graph and freeze it."""
@@ -66,6 +68,7 @@ class LayerGraph:
         ops: Iterable[Op],
         parameters: int = 0,
         beforehand: tuple[Beforehand, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> LayerGraph:
         """Build a graph of operations given in execution order.
 
@@ -75,6 +78,7 @@ class LayerGraph:
             ops: The operations; each may read only from those before it.
             parameters: Trainable parameters of the model; 0 if unknown.
             beforehand: Products that do not depend on the input.
+            notes: How the model was read where that is not plain.
 
         Raises:
             NetworkError: A name is used twice, an input comes later or is missing, or
@@ -99,7 +103,7 @@ class LayerGraph:
                 )
             graph.add_node(op.name, op=op)
             graph.add_edges_from((source, op.name) for source in op.inputs)
-        return cls(name, input_shape, graph, parameters, beforehand)
+        return cls(name, input_shape, graph, parameters, beforehand, notes)
 
     def validate(self) -> None:
         """Check that the graph is acyclic, holds a matrix layer, and that the shapes agree.

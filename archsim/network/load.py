@@ -9,8 +9,10 @@ from torch import nn
 
 from archsim.errors import Code, NetworkError
 from archsim.network import timm_models, zoo
+from archsim.network.formats import refuse_file
 from archsim.network.graph import LayerGraph
 from archsim.network.inputs import Dtypes, Examples, Shapes
+from archsim.network.layer_file import is_layer_table, read_layer_table
 from archsim.network.offline import offline, wants_download
 from archsim.network.trace import trace
 
@@ -28,8 +30,8 @@ def load_network(
 
     Args:
         spec: A zoo name (see :func:`archsim.network.zoo.names`), ``timm:NAME``, an ONNX file (its
-            name ends in ``.onnx``), ``package.module:function`` that returns an ``nn.Module``, or
-            the module itself.
+            name ends in ``.onnx``), a layer table (``.csv``), ``package.module:function`` that
+            returns an ``nn.Module``, or the module itself.
         example_input: The input, the tuple of inputs, or inputs by name, with a batch axis of 1
             first; instead of ``input_shape``, for a module or a function.
         input_shape: Shape of one input without the batch axis, or shapes by name of the input.
@@ -57,15 +59,20 @@ def load_network(
     if is_onnx(spec):
         refused = {"example_input": example_input, "input_dtype": input_dtype, **options}
         return _onnx_graph(spec, input_shape, name, refused)
+    if is_layer_table(spec):
+        given = {"example_input": example_input, "input_shape": input_shape, **options}
+        _refuse_options(spec, {"input_dtype": input_dtype, **given}, "a layer table takes none")
+        return read_layer_table(spec, name=name)
     if spec.startswith(timm_models.PREFIX):
         model, model_shape = timm_models.build_timm(spec, options, _sizes(spec, input_shape))
         name = name or spec.removeprefix(timm_models.PREFIX)
-        given = input_shape if input_shape is not None or example_input is not None else model_shape
-        return _trace(model, example_input, given, input_dtype, name)
+        shape = input_shape if input_shape is not None or example_input is not None else model_shape
+        return _trace(model, example_input, shape, input_dtype, name)
     if ":" in spec:
         module = _call_factory(spec, options)
         name = name or spec.split(":")[1]
         return _trace(module, example_input, input_shape, input_dtype, name)
+    refuse_file(spec)
     if example_input is not None or input_dtype is not None:
         raise NetworkError(
             f"network '{spec}': built-in networks take images of input_shape; example_input and "
@@ -73,9 +80,9 @@ def load_network(
             code=Code.CONFLICT,
             field="example_input" if input_dtype is None else "input_dtype",
         )
-    shape = _sizes(spec, input_shape)
-    built = zoo.build(spec, device="meta", **_with_size(spec, shape, options))
-    return trace(built, _zoo_shape(spec, built, shape), name=name or spec)
+    size = _sizes(spec, input_shape)
+    built = zoo.build(spec, device="meta", **_with_size(spec, size, options))
+    return trace(built, _zoo_shape(spec, built, size), name=name or spec)
 
 
 def _trace(
@@ -116,17 +123,22 @@ def _onnx_graph(
 ) -> LayerGraph:
     from archsim.network.onnx_trace import trace_onnx
 
+    _refuse_options(spec, options, "an ONNX file takes input_shape only", "input_shape")
+    return trace_onnx(spec, input_shape, name=name)
+
+
+def _refuse_options(
+    spec: str, options: Mapping[str, object], why: str, allowed: str | None = None
+) -> None:
     given = sorted(option for option, value in options.items() if value is not None)
     if given:
         raise NetworkError(
-            f"network '{spec}': options {', '.join(given)} are given, and an ONNX file takes "
-            "input_shape only",
+            f"network '{spec}': options {', '.join(given)} are given, and {why}",
             code=Code.CONFLICT,
             field="options",
             value=given,
-            allowed="input_shape",
+            allowed=allowed,
         )
-    return trace_onnx(spec, input_shape, name=name)
 
 
 def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Module:
@@ -141,11 +153,15 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
         NetworkError: As :func:`load_network`.
     """
     chosen = dict(options or {})
-    if is_onnx(spec):
+    if is_onnx(spec) or is_layer_table(spec):
+        what = (
+            "an ONNX file is read for its shapes only"
+            if is_onnx(spec)
+            else "a layer table has none"
+        )
         raise NetworkError(
-            f"network '{spec}': this needs a PyTorch model with its weights, and an ONNX file is "
-            "read for its shapes only; map, compare and sweep take it. Give a built-in name or "
-            "package.module:function",
+            f"network '{spec}': this needs a PyTorch model with its weights, and {what}; map, "
+            "compare and sweep take it. Give a built-in name or package.module:function",
             code=Code.UNSUPPORTED,
             field="network",
             value=spec,
@@ -154,6 +170,7 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
         return timm_models.load_timm(spec, chosen)
     if ":" in spec:
         return _call_factory(spec, chosen).eval()
+    refuse_file(spec)
     if "device" in chosen:  # of the builder, not of the network
         raise NetworkError(
             f"network '{spec}' has no option 'device'",

@@ -236,6 +236,7 @@ class MapResult:
                 {"name": product.name, "op": product.op, "macs": product.macs}
                 for product in self.graph.beforehand
             ],
+            "notes": list(self.graph.notes),
         }
 
     def __repr__(self) -> str:

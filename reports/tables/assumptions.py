@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def assumptions(result: MapResult) -> tuple[str, ...]:
     """What the numbers rest on and what they leave out, one sentence each."""
     lines = [
+        *(f"Reading: {note}." for note in result.graph.notes),
         *_about_coverage(result),
         *_about_tsb(result),
         *_about_off_chip(result),
