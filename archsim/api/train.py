@@ -12,7 +12,7 @@ from archsim.config.study import Study
 from archsim.errors import ConfigError, close_matches
 from archsim.results.metrics import check_published
 from tsb.compute_device import compute_device
-from tsb.study import StudyRun, open_run, run_study
+from tsb.study import StudyRun, begin_run
 from tsb.study.load import load_study
 from tsb.study.run import News
 
@@ -78,7 +78,11 @@ def train(
     loaded = study if isinstance(study, Study) else load_study(study, overrides)
     check_published(loaded)
     chosen = select_methods(loaded, methods)
-    run = open_run(out or Path("runs") / chosen.name, chosen)
-    root = None if data_root is None else str(data_root)
-    run_study(run, data_root=root, jobs=jobs, device=device, news=news)
-    return run
+    return begin_run(
+        out or Path("runs") / chosen.name,
+        chosen,
+        data_root=None if data_root is None else str(data_root),
+        jobs=jobs,
+        device=device,
+        news=news,
+    )

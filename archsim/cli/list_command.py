@@ -34,6 +34,7 @@ class Kind(StrEnum):
     STUDIES = "studies"
     SWEEPS = "sweeps"
     CORRECTIONS = "corrections"
+    OBJECTIVES = "objectives"
     METRICS = "metrics"
     DATA = "data"
 
@@ -63,6 +64,7 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
 _LONG = ("description", "licence", "citation", "options", "priced_as", "shown", "source")
 _NETWORK_KEYS = ("name", "description", "input", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
+_OBJECTIVE_KEYS = ("name", "description", "options", "citation")
 _DATA_KEYS = ("name", "input", "classes", "licence")
 _METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
 _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
@@ -122,6 +124,21 @@ def _corrections() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _objectives() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.train.objective.base import options_of
+    from tsb.train.objective.registry import OBJECTIVES
+
+    return _OBJECTIVE_KEYS, [
+        {
+            "name": name,
+            "description": objective.description,
+            "options": "; ".join(options_of(objective).values()),
+            "citation": objective.citation,
+        }
+        for name, objective in OBJECTIVES.items()
+    ]
+
+
 def _metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from archsim.results.metric import Place
     from archsim.results.metrics import all_metrics
@@ -174,6 +191,7 @@ def _data() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
 _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
     Kind.NETWORKS: _networks,
     Kind.CORRECTIONS: _corrections,
+    Kind.OBJECTIVES: _objectives,
     Kind.POLICIES: _policies,
     Kind.METRICS: _metrics,
     Kind.DATA: _data,

@@ -72,7 +72,7 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         from tsb.study.load import choices
 
         for (model, key), names in choices().items():
-            document["$defs"][model]["properties"][key]["enum"] = list(names)
+            document["$defs"].get(model, document)["properties"][key]["enum"] = list(names)
     _name_metrics(document)
     for name, definition in document.get("$defs", {}).items():
         if name == "Quantity":

@@ -33,11 +33,11 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Backbone(Model):
+class Backbone(Model):  # names of registries are any text here: tsb.study.load checks them
     """How a backbone is trained before it is programmed."""
 
-    objective: Literal["noise-injection", "neft-ovf", "neft-irs", "lipschitz"] = Field(
-        default="noise-injection", description="loss: see tsb/train/backbone_loss.py"
+    objective: str = Field(
+        default="noise-injection", description="what is minimised: archsim list objectives"
     )
     sigma: Sigma | None = Field(
         default=None, description="of the injected noise; null: the sigma of the chip"
@@ -79,7 +79,7 @@ class Tuning(Model):
     validation_images: Count = 2000
 
 
-class Method(Model):  # names of registries are any text here: tsb.study.load checks them
+class Method(Model):  # as in Backbone
     """One way to get accuracy out of a chip."""
 
     name: Name = Field(description="in tables and figures")

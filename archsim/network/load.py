@@ -141,18 +141,15 @@ def _refuse_options(
         )
 
 
-def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Module:
-    """Build the model of a network with weights in memory, in evaluation mode.
+def check_module_name(spec: str) -> None:
+    """Check that :func:`load_module` may know a name; what lies outside archsim is not looked at.
 
     Args:
-        spec: A zoo name, ``timm:NAME`` (with random weights), or ``package.module:function`` that
-            returns an ``nn.Module``.
-        options: Passed on to the zoo factory, to timm or to the function.
+        spec: As given there.
 
     Raises:
-        NetworkError: As :func:`load_network`.
+        NetworkError: A file of shapes without weights, or a name that is no built-in network's.
     """
-    chosen = dict(options or {})
     if is_onnx(spec) or is_layer_table(spec):
         what = (
             "an ONNX file is read for its shapes only"
@@ -166,6 +163,23 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
             field="network",
             value=spec,
         )
+    if ":" not in spec:
+        zoo.entry(spec)
+
+
+def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Module:
+    """Build the model of a network with weights in memory, in evaluation mode.
+
+    Args:
+        spec: A zoo name, ``timm:NAME`` (with random weights), or ``package.module:function`` that
+            returns an ``nn.Module``.
+        options: Passed on to the zoo factory, to timm or to the function.
+
+    Raises:
+        NetworkError: As :func:`load_network`.
+    """
+    chosen = dict(options or {})
+    check_module_name(spec)
     if spec.startswith(timm_models.PREFIX):
         return timm_models.load_timm(spec, chosen)
     if ":" in spec:

@@ -63,13 +63,6 @@ def test_largest_seed_of_a_study() -> None:
         ({"backbones": {}}, "out-of-range", "backbones", {}, ">= 1"),
         (noise(clip=0.5), "out-of-range", "backbones.noise.clip", 0.5, ">= 1.0"),
         (noise(stop_fraction=0), "out-of-range", "backbones.noise.stop_fraction", 0, "> 0.0"),
-        (
-            noise(objective="nosie"),
-            "unknown-name",
-            "backbones.noise.objective",
-            "nosie",
-            "'neft-ovf'",
-        ),
         ({"methods": [{"name": "a"}, {"name": "a"}]}, "given-twice", "methods", "a", ()),
         (method(backbone="b"), "unknown-name", "methods.backbone", "b", "noise"),
         (method(fraction=1.5), "out-of-range", "methods.0.fraction", 1.5, "<= 1.0"),

@@ -11,14 +11,7 @@ from tsb.data.sources import dataset_names, source
 from tsb.shared_block import PAPER
 from tsb.study.corrections import corrections_of
 from tsb.study.programming import write_choice
-
-_NEFT = "Qin et al., NeFT, arXiv 2305.14561"
-#: What publications the words of a study stand for.
-_OBJECTIVES = {
-    "neft-ovf": _NEFT,
-    "neft-irs": _NEFT,
-    "lipschitz": "Eldebiky et al., CorrectNet, DATE 2023, arXiv 2211.14917",
-}
+from tsb.train.objective.registry import objective_named
 
 
 def citations_of(study: Study) -> tuple[str, ...]:
@@ -28,7 +21,7 @@ def citations_of(study: Study) -> tuple[str, ...]:
         study: which.
 
     Raises:
-        ConfigError: an unknown correction.
+        ConfigError: an unknown correction or objective.
     """
     uses: dict[str, list[str]] = {PAPER: ["noise of weights"]}
 
@@ -41,7 +34,8 @@ def citations_of(study: Study) -> tuple[str, ...]:
     if study.data in dataset_names():
         add(source(study.data).licence, f"data {study.data}")
     for backbone in study.backbones.values():
-        add(_OBJECTIVES.get(backbone.objective), f"training {backbone.objective}")
+        objective = objective_named(backbone.objective)
+        add(objective.citation, f"training {objective.name}")
     for method in study.methods:
         policy = write_choice(method).policy
         add(policy.source, f"write policy {policy.name}")

@@ -8,7 +8,7 @@ from archsim.config.study import Study
 from tsb.data import Dataset
 from tsb.study.corrections import corrections_of
 from tsb.study.units import BackboneUnit, MethodUnit, train_settings
-from tsb.train.backbone_loss import forward_passes
+from tsb.train.objective.registry import objective_named
 
 #: Gradient work of a training step over its forward pass: one product for the outputs' gradient
 #: and one for the weights' beside the forward one (Kaplan et al., arXiv 2001.08361, section 2.1).
@@ -29,7 +29,8 @@ def backbone_passes(study: Study, unit: BackboneUnit, data: Dataset) -> int:
     """
     settings = train_settings(study, unit)
     steps = len(data.train) // settings.batch_size
-    step = STEP_OVER_FORWARD * forward_passes(settings.objective) * settings.batch_size
+    passes = objective_named(settings.objective).forward_passes
+    step = STEP_OVER_FORWARD * passes * settings.batch_size
     looks = 1 + (settings.validation_instances if unit.sigma else 1)
     return settings.last_epoch * (steps * step + looks * len(data.validation)) + len(data.test)
 

@@ -6,11 +6,16 @@ name is any text there. Whoever reads a study reads it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from archsim.config import study as schema
-from archsim.config.study import Method, Study
-from archsim.errors import Code, ConfigError
+from archsim.config.study import Backbone, Method, Study
+from archsim.errors import Code, ConfigError, NetworkError
+from archsim.network.load import check_module_name
+from archsim.util.checks import one_of
+from tsb.data import dataset_names
+from tsb.train.objective.registry import OBJECTIVES, objective_named
 from tsb.write_verify.policy import registry
 
 
@@ -43,17 +48,53 @@ def checked_study(study: Study) -> Study:
 
 
 def choices() -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return the names that a key of a study may have, by model and key of the schema."""
-    return {(Method.__name__, "write"): registry.names_of(registry.backbone_policies())}
+    """Return the names that a key of a study may have, by model and key of the schema.
+
+    A network may also be the user's own, so that it has no such list.
+    """
+    return {
+        (Study.__name__, "data"): dataset_names(),
+        (Backbone.__name__, "objective"): tuple(OBJECTIVES),
+        (Method.__name__, "write"): registry.names_of(registry.backbone_policies()),
+    }
 
 
 def _errors(study: Study) -> Iterator[ConfigError]:
-    for place, method in enumerate(study.methods):
-        for check in _METHOD_CHECKS:
-            try:
-                check(f"study.methods.{place}", method)
-            except ConfigError as error:
-                yield error
+    checks: list[Callable[[], object]] = [
+        partial(_check_network, study.network),
+        partial(one_of, "study.data", study.data, dataset_names()),
+    ]
+    checks += [
+        partial(objective_named, backbone.objective, field=f"study.backbones.{name}.objective")
+        for name, backbone in study.backbones.items()
+    ]
+    checks += [
+        partial(_check_write, f"study.methods.{place}", method)
+        for place, method in enumerate(study.methods)
+    ]
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            yield error
+
+
+def _check_network(name: str) -> None:
+    """Check the name of a network.
+
+    Raises:
+        ConfigError: neither a built-in network nor the user's own.
+    """
+    try:
+        check_module_name(name)
+    except NetworkError as error:
+        raise ConfigError(
+            f"study.network: {error}",
+            code=error.code,
+            field="study.network",
+            value=error.value,
+            allowed=error.allowed,
+        ) from error
 
 
 def _check_write(path: str, method: Method) -> None:
@@ -74,7 +115,3 @@ def _check_write(path: str, method: Method) -> None:
             value=(method.write, method.fraction),
             allowed=registry.names_taking("fraction"),
         )
-
-
-#: One check per family of names that a method has.
-_METHOD_CHECKS = (_check_write,)

@@ -6,6 +6,7 @@ from archsim.config.study import Backbone, Method, Study
 from tsb.correction import Correction
 from tsb.study.corrections import corrections_of
 from tsb.study.programming import write_choice
+from tsb.train.objective.registry import PLAIN, objective_named
 
 
 def method_line(study: Study, method: Method) -> str:
@@ -18,7 +19,7 @@ def method_line(study: Study, method: Method) -> str:
         method: one of its methods.
 
     Raises:
-        ConfigError: an unknown correction.
+        ConfigError: an unknown correction or objective.
     """
     repairs = [_repair(correction, method) for correction in corrections_of(study, method)]
     parts = [
@@ -30,8 +31,8 @@ def method_line(study: Study, method: Method) -> str:
 
 
 def _training(backbone: Backbone) -> str:
-    words = backbone.objective.replace("noise-injection", "noise injection")
-    if backbone.sigma == 0 and backbone.objective == "noise-injection":
+    words = objective_named(backbone.objective).words
+    if backbone.sigma == 0 and backbone.objective == PLAIN:
         words = "trained without noise"
     elif backbone.sigma is not None:
         words += f" at sigma {backbone.sigma:g}"

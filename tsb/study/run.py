@@ -19,26 +19,22 @@ import torch
 
 from archsim import __version__
 from archsim.config.resolve import validate_model
-from archsim.config.study import Method, Study
-from archsim.errors import Code, ConfigError, DataError, close_matches
+from archsim.config.study import Study
+from archsim.errors import Code, ConfigError, DataError
 from archsim.util.atomic_write import write_whole
 from archsim.util.files import is_file, read_json
 from archsim.util.workers import worker_pool
-from tsb.cells.quantize import mapped_weights
 from tsb.compute_device import CPU, compute_device, describe
 from tsb.data import Dataset
 from tsb.study.about import provenance
 from tsb.study.checks import check_same_data, check_same_settings
-from tsb.study.conditions import beyond_retention, conditions_of
-from tsb.study.corrections import corrections_of
 from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
 from tsb.study.load import checked_study
-from tsb.study.network import graph_of, module_of, network_macs
-from tsb.study.programming import cell_model, write_choice
+from tsb.study.network import network_macs
 from tsb.study.results import missing
-from tsb.study.units import BackboneUnit, MethodUnit, check_names
+from tsb.study.runnable import check_runnable
+from tsb.study.units import BackboneUnit, MethodUnit
 from tsb.study.work import dataset_of, method_unit, train_unit
-from tsb.train.backbone_loss import NeftOvf
 from tsb.train.settings import EpochRecord
 
 _STUDY = "study.json"
@@ -98,21 +94,24 @@ def open_run(folder: Path | str, study: Study | None = None) -> StudyRun:
         DataError: not a run, damaged, or it cannot be made.
     """
     place = Path(folder)
-    path = place / _STUDY
     if study is None:
-        return StudyRun(_read_study(path), place)
-    checked_study(study)
+        return StudyRun(_read_study(place / _STUDY), place)
+    check_same_settings(checked_study(study), place)
+    return _written(study, place)
+
+
+def _written(study: Study, place: Path) -> StudyRun:
+    """Make the folder of a run, or let its study grow."""
+    path = place / _STUDY
+    known = _grown(_read_study(path), study) if is_file(path) else study
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError.of(
             Code.CANNOT_WRITE, place, problem=f"cannot be made: {error.strerror or error}"
         ) from error
-    run = StudyRun(study, place)
-    check_same_settings(study, place)
-    known = _grown(_read_study(path), study) if is_file(path) else study
     write_whole(path, (known.model_dump_json(indent=1) + "\n").encode())
-    return run
+    return StudyRun(study, place)
 
 
 def _grown(before: Study, now: Study) -> Study:
@@ -167,6 +166,37 @@ def _read_study(path: Path) -> Study:
         ) from error
 
 
+def begin_run(
+    folder: Path | str,
+    study: Study,
+    *,
+    data_root: str | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+    news: News | None = None,
+) -> StudyRun:
+    """Open the folder of a run and compute whatever is missing; see :func:`run_study`.
+
+    Nothing is written for a study that is refused.
+
+    Args:
+        folder: of the run, made if it is not there.
+        study: becomes the folder's, as in :func:`open_run`.
+        data_root: where the data are; None looks in the usual places and then downloads.
+        jobs: processes; each uses one thread. One, if they compute on a GPU.
+        device: where to compute.
+        news: told of every epoch and unit.
+
+    Raises:
+        ArchsimError: as those two.
+    """
+    place = compute_device(device, jobs=jobs)
+    _check(checked_study(study), Path(folder), data_root)
+    run = _written(study, Path(folder))
+    _compute(run, data_root, jobs, place, news)
+    return run
+
+
 def run_study(
     run: StudyRun,
     *,
@@ -190,9 +220,21 @@ def run_study(
             also images that are not those of the folder's results.
     """
     place = compute_device(device, jobs=jobs)
+    _check(run.study, run.folder, data_root)
+    _compute(run, data_root, jobs, place, news)
+
+
+def _check(study: Study, folder: Path, data_root: str | None) -> None:
+    """Find what is wrong before anything is trained."""
+    check_runnable(study, data_root)
+    check_same_settings(study, folder)
+    check_same_data(folder, dataset_of(study, data_root).content_hashes)
+
+
+def _compute(
+    run: StudyRun, data_root: str | None, jobs: int, place: torch.device, news: News | None
+) -> None:
     study = run.study
-    _check(study, data_root)
-    check_same_data(run.folder, dataset_of(study, data_root).content_hashes)
     backbones, methods = missing(study, run.folder)
     if not backbones and not methods:
         return
@@ -225,97 +267,6 @@ def _warn_if_long(
             f"on a CPU with {busy} of {CPU_MACS_PER_S:.1e} a second. A GPU takes them with "
             "--device cuda; what is stopped goes on where it was",
             stacklevel=3,
-        )
-
-
-def _check(study: Study, data_root: str | None) -> None:
-    """Find what is wrong before hours of work."""
-    from tsb.correction import make_carrier
-    from tsb.correction.corrected import attach_all
-
-    check_names(study)
-    data = dataset_of(study, data_root)
-    model, graph = module_of(study), graph_of(study)
-    shape = tuple(data.train.images.shape[1:])
-    wanted = getattr(model, "input_shape", shape)
-    if tuple(wanted) != shape:
-        raise ConfigError(
-            f"study.data = '{study.data}' has images of {shape}, study.network = "
-            f"'{study.network}' takes {tuple(wanted)}",
-            code=Code.SHAPE_MISMATCH,
-            field="study.data",
-            value=study.data,
-        )
-    classes = getattr(model, "num_classes", data.num_classes)
-    if classes != data.num_classes:
-        raise ConfigError(
-            f"study.data = '{study.data}' has {data.num_classes} classes, study.network = "
-            f"'{study.network}' {classes}; set study.options.num_classes",
-            code=Code.SHAPE_MISMATCH,
-            field="study.data",
-            value=study.data,
-        )
-    cell_model(study, study.sigma[0])
-    conditions_of(study)
-    if beyond_retention(study):
-        warnings.warn(beyond_retention(study), stacklevel=3)
-    _check_sizes(study, data)
-    layers = mapped_weights(model)
-    for method in study.methods:
-        _check_layers(study, method, tuple(layers))
-        corrections = corrections_of(study, method)
-        attach_all(corrections, make_carrier(model, graph, rule=study.insertion))
-
-
-def _check_sizes(study: Study, data: Dataset) -> None:
-    """Find batches and subsets that the data cannot fill, and noise beyond the range."""
-    sizes = {"tuning.batch_size": (study.tuning.batch_size, len(data.train))}
-    for name, backbone in study.backbones.items():
-        sizes[f"backbones.{name}.batch_size"] = (backbone.batch_size, len(data.train))
-        for sigma in study.sigma if backbone.sigma is None else [backbone.sigma]:
-            if backbone.objective == "neft-ovf" and sigma + max(NeftOvf().extra_sigmas) > 1:
-                raise ConfigError(
-                    f"study.backbones.{name}: neft-ovf adds up to {max(NeftOvf().extra_sigmas):g} "
-                    f"to sigma = {sigma:g}; allowed: 1 together, the whole range",
-                    code=Code.OUT_OF_RANGE,
-                    field=f"study.backbones.{name}",
-                    value=sigma,
-                    allowed="1 together",
-                )
-    if study.images_per_run is not None:
-        sizes["images_per_run"] = (study.images_per_run, len(data.test))
-    for key, (asked, there) in sizes.items():
-        if asked > there:
-            raise ConfigError(
-                f"study.{key} = {asked}; allowed: 1 to {there}, the images there are",
-                code=Code.OUT_OF_RANGE,
-                field=f"study.{key}",
-                value=asked,
-                allowed=f"1 to {there}",
-            )
-
-
-def _check_layers(study: Study, method: Method, names: tuple[str, ...]) -> None:
-    """Find layers of a method that the network has not."""
-    for name in method.copies:
-        if name not in names:
-            raise ConfigError(
-                f"study.methods: copies of '{name}' in '{method.name}': '{study.network}' has no "
-                f"such weight; allowed: {', '.join(names)}.{close_matches(name, names)}",
-                code=Code.UNKNOWN_NAME,
-                field="study.methods.copies",
-                value=name,
-                allowed=tuple(names),
-            )
-    choice = write_choice(method)
-    if "last_layers" in choice.policy.takes and choice.last_layers > len(names):
-        raise ConfigError(
-            f"study.methods: last_layers = {method.last_layers} in '{method.name}'; allowed: 1 to "
-            f"{len(names)}, the layers of '{study.network}'",
-            code=Code.OUT_OF_RANGE,
-            field="study.methods.last_layers",
-            value=method.last_layers,
-            allowed=f"1 to {len(names)}",
         )
 
 

@@ -16,6 +16,7 @@ from archsim.errors import Code, ConfigError
 from archsim.units import exact
 from tsb.correction import TuneSettings
 from tsb.study.programming import cell_spec, weight_noise
+from tsb.train.objective.registry import PLAIN
 from tsb.train.settings import TrainSettings
 
 #: Name of the backbone that is trained without noise, for the accuracy of an ideal chip.
@@ -98,7 +99,7 @@ def ideal_settings(study: Study) -> Backbone:
     """
     first = next(iter(study.backbones.values()))
     changes = {"sigma": 0.0, "stop_fraction": 1.0, "patience": None, "clip": None}
-    return first.model_copy(update={**changes, "objective": "noise-injection"})
+    return first.model_copy(update={**changes, "objective": PLAIN})
 
 
 def backbone_unit(study: Study, method: Method, sigma: float, seed: int) -> BackboneUnit:

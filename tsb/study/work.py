@@ -48,8 +48,8 @@ from tsb.study.units import (
     train_settings,
     tune_settings,
 )
-from tsb.train.backbone_loss import forward_passes
 from tsb.train.loop import Progress, train_backbone
+from tsb.train.objective.registry import objective_named
 
 RESULT = "result.json"
 #: What :func:`method_unit` does, in order.
@@ -168,7 +168,7 @@ def train_unit(
             "stopped": result.stopped,
             "seconds": time.perf_counter() - begin,
             "training_macs": STEP_OVER_FORWARD
-            * forward_passes(settings.objective)
+            * objective_named(settings.objective).forward_passes
             * images
             * network_macs(study),
             "test_images": len(data.test),

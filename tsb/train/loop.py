@@ -25,7 +25,8 @@ from tsb.compute_device import generator_on
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.train.augment import flip_and_crop
-from tsb.train.backbone_loss import Objective, make_objective
+from tsb.train.objective.base import Loss
+from tsb.train.objective.registry import make_loss
 from tsb.train.settings import EpochRecord, TrainResult, TrainSettings
 from tsb.train.state import DATA_HASH, RunFolder, TrainState
 
@@ -87,9 +88,7 @@ def train_backbone(
     about |= settings.as_json()
     about[DATA_HASH] = [dataset.content_hashes[name] for name in ("train", "validation")]
     with _threads(settings.threads):
-        objective = make_objective(
-            settings.objective, model, train.images.shape[1:], seed=settings.seed
-        )
+        objective = make_loss(settings.objective, model, train.images.shape[1:], seed=settings.seed)
         state = TrainState.fresh(
             model, _optimiser(model, objective.auxiliary, settings), objective.auxiliary
         )
@@ -161,7 +160,7 @@ def _generator(settings: TrainSettings, epoch: int, device: torch.device) -> tor
 
 def _run_epoch(
     state: TrainState,
-    objective: Objective,
+    objective: Loss,
     train: Split,
     validation: Split,
     settings: TrainSettings,
@@ -207,7 +206,7 @@ def _run_epoch(
 
 
 def _train_epoch(
-    state: TrainState, objective: Objective, train: Split, settings: TrainSettings, epoch: int
+    state: TrainState, objective: Loss, train: Split, settings: TrainSettings, epoch: int
 ) -> tuple[float, float]:
     """Return mean loss and last learning rate; the loss is NaN as soon as one is not finite."""
     model, optimiser = state.model.train(), state.optimiser

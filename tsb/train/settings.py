@@ -6,11 +6,10 @@ import math
 from dataclasses import asdict, dataclass, field
 
 from archsim.errors import Code, ConfigError
-from archsim.util.checks import seed_of
+from archsim.util.checks import one_of, seed_of
 from tsb.cells.noise import WeightNoise
+from tsb.train.objective.registry import OBJECTIVES, PLAIN
 
-#: Losses of a backbone: see :mod:`tsb.train.backbone_loss`.
-OBJECTIVES = ("noise-injection", "neft-ovf", "neft-irs", "lipschitz")
 #: Number formats of a training's passes; weights and their updates are float32 in both.
 PRECISIONS = ("float32", "bfloat16")
 
@@ -21,7 +20,7 @@ class TrainSettings:
 
     Attributes:
         noise: of the weights, in training and validation.
-        objective: one of :data:`OBJECTIVES`.
+        objective: one of :data:`tsb.train.objective.registry.OBJECTIVES`.
         epochs: length of the cosine.
         stop_fraction: share of the epochs that is run (rounded up), above 0 to 1.
         patience: stop after so many epochs without a better noisy validation accuracy; None never.
@@ -41,7 +40,7 @@ class TrainSettings:
     """
 
     noise: WeightNoise = field(default_factory=WeightNoise)
-    objective: str = "noise-injection"
+    objective: str = PLAIN
     epochs: int = 10
     stop_fraction: float = 1.0
     patience: int | None = None
@@ -61,10 +60,8 @@ class TrainSettings:
         Raises:
             ConfigError: the first value that is out of range.
         """
-        if self.objective not in OBJECTIVES:
-            raise ConfigError.of(Code.UNKNOWN_NAME, "objective", self.objective, allowed=OBJECTIVES)
-        if self.precision not in PRECISIONS:
-            raise ConfigError.of(Code.UNKNOWN_NAME, "precision", self.precision, allowed=PRECISIONS)
+        one_of("objective", self.objective, tuple(OBJECTIVES))
+        one_of("precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "validation_instances", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError.of(

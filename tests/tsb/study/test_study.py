@@ -503,7 +503,13 @@ def test_cells_are_those_of_the_device() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "code", "field", "facts"),
     [
-        ({"network": "lenet4"}, NetworkError, "unknown-name", "network", {"value": "lenet4"}),
+        (
+            {"network": "lenet4"},
+            ConfigError,
+            "unknown-name",
+            "study.network",
+            {"value": "lenet4", "nearest": "lenet3"},
+        ),
         (
             {"network": "vgg8"},
             ConfigError,
@@ -610,7 +616,7 @@ def test_cells_are_those_of_the_device() -> None:
             {"data": "mnits"},
             ConfigError,
             "unknown-name",
-            "data",
+            "study.data",
             {"value": "mnits", "nearest": "mnist"},
         ),
     ],

@@ -21,7 +21,8 @@ from tsb.cells.quantize import mapped_weights, quantised_weights
 from tsb.checkpoint import load_checkpoint, read_tensors, write_tensors
 from tsb.data import Dataset, Split, load_dataset
 from tsb.train.loop import noisy_accuracy, train_backbone
-from tsb.train.settings import OBJECTIVES, EpochRecord, TrainSettings
+from tsb.train.objective.registry import OBJECTIVES
+from tsb.train.settings import EpochRecord, TrainSettings
 
 MNIST = Path(__file__).parents[2] / "data" / "mnist"
 QUICK = TrainSettings(

@@ -1,0 +1,1 @@
+"""Training objectives, one file each; :mod:`tsb.train.objective.registry` lists them."""
