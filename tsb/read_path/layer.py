@@ -1,0 +1,162 @@
+"""One layer of a network on crossbars: activations in, activations out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from archsim.errors import Code, NetworkError
+from tsb.read_path.inputs import Codes, InputCodes
+from tsb.read_path.product import MatrixRead, Noise
+
+#: Layers that can be read, by class.
+READABLE = (nn.Conv2d, nn.Linear)
+
+
+def check_readable(name: str, module: nn.Module) -> None:
+    """Check that a layer can be read.
+
+    Args:
+        name: of the module.
+        module: with weights on crossbars.
+
+    Raises:
+        NetworkError: another kind, or unusual padding.
+    """
+    kind = type(module).__name__
+    plain = isinstance(module, READABLE)
+    if plain and isinstance(module, nn.Conv2d):
+        plain = module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    if not plain:
+        raise NetworkError(
+            f"the exact read path cannot read layer '{name}' ({kind}); it reads Conv2d (zero "
+            "padding) and Linear; allowed: read_path off",
+            code=Code.UNSUPPORTED,
+            field=name,
+            value=kind,
+            allowed=("Conv2d", "Linear"),
+        )
+
+
+def unfolded(module: nn.Module, codes: Codes, zero: int) -> list[Codes]:
+    """Return the input vectors of each group of a layer, ``vector row``, rows as in its weights.
+
+    Args:
+        module: a convolution or a linear layer.
+        codes: input codes, with the batch first.
+        zero: code of the padding.
+    """
+    if isinstance(module, nn.Linear):
+        return [codes.reshape(-1, codes.shape[-1])]
+    assert isinstance(module, nn.Conv2d)
+    (high, wide), (down, right) = module.kernel_size, module.dilation
+    over, aside = (int(pad) for pad in module.padding)
+    padded = np.pad(
+        codes, ((0, 0), (0, 0), (over, over), (aside, aside)), constant_values=zero
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, ((high - 1) * down + 1, (wide - 1) * right + 1), axis=(2, 3)
+    )
+    taken = windows[:, :, :: module.stride[0], :: module.stride[1], ::down, ::right]
+    # image channel row column height width -> image row column channel height width
+    vectors = taken.transpose(0, 2, 3, 1, 4, 5)
+    per_group = vectors.shape[3] // module.groups
+    return [
+        np.ascontiguousarray(vectors[:, :, :, at : at + per_group]).reshape(
+            -1, per_group * high * wide
+        )
+        for at in range(0, vectors.shape[3], per_group)
+    ]
+
+
+@dataclass(eq=False)
+class LayerRead:
+    """A layer as a chip reads it.
+
+    Attributes:
+        name: of the module.
+        reads: one matrix per group of channels.
+        inputs: codes of its activations.
+        scale: weight of one step of a code, one number or one per output.
+        number: of the layer, for noise.
+    """
+
+    name: str
+    reads: list[MatrixRead]
+    inputs: InputCodes
+    scale: Tensor
+    number: int = 0
+
+    def __call__(
+        self, module: nn.Module, activations: Tensor, noise: Noise | None = None, first: int = 0
+    ) -> Tensor:
+        """Return the outputs of the layer, bias included.
+
+        Args:
+            module: the layer.
+            activations: with the batch first.
+            noise: seed of the reads; None where nothing is drawn.
+            first: number of the first image, for the noise.
+        """
+        products = self.product(module, activations, noise, first)
+        steps = torch.as_tensor(self.scale, dtype=torch.float64) * self.inputs.step
+        shaped = _shaped(module, torch.from_numpy(products), activations)
+        if isinstance(module, nn.Conv2d):
+            shaped = shaped * (steps.view(-1, 1, 1) if steps.dim() else steps)
+            if module.bias is not None:
+                shaped = shaped + module.bias.detach().double().view(-1, 1, 1)
+        else:
+            shaped = shaped * steps
+            if module.bias is not None:  # type: ignore[union-attr]
+                shaped = shaped + module.bias.detach().double()  # type: ignore[union-attr]
+        return shaped.to(activations.dtype)
+
+    def product(
+        self, module: nn.Module, activations: Tensor, noise: Noise | None = None, first: int = 0
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        """Return the products in steps of inputs and weights, ``vector output``.
+
+        Args:
+            module: the layer.
+            activations: with the batch first.
+            noise: seed of the reads.
+            first: number of the first image.
+        """
+        total: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None
+        for sign, codes in zip((1.0, -1.0), self.inputs.encode(activations.cpu()), strict=False):
+            groups = unfolded(module, codes, self.inputs.zero)
+            per_image = len(groups[0]) // len(activations)
+            parts = []
+            for group, (read, vectors) in enumerate(zip(self.reads, groups, strict=True)):
+                seeded = noise and Noise(noise.seed, self.number * 4099 + 2 * group + (sign < 0))
+                part = read(vectors, seeded, first * per_image)
+                if self.inputs.zero:
+                    # Known digitally, from the codes that were asked for.
+                    part = part - self.inputs.zero * read.matrix.codes.sum(0)
+                parts.append(part)
+            joined = sign * np.concatenate(parts, axis=1)
+            total = joined if total is None else total + joined
+        assert total is not None
+        return total
+
+
+def _shaped(module: nn.Module, products: Tensor, activations: Tensor) -> Tensor:
+    """Lay out ``vector output`` as the layer's outputs."""
+    if isinstance(module, nn.Linear):
+        return products.view(*activations.shape[:-1], -1)
+    assert isinstance(module, nn.Conv2d)
+    sizes = [
+        (size + 2 * int(pad) - spread * (kernel - 1) - 1) // stride + 1
+        for size, pad, spread, kernel, stride in zip(
+            activations.shape[2:],
+            module.padding,
+            module.dilation,
+            module.kernel_size,
+            module.stride,
+            strict=True,
+        )
+    ]
+    return products.view(len(activations), *sizes, -1).permute(0, 3, 1, 2)

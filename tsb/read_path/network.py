@@ -1,0 +1,306 @@
+"""A network as a chip reads it: its layers on crossbars read exactly, the rest digital."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from archsim.errors import Code, NetworkError
+from tsb.read_path.inputs import InputCodes, ends
+from tsb.read_path.layer import LayerRead, check_readable, unfolded
+from tsb.read_path.matrix import StoredMatrix
+from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.row_groups import RowGroups
+from tsb.read_path.settings import ReadSettings
+from tsb.read_path.wires import driven_levels
+
+#: Images at once, which bounds memory.
+_IMAGES_AT_ONCE = 64
+#: What a layer computes in place of its own product: module, activations, first image.
+LayerFunction = Callable[[nn.Module, Tensor, int], Tensor]
+
+
+@contextmanager
+def in_place_of(modules: Mapping[nn.Module, LayerFunction]) -> Iterator[list[int]]:
+    """Let modules compute something else, for a while.
+
+    Args:
+        modules: what each computes.
+
+    Yields:
+        A list whose only entry is the number of the first image of the batch; set it.
+    """
+    first = [0]
+    before = {module: module.__dict__.get("forward") for module in modules}
+    try:
+        for module, function in modules.items():
+            module.forward = (  # type: ignore[method-assign]
+                lambda activations, module=module, function=function: function(
+                    module, activations, first[0]
+                )
+            )
+        yield first
+    finally:
+        for module, old in before.items():
+            if old is None:
+                module.__dict__.pop("forward", None)
+            else:
+                module.__dict__["forward"] = old
+
+
+@dataclass(eq=False)
+class ReadNetwork:
+    """A network whose layers are read from crossbars.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        settings: of the chip.
+        matrices: weights on cells by layer, one matrix per group of channels.
+        scales: weight of one step of a code, by layer.
+        groups: rows that are read at once, by layer, one per group of channels.
+        layers: ready to be read; filled by :meth:`calibrate`.
+    """
+
+    model: nn.Module
+    settings: ReadSettings
+    matrices: dict[str, list[StoredMatrix]]
+    scales: dict[str, Tensor]
+    groups: Mapping[str, RowGroups]
+    layers: dict[str, LayerRead] = field(default_factory=dict)
+
+    @classmethod
+    def of_weights(
+        cls,
+        model: nn.Module,
+        settings: ReadSettings,
+        groups: Mapping[str, RowGroups] | None = None,
+        *,
+        errors: Mapping[str, Tensor] | None = None,
+    ) -> ReadNetwork:
+        """Put a network's weights onto crossbars.
+
+        Args:
+            model: in evaluation mode; weights as they are to be stored, with one scale per tensor.
+            settings: of the chip.
+            groups: of the rows by layer, as mapped; None cuts them in their order.
+            errors: of cells in levels by layer, ``output row side digit``, most significant digit
+                first; None for none.
+
+        Raises:
+            NetworkError: a layer that cannot be read, by name.
+        """
+        form = settings.stored_format
+        matrices: dict[str, list[StoredMatrix]] = {}
+        scales: dict[str, Tensor] = {}
+        cut: dict[str, RowGroups] = {}
+        for name, module in crossbar_layers(model).items():
+            weight = module.weight.detach()
+            codes, scale = form.quantise(weight, name=name)
+            wrong = None if errors is None else errors[name]
+            channel_groups = module.groups if isinstance(module, nn.Conv2d) else 1
+            matrices[name] = [
+                StoredMatrix.of_codes(
+                    part.flatten(1).T,
+                    form,
+                    None if wrong is None else wrong.chunk(channel_groups)[k].transpose(0, 1),
+                )
+                for k, part in enumerate(codes.chunk(channel_groups))
+            ]
+            scales[name] = torch.tensor(scale, dtype=torch.float64)
+            rows = matrices[name][0].rows
+            cut[name] = (
+                RowGroups.in_order(rows, rows=settings.rows, rows_at_once=settings.rows_at_once)
+                if groups is None or name not in groups
+                else groups[name]
+            )
+        return cls(model, settings, matrices, scales, cut)
+
+    # Calibration.
+
+    def calibrate(
+        self,
+        images: Tensor,
+        *,
+        range_images: Tensor | None = None,
+        inputs: Mapping[str, InputCodes] | None = None,
+    ) -> ReadNetwork:
+        """Set input codes and converter ranges from images, and return the network.
+
+        Input codes come from the float network; ranges from sums without errors behind layers that
+        lose nothing.
+
+        Args:
+            images: for the input codes, ``image ...``.
+            range_images: for the ranges; None takes ``images``.
+            inputs: codes of some layers that are known; the others are measured.
+
+        Raises:
+            ConfigError: no images, or settings that cannot be.
+        """
+        known = dict(inputs or {})
+        modules = crossbar_layers(self.model)
+        measured = self._input_ends(images) if set(modules) - set(known) else {}
+        self.layers = {}
+        for number, name in enumerate(modules):
+            codes = known.get(name) or InputCodes.of_range(
+                *measured[name],
+                bits=self.settings.input_bits,
+                signed_inputs=self.settings.signed_inputs,
+            )
+            self.layers[name] = self._layer(name, number, codes, with_errors=True)
+        if self.settings.converter.bits and self.settings.converter.range in (
+            "calibrated",
+            "learned",
+        ):
+            self._calibrate_converters(images if range_images is None else range_images)
+        return self
+
+    def _layer(
+        self, name: str, number: int, codes: InputCodes, *, with_errors: bool
+    ) -> LayerRead:
+        reads = []
+        for matrix in self.matrices[name]:
+            held = matrix if with_errors else _without_errors(matrix)
+            cells = None
+            if self.settings.wires.act and self.settings.wires.model.startswith("driven"):
+                cells = driven_levels(held, self.groups[name], self.settings)
+            reads.append(
+                MatrixRead(
+                    matrix=held,
+                    settings=self.settings,
+                    groups=self.groups[name],
+                    cells=cells,
+                    sign_plane=codes.signed == "sign-plane",
+                )
+            )
+        return LayerRead(name, reads, codes, self.scales[name], number)
+
+    def _input_ends(self, images: Tensor) -> dict[str, tuple[float, float]]:
+        """Return the range of each layer's inputs in the float network."""
+        seen: dict[str, list[Tensor]] = {}
+        names = {module: name for name, module in crossbar_layers(self.model).items()}
+        plain = {module: type(module).forward for module in names}
+
+        def watch(module: nn.Module, activations: Tensor, first: int) -> Tensor:
+            del first
+            seen.setdefault(names[module], []).append(activations.detach())
+            result: Tensor = plain[module](module, activations)
+            return result
+
+        with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)):
+            for part in images.split(_IMAGES_AT_ONCE):
+                self.model(part)
+        missing = [name for name in names.values() if name not in seen]
+        if missing:
+            raise NetworkError(
+                f"layer '{missing[0]}' has weights on crossbars and is never read",
+                code=Code.UNSUPPORTED,
+                field=missing[0],
+            )
+        return {
+            name: ends(parts, self.settings.input_percentile) for name, parts in seen.items()
+        }
+
+    def _calibrate_converters(self, images: Tensor) -> None:
+        """Set converter ranges from sums without errors, behind layers that lose nothing."""
+        lossless = self.settings.but(converter=_no_converter(self.settings))
+        exact = {
+            name: LayerRead(
+                name,
+                [
+                    MatrixRead(
+                        matrix=_without_errors(read.matrix),
+                        settings=lossless,
+                        groups=read.groups,
+                        cells=read.cells,
+                        sign_plane=read.sign_plane,
+                    )
+                    for read in layer.reads
+                ],
+                layer.inputs,
+                layer.scale,
+            )
+            for name, layer in self.layers.items()
+        }
+        names = {module: name for name, module in crossbar_layers(self.model).items()}
+        counters = {
+            name: [read.counter() for read in layer.reads] for name, layer in exact.items()
+        }
+
+        def watch(module: nn.Module, activations: Tensor, first: int) -> Tensor:
+            layer = exact[names[module]]
+            for codes in layer.inputs.encode(activations):
+                for counter, vectors in zip(
+                    counters[layer.name],
+                    unfolded(module, codes, layer.inputs.zero),
+                    strict=True,
+                ):
+                    counter.add(vectors)
+            return layer(module, activations, None, first)
+
+        with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)):
+            for part in images.split(_IMAGES_AT_ONCE):
+                self.model(part)
+        for name, layer in self.layers.items():
+            for read, counter in zip(layer.reads, counters[name], strict=True):
+                read.set_ranges(counter)
+
+    # Reading.
+
+    def scores(
+        self, images: Tensor, noise: Noise | None = None, *, first_image: int = 0
+    ) -> Tensor:
+        """Return the outputs of the network, as the chip reads it.
+
+        Args:
+            images: ``image ...``.
+            noise: seed of the reads; None where nothing is drawn.
+            first_image: number of the first image, for the noise.
+        """
+        names = {module: name for name, module in crossbar_layers(self.model).items()}
+
+        def read(module: nn.Module, activations: Tensor, first: int) -> Tensor:
+            return self.layers[names[module]](module, activations, noise, first)
+
+        results, at = [], first_image
+        with torch.no_grad(), in_place_of(dict.fromkeys(names, read)) as first:
+            for part in images.split(_IMAGES_AT_ONCE):
+                first[0] = at
+                results.append(self.model(part))
+                at += len(part)
+        return torch.cat(results)
+
+
+def crossbar_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the layers of a network that lie on crossbars, by parameter name of their weights.
+
+    Args:
+        model: the network.
+
+    Raises:
+        NetworkError: one that cannot be read.
+    """
+    from tsb.cells.quantize import mapped_weights
+
+    names = mapped_weights(model)
+    layers = {}
+    for name in names:
+        path = name.rpartition(".")[0]
+        module = model.get_submodule(path)
+        check_readable(path, module)
+        layers[name] = module
+    return layers
+
+
+def _without_errors(matrix: StoredMatrix) -> StoredMatrix:
+    return StoredMatrix(matrix.form, matrix.codes, matrix.levels, None)
+
+
+def _no_converter(settings: ReadSettings):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    return replace(settings.converter, bits=0)

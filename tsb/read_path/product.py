@@ -1,0 +1,419 @@
+"""A matrix-vector product as a chip reads it: input codes in, what the converters say out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.errors import Code, ConfigError
+from tsb.read_path.converter import (
+    Floats,
+    Grid,
+    calibrated_grids,
+    fixed_grids,
+    nearest_rank,
+)
+from tsb.read_path.matrix import StoredMatrix
+from tsb.read_path.row_groups import RowGroups
+from tsb.read_path.settings import ReadSettings
+
+Codes = npt.NDArray[np.integer]
+#: Columns times vectors that are computed at once.
+_AT_ONCE = 1 << 21
+#: Entries of the counts of whole sums; beyond, sums are kept one by one.
+_MOST_COUNTS = 1 << 24
+#: Bits of the sums of codes: 32, less a sign.
+_CODE_SUM_LIMIT = float(2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is drawn anew in every read.
+
+    Attributes:
+        seed: of the chip and the run; the same seed gives the same noise whatever the bits, the
+            batch or the threads.
+        layer: number of the layer.
+    """
+
+    seed: int
+    layer: int = 0
+
+    def keys(self, group: int, planes: int) -> npt.NDArray[np.uint64]:
+        """Return the keys of a group, ``plane purpose``: noise of cells, and of conversions."""
+        words = np.random.SeedSequence((self.seed, self.layer, group)).generate_state(
+            2 * planes, np.uint64
+        )
+        return words.reshape(planes, 2)
+
+
+class SumCounter(Protocol):
+    """What the sums of calibration images are collected in."""
+
+    def add(self, codes: Codes) -> None:
+        """Add the sums of some vectors, ``vector row``."""
+
+    def ranges(self, percentile: float) -> list[tuple[float, float]]:
+        """Return the range of each slice that a percentile leaves."""
+
+
+@dataclass(eq=False)
+class MatrixRead:
+    """A matrix on the crossbars of a chip, ready to be read.
+
+    Attributes:
+        matrix: what the cells hold.
+        settings: of the chip.
+        groups: of the rows, as mapped.
+        grids: of the converters, one per slice; None before calibration, where the rule needs it.
+        cells: effective levels where wires are driven, ``row slice side output``, with the
+            conductance of level 0; else None.
+        offsets: of the converters, steps, by column; None for none.
+        sign_plane: whether the highest plane of an input code is its sign (two's complement).
+    """
+
+    matrix: StoredMatrix
+    settings: ReadSettings
+    groups: RowGroups
+    grids: list[Grid] | None = None
+    cells: Floats | None = None
+    offsets: Floats | None = None
+    sign_plane: bool = False
+    _width: int = field(init=False)
+    _prepared: dict[str, npt.NDArray[np.generic]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that groups and matrix belong together.
+
+        Raises:
+            ConfigError: other rows, or a group of more rows than are read at once.
+        """
+        if self.groups.rows != self.matrix.rows:
+            raise ConfigError(
+                f"groups of {self.groups.rows} rows for a matrix of {self.matrix.rows}",
+                code=Code.SHAPE_MISMATCH,
+                field="row groups",
+                value=self.groups.rows,
+                allowed=self.matrix.rows,
+            )
+        if int(self.groups.sizes.max()) > self.settings.rows_read:
+            raise ConfigError(
+                f"a group of {int(self.groups.sizes.max())} rows; allowed: at most the rows that "
+                f"are read at once ({self.settings.rows_read})",
+                code=Code.OUT_OF_RANGE,
+                field="read.rows_at_once",
+                value=int(self.groups.sizes.max()),
+                allowed=self.settings.rows_read,
+            )
+        self._width = self.matrix.outputs + (self._reference is not None)
+
+    # What is converted.
+
+    @property
+    def _reference(self) -> npt.NDArray[np.int64] | None:
+        return self.matrix.reference_levels(self.settings.offset_subtraction)
+
+    @property
+    def sides(self) -> int:
+        """Columns of a slice that are converted: 1 where a pair is subtracted before that."""
+        return 1 if self.settings.signed_sums else self.matrix.sides
+
+    def _columns(self, cells: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """Lay out what is converted, ``row slice side column``, reference columns last."""
+        if self.settings.signed_sums:
+            return cells[:, :, :1] - cells[:, :, 1:]  # type: ignore[operator]
+        reference = self._reference
+        if reference is None:
+            return cells
+        shape = (*cells.shape[:3], 1)
+        column = np.broadcast_to(reference.reshape(1, -1, 1, 1), shape).astype(cells.dtype)
+        if self.cells is not None:
+            column = column + self.settings.seen_off_level
+        return np.concatenate([cells, column], axis=-1)
+
+    def prepared(self, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
+        """Return what is converted as the compiled loops take it, ``row column``; remembered.
+
+        Args:
+            dtype: of the numbers; whole ones take the levels without errors.
+        """
+        kind = np.dtype(dtype)
+        if kind.name not in self._prepared:
+            held: npt.NDArray[np.generic] = self.matrix.levels
+            if kind.kind == "f":
+                held = self.matrix.held if self.cells is None else self.cells
+            columns = self._columns(held)
+            flat = columns.reshape(len(columns), -1).astype(kind)
+            self._prepared[kind.name] = np.ascontiguousarray(flat)
+        return self._prepared[kind.name]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all sums are whole numbers of levels."""
+        settings = self.settings
+        return (
+            self.matrix.errors is None
+            and self.cells is None
+            and settings.seen_off_level == 0
+            and settings.read_noise == 0
+            and not self._gated
+        )
+
+    @property
+    def _gated(self) -> bool:
+        return self.settings.wires.act and self.settings.wires.model.startswith("gated")
+
+    @property
+    def _off_level(self) -> float:
+        """Conductance of level 0 that is not in the cells."""
+        return 0.0 if self.cells is not None else self.settings.seen_off_level
+
+    # Calibration.
+
+    def ranges(self, codes: Iterable[Codes]) -> list[tuple[float, float]]:
+        """Return the range of the sums of each slice that the percentile of the converter leaves.
+
+        Sums over all groups, planes, columns and sides; of pairs that are subtracted, of the
+        magnitude of their difference.
+
+        Args:
+            codes: input codes of calibration images, ``vector row`` each.
+
+        Raises:
+            ConfigError: no codes at all.
+        """
+        sums = self.counter()
+        for part in codes:
+            sums.add(part)
+        return sums.ranges(self.settings.converter.percentile)
+
+    @property
+    def _countable(self) -> bool:
+        plain = self.cells is None and not self._gated
+        drives = self._most_drive + 1 if self.settings.seen_off_level else 1
+        sums = self._most_drive * self.settings.top_level * (1 + self.settings.signed_sums) + 1
+        return plain and drives * sums * self.matrix.slices <= _MOST_COUNTS
+
+    @property
+    def _most_drive(self) -> int:
+        return int(self.groups.sizes.max()) * self.settings.top_drive
+
+    def counter(self) -> SumCounter:
+        """Return what takes the sums of calibration images."""
+        return _CountedSums(self) if self._countable else _KeptSums(self)
+
+    def set_ranges(self, counter: SumCounter) -> None:
+        """Set the ranges of the converters from counted sums.
+
+        Args:
+            counter: from :meth:`counter`, of this matrix without errors.
+        """
+        ranges = counter.ranges(self.settings.converter.percentile)
+        self.grids = calibrated_grids(self.settings, ranges)
+
+    # Reading.
+
+    def __call__(
+        self, codes: Codes, noise: Noise | None = None, first_vector: int = 0
+    ) -> Floats:
+        """Return the product in steps of inputs and weights, ``vector output``.
+
+        Args:
+            codes: input codes, ``vector row``.
+            noise: seeds; None where nothing is drawn.
+            first_vector: number of the first vector among all, for the noise.
+
+        Raises:
+            ConfigError: converters that were not calibrated.
+        """
+        codes = np.ascontiguousarray(codes)
+        if not self.settings.converter.bits and not self._gated and not self.settings.read_noise:
+            return self._merged(codes)
+        at_once = max(1, _AT_ONCE // (self._width * self.matrix.slices * self.sides))
+        parts = [
+            self._part(codes[at : at + at_once], noise, first_vector + at)
+            for at in range(0, len(codes), at_once)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.matrix.outputs))
+
+    def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
+        from tsb.read_path.conversion import Conversion
+
+        total = np.zeros((len(codes), self.matrix.slices, self._width))
+        for grids, groups in self._grids_of_groups():
+            total += Conversion(self, grids, groups).totals(codes, noise, first_vector)
+        read = np.einsum("vjc,j->vc", total, self.matrix.significances)
+        if self._reference is not None:
+            read = read[:, :-1] - read[:, -1:]
+        return read - self._known_offset(codes)[:, None]
+
+    def _grids_of_groups(self) -> list[tuple[list[Grid] | None, list[int]]]:
+        """Return groups with the same grids together; None where nothing is converted."""
+        everything = list(range(len(self.groups)))
+        if not self.settings.converter.bits:
+            return [(None, everything)]
+        if self.grids is not None:
+            return [(self.grids, everything)]
+        if self.settings.converter.range == "full-scale-used":
+            sizes = self.groups.sizes.tolist()
+            return [
+                (
+                    fixed_grids(self.settings, size, self.matrix.slices),
+                    [group for group in everything if sizes[group] == size],
+                )
+                for size in sorted(set(sizes))
+            ]
+        return [(fixed_grids(self.settings, 0, self.matrix.slices), everything)]
+
+    def _known_offset(self, codes: Codes) -> Floats:
+        """Return what is subtracted digitally from every output, ``vector``."""
+        settings, form = self.settings, self.matrix.form
+        inputs = self._driven_total(codes)
+        if settings.pairs:
+            return np.zeros(len(codes))
+        zero = 0.0 if settings.offset_subtraction == "zero-column" else 2.0 ** (form.weight_bits - 1)
+        if settings.offset_subtraction == "digital":
+            zero += settings.off_level * float(self.matrix.significances.sum())
+        return zero * inputs
+
+    def _driven_total(self, codes: Codes) -> Floats:
+        """Return the sum of the inputs as the rows are driven, ``vector``."""
+        return self._signed(codes).sum(1, dtype=np.int64).astype(np.float64)
+
+    def _signed(self, codes: Codes) -> Codes:
+        """Return input codes as the numbers that they stand for."""
+        bits = self.settings.input_bits
+        if not self.sign_plane:
+            return codes
+        return codes.astype(np.int64) - ((codes.astype(np.int64) >> (bits - 1)) << bits)
+
+    def _merged(self, codes: Codes) -> Floats:
+        """Return the product without converters: planes, slices and sides in one."""
+        if self.cells is None:
+            weights = np.einsum("rjsc,j,s->rc", self.matrix.held, self.matrix.significances,
+                                np.array([1.0, -1.0])[: self.matrix.sides])  # fmt: skip
+            if not self.settings.pairs:
+                weights = weights - 2.0 ** (self.matrix.form.weight_bits - 1)
+            merged: Floats = self._signed(codes).astype(np.float64) @ weights
+            return merged
+        cells = self._columns(self.cells)
+        signs = np.array([1.0, -1.0])[: cells.shape[2]]
+        weights = np.einsum("rjsc,j,s->rc", cells, self.matrix.significances, signs)
+        read = self._signed(codes).astype(np.float64) @ weights
+        if self._reference is not None:
+            read = read[:, :-1] - read[:, -1:]
+        return read - self._known_offset(codes)[:, None]
+
+
+def _shifts(settings: ReadSettings) -> list[int]:
+    return [settings.dac_bits * plane for plane in range(settings.planes)]
+
+
+class _CountedSums:
+    """Counts of whole sums by slice; conductances of level 0 are added when they are read."""
+
+    def __init__(self, read: MatrixRead) -> None:
+        settings = read.settings
+        self.read, self.off = read, settings.seen_off_level
+        most = read._most_drive
+        self.lowest = -most * settings.top_level if settings.signed_sums else 0
+        sums = most * settings.top_level - self.lowest + 1
+        drives = most + 1 if self.off else 1
+        self.counts = np.zeros((read.matrix.slices, drives, sums), dtype=np.int64)
+        columns = read._columns(read.matrix.levels)
+        self.cells = np.ascontiguousarray(columns.reshape(len(columns), -1)).astype(np.int32)
+        slices = np.arange(read.matrix.slices).reshape(-1, 1, 1)
+        slice_of = np.broadcast_to(slices, columns.shape[1:]).copy()
+        if read._reference is not None:
+            slice_of[..., -1] = -1  # the reference column takes the range of the others
+        self.slice_of = slice_of.ravel()
+
+    def add(self, codes: Codes) -> None:
+        from tsb.read_path import kernels
+
+        settings, groups = self.read.settings, self.read.groups
+        for group in range(len(groups)):
+            kernels.count_sums(
+                np.ascontiguousarray(codes),
+                self.cells,
+                groups.members(group),
+                np.array(_shifts(settings)),
+                settings.top_drive,
+                np.arange(settings.top_drive + 1, dtype=np.int32),
+                self.slice_of,
+                self.lowest,
+                self.counts,
+            )
+
+    def ranges(self, percentile: float) -> list[tuple[float, float]]:
+        drives, sums = self.counts.shape[1:]
+        values = self.off * np.arange(drives).reshape(-1, 1) + np.arange(sums) + self.lowest
+        return [_range(values.ravel(), counts.ravel(), self.read, percentile)
+                for counts in self.counts]  # fmt: skip
+
+
+class _KeptSums:
+    """Sums of real numbers, kept one by one."""
+
+    def __init__(self, read: MatrixRead) -> None:
+        self.read = read
+        self.parts: list[list[Floats]] = [[] for _ in range(read.matrix.slices)]
+
+    def add(self, codes: Codes) -> None:
+        from tsb.read_path.conversion import column_sums
+
+        settings, read = self.read.settings, self.read
+        for group in range(len(read.groups)):
+            for shift in _shifts(settings):
+                sums = column_sums(read, np.ascontiguousarray(codes), group, shift)
+                for j, part in enumerate(self.parts):
+                    counted = sums[:, j] if read._reference is None else sums[:, j, :, :-1]
+                    part.append(counted.ravel())
+
+    def ranges(self, percentile: float) -> list[tuple[float, float]]:
+        result = []
+        for part in self.parts:
+            values = np.concatenate(part) if part else np.zeros(0)
+            ones = np.ones(len(values), dtype=np.int64)
+            result.append(_range(values, ones, self.read, percentile))
+        return result
+
+
+def _range(
+    values: Floats, counts: npt.NDArray[np.int64], read: MatrixRead, percentile: float
+) -> tuple[float, float]:
+    occurring = counts > 0
+    values, counts = values[occurring], counts[occurring]
+    if not len(values):
+        raise ConfigError(
+            "adc.range = 'calibrated' was given no images; allowed: one or more, or full-scale",
+            code=Code.MISSING_KEY,
+            field="adc.range",
+            value="calibrated",
+            allowed="one or more calibration images, or full-scale",
+        )
+    if read.settings.signed_sums:
+        values = np.abs(values)
+    order = np.argsort(values, kind="stable")
+    values, counts = values[order], counts[order]
+    high = nearest_rank(values, counts, percentile)
+    if read.settings.signed_sums:
+        return -high, high
+    low = nearest_rank(values, counts, 100 - percentile) if percentile < 100 else float(values[0])
+    return low, high
+
+
+def needed_bits(rows: int, top_level: int, top_drive: int) -> int:
+    """Return the converter bits that lose nothing: ``ceil(log2(N L X + 1))``.
+
+    Args:
+        rows: N, read at once.
+        top_level: L, of a cell.
+        top_drive: X, of a word line.
+    """
+    return math.ceil(math.log2(rows * top_level * top_drive + 1))

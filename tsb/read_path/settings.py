@@ -1,0 +1,269 @@
+"""How a chip reads: the settings that its accuracy and its cost have in common."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archsim.device import WeightFormat
+from archsim.errors import Code, ConfigError
+
+#: How the current of cells at the lowest level is taken out of a column's sum.
+OFFSET_SUBTRACTIONS = ("digital", "off-column", "zero-column", "analog")
+#: Where the columns of a pair are subtracted.
+PAIRS = ("digital", "analog")
+#: How the range of a converter is set.
+RANGES = ("full-scale", "full-scale-used", "calibrated", "unit-step", "learned")
+#: How negative inputs are read.
+SIGNED_INPUTS = ("zero-point", "two-pass", "sign-plane")
+#: Wires that are modelled; "gated-tanh*" are closed forms of "gated".
+WIRE_MODELS = (
+    "none",
+    "driven",
+    "driven-one-solve",
+    "gated",
+    "gated-tanh",
+    "gated-tanh-distance",
+    "gated-tanh-distance-series",
+)
+
+
+def _one_of(field_name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError.of(Code.UNKNOWN_NAME, field_name, value, allowed=allowed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converter:
+    """The converter at the end of the columns.
+
+    Attributes:
+        bits: resolution b; 0 converts without rounding.
+        range: one of :data:`RANGES`.
+        percentile: of ``calibrated``: the range holds the sums between 100 - p and p, per cent.
+        snap: round calibrated spans up to odd whole numbers of levels, which have no ties.
+        noise_lsb: standard deviation of the noise of a conversion, steps.
+        offset_lsb: standard deviation of the offsets of converters, steps.
+        columns_per_converter: columns that share a converter, and its offset.
+    """
+
+    bits: int = 8
+    range: str = "calibrated"
+    percentile: float = 99.9
+    snap: bool = True
+    noise_lsb: float = 0.0
+    offset_lsb: float = 0.0
+    columns_per_converter: int = 8
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: bits outside 0 to 16, an unknown range rule, a percentile outside 50 to
+                100, or noise below 0.
+        """
+        if not 0 <= self.bits <= 16:
+            raise ConfigError.of(Code.OUT_OF_RANGE, "adc.bits", self.bits, allowed="0 to 16")
+        _one_of("adc.range", self.range, RANGES)
+        if not 50 < self.percentile <= 100:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "adc.percentile",
+                self.percentile,
+                allowed="above 50, at most 100",
+                form="g",
+            )
+        for name in ("noise_lsb", "offset_lsb"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError.of(
+                    Code.OUT_OF_RANGE,
+                    f"adc.{name}",
+                    getattr(self, name),
+                    allowed="0 or more",
+                    form="g",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wires:
+    """Resistance of the wires of a crossbar.
+
+    Attributes:
+        model: one of :data:`WIRE_MODELS`.
+        ohm_per_cell: of one segment, between neighbouring cells, ohm.
+        r_on_ohm: resistance of a cell at the highest level, ohm.
+        columns: bit lines per crossbar, where "driven" cuts a matrix.
+        rows_at: where a group that does not fill its crossbar lies: ``top``, farthest from the
+            converters, or ``bottom``, next to them.
+    """
+
+    model: str = "none"
+    ohm_per_cell: float = 0.0
+    r_on_ohm: float = 1e5
+    columns: int = 128
+    rows_at: str = "top"
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: an unknown model or place, or resistances out of range.
+        """
+        _one_of("crossbar.wire_model", self.model, WIRE_MODELS)
+        _one_of("crossbar.rows_at", self.rows_at, ("top", "bottom"))
+        if not 0 <= self.ohm_per_cell < math.inf:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "crossbar.wire_ohm",
+                self.ohm_per_cell,
+                allowed="0 or more",
+                form="g",
+            )
+
+    @property
+    def act(self) -> bool:
+        """Whether the wires change what is read."""
+        return self.model != "none" and self.ohm_per_cell > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadSettings:
+    """How a chip reads its crossbars.
+
+    Attributes:
+        weight_format: bits per weight and cell, encoding. ``magnitude`` is read as separate-sign
+            whose idle cells have no error.
+        input_bits: B, bits of an input code.
+        dac_bits: D, bits that a word line is driven with at once.
+        rows: word lines of a crossbar.
+        rows_at_once: word lines that are on at once; None for all.
+        on_off_ratio: r_off / r_on; infinite where cells at the lowest level carry no current.
+        offset_subtraction: one of :data:`OFFSET_SUBTRACTIONS`; acts where there are no pairs.
+        pair: one of :data:`PAIRS`; acts where there are pairs.
+        signed_inputs: one of :data:`SIGNED_INPUTS`.
+        input_percentile: of the inputs over the calibration images that the highest code stands
+            for, per cent.
+        read_noise: standard deviation of one read of a cell, relative to g_on - g_off.
+        converter: at the end of the columns.
+        wires: of the crossbars.
+    """
+
+    weight_format: WeightFormat
+    input_bits: int = 8
+    dac_bits: int = 1
+    rows: int = 128
+    rows_at_once: int | None = None
+    on_off_ratio: float = math.inf
+    offset_subtraction: str = "digital"
+    pair: str = "digital"
+    signed_inputs: str = "zero-point"
+    input_percentile: float = 100.0
+    read_noise: float = 0.0
+    converter: Converter = field(default_factory=Converter)
+    wires: Wires = field(default_factory=Wires)
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: something out of range, or settings that cannot be read together.
+        """
+        if not 1 <= self.input_bits <= 16:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "precision.input_bits", self.input_bits, allowed="1 to 16"
+            )
+        if not 1 <= self.dac_bits <= self.input_bits:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "read.dac_bits",
+                self.dac_bits,
+                allowed=f"1 to precision.input_bits ({self.input_bits})",
+            )
+        if self.rows < 1:
+            raise ConfigError.of(Code.OUT_OF_RANGE, "crossbar.rows", self.rows, allowed="1 or more")
+        if self.rows_at_once is not None and not 1 <= self.rows_at_once <= self.rows:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "read.rows_at_once",
+                self.rows_at_once,
+                allowed=f"1 to crossbar.rows ({self.rows}), or null for all",
+            )
+        if not self.on_off_ratio > 1:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "on_off_ratio",
+                self.on_off_ratio,
+                allowed="above 1",
+                form="g",
+            )
+        _one_of("read.offset_subtraction", self.offset_subtraction, OFFSET_SUBTRACTIONS)
+        _one_of("read.pair", self.pair, PAIRS)
+        _one_of("read.signed_inputs", self.signed_inputs, SIGNED_INPUTS)
+        if not 50 < self.input_percentile <= 100:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "read.input_percentile",
+                self.input_percentile,
+                allowed="above 50, at most 100",
+                form="g",
+            )
+        if self.read_noise < 0:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "read_noise", self.read_noise, allowed="0 or more", form="g"
+            )
+
+    def but(self, **changes: Any) -> ReadSettings:
+        """Return a copy with some values changed."""
+        return replace(self, **changes)
+
+    @property
+    def stored_format(self) -> WeightFormat:
+        """The format as cells in columns hold it."""
+        form = self.weight_format
+        return replace(form, encoding="separate-sign") if form.encoding == "magnitude" else form
+
+    @property
+    def planes(self) -> int:
+        """Reads of an input code, ``ceil(B / D)``."""
+        return -(-self.input_bits // self.dac_bits)
+
+    @property
+    def top_drive(self) -> int:
+        """Highest digit of an input code, ``2^D - 1``."""
+        return (1 << self.dac_bits) - 1
+
+    @property
+    def top_level(self) -> int:
+        """Highest level of a cell, L."""
+        return self.weight_format.level_count - 1
+
+    @property
+    def rows_read(self) -> int:
+        """Word lines that are on at once."""
+        return self.rows if self.rows_at_once is None else self.rows_at_once
+
+    @property
+    def off_level(self) -> float:
+        """Conductance of a cell at level 0, in levels: ``L / (R - 1)``."""
+        return self.top_level / (self.on_off_ratio - 1)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether a weight has a positive and a negative column."""
+        return self.stored_format.sides > 1
+
+    @property
+    def subtracts_analog(self) -> bool:
+        """Whether the sums that are converted have no current of cells at level 0."""
+        return self.pair == "analog" if self.pairs else self.offset_subtraction == "analog"
+
+    @property
+    def seen_off_level(self) -> float:
+        """Conductance of level 0 that the converter sees, in levels."""
+        return 0.0 if self.subtracts_analog else self.off_level
+
+    @property
+    def signed_sums(self) -> bool:
+        """Whether the sums that are converted have a sign."""
+        return self.pairs and self.pair == "analog"
