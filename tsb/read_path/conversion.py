@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ def column_sums(read: MatrixRead, codes: Codes, group: int, shift: int) -> Float
     columns = read._columns(held)[members]
     sums = digits.astype(np.float64) @ columns.reshape(len(members), -1)
     sums += read._off_level * digits.sum(1, dtype=np.float64)[:, None]
-    return sums.reshape(len(codes), *columns.shape[1:])
+    return np.asarray(sums.reshape(len(codes), *columns.shape[1:]))
 
 
 def _gated(read: MatrixRead, codes: Codes, group: int, shift: int) -> Floats:
@@ -105,10 +105,16 @@ class Conversion:
     grids: list[Grid] | None
     groups: list[int]
 
+    @property
+    def _grids(self) -> list[Grid]:
+        if self.grids is None:
+            raise ValueError("nothing is converted")
+        return self.grids
+
     def read_sums(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         """Convert sum by sum, ``vector slice column``: slow, for what has no compiled loop."""
         read, settings = self.read, self.read.settings
-        total = 0.0
+        total: Floats = np.zeros((len(codes), read.matrix.slices, read._width))
         for group in self.groups:
             for plane in range(settings.planes):
                 shift = settings.dac_bits * plane
@@ -143,7 +149,7 @@ class Conversion:
         sigma = settings.read_noise * settings.top_level * (2**0.5 if settings.signed_sums else 1)
         shape = (read.matrix.slices, read.sides, read._width)
         drawn = normals(keys[plane, 0], first_vector, len(codes), int(np.prod(shape)))
-        return sigma * spread[:, None, None, None] * drawn.reshape(-1, *shape)
+        return np.asarray(sigma * spread[:, None, None, None] * drawn.reshape(-1, *shape))
 
     def totals(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         """Return sums over groups and planes as converted, levels, ``vector slice column``.
@@ -166,7 +172,7 @@ class Conversion:
                 self._whole(codes, group, fixed, out)
         sums = out.reshape(len(codes), read.matrix.slices, read.sides, read._width)
         joined = sums[:, :, 0] - sums[:, :, 1] if read.sides > 1 else sums[:, :, 0]
-        steps = np.array([grid.span / grid.steps for grid in self.grids])
+        steps = np.array([grid.step for grid in self.grids])
         total = joined * steps[:, None]
         if read.sides == 1:
             planes = sum(self._weight(plane) for plane in range(read.settings.planes))
@@ -182,11 +188,10 @@ class Conversion:
     @property
     def _fits(self) -> bool:
         """Whether sums of codes fit into 32 bits."""
-        assert self.grids is not None
         planes = float(1 << (self.read.settings.dac_bits * self.read.settings.planes))
-        return planes * self.grids[0].steps * len(self.groups) < 2**31 - 1
+        return planes * self._grids[0].steps * len(self.groups) < 2**31 - 1
 
-    def _plane_weights(self, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
+    def _plane_weights(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         planes = range(self.read.settings.planes)
         return np.array([self._weight(plane) for plane in planes]).astype(dtype)
 
@@ -196,19 +201,15 @@ class Conversion:
         return np.repeat(np.array(values, dtype=np.float64), per_slice)
 
     def _fixed_point(self) -> _FixedPoint | None:
-        assert self.grids is not None
         read = self.read
         most = read._most_drive * read.settings.top_level
         lowest = -most if read.settings.signed_sums else 0
-        return _FixedPoint.of(self.grids, lowest, most)
+        return _FixedPoint.of(self._grids, lowest, most)
 
-    def _whole(
-        self, codes: Codes, group: int, fixed: _FixedPoint, out: npt.NDArray[np.generic]
-    ) -> None:
+    def _whole(self, codes: Codes, group: int, fixed: _FixedPoint, out: npt.NDArray[Any]) -> None:
         from tsb.read_path import kernels
 
-        read, settings, grids = self.read, self.read.settings, self.grids
-        assert grids is not None
+        read, settings, grids = self.read, self.read.settings, self._grids
         small = read._most_drive * settings.top_level < 2**15
         dtype = np.int16 if small else np.int32
         kernels.whole_codes(
@@ -233,23 +234,22 @@ class Conversion:
         group: int,
         noise: Noise | None,
         first_vector: int,
-        out: npt.NDArray[np.generic],
+        out: npt.NDArray[Any],
     ) -> None:
         from tsb.read_path import kernels
         from tsb.read_path.product import Noise
 
-        read, settings, grids = self.read, self.read.settings, self.grids
-        assert grids is not None
+        read, settings, grids = self.read, self.read.settings, self._grids
         # Without errors sums may lie on the edge between two codes: doubles decide there.
         exact = read.matrix.errors is None
         dtype = np.float64 if exact else np.float32
-        low = self._per_column([grid.low for grid in grids]).astype(dtype)
-        span = self._per_column([grid.span for grid in grids]).astype(dtype)
+        low: Any = self._per_column([grid.low for grid in grids]).astype(dtype)
+        span: Any = self._per_column([grid.span for grid in grids]).astype(dtype)
         offsets = np.full(low.shape, 0.5, dtype)
         if read.offsets is not None:
             offsets += read.offsets.astype(dtype)
         sigma = settings.read_noise * settings.top_level * (2**0.5 if settings.signed_sums else 1)
-        zero_code = np.floor(-low * grids[0].steps / span + offsets)
+        zero_code = np.floor(np.negative(low) * grids[0].steps / span + offsets)
         zero_code = np.clip(zero_code, grids[0].lowest_code, grids[0].steps)
         kernels.real_codes(
             codes,

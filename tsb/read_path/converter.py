@@ -184,6 +184,4 @@ def calibrated_grids(settings: ReadSettings, ranges: Sequence[tuple[float, float
     converter, signed = settings.converter, settings.signed_sums
     if converter.snap:
         ranges = [snapped(low, high, signed=signed) for low, high in ranges]
-    return [
-        Grid.of_range(low, high, bits=converter.bits, signed=signed) for low, high in ranges
-    ]
+    return [Grid.of_range(low, high, bits=converter.bits, signed=signed) for low, high in ranges]

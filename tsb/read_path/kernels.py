@@ -16,7 +16,11 @@ from typing import Any
 import numba
 import numpy as np
 
-_jit: Any = numba.njit(nogil=True, error_model="numpy", cache=True)
+
+def _jit(function: Any) -> Any:
+    return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+
+
 #: Odd constants of the mixing function of splitmix64 (Steele et al., OOPSLA 2014).
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -267,6 +271,77 @@ def count_sums(
 
 
 @_jit
+def _series(sums: Any, between: Any) -> None:
+    """Put a resistance in series with every bit line."""
+    for column in range(len(sums)):
+        sums[column] = sums[column] / (1.0 + between * sums[column])
+
+
+@_jit
+def _through_segments(
+    codes: Any,
+    cells: Any,
+    members: Any,
+    shift: Any,
+    mask: Any,
+    drive: Any,
+    segment: Any,
+    tail: Any,
+    sums: Any,
+) -> None:
+    """Sum one vector exactly: segment by segment from the farthest row to ground."""
+    last = 0
+    for place in range(len(members)):
+        digit = (codes[members[place]] >> shift) & mask
+        if digit == 0:
+            continue
+        _series(sums, segment * (place - last))
+        row, driven = cells[members[place]], drive[digit]
+        for column in range(len(sums)):
+            sums[column] += driven * row[column]
+        last = place
+    _series(sums, segment * (len(members) - last + tail))
+
+
+@_jit
+def _by_distance(
+    codes: Any,
+    cells: Any,
+    members: Any,
+    shift: Any,
+    mask: Any,
+    drive: Any,
+    segment: Any,
+    tail: Any,
+    form: Any,
+    sums: Any,
+    moments: Any,
+) -> None:
+    """Sum one vector in closed form: ``S tanh(q) / q`` with ``q^2 = 2 r sum of distance g``."""
+    length = len(members)
+    for place in range(length):
+        digit = (codes[members[place]] >> shift) & mask
+        if digit == 0:
+            continue
+        row, driven = cells[members[place]], drive[digit]
+        distance = float(length - place)
+        if form == 1:
+            distance = 0.5 * (length + tail)
+        elif form == 2:
+            distance += tail
+        for column in range(len(sums)):
+            sums[column] += driven * row[column]
+            moments[column] += distance * driven * row[column]
+    for column in range(len(sums)):
+        square = 2.0 * segment * moments[column]
+        if square > 0:
+            root = math.sqrt(square)
+            sums[column] *= math.tanh(root) / root
+    if form == 3:
+        _series(sums, segment * tail)
+
+
+@_jit
 def gated_sums(
     codes: Any,
     cells: Any,
@@ -298,46 +373,17 @@ def gated_sums(
             mean distance to the last row, the tail in series.
         out: sums, ``vector column``.
     """
-    width, length = cells.shape[1], len(members)
-    moments = np.empty(width, np.float64)
+    moments = np.empty(cells.shape[1], np.float64)
     for vector in range(len(codes)):
-        sums = out[vector]
-        for column in range(width):
-            sums[column] = 0.0
-            moments[column] = 0.0
-        last = 0
-        for place in range(length):
-            digit = (codes[vector, members[place]] >> shift) & mask
-            if digit == 0:
-                continue
-            row, driven = cells[members[place]], drive[digit]
-            if form == 0:
-                between = segment * (place - last)
-                for column in range(width):
-                    sums[column] = sums[column] / (1.0 + between * sums[column])
-                    sums[column] += driven * row[column]
-                last = place
-            else:
-                distance = float(length - place)
-                if form == 1:
-                    distance = 0.5 * (length + tail)
-                elif form == 2:
-                    distance += tail
-                for column in range(width):
-                    sums[column] += driven * row[column]
-                    moments[column] += distance * driven * row[column]
+        here, sums = codes[vector], out[vector]
+        sums[:] = 0.0
         if form == 0:
-            between = segment * (length - last + tail)
-            for column in range(width):
-                sums[column] = sums[column] / (1.0 + between * sums[column])
-            continue
-        for column in range(width):
-            square = 2.0 * segment * moments[column]
-            if square > 0:
-                root = math.sqrt(square)
-                sums[column] *= math.tanh(root) / root
-            if form == 3:
-                sums[column] = sums[column] / (1.0 + segment * tail * sums[column])
+            _through_segments(here, cells, members, shift, mask, drive, segment, tail, sums)
+        else:
+            moments[:] = 0.0
+            _by_distance(
+                here, cells, members, shift, mask, drive, segment, tail, form, sums, moments
+            )
 
 
 @_jit

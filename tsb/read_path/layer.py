@@ -12,12 +12,12 @@ from archsim.errors import Code, NetworkError
 from tsb.read_path.inputs import Codes, InputCodes
 from tsb.read_path.product import MatrixRead, Noise
 
-#: Layers that can be read, by class.
-READABLE = (nn.Conv2d, nn.Linear)
+#: A layer that can be read.
+Layer = nn.Conv2d | nn.Linear
 
 
-def check_readable(name: str, module: nn.Module) -> None:
-    """Check that a layer can be read.
+def readable(name: str, module: nn.Module) -> Layer:
+    """Return a layer that can be read.
 
     Args:
         name: of the module.
@@ -27,21 +27,33 @@ def check_readable(name: str, module: nn.Module) -> None:
         NetworkError: another kind, or unusual padding.
     """
     kind = type(module).__name__
-    plain = isinstance(module, READABLE)
-    if plain and isinstance(module, nn.Conv2d):
-        plain = module.padding_mode == "zeros" and not isinstance(module.padding, str)
-    if not plain:
-        raise NetworkError(
-            f"the exact read path cannot read layer '{name}' ({kind}); it reads Conv2d (zero "
-            "padding) and Linear; allowed: read_path off",
-            code=Code.UNSUPPORTED,
-            field=name,
-            value=kind,
-            allowed=("Conv2d", "Linear"),
-        )
+    if isinstance(module, nn.Linear):
+        return module
+    if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros":
+        return module
+    raise NetworkError(
+        f"the exact read path cannot read layer '{name}' ({kind}); it reads Conv2d (zero "
+        "padding) and Linear; allowed: read_path off",
+        code=Code.UNSUPPORTED,
+        field=name,
+        value=kind,
+        allowed=("Conv2d", "Linear"),
+    )
 
 
-def unfolded(module: nn.Module, codes: Codes, zero: int) -> list[Codes]:
+def _padding(module: nn.Conv2d) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the padding above and below, left and right."""
+    if module.padding == "valid":
+        return (0, 0), (0, 0)
+    if module.padding == "same":
+        reach = [s * (k - 1) for s, k in zip(module.dilation, module.kernel_size, strict=True)]
+        (over, aside) = reach
+        return (over // 2, over - over // 2), (aside // 2, aside - aside // 2)
+    high, wide = (int(pad) for pad in module.padding)
+    return (high, high), (wide, wide)
+
+
+def unfolded(module: Layer, codes: Codes, zero: int) -> list[Codes]:
     """Return the input vectors of each group of a layer, ``vector row``, rows as in its weights.
 
     Args:
@@ -51,12 +63,8 @@ def unfolded(module: nn.Module, codes: Codes, zero: int) -> list[Codes]:
     """
     if isinstance(module, nn.Linear):
         return [codes.reshape(-1, codes.shape[-1])]
-    assert isinstance(module, nn.Conv2d)
     (high, wide), (down, right) = module.kernel_size, module.dilation
-    over, aside = (int(pad) for pad in module.padding)
-    padded = np.pad(
-        codes, ((0, 0), (0, 0), (over, over), (aside, aside)), constant_values=zero
-    )
+    padded = np.pad(codes, ((0, 0), (0, 0), *_padding(module)), constant_values=zero)
     windows = np.lib.stride_tricks.sliding_window_view(
         padded, ((high - 1) * down + 1, (wide - 1) * right + 1), axis=(2, 3)
     )
@@ -91,7 +99,7 @@ class LayerRead:
     number: int = 0
 
     def __call__(
-        self, module: nn.Module, activations: Tensor, noise: Noise | None = None, first: int = 0
+        self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0
     ) -> Tensor:
         """Return the outputs of the layer, bias included.
 
@@ -104,18 +112,14 @@ class LayerRead:
         products = self.product(module, activations, noise, first)
         steps = torch.as_tensor(self.scale, dtype=torch.float64) * self.inputs.step
         shaped = _shaped(module, torch.from_numpy(products), activations)
-        if isinstance(module, nn.Conv2d):
-            shaped = shaped * (steps.view(-1, 1, 1) if steps.dim() else steps)
-            if module.bias is not None:
-                shaped = shaped + module.bias.detach().double().view(-1, 1, 1)
-        else:
-            shaped = shaped * steps
-            if module.bias is not None:  # type: ignore[union-attr]
-                shaped = shaped + module.bias.detach().double()  # type: ignore[union-attr]
+        beside = (-1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
+        shaped = shaped * (steps.view(beside) if steps.dim() else steps)
+        if module.bias is not None:
+            shaped = shaped + module.bias.detach().double().view(beside)
         return shaped.to(activations.dtype)
 
     def product(
-        self, module: nn.Module, activations: Tensor, noise: Noise | None = None, first: int = 0
+        self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0
     ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         """Return the products in steps of inputs and weights, ``vector output``.
 
@@ -139,20 +143,18 @@ class LayerRead:
                 parts.append(part)
             joined = sign * np.concatenate(parts, axis=1)
             total = joined if total is None else total + joined
-        assert total is not None
-        return total
+        return total if total is not None else np.zeros((0, 0))
 
 
-def _shaped(module: nn.Module, products: Tensor, activations: Tensor) -> Tensor:
+def _shaped(module: Layer, products: Tensor, activations: Tensor) -> Tensor:
     """Lay out ``vector output`` as the layer's outputs."""
     if isinstance(module, nn.Linear):
         return products.view(*activations.shape[:-1], -1)
-    assert isinstance(module, nn.Conv2d)
     sizes = [
-        (size + 2 * int(pad) - spread * (kernel - 1) - 1) // stride + 1
+        (size + sum(pad) - spread * (kernel - 1) - 1) // stride + 1
         for size, pad, spread, kernel, stride in zip(
             activations.shape[2:],
-            module.padding,
+            _padding(module),
             module.dilation,
             module.kernel_size,
             module.stride,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -70,22 +69,22 @@ class StoredMatrix:
     @property
     def rows(self) -> int:
         """Rows of the matrix."""
-        return self.levels.shape[0]
+        return int(self.levels.shape[0])
 
     @property
     def slices(self) -> int:
         """Slices of a weight."""
-        return self.levels.shape[1]
+        return int(self.levels.shape[1])
 
     @property
     def sides(self) -> int:
         """Columns of a slice: 2 for pairs."""
-        return self.levels.shape[2]
+        return int(self.levels.shape[2])
 
     @property
     def outputs(self) -> int:
         """Outputs of the matrix."""
-        return self.levels.shape[3]
+        return int(self.levels.shape[3])
 
     @property
     def held(self) -> Floats:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archsim.errors import Code, NetworkError
 from tsb.read_path.inputs import InputCodes, ends
-from tsb.read_path.layer import LayerRead, check_readable, unfolded
+from tsb.read_path.layer import Layer, LayerRead, readable, unfolded
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead, Noise
 from tsb.read_path.row_groups import RowGroups
@@ -21,11 +22,11 @@ from tsb.read_path.wires import driven_levels
 #: Images at once, which bounds memory.
 _IMAGES_AT_ONCE = 64
 #: What a layer computes in place of its own product: module, activations, first image.
-LayerFunction = Callable[[nn.Module, Tensor, int], Tensor]
+LayerFunction = Callable[[Layer, Tensor, int], Tensor]
 
 
 @contextmanager
-def in_place_of(modules: Mapping[nn.Module, LayerFunction]) -> Iterator[list[int]]:
+def in_place_of(modules: Mapping[Layer, LayerFunction]) -> Iterator[list[int]]:
     """Let modules compute something else, for a while.
 
     Args:
@@ -38,10 +39,8 @@ def in_place_of(modules: Mapping[nn.Module, LayerFunction]) -> Iterator[list[int
     before = {module: module.__dict__.get("forward") for module in modules}
     try:
         for module, function in modules.items():
-            module.forward = (  # type: ignore[method-assign]
-                lambda activations, module=module, function=function: function(
-                    module, activations, first[0]
-                )
+            module.forward = lambda activations, module=module, function=function: function(
+                module, activations, first[0]
             )
         yield first
     finally:
@@ -159,9 +158,7 @@ class ReadNetwork:
             self._calibrate_converters(images if range_images is None else range_images)
         return self
 
-    def _layer(
-        self, name: str, number: int, codes: InputCodes, *, with_errors: bool
-    ) -> LayerRead:
+    def _layer(self, name: str, number: int, codes: InputCodes, *, with_errors: bool) -> LayerRead:
         reads = []
         for matrix in self.matrices[name]:
             held = matrix if with_errors else _without_errors(matrix)
@@ -183,9 +180,9 @@ class ReadNetwork:
         """Return the range of each layer's inputs in the float network."""
         seen: dict[str, list[Tensor]] = {}
         names = {module: name for name, module in crossbar_layers(self.model).items()}
-        plain = {module: type(module).forward for module in names}
+        plain: dict[Layer, Any] = {module: type(module).forward for module in names}
 
-        def watch(module: nn.Module, activations: Tensor, first: int) -> Tensor:
+        def watch(module: Layer, activations: Tensor, first: int) -> Tensor:
             del first
             seen.setdefault(names[module], []).append(activations.detach())
             result: Tensor = plain[module](module, activations)
@@ -201,13 +198,11 @@ class ReadNetwork:
                 code=Code.UNSUPPORTED,
                 field=missing[0],
             )
-        return {
-            name: ends(parts, self.settings.input_percentile) for name, parts in seen.items()
-        }
+        return {name: ends(parts, self.settings.input_percentile) for name, parts in seen.items()}
 
     def _calibrate_converters(self, images: Tensor) -> None:
         """Set converter ranges from sums without errors, behind layers that lose nothing."""
-        lossless = self.settings.but(converter=_no_converter(self.settings))
+        lossless = self.settings.but(converter=replace(self.settings.converter, bits=0))
         exact = {
             name: LayerRead(
                 name,
@@ -227,11 +222,9 @@ class ReadNetwork:
             for name, layer in self.layers.items()
         }
         names = {module: name for name, module in crossbar_layers(self.model).items()}
-        counters = {
-            name: [read.counter() for read in layer.reads] for name, layer in exact.items()
-        }
+        counters = {name: [read.counter() for read in layer.reads] for name, layer in exact.items()}
 
-        def watch(module: nn.Module, activations: Tensor, first: int) -> Tensor:
+        def watch(module: Layer, activations: Tensor, first: int) -> Tensor:
             layer = exact[names[module]]
             for codes in layer.inputs.encode(activations):
                 for counter, vectors in zip(
@@ -251,9 +244,7 @@ class ReadNetwork:
 
     # Reading.
 
-    def scores(
-        self, images: Tensor, noise: Noise | None = None, *, first_image: int = 0
-    ) -> Tensor:
+    def scores(self, images: Tensor, noise: Noise | None = None, *, first_image: int = 0) -> Tensor:
         """Return the outputs of the network, as the chip reads it.
 
         Args:
@@ -263,7 +254,7 @@ class ReadNetwork:
         """
         names = {module: name for name, module in crossbar_layers(self.model).items()}
 
-        def read(module: nn.Module, activations: Tensor, first: int) -> Tensor:
+        def read(module: Layer, activations: Tensor, first: int) -> Tensor:
             return self.layers[names[module]](module, activations, noise, first)
 
         results, at = [], first_image
@@ -275,7 +266,7 @@ class ReadNetwork:
         return torch.cat(results)
 
 
-def crossbar_layers(model: nn.Module) -> dict[str, nn.Module]:
+def crossbar_layers(model: nn.Module) -> dict[str, Layer]:
     """Return the layers of a network that lie on crossbars, by parameter name of their weights.
 
     Args:
@@ -290,17 +281,9 @@ def crossbar_layers(model: nn.Module) -> dict[str, nn.Module]:
     layers = {}
     for name in names:
         path = name.rpartition(".")[0]
-        module = model.get_submodule(path)
-        check_readable(path, module)
-        layers[name] = module
+        layers[name] = readable(path, model.get_submodule(path))
     return layers
 
 
 def _without_errors(matrix: StoredMatrix) -> StoredMatrix:
     return StoredMatrix(matrix.form, matrix.codes, matrix.levels, None)
-
-
-def _no_converter(settings: ReadSettings):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(settings.converter, bits=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ class Noise:
         words = np.random.SeedSequence((self.seed, self.layer, group)).generate_state(
             2 * planes, np.uint64
         )
-        return words.reshape(planes, 2)
+        return words.reshape(planes, 2).astype(np.uint64)
 
 
 class SumCounter(Protocol):
@@ -85,7 +85,7 @@ class MatrixRead:
     offsets: Floats | None = None
     sign_plane: bool = False
     _width: int = field(init=False)
-    _prepared: dict[str, npt.NDArray[np.generic]] = field(init=False, default_factory=dict)
+    _prepared: dict[str, npt.NDArray[Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that groups and matrix belong together.
@@ -99,7 +99,7 @@ class MatrixRead:
                 code=Code.SHAPE_MISMATCH,
                 field="row groups",
                 value=self.groups.rows,
-                allowed=self.matrix.rows,
+                allowed=str(self.matrix.rows),
             )
         if int(self.groups.sizes.max()) > self.settings.rows_read:
             raise ConfigError(
@@ -108,7 +108,7 @@ class MatrixRead:
                 code=Code.OUT_OF_RANGE,
                 field="read.rows_at_once",
                 value=int(self.groups.sizes.max()),
-                allowed=self.settings.rows_read,
+                allowed=str(self.settings.rows_read),
             )
         self._width = self.matrix.outputs + (self._reference is not None)
 
@@ -123,10 +123,10 @@ class MatrixRead:
         """Columns of a slice that are converted: 1 where a pair is subtracted before that."""
         return 1 if self.settings.signed_sums else self.matrix.sides
 
-    def _columns(self, cells: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def _columns(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Lay out what is converted, ``row slice side column``, reference columns last."""
         if self.settings.signed_sums:
-            return cells[:, :, :1] - cells[:, :, 1:]  # type: ignore[operator]
+            return np.asarray(cells[:, :, :1] - cells[:, :, 1:])
         reference = self._reference
         if reference is None:
             return cells
@@ -136,7 +136,7 @@ class MatrixRead:
             column = column + self.settings.seen_off_level
         return np.concatenate([cells, column], axis=-1)
 
-    def prepared(self, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
+    def prepared(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return what is converted as the compiled loops take it, ``row column``; remembered.
 
         Args:
@@ -144,7 +144,7 @@ class MatrixRead:
         """
         kind = np.dtype(dtype)
         if kind.name not in self._prepared:
-            held: npt.NDArray[np.generic] = self.matrix.levels
+            held: npt.NDArray[Any] = self.matrix.levels
             if kind.kind == "f":
                 held = self.matrix.held if self.cells is None else self.cells
             columns = self._columns(held)
@@ -218,9 +218,7 @@ class MatrixRead:
 
     # Reading.
 
-    def __call__(
-        self, codes: Codes, noise: Noise | None = None, first_vector: int = 0
-    ) -> Floats:
+    def __call__(self, codes: Codes, noise: Noise | None = None, first_vector: int = 0) -> Floats:
         """Return the product in steps of inputs and weights, ``vector output``.
 
         Args:
@@ -250,7 +248,7 @@ class MatrixRead:
         read = np.einsum("vjc,j->vc", total, self.matrix.significances)
         if self._reference is not None:
             read = read[:, :-1] - read[:, -1:]
-        return read - self._known_offset(codes)[:, None]
+        return np.asarray(read - self._known_offset(codes)[:, None])
 
     def _grids_of_groups(self) -> list[tuple[list[Grid] | None, list[int]]]:
         """Return groups with the same grids together; None where nothing is converted."""
@@ -276,10 +274,11 @@ class MatrixRead:
         inputs = self._driven_total(codes)
         if settings.pairs:
             return np.zeros(len(codes))
-        zero = 0.0 if settings.offset_subtraction == "zero-column" else 2.0 ** (form.weight_bits - 1)
-        if settings.offset_subtraction == "digital":
+        kind = settings.offset_subtraction
+        zero = 0.0 if kind == "zero-column" else 2.0 ** (form.weight_bits - 1)
+        if kind == "digital":
             zero += settings.off_level * float(self.matrix.significances.sum())
-        return zero * inputs
+        return np.asarray(zero * inputs)
 
     def _driven_total(self, codes: Codes) -> Floats:
         """Return the sum of the inputs as the rows are driven, ``vector``."""
@@ -307,7 +306,7 @@ class MatrixRead:
         read = self._signed(codes).astype(np.float64) @ weights
         if self._reference is not None:
             read = read[:, :-1] - read[:, -1:]
-        return read - self._known_offset(codes)[:, None]
+        return np.asarray(read - self._known_offset(codes)[:, None])
 
 
 def _shifts(settings: ReadSettings) -> list[int]:
@@ -352,7 +351,9 @@ class _CountedSums:
 
     def ranges(self, percentile: float) -> list[tuple[float, float]]:
         drives, sums = self.counts.shape[1:]
-        values = self.off * np.arange(drives).reshape(-1, 1) + np.arange(sums) + self.lowest
+        values = np.asarray(
+            self.off * np.arange(drives).reshape(-1, 1) + np.arange(sums) + self.lowest
+        )
         return [_range(values.ravel(), counts.ravel(), self.read, percentile)
                 for counts in self.counts]  # fmt: skip
 

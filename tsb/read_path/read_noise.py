@@ -8,9 +8,7 @@ import numpy.typing as npt
 from tsb.read_path import kernels
 
 
-def normals(
-    key: np.uint64, first_vector: int, vectors: int, width: int
-) -> npt.NDArray[np.float64]:
+def normals(key: np.uint64, first_vector: int, vectors: int, width: int) -> npt.NDArray[np.float64]:
     """Return the numbers of some vectors, ``vector column``, as the compiled loops draw them.
 
     Args:

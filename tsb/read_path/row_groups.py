@@ -30,9 +30,7 @@ class RowGroups:
     held: npt.NDArray[np.int64]
 
     @classmethod
-    def of_crossbars(
-        cls, crossbars: Sequence[Sequence[int]], *, rows_at_once: int
-    ) -> RowGroups:
+    def of_crossbars(cls, crossbars: Sequence[Sequence[int]], *, rows_at_once: int) -> RowGroups:
         """Cut the rows of crossbars into those that are read at once.
 
         Args:
