@@ -30,12 +30,12 @@ def column_sums(read: MatrixRead, codes: Codes, group: int, shift: int) -> Float
     """
     settings, members = read.settings, read.groups.members(group)
     digits = (codes[:, members].astype(np.int64) >> shift) & settings.top_drive
-    if read._gated:
+    if read.gated:
         return _gated(read, codes, group, shift)
     held = read.matrix.held if read.cells is None else read.cells
-    columns = read._columns(held)[members]
+    columns = read.columns_of(held)[members]
     sums = digits.astype(np.float64) @ columns.reshape(len(members), -1)
-    sums += read._off_level * digits.sum(1, dtype=np.float64)[:, None]
+    sums += read.off_level * digits.sum(1, dtype=np.float64)[:, None]
     return np.asarray(sums.reshape(len(codes), *columns.shape[1:]))
 
 
@@ -46,7 +46,7 @@ def _gated(read: MatrixRead, codes: Codes, group: int, shift: int) -> Floats:
     settings, wires = read.settings, read.settings.wires
     off = settings.off_level
     held = read.matrix.held + off
-    reference = read._reference
+    reference = read.reference
     if reference is not None:
         shape = (*held.shape[:3], 1)
         column = np.broadcast_to(reference.reshape(1, -1, 1, 1) + off, shape)
@@ -114,7 +114,7 @@ class Conversion:
     def read_sums(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         """Convert sum by sum, ``vector slice column``: slow, for what has no compiled loop."""
         read, settings = self.read, self.read.settings
-        total: Floats = np.zeros((len(codes), read.matrix.slices, read._width))
+        total: Floats = np.zeros((len(codes), read.matrix.slices, read.width))
         for group in self.groups:
             for plane in range(settings.planes):
                 shift = settings.dac_bits * plane
@@ -147,7 +147,7 @@ class Conversion:
         )
         spread = np.sqrt((digits.astype(np.float64) ** 2).sum(1))
         sigma = settings.read_noise * settings.top_level * (2**0.5 if settings.signed_sums else 1)
-        shape = (read.matrix.slices, read.sides, read._width)
+        shape = (read.matrix.slices, read.sides, read.width)
         drawn = normals(keys[plane, 0], first_vector, len(codes), int(np.prod(shape)))
         return np.asarray(sigma * spread[:, None, None, None] * drawn.reshape(-1, *shape))
 
@@ -160,9 +160,9 @@ class Conversion:
             first_vector: number of the first vector among all.
         """
         read = self.read
-        if self.grids is None or read._gated:
+        if self.grids is None or read.gated:
             return self.read_sums(codes, noise, first_vector)
-        width = read.matrix.slices * read.sides * read._width
+        width = read.matrix.slices * read.sides * read.width
         out = np.zeros((len(codes), width), np.int32 if self._fits else np.int64)
         fixed = self._fixed_point() if read.whole and not self._noisy else None
         for group in self.groups:
@@ -170,7 +170,7 @@ class Conversion:
                 self._real(codes, group, noise, first_vector, out)
             else:
                 self._whole(codes, group, fixed, out)
-        sums = out.reshape(len(codes), read.matrix.slices, read.sides, read._width)
+        sums = out.reshape(len(codes), read.matrix.slices, read.sides, read.width)
         joined = sums[:, :, 0] - sums[:, :, 1] if read.sides > 1 else sums[:, :, 0]
         steps = np.array([grid.step for grid in self.grids])
         total = joined * steps[:, None]
@@ -197,12 +197,12 @@ class Conversion:
 
     def _per_column(self, values: list[float]) -> Floats:
         """Spread values of slices over the columns."""
-        per_slice = self.read.sides * self.read._width
+        per_slice = self.read.sides * self.read.width
         return np.repeat(np.array(values, dtype=np.float64), per_slice)
 
     def _fixed_point(self) -> _FixedPoint | None:
         read = self.read
-        most = read._most_drive * read.settings.top_level
+        most = read.most_drive * read.settings.top_level
         lowest = -most if read.settings.signed_sums else 0
         return _FixedPoint.of(self._grids, lowest, most)
 
@@ -210,7 +210,7 @@ class Conversion:
         from tsb.read_path import kernels
 
         read, settings, grids = self.read, self.read.settings, self._grids
-        small = read._most_drive * settings.top_level < 2**15
+        small = read.most_drive * settings.top_level < 2**15
         dtype = np.int16 if small else np.int32
         kernels.whole_codes(
             codes,
@@ -259,7 +259,7 @@ class Conversion:
             settings.top_drive,
             np.arange(settings.top_drive + 1).astype(dtype),
             self._plane_weights(out.dtype),
-            read._off_level,
+            read.off_level,
             low,
             span,
             dtype(grids[0].steps),

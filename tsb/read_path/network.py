@@ -25,6 +25,10 @@ _IMAGES_AT_ONCE = 64
 LayerFunction = Callable[[Layer, Tensor, int], Tensor]
 
 
+def _bound(module: Layer, function: LayerFunction, first: list[int]) -> Callable[[Tensor], Tensor]:
+    return lambda activations: function(module, activations, first[0])
+
+
 @contextmanager
 def in_place_of(modules: Mapping[Layer, LayerFunction]) -> Iterator[list[int]]:
     """Let modules compute something else, for a while.
@@ -39,9 +43,7 @@ def in_place_of(modules: Mapping[Layer, LayerFunction]) -> Iterator[list[int]]:
     before = {module: module.__dict__.get("forward") for module in modules}
     try:
         for module, function in modules.items():
-            module.forward = lambda activations, module=module, function=function: function(
-                module, activations, first[0]
-            )
+            module.__dict__["forward"] = _bound(module, function, first)
         yield first
     finally:
         for module, old in before.items():

@@ -5,19 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
-from tsb.read_path.converter import (
-    Floats,
-    Grid,
-    calibrated_grids,
-    fixed_grids,
-    nearest_rank,
-)
+from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SumCounter
+from tsb.read_path.converter import Floats, Grid, calibrated_grids, fixed_grids
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
@@ -25,10 +20,6 @@ from tsb.read_path.settings import ReadSettings
 Codes = npt.NDArray[np.integer]
 #: Columns times vectors that are computed at once.
 _AT_ONCE = 1 << 21
-#: Entries of the counts of whole sums; beyond, sums are kept one by one.
-_MOST_COUNTS = 1 << 24
-#: Bits of the sums of codes: 32, less a sign.
-_CODE_SUM_LIMIT = float(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -50,16 +41,6 @@ class Noise:
             2 * planes, np.uint64
         )
         return words.reshape(planes, 2).astype(np.uint64)
-
-
-class SumCounter(Protocol):
-    """What the sums of calibration images are collected in."""
-
-    def add(self, codes: Codes) -> None:
-        """Add the sums of some vectors, ``vector row``."""
-
-    def ranges(self, percentile: float) -> list[tuple[float, float]]:
-        """Return the range of each slice that a percentile leaves."""
 
 
 @dataclass(eq=False)
@@ -84,7 +65,7 @@ class MatrixRead:
     cells: Floats | None = None
     offsets: Floats | None = None
     sign_plane: bool = False
-    _width: int = field(init=False)
+    width: int = field(init=False)
     _prepared: dict[str, npt.NDArray[Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,12 +91,12 @@ class MatrixRead:
                 value=int(self.groups.sizes.max()),
                 allowed=str(self.settings.rows_read),
             )
-        self._width = self.matrix.outputs + (self._reference is not None)
+        self.width = self.matrix.outputs + (self.reference is not None)
 
     # What is converted.
 
     @property
-    def _reference(self) -> npt.NDArray[np.int64] | None:
+    def reference(self) -> npt.NDArray[np.int64] | None:
         return self.matrix.reference_levels(self.settings.offset_subtraction)
 
     @property
@@ -123,11 +104,11 @@ class MatrixRead:
         """Columns of a slice that are converted: 1 where a pair is subtracted before that."""
         return 1 if self.settings.signed_sums else self.matrix.sides
 
-    def _columns(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def columns_of(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Lay out what is converted, ``row slice side column``, reference columns last."""
         if self.settings.signed_sums:
             return np.asarray(cells[:, :, :1] - cells[:, :, 1:])
-        reference = self._reference
+        reference = self.reference
         if reference is None:
             return cells
         shape = (*cells.shape[:3], 1)
@@ -147,7 +128,7 @@ class MatrixRead:
             held: npt.NDArray[Any] = self.matrix.levels
             if kind.kind == "f":
                 held = self.matrix.held if self.cells is None else self.cells
-            columns = self._columns(held)
+            columns = self.columns_of(held)
             flat = columns.reshape(len(columns), -1).astype(kind)
             self._prepared[kind.name] = np.ascontiguousarray(flat)
         return self._prepared[kind.name]
@@ -161,15 +142,15 @@ class MatrixRead:
             and self.cells is None
             and settings.seen_off_level == 0
             and settings.read_noise == 0
-            and not self._gated
+            and not self.gated
         )
 
     @property
-    def _gated(self) -> bool:
+    def gated(self) -> bool:
         return self.settings.wires.act and self.settings.wires.model.startswith("gated")
 
     @property
-    def _off_level(self) -> float:
+    def off_level(self) -> float:
         """Conductance of level 0 that is not in the cells."""
         return 0.0 if self.cells is not None else self.settings.seen_off_level
 
@@ -193,19 +174,19 @@ class MatrixRead:
         return sums.ranges(self.settings.converter.percentile)
 
     @property
-    def _countable(self) -> bool:
-        plain = self.cells is None and not self._gated
-        drives = self._most_drive + 1 if self.settings.seen_off_level else 1
-        sums = self._most_drive * self.settings.top_level * (1 + self.settings.signed_sums) + 1
-        return plain and drives * sums * self.matrix.slices <= _MOST_COUNTS
+    def countable(self) -> bool:
+        plain = self.cells is None and not self.gated
+        drives = self.most_drive + 1 if self.settings.seen_off_level else 1
+        sums = self.most_drive * self.settings.top_level * (1 + self.settings.signed_sums) + 1
+        return plain and drives * sums * self.matrix.slices <= MOST_COUNTS
 
     @property
-    def _most_drive(self) -> int:
+    def most_drive(self) -> int:
         return int(self.groups.sizes.max()) * self.settings.top_drive
 
     def counter(self) -> SumCounter:
         """Return what takes the sums of calibration images."""
-        return _CountedSums(self) if self._countable else _KeptSums(self)
+        return CountedSums(self) if self.countable else KeptSums(self)
 
     def set_ranges(self, counter: SumCounter) -> None:
         """Set the ranges of the converters from counted sums.
@@ -230,9 +211,9 @@ class MatrixRead:
             ConfigError: converters that were not calibrated.
         """
         codes = np.ascontiguousarray(codes)
-        if not self.settings.converter.bits and not self._gated and not self.settings.read_noise:
+        if not self.settings.converter.bits and not self.gated and not self.settings.read_noise:
             return self._merged(codes)
-        at_once = max(1, _AT_ONCE // (self._width * self.matrix.slices * self.sides))
+        at_once = max(1, _AT_ONCE // (self.width * self.matrix.slices * self.sides))
         parts = [
             self._part(codes[at : at + at_once], noise, first_vector + at)
             for at in range(0, len(codes), at_once)
@@ -242,11 +223,11 @@ class MatrixRead:
     def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         from tsb.read_path.conversion import Conversion
 
-        total = np.zeros((len(codes), self.matrix.slices, self._width))
+        total = np.zeros((len(codes), self.matrix.slices, self.width))
         for grids, groups in self._grids_of_groups():
             total += Conversion(self, grids, groups).totals(codes, noise, first_vector)
         read = np.einsum("vjc,j->vc", total, self.matrix.significances)
-        if self._reference is not None:
+        if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
 
@@ -300,113 +281,13 @@ class MatrixRead:
                 weights = weights - 2.0 ** (self.matrix.form.weight_bits - 1)
             merged: Floats = self._signed(codes).astype(np.float64) @ weights
             return merged
-        cells = self._columns(self.cells)
+        cells = self.columns_of(self.cells)
         signs = np.array([1.0, -1.0])[: cells.shape[2]]
         weights = np.einsum("rjsc,j,s->rc", cells, self.matrix.significances, signs)
         read = self._signed(codes).astype(np.float64) @ weights
-        if self._reference is not None:
+        if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
-
-
-def _shifts(settings: ReadSettings) -> list[int]:
-    return [settings.dac_bits * plane for plane in range(settings.planes)]
-
-
-class _CountedSums:
-    """Counts of whole sums by slice; conductances of level 0 are added when they are read."""
-
-    def __init__(self, read: MatrixRead) -> None:
-        settings = read.settings
-        self.read, self.off = read, settings.seen_off_level
-        most = read._most_drive
-        self.lowest = -most * settings.top_level if settings.signed_sums else 0
-        sums = most * settings.top_level - self.lowest + 1
-        drives = most + 1 if self.off else 1
-        self.counts = np.zeros((read.matrix.slices, drives, sums), dtype=np.int64)
-        columns = read._columns(read.matrix.levels)
-        self.cells = np.ascontiguousarray(columns.reshape(len(columns), -1)).astype(np.int32)
-        slices = np.arange(read.matrix.slices).reshape(-1, 1, 1)
-        slice_of = np.broadcast_to(slices, columns.shape[1:]).copy()
-        if read._reference is not None:
-            slice_of[..., -1] = -1  # the reference column takes the range of the others
-        self.slice_of = slice_of.ravel()
-
-    def add(self, codes: Codes) -> None:
-        from tsb.read_path import kernels
-
-        settings, groups = self.read.settings, self.read.groups
-        for group in range(len(groups)):
-            kernels.count_sums(
-                np.ascontiguousarray(codes),
-                self.cells,
-                groups.members(group),
-                np.array(_shifts(settings)),
-                settings.top_drive,
-                np.arange(settings.top_drive + 1, dtype=np.int32),
-                self.slice_of,
-                self.lowest,
-                self.counts,
-            )
-
-    def ranges(self, percentile: float) -> list[tuple[float, float]]:
-        drives, sums = self.counts.shape[1:]
-        values = np.asarray(
-            self.off * np.arange(drives).reshape(-1, 1) + np.arange(sums) + self.lowest
-        )
-        return [_range(values.ravel(), counts.ravel(), self.read, percentile)
-                for counts in self.counts]  # fmt: skip
-
-
-class _KeptSums:
-    """Sums of real numbers, kept one by one."""
-
-    def __init__(self, read: MatrixRead) -> None:
-        self.read = read
-        self.parts: list[list[Floats]] = [[] for _ in range(read.matrix.slices)]
-
-    def add(self, codes: Codes) -> None:
-        from tsb.read_path.conversion import column_sums
-
-        settings, read = self.read.settings, self.read
-        for group in range(len(read.groups)):
-            for shift in _shifts(settings):
-                sums = column_sums(read, np.ascontiguousarray(codes), group, shift)
-                for j, part in enumerate(self.parts):
-                    counted = sums[:, j] if read._reference is None else sums[:, j, :, :-1]
-                    part.append(counted.ravel())
-
-    def ranges(self, percentile: float) -> list[tuple[float, float]]:
-        result = []
-        for part in self.parts:
-            values = np.concatenate(part) if part else np.zeros(0)
-            ones = np.ones(len(values), dtype=np.int64)
-            result.append(_range(values, ones, self.read, percentile))
-        return result
-
-
-def _range(
-    values: Floats, counts: npt.NDArray[np.int64], read: MatrixRead, percentile: float
-) -> tuple[float, float]:
-    occurring = counts > 0
-    values, counts = values[occurring], counts[occurring]
-    if not len(values):
-        raise ConfigError(
-            "adc.range = 'calibrated' was given no images; allowed: one or more, or full-scale",
-            code=Code.MISSING_KEY,
-            field="adc.range",
-            value="calibrated",
-            allowed="one or more calibration images, or full-scale",
-        )
-    if read.settings.signed_sums:
-        values = np.abs(values)
-    order = np.argsort(values, kind="stable")
-    values, counts = values[order], counts[order]
-    high = nearest_rank(values, counts, percentile)
-    if read.settings.signed_sums:
-        return -high, high
-    low = nearest_rank(values, counts, 100 - percentile) if percentile < 100 else float(values[0])
-    return low, high
 
 
 def needed_bits(rows: int, top_level: int, top_drive: int) -> int:
