@@ -97,6 +97,7 @@ class MatrixRead:
 
     @property
     def reference(self) -> npt.NDArray[np.int64] | None:
+        """Levels of the converted reference column, ``slice``; None where there is none."""
         return self.matrix.reference_levels(self.settings.offset_subtraction)
 
     @property
@@ -147,6 +148,7 @@ class MatrixRead:
 
     @property
     def gated(self) -> bool:
+        """Whether bit lines have resistance, and rows that are off carry nothing."""
         return self.settings.wires.act and self.settings.wires.model.startswith("gated")
 
     @property
@@ -175,6 +177,7 @@ class MatrixRead:
 
     @property
     def countable(self) -> bool:
+        """Whether sums without errors are few enough to be counted one by one."""
         plain = self.cells is None and not self.gated
         drives = self.most_drive + 1 if self.settings.seen_off_level else 1
         sums = self.most_drive * self.settings.top_level * (1 + self.settings.signed_sums) + 1
@@ -182,6 +185,7 @@ class MatrixRead:
 
     @property
     def most_drive(self) -> int:
+        """Largest sum of the digits of a group's rows."""
         return int(self.groups.sizes.max()) * self.settings.top_drive
 
     def counter(self) -> SumCounter:
@@ -284,7 +288,7 @@ class MatrixRead:
         cells = self.columns_of(self.cells)
         signs = np.array([1.0, -1.0])[: cells.shape[2]]
         weights = np.einsum("rjsc,j,s->rc", cells, self.matrix.significances, signs)
-        read = self._signed(codes).astype(np.float64) @ weights
+        read: Floats = self._signed(codes).astype(np.float64) @ weights
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])

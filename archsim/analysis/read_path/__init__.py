@@ -1,0 +1,1 @@
+"""The read path against reference data: products, wires, and accuracies of LeNet-3."""
