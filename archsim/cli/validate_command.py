@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.errors import Code, ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,13 +24,35 @@ if TYPE_CHECKING:
 @guarded
 def validate_command(
     reference: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--reference",
             metavar="DIR",
             help="Folder with chip.csv, layers.csv and networks/ of DNN+NeuroSim V1.4 runs.",
         ),
-    ],
+    ] = None,
+    read_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--read-path",
+            metavar="DIR",
+            help="Folder with reference data of the read path: mvm_cases.csv, irdrop_*.csv, "
+            "lenet3_accuracy*.csv.",
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option("--data-root", metavar="FOLDER", help="With --read-path: where MNIST lies."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="With --read-path: weights of LeNet-3. Default: lenet3.safetensors below the "
+            "data, or the repository's.",
+        ),
+    ] = None,
     chip: Annotated[
         str,
         typer.Option("--chip", metavar="NAME|FILE", help="Chip that each run's settings change."),
@@ -47,25 +70,62 @@ def validate_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """Predict every reference run and print the errors per metric and per setting.
+    """Compare with reference runs of the simulator, or with reference data of the read path.
 
-    csv holds the errors per metric, as fractions; json everything.
+    Prints the errors per metric and per setting, or per group. csv holds the errors per metric or
+    case, as fractions; json everything.
     """
+    if (reference is None) == (read_path is None):
+        raise ConfigError(
+            "archsim validate needs one of --reference DIR and --read-path DIR",
+            code=Code.MISSING_KEY if reference is None else Code.GIVEN_TWICE,
+            field="--reference",
+            allowed="--reference DIR or --read-path DIR",
+        )
     check_writable(out, plot)
     if plot is not None:
         from reports.figures.style import check_suffix
 
         check_suffix(plot)
 
+    if read_path is not None:
+        _validate_read_path(read_path, data_root, checkpoint, format, out)
+        return
+
     from archsim.api.validate import validate
 
-    result = validate(reference, chip=chip)
+    result = validate(cast("Path", reference), chip=chip)
     _write(result, format, out)
     if plot is not None:
         from reports.figures.validation import save_validation
 
         save_validation(result, plot)
         typer.echo(f"wrote {plot}", err=True)
+
+
+def _validate_read_path(
+    folder: Path, data_root: Path | None, checkpoint: Path | None, format: Format, out: Path | None
+) -> None:
+    from archsim.api.validate import validate_read_path
+    from reports.tables import read_path as tables
+
+    result = validate_read_path(
+        folder,
+        data_root=data_root,
+        checkpoint=checkpoint,
+        said=lambda line: typer.echo(line, err=True),
+    )
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        table = tables.cases(result)
+        deliver(csv_text([column.key for column in table.columns], table.records()), out)
+    else:
+        from archsim.cli import render
+
+        render.present(
+            lambda console: render.show(console, render.grid(tables.groups(result))), out
+        )
 
 
 def _write(result: ValidationResult, format: Format, out: Path | None) -> None:

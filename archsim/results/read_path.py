@@ -48,7 +48,7 @@ class ReadPathValidation:
         return [case for case in self.cases if case.group == group]
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Return number of cases and worst error by group; null with a reason for what is absent."""
+        """Return cases and worst error by group; null with a reason for what is absent."""
         groups: dict[str, dict[str, Any]] = {}
         for group in GROUPS:
             cases = self.of_group(group)

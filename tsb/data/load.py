@@ -69,6 +69,23 @@ def load_dataset(
     )
 
 
+def raw_images(name: str, data_root: Path | str | None = None) -> tuple[RawImages, RawImages]:
+    """Return all training and test images as their files have them: in their order, not normalised.
+
+    Args:
+        name: as of :func:`load_dataset`.
+        data_root: as there.
+
+    Raises:
+        ConfigError: an unknown name.
+        DataError: as there.
+    """
+    which, cache = source(name), user_cache()
+    place = _find(which, Path(data_root)) if data_root is not None else _find_or_fetch(which, cache)
+    train, test, _ = _read(which, place, cache)
+    return train, test
+
+
 def user_cache() -> Path:
     """Return the user's cache folder of archsim."""
     import pooch  # type: ignore[import-untyped]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tsb.read_path.converter import Floats, Grid
+from tsb.read_path.converter import ConverterGrid, Floats
 
 if TYPE_CHECKING:
     from tsb.read_path.product import Codes, MatrixRead, Noise
@@ -92,7 +92,7 @@ def tail_segments(read: MatrixRead, group: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Conversion:
+class GroupConversion:
     """The conversion of some groups of a matrix, which have the same grids.
 
     Attributes:
@@ -102,11 +102,11 @@ class Conversion:
     """
 
     read: MatrixRead
-    grids: list[Grid] | None
+    grids: list[ConverterGrid] | None
     groups: list[int]
 
     @property
-    def _grids(self) -> list[Grid]:
+    def _grids(self) -> list[ConverterGrid]:
         if self.grids is None:
             raise ValueError("nothing is converted")
         return self.grids
@@ -290,7 +290,7 @@ class _FixedPoint:
     right: int
 
     @classmethod
-    def of(cls, grids: list[Grid], lowest: int, highest: int) -> _FixedPoint | None:
+    def of(cls, grids: list[ConverterGrid], lowest: int, highest: int) -> _FixedPoint | None:
         """Return factors that give every code; None where there are none of 32 bits.
 
         Args:

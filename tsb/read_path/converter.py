@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Grid:
+class ConverterGrid:
     """The codes of the converter of one slice.
 
     A sum S gets the code ``clamp(floor((S - low) steps / span + 1/2), lowest_code, steps)``, ties
@@ -38,7 +38,7 @@ class Grid:
     lowest_code: int
 
     @classmethod
-    def of_range(cls, low: float, high: float, *, bits: int, signed: bool) -> Grid:
+    def of_range(cls, low: float, high: float, *, bits: int, signed: bool) -> ConverterGrid:
         """Return the grid of a range.
 
         Args:
@@ -143,7 +143,7 @@ def full_scale(settings: ReadSettings, rows: int) -> float:
     return rows * settings.top_drive * (settings.top_level + settings.seen_off_level)
 
 
-def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[Grid]:
+def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[ConverterGrid]:
     """Return the grids of a rule that needs no calibration, one per slice.
 
     Args:
@@ -170,11 +170,13 @@ def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[Gri
             allowed="full-scale, full-scale-used or unit-step without images",
         )
     low = -high if signed else 0.0
-    grid = Grid.of_range(low, high, bits=converter.bits, signed=signed)
+    grid = ConverterGrid.of_range(low, high, bits=converter.bits, signed=signed)
     return [grid] * slices
 
 
-def calibrated_grids(settings: ReadSettings, ranges: Sequence[tuple[float, float]]) -> list[Grid]:
+def calibrated_grids(
+    settings: ReadSettings, ranges: Sequence[tuple[float, float]]
+) -> list[ConverterGrid]:
     """Return the grids of measured ranges, one per slice.
 
     Args:
@@ -184,4 +186,7 @@ def calibrated_grids(settings: ReadSettings, ranges: Sequence[tuple[float, float
     converter, signed = settings.converter, settings.signed_sums
     if converter.snap:
         ranges = [snapped(low, high, signed=signed) for low, high in ranges]
-    return [Grid.of_range(low, high, bits=converter.bits, signed=signed) for low, high in ranges]
+    return [
+        ConverterGrid.of_range(low, high, bits=converter.bits, signed=signed)
+        for low, high in ranges
+    ]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SumCounter
-from tsb.read_path.converter import Floats, Grid, calibrated_grids, fixed_grids
+from tsb.read_path.converter import ConverterGrid, Floats, calibrated_grids, fixed_grids
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
@@ -61,7 +61,7 @@ class MatrixRead:
     matrix: StoredMatrix
     settings: ReadSettings
     groups: RowGroups
-    grids: list[Grid] | None = None
+    grids: list[ConverterGrid] | None = None
     cells: Floats | None = None
     offsets: Floats | None = None
     sign_plane: bool = False
@@ -225,17 +225,17 @@ class MatrixRead:
         return np.concatenate(parts) if parts else np.zeros((0, self.matrix.outputs))
 
     def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
-        from tsb.read_path.conversion import Conversion
+        from tsb.read_path.conversion import GroupConversion
 
         total = np.zeros((len(codes), self.matrix.slices, self.width))
         for grids, groups in self._grids_of_groups():
-            total += Conversion(self, grids, groups).totals(codes, noise, first_vector)
+            total += GroupConversion(self, grids, groups).totals(codes, noise, first_vector)
         read = np.einsum("vjc,j->vc", total, self.matrix.significances)
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
 
-    def _grids_of_groups(self) -> list[tuple[list[Grid] | None, list[int]]]:
+    def _grids_of_groups(self) -> list[tuple[list[ConverterGrid] | None, list[int]]]:
         """Return groups with the same grids together; None where nothing is converted."""
         everything = list(range(len(self.groups)))
         if not self.settings.converter.bits:
@@ -267,7 +267,7 @@ class MatrixRead:
 
     def _driven_total(self, codes: Codes) -> Floats:
         """Return the sum of the inputs as the rows are driven, ``vector``."""
-        return self._signed(codes).sum(1, dtype=np.int64).astype(np.float64)
+        return np.asarray(self._signed(codes).sum(1, dtype=np.int64).astype(np.float64))
 
     def _signed(self, codes: Codes) -> Codes:
         """Return input codes as the numbers that they stand for."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -16,7 +15,7 @@ from archsim.analysis.row_groups import mapped_row_groups
 from archsim.config.load import Setting
 from archsim.config.resolve import resolve
 from archsim.errors import Code, DataError
-from archsim.network.load import load_network
+from archsim.network.load import load_module, load_network
 from archsim.results.read_path import GROUPS, ReferenceCase
 from tsb.checkpoint import load_checkpoint
 from tsb.data.load import raw_images
@@ -70,7 +69,7 @@ class LeNet:
         def normalised(pixels: Tensor) -> Tensor:
             return (pixels.float() / 255 - mean) / std
 
-        model = load_network("lenet3").module()
+        model = load_module("lenet3", {})
         load_checkpoint(weights or _find_weights(data_root)).load_into(model)
         return cls(
             model=model.eval(),
@@ -126,9 +125,7 @@ def compare_accuracies(
         yield ReferenceCase(group, f"row {number + 2}", float(difference), difference / count)
 
 
-def _network(
-    row: dict[str, str], lenet: LeNet, normals: dict[str, Tensor] | None
-) -> ReadNetwork:
+def _network(row: dict[str, str], lenet: LeNet, normals: dict[str, Tensor] | None) -> ReadNetwork:
     settings = _settings(row)
     groups = _groups(row, settings)
     errors = None
@@ -168,10 +165,8 @@ def _settings(row: dict[str, str]) -> ReadSettings:
     return read_settings(row, on_off_ratio=r_off / r_on, wires=wires)
 
 
-def _errors(
-    settings: ReadSettings, sigma: float, normals: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """Errors of cells, levels: the normals have ``row column side slice``, least significant first."""
+def _errors(settings: ReadSettings, sigma: float, normals: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Errors of cells, levels; the normals have ``row column side slice``, lowest slice first."""
     form = settings.stored_format
     return {
         f"{name}.weight": (
@@ -212,9 +207,7 @@ def _groups(row: dict[str, str], settings: ReadSettings) -> dict[str, RowGroups]
 def _crossbars(text: str) -> list[list[int]]:
     """Read ``AxB+...``: A crossbars of B rows, in order or by kernel position."""
     sizes = [
-        int(rows)
-        for count, rows in re.findall(r"(\d+)x(\d+)", text)
-        for _ in range(int(count))
+        int(rows) for count, rows in re.findall(r"(\d+)x(\d+)", text) for _ in range(int(count))
     ]
     if "kernel position" not in text:
         starts = [sum(sizes[:index]) for index in range(len(sizes))]

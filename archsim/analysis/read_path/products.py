@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from archsim.device import WeightFormat
 from archsim.results.read_path import ReferenceCase
-from tsb.read_path.converter import Grid
+from tsb.read_path.converter import ConverterGrid
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead
 from tsb.read_path.row_groups import RowGroups
@@ -90,7 +90,7 @@ def compare_products(folder: Path) -> Iterator[ReferenceCase]:
         ranges = row["ranges_lo:hi_per_slice"]
         if ranges and settings.converter.bits:
             read.grids = [
-                Grid.of_range(
+                ConverterGrid.of_range(
                     *map(float, one.split(":")),
                     bits=settings.converter.bits,
                     signed=settings.signed_sums,
@@ -98,7 +98,9 @@ def compare_products(folder: Path) -> Iterator[ReferenceCase]:
                 for one in ranges.split(";")
             ]
         wanted_values = wanted.numpy()
-        vectors = inputs.numpy().astype(np.uint8 if settings.input_bits <= 8 else np.uint16)
+        vectors: npt.NDArray[np.integer] = inputs.numpy().astype(
+            np.uint8 if settings.input_bits <= 8 else np.uint16
+        )
         worst = float(np.abs(read(vectors) - wanted_values).max())
         span = float(wanted_values.max() - wanted_values.min())
         yield ReferenceCase("mvm", row["case"], worst, worst / (span or 1.0))
