@@ -241,7 +241,7 @@ class LayerGraph:
                 op=op.target,
                 shape=op.shape,
                 macs=op.macs,
-                share=op.macs / macs if op.macs else op.elements / computed,
+                share=_share(op, macs, computed),
             )
             for op in unknown
         )
@@ -327,6 +327,13 @@ class LayerGraph:
     def input_elements(self) -> int:
         """Values of one network input."""
         return math.prod(self.input_shape)
+
+
+def _share(op: Op, macs: int, computed: int) -> float | None:
+    """Share of an operation in all multiply-accumulates, or in all computed values."""
+    if op.macs:
+        return op.macs / macs
+    return op.elements / computed if op.shape else None
 
 
 #: Operators with several outputs: their shape is that of the first, so readers are not checked.

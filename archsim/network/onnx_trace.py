@@ -20,9 +20,10 @@ def trace_onnx(
 ) -> LayerGraph:
     """Read the ONNX model at ``path`` as the layer graph of one input.
 
-    Operator sets from 11 on are read. Weights are not: shapes are all that counts, so external data
-    need not be there. A batch axis that may vary becomes 1. Quantised models (QDQ and integer
-    operators) are read as the layers that they quantise.
+    Operator sets from 7 on are read, those before 11 through ONNX's version converter. Weights are
+    not: shapes are all that counts, so external data need not be there. A batch axis that may vary
+    becomes 1. Quantised models (QDQ, integer operators, those of ONNX Runtime and QONNX) are read
+    as the layers that they quantise.
 
     Args:
         path: The file.
@@ -57,13 +58,16 @@ def trace_onnx(
 
 def _read(path: Path, name: str, input_shape: Shapes | None) -> LayerGraph:
     from archsim.network.frontend.onnx_model import read_model
-    from archsim.network.frontend.onnx_operators import translate
+    from archsim.network.frontend.onnx_operators import translate, unread
     from archsim.network.frontend.onnx_walk import parameters, walk
+    from archsim.network.frontend.onnx_weights import refuse_weights_as_inputs
 
     model = read_model(path)
+    refuse_weights_as_inputs(model)
     shapes, sizes = input_shapes(model.inputs, input_shape)
-    trace = walk(model, shapes, sizes, translate)
+    trace = walk(model, shapes, sizes, translate, unread)
     first = trace.inputs[0].shape
     one = first[1:] if first[:1] == (1,) else first
     constant = beforehand(trace.constant)
-    return LayerGraph.from_ops(name, one, assemble(trace), parameters(trace), constant)
+    ops = assemble(trace)
+    return LayerGraph.from_ops(name, one, ops, parameters(trace), constant, model.notes)

@@ -90,17 +90,17 @@ class UnmappedOp:
     Attributes:
         name: The operation.
         op: Name of the PyTorch operator.
-        shape: Shape of its output.
+        shape: Shape of its output; empty where it is not known.
         macs: Its multiply-accumulates, 0 for an operator that has none.
         share: Its share of all multiply-accumulates of the network; of all values that operations
-            compute, where it has no multiply-accumulates.
+            compute, where it has no multiply-accumulates; None where its shape is not known.
     """
 
     name: str
     op: str
     shape: tuple[int, ...]
     macs: int = 0
-    share: float = 0.0
+    share: float | None = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,8 @@ def _about_coverage(result: MapResult) -> list[str]:
 
 
 def _unmapped_text(op: UnmappedOp) -> str:
+    if op.share is None:
+        return f"{op.name} ({op.op}, of unknown size)"
     what = "MACs" if op.macs else "computed values, no MACs"
     return f"{op.name} ({op.op}, {100 * op.share:.2g} % of the {what})"
 

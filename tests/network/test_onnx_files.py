@@ -185,7 +185,9 @@ def test_absurd_shapes_inside(tmp_path: Path) -> None:
         read(tmp_path, model(nodes, {"x": (1, 3)}, ends))
 
 
-@pytest.mark.parametrize(("opset", "allowed"), [(10, False), (11, True), (9999, False)])
+@pytest.mark.parametrize(
+    ("opset", "allowed"), [(6, False), (7, True), (10, True), (11, True), (9999, False)]
+)
 def test_operator_sets(opset: int, allowed: bool, tmp_path: Path) -> None:
     if allowed:
         assert len(read(tmp_path, conv(opset=opset)).layers) == 1
@@ -196,7 +198,7 @@ def test_operator_sets(opset: int, allowed: bool, tmp_path: Path) -> None:
         "field": tmp_path / "model.onnx",
         "value": opset,
     }
-    with refused(NetworkError, **facts, allowed=f"11 to {newest}"):
+    with refused(NetworkError, **facts, allowed=f"7 to {newest}"):
         read(tmp_path, conv(opset=opset))
 
 
@@ -326,7 +328,10 @@ def _wrong_rank(proto: onnx.ModelProto) -> None:
 
 def _data_dependent(proto: onnx.ModelProto) -> None:
     proto.graph.node[0].output[0] = "a"
-    proto.graph.node.append(node("NonZero", ["a"], ["y"]))
+    proto.graph.node.append(node("NonZero", ["a"], ["b"]))
+    proto.graph.node.append(node("Cast", ["b"], ["f"], to=TensorProto.FLOAT))
+    proto.graph.node.append(node("Gemm", ["f", "v"], ["y"]))
+    proto.graph.initializer.append(numpy_helper.from_array(random(4, 4), "v"))
 
 
 def _control(proto: onnx.ModelProto) -> None:
@@ -379,10 +384,20 @@ def _many_functions(proto: onnx.ModelProto) -> None:
         (_sequence_input, "wrong-type", "x", {"value": "sequence_type", "allowed": "tensors"}),
         (_no_input, "empty", "inputs", {}),
         (_unknown_tensor, "damaged-file", FILE, {"says": ["nothing"]}),
-        (_unknown_operator, "damaged-file", FILE, {"says": ["Convolution"]}),
+        (
+            _unknown_operator,
+            "unsupported-operator",
+            FILE,
+            {"value": "Convolution", "says": ["'y'"]},
+        ),
         (_wrong_channels, "shape-mismatch", "c", {"value": (3, 8, 8)}),
         (_wrong_rank, "shape-mismatch", "ONNX node 'y' (Conv)", {}),
-        (_data_dependent, "missing-key", "y", {}),
+        (
+            _data_dependent,
+            "unsupported-operator",
+            "v",
+            {"value": "ONNX node 'b' (NonZero)"},
+        ),
         (_control, "unsupported-operator", "ONNX node 'y' (If)", {"value": "If"}),
         (_cycle, "damaged-file", FILE, {}),
         (_own_function, "conflict", FILE, {"value": "mine.F"}),

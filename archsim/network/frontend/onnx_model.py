@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.errors import Code, NetworkError
+from archsim.network.frontend.onnx_contrib import lower
 from archsim.network.frontend.onnx_file import first_line, printable, read_proto, refused
+from archsim.network.frontend.onnx_foreign import (
+    OLDEST_OPSET,
+    OWN,
+    make_plain,
+    upgraded,
+)
 from archsim.network.frontend.onnx_tensors import (
     Stored,
     checked_shape,
@@ -19,13 +26,8 @@ from archsim.network.frontend.onnx_tensors import (
 if TYPE_CHECKING:
     import onnx
 
-#: Oldest operator set that is read.
-MIN_OPSET = 11
 #: Most nodes of a model, with those of its functions for each place where they are called.
 MAX_NODES = 250_000
-
-#: Names of the operators' own domain.
-_OWN = ("", "ai.onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,7 @@ class OnnxModel:
         nodes: Operators in execution order.
         tensors: Stored tensors by name.
         declared: Types that the file says of other tensors.
+        notes: What was changed so that the file can be read.
     """
 
     path: Path
@@ -118,6 +121,7 @@ class OnnxModel:
     nodes: tuple[Node, ...]
     tensors: Mapping[str, Stored]
     declared: Mapping[str, onnx.TypeProto]
+    notes: tuple[str, ...] = ()
 
 
 def read_model(path: Path) -> OnnxModel:
@@ -130,24 +134,29 @@ def read_model(path: Path) -> OnnxModel:
     proto = read_proto(path)
     _check_opset(path, proto)
     _check_size(path, proto)
+    notes = make_plain(path, proto)
     tensors = _take_tensors(proto, path)
     unshaped = _give_shapes(proto)
     proto = _checked(path, proto)
     _take_shapes(proto, unshaped)
     tensors |= _take_tensors(proto, path)  # constants of functions that were written out
+    proto = upgraded(path, proto, notes)
+    tensors |= _take_tensors(proto, path)  # constants that were attributes before
+    lower(proto.graph, tensors)
     graph: onnx.GraphProto = proto.graph
     inputs = tuple(value for value in graph.input if str(value.name) not in tensors)
     declared = {str(value.name): value.type for value in (*graph.value_info, *graph.output)}
     return OnnxModel(
         path=path,
         opsets={
-            "" if o.domain in _OWN else str(o.domain): int(o.version) for o in proto.opset_import
+            "" if o.domain in OWN else str(o.domain): int(o.version) for o in proto.opset_import
         },
         inputs=inputs,
         outputs=tuple(str(value.name) for value in graph.output),
         nodes=tuple(read_node(node) for node in graph.node),
         tensors=tensors,
         declared=declared,
+        notes=tuple(notes),
     )
 
 
@@ -156,7 +165,7 @@ def read_node(proto: onnx.NodeProto) -> Node:
     domain = str(proto.domain)
     op = str(proto.op_type)
     return Node(
-        op=op if domain in _OWN else printable(f"{domain}.{op}"),
+        op=op if domain in OWN else printable(f"{domain}.{op}"),
         name=printable(str(proto.name)),
         inputs=tuple(str(name) for name in proto.input),
         outputs=tuple(str(name) for name in proto.output),
@@ -197,19 +206,19 @@ def _check_opset(path: Path, proto: onnx.ModelProto) -> None:
     import onnx
 
     newest = onnx.defs.onnx_opset_version()
-    versions = [int(o.version) for o in proto.opset_import if o.domain in _OWN]
+    versions = [int(o.version) for o in proto.opset_import if o.domain in OWN]
     if not versions:
         raise refused(path, "names no operator set of ONNX (opset_import); it is damaged")
     version = max(versions)
-    if not MIN_OPSET <= version <= newest:
+    if not OLDEST_OPSET <= version <= newest:
         raise refused(
             path,
-            f"uses operator set {version}; {MIN_OPSET} to {newest} are supported (by onnx "
+            f"uses operator set {version}; {OLDEST_OPSET} to {newest} are supported (by onnx "
             f"{onnx.__version__}). Export it again with another opset_version, or convert it with "
             "onnx.version_converter",
             code=Code.UNSUPPORTED,
             value=version,
-            allowed=f"{MIN_OPSET} to {newest}",
+            allowed=f"{OLDEST_OPSET} to {newest}",
         )
 
 
@@ -294,7 +303,7 @@ def _declare_inputs(graph: onnx.GraphProto, tensors: Mapping[str, Stored]) -> No
 
 
 def _is_constant(node: onnx.NodeProto) -> bool:
-    is_constant = node.op_type == "Constant" and node.domain in _OWN
+    is_constant = node.op_type == "Constant" and node.domain in OWN
     return is_constant and len(node.output) == 1 and _tensor_of(node) is not None
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from archsim.network.frontend.onnx_fused import FUSED_READERS
 from archsim.network.frontend.onnx_model import Node
 from archsim.network.frontend.onnx_patterns import PATTERNS
 from archsim.network.frontend.onnx_readers import READERS
 from archsim.network.frontend.onnx_recurrent import recurrent
-from archsim.network.frontend.onnx_walk import Walk
+from archsim.network.frontend.onnx_unknown import lose, refuse_matrices
+from archsim.network.frontend.onnx_walk import Walk, gives_input
 
 #: PyTorch operator, then the ONNX operators that are the same work.
 _TABLE = """
@@ -26,6 +28,7 @@ softplus: Softplus
 softsign: Softsign
 prelu: PRelu
 threshold: ThresholdedRelu Shrink
+multi_threshold: MultiThreshold
 log_softmax: LogSoftmax
 argmax: ArgMax Hardmax
 argmin: ArgMin
@@ -34,9 +37,9 @@ group_norm: GroupNormalization
 instance_norm: InstanceNormalization
 rms_norm: RMSNormalization
 norm: LpNormalization GlobalLpPool ReduceL1 ReduceL2 ReduceSumSquare
-add: Add Sum QLinearAdd
+add: Add Sum
 sub: Sub
-mul: Mul BitShift
+mul: Mul BitShift RotaryEmbedding
 div: Div
 pow: Pow
 sqrt: Sqrt
@@ -112,10 +115,37 @@ def translate(walk: Walk, node: Node) -> None:
         recurrent(walk, node)
     elif node.op in PATTERNS and PATTERNS[node.op](walk, node):
         return
-    elif node.op in READERS:
-        READERS[node.op](walk, node)
+    elif node.op in _READERS:
+        _READERS[node.op](walk, node)
     else:
+        if not is_known(node):
+            refuse_matrices(walk, node)
         plain(walk, node, _PLAIN.get(node.op, node.op))
+
+
+def unread(walk: Walk, node: Node) -> bool:
+    """Pass over ``node`` if it is unknown, or hangs on one that is, and its shapes are not told.
+
+    Raises:
+        NetworkError: It reads a stored matrix.
+    """
+    origin = next((walk.lost[name] for name in node.inputs if name in walk.lost), None)
+    if origin is None:
+        told = all(walk.types.types[name].shape is not None for name in node.outputs if name)
+        if told or is_known(node) or gives_input(node):
+            return False
+        origin = node.label
+    lose(walk, node, origin)
+    return True
+
+
+_READERS = READERS | FUSED_READERS
+
+
+def is_known(node: Node) -> bool:
+    """Whether archsim knows what ``node`` does."""
+    recurrent_ = node.op in ("LSTM", "GRU", "RNN")
+    return recurrent_ or node.op in _READERS or node.op in PATTERNS or node.op in _PLAIN
 
 
 def plain(walk: Walk, node: Node, op: str) -> None:

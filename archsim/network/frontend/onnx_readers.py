@@ -186,23 +186,24 @@ def _cropped(node: Node, spans: Sequence[int], out_size: Sequence[int]) -> tuple
 
 def _gemm(walk: Walk, node: Node) -> None:
     """``alpha A' B' + beta C``; factors of constants are part of the weights."""
-    left = _turned(walk.operand(node, 0), bool(node.whole("transA", 0)))
-    right = _turned(walk.operand(node, 1), bool(node.whole("transB", 0)))
+    left = turned(walk.operand(node, 0), bool(node.whole("transA", 0)))
+    right = turned(walk.operand(node, 1), bool(node.whole("transB", 0)))
     added = walk.operand(node, 2)
     if added is None or isinstance(added, Weight):
-        _product(walk, node, left, right, added)
+        product(walk, node, left, right, added)
         return
-    product = _product_call(walk, node, left, right, None, suffix="_product")
-    walk.give(node, walk.emit(node, "add", {"input": product, "other": added}))
+    both = _product_call(walk, node, left, right, None, suffix="_product")
+    walk.give(node, walk.emit(node, "add", {"input": both, "other": added}))
 
 
-def _turned(value: Value | None, turn: bool) -> Value | None:
+def turned(value: Value | None, turn: bool) -> Value | None:
+    """``value``, transposed if ``turn`` says so."""
     if value is None or not turn:
         return value
-    return _transpose(value) if isinstance(value, Weight) else replace(value, shape=_flip(value))
+    return transposed(value) if isinstance(value, Weight) else replace(value, shape=_flip(value))
 
 
-def _transpose(weight: Weight) -> Weight:
+def transposed(weight: Weight) -> Weight:
     """The transpose of a matrix; that of a transpose is the matrix itself."""
     plain = weight.formula.removesuffix(_TRANSPOSED)
     formula = plain if plain != weight.formula else f"{plain}{_TRANSPOSED}"
@@ -217,17 +218,18 @@ def _flip(value: Value) -> tuple[int, ...]:
 
 
 def _matmul(walk: Walk, node: Node) -> None:
-    _product(walk, node, walk.operand(node, 0), walk.operand(node, 1), None)
+    product(walk, node, walk.operand(node, 0), walk.operand(node, 1), None)
 
 
 def _quantised_matmul(walk: Walk, node: Node) -> None:
     """``QLinearMatMul``: left, scale, zero; right, scale, zero; output scale, zero."""
-    _product(walk, node, walk.operand(node, 0), walk.operand(node, 3), None)
+    product(walk, node, walk.operand(node, 0), walk.operand(node, 3), None)
 
 
-def _product(
+def product(
     walk: Walk, node: Node, left: Value | None, right: Value | None, bias: Weight | None
 ) -> None:
+    """Add the call for a product of two factors: a linear layer where the right one is stored."""
     walk.give(node, _product_call(walk, node, left, right, bias))
 
 
@@ -242,7 +244,7 @@ def _product_call(
 ) -> Data:
     """A linear layer where the right factor is one stored matrix, else a product."""
     if isinstance(right, Weight) and len(right.shape) == 2 and isinstance(left, Data):
-        weight = walk.names.of(_transpose(right), walk.place)
+        weight = walk.names.of(transposed(right), walk.place)
         args = {"input": left, "weight": weight, "bias": walk.weight(bias, "bias")}
         return walk.emit(node, "linear", args, suffix=suffix)
     args = {"input": walk.weight(left), "other": walk.weight(right)}
@@ -332,7 +334,7 @@ def _attention(walk: Walk, node: Node) -> None:
     query, key, value = (walk.data(node, index) for index in range(3))
     q_heads, kv_heads = node.whole("q_num_heads", 0), node.whole("kv_num_heads", 0)
     query, key, value = (
-        _in_heads(node, data, heads)
+        in_heads(node, data, heads)
         for data, heads in ((query, q_heads), (key, kv_heads), (value, kv_heads))
     )
     past = walk.operand(node, 4)
@@ -343,7 +345,7 @@ def _attention(walk: Walk, node: Node) -> None:
     walk.give(node, walk.emit(node, "scaled_dot_product_attention", args))
 
 
-def _in_heads(node: Node, data: Data, heads: int) -> Data:
+def in_heads(node: Node, data: Data, heads: int) -> Data:
     """``data`` as batch, heads, tokens, channels of one head."""
     if len(data.shape) == 4:
         return data

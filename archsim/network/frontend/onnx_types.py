@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsim.errors import Code, NetworkError
+from archsim.network.frontend.onnx_contrib import NUMBER_FORMATS
 from archsim.network.frontend.onnx_file import first_line
+from archsim.network.frontend.onnx_fused_shapes import fused_shapes
 from archsim.network.frontend.onnx_model import Node, OnnxModel
 from archsim.network.frontend.onnx_tensors import MAX_VALUES, Stored, checked_shape, values_of
 
@@ -43,7 +45,36 @@ _FOLDED = frozenset(_FOLDED_TEXT.split())
 #: Operators of which ONNX has no shape inference (in some operator sets): comparisons, whose output
 #: has the shape that their inputs broadcast to, and normalisations, which keep that of the first.
 _COMPARISONS = frozenset({"GreaterOrEqual", "LessOrEqual"})
-_KEEPS_SHAPE = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+_KEEPS_SHAPE = frozenset(
+    {
+        *("GroupNormalization", "MeanVarianceNormalization", "LayerNormalization"),
+        *("RMSNormalization", "Gelu", "Swish", "HardSwish", "MultiThreshold", "RotaryEmbedding"),
+    }
+)
+
+
+#: Element types that an operator may not know and a layer may have all the same: its shapes are
+#: then those of real numbers. Sums of products are whole numbers of 32 bits.
+_SMALL_NUMBERS = frozenset(
+    {
+        *("INT8", "UINT8", "INT4", "UINT4", "INT2", "UINT2", "BFLOAT16", "FLOAT16", "FLOAT4E2M1"),
+        *("FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "FLOAT8E8M0"),
+    }
+)
+_NUMBERS = _SMALL_NUMBERS | {"INT16", "UINT16", "INT32", "UINT32", "DOUBLE"}
+
+
+def _as_real(proto: onnx.TypeProto, types: frozenset[str]) -> onnx.TypeProto:
+    """``proto`` with real numbers in place of elements of some types."""
+    from onnx import TensorProto
+
+    names = {int(value): str(key) for key, value in TensorProto.DataType.items()}
+    if names.get(int(proto.tensor_type.elem_type), "") not in types:
+        return proto
+    changed = type(proto)()
+    changed.CopyFrom(proto)
+    changed.tensor_type.elem_type = TensorProto.FLOAT
+    return changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +139,24 @@ class Types:
         import numpy
         from onnx import TensorProto, helper
 
-        if node.op not in _COMPARISONS | _KEEPS_SHAPE:
+        bare = node.op.rpartition(".")[2]
+        keeps = bare in _KEEPS_SHAPE or (bare in NUMBER_FORMATS and bare != node.op)
+        fused = fused_shapes(node, [self.shape_of(name) for name in node.inputs])
+        if fused:
+            elem_type = self.types[node.inputs[0]].elem_type
+            made = [helper.make_tensor_type_proto(elem_type, shape) for shape in fused]
+            return dict(zip(node.outputs, made, strict=False))
+        if node.op not in _COMPARISONS and not keeps:
             return {}
         given = [self.types[name] for name in node.inputs if name]
+        if keeps:
+            if not given or given[0].shape is None:
+                return {}
+            proto = helper.make_tensor_type_proto(given[0].elem_type, given[0].shape)
+            return {node.outputs[0]: proto}
         shapes = [known.shape for known in given if known.shape is not None]
         if len(shapes) != len(given):
             return {}
-        if node.op in _KEEPS_SHAPE:
-            proto = helper.make_tensor_type_proto(given[0].elem_type, shapes[0])
-            return {node.outputs[0]: proto}
         try:
             shape = numpy.broadcast_shapes(*shapes)
         except ValueError as error:
@@ -128,6 +168,11 @@ class Types:
             ) from error
         return {node.outputs[0]: helper.make_tensor_type_proto(TensorProto.BOOL, shape)}
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor, ``()`` where it is not known."""
+        known = self.types.get(name)
+        return () if known is None or known.shape is None else known.shape
+
     def _inferred(self, node: Node) -> Mapping[str, onnx.TypeProto]:
         from onnx import defs, helper, shape_inference
 
@@ -136,21 +181,25 @@ class Types:
         if version is None or not defs.has(name, version, domain):
             return {}
         types = {tensor: self._proto(tensor) for tensor in node.inputs if tensor}
-        try:
-            outputs: dict[str, onnx.TypeProto] = shape_inference.infer_node_outputs(
-                defs.get_schema(name, version, domain),
-                node.proto,
-                types,
-                input_data=self._data(node),
-                opset_imports=[helper.make_opsetid(d, v) for d, v in self.model.opsets.items()],
-            )
-        except Exception as error:
-            raise NetworkError(
-                f"{node.label}: shapes do not fit: {first_line(error)}",
-                code=Code.SHAPE_MISMATCH,
-                field=node.label,
-            ) from error
-        return outputs
+        schema = defs.get_schema(name, version, domain)
+        imports = [helper.make_opsetid(d, v) for d, v in self.model.opsets.items()]
+        first: Exception | None = None
+        for real in (frozenset[str](), _SMALL_NUMBERS, _NUMBERS):
+            given = {tensor: _as_real(proto, real) for tensor, proto in types.items()}
+            try:
+                outputs: dict[str, onnx.TypeProto] = shape_inference.infer_node_outputs(
+                    schema, node.proto, given, input_data=self._data(node), opset_imports=imports
+                )
+            except Exception as error:  # noqa: BLE001 - of onnx; the first one is told
+                first = first or error
+            else:
+                return outputs
+        raise NetworkError(
+            f"{node.label}: the shapes or element types of its inputs do not fit: "
+            f"{first_line(first or ValueError())}",
+            code=Code.SHAPE_MISMATCH,
+            field=node.label,
+        ) from first
 
     def _proto(self, name: str) -> onnx.TypeProto:
         from onnx import helper

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Call, Data, Trace, Weight
+from archsim.network.frontend.onnx_contrib import NUMBER_FORMATS
 from archsim.network.frontend.onnx_model import Node, OnnxModel
 from archsim.network.frontend.onnx_names import NodeModule, WeightNames, places
 from archsim.network.frontend.onnx_tensors import Stored, is_weight_type
 from archsim.network.frontend.onnx_types import TensorType, Types
+from archsim.network.frontend.operators import PRODUCTS, RECURRENT
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +39,7 @@ class Walk:
         place: Of the node that is being read.
         cells: Weights of the recurrent layers so far, by module: PyTorch numbers them.
         constant: Computations of stored tensors alone.
+        lost: Tensors of unknown shape, and the operator that is to blame.
     """
 
     model: OnnxModel
@@ -48,6 +51,7 @@ class Walk:
     place: NodeModule = field(default=NodeModule("", leaf=False))
     cells: dict[str, list[str]] = field(default_factory=dict)
     constant: list[Call] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor.
@@ -157,6 +161,7 @@ def walk(
     shapes: Mapping[str, tuple[int, ...]],
     sizes: Mapping[str, int],
     translate: Callable[[Walk, Node], None],
+    unread: Callable[[Walk, Node], bool] = lambda walk, node: False,
 ) -> Trace:
     """Read the nodes of ``model`` that its outputs depend on.
 
@@ -165,6 +170,7 @@ def walk(
         shapes: Shapes of its inputs.
         sizes: Sizes of the symbols in declared shapes.
         translate: Adds the calls for one node whose operands depend on the network input.
+        unread: Passes over a node whose shapes cannot be known, and says whether it was one.
 
     Raises:
         NetworkError: A node cannot be read, or a shape cannot be inferred.
@@ -179,7 +185,7 @@ def walk(
         pass_.readers[name] += 1
     for node, place in zip(nodes, places(nodes), strict=True):
         pass_.place = place
-        _visit(pass_, node, translate)
+        _visit(pass_, node, translate, unread)
     outputs = (pass_.seen.get(name) for name in model.outputs)
     return Trace(
         inputs=inputs,
@@ -193,7 +199,8 @@ def parameters(trace: Trace) -> int:
     """Elements of the stored tensors that the calls of ``trace`` apply, statistics left out.
 
     A file does not tell parameters from other stored numbers: those of real numbers (or 8 bits and
-    fewer) that are no scalars count, except means and variances of batch norms.
+    fewer) that are no scalars count, except means and variances of batch norms; matrices count
+    whatever they are made of.
     """
     statistics = {
         value.name
@@ -201,9 +208,22 @@ def parameters(trace: Trace) -> int:
         for name, value in call.args.items()
         if name in ("running_mean", "running_var") and isinstance(value, Weight)
     }
-    weights = [o for call in trace.calls for o in call.operands if isinstance(o, Weight)]
-    elements_of = {w.name: w.elements for w in weights if w.trainable and w.name not in statistics}
+    elements_of: dict[str, int] = {}
+    for call in trace.calls:
+        for weight in (w for w in call.operands if isinstance(w, Weight)):
+            is_matrix = call.op in _MATRIX_OPERATORS and len(weight.shape) > 1
+            if (weight.trainable or is_matrix) and weight.name not in statistics:
+                # A matrix that is made of few numbers is stored whole.
+                applied = math.prod(weight.shape) if is_matrix else 0
+                known = elements_of.get(weight.name, 0)
+                elements_of[weight.name] = max(known, weight.elements, applied)
     return sum(elements_of.values())
+
+
+_MATRIX_OPERATORS = {
+    *("linear", *PRODUCTS, *RECURRENT),
+    *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)),
+}
 
 
 def _live(model: OnnxModel) -> tuple[Node, ...]:
@@ -235,11 +255,19 @@ def _stored_weight(tensor: Stored) -> Weight:
 
 #: Operators whose bodies are graphs of their own.
 _CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-#: Operators that give their first input, in another number format or not at all changed.
-_SAME = frozenset({"Identity", "QuantizeLinear", "DequantizeLinear"})
 
 
-def _visit(pass_: Walk, node: Node, translate: Callable[[Walk, Node], None]) -> None:
+def gives_input(node: Node) -> bool:
+    """Whether ``node`` gives its first input, in another number format or not at all changed."""
+    return node.op == "Identity" or node.op.rpartition(".")[2] in NUMBER_FORMATS
+
+
+def _visit(
+    pass_: Walk,
+    node: Node,
+    translate: Callable[[Walk, Node], None],
+    unread: Callable[[Walk, Node], bool],
+) -> None:
     if node.op in _CONTROL:
         raise NetworkError(
             f"{node.label}: control flow is not read, because the matrices in its body would be "
@@ -249,13 +277,16 @@ def _visit(pass_: Walk, node: Node, translate: Callable[[Walk, Node], None]) -> 
             field=node.label,
             value=node.op,
         )
-    pass_.types.infer(node)
+    if not any(name in pass_.lost for name in node.inputs):
+        pass_.types.infer(node)
     operands = [pass_.seen[name] for name in node.inputs if name]
     if node.op in ("Shape", "Size") or not any(isinstance(v, Data) for v in operands):
         for name in filter(None, node.outputs):
             pass_.seen[name] = _derived(pass_, node, name, operands)
         pass_.constant.append(_constant(pass_, node, operands))
-    elif node.op in _SAME and isinstance(operands[0], Data):
+    elif unread(pass_, node):
+        return
+    elif gives_input(node) and isinstance(operands[0], Data):
         pass_.same(node, operands[0])
     else:
         translate(pass_, node)
@@ -284,7 +315,7 @@ def _derived(pass_: Walk, node: Node, name: str, operands: list[Value]) -> Weigh
     if node.op == "Identity":
         return weights[0]
     formula = _formula(node, weights)
-    if node.op == "DequantizeLinear":
+    if node.op.rpartition(".")[2] in NUMBER_FORMATS:
         return replace(weights[0], shape=known, trainable=bool(known), formula=formula)
     elements = math.prod(known)
     origin = min(weights, key=lambda w: (not w.trainable, w.elements != elements, -w.elements))

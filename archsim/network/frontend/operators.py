@@ -15,6 +15,7 @@ norm: layer_norm group_norm instance_norm rms_norm
 relu: relu
 activation: relu6 hardtanh leaky_relu elu gelu silu sigmoid tanh hardswish hardsigmoid mish softplus
     prelu rrelu selu celu clamp clamp_min clamp_max glu log_sigmoid logsigmoid softsign threshold
+    multi_threshold
 add: add sub rsub
 elementwise: mul div truediv pow square sqrt rsqrt exp log neg abs reciprocal maximum minimum where
     sign round floor ceil sin cos erf eq ne lt le gt ge masked_fill addcmul lerp logical_not
