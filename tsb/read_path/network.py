@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archsim.device import WeightFormat
 from archsim.errors import Code, NetworkError
 from tsb.read_path.inputs import InputCodes, ends
 from tsb.read_path.layer import Layer, LayerRead, readable, unfolded
@@ -64,6 +65,8 @@ class ReadNetwork:
         scales: weight of one step of a code, by layer.
         groups: rows that are read at once, by layer, one per group of channels.
         layers: ready to be read; filled by :meth:`calibrate`.
+        after: what becomes of the outputs of some layers, by name: outputs, number of the first
+            image.
     """
 
     model: nn.Module
@@ -72,6 +75,7 @@ class ReadNetwork:
     scales: dict[str, Tensor]
     groups: Mapping[str, RowGroups]
     layers: dict[str, LayerRead] = field(default_factory=dict)
+    after: dict[str, Callable[[Tensor, int], Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of_weights(
@@ -95,30 +99,80 @@ class ReadNetwork:
             NetworkError: a layer that cannot be read, by name.
         """
         form = settings.stored_format
+        stored = {
+            name: form.quantise(module.weight.detach(), name=name)
+            for name, module in crossbar_layers(model).items()
+        }
+        return cls.of_codes(
+            model,
+            settings,
+            {name: codes for name, (codes, _) in stored.items()},
+            {name: torch.tensor(scale) for name, (_, scale) in stored.items()},
+            groups,
+            errors=errors,
+        )
+
+    @classmethod
+    def of_codes(
+        cls,
+        model: nn.Module,
+        settings: ReadSettings,
+        codes: Mapping[str, Tensor],
+        scales: Mapping[str, Tensor],
+        groups: Mapping[str, RowGroups] | None = None,
+        *,
+        errors: Mapping[str, Tensor] | None = None,
+    ) -> ReadNetwork:
+        """Put codes of weights onto crossbars.
+
+        Args:
+            model: in evaluation mode.
+            settings: of the chip.
+            codes: signed, by layer, shaped as the weights.
+            scales: weight of one step, by layer: one number, or one per output.
+            groups: of the rows by layer, as mapped; None cuts them in their order.
+            errors: of cells in levels by layer, ``output row side digit``.
+
+        Raises:
+            NetworkError: a layer that cannot be read, by name.
+        """
         matrices: dict[str, list[StoredMatrix]] = {}
-        scales: dict[str, Tensor] = {}
         cut: dict[str, RowGroups] = {}
         for name, module in crossbar_layers(model).items():
-            weight = module.weight.detach()
-            codes, scale = form.quantise(weight, name=name)
             wrong = None if errors is None else errors[name]
-            channel_groups = module.groups if isinstance(module, nn.Conv2d) else 1
-            matrices[name] = [
-                StoredMatrix.of_codes(
-                    part.flatten(1).T,
-                    form,
-                    None if wrong is None else wrong.chunk(channel_groups)[k].transpose(0, 1),
-                )
-                for k, part in enumerate(codes.chunk(channel_groups))
-            ]
-            scales[name] = torch.tensor(scale, dtype=torch.float64)
+            matrices[name] = stored_matrices(module, codes[name], settings.stored_format, wrong)
             rows = matrices[name][0].rows
             cut[name] = (
                 RowGroups.in_order(rows, rows=settings.rows, rows_at_once=settings.rows_at_once)
                 if groups is None or name not in groups
                 else groups[name]
             )
-        return cls(model, settings, matrices, scales, cut)
+        double = {name: scale.double() for name, scale in scales.items()}
+        return cls(model, settings, matrices, double, cut)
+
+    def with_errors(self, errors: Mapping[str, Tensor]) -> ReadNetwork:
+        """Return the network on another chip: the same codes and ranges, cells with errors.
+
+        Args:
+            errors: of cells in levels by layer, ``output row side digit``.
+        """
+        modules = crossbar_layers(self.model)
+        matrices = {
+            name: stored_matrices(
+                modules[name], self._codes(name), self.settings.stored_format, errors[name]
+            )
+            for name in self.matrices
+        }
+        chip = replace(self, matrices=matrices, layers={})
+        for name, layer in self.layers.items():
+            chip.layers[name] = chip._layer(name, layer.number, layer.inputs, with_errors=True)
+            for read, ideal in zip(chip.layers[name].reads, layer.reads, strict=True):
+                read.grids = ideal.grids
+        return chip
+
+    def _codes(self, name: str) -> Tensor:
+        """Return the codes of a layer, ``output row``."""
+        return torch.cat([torch.from_numpy(matrix.codes.T) for matrix in self.matrices[name]])
 
     # Calibration.
 
@@ -257,7 +311,9 @@ class ReadNetwork:
         names = {module: name for name, module in crossbar_layers(self.model).items()}
 
         def read(module: Layer, activations: Tensor, first: int) -> Tensor:
-            return self.layers[names[module]](module, activations, noise, first)
+            name = names[module]
+            outputs = self.layers[name](module, activations, noise, first)
+            return self.after[name](outputs, first) if name in self.after else outputs
 
         results, at = [], first_image
         with torch.no_grad(), in_place_of(dict.fromkeys(names, read)) as first:
@@ -285,6 +341,27 @@ def crossbar_layers(model: nn.Module) -> dict[str, Layer]:
         path = name.rpartition(".")[0]
         layers[name] = readable(path, model.get_submodule(path))
     return layers
+
+
+def stored_matrices(
+    module: Layer, codes: Tensor, form: WeightFormat, errors: Tensor | None = None
+) -> list[StoredMatrix]:
+    """Cut the codes of a layer into cells, one matrix per group of channels.
+
+    Args:
+        module: the layer.
+        codes: signed, outputs first.
+        form: bits and encoding.
+        errors: of cells in levels, ``output row side digit``; None for none.
+    """
+    count = module.groups if isinstance(module, nn.Conv2d) else 1
+    wrong: list[Tensor | None] = [None] * count
+    if errors is not None:
+        wrong = [part.transpose(0, 1) for part in errors.chunk(count)]
+    return [
+        StoredMatrix.of_codes(part.flatten(1).T, form, part_wrong)
+        for part, part_wrong in zip(codes.chunk(count), wrong, strict=True)
+    ]
 
 
 def _without_errors(matrix: StoredMatrix) -> StoredMatrix:
