@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Constraint:
     """A bound that a design may break, evaluated for a whole batch.
 
-    ``violated`` is a mask of shape ``*batch``; ``demand`` and ``bound`` are in ``unit``.
+    ``violated`` is a mask of shape ``*batch``; ``demand`` and ``bound`` are in ``unit``;
+    ``if_none`` says why there is nothing where the bound is 0.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Constraint:
     bound: Tensor
     unit: str
     levers: tuple[str, ...]
+    if_none: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return one violated bound (shape ``()``) as plain data."""
@@ -48,9 +50,11 @@ class Constraint:
     def describe(self) -> str:
         """Say what one design (shape ``()``) asks for, what it can have and what to change."""
         demand, bound = float(self.demand), float(self.bound)
-        text = (
-            f"{self.name}: needs {demand:.6g} {self.unit}, has {bound:.6g} {self.unit}; change "
-            + " or ".join(self.levers)
+        has = f"has {bound:.6g} {self.unit}"
+        if bound == 0 and self.if_none:
+            has = f"has none ({self.if_none})"
+        text = f"{self.name}: needs {demand:.6g} {self.unit}, {has}; change " + " or ".join(
+            self.levers
         )
         if self.unit == "tiles" and bound > 0:
             text += f"; or spread the network over {math.ceil(demand / bound)} chips of this size"

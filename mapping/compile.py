@@ -287,5 +287,6 @@ def _constraints(design: DesignBatch, counts: TileCounts) -> tuple[Constraint, .
             bound=widest,
             unit="cells",
             levers=("chip.crossbar.rows (fewer)", "chip.hierarchy.size_check=false"),
+            if_none="no layer has a PE for each pixel of its kernel",
         ),
     )

@@ -52,10 +52,18 @@ def network_of(chip: str | Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ChipAccuracy:
-    """Accuracy of single chips, with the corrections that were given."""
+    """Accuracy of single chips, with the corrections that were given.
+
+    Attributes:
+        network: its name.
+        method: corrections, "" for none.
+        encoding: of the weights on the cells; several chips of different ones are joined by commas.
+        stats: of all chips and runs.
+    """
 
     network: str
     method: str
+    encoding: str
     stats: AccuracyStats
 
 
@@ -305,7 +313,12 @@ def evaluate_chips(
         runs=runs if repaired[0].written else 1,
         generator=torch.Generator().manual_seed(seed),
     )
-    return ChipAccuracy(network=opened[0].network, method=method, stats=measured.stats)
+    return ChipAccuracy(
+        network=opened[0].network,
+        method=method,
+        encoding=", ".join(dict.fromkeys(chip.storage.cell.encoding for chip in opened)),
+        stats=measured.stats,
+    )
 
 
 def _open_chips(

@@ -5,15 +5,20 @@ study -> backbones -> chips -> corrections -> accuracy; one by one: :mod:`archsi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from archsim.api.map import map_network
 from archsim.config.study import Study
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import ArchsimError, ConfigError, close_matches
 from archsim.results.metrics import check_published
 from tsb.compute_device import compute_device
 from tsb.study import StudyRun, begin_run
-from tsb.study.load import load_study
+from tsb.study.load import checked_study, load_study
+from tsb.study.network import graph_of
+from tsb.study.programming import cell_model
+from tsb.study.results import missing
 from tsb.study.run import News
 
 #: Study of ``archsim train`` when none is named: runs on the data that come with archsim.
@@ -56,6 +61,7 @@ def train(
     data_root: str | Path | None = None,
     jobs: int = 1,
     device: str = "cpu",
+    priced_on: str | None = None,
     news: News | None = None,
 ) -> StudyRun:
     """Train, program, repair and evaluate everything in a study that its folder lacks.
@@ -69,6 +75,8 @@ def train(
         jobs: processes; 1 on a GPU.
         device: where to compute: ``cpu``, ``cuda``, ``cuda:N``, or ``auto`` for a GPU if there is
             one. Not the device of the cells, which the study names.
+        priced_on: chip whose cost will stand beside the accuracies; None: the study's. One that
+            cannot hold the network is warned of before anything is trained.
         news: told of every epoch and unit.
 
     Raises:
@@ -78,11 +86,42 @@ def train(
     loaded = study if isinstance(study, Study) else load_study(study, overrides)
     check_published(loaded)
     chosen = select_methods(loaded, methods)
+    folder = Path("runs") / chosen.name if out is None else Path(out)
+    _warn_without_price(StudyRun(checked_study(chosen), folder), priced_on or chosen.chip)
     return begin_run(
-        out or Path("runs") / chosen.name,
+        folder,
         chosen,
         data_root=None if data_root is None else str(data_root),
         jobs=jobs,
         device=device,
         news=news,
     )
+
+
+def _warn_without_price(run: StudyRun, chip: str) -> None:
+    """Say that a chip cannot hold a study's network, where there is still something to compute.
+
+    All designs of a study contain its network, so none of them has a cost then. Accuracies do not
+    depend on it.
+
+    Args:
+        run: study and folder.
+        chip: preset or YAML file that the designs will be priced on.
+    """
+    if not any(missing(run.study, run.folder)):
+        return
+    study = run.study.model_copy(update={"chip": chip})
+    graph = graph_of(study)
+    cell_model(run.study, study.sigma[0])  # what cannot be trained either is no warning
+    try:
+        mapped = map_network(graph, chip=chip, device=study.device, overrides=study.settings())
+        reasons = mapped.infeasible_because
+    except ArchsimError as error:
+        reasons = (str(error),)
+    if reasons:
+        warnings.warn(
+            f"chip '{chip}' cannot hold network '{study.network}': {'; '.join(reasons)}. The "
+            f"accuracies of study '{study.name}' are measured all the same, without a cost beside "
+            "them",
+            stacklevel=3,
+        )

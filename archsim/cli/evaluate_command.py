@@ -165,16 +165,17 @@ def _write_chips(measured: ChipAccuracy, format: Format, out: Path | None) -> No
     """Write the accuracy of single chips."""
     stats = measured.stats.to_dict()
     row = {"network": measured.network, "method": measured.method, **stats}
+    row["encoding"] = measured.encoding
     if format is Format.JSON:
         top = {"schema": _CHIP_SCHEMA, "network": measured.network, "method": measured.method}
-        deliver(json_text({**top, "accuracy": stats}), out)
+        deliver(json_text({**top, "encoding": measured.encoding, "accuracy": stats}), out)
     elif format is Format.CSV:
         deliver(csv_text(list(row), [row]), out)
     else:
         from archsim.cli import render
         from reports.tables.study import chip_accuracy
 
-        table = chip_accuracy(measured.network, measured.method, stats)
+        table = chip_accuracy(measured.network, measured.method, stats, encoding=measured.encoding)
         render.present(lambda console: render.show(console, render.figures(table)), out)
 
 

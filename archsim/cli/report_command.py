@@ -146,6 +146,8 @@ def _show(report: Report, format: Format, out: Path | None) -> None:
     from archsim.cli import render
 
     def draw(console: Any) -> None:
+        heading = f"{report.result.name}: {report.result.subject}"
+        render.show(console, Text(heading, style="bold"))
         for text in report.sentences:
             render.show(console, Text(text))
         for sigma in sigmas:

@@ -106,13 +106,7 @@ class CellSpec:
     @property
     def stored_noise_ratio(self) -> float:
         """Noise of a weight in the encoding that the chip stores, over that of the accuracy."""
-        stored = replace(self.weight_format, encoding=self.stored_encoding)
-        return relative_noise(stored) / relative_noise(self.weight_format)
-
-    @property
-    def encoding_note(self) -> str:
-        """What to say beside an accuracy and a cost of different encodings, "" where they agree."""
-        return encoding_note(self.weight_format, self.stored_encoding)
+        return _noise_ratio(self.weight_format, self.stored_encoding)
 
 
 def encoding_note(form: WeightFormat, stored_encoding: str) -> str:
@@ -124,12 +118,15 @@ def encoding_note(form: WeightFormat, stored_encoding: str) -> str:
     """
     if form.encoding == stored_encoding:
         return ""
-    stored = replace(form, encoding=stored_encoding)
-    ratio = relative_noise(stored) / relative_noise(form)
+    ratio = _noise_ratio(form, stored_encoding)
     return (
         f"encoding: the accuracy assumes {form.encoding}, the chip stores and the cost counts "
         f"{stored_encoding}, whose weights have {ratio:.2f} times the noise"
     )
+
+
+def _noise_ratio(form: WeightFormat, stored_encoding: str) -> float:
+    return relative_noise(replace(form, encoding=stored_encoding)) / relative_noise(form)
 
 
 def relative_noise(form: WeightFormat) -> float:

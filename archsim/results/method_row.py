@@ -82,6 +82,9 @@ class MethodRow:
         published_source: where it stands.
         published_ideal: published accuracy without noise.
         published_ideal_source: where it stands.
+        encoding: how the accuracy takes weights to lie on cells.
+        chip_encoding: how the chip of the study stores them.
+        stored_noise_ratio: noise of a weight in ``chip_encoding`` over that in ``encoding``.
         chosen: whether the study chooses it at its sigma
             (:func:`archsim.results.recommend.with_choice`).
         choice_lacks: why it cannot be compared with others, "" where it can.
@@ -142,6 +145,9 @@ class MethodRow:
     published_source: str | None = None
     published_ideal: float | None = None
     published_ideal_source: str | None = None
+    encoding: str | None = None
+    chip_encoding: str | None = None
+    stored_noise_ratio: float | None = None
     chosen: bool = False
     choice_lacks: str = ""
 

@@ -190,6 +190,13 @@ class JointResult:
     sources: tuple[str, ...] = ()
 
     @property
+    def subject(self) -> str:
+        """What was studied: network, the chips that the designs are priced on, and device."""
+        chips = list(dict.fromkeys(design.chip for design in self.designs if design.chip))
+        on = [f"chip{'s' if len(chips) > 1 else ''} {' and '.join(chips)}"] if chips else []
+        return f"{self.network} on {', '.join([*on, f'device {self.device}'])}"
+
+    @property
     def mixed(self) -> tuple[str, ...]:
         """Which of device, network and data differ among the designs."""
         return tuple(

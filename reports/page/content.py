@@ -26,7 +26,7 @@ class PageContent:
 
     Attributes:
         title: name of the study.
-        subject: network and device.
+        subject: network, chip and device.
         question: what is to be decided, "" where nobody asked.
         answer: paragraphs.
         missing: what there is no result for, a sentence each.
@@ -122,7 +122,7 @@ def collect(
     gap = _gap_figure(result)
     return PageContent(
         title=result.name,
-        subject=f"{result.network} on {result.device}",
+        subject=result.subject,
         question=question,
         answer=_paragraphs(answer),
         missing=_missing(result),

@@ -24,7 +24,7 @@ def html_of(
         place: of the page, for who wants more.
         drawn: figures, PNG.
     """
-    parts = [f"<h3>{html.escape(result.name)}</h3>"]
+    parts = [f"<h3>{html.escape(f'{result.name}: {result.subject}')}</h3>"]
     parts += [f"<p>{html.escape(text.replace('+-', '±'))}</p>" for text in sentences]
     parts += [f"<p><em>{html.escape(text)}</em></p>" for text in (*result.gaps, *result.warnings)]
     for sigma in dict.fromkeys(design.sigma for design in result.designs):

@@ -177,7 +177,7 @@ def _alternatives(said: Recommendation, design: JointDesign) -> str:
     return (
         f"The most accurate on the validation images, {best.label} ({_accuracy(best.measured)} on "
         f"the test images){', is within the noise of it' if best.is_priced else ''}"
-        f"{_noise(design.behind)}{cost}."
+        f"{_noise(design.behind) if best.is_priced else ''}{cost}."
     )
 
 
@@ -202,6 +202,8 @@ def _best_on_test(said: Recommendation, design: JointDesign) -> str:
         f"({_accuracy(best.measured)}); on the validation images it is "
         f"{_difference(best.behind)} points behind the most accurate"
     )
+    if said.most_accurate is not None and not said.most_accurate.is_priced:
+        text += " that has a cost"
     if best in said.tied:
         return f"{text}, at {_times(best, design, COST, 'EDP')}."
     return f"{text}, more than that noise."

@@ -14,9 +14,10 @@ _VALUES = (Column("key", "key"), Column("label", ""), Column("value", ""), Colum
 def heading(run: str, rows: Sequence[MethodRow]) -> str:
     """One line: the run, and how much is behind its numbers."""
     first = rows[0]
+    coded = "" if first.encoding is None else f", weights encoded as {first.encoding}"
     return (
         f"{run}: {first.seeds} backbone{_s(first.seeds)} per point, {first.chips} "
-        f"chip{_s(first.chips)} each, {first.images} test images"
+        f"chip{_s(first.chips)} each, {first.images} test images{coded}"
     )
 
 
@@ -212,7 +213,7 @@ def notes(rows: Sequence[MethodRow]) -> tuple[str, ...]:
             f"{lost} backbones stopped because their loss was not finite: their best epoch before "
             "that is used."
         )
-    return (*_ideal(rows), *lines)
+    return (*_ideal(rows), *_encoding(rows), *lines)
 
 
 def _ideal(rows: Sequence[MethodRow]) -> list[str]:
@@ -225,6 +226,17 @@ def _ideal(rows: Sequence[MethodRow]) -> list[str]:
     published = "" if said is None else f" (published: {100 * said:.2f} %)"
     mean = sum(known) / len(known)
     return [f"Noise-free network, 8-bit weights: {100 * mean:.2f} %{published}."]
+
+
+def _encoding(rows: Sequence[MethodRow]) -> list[str]:
+    """Say that the chip stores weights in another way than the accuracies assume."""
+    first = rows[0]
+    if first.encoding == first.chip_encoding or first.stored_noise_ratio is None:
+        return []
+    return [
+        f"Encoding: the accuracies assume {first.encoding}, the chip stores {first.chip_encoding}, "
+        f"whose weights have {first.stored_noise_ratio:.2f} times the noise."
+    ]
 
 
 def _origins(rows: Sequence[MethodRow]) -> list[str]:
@@ -280,13 +292,14 @@ def _conditions(rows: Sequence[MethodRow]) -> list[str]:
     return lines
 
 
-def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:
+def chip_accuracy(network: str, method: str, stats: dict[str, Any], *, encoding: str) -> Table:
     """Accuracy of single chips.
 
     Args:
         network: its name.
         method: corrections, "" for none.
         stats: of ``AccuracyStats.to_dict``.
+        encoding: of the weights on the chips' cells.
     """
     labels = {
         "mean": "accuracy",
@@ -302,4 +315,5 @@ def chip_accuracy(network: str, method: str, stats: dict[str, Any]) -> Table:
         if stats[key] is not None
     ]
     rows += [(key, key, f"{int(stats[key]):,}", "") for key in ("chips", "runs", "images")]
+    rows.append(("encoding", "encoding", encoding, ""))
     return Table(f"{network}, {method or 'no correction'}", _VALUES, tuple(rows))

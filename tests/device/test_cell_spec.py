@@ -10,7 +10,14 @@ import torch
 from archsim.config.load import Setting
 from archsim.config.resolve import resolve
 from archsim.config.study import Study
-from archsim.device import ENCODINGS, CellSpec, WeightFormat, assumed_encoding, program_tensor
+from archsim.device import (
+    ENCODINGS,
+    CellSpec,
+    WeightFormat,
+    assumed_encoding,
+    encoding_note,
+    program_tensor,
+)
 from archsim.device.cell_spec import relative_noise
 from archsim.errors import ConfigError
 from tests.refusals import refused, tells
@@ -46,7 +53,7 @@ def test_encoding_that_nobody_names(stored: str) -> None:
     spec = spec_of(f"chip.precision.encoding={stored}")
     assert spec.encoding == assumed_encoding(stored)
     assert spec.encoding_differs == (stored == "offset")
-    assert bool(spec.encoding_note) == spec.encoding_differs
+    assert bool(encoding_note(spec.weight_format, stored)) == spec.encoding_differs
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -69,7 +76,8 @@ def test_the_note_says_how_much_noise_the_stored_encoding_has() -> None:
     offset = replace(spec.weight_format, encoding="offset")
     # (2^8 - 1) / (2^7 - 1) steps for the same range
     assert relative_noise(offset) / relative_noise(spec.weight_format) == pytest.approx(255 / 127)
-    assert "2.01" in spec.encoding_note
+    assert spec.stored_noise_ratio == pytest.approx(255 / 127)
+    tells(encoding_note(spec.weight_format, "offset"), "2.01")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from archsim import __version__
 from archsim.config.study import Study
+from archsim.device import CellSpec
 from archsim.errors import Code, DataError
 from archsim.results.method_row import MethodRow
 from archsim.util.files import is_file, read_json
@@ -20,6 +21,7 @@ from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_qua
 from tsb.study.commands import train_command
 from tsb.study.conditions import beyond_retention
 from tsb.study.effort import Added, added, tune_macs
+from tsb.study.programming import cell_spec
 from tsb.study.seed_result import SeedResult, seed_result
 from tsb.study.units import (
     IDEAL,
@@ -164,6 +166,7 @@ def method_rows(study: Study, run: Path) -> tuple[MethodRow, ...]:
     for result in seed_results(study, run):
         counted = replace(result, tune_macs=tune_macs(study, extra[result.method], result))
         by_point.setdefault((result.method, result.sigma), []).append(counted)
+    cells = cell_spec(study, study.sigma[0])
     rows = []
     for sigma in study.sigma:
         baseline = by_point.get((study.baseline_name, sigma), [])
@@ -171,11 +174,11 @@ def method_rows(study: Study, run: Path) -> tuple[MethodRow, ...]:
             results = by_point.get((method.name, sigma))
             if results:
                 row = _against(_pooled(results), results, baseline)
-                rows.append(_with_study(row, study, extra[method.name]))
+                rows.append(_with_study(row, study, extra[method.name], cells))
     return tuple(rows)
 
 
-def _with_study(row: MethodRow, study: Study, extra: Added) -> MethodRow:
+def _with_study(row: MethodRow, study: Study, extra: Added, cells: CellSpec) -> MethodRow:
     """Return a row with what the study alone says of it."""
     published = {(p.method, p.sigma): p for p in study.published}
     theirs, ideal = published.get((row.method, row.sigma)), published.get((IDEAL, 0.0))
@@ -190,6 +193,9 @@ def _with_study(row: MethodRow, study: Study, extra: Added) -> MethodRow:
         published_source=None if theirs is None else theirs.source,
         published_ideal=None if ideal is None else ideal.accuracy,
         published_ideal_source=None if ideal is None else ideal.source,
+        encoding=cells.encoding,
+        chip_encoding=cells.stored_encoding,
+        stored_noise_ratio=cells.stored_noise_ratio,
     )
 
 

@@ -96,7 +96,12 @@ def _written(
     if train and not _are_runs(targets):
         runs = [
             train_study(
-                study_run.study, out=study_run.folder, data_root=data_root, jobs=jobs, news=news
+                study_run.study,
+                out=study_run.folder,
+                data_root=data_root,
+                jobs=jobs,
+                priced_on=chip,
+                news=news,
             )
             for study_run in runs
         ]
