@@ -11,13 +11,13 @@ from pathlib import Path
 
 from archsim.api.map import map_network
 from archsim.config.study import Study
-from archsim.errors import ArchsimError, ConfigError, close_matches
+from archsim.errors import ConfigError, close_matches
 from archsim.results.metrics import check_published
 from tsb.compute_device import compute_device
 from tsb.study import StudyRun, begin_run
 from tsb.study.load import checked_study, load_study
 from tsb.study.network import graph_of
-from tsb.study.programming import cell_model
+from tsb.study.programming import write_choice
 from tsb.study.results import missing
 from tsb.study.run import News
 
@@ -107,21 +107,23 @@ def _warn_without_price(run: StudyRun, chip: str) -> None:
     Args:
         run: study and folder.
         chip: preset or YAML file that the designs will be priced on.
+
+    Raises:
+        ArchsimError: a network or a chip that no command could use.
     """
     if not any(missing(run.study, run.folder)):
         return
     study = run.study.model_copy(update={"chip": chip})
-    graph = graph_of(study)
-    cell_model(run.study, study.sigma[0])  # what cannot be trained either is no warning
-    try:
-        mapped = map_network(graph, chip=chip, device=study.device, overrides=study.settings())
-        reasons = mapped.infeasible_because
-    except ArchsimError as error:
-        reasons = (str(error),)
-    if reasons:
+    mapped = map_network(
+        graph_of(study),
+        chip=chip,
+        device=study.device,
+        overrides=[*study.settings(), *write_choice(study.methods[0]).price()],
+    )
+    if not mapped.feasible:
         warnings.warn(
-            f"chip '{chip}' cannot hold network '{study.network}': {'; '.join(reasons)}. The "
-            f"accuracies of study '{study.name}' are measured all the same, without a cost beside "
-            "them",
+            f"chip '{chip}' cannot hold network '{study.network}': "
+            f"{'; '.join(mapped.infeasible_because)}. The accuracies of study '{study.name}' are "
+            "measured all the same, without a cost beside them",
             stacklevel=3,
         )

@@ -45,15 +45,7 @@ def deploy_command(
         int | None,
         typer.Option("--bits-per-cell", min=1, max=8, help="Replaces the chip's."),
     ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(
-            "--encoding",
-            help="Weights on cells: magnitude, offset, differential or separate-sign. Default: the "
-            "chip's, but magnitude where it stores an offset code.",
-            show_default=False,
-        ),
-    ] = None,
+    encoding: options.EncodingOption = None,
     scaling: Annotated[
         str,
         typer.Option("--scaling", help="What shares a full-scale conductance: tensor or column."),

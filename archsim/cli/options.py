@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from archsim.config.schema.base import Encoding
 from archsim.errors import Code, ConfigError
 
 
@@ -73,6 +74,16 @@ SetOption = Annotated[
         metavar="PATH=VALUE",
         help="Override one setting, e.g. chip.adc.bits=6 or tsb.channels=64. Repeatable.",
         rich_help_panel=_CHIP,
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="|".join(get_args(Encoding)),
+        help="Weights on cells. Default: the chip's, but magnitude, the literature's noise "
+        "convention, where it stores an offset code.",
+        show_default=False,
     ),
 ]
 InputShapeOption = Annotated[

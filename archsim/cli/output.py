@@ -63,8 +63,12 @@ def deliver(text: str, out: Path | None) -> None:
         typer.echo(f"wrote {out}")
 
 
-def check_writable(*paths: Path | None) -> None:
+def check_writable(*paths: Path | None, folder_option: str = "") -> None:
     """Refuse files that could not be written, before any work is done.
+
+    Args:
+        *paths: of the files; None for none.
+        folder_option: of the command, which takes a folder that somebody may have meant.
 
     Raises:
         DataError: a path is a folder, its folder does not exist or must not be written.
@@ -73,8 +77,9 @@ def check_writable(*paths: Path | None) -> None:
         if path is None:
             continue
         if is_folder(path):
+            meant = f", or the folder with {folder_option}" if folder_option else ""
             raise DataError.of(
-                Code.CANNOT_WRITE, path, problem="is a folder; give the name of a file"
+                Code.CANNOT_WRITE, path, problem=f"is a folder; give the name of a file{meant}"
             )
         if not is_folder(path.parent):
             raise DataError.of(

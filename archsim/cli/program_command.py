@@ -29,15 +29,6 @@ class Granularity(StrEnum):
     SUBARRAY = "subarray"
 
 
-class Encoding(StrEnum):
-    """How a weight lies on cells: :data:`archsim.device.ENCODINGS`."""
-
-    MAGNITUDE = "magnitude"
-    OFFSET = "offset"
-    DIFFERENTIAL = "differential"
-    SEPARATE_SIGN = "separate-sign"
-
-
 _DATA = "Data"
 
 
@@ -88,15 +79,7 @@ def program_command(
             show_default=False,
         ),
     ] = None,
-    encoding: Annotated[
-        Encoding | None,
-        typer.Option(
-            "--encoding",
-            help="Weights on cells. Default: magnitude, the literature's noise convention, unless "
-            "the chip is differential.",
-            show_default=False,
-        ),
-    ] = None,
+    encoding: options.EncodingOption = None,
     design: Annotated[
         Design, typer.Option("--design", help="With common or separate: a shared block too.")
     ] = Design.NONE,
@@ -259,7 +242,7 @@ def program_command(
         fraction=0.1 if fraction is None else fraction,
         last_layers=1 if last_layers is None else last_layers,
         granularity=(granularity or Granularity.WEIGHT).value,
-        encoding=None if encoding is None else encoding.value,
+        encoding=encoding,
         design=design.value,
         data=data,
         data_root=data_root,

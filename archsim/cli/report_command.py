@@ -91,7 +91,7 @@ def make_command(
     The folder holds index.html (one file, opens from disk), every table as CSV and Parquet, every
     figure as PNG, SVG and PDF, report.json and the resolved study.
     """
-    check_writable(out)
+    check_writable(out, folder_option="--folder")
     from archsim.api.report.run import report
     from archsim.cli.train_command import StudyBars
 

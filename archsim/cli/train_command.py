@@ -76,7 +76,7 @@ def train_command(
     What the folder of the run already has is kept: a run that was stopped goes on where it was.
     Ends with the table of archsim evaluate, and writes results.csv and learning-curves.png.
     """
-    check_writable(out)
+    check_writable(out, folder_option="--run")
     from archsim.api.train import DEFAULT_STUDY, train
 
     try:

@@ -85,7 +85,7 @@ class CellSpec:
             weight_format=WeightFormat(
                 weight_bits=precision.weight_bits,
                 bits_per_cell=precision.bits_per_cell,
-                encoding=encoding or assumed_encoding(precision.encoding),
+                encoding=assumed_encoding(precision.encoding) if encoding is None else encoding,
             ),
             stored_encoding=precision.encoding,
             sigma_of_range=device.of_range(device.sigma)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -417,3 +418,13 @@ def test_failed_save_leaves_the_old_page(
         save(content, target)
     assert target.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_the_title_names_network_chips_and_device() -> None:
+    plain = replace(design("plain", hardware=mapped("none")), chip="mine.yaml")
+    assert page(joint(plain)).subject == "lenet3 on chip mine.yaml, device rram"
+    other = replace(plain, method="other", chip="rram-22nm")
+    found = page(joint(plain, other))
+    assert found.subject == "lenet3 on chips mine.yaml and rram-22nm, device rram"
+    title = re.findall("<title>(.*)</title>", html(found))[0]  # those of the figures follow
+    assert "mine.yaml and rram-22nm" in title

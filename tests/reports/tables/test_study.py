@@ -77,6 +77,23 @@ def test_accuracies_are_in_per_cent_with_their_interval() -> None:
     assert (found[0]["gain"], found[0]["gain_half_width"]) == ("1.00", "0.20")
 
 
+def test_the_encoding_stands_beside_the_accuracy() -> None:
+    rows = all_with(encoding="magnitude", chip_encoding="offset", stored_noise_ratio=2.008)
+    assert "magnitude" in tables.heading("run", rows)
+    (line,) = [line for line in tables.notes(rows) if "offset" in line]
+    assert "2.01" in line
+    alike = all_with(encoding="offset", chip_encoding="offset", stored_noise_ratio=1.0)
+    assert "offset" in tables.heading("run", alike)
+    assert not any("offset" in line for line in tables.notes(alike))
+
+
+def test_the_encoding_stands_beside_the_accuracy_of_chips() -> None:
+    stats = dict.fromkeys(("ci95_low", "ci95_high", "std_chip", "std_run", "worst"))
+    stats |= {"mean": 0.9, "chips": 2, "runs": 1, "images": 10}  # type: ignore[dict-item]
+    table = tables.chip_accuracy("lenet3", "", stats, encoding="differential")
+    assert ("encoding", "encoding", "differential", "") in table.rows
+
+
 def test_no_published_column_without_published_values() -> None:
     rows = all_with(published_accuracy=None)
     assert "published_accuracy" not in tables.accuracy(rows).records()[0]
