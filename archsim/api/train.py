@@ -17,9 +17,10 @@ from tsb.compute_device import compute_device
 from tsb.study import StudyRun, begin_run
 from tsb.study.load import checked_study, load_study
 from tsb.study.network import graph_of
-from tsb.study.programming import write_choice
 from tsb.study.results import missing
 from tsb.study.run import News
+from tsb.write_verify.policy.base import Choice
+from tsb.write_verify.policy.none import NoWeights
 
 #: Study of ``archsim train`` when none is named: runs on the data that come with archsim.
 DEFAULT_STUDY = "tsb-lenet3"
@@ -118,7 +119,7 @@ def _warn_without_price(run: StudyRun, chip: str) -> None:
         graph_of(study),
         chip=chip,
         device=study.device,
-        overrides=[*study.settings(), *write_choice(study.methods[0]).price()],
+        overrides=[*study.settings(), *Choice(policy=NoWeights()).price()],
     )
     if not mapped.feasible:
         warnings.warn(

@@ -9,7 +9,7 @@ import pytest
 import archsim
 from archsim.api import train as verb
 from archsim.config.study import Study
-from archsim.errors import NetworkError
+from archsim.errors import ConfigError
 from tests.refusals import refused, warned
 
 
@@ -22,7 +22,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def begins(*_: object, **__: object) -> None:
         raise TrainingBeginsError
 
-    monkeypatch.setattr(verb, "run_study", begins)
+    monkeypatch.setattr(verb, "begin_run", begins)
 
 
 def study(**changes: object) -> Study:
@@ -74,6 +74,6 @@ def test_the_policy_of_the_chip_is_not_that_of_the_study(tmp_path: Path) -> None
 
 @pytest.mark.filterwarnings("error")
 def test_an_unknown_network_is_refused_without_a_warning(tmp_path: Path) -> None:
-    given = {"code": "unknown-name", "field": "network", "value": "lenet9"}
-    with refused(NetworkError, **given, nearest="lenet3"):  # type: ignore[arg-type]
+    given = {"code": "unknown-name", "field": "study.network", "value": "lenet9"}
+    with refused(ConfigError, **given, nearest="lenet3"):  # type: ignore[arg-type]
         archsim.train(study(network="lenet9"), out=tmp_path / "run")
