@@ -50,7 +50,7 @@ def check_same_settings(study: Study, run: Path) -> None:
         if before != now:
             raise ConfigError(
                 f"{place} was made with other settings ({'; '.join(_differences(before, now))});"
-                " give another folder (--run), or another name to what you changed",
+                " give another --run, or another name to what you changed",
                 code=Code.CONFLICT,
                 field=place,
                 value=_differences(before, now),
@@ -76,7 +76,7 @@ def check_same_data(run: Path, given: Mapping[str, str]) -> None:
             raise ConfigError(
                 f"{path.parent} was made with other images "
                 f"({'; '.join(_differences({DATA_HASH: before}, {DATA_HASH: dict(given)}))}); "
-                "give the folder of the data of then (--data-root), or another of the run (--run)",
+                "give the --data-root of then, or another --run",
                 code=Code.CONFLICT,
                 field=path.parent,
                 value=_differences({DATA_HASH: before}, {DATA_HASH: dict(given)}),

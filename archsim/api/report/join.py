@@ -74,7 +74,7 @@ def planned(study: str | Study, folder: str | Path | None = None) -> StudyRun:
         if before.name != asked.name:
             raise DataError(
                 f"{place}: the run of study '{before.name}', not of '{asked.name}'; "
-                "give another folder (--run)"
+                "give another --run"
             )
         check_same_settings(asked, place)
     return StudyRun(asked, place)
