@@ -11,7 +11,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from archsim.arch.design import MAX_LAST_LAYERS, POLICIES, WHEN_FULL, DesignBatch
+from archsim.arch.design import MAX_LAST_LAYERS, WHEN_FULL, DesignBatch
+from archsim.config.priced_policies import EVERYTHING, FRACTION, LAST_LAYERS, NOTHING
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from archsim.plan import Constraint, MappingPlan, MatrixLayers
@@ -84,15 +85,15 @@ def _verified_share(design: DesignBatch, layers: int, insertions: int) -> Tensor
     policy = design.write_policy.unsqueeze(-1)
     is_last = _among_last(design.last_layers, layers, insertions)
     chosen = torch.where(
-        policy == POLICIES.index("fraction"),
+        policy == FRACTION.code,
         design.verified_fraction.unsqueeze(-1),
         torch.where(
-            policy == POLICIES.index("last-layers"),
+            policy == LAST_LAYERS.code,
             is_last,
-            (policy == POLICIES.index("all")).to(torch.float64),
+            (policy == EVERYTHING.code).to(torch.float64),
         ),
     )
-    return torch.where(is_tsb & (policy != POLICIES.index("none")), 1.0, chosen)
+    return torch.where(is_tsb & (policy != NOTHING.code), 1.0, chosen)
 
 
 def _among_last(count: Tensor, layers: int, insertions: int) -> Tensor:

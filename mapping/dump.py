@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.arch.design import DesignBatch
+from archsim.config.choices import PLACEMENTS
 from archsim.errors import Code, MappingError
 from archsim.plan import MappingPlan, PlacedSubarray, PlacedTile, Placement
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import WHEN_FULL, DesignBatch
+from archsim.arch.design import DUPLICATIONS, WHEN_FULL, DesignBatch
 from archsim.plan import Floorplan, MatrixLayers
 
 #: Most halvings tried below the widest layer; far more than any network needs.
@@ -98,7 +98,8 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     tile_rows, tile_cols = ceil_div(depth, base), ceil_div(layers.columns, base)
     wish = _pipeline_wish(design, layers)
     inside = pe_rows * pe_cols * array_rows * array_cols
-    balanced = torch.where((design.duplication == 2).unsqueeze(-1), ceil_div(wish, inside), 1.0)
+    balances = (design.duplication == DUPLICATIONS.index("balance")).unsqueeze(-1)
+    balanced = torch.where(balances, ceil_div(wish, inside), 1.0)
     extra = torch.where(
         shared,
         ceil_div(design.tsb_copies.unsqueeze(-1), inside),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archsim.arch.design import PLACEMENTS
+from archsim.config.choices import PLACEMENTS
 from archsim.network import LayerGraph
 from archsim.results.compared import CompareResult
 

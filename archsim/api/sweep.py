@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.analysis import pareto
+from archsim.config.choices import WITH_BLOCK
 from archsim.config.sweep import Strategy, Sweep, load_sweep
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
@@ -144,10 +145,10 @@ def _check_block(asked: Sweep) -> None:
     if blocks and set(designs or ()) <= {"none", None}:
         raise ConfigError(
             f"sweep.axes.{blocks[0]}: no point has a shared block, and this changes nothing; "
-            "allowed: with design: common or separate, or an axis design",
+            f"allowed: with design: {' or '.join(WITH_BLOCK)}, or an axis design",
             code=Code.CONFLICT,
             field=f"sweep.axes.{blocks[0]}",
-            allowed=("common", "separate"),
+            allowed=WITH_BLOCK,
         )
 
 

@@ -17,41 +17,43 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archsim.arch.parameters import Kind, Parameter, ParameterTable
+from archsim.arch.parameters import PLACEMENT, Kind, Parameter, ParameterTable
 from archsim.arch.technology import Technology
-from archsim.config.lookup import look_up
+from archsim.config.choices import PLACEMENTS
+from archsim.config.lookup import look_up, schema_fields
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
 from archsim.config.sourced import Quantity
 from archsim.errors import Code, ConfigError
 
-#: The three placements of the shared block, in code order.
-PLACEMENTS = ("none", "common", "separate")
-ADC_KINDS = ("flash-current", "flash-voltage", "sar")
-#: The circuit model first; the others replace it (archsim.cost.component.adc_models).
-ADC_MODELS = ("circuit", "andrulis2024", "zigzag-imc", "isaac")
-MEMORIES = ("sram", "rram", "fefet", "pcm", "mram")
-POLICIES = ("none", "tsb", "all", "last-layers", "fraction")
 #: Most layers that the policy last-layers may name: the last ones are never merged.
 MAX_LAST_LAYERS = 4
-#: What becomes of a network that needs more tiles than there are.
-WHEN_FULL = ("refuse", "reload", "multi-chip")
-WRITE_MODELS = ("redraw", "incremental")
 #: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
 NO_POWER_LIMIT_W = 1e12
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """Return what a setting may be, in code order: that of its schema."""
+    return PLACEMENTS if path == PLACEMENT else schema_fields(Resolved)[path].choices
+
+
+ADC_KINDS = _names("chip.adc.kind")
+#: The circuit model first; the others replace it (archsim.cost.component.adc_models).
+ADC_MODELS = _names("chip.adc.model")
+MEMORIES = _names("device.memory")
+#: What becomes of a network that needs more tiles than there are.
+WHEN_FULL = _names("chip.off_chip.when_full")
+WRITE_MODELS = _names("device.write_verify.model")
+SIGMA_PROFILES = _names("device.sigma_profile.kind")
+#: Weight duplication of small layers.
+DUPLICATIONS = _names("chip.hierarchy.duplication")
 #: Digital corrections after the analog sums, and the layers that have them.
-CHANNEL_CORRECTIONS = ("none", "bias", "scale-and-bias")
-CORRECTED_LAYERS = ("linear", "all")
-SIGMA_PROFILES = ("uniform", "weight", "level")
+CHANNEL_CORRECTIONS = _names("chip.correction.kind")
+CORRECTED_LAYERS = _names("chip.correction.layers")
 
 
-def _parameter(
-    path: str,
-    kind: Kind = "continuous",
-    choices: tuple[str, ...] = (),
-    default: float = 0.0,
-    **other: str,
-) -> Any:
+def _parameter(path: str, kind: Kind = "continuous", *, default: float = 0.0, **other: str) -> Any:
+    choices = _names(path) if kind in ("choice", "flag") else ()
     parameter = Parameter(path, kind, choices, default, **other)
     return field(metadata={"parameter": parameter})
 
@@ -60,32 +62,30 @@ def _parameter(
 class DesignBatch:
     """All parameters of one design (shape ``()``) or of many (``*batch``, broadcastable).
 
-    Numbers, also counts, are float64; choices are int64 codes into the tuples of this module;
+    Numbers, also counts, are float64; choices are int64 codes into what the schema allows;
     switches are bool.
     """
 
     technology: Technology
-    placement: Tensor = _parameter("design", "choice", PLACEMENTS)
+    placement: Tensor = _parameter("design", "choice")
     # number formats
     weight_bits: Tensor = _parameter("chip.precision.weight_bits", "integer")
     input_bits: Tensor = _parameter("chip.precision.input_bits", "integer")
     bits_per_cell: Tensor = _parameter("chip.precision.bits_per_cell", "integer")
-    is_differential: Tensor = _parameter(
-        "chip.precision.encoding", "flag", ("offset", "differential")
-    )
+    is_differential: Tensor = _parameter("chip.precision.encoding", "flag")
     # crossbar and read-out
     rows: Tensor = _parameter("chip.crossbar.rows", "integer")
     cols: Tensor = _parameter("chip.crossbar.cols", "integer")
     mux_ratio: Tensor = _parameter("chip.crossbar.mux_ratio", "integer")
-    adc_kind: Tensor = _parameter("chip.adc.kind", "choice", ADC_KINDS)
+    adc_kind: Tensor = _parameter("chip.adc.kind", "choice")
     adc_bits: Tensor = _parameter("chip.adc.bits", "integer")
-    adc_model: Tensor = _parameter("chip.adc.model", "choice", ADC_MODELS)
+    adc_model: Tensor = _parameter("chip.adc.model", "choice")
     v_read_V: Tensor = _parameter("chip.read.voltage", fallback="technology.v_read")
     v_access_V: Tensor = _parameter("chip.read.access_voltage")
     access_ratio: Tensor = _parameter("chip.read.access_resistance_ratio")
     adc_empty_power_W: Tensor = _parameter("chip.read.adc_empty_power")
     # device
-    memory: Tensor = _parameter("device.memory", "choice", MEMORIES)
+    memory: Tensor = _parameter("device.memory", "choice")
     r_on_ohm: Tensor = _parameter("device.r_on", default=1e5)
     r_off_ohm: Tensor = _parameter("device.r_off", default=1.7e6)
     v_write_V: Tensor = _parameter("device.v_write")
@@ -93,12 +93,12 @@ class DesignBatch:
     write_energy_J: Tensor = _parameter("device.write_energy")
     verify_read_time_s: Tensor = _parameter("device.verify_read_time")
     verify_read_energy_J: Tensor = _parameter("device.verify_read_energy")
-    spread_of_maximum: Tensor = _parameter("device.spread_reference", "flag", ("range", "maximum"))
+    spread_of_maximum: Tensor = _parameter("device.spread_reference", "flag")
     sigma: Tensor = _parameter("device.sigma")
-    sigma_profile: Tensor = _parameter("device.sigma_profile.kind", "choice", SIGMA_PROFILES)
+    sigma_profile: Tensor = _parameter("device.sigma_profile.kind", "choice")
     sigma_factor: Tensor = _parameter("device.sigma_profile.factor", default=1.0)
     device_share: Tensor = _parameter("device.device_to_device_share")
-    write_model: Tensor = _parameter("device.write_verify.model", "choice", WRITE_MODELS)
+    write_model: Tensor = _parameter("device.write_verify.model", "choice")
     write_tolerance: Tensor = _parameter("device.write_verify.tolerance", default=1.0)
     max_pulses: Tensor = _parameter("device.write_verify.max_pulses", "integer", default=1.0)
     step_gain: Tensor = _parameter("device.write_verify.step_gain", default=1.0)
@@ -109,68 +109,60 @@ class DesignBatch:
     stuck_on_rate: Tensor = _parameter("device.stuck_on_rate")
     stuck_off_rate: Tensor = _parameter("device.stuck_off_rate")
     write_policy: Tensor = _parameter(
-        "chip.programming.policy", "choice", POLICIES, needs="device.write_verify"
+        "chip.programming.policy", "choice", needs="device.write_verify"
     )
     last_layers: Tensor = _parameter("chip.programming.last_layers", "integer")
     rewritten_layers: Tensor = _parameter("chip.programming.rewritten_layers", "integer")
     verified_fraction: Tensor = _parameter("chip.programming.fraction")
-    whole_rows: Tensor = _parameter("chip.programming.granularity", "flag", ("weight", "row"))
+    whole_rows: Tensor = _parameter("chip.programming.granularity", "flag")
     parallel_subarrays: Tensor = _parameter("chip.programming.parallel_subarrays", "integer")
     write_power_W: Tensor = _parameter("chip.programming.max_power", default=NO_POWER_LIMIT_W)
     middle_share: Tensor = _parameter("chip.programming.middle_share")
     # hierarchy
     kernel_per_pe: Tensor = _parameter("chip.hierarchy.kernel_per_pe", "flag")
-    duplication: Tensor = _parameter(
-        "chip.hierarchy.duplication", "choice", ("none", "fill", "balance")
-    )
+    duplication: Tensor = _parameter("chip.hierarchy.duplication", "choice")
     speed_up_degree: Tensor = _parameter("chip.hierarchy.speed_up_degree", "integer")
     copies: Tensor = _parameter("chip.hierarchy.copies", "integer")
     linear_copies: Tensor = _parameter("chip.hierarchy.linear_copies", "integer", default=1.0)
     max_tiles: Tensor = _parameter("chip.hierarchy.max_tiles", "integer", default=1e12)
-    when_full: Tensor = _parameter("chip.off_chip.when_full", "choice", WHEN_FULL)
+    when_full: Tensor = _parameter("chip.off_chip.when_full", "choice")
     images_per_reload: Tensor = _parameter("chip.off_chip.images_per_reload", "integer")
     memory_J_per_bit: Tensor = _parameter("memory.energy_per_bit")
     memory_bit_per_s: Tensor = _parameter("memory.bandwidth")
     link_J_per_bit: Tensor = _parameter("link.energy_per_bit")
     link_bit_per_s: Tensor = _parameter("link.bandwidth")
     size_check: Tensor = _parameter("chip.hierarchy.size_check", "flag")
-    buffers_per_side: Tensor = _parameter(
-        "chip.hierarchy.buffer_rule", "flag", ("per_pe", "per_side")
-    )
+    buffers_per_side: Tensor = _parameter("chip.hierarchy.buffer_rule", "flag")
     # time
     pipeline: Tensor = _parameter("chip.timing.pipeline", "flag")
     count_padding: Tensor = _parameter("chip.timing.count_padding", "flag")
-    copies_only_arrays: Tensor = _parameter("chip.timing.copy_rule", "flag", ("tiles", "arrays"))
+    copies_only_arrays: Tensor = _parameter("chip.timing.copy_rule", "flag")
     clock_floor_s: Tensor = _parameter("chip.timing.clock_floor")
     # interconnect
-    is_h_tree: Tensor = _parameter("chip.interconnect.kind", "flag", ("xy-bus", "h-tree"))
+    is_h_tree: Tensor = _parameter("chip.interconnect.kind", "flag")
     max_width_bit: Tensor = _parameter("chip.interconnect.max_width")
-    width_halves: Tensor = _parameter("chip.interconnect.width_rule", "flag", ("fixed", "halve"))
-    whole_flight: Tensor = _parameter(
-        "chip.interconnect.transfer_rule", "flag", ("pipelined", "whole_flight")
-    )
-    reference_lengths: Tensor = _parameter(
-        "chip.interconnect.length_rule", "flag", ("half_grid", "reference")
-    )
+    width_halves: Tensor = _parameter("chip.interconnect.width_rule", "flag")
+    whole_flight: Tensor = _parameter("chip.interconnect.transfer_rule", "flag")
+    reference_lengths: Tensor = _parameter("chip.interconnect.length_rule", "flag")
     toggle_in: Tensor = _parameter("chip.interconnect.toggle_in")
     toggle_out: Tensor = _parameter("chip.interconnect.toggle_out")
     fold: Tensor = _parameter("chip.interconnect.fold")
     tile_fold: Tensor = _parameter("chip.interconnect.tile_fold")
     delay_tolerance: Tensor = _parameter("chip.interconnect.delay_tolerance")
     # memories
-    sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag", ("register-file", "sram"))
+    sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag")
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
     tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")
     tile_line_bit: Tensor = _parameter("chip.buffers.tile_line", "integer")
     # accumulation and area
-    floor_results: Tensor = _parameter("chip.accumulation.result_rule", "flag", ("ceil", "floor"))
-    sqrt_width: Tensor = _parameter("chip.accumulation.width_rule", "flag", ("log2", "sqrt"))
+    floor_results: Tensor = _parameter("chip.accumulation.result_rule", "flag")
+    sqrt_width: Tensor = _parameter("chip.accumulation.width_rule", "flag")
     idle_pe_energy: Tensor = _parameter("chip.accumulation.idle_pe_energy", "flag")
-    one_pe_arrays: Tensor = _parameter("chip.accumulation.array_rule", "flag", ("all", "one_pe"))
-    units_for_all: Tensor = _parameter("chip.accumulation.unit_rule", "flag", ("own", "all"))
+    one_pe_arrays: Tensor = _parameter("chip.accumulation.array_rule", "flag")
+    units_for_all: Tensor = _parameter("chip.accumulation.unit_rule", "flag")
     copies_in_tree: Tensor = _parameter("chip.accumulation.copies_in_tree", "flag")
-    bounding_box: Tensor = _parameter("chip.area.white_space", "flag", ("none", "bounding_box"))
+    bounding_box: Tensor = _parameter("chip.area.white_space", "flag")
     # calibration
     shifter_wiring: Tensor = _parameter("chip.calibration.shifter_wiring")
     sensing_time: Tensor = _parameter("chip.calibration.sensing_time")
@@ -183,17 +175,15 @@ class DesignBatch:
     adc_time: Tensor = _parameter("chip.calibration.adc_time")
     io_device_shifters: Tensor = _parameter("chip.calibration.io_device_shifters", "flag")
     # digital corrections
-    correction: Tensor = _parameter("chip.correction.kind", "choice", CHANNEL_CORRECTIONS)
-    corrected_layers: Tensor = _parameter("chip.correction.layers", "choice", CORRECTED_LAYERS)
+    correction: Tensor = _parameter("chip.correction.kind", "choice")
+    corrected_layers: Tensor = _parameter("chip.correction.layers", "choice")
     correction_bits: Tensor = _parameter("chip.correction.bits", "integer")
     # digital unit
     mac_units: Tensor = _parameter("chip.digital.mac_units", "integer")
     accumulator_bits: Tensor = _parameter("chip.digital.accumulator_bits", "integer")
     # workload statistics
-    first_input: Tensor = _parameter(
-        "chip.activity.first_layer", "choice", ("uniform", "relu", "dense")
-    )
-    hidden_input: Tensor = _parameter("chip.activity.hidden", "choice", ("relu", "dense"))
+    first_input: Tensor = _parameter("chip.activity.first_layer", "choice")
+    hidden_input: Tensor = _parameter("chip.activity.hidden", "choice")
     input_std: Tensor = _parameter("chip.activity.input_std")
     weight_std: Tensor = _parameter("chip.activity.weight_std")
     # shared block

@@ -10,8 +10,9 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
-from archsim.cli.options import Design, Format
+from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.config.choices import PLACEMENTS
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -31,9 +32,10 @@ def compare_command(
         ),
     ] = None,
     design: Annotated[
-        list[Design] | None,
-        typer.Option(
+        list[str] | None,
+        options.choice_option(
             "--design",
+            names=PLACEMENTS,
             help="Placement to compare with the base (none); repeatable. Default: all.",
             show_default=False,
         ),
@@ -63,8 +65,8 @@ def compare_command(
 
     from archsim.api.compare import PAPER_NETWORKS, compare
 
-    wanted = {Design.NONE, *(design or Design)}
-    designs = [entry.value for entry in Design if entry in wanted]
+    wanted = {PLACEMENTS[0], *(design or PLACEMENTS)}
+    designs = [name for name in PLACEMENTS if name in wanted]
     names = networks or PAPER_NETWORKS
     result = compare(names, designs=designs, input_shape=shape, input_dtype=dtype, **settings)
     _write(result, format, out)

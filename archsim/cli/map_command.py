@@ -10,8 +10,9 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
-from archsim.cli.options import Design, Format
+from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.config.choices import PLACEMENTS
 from archsim.util.checks import seed_of
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def map_command(
         ),
     ] = "vgg8",
     design: Annotated[
-        Design, typer.Option("--design", help="Placement of the shared block.")
-    ] = Design.NONE,
+        str,
+        options.choice_option("--design", names=PLACEMENTS, help="Placement of the shared block."),
+    ] = PLACEMENTS[0],
     chip: options.ChipOption = None,
     technology: options.TechnologyOption = None,
     device: options.DeviceOption = None,
@@ -94,9 +96,7 @@ def map_command(
     from archsim.api.map import intervals as intervals_of
     from archsim.api.map import map_network, sensitivities
 
-    result = map_network(
-        network, design=design.value, input_shape=shape, input_dtype=dtype, **settings
-    )
+    result = map_network(network, design=design, input_shape=shape, input_dtype=dtype, **settings)
     report = _Report(
         result,
         sensitivities(result) if sensitivity and result.feasible else None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
-from archsim.config.schema.base import Encoding
+from archsim.config.choices import ENCODINGS
 from archsim.errors import Code, ConfigError
 
 
@@ -20,12 +20,26 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class Design(StrEnum):
-    """Placements of the shared block: those of archsim.arch.design, without its imports."""
+def choice_option(*flags: str, names: tuple[str, ...], **more: Any) -> Any:
+    """Return an option whose value is one of a list that is kept elsewhere.
 
-    NONE = "none"
-    COMMON = "common"
-    SEPARATE = "separate"
+    Args:
+        flags: as ``--design``.
+        names: the list.
+        **more: of :func:`typer.Option`.
+    """
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise typer.BadParameter(f"'{text}' is not one of {', '.join(map(repr, names))}.")
+        return text
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return typer.Option(
+        *flags, parser=parse, metavar=f"<{'|'.join(names)}>", autocompletion=complete, **more
+    )
 
 
 _CHIP = "Chip and network"
@@ -80,7 +94,7 @@ EncodingOption = Annotated[
     str | None,
     typer.Option(
         "--encoding",
-        metavar="|".join(get_args(Encoding)),
+        metavar="|".join(ENCODINGS),
         help="Weights on cells. Default: the chip's, but magnitude, the literature's noise "
         "convention, where it stores an offset code.",
         show_default=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,25 +9,16 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
-from archsim.cli.options import Design, Format
+from archsim.cli.options import Format
 from archsim.cli.output import check_writable
 from archsim.cli.program_output import show_curve, show_programmed
+from archsim.config.choices import GRANULARITIES, PLACEMENTS, WITH_BLOCK
 from archsim.errors import ConfigError
 from tsb.write_verify.policy.none import NoWeights
 from tsb.write_verify.policy.registry import names_of, names_taking, policies, policy_named
 
 #: Nothing is verified unless a policy is named.
 _NONE = NoWeights.name
-
-
-class Granularity(StrEnum):
-    """What is verified together."""
-
-    WEIGHT = "weight"
-    ROW = "row"
-    SUBARRAY = "subarray"
-
-
 _DATA = "Data"
 
 
@@ -71,9 +61,10 @@ def program_command(
         ),
     ] = None,
     granularity: Annotated[
-        Granularity | None,
-        typer.Option(
+        str | None,
+        options.choice_option(
             "--granularity",
+            names=GRANULARITIES,
             help="Single weights, or whole rows or subarrays, for the policies by score. "
             "Default: weight.",
             show_default=False,
@@ -81,8 +72,13 @@ def program_command(
     ] = None,
     encoding: options.EncodingOption = None,
     design: Annotated[
-        Design, typer.Option("--design", help="With common or separate: a shared block too.")
-    ] = Design.NONE,
+        str,
+        options.choice_option(
+            "--design",
+            names=PLACEMENTS,
+            help=f"With {' or '.join(WITH_BLOCK)}: a shared block too.",
+        ),
+    ] = PLACEMENTS[0],
     curve: Annotated[
         Path | None,
         typer.Option(
@@ -212,7 +208,7 @@ def program_command(
         "--clip-at-zero": clip_at_zero,
         "--format": format is not Format.TABLE,
         "--out": out is not None,
-        "--design": design is not Design.NONE,
+        "--design": design != PLACEMENTS[0],
     }
     _check_curve(curve, unused, instances)
     _check_policy(policy, fraction, last_layers, granularity)
@@ -241,9 +237,9 @@ def program_command(
         policy=policy,
         fraction=0.1 if fraction is None else fraction,
         last_layers=1 if last_layers is None else last_layers,
-        granularity=(granularity or Granularity.WEIGHT).value,
+        granularity=granularity or GRANULARITIES[0],
         encoding=encoding,
-        design=design.value,
+        design=design,
         data=data,
         data_root=data_root,
         score_images=score_images,
@@ -263,7 +259,7 @@ def _check_policy(
     name: str,
     fraction: float | None,
     last_layers: int | None,
-    granularity: Granularity | None,
+    granularity: str | None,
 ) -> None:
     """Refuse options that the policy does not use.
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from archsim.config.load import load_preset
+from archsim.config.priced_policies import LAST_LAYERS
 from archsim.config.read_rules import READ_RULES
 from archsim.config.rule import Rule, conflict
 from archsim.config.schema.adc import IsaacAdc
@@ -231,7 +232,7 @@ def _say_row_exceeds_power(settings: PlainSettings) -> Problem:
 
 def _asked_layers(settings: AbstractSettings) -> tuple[Truths, Truths]:
     layers = settings.number(LAYERS)
-    last = settings.equals(_POLICY, "last-layers") & (settings.number(_LAST) > layers)
+    last = settings.equals(_POLICY, LAST_LAYERS.name) & (settings.number(_LAST) > layers)
     return last, settings.number(_REWRITTEN) > layers
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from archsim.config.choices import Encoding, Placement
 from archsim.config.load import Override, Setting, apply_overrides, load_preset
 from archsim.config.resolve import (
     DEFAULT_CHIP,
@@ -19,7 +20,7 @@ from archsim.config.resolve import (
     tsb_preset_for,
     validate_model,
 )
-from archsim.config.schema.base import Count, Encoding, Model
+from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
 from archsim.config.schema.tsb import Insertion
 from archsim.errors import Code, Problem, RejectedValueError
@@ -146,7 +147,7 @@ class PublishedClaim(Model):
 class PublishedCost(Model):
     """A published hardware number that a report shows beside that of the cost engine."""
 
-    design: Literal["none", "common", "separate"]
+    design: Placement
     # Which metrics there are is known above the configuration: archsim.results.metrics.
     quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
     number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(

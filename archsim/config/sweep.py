@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from archsim.config.choices import Placement
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP, validate_model
 from archsim.config.schema.base import Count, Model
@@ -244,7 +245,7 @@ class Sweep(Model):
     technology: str | None = Field(default=None, description="replaces the chip's")
     device: str | None = Field(default=None, description="replaces the chip's")
     tsb: str | None = Field(default=None, description="null: the paper's block for the network")
-    design: Literal["none", "common", "separate"] = "none"
+    design: Placement = "none"
     settings: list[str] = Field(
         default_factory=list, alias="set", description="path=value, as --set of archsim map"
     )

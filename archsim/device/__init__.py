@@ -1,5 +1,6 @@
 """Memory cells: levels, programming spread, write-verify. The one owner of sigma and pulses."""
 
+from archsim.config.choices import ENCODINGS as ENCODINGS
 from archsim.device.cell import conductance_S as conductance_S
 from archsim.device.cell import decode_digits as decode_digits
 from archsim.device.cell import digit_significances as digit_significances
@@ -33,7 +34,6 @@ from archsim.device.variation import sample_codes as sample_codes
 from archsim.device.variation import sample_levels as sample_levels
 from archsim.device.variation import weight_noise_std as weight_noise_std
 from archsim.device.variation import weight_noise_std_by_level as weight_noise_std_by_level
-from archsim.device.weight_format import ENCODINGS as ENCODINGS
 from archsim.device.weight_format import Quantised as Quantised
 from archsim.device.weight_format import WeightFormat as WeightFormat
 from archsim.device.weight_programming import ProgrammedWeights as ProgrammedWeights

@@ -22,20 +22,18 @@ A weight ``w`` is quantised to a signed code ``q`` with ``w = scale q`` and stor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from archsim.config.schema.base import Encoding
+from archsim.config.choices import ENCODINGS
 from archsim.config.schema.chip import Precision
 from archsim.device.cell import decode_digits, encode_digits
 from archsim.device.variation import code_noise_std_of
 from archsim.errors import Code, ConfigError, DataError
 
-#: Names of the encodings.
-ENCODINGS: tuple[str, ...] = get_args(Encoding)
 #: Bounds of the number formats, those of the schema.
 _MAX_WEIGHT_BITS, _MAX_CELL_BITS = 16, 8
 

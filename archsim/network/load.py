@@ -164,6 +164,7 @@ def check_module_name(spec: str) -> None:
             value=spec,
         )
     if ":" not in spec:
+        refuse_file(spec)
         zoo.entry(spec)
 
 
@@ -184,7 +185,6 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
         return timm_models.load_timm(spec, chosen)
     if ":" in spec:
         return _call_factory(spec, chosen).eval()
-    refuse_file(spec)
     if "device" in chosen:  # of the builder, not of the network
         raise NetworkError(
             f"network '{spec}' has no option 'device'",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from archsim.config.priced_policies import PRICED_POLICIES, priced_policy
 from archsim.network.frontend.recurrent import STATE as RECURRENT_STATE
 from archsim.units import engineering, from_si
 
@@ -175,8 +176,9 @@ def _about_programming(result: MapResult) -> list[str]:
             *twice,
         ]
     policy = chip.programming.policy
+    verifies = priced_policy(policy).verifies
     lines = [f"Programming: {_who_is_verified(result)} (policy {policy}), {drivers}.", *twice]
-    if device.sigma_profile.kind != "uniform" and policy != "none":
+    if device.sigma_profile.kind != "uniform" and verifies:
         taken = {
             "weight": f"{100 * chip.programming.middle_share:.3g} % of the weights lie there "
             "(chip.programming.middle_share)",
@@ -186,7 +188,7 @@ def _about_programming(result: MapResult) -> list[str]:
             f"Programming: {device.name} spreads most in the middle of its range, and pulses are "
             f"those if {taken[device.sigma_profile.kind]}; archsim program counts your weights."
         )
-    if (_positive(device.stuck_on_rate) or _positive(device.stuck_off_rate)) and policy != "none":
+    if (_positive(device.stuck_on_rate) or _positive(device.stuck_off_rate)) and verifies:
         lines.append(
             f"Programming: cells of {device.name} that are stuck take pulses in vain, as many as "
             "if all levels were equally likely; archsim program counts those of your weights."
@@ -210,26 +212,16 @@ def _layers(count: int) -> str:
 
 def _who_is_verified(result: MapResult) -> str:
     programming = result.resolved.chip.programming
-    chosen = "whole rows" if programming.granularity == "row" else "single weights"
-    also = "" if result.design == "none" else " and the TSB's cells"
-    none = ", and there are none" if result.design == "none" else ""
-    return {
-        "none": "no cell is write-verified",
-        "tsb": f"only the TSB's cells are write-verified{none}",
-        "all": "every cell is write-verified",
-        "last-layers": f"write-verified: the last {_layers(programming.last_layers)}{also}",
-        "fraction": f"{100 * programming.fraction:.3g} % of every layer ({chosen}){also} are "
-        "write-verified",
-    }[programming.policy]
+    return priced_policy(programming.policy).sentence(programming, result.design != "none")
 
 
 def _unused_programming(programming: Programming) -> list[str]:
     """Settings of other policies that differ from their defaults."""
-    policies = {"fraction": "fraction", "granularity": "fraction", "last_layers": "last-layers"}
     unused = [
-        f"chip.programming.{key} = {getattr(programming, key)} (only for {policy})"
-        for key, policy in policies.items()
-        if programming.policy != policy
+        f"chip.programming.{key} = {getattr(programming, key)} (only for {policy.name})"
+        for policy in sorted(PRICED_POLICIES, key=lambda policy: policy.name)
+        for key in policy.takes
+        if programming.policy != policy.name
         and getattr(programming, key) != type(programming).model_fields[key].default
     ]
     if not unused:

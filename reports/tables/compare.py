@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archsim.config.priced_policies import priced_policy
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from reports.tables.table import MISSING, Cell, Column, Table
@@ -97,12 +98,8 @@ def _policy(result: CompareResult) -> str:
     if resolved.device.write_verify is None:
         return f"nothing to verify on {resolved.device.name}"
     programming = resolved.chip.programming
-    details = {
-        "last-layers": f", the last {programming.last_layers}",
-        "fraction": f", {100 * programming.fraction:.3g} % of every layer "
-        f"by {programming.granularity}",
-    }
-    return f"write-verify policy {programming.policy}{details.get(programming.policy, '')}"
+    amount = priced_policy(programming.policy).amount(programming)
+    return f"write-verify policy {programming.policy}{amount and f', {amount}'}"
 
 
 def beside(table: Table, separator: str) -> Table:

@@ -9,15 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsim.arch.design import (
-    ADC_KINDS,
-    MEMORIES,
-    PLACEMENTS,
-    DesignBatch,
-    quantity_at,
-)
+from archsim.arch.design import ADC_KINDS, MEMORIES, DesignBatch, quantity_at
 from archsim.arch.parameters import Parameter
 from archsim.arch.technology import LIST_FIELDS, Technology
+from archsim.config.choices import PLACEMENTS
 from archsim.config.load import preset_names
 from archsim.config.resolve import Resolved, resolve
 from archsim.config.sourced import Quantity

@@ -14,9 +14,8 @@ import pytest
 import yaml
 
 import archsim
-from archsim.arch.design import PLACEMENTS
 from archsim.cli import render
-from archsim.cli.options import Design
+from archsim.config.choices import PLACEMENTS
 from archsim.config.resolve import resolve
 from tests.cli.conftest import Run
 from tests.images import assert_image
@@ -37,10 +36,6 @@ def _strict(text: str) -> Any:
         raise AssertionError(f"{constant} in JSON")
 
     return json.loads(text, parse_constant=refuse)
-
-
-def test_designs_of_the_option_are_those_of_the_engine() -> None:
-    assert tuple(Design) == PLACEMENTS
 
 
 @pytest.mark.parametrize("design", PLACEMENTS)

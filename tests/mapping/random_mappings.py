@@ -9,7 +9,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.arch.design import DesignBatch
+from archsim.config.choices import PLACEMENTS
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.arch.design import DesignBatch
+from archsim.config.choices import PLACEMENTS
 from archsim.config.resolve import resolve
 from archsim.errors import MappingError
 from archsim.network.insertion import InsertionPoint

@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 
-from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.arch.design import DesignBatch
+from archsim.config.choices import PLACEMENTS
 from archsim.plan import PLACEMENT_COLUMNS, MappingPlan, PlacedSubarray
 from mapping.compile import compile_plan
 from mapping.place import place

@@ -72,7 +72,7 @@ def write_verify_runs(
         instances: Monte Carlo instances (chips) per point.
         seed: of all randomness.
         device: what to call the device in the table.
-        granularity: one of :data:`tsb.write_verify.granularity.GRANULARITIES`.
+        granularity: one of :data:`archsim.config.choices.GRANULARITIES`.
         tiling: needed for ``row`` and ``subarray``.
         backend: see :func:`tsb.monte_carlo.monte_carlo`.
 

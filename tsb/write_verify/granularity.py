@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from archsim.config.choices import GRANULARITIES
 from archsim.util.checks import one_of
-
-#: Single weights, rows of a crossbar, subarrays.
-GRANULARITIES = ("weight", "row", "subarray")
 
 
 def check_granularity(granularity: str) -> str:

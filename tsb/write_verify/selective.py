@@ -119,7 +119,7 @@ class Tiling:
 
         Args:
             shape: of the weights, outputs first.
-            granularity: one of :data:`tsb.write_verify.granularity.GRANULARITIES`.
+            granularity: one of :data:`archsim.config.choices.GRANULARITIES`.
             name: of the tensor, which says whether its kernel pixels have subarrays of their own.
 
         Returns:
@@ -217,7 +217,7 @@ def verify_fraction(
     Args:
         scores: importance of each weight, by name; higher is better.
         fraction: share of the weights, 0 to 1.
-        granularity: one of :data:`tsb.write_verify.granularity.GRANULARITIES`.
+        granularity: one of :data:`archsim.config.choices.GRANULARITIES`.
         tiling: needed for ``row`` and ``subarray``.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from archsim.arch.design import PLACEMENTS
+from archsim.config.choices import PLACEMENTS
 from archsim.config.load import parse_override
 from archsim.device import ENCODINGS
 from archsim.errors import ConfigError

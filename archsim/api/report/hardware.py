@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from archsim.arch.design import MAX_LAST_LAYERS
+from archsim.config.choices import PLACEMENTS, WITH_BLOCK
 from archsim.config.load import Setting
 from archsim.config.study import Method, Study
 from tsb.cells.quantize import mapped_weights
@@ -14,7 +15,8 @@ from tsb.study.corrections import corrections_of
 from tsb.study.network import module_of
 from tsb.study.programming import write_choice
 from tsb.write_verify.policy.base import Choice
-from tsb.write_verify.policy.registry import policy_named
+from tsb.write_verify.policy.last_layers import LastLayersVerified
+from tsb.write_verify.policy.shared_block import SharedBlockOnly
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
     needs = together(
         {correction.name: correction.hardware() for correction in corrections_of(study, method)}
     )
-    designs = ("none",) if needs.block is None else ("common", "separate")
+    designs = PLACEMENTS[:1] if needs.block is None else WITH_BLOCK
     unpriced = (*needs.unpriced, *_too_many(needs))
     if unpriced:
         return Hardware(designs, None, unpriced)
@@ -92,9 +94,9 @@ def _verified(method: Method, needs: Together) -> list[Setting]:
     choice = write_choice(method)
     if not choice.policy.verifies and method.verify:
         if needs.rewritten_layers:
-            choice = Choice(policy=policy_named("last-layers"), last_layers=needs.rewritten_layers)
+            choice = Choice(policy=LastLayersVerified(), last_layers=needs.rewritten_layers)
         elif needs.block is not None:
-            choice = Choice(policy=policy_named("tsb"))
+            choice = Choice(policy=SharedBlockOnly())
     return list(choice.price())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,5 +15,3 @@ class Model(BaseModel):
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-#: How a weight lies on cells; what each means is in :mod:`archsim.device.weight_format`.
-Encoding = Literal["magnitude", "offset", "differential", "separate-sign"]

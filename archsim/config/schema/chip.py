@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from archsim.config.choices import PricedGranularity
+from archsim.config.priced_policies import PolicyName
 from archsim.config.schema.base import Count, Fraction, Model
 from archsim.config.schema.name import Name
 from archsim.config.schema.read import Adc, Crossbar, Read
@@ -177,7 +179,7 @@ class Activity(Model):
 class Programming(Model):
     """How the weights get into the cells."""
 
-    policy: Literal["none", "tsb", "all", "last-layers", "fraction"] = Field(
+    policy: PolicyName = Field(
         description="whose cells are write-verified: nobody's, the shared block's, everybody's; "
         "or the shared block's and those of the last layers, or of a fraction of all weights"
     )
@@ -201,7 +203,7 @@ class Programming(Model):
         description="last layers that are trained again once the chip is written and read back: "
         "their cells get one pulse with all others and are then written again under the policy",
     )
-    granularity: Literal["weight", "row"] = Field(
+    granularity: PricedGranularity = Field(
         default="weight",
         description="policy fraction: single weights anywhere, or whole rows of a crossbar",
     )

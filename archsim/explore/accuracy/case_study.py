@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from archsim.config.priced_policies import NOTHING, priced_policy
 from archsim.config.study import Method, Study
 from archsim.config.sweep import AccuracyOfPoints
 from archsim.errors import Code, ConfigError, close_matches
@@ -54,9 +55,10 @@ def study_of(case: AccuracyCase, asked: AccuracyOfPoints) -> Study:
 
 
 def _method_of(method: Method, case: AccuracyCase) -> Method:
-    changes: dict[str, Any] = {"verify": case.policy != "none"}
-    if case.policy == "all":
-        changes |= {"write": "all", "fraction": None}
+    policy = priced_policy(case.policy)
+    changes: dict[str, Any] = {"verify": policy.verifies}
+    if policy.in_study != NOTHING.in_study:
+        changes |= {"write": policy.in_study, "fraction": None}
     name = f"{method.name}, {case.policy} verified"
     if case.block is not None:
         channels, depth, _ = case.block

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.arch.design import PLACEMENTS, DesignBatch
+from archsim.arch.design import DesignBatch
+from archsim.config.choices import PLACEMENTS
 from archsim.config.load import preset_names
 from archsim.config.sweep import Axis, Scalar, Sweep
 from archsim.errors import Code, ConfigError, close_matches

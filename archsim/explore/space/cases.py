@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from archsim.config.priced_policies import NOTHING, PRICED_POLICIES, priced_policy
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sweep import Scalar
@@ -62,7 +63,7 @@ class AccuracyCase:
         encoding: how the accuracy takes weights to lie on cells.
         chip_encoding: how the chip stores them, which its cost is of.
         sigma: of one pulse, relative to the range of conductance.
-        policy: what is write-verified: none, tsb or all.
+        policy: what is write-verified: one of those that a study has.
         block: channels and depth of the shared block, and where it is put; None without a block.
     """
 
@@ -97,14 +98,16 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> AccuracyCase | None
         resolved, design, graph = space.resolve(settings)
     except ConfigError:
         return None
-    policy = resolved.chip.programming.policy
-    if policy not in ("none", "tsb", "all"):
+    policy = priced_policy(resolved.chip.programming.policy)
+    if policy.in_study is None:
+        known = tuple(each.name for each in PRICED_POLICIES if each.in_study is not None)
         raise ConfigError(
-            f"chip.programming.policy = {policy} with fidelity = accuracy; allowed: none, tsb, all",
+            f"chip.programming.policy = {policy.name} with fidelity = accuracy; allowed: "
+            f"{', '.join(known)}",
             code=Code.UNSUPPORTED,
             field="chip.programming.policy",
-            value=policy,
-            allowed=("none", "tsb", "all"),
+            value=policy.name,
+            allowed=known,
         )
     if resolved.chip.hierarchy.linear_copies != 1:
         raise ConfigError(
@@ -128,7 +131,7 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> AccuracyCase | None
         encoding=spec.encoding,
         chip_encoding=spec.stored_encoding,
         sigma=spec.sigma_of_range,
-        policy="tsb" if policy == "tsb" and design != "none" else policy.replace("tsb", "none"),
+        policy=(NOTHING if policy.needs_block and design == "none" else policy).name,
         block=None if design == "none" else (tsb.channels, tsb.depth, tsb.insertion),
     )
 

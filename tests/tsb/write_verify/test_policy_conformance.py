@@ -22,6 +22,7 @@ from archsim.api.map import map_network
 from archsim.api.report.hardware import hardware_of
 from archsim.cli.app import app
 from archsim.cli.schema_command import Kind, file_schema
+from archsim.config.choices import GRANULARITIES
 from archsim.config.load import Setting
 from archsim.config.resolve import resolve
 from archsim.config.study import Study
@@ -38,7 +39,6 @@ from tsb.study import programming
 from tsb.study.citations import citations_of
 from tsb.study.load import checked_study, load_study
 from tsb.study.method_line import method_line
-from tsb.write_verify.granularity import GRANULARITIES
 from tsb.write_verify.policy import registry, text
 from tsb.write_verify.policy.base import ByScore, Choice, WritePolicy
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, final
 
 from archsim.config.load import Setting
+from archsim.config.priced_policies import EVERYTHING
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
 
@@ -37,4 +38,4 @@ class AllWeights(WritePolicy):
     def price(self, choice: Choice) -> tuple[Setting, ...]:
         """Price the verification of every cell."""
         del choice
-        return (Setting("chip.programming.policy", "all"),)
+        return (Setting("chip.programming.policy", EVERYTHING.name),)

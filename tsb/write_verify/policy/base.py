@@ -11,7 +11,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
+from archsim.config.choices import PRICED_GRANULARITIES
 from archsim.config.load import Setting
+from archsim.config.priced_policies import FRACTION
 from archsim.errors import Code, ConfigError
 from archsim.util.checks import number, whole_number
 from tsb.write_verify.granularity import check_granularity
@@ -131,20 +133,20 @@ class ByScore(WritePolicy):
     def price(self, choice: Choice) -> tuple[Setting, ...]:
         """Return the fraction: the cost half knows no weights, and takes it of every layer."""
         settings = (
-            Setting("chip.programming.policy", "fraction"),
+            Setting("chip.programming.policy", FRACTION.name),
             Setting("chip.programming.fraction", choice.fraction),
         )
-        if choice.granularity == "subarray":
+        if choice.granularity not in PRICED_GRANULARITIES:
             raise ConfigError(
-                "granularity = 'subarray' has no price: chip.programming.granularity is weight or "
-                "row; allowed: one of these",
+                f"granularity = '{choice.granularity}' has no price: chip.programming.granularity "
+                f"is {' or '.join(PRICED_GRANULARITIES)}; allowed: one of these",
                 code=Code.CONFLICT,
                 field="granularity",
-                value="subarray",
-                allowed=("weight", "row"),
+                value=choice.granularity,
+                allowed=PRICED_GRANULARITIES,
             )
-        if choice.granularity == "row":
-            return (*settings, Setting("chip.programming.granularity", "row"))
+        if choice.granularity != PRICED_GRANULARITIES[0]:
+            return (*settings, Setting("chip.programming.granularity", choice.granularity))
         return settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, final
 
 from archsim.config.load import Setting
+from archsim.config.priced_policies import LAST_LAYERS
 from archsim.errors import Code, ConfigError
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
@@ -50,6 +51,6 @@ class LastLayersVerified(WritePolicy):
     def price(self, choice: Choice) -> tuple[Setting, ...]:
         """Price the verification of as many layers."""
         return (
-            Setting("chip.programming.policy", "last-layers"),
+            Setting("chip.programming.policy", LAST_LAYERS.name),
             Setting("chip.programming.last_layers", choice.last_layers),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, final
 
 from archsim.config.load import Setting
+from archsim.config.priced_policies import NOTHING
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
 
@@ -38,4 +39,4 @@ class NoWeights(WritePolicy):
     def price(self, choice: Choice) -> tuple[Setting, ...]:
         """Price one pulse per cell."""
         del choice
-        return (Setting("chip.programming.policy", "none"),)
+        return (Setting("chip.programming.policy", NOTHING.name),)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, final
 
+from archsim.config.choices import WITH_BLOCK
 from archsim.config.load import Setting
+from archsim.config.priced_policies import SHARED_BLOCK
 from archsim.errors import Code, ConfigError
 from tsb.write_verify.policy.base import Choice, WritePolicy
 from tsb.write_verify.policy.context import WriteContext
@@ -37,12 +39,12 @@ class SharedBlockOnly(WritePolicy):
         del choice
         if not context.block:
             raise ConfigError(
-                "policy 'tsb' verifies the shared block, and there is none: give --design common "
-                "or separate",
+                f"policy '{self.name}' verifies the shared block, and there is none: give --design "
+                f"{' or '.join(WITH_BLOCK)}",
                 code=Code.MISSING_KEY,
                 field="--design",
-                value="tsb",
-                allowed=("common", "separate"),
+                value=self.name,
+                allowed=WITH_BLOCK,
             )
         return verify_none(context.weights)
 
@@ -54,4 +56,4 @@ class SharedBlockOnly(WritePolicy):
     def price(self, choice: Choice) -> tuple[Setting, ...]:
         """Price the verification of the block's cells."""
         del choice
-        return (Setting("chip.programming.policy", "tsb"),)
+        return (Setting("chip.programming.policy", SHARED_BLOCK.name),)

@@ -1,0 +1,24 @@
+"""Names that several halves of archsim choose from; nothing is imported, so that all may ask here.
+
+What a setting of the chip may be stands in its schema, and the design batch takes it from there
+(:func:`archsim.config.lookup.schema_fields`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+#: Where the shared block is placed, in the order of the codes of a design batch.
+Placement = Literal["none", "common", "separate"]
+PLACEMENTS: tuple[str, ...] = get_args(Placement)
+#: The placements of a design that has a block.
+WITH_BLOCK = PLACEMENTS[1:]
+#: How a weight lies on cells; what each means is in :mod:`archsim.device.weight_format`.
+Encoding = Literal["magnitude", "offset", "differential", "separate-sign"]
+ENCODINGS: tuple[str, ...] = get_args(Encoding)
+#: What is write-verified together, where the cost engine knows a price: single weights, whole rows
+#: of a crossbar.
+PricedGranularity = Literal["weight", "row"]
+PRICED_GRANULARITIES: tuple[str, ...] = get_args(PricedGranularity)
+#: And with subarrays, all that can be programmed.
+GRANULARITIES = (*PRICED_GRANULARITIES, "subarray")
