@@ -122,7 +122,7 @@ class Drift:
         """
         drifted = {}
         for name, target in storage.targets(wanted).items():
-            cells = _Cells.of(target, verified[name], storage, storage.copies.get(name, 1))
+            cells = CellsOfTensor.of(target, verified[name], storage, storage.copies.get(name, 1))
             held, full = stored[name].double(), full_scale(wanted[name], storage.scaling)
             codes = held / full / cells.step  # with their errors
             change = cells.change(codes.flatten(), self, generator).view(target.shape)
@@ -133,7 +133,7 @@ class Drift:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
+class CellsOfTensor:
     """The cells of one tensor, all in units of the range g_on - g_off.
 
     Attributes:
@@ -155,7 +155,8 @@ class _Cells:
     step: float
 
     @classmethod
-    def of(cls, target: Tensor, mask: Tensor, storage: WeightStorage, copies: int) -> _Cells:
+    def of(cls, target: Tensor, mask: Tensor, storage: WeightStorage, copies: int) -> CellsOfTensor:
+        """Return the cells that were asked for a target, of which a mask says what was verified."""
         cell = storage.cell
         cells = weight_cells({"w": target}, cell)["w"]
         squares = cell_distributions(cell).squares(cells.verified_cells(mask), cells.classes)
@@ -178,6 +179,21 @@ class _Cells:
         errors = held - self.codes
         parts = torch.arange(len(errors)).split(_WEIGHTS_AT_ONCE)
         return torch.cat([self._change(errors, part, drift, generator) for part in parts])
+
+    def errors(self, held: Tensor, generator: torch.Generator) -> Tensor:
+        """Return errors of cells that add up to those of weights, ``weight cell``, without copies.
+
+        Args:
+            held: weights as the cells hold them, in steps of their codes, ``weight``.
+            generator: source of all randomness, on the CPU.
+        """
+        errors = self.signs * (held - self.codes)
+        parts = torch.arange(len(errors)).split(_WEIGHTS_AT_ONCE)
+        drawn = [
+            self._cell_errors(errors[part], self.squares[part].unsqueeze(1), self.values, generator)
+            for part in parts
+        ]
+        return torch.cat(drawn).squeeze(1)
 
     def _change(
         self, errors: Tensor, part: Tensor, drift: Drift, generator: torch.Generator

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from archsim.config.resolve import Resolved
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
 
@@ -213,6 +214,55 @@ class ReadSettings:
                 Code.OUT_OF_RANGE, "read_noise", self.read_noise, allowed="0 or more", form="g"
             )
 
+    @classmethod
+    def of_chip(
+        cls, resolved: Resolved, form: WeightFormat, *, noisy: bool = False
+    ) -> ReadSettings:
+        """Take the settings of a chip.
+
+        Args:
+            resolved: the chip with its device.
+            form: how its weights lie on cells.
+            noisy: whether reads have the device's read noise.
+
+        Raises:
+            ConfigError: settings that the read path does not do, by name.
+        """
+        chip, device = resolved.chip, resolved.device
+        on_off = math.inf
+        if device.r_on is not None and device.r_off is not None:
+            on_off = device.r_off.si / device.r_on.si
+        for key, value, allowed in (
+            ("chip.adc.levels", chip.adc.levels, "linear"),
+            ("chip.adc.range", chip.adc.range, RANGES),
+        ):
+            if value not in allowed:
+                raise ConfigError.of(
+                    Code.UNSUPPORTED, key, value, allowed=allowed, more=", for the exact read path"
+                )
+        return cls(
+            weight_format=form,
+            input_bits=chip.precision.input_bits,
+            dac_bits=chip.read.dac_bits,
+            rows=chip.crossbar.rows,
+            rows_at_once=chip.read.rows_at_once,
+            on_off_ratio=on_off,
+            offset_subtraction=chip.read.offset_subtraction,
+            pair=chip.read.pair,
+            signed_inputs=chip.read.signed_inputs,
+            read_noise=device.of_range(device.read_noise_sigma) if noisy else 0.0,
+            converter=Converter(
+                bits=chip.adc.bits,
+                range=chip.adc.range,
+                percentile=chip.adc.percentile,
+                snap=chip.adc.snap,
+                noise_lsb=chip.adc.noise_lsb,
+                offset_lsb=chip.adc.offset_lsb,
+                columns_per_converter=chip.crossbar.mux_ratio,
+            ),
+            wires=_wires(resolved),
+        )
+
     def but(self, **changes: Any) -> ReadSettings:
         """Return a copy with some values changed."""
         return replace(self, **changes)
@@ -267,3 +317,25 @@ class ReadSettings:
     def signed_sums(self) -> bool:
         """Whether the sums that are converted have a sign."""
         return self.pairs and self.pair == "analog"
+
+
+def _wires(resolved: Resolved) -> Wires:
+    crossbar, device = resolved.chip.crossbar, resolved.device
+    if crossbar.wire_ohm is None:
+        raise ConfigError.of(
+            Code.UNSUPPORTED,
+            "chip.crossbar.wire_ohm",
+            None,
+            allowed="ohm per cell, 0 for ideal wires",
+            more=", for the exact read path",
+        )
+    ohm = crossbar.wire_ohm.si
+    if not ohm or device.r_on is None:
+        return Wires()
+    by_access = {"none": "driven", "1t1r": "gated"}[device.access]
+    return Wires(
+        model=crossbar.wire_model or by_access,
+        ohm_per_cell=ohm,
+        r_on_ohm=device.r_on.si,
+        columns=crossbar.cols,
+    )
