@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
-from tsb.read_path.converter import Floats, nearest_rank
+from tsb.read_path.converter import ConverterGrid, Floats, nearest_rank
 from tsb.read_path.inputs import Codes
 
 if TYPE_CHECKING:
@@ -25,8 +26,91 @@ class SumCounter(Protocol):
     def add(self, codes: Codes) -> None:
         """Add the sums of some vectors, ``vector row``."""
 
-    def ranges(self, percentile: float) -> list[tuple[float, float]]:
-        """Return the range of each slice that a percentile leaves."""
+    def slices(self) -> list[SliceSums]:
+        """Return the sums of each slice."""
+
+
+@dataclass(frozen=True, eq=False)
+class SliceSums:
+    """The sums of one slice over calibration images.
+
+    Attributes:
+        values: that occur, ascending, levels, ``value``.
+        counts: how often, ``value``.
+    """
+
+    values: Floats
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: Floats, counts: npt.NDArray[np.int64]) -> SliceSums:
+        """Sort sums, and leave out those that do not occur.
+
+        Args:
+            values: any order, ``value``.
+            counts: how often each occurs, ``value``.
+        """
+        distinct, place = np.unique(values[counts > 0], return_inverse=True)
+        total = np.bincount(place, weights=counts[counts > 0], minlength=len(distinct))
+        return cls(distinct, total.astype(np.int64))
+
+    def range(self, percentile: float, *, signed: bool) -> tuple[float, float]:
+        """Return the range that a percentile leaves, levels.
+
+        Args:
+            percentile: above 50, at most 100.
+            signed: whether the range has the same extent on both sides of 0.
+
+        Raises:
+            ConfigError: no sums.
+        """
+        if not len(self.values):
+            raise ConfigError(
+                "adc.range = 'calibrated' was given no images; allowed: one or more, or full-scale",
+                code=Code.MISSING_KEY,
+                field="adc.range",
+                value="calibrated",
+                allowed="one or more calibration images, or full-scale",
+            )
+        if signed:
+            sizes = SliceSums.of(np.abs(self.values), self.counts)
+            high = nearest_rank(sizes.values, sizes.counts, percentile)
+            return -high, high
+        high = nearest_rank(self.values, self.counts, percentile)
+        if percentile == 100:
+            return float(self.values[0]), high
+        return nearest_rank(self.values, self.counts, 100 - percentile), high
+
+    def clip_rate(self, grid: ConverterGrid) -> float:
+        """Return the share of the sums that are more than half a step outside of a range.
+
+        Args:
+            grid: of the converter.
+        """
+        half = grid.step / 2
+        outside = (self.values < grid.bottom - half) | (self.values > grid.high + half)
+        return float(self.counts[outside].sum() / max(1, self.counts.sum()))
+
+    def codes_used(self, grid: ConverterGrid) -> int:
+        """Return how many codes of a converter the sums get.
+
+        Args:
+            grid: of the converter.
+        """
+        return len(np.unique(grid.codes(self.values)))
+
+    def signal_to_noise(self, grid: ConverterGrid) -> float:
+        """Return the variance of the sums over the mean squared error of their conversion.
+
+        Infinite where nothing is lost.
+
+        Args:
+            grid: of the converter.
+        """
+        weights = self.counts / max(1, self.counts.sum())
+        spread = float((weights * (self.values - (weights * self.values).sum()) ** 2).sum())
+        lost = float((weights * (grid.read(self.values) - self.values) ** 2).sum())
+        return spread / lost if lost > 0 else np.inf
 
 
 def _shifts(settings: ReadSettings) -> list[int]:
@@ -71,14 +155,13 @@ class CountedSums:
                 self.counts,
             )
 
-    def ranges(self, percentile: float) -> list[tuple[float, float]]:
-        """Return the range of each slice that a percentile leaves."""
+    def slices(self) -> list[SliceSums]:
+        """Return the sums of each slice."""
         drives, sums = self.counts.shape[1:]
         values = np.asarray(
             self.off * np.arange(drives).reshape(-1, 1) + np.arange(sums) + self.lowest
         )
-        return [_range(values.ravel(), counts.ravel(), self.read, percentile)
-                for counts in self.counts]  # fmt: skip
+        return [SliceSums.of(values.ravel(), counts.ravel()) for counts in self.counts]
 
 
 class KeptSums:
@@ -101,35 +184,10 @@ class KeptSums:
                     counted = sums[:, j] if read.reference is None else sums[:, j, :, :-1]
                     part.append(counted.ravel())
 
-    def ranges(self, percentile: float) -> list[tuple[float, float]]:
-        """Return the range of each slice that a percentile leaves."""
+    def slices(self) -> list[SliceSums]:
+        """Return the sums of each slice."""
         result = []
         for part in self.parts:
             values = np.concatenate(part) if part else np.zeros(0)
-            ones = np.ones(len(values), dtype=np.int64)
-            result.append(_range(values, ones, self.read, percentile))
+            result.append(SliceSums.of(values, np.ones(len(values), dtype=np.int64)))
         return result
-
-
-def _range(
-    values: Floats, counts: npt.NDArray[np.int64], read: MatrixRead, percentile: float
-) -> tuple[float, float]:
-    occurring = counts > 0
-    values, counts = values[occurring], counts[occurring]
-    if not len(values):
-        raise ConfigError(
-            "adc.range = 'calibrated' was given no images; allowed: one or more, or full-scale",
-            code=Code.MISSING_KEY,
-            field="adc.range",
-            value="calibrated",
-            allowed="one or more calibration images, or full-scale",
-        )
-    if read.settings.signed_sums:
-        values = np.abs(values)
-    order = np.argsort(values, kind="stable")
-    values, counts = values[order], counts[order]
-    high = nearest_rank(values, counts, percentile)
-    if read.settings.signed_sums:
-        return -high, high
-    low = nearest_rank(values, counts, 100 - percentile) if percentile < 100 else float(values[0])
-    return low, high

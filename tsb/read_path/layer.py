@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +100,12 @@ class LayerRead:
     number: int = 0
 
     def __call__(
-        self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0
+        self,
+        module: Layer,
+        activations: Tensor,
+        noise: Noise | None = None,
+        first: int = 0,
+        after: Callable[[Tensor, int], Tensor] | None = None,
     ) -> Tensor:
         """Return the outputs of the layer, bias included.
 
@@ -108,12 +114,15 @@ class LayerRead:
             activations: with the batch first.
             noise: seed of the reads; None where nothing is drawn.
             first: number of the first image, for the noise.
+            after: what becomes of the products before the bias is added.
         """
         products = self.product(module, activations, noise, first)
         steps = torch.as_tensor(self.scale, dtype=torch.float64) * self.inputs.step
         shaped = _shaped(module, torch.from_numpy(products), activations)
         beside = (-1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
         shaped = shaped * (steps.view(beside) if steps.dim() else steps)
+        if after is not None:
+            shaped = after(shaped, first)
         if module.bias is not None:
             shaped = shaped + module.bias.detach().double().view(beside)
         return shaped.to(activations.dtype)

@@ -65,8 +65,8 @@ class ReadNetwork:
         scales: weight of one step of a code, by layer.
         groups: rows that are read at once, by layer, one per group of channels.
         layers: ready to be read; filled by :meth:`calibrate`.
-        after: what becomes of the outputs of some layers, by name: outputs, number of the first
-            image.
+        after: what becomes of the products of some layers before their biases are added, by name:
+            products, number of the first image.
     """
 
     model: nn.Module
@@ -167,7 +167,7 @@ class ReadNetwork:
         for name, layer in self.layers.items():
             chip.layers[name] = chip._layer(name, layer.number, layer.inputs, with_errors=True)
             for read, ideal in zip(chip.layers[name].reads, layer.reads, strict=True):
-                read.grids = ideal.grids
+                read.grids, read.sums = ideal.grids, ideal.sums
         return chip
 
     def _codes(self, name: str) -> Tensor:
@@ -207,11 +207,7 @@ class ReadNetwork:
                 signed_inputs=self.settings.signed_inputs,
             )
             self.layers[name] = self._layer(name, number, codes, with_errors=True)
-        if self.settings.converter.bits and self.settings.converter.range in (
-            "calibrated",
-            "learned",
-        ):
-            self._calibrate_converters(images if range_images is None else range_images)
+        self._calibrate_converters(images if range_images is None else range_images)
         return self
 
     def _layer(self, name: str, number: int, codes: InputCodes, *, with_errors: bool) -> LayerRead:
@@ -296,30 +292,38 @@ class ReadNetwork:
                 self.model(part)
         for name, layer in self.layers.items():
             for read, counter in zip(layer.reads, counters[name], strict=True):
-                read.set_ranges(counter)
+                read.calibrate(counter.slices())
 
     # Reading.
 
-    def scores(self, images: Tensor, noise: Noise | None = None, *, first_image: int = 0) -> Tensor:
+    def scores(
+        self,
+        images: Tensor,
+        noise: Noise | None = None,
+        *,
+        first_image: int = 0,
+        tensors: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
         """Return the outputs of the network, as the chip reads it.
 
         Args:
             images: ``image ...``.
             noise: seed of the reads; None where nothing is drawn.
             first_image: number of the first image, for the noise.
+            tensors: that replace parameters and buffers of the model, such as biases.
         """
         names = {module: name for name, module in crossbar_layers(self.model).items()}
 
         def read(module: Layer, activations: Tensor, first: int) -> Tensor:
             name = names[module]
-            outputs = self.layers[name](module, activations, noise, first)
-            return self.after[name](outputs, first) if name in self.after else outputs
+            return self.layers[name](module, activations, noise, first, self.after.get(name))
 
         results, at = [], first_image
         with torch.no_grad(), in_place_of(dict.fromkeys(names, read)) as first:
             for part in images.split(_IMAGES_AT_ONCE):
                 first[0] = at
-                results.append(self.model(part))
+                replaced = dict(tensors or {})
+                results.append(torch.func.functional_call(self.model, replaced, (part,)))
                 at += len(part)
         return torch.cat(results)
 

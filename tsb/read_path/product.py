@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
-from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SumCounter
+from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SliceSums, SumCounter
 from tsb.read_path.converter import ConverterGrid, Floats, calibrated_grids, fixed_grids
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.row_groups import RowGroups
@@ -56,6 +55,7 @@ class MatrixRead:
             conductance of level 0; else None.
         offsets: of the converters, steps, by column; None for none.
         sign_plane: whether the highest plane of an input code is its sign (two's complement).
+        sums: of each slice over calibration images, without errors; None before calibration.
     """
 
     matrix: StoredMatrix
@@ -65,6 +65,7 @@ class MatrixRead:
     cells: Floats | None = None
     offsets: Floats | None = None
     sign_plane: bool = False
+    sums: list[SliceSums] | None = field(init=False, default=None)
     width: int = field(init=False)
     _prepared: dict[str, npt.NDArray[Any]] = field(init=False, default_factory=dict)
 
@@ -158,23 +159,6 @@ class MatrixRead:
 
     # Calibration.
 
-    def ranges(self, codes: Iterable[Codes]) -> list[tuple[float, float]]:
-        """Return the range of the sums of each slice that the percentile of the converter leaves.
-
-        Sums over all groups, planes, columns and sides; of pairs that are subtracted, of the
-        magnitude of their difference.
-
-        Args:
-            codes: input codes of calibration images, ``vector row`` each.
-
-        Raises:
-            ConfigError: no codes at all.
-        """
-        sums = self.counter()
-        for part in codes:
-            sums.add(part)
-        return sums.ranges(self.settings.converter.percentile)
-
     @property
     def countable(self) -> bool:
         """Whether sums without errors are few enough to be counted one by one."""
@@ -192,14 +176,21 @@ class MatrixRead:
         """Return what takes the sums of calibration images."""
         return CountedSums(self) if self.countable else KeptSums(self)
 
-    def set_ranges(self, counter: SumCounter) -> None:
-        """Set the ranges of the converters from counted sums.
+    def calibrate(self, sums: list[SliceSums]) -> None:
+        """Take the sums of calibration images, and set ranges where the rule asks for it.
 
         Args:
-            counter: from :meth:`counter`, of this matrix without errors.
+            sums: of each slice, of this matrix without errors.
+
+        Raises:
+            ConfigError: no sums.
         """
-        ranges = counter.ranges(self.settings.converter.percentile)
-        self.grids = calibrated_grids(self.settings, ranges)
+        self.sums = sums
+        converter = self.settings.converter
+        if converter.bits and converter.range in ("calibrated", "learned"):
+            signed = self.settings.signed_sums
+            ranges = [one.range(converter.percentile, signed=signed) for one in sums]
+            self.grids = calibrated_grids(self.settings, ranges)
 
     # Reading.
 
@@ -228,14 +219,14 @@ class MatrixRead:
         from tsb.read_path.conversion import GroupConversion
 
         total = np.zeros((len(codes), self.matrix.slices, self.width))
-        for grids, groups in self._grids_of_groups():
+        for grids, groups in self.grids_of_groups():
             total += GroupConversion(self, grids, groups).totals(codes, noise, first_vector)
         read = np.einsum("vjc,j->vc", total, self.matrix.significances)
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
 
-    def _grids_of_groups(self) -> list[tuple[list[ConverterGrid] | None, list[int]]]:
+    def grids_of_groups(self) -> list[tuple[list[ConverterGrid] | None, list[int]]]:
         """Return groups with the same grids together; None where nothing is converted."""
         everything = list(range(len(self.groups)))
         if not self.settings.converter.bits:
