@@ -72,6 +72,7 @@ class MatrixLayers:
     ``added`` counts the values of the residual adds behind the layer, per image; ``digital_*`` and
     ``lookups`` the digital work there (:class:`archsim.network.table.LayerTable`).
     ``instances`` identical matrices work side by side (channel groups of a separate shared block);
+    ``is_signed`` is 1 where inputs may be negative.
     ``owned`` says how many of them this row brings to the chip (0 where a shared block that
     another row owns is reused, or where the row is inactive). ``active`` is 1 for rows that the
     design really executes.
@@ -107,6 +108,7 @@ class MatrixLayers:
     digital_writes: Tensor
     lookups: Tensor
     is_first: Tensor
+    is_signed: Tensor
     padding_share: Tensor
     instances: Tensor
     owned: Tensor

@@ -117,8 +117,8 @@ def _groups(
     matrices: dict[object, int] = {}
     input_group, matrix_group = [], []
     columns = (
-        table.is_first, table.kernel_h, table.kernel_w, table.stride_h, table.stride_w,
-        table.padding_h, table.padding_w, table.in_height, table.in_width,
+        table.is_first, table.is_signed, table.kernel_h, table.kernel_w, table.stride_h,
+        table.stride_w, table.padding_h, table.padding_w, table.in_height, table.in_width,
     )  # fmt: skip
     shapes = (
         table.in_channels, table.out_channels, table.groups, table.mvms, table.pool_factor,
@@ -126,8 +126,8 @@ def _groups(
     )  # fmt: skip
     for index in range(len(table)):
         window = tuple(float(column[index]) for column in columns)
-        padded = window[5] > 0 or window[6] > 0
-        key = window if padded else window[:1]
+        padded = window[6] > 0 or window[7] > 0
+        key = window if padded else window[:2]
         input_group.append(inputs.setdefault(key, len(inputs)))
         from_end = len(table) - index
         place = from_end if from_end <= MAX_LAST_LAYERS else 0
@@ -135,8 +135,8 @@ def _groups(
         whole = (kind, window, place, *(float(shape[index]) for shape in shapes))
         matrix_group.append(matrices.setdefault(whole, len(matrices)))
     for point in points:
-        input_group.append(inputs.setdefault((0.0,), len(inputs)))
-        block = ("tsb", point.channels, point.height, point.width)
+        input_group.append(inputs.setdefault((0.0, float(point.signed)), len(inputs)))
+        block = ("tsb", point.channels, point.height, point.width, point.signed)
         matrix_group.append(matrices.setdefault(block, len(matrices)))
     return tuple(input_group), tuple(matrix_group)
 
@@ -209,6 +209,7 @@ def _matrix_layers(
         digital_writes=join(table.digital_writes, no),
         lookups=join(table.lookups, no),
         is_first=join(table.is_first, no),
+        is_signed=join(table.is_signed, tsb.is_signed),
         padding_share=join(backbone.padding_share, no),
         instances=join(ones, tsb.instances),
         owned=join(ones, tsb.owned),

@@ -35,6 +35,7 @@ class TsbRows:
     owned: Tensor
     active: Tensor
     shared: Tensor
+    is_signed: Tensor
 
 
 def group_count(*, channels: Tensor, block_channels: Tensor) -> Tensor:
@@ -79,4 +80,5 @@ def place_tsb(*, design: DesignBatch, points: Sequence[InsertionPoint]) -> TsbRo
         owned=owned * ones,
         active=active * ones,
         shared=(common & (ones > 0)).to(torch.float64),
+        is_signed=column([int(point.signed) for point in points]) * ones,
     )

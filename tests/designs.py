@@ -107,6 +107,7 @@ def make_table(*layers: Conv) -> LayerTable:
         added=column([0.0 for _ in layers]),
         **dict.fromkeys(DIGITAL_COLUMNS, column([layer.digital for layer in layers])),
         is_first=column([1.0] + [0.0] * (len(layers) - 1)),
+        is_signed=column([1.0] + [0.0] * (len(layers) - 1)),
         followed_by_relu=column([1.0] * (len(layers) - 1) + [0.0]),
     )
 

@@ -40,6 +40,8 @@ def _names(path: str) -> tuple[str, ...]:
 ADC_KINDS = _names("chip.adc.kind")
 #: The circuit model first; the others replace it (archsim.cost.component.adc_models).
 ADC_MODELS = _names("chip.adc.model")
+SIGNED_INPUTS = _names("chip.read.signed_inputs")
+OFFSET_SUBTRACTIONS = _names("chip.read.offset_subtraction")
 MEMORIES = _names("device.memory")
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = _names("chip.off_chip.when_full")
@@ -84,6 +86,11 @@ class DesignBatch:
     v_access_V: Tensor = _parameter("chip.read.access_voltage")
     access_ratio: Tensor = _parameter("chip.read.access_resistance_ratio")
     adc_empty_power_W: Tensor = _parameter("chip.read.adc_empty_power")
+    signed_inputs: Tensor = _parameter("chip.read.signed_inputs", "choice")
+    idle_sign_plane: Tensor = _parameter("chip.read.idle_sign_plane", "flag")
+    rows_at_once: Tensor = _parameter("chip.read.rows_at_once", "integer", default=1024.0)
+    offset_subtraction: Tensor = _parameter("chip.read.offset_subtraction", "choice")
+    analog_pair: Tensor = _parameter("chip.read.pair", "flag")
     # device
     memory: Tensor = _parameter("device.memory", "choice")
     r_on_ohm: Tensor = _parameter("device.r_on", default=1e5)
@@ -150,7 +157,12 @@ class DesignBatch:
     tile_fold: Tensor = _parameter("chip.interconnect.tile_fold")
     delay_tolerance: Tensor = _parameter("chip.interconnect.delay_tolerance")
     # memories
+<<<<<<< HEAD
     sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag")
+=======
+    sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag", ("register-file", "sram"))
+    ports_of_cores: Tensor = _parameter("chip.buffers.port_rule", "flag")
+>>>>>>> 984e41d (Read path priced: planes by sign, passes, groups of rows, pairs, dummy columns; ports of memories in proportion)
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
     tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")

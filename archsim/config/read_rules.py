@@ -9,6 +9,9 @@ from archsim.errors import Problem
 _ROWS, _AT_ONCE = "chip.crossbar.rows", "chip.read.rows_at_once"
 _DAC, _PAIR, _OFFSET = "chip.read.dac_bits", "chip.read.pair", "chip.read.offset_subtraction"
 _ENCODING = "chip.precision.encoding"
+_IDLE, _INPUT_BITS = "chip.read.idle_sign_plane", "chip.precision.input_bits"
+#: Fewest bits of an input that has a sign.
+_SIGN_AND_ONE = 2
 
 
 def _more_than_rows(settings: AbstractSettings) -> Truths:
@@ -51,6 +54,16 @@ def _say_pairs_cancel(settings: PlainSettings) -> Problem:
     return conflict(_OFFSET, how, said, f"digital, or {_ENCODING}=offset")
 
 
+def _sign_alone(settings: AbstractSettings) -> Truths:
+    return settings.equals(_IDLE, True) & (settings.number(_INPUT_BITS) < _SIGN_AND_ONE)
+
+
+def _say_sign_alone(settings: PlainSettings) -> Problem:
+    bits = settings.value(_INPUT_BITS)
+    said = f"{_INPUT_BITS} = {bits}: with {_IDLE} one of them is a sign that is never on"
+    return conflict(_INPUT_BITS, bits, said, f"2 to 16, or {_IDLE}=false")
+
+
 READ_RULES: tuple[Rule, ...] = (
     Rule(
         name=f"{_AT_ONCE} is more than {_ROWS}",
@@ -75,5 +88,11 @@ READ_RULES: tuple[Rule, ...] = (
         reads=(_OFFSET, _ENCODING),
         broken=_pairs_cancel,
         problem=_say_pairs_cancel,
+    ),
+    Rule(
+        name=f"{_IDLE} leaves no bit of the inputs",
+        reads=(_IDLE, _INPUT_BITS),
+        broken=_sign_alone,
+        problem=_say_sign_alone,
     ),
 )

@@ -1,7 +1,8 @@
 """How often input bits and weight digits are on: the statistics behind the read energy.
 
 Weights are Gaussian in [-1, 1) and stored as offset code (or as magnitude on one of two columns);
-inputs are bit-serial, most significant bit first, the first plane being the sign. Probabilities
+inputs are bit-serial, most significant bit first. Inputs that are never negative use all planes as
+magnitude; what those of either sign have instead is ``chip.read.signed_inputs``. Probabilities
 follow in closed form from the normal distribution, so no trace has to be simulated.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import SIGNED_INPUTS, DesignBatch
 
 #: Codes of the ``activity`` choices in :class:`archsim.arch.design.DesignBatch`.
 _UNIFORM, _RELU, _DENSE = 0, 1, 2
@@ -96,62 +97,129 @@ def _level_table(weight_bits: int, cell_bits: int, differential: bool, std: Tens
     return table
 
 
-def plane_probability(*, design: DesignBatch, is_first: Tensor, padding_share: Tensor) -> Tensor:
+def plane_probability(
+    *, design: DesignBatch, is_first: Tensor, is_signed: Tensor, padding_share: Tensor
+) -> Tensor:
     """Return P(input bit = 1) per bit-plane, ``*batch layer plane``, most significant first.
 
     The plane axis is as long as the most input bits of the batch; planes beyond a design's own
-    bits have probability 0.
+    bits have probability 0. Where both signs are read one after the other, it is that of a pass:
+    the two are alike.
 
     Args:
         design: ``*batch``.
         is_first: 1 for layers that read the network input, ``*batch layer``.
+        is_signed: true for layers whose inputs need a sign, ``*batch layer``.
         padding_share: share of taps that read padding, ``*batch layer``.
     """
-    bits, std, first, hidden = (
-        design.input_bits,
-        design.input_std,
-        design.first_input,
-        design.hidden_input,
-    )
+    bits, first, hidden = design.input_bits, design.first_input, design.hidden_input
     most = int(float(bits.max()))
-    relu = _relu_planes(bits, std, most)
-    sign = torch.arange(most, device=bits.device) == 0
+    formats = _formats(design, most)
     planes = torch.arange(most, dtype=torch.float64, device=bits.device)
     inside = planes < bits.unsqueeze(-1)
-    uniform = torch.where(sign | ~inside, 0.0, 0.5)
-    dense = torch.where(sign | ~inside, 0.0, 1.0)
+    twice = (design.signed_inputs == SIGNED_INPUTS.index("two-pass")).unsqueeze(-1)
+    # A value has one sign: where half of the bits are on in one pass, none are in the other.
+    share = torch.where(twice, 0.5, 1.0)
+    idle = design.idle_sign_plane.unsqueeze(-1) & (planes == 0)
 
-    def choose(code: Tensor) -> Tensor:
+    def choose(code: Tensor, signed: bool) -> Tensor:
         code = code.unsqueeze(-1)
-        return torch.where(code == _UNIFORM, uniform, torch.where(code == _RELU, relu, dense))
+        scale = share if signed else 1.0
+        flat = torch.where(code == _UNIFORM, 0.5, 1.0) * scale
+        flat = torch.where(inside & ~idle, flat, 0.0)
+        return torch.where(code == _RELU, formats.signed if signed else formats.magnitude, flat)
 
-    at_first = choose(first).unsqueeze(-2)
-    elsewhere = choose(hidden + 1).unsqueeze(-2)  # hidden layers are never uniform
-    first_layer = is_first.unsqueeze(-1) > 0
-    probability = torch.where(first_layer, at_first, elsewhere)
+    first_layer = (is_first > 0).unsqueeze(-1)
+
+    def of_layers(signed: bool) -> Tensor:
+        # Hidden layers are never uniform.
+        at_first, elsewhere = choose(first, signed), choose(hidden + 1, signed)
+        return torch.where(first_layer, at_first.unsqueeze(-2), elsewhere.unsqueeze(-2))
+
+    signed = is_signed.unsqueeze(-1)
+    if bool(is_signed.any()):
+        probability = torch.where(signed, of_layers(True), of_layers(False))
+    else:
+        probability = of_layers(False)
     is_dense = torch.where(
         is_first > 0, (first == _DENSE).unsqueeze(-1), (hidden + 1 == _DENSE).unsqueeze(-1)
     )
-    kept = torch.where(is_dense, 1.0, 1 - padding_share)
-    return probability * kept.unsqueeze(-1)
+    padded = torch.where(is_dense, 0.0, padding_share).unsqueeze(-1)
+    of_zero = torch.where(signed, formats.zero.unsqueeze(-2), 0.0)
+    return probability * (1 - padded) + of_zero * padded
 
 
-def _relu_planes(bits: Tensor, std: Tensor, most: int) -> Tensor:
-    """Bit probabilities of max(0, N(0, std)), rounded to the magnitude bits; ``... plane``."""
+@dataclass(frozen=True, eq=False)
+class _Formats:
+    """P(bit = 1) of Gaussian inputs and of zero, ``*batch plane``.
+
+    ``magnitude`` is of inputs that are rectified, ``signed`` of those that are not, in the format
+    that a design has for them; ``zero`` of a zero there.
+    """
+
+    magnitude: Tensor
+    signed: Tensor
+    zero: Tensor
+
+
+def _formats(design: DesignBatch, most: int) -> _Formats:
+    """Bit probabilities of all formats of a batch; each number of bits is worked out once."""
+    bits, std = design.input_bits, design.input_std
+    idle = design.idle_sign_plane
     shape = torch.broadcast_shapes(bits.shape, std.shape)
-    result = torch.zeros((*shape, most), dtype=torch.float64, device=bits.device)
+    none = torch.zeros((*shape, most), dtype=torch.float64, device=bits.device)
+    magnitude, after_sign, offset, complement = none, none, none, none
     for count in bits.unique().tolist():
-        magnitude = int(count) - 1
-        if magnitude < 1:
-            continue
-        half = 2**magnitude
-        codes = torch.arange(0, half, dtype=torch.float64, device=bits.device)
-        probability = _code_probability(std * half, codes, 0, half - 1)
-        planes = [torch.zeros_like(std)]
-        for plane in range(magnitude):
-            on = ((codes.long() >> (magnitude - 1 - plane)) & 1).to(torch.float64)
-            planes.append(probability @ on)
-        table = torch.stack(planes, -1)
-        padded = torch.nn.functional.pad(table, (0, most - table.shape[-1]))
-        result = torch.where((bits == count).unsqueeze(-1), padded, result)
-    return result
+        own = (bits == count).unsqueeze(-1)
+
+        def put(tables: Tensor, planes: list[Tensor], own: Tensor = own) -> Tensor:
+            table = torch.stack(planes, -1)
+            padded = torch.nn.functional.pad(table, (0, most - table.shape[-1]))
+            return torch.where(own, padded, tables)
+
+        width = int(count)
+        magnitude = put(magnitude, _rectified(width, std))
+        if bool(idle.any()):
+            after_sign = put(after_sign, [torch.zeros_like(std), *_rectified(width - 1, std)])
+        if not bool(idle.all()):
+            offset = put(offset, _both_signs(width, std, complement=False))
+            complement = put(complement, _both_signs(width, std, complement=True))
+    how = design.signed_inputs.unsqueeze(-1)
+    zero_point = how == SIGNED_INPUTS.index("zero-point")
+    sign_plane = how == SIGNED_INPUTS.index("sign-plane")
+    top = (torch.arange(most, device=bits.device) == 0).to(torch.float64)
+    return _Formats(
+        magnitude=torch.where(idle.unsqueeze(-1), after_sign, magnitude),
+        signed=torch.where(zero_point, offset, torch.where(sign_plane, complement, magnitude)),
+        zero=torch.where(zero_point, top, 0.0),
+    )
+
+
+def _rectified(width: int, std: Tensor) -> list[Tensor]:
+    """Bit probabilities of max(0, N(0, std)) rounded to ``width`` bits, full scale 1."""
+    if width < 1:
+        return []
+    half = 2**width
+    codes = torch.arange(0, half, dtype=torch.float64, device=std.device)
+    probability = _code_probability(std * half, codes, 0, half - 1)
+    return [probability @ _bit(codes.long(), width - 1 - plane) for plane in range(width)]
+
+
+def _both_signs(width: int, std: Tensor, *, complement: bool) -> list[Tensor]:
+    """Bit probabilities of N(0, std) in ``width`` bits, full scale -1 to 1.
+
+    Args:
+        width: bits.
+        std: ``*batch``.
+        complement: two's complement; else the code of zero is half of the range.
+    """
+    half = 2 ** (width - 1)
+    codes = torch.arange(-half, half, dtype=torch.float64, device=std.device)
+    probability = _code_probability(std * half, codes, -half, half - 1)
+    stored = codes.long() + (0 if complement else half)
+    return [probability @ _bit(stored, width - 1 - plane) for plane in range(width)]
+
+
+def _bit(codes: Tensor, place: int) -> Tensor:
+    """Bit ``place`` of whole numbers, two's complement where they are negative, as float64."""
+    return ((codes >> place) & 1).to(torch.float64)

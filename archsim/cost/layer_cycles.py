@@ -17,6 +17,7 @@ from archsim.cost.chip import ChipBlocks, tile_rows_summed
 from archsim.cost.component.adder import tree_delay_s
 from archsim.cost.layer_tile import LayerTile
 from archsim.cost.pieces import Pieces
+from archsim.cost.reads import array_reads
 from archsim.cost.tile import Parts
 from archsim.cost.traffic import Traffic
 from archsim.plan import MappingPlan
@@ -123,7 +124,7 @@ def layer_cycles(
     frequency = 1 / torch.maximum(array.clock_s, design.clock_floor_s)
     rate = frequency.unsqueeze(-1)
     split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
-    reads = layers.vectors * design.input_bits.unsqueeze(-1)
+    reads = layers.vectors * array_reads(design=design, layers=layers)
     divided = _whole_vectors(design, layers.vectors, split.in_pe * split.in_tile)
     results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
     stacked_arrays = torch.ceil(pieces.rows / design.rows.unsqueeze(-1))
@@ -208,16 +209,15 @@ def _buffer_cycles(chip: ChipBlocks, tile: LayerTile, traffic: Traffic, split: C
     """PE registers, tile buffers and global buffer: one line per cycle and core."""
     registers = (traffic.input_lines + traffic.output_lines) / split.in_tile
 
-    def moved(bits: Tensor, line: Tensor, cores: Tensor) -> Tensor:
-        ports = torch.minimum(cores, torch.ceil(tile.bus_bit / line))
-        return bits / line / ports
+    def moved(bits: Tensor, line: Tensor, ports: Tensor) -> Tensor:
+        return bits / line / torch.minimum(ports, torch.ceil(tile.bus_bit / line))
 
-    tiles = moved(traffic.tile_in_bit, tile.input_line_bit, tile.input_cores) + moved(
-        traffic.tile_out_bit, tile.output_line_bit, tile.output_cores
+    tiles = moved(traffic.tile_in_bit, tile.input_line_bit, tile.input_ports) + moved(
+        traffic.tile_out_bit, tile.output_line_bit, tile.output_ports
     )
     line = chip.buffer.line_bit.unsqueeze(-1)
     ports = torch.minimum(
-        chip.buffer.cores.unsqueeze(-1), torch.ceil(chip.bus_bit.unsqueeze(-1) / line)
+        chip.buffer.ports.unsqueeze(-1), torch.ceil(chip.bus_bit.unsqueeze(-1) / line)
     )
     return (
         registers

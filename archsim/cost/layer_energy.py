@@ -7,20 +7,20 @@ over PEs run over the four classes of :class:`archsim.cost.pieces.Pieces`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.activity import level_statistics, plane_probability
+from archsim.cost.activity import plane_probability
 from archsim.cost.chip import ChipBlocks, tile_rows_summed
 from archsim.cost.component.adder import adder_tree
-from archsim.cost.component.column_read import branch_moments, column_energy_J
+from archsim.cost.conversions import conversions_J
 from archsim.cost.layer_cycles import results_per_read, split_copies, tile_results, tile_sum_inputs
 from archsim.cost.layer_tile import LayerTile
 from archsim.cost.pieces import Pieces
+from archsim.cost.reads import array_reads, input_passes, signed_layers
 from archsim.cost.tile import Parts
 from archsim.cost.traffic import Traffic, register_lines
 from archsim.plan import MappingPlan
@@ -66,11 +66,15 @@ def layer_energy(
     layers, array = plan.layers, parts.subarray
     scale = layers.active * layers.instances
     rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
-    reads = layers.vectors * design.input_bits.unsqueeze(-1)
+    reads = layers.vectors * array_reads(design=design, layers=layers)
+    passes = input_passes(design=design, layers=layers)
     probability = plane_probability(
-        design=design, is_first=layers.is_first, padding_share=layers.padding_share
+        design=design,
+        is_first=layers.is_first,
+        is_signed=signed_layers(design=design, layers=layers),
+        padding_share=layers.padding_share,
     )
-    ones_per_vector = probability.sum(-1)
+    ones_per_vector = passes * probability.sum(-1)
     arrays = _counted_arrays(design, plan, pieces, tile)
     subarrays = arrays.total(lambda r, c: torch.ceil(r / rows) * torch.ceil(c / cols))
     driven_rows = arrays.total(lambda r, c: r * torch.ceil(c / cols))
@@ -83,9 +87,11 @@ def layer_energy(
     return LayerEnergy(
         array=scale * array.array.row_energy_J.unsqueeze(-1) * active_rows,
         adc=scale
-        * layers.fill
         * layers.vectors
-        * _conversions(design, parts, plan, arrays, probability),
+        * passes
+        * conversions_J(
+            design=design, array=array, plan=plan, pieces=arrays, probability=probability
+        ),
         mux=scale * (block("mux") + block("mux_decoder")),
         drivers=scale * (block("drivers") + driver_rows),
         shift_add=scale * (block("shift_add_weight") + block("shift_add_input")),
@@ -121,71 +127,6 @@ def _counted_arrays(
         cols=torch.minimum(pieces.cols, most_cols),
         last_cols=torch.minimum(pieces.last_cols, most_cols),
     )
-
-
-def _conversions(
-    design: DesignBatch, parts: Parts, plan: MappingPlan, pieces: Pieces, probability: Tensor
-) -> Tensor:
-    """ADC energy per input vector: columns of full arrays and of the last, partly filled ones."""
-    rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
-    layers = plan.layers
-    levels = level_statistics(design=design)
-
-    def per_column(rows_used: Tensor, cols_used: Tensor, chosen: Tensor) -> Tensor:
-        moments = branch_moments(
-            design=design,
-            array=parts.subarray.array,
-            levels=levels,
-            rows_used=rows_used,
-            cols_used=cols_used,
-        )
-        return column_energy_J(
-            design=design,
-            adc=parts.subarray.adc,
-            moments=moments,
-            rows_used=rows_used,
-            probability=chosen,
-        )
-
-    # Full arrays differ between layers only in their inputs.
-    full = pieces.total(lambda r, c: torch.floor(r / rows) * c)
-    first, group = _representatives(layers.input_group)
-    energy = full * per_column(rows, cols, probability[..., first, :])[..., group]
-    # The last array of a piece may be partly filled; only layers that have one are computed.
-    narrow = torch.minimum(layers.columns, cols)
-    for last in (False, True):
-        held = pieces.last_rows if last else pieces.rows
-        rest = torch.remainder(held, rows)
-        wide = (
-            pieces.counts[last, False] * pieces.cols + pieces.counts[last, True] * pieces.last_cols
-        )
-        part = torch.where(rest > 0, wide, 0.0)
-        needed = (part > 0).reshape(-1, part.shape[-1]).any(0)
-        if not bool(needed.any()):
-            continue
-        first, group = _representatives(layers.matrix_group, needed.tolist())
-        each = per_column(
-            rest[..., first].clamp_min(1.0), narrow[..., first], probability[..., first, :]
-        )
-        energy = energy + part * each[..., group]
-    return energy
-
-
-def _representatives(
-    groups: Sequence[int], needed: Sequence[bool] | None = None
-) -> tuple[list[int], list[int]]:
-    """First member of every group that has a needed member, and each row's place among them.
-
-    Rows of groups without one get place 0; whatever they are given is multiplied by zero.
-    """
-    wanted = {g for g, use in zip(groups, needed or [True] * len(groups), strict=True) if use}
-    place: dict[int, int] = {}
-    first: list[int] = []
-    for index, group in enumerate(groups):
-        if group in wanted and group not in place:
-            place[group] = len(first)
-            first.append(index)
-    return first, [place.get(group, 0) for group in groups]
 
 
 def _sums(

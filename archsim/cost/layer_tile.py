@@ -33,10 +33,10 @@ class LayerTile:
     output_bus_m: Tensor
     bus_bit: Tensor
     input_line_bit: Tensor
-    input_cores: Tensor
+    input_ports: Tensor
     input_J_per_bit: Tensor
     output_line_bit: Tensor
-    output_cores: Tensor
+    output_ports: Tensor
     output_J_per_bit: Tensor
     flight_s: Tensor
     tree_length_m: Tensor
@@ -69,12 +69,12 @@ def _flatten(tile: Tile, bus: HTree) -> dict[str, Tensor]:
     """All fields of :class:`LayerTile` from one kind of tile."""
     values = {name: getattr(tile, name) for name in _PLAIN}
     values["input_line_bit"] = tile.input_buffer.line_bit
-    values["input_cores"] = tile.input_buffer.cores
+    values["input_ports"] = tile.input_buffer.ports
     values["input_J_per_bit"] = (
         tile.input_buffer.read_J_per_bit + tile.input_buffer.write_J_per_bit
     ) / 2
     values["output_line_bit"] = tile.output_buffer.line_bit
-    values["output_cores"] = tile.output_buffer.cores
+    values["output_ports"] = tile.output_buffer.ports
     values["output_J_per_bit"] = (
         tile.output_buffer.read_J_per_bit + tile.output_buffer.write_J_per_bit
     ) / 2

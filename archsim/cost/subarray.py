@@ -18,6 +18,7 @@ from archsim.cost.component.level_shifter import level_shifter_area_m2
 from archsim.cost.component.shift_add import ShiftAdd, shift_add_stages
 from archsim.cost.component.sram_periphery import precharger, write_driver
 from archsim.cost.component.wordline_driver import wordline_driver
+from archsim.cost.reads import mux_turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def subarray(*, design: DesignBatch) -> Subarray:
         height_m=height * shrink,
         width_m=width * shrink,
         clock_s=clock,
-        adc_cycles=design.mux_ratio,
+        adc_cycles=mux_turns(design),
         accumulation_cycles=_extra_cycles(design, weight_stage, input_stage, clock),
         leakage_W=leakage,
         leakage_in_use_W=array.leakage_W * (cells - busy_rows) / cells,
@@ -149,6 +150,6 @@ def _extra_cycles(
     weight = weight_stage.operations * (
         torch.ceil(weight_stage.adder_delay_s / clock_s) - 1
     ).clamp_min(0.0)
-    per_result = (design.mux_ratio + weight) / results.clamp_min(1e-9)
+    per_result = (mux_turns(design) + weight) / results.clamp_min(1e-9)
     inputs = results * (torch.ceil(input_stage.adder_delay_s / clock_s) - per_result).clamp_min(0.0)
     return torch.where(results > 0, weight + inputs, 0.0)

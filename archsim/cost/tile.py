@@ -18,6 +18,7 @@ from archsim.cost.component.adder import Adder, adder_tree
 from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wire import HTree, Repeater, h_tree
+from archsim.cost.reads import row_groups
 from archsim.cost.subarray import Subarray
 
 
@@ -80,6 +81,7 @@ def subarray_sum_bit(*, design: DesignBatch) -> Tensor:
     """Bits of one result of a subarray after weight and input shift-add."""
     return torch.floor(
         design.adc_bits
+        + torch.ceil(torch.log2(row_groups(design)) - 1e-9)
         + design.input_bits
         + (design.weight_slices - 1) * design.cell_bits
         + 1

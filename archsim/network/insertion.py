@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 
 from archsim.errors import Code, NetworkError, close_matches
 from archsim.network.layer import LayerKind
 from archsim.network.operation import FREE_KINDS, MATRIX_KINDS, Op, OpKind
+from archsim.network.signs import signed_values
 
 #: Rules of :meth:`archsim.network.graph.LayerGraph.insertion_points`, besides patterns.
 RULES = ("default", "convolution", "residual_block")
@@ -40,6 +41,7 @@ class InsertionPoint:
         height: Rows of the map.
         width: Columns of the map.
         channels_last: Whether the channels are the tensor's last axis (tokens), not the second.
+        signed: Whether the map that the TSB reads may be negative.
     """
 
     name: str
@@ -48,6 +50,7 @@ class InsertionPoint:
     height: int
     width: int
     channels_last: bool = False
+    signed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,16 @@ def insertion_points(
     graph: nx.DiGraph[str], network: str, rule: str, *, include_shortcuts: bool
 ) -> tuple[InsertionPoint, ...]:
     """Find the places for a TSB; see :meth:`archsim.network.graph.LayerGraph.insertion_points`."""
+    points = _points(graph, network, rule, include_shortcuts=include_shortcuts)
+    ends, signed = _module_ends(graph), signed_values(graph)
+    return tuple(
+        replace(point, signed=ends.get(point.name, point.after) in signed) for point in points
+    )
+
+
+def _points(
+    graph: nx.DiGraph[str], network: str, rule: str, *, include_shortcuts: bool
+) -> tuple[InsertionPoint, ...]:
     if rule.startswith(PATTERN):
         return _named(graph, network, rule.removeprefix(PATTERN))
     if rule not in RULES:

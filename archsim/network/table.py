@@ -14,6 +14,7 @@ from archsim.network.digital import PRODUCT_KINDS, DigitalOp
 from archsim.network.graph import LayerGraph
 from archsim.network.layer import LayerKind, MvmLayer, conv_output
 from archsim.network.operation import Op, OpKind
+from archsim.network.signs import signed_values
 from archsim.shapes import PerLayer
 
 
@@ -46,6 +47,7 @@ class LayerTable:
         digital_writes: Values that both kinds write.
         lookups: Values read from tables in memory there.
         is_first: 1 for layers that read the network input, else 0.
+        is_signed: 1 for layers whose inputs may be negative, else 0.
         followed_by_relu: 1 where a ReLU follows before the next matrix layer or branch, else 0.
     """
 
@@ -73,6 +75,7 @@ class LayerTable:
     digital_writes: PerLayer
     lookups: PerLayer
     is_first: PerLayer
+    is_signed: PerLayer
     followed_by_relu: PerLayer
 
     def __len__(self) -> int:
@@ -131,9 +134,10 @@ DIGITAL_COLUMNS = (
     "digital_writes",
     "lookups",
 )
-_DERIVED = frozenset({"in_channels", "pool_factor", "added", "is_first", "followed_by_relu"}) | {
-    *DIGITAL_COLUMNS
-}
+_DERIVED = frozenset(
+    {"in_channels", "pool_factor", "added", "is_first", "is_signed", "followed_by_relu"}
+    | {*DIGITAL_COLUMNS}
+)
 
 
 def from_graph(graph: LayerGraph) -> LayerTable:
@@ -143,12 +147,23 @@ def from_graph(graph: LayerGraph) -> LayerTable:
     planes of a 3-d kernel are further input channels. Digital operations count with the last matrix
     layer before them, those before the first layer with that one.
     """
-    first = set(graph.first_layers)
+    first, signed = set(graph.first_layers), _reading_signed(graph)
     return _from_layers(
         graph.layers,
         is_first=tuple(layer.name in first for layer in graph.layers),
+        is_signed=tuple(layer.name in signed for layer in graph.layers),
         work=_work(graph),
     )
+
+
+def _reading_signed(graph: LayerGraph) -> set[str]:
+    """Names of the layers that read, at one of their places, what may be negative."""
+    signed = signed_values(graph.graph)
+    return {
+        op.reuses or op.name
+        for op in graph.ops
+        if op.layer is not None and any(source in signed for source in op.inputs)
+    }
 
 
 def _work(graph: LayerGraph) -> dict[str, list[float]]:
@@ -181,6 +196,7 @@ def _count(work: dict[str, list[float]], layer: int, op: Op, digital: DigitalOp)
 def _from_layers(
     layers: tuple[MvmLayer, ...],
     is_first: tuple[bool, ...],
+    is_signed: tuple[bool, ...],
     work: Mapping[str, Sequence[float]] | None = None,
 ) -> LayerTable:
     columns = {
@@ -196,6 +212,7 @@ def _from_layers(
         in_channels=_column([layer.in_channels * layer.kernel_d for layer in layers]),
         pool_factor=_column([_pool_factor(layer) for layer in layers]),
         is_first=_column(is_first),
+        is_signed=_column(is_signed),
         followed_by_relu=_column([layer.activation == "relu" for layer in layers]),
         **columns,
     )
@@ -233,9 +250,9 @@ def from_layer_csv(path: str | Path) -> LayerTable:
     """Read a table in the layout of a NeuroSim network file, with a header.
 
     The file says nothing of activations or branches: a ReLU is assumed after every layer but the
-    last, and the first row alone is taken to read the network input. The column
-    ``n_input_vectors_counted`` is NeuroSim's own count, which leaves the padding out; ``mvms`` here
-    is the true number of output pixels.
+    last, and the first row alone is taken to read the network input, which may be negative. The
+    column ``n_input_vectors_counted`` is NeuroSim's own count, which leaves the padding out;
+    ``mvms`` here is the true number of output pixels.
 
     Args:
         path: A CSV file with the columns :data:`CSV_HEADER`, in that order.
@@ -261,9 +278,8 @@ def from_layer_csv(path: str | Path) -> LayerTable:
     for position, line in enumerate(lines):
         if line.name in [earlier.name for earlier in lines[:position]]:
             raise line.error("layer", f"'{line.name}' is there twice", Code.GIVEN_TWICE, line.name)
-    table = _from_layers(
-        tuple(line.layer() for line in lines), is_first=(True, *(False for _ in lines[1:]))
-    )
+    first = (True, *(False for _ in lines[1:]))
+    table = _from_layers(tuple(line.layer() for line in lines), is_first=first, is_signed=first)
     columns = {name: getattr(table, name) for name in _TENSORS}
     columns["pool_factor"] = _column([line.pool_factor() for line in lines])
     columns["followed_by_relu"] = _column([1.0] * (len(lines) - 1) + [0.0])

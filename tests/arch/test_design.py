@@ -61,6 +61,8 @@ def test_choices_are_those_of_the_schema(name: str) -> None:
         overrides = [f"{entry.path}={choice}"]
         if choice == "isaac":
             overrides.append("chip.adc.bits=8")
+        if entry.path == "chip.read.pair":
+            overrides.append("chip.precision.encoding=differential")
         found = getattr(make_design(*overrides), name)
         assert int(found) == code, choice
 

@@ -2,9 +2,9 @@
 
 One linear layer of 128 inputs and 32 outputs: 32 weights of four 2-bit cells fill the 128 columns
 of one 128 x 128 crossbar. All weights are 0, so every code is 128 = 2000 in base four; all inputs
-are 127/128, so seven of the eight bit-planes have every row on and the sign plane none. Nothing is
-left to chance. 22 nm, SAR converters of 5 bits, no copies, no pipeline, write voltage below the
-level shifters, and buffers of one line so that their decoders are trivial.
+are 255/256, so all eight bit-planes have every row on. Nothing is left to chance. 22 nm, SAR
+converters of 5 bits, no copies, no pipeline, write voltage below the level shifters, and buffers of
+one line so that their decoders are trivial.
 
 The numbers of the standard blocks are those printed in the specification for 22 nm; the arithmetic
 that puts them together is here. Printed with four digits: 5e-4.
@@ -139,7 +139,7 @@ def lengths_m() -> tuple[float, float]:
 
 
 def conversion_J() -> float:
-    """Eight planes of 128 columns: seven with all rows on, one with none."""
+    """Eight planes of 128 columns, with all rows on."""
     level, off = 2 / 3, 1 / R_OFF
     per_um = 9.7697
     wires = per_um * 0.040 * (4 * (COLS + 1) / 2 + 12 * (ROWS + 1) / 2)
@@ -148,12 +148,12 @@ def conversion_J() -> float:
     conductance = ROWS * (0.25 / (1 / on + series) + 0.75 / (1 / off + series))
     y = 0.5 / V_READ / conductance
     power = (0.538 * 5 + 4.3753) * 1e-6 + 0.072341 * y ** (-2.303 / 2.302585)
-    return float(COLS * 6e-9 * (7 * power + 1e-6))
+    return float(COLS * 6e-9 * 8 * power)
 
 
 def energies_J() -> dict[str, float]:
     """One image: eight reads of one subarray, and what it takes to feed it."""
-    active = 7 * ROWS
+    active = 8 * ROWS
     c_wordline = 9.5400155e-15
     # Word-line pass gates of 14 x 2F: 18 rows of cells fit the array, so 8 columns and 32F slots.
     gate_n, gate_p = 28 * F, 28 * F * RHO

@@ -143,6 +143,7 @@ def table_of(layers: Sequence[Layer]) -> LayerTable:
         added=0 * ones,
         **dict.fromkeys(DIGITAL_COLUMNS, 0 * ones),
         is_first=column([1.0, *[0.0] * (len(layers) - 1)]),
+        is_signed=column([1.0, *[0.0] * (len(layers) - 1)]),
         followed_by_relu=ones,
     )
 

@@ -82,6 +82,7 @@ def table_of(layers):
         added=column(zeros),
         **dict.fromkeys(DIGITAL_COLUMNS, column(zeros)),
         is_first=column([1.0, *zeros[1:]]),
+        is_signed=column([1.0, *zeros[1:]]),
         followed_by_relu=column(zeros) + 1,
     )
 

@@ -63,6 +63,7 @@ def test_columns_by_hand() -> None:
         "added": 0,
         **dict.fromkeys(DIGITAL_COLUMNS, 0),
         "is_first": 1,
+        "is_signed": 1,
         "followed_by_relu": 1,
     }
     assert len(table) == 21

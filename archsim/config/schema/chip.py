@@ -106,6 +106,11 @@ class Buffers(Model):
     kind: Literal["register-file", "sram"] = Field(
         description="flip-flops behind a decoder, or SRAM arrays"
     )
+    port_rule: Literal["capacity", "cores"] = Field(
+        default="capacity",
+        description="lines that a memory moves in a cycle: in proportion to what it holds, at "
+        "least one; `cores` is the artefact of one for each whole core, a sawtooth in its size",
+    )
     global_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
     global_line: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
     tile_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
@@ -167,10 +172,12 @@ class Activity(Model):
     """Statistics of inputs and weights that decide the read energy."""
 
     first_layer: Literal["uniform", "relu", "dense"] = Field(
-        description="bits of the first layer's inputs: uniform in [0, 1), or as hidden layers"
+        description="bits of the first layer's inputs: uniform over their codes, or as those of "
+        "hidden layers (relu: never negative)"
     )
     hidden: Literal["relu", "dense"] = Field(
-        description="bits of hidden inputs: rectified Gaussian, or all magnitude bits one"
+        description="bits of hidden inputs: Gaussian, rectified where they are never negative, or "
+        "all one"
     )
     input_std: quantity("1", minimum=1e-6)  # type: ignore[valid-type]
     weight_std: quantity("1", minimum=1e-6)  # type: ignore[valid-type]

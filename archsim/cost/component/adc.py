@@ -19,6 +19,7 @@ from archsim.cost import gates
 from archsim.cost.block import CircuitBlock, either, trail
 from archsim.cost.component.adc_models import published
 from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, CellArray
+from archsim.cost.reads import rows_read
 from archsim.cost.standard_cells import once_per_technology, standard_cells
 
 #: Footprint of one comparator, in standard cells two gate pitches wide.
@@ -144,9 +145,9 @@ def adc(*, design: DesignBatch, array: CellArray) -> AdcBank:
 
 
 def _full_scale_ohm(design: DesignBatch, array: CellArray) -> Tensor:
-    """Resistance of a column with every cell fully on."""
+    """Resistance of a column with every cell fully on that is read at once."""
     cell = torch.where(design.is_sram, array.r_access_ohm, design.r_on_ohm)
-    return cell / design.rows
+    return cell / rows_read(design)
 
 
 def _flash_time_s(design: DesignBatch, array: CellArray) -> Tensor:

@@ -20,9 +20,10 @@ from archsim.cost.standard_cells import standard_cells
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """One memory of ``cores`` equal cores; energies per bit."""
+    """One memory of ``cores`` equal cores; energies per bit; ``ports`` lines move in a cycle."""
 
     cores: Tensor
+    ports: Tensor
     line_bit: Tensor
     core_area_m2: Tensor
     read_J_per_bit: Tensor
@@ -70,20 +71,31 @@ def banked(
             use full cores only.
     """
     cores = torch.ceil(capacity_bit / core_bit).clamp_min(1.0)
+    in_proportion = (capacity_bit / core_bit).clamp_min(1.0)
+    ports = torch.where(design.ports_of_cores, cores, in_proportion)
+    count = _Count(cores, ports)
     if small_line_bit is None:
-        return _core(design, register, cores, core_bit + 0 * cores, line_bit + 0 * cores)
+        return _core(design, register, count, core_bit + 0 * cores, line_bit + 0 * cores)
     small = capacity_bit < core_bit
     return _core(
         design,
         register,
-        cores,
+        count,
         torch.where(small, torch.floor(capacity_bit), core_bit).clamp_min(1.0),
         torch.where(small, small_line_bit, line_bit),
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Count:
+    """Cores and ports of a memory, ``*batch``."""
+
+    cores: Tensor
+    ports: Tensor
+
+
 def _core(
-    design: DesignBatch, register: FlipFlop, cores: Tensor, bits: Tensor, line: Tensor
+    design: DesignBatch, register: FlipFlop, count: _Count, bits: Tensor, line: Tensor
 ) -> Buffer:
     """Price one core of ``bits`` with lines of ``line`` bits."""
     technology = design.technology
@@ -127,9 +139,9 @@ def _core(
     store = design.buffer_activity * register.energy_J
     decoder = _Decoder(height, width, decode, vdd * leakage)
     if not bool(design.sram_buffers.any()):
-        return _register_file(design, register, cores, bits, line, decoder, store)
-    flip_flops = _register_file(design, register, cores, bits, line, decoder, store)
-    return flip_flops.where(~design.sram_buffers, _sram(design, cores, bits, line, decoder))
+        return _register_file(design, register, count, bits, line, decoder, store)
+    flip_flops = _register_file(design, register, count, bits, line, decoder, store)
+    return flip_flops.where(~design.sram_buffers, _sram(design, count, bits, line, decoder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +157,7 @@ class _Decoder:
 def _register_file(
     design: DesignBatch,
     register: FlipFlop,
-    cores: Tensor,
+    count: _Count,
     bits: Tensor,
     line: Tensor,
     decoder: _Decoder,
@@ -154,7 +166,8 @@ def _register_file(
     """Flip-flops: every bit of a line is clocked."""
     lines = torch.floor(bits / line) / bits
     return Buffer(
-        cores=cores,
+        cores=count.cores,
+        ports=count.ports,
         line_bit=line,
         core_area_m2=register.area_m2 * bits + decoder.height_m * decoder.width_m,
         read_J_per_bit=store_J + design.control_activity * decoder.energy_J * lines,
@@ -172,7 +185,7 @@ _READ_SWING = 0.5
 
 
 def _sram(
-    design: DesignBatch, cores: Tensor, bits: Tensor, line: Tensor, decoder: _Decoder
+    design: DesignBatch, count: _Count, bits: Tensor, line: Tensor, decoder: _Decoder
 ) -> Buffer:
     """SRAM array: a word line per access; prechargers and write drivers below."""
     technology = design.technology
@@ -200,7 +213,8 @@ def _sram(
     full_swing = 2 * line * c_column * vdd**2 / 2
     drive = line * (inverter.c_in_F + inverter.c_out_F)
     return Buffer(
-        cores=cores,
+        cores=count.cores,
+        ports=count.ports,
         line_bit=line,
         core_area_m2=row_m * column_m + column_m * decoder.width_m + periphery,
         read_J_per_bit=(

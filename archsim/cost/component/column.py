@@ -13,6 +13,7 @@ from archsim.cost.block import CircuitBlock, either
 from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wordline_driver import SRAM_SIZING, transmission_gate_widths_m
+from archsim.cost.reads import mux_turns, rows_read
 from archsim.cost.standard_cells import standard_cells
 
 #: The mux may add this share to the resistance it passes.
@@ -51,8 +52,8 @@ def column_mux(*, design: DesignBatch, array: CellArray) -> ColumnMux:
     technology = design.technology
     line = torch.where(
         design.is_sram,
-        array.r_access_ohm / torch.floor(design.rows / 2),
-        array.r_mean_ohm / design.rows,
+        array.r_access_ohm / torch.floor(rows_read(design) / 2).clamp_min(1.0),
+        array.r_mean_ohm / rows_read(design),
     )
     width_n, width_p = transmission_gate_widths_m(design, _MUX_RESISTANCE_SHARE * line, 0.5)
     gate_rows, fingers = _row_of_gates(design, array, pitches=2.0, pairs=1.0)
@@ -73,7 +74,7 @@ def column_mux(*, design: DesignBatch, array: CellArray) -> ColumnMux:
         height_m=height,
         width_m=array.width_m,
         latency_s=_MUX_SETTLING * resistance * (drain + 0.5 * (gate_n + gate_p)),
-        read_energy_J=design.mux_ratio * per_step,
+        read_energy_J=mux_turns(design) * per_step,
     )
     return ColumnMux(block, adcs * gate_n, adcs * gate_p)
 
@@ -125,7 +126,7 @@ def mux_decoder(*, design: DesignBatch, mux: ColumnMux) -> CircuitBlock:
         height_m=technology.cell_height_m * torch.maximum(nors, predecoders),
         width_m=width,
         latency_s=_decoder_delay_s(inverter, nand, nor, driver, nors, mux),
-        read_energy_J=design.mux_ratio * design.control_activity * vdd**2 * switched,
+        read_energy_J=mux_turns(design) * design.control_activity * vdd**2 * switched,
         leakage_W=vdd * leakage,
     )
 

@@ -83,16 +83,15 @@ def column_energy_J(
         adc: the ADC bank.
         moments: ``*batch layer``.
         rows_used: rows that hold weights, ``*batch layer``.
-        probability: P(bit = 1), ``*batch layer plane``; the first plane is the sign of inputs that
-            are never negative, so its reads, and those of planes that a design with fewer input
-            bits lacks, find no row on.
+        probability: P(bit = 1), ``*batch layer plane``; reads of planes that a design with fewer
+            input bits lacks find no row on, and are taken out again.
     """
-    p = probability[..., 1:].clamp(_NEVER, 1.0)
+    p = probability.clamp(_NEVER, 1.0)
     used = rows_used.clamp_min(1.0)[..., None]
     mean, square = moments.mean_S.unsqueeze(-1), moments.square_S2.unsqueeze(-1)
     some = -torch.expm1(used * torch.log1p(-p.clamp_max(1 - 1e-15)))
     # A plane that is never on adds nothing, so that padding planes of a batch change no row.
-    busy = torch.where(probability[..., 1:] > 0, some, 0.0)
+    busy = torch.where(probability > 0, some, 0.0)
     expected = used * p
     total = expected * mean
     given = total / some
@@ -106,12 +105,34 @@ def column_energy_J(
     power = column_power_W(design=design, ln_geometric_S=ln_geometric, ln_mean_S=ln_mean, axes=2)
     window, reference = adc.window_s[..., None, None], adc.reference_W[..., None, None]
     converting = (window * (power + reference)).clamp_min(0.0)
-    empty = (window * (design.adc_empty_power_W[..., None, None] + reference)).clamp_min(0.0)
+    empty = _idle_J(design, adc)[..., None, None]
     per_plane = empty + busy * (converting - empty)
     # Planes beyond a design's own input bits are padding of the axis: taken out again.
     missing = probability.shape[-1] - design.input_bits
-    reads = design.input_bits * adc.switched_J + (1 - missing) * empty[..., 0, 0]
-    energy = per_plane.sum(-1) + reads.unsqueeze(-1)
+    switched = (design.input_bits * adc.switched_J).unsqueeze(-1)
+    rest = switched + (per_plane[..., 0] - (missing * empty[..., 0, 0]).unsqueeze(-1))
+    energy = per_plane[..., 1:].sum(-1) + rest
+    return _published_or(design, adc, energy)
+
+
+def empty_energy_J(*, design: DesignBatch, adc: AdcBank) -> Tensor:
+    """Return the ADC energy of a column and an input vector with no row on, ``*batch 1``.
+
+    Args:
+        design: ``*batch``.
+        adc: the ADC bank.
+    """
+    energy = design.input_bits * (adc.switched_J + _idle_J(design, adc))
+    return _published_or(design, adc, energy.unsqueeze(-1))
+
+
+def _idle_J(design: DesignBatch, adc: AdcBank) -> Tensor:
+    """Energy of a conversion while no row is on, without what is switched, ``*batch``."""
+    return (adc.window_s * (design.adc_empty_power_W + adc.reference_W)).clamp_min(0.0)
+
+
+def _published_or(design: DesignBatch, adc: AdcBank, energy: Tensor) -> Tensor:
+    """The published energy where a design has such a model; calibrated, ``*batch layer``."""
     if adc.published_J is not None:
         published = (design.input_bits * adc.published_J).unsqueeze(-1)
         energy = torch.where((design.adc_model > 0).unsqueeze(-1), published, energy)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archsim.arch.design import MEMORIES, DesignBatch
 from archsim.cost import gate_sizing, gates
+from archsim.cost.reads import dummy_columns, mux_turns
 
 #: 1T1R cell in F: 4F between word lines, 12F between bit lines (Peng et al., TCAD 2021).
 NVM_CELL_HEIGHT = 4.0
@@ -51,7 +52,8 @@ def crossbar(*, design: DesignBatch) -> CellArray:
     """Size the cell array and its lines.
 
     Rows run on metal 1 and columns on metal 0. Word lines swing fully at every mux position, so
-    one active row costs ``mux_ratio * C_WL * Vdd^2`` per read.
+    one active row costs ``C_WL * Vdd^2`` per turn of the mux. Dummy columns are as wide as the
+    others.
 
     Args:
         design: ``*batch``.
@@ -60,7 +62,8 @@ def crossbar(*, design: DesignBatch) -> CellArray:
     node, sram = technology.node_m, design.is_sram
     cell_height = torch.where(sram, technology.sram_cell_height, NVM_CELL_HEIGHT)
     cell_width = torch.where(sram, technology.sram_cell_width, NVM_CELL_WIDTH)
-    height, width = design.rows * cell_height * node, design.cols * cell_width * node
+    drawn = design.cols + dummy_columns(design)
+    height, width = design.rows * cell_height * node, drawn * cell_width * node
     unit = gate_sizing.unit_width_m(technology)
     r_unit = gates.resistance_n_ohm(technology, unit)
     r_access = torch.where(sram, r_unit, design.access_ratio * design.r_on_ohm)
@@ -79,7 +82,7 @@ def crossbar(*, design: DesignBatch) -> CellArray:
     gate = torch.where(sram, gates.gate_capacitance_F(technology, unit), gate_nvm)
     drain = torch.where(sram, drain_sram, drain_nvm)
     wire_wordline = technology.c_wire_F_per_m * width
-    c_wordline = wire_wordline + design.cols * gate
+    c_wordline = wire_wordline + drawn * gate
     cell_leakage = 2 * gates.leakage_A(technology, "inverter", 1, unit, unit) * technology.vdd_V
     fefet = design.memory == MEMORIES.index("fefet")
     return CellArray(
@@ -100,6 +103,6 @@ def crossbar(*, design: DesignBatch) -> CellArray:
         c_wordline_F=c_wordline,
         c_wordline_wire_F=wire_wordline,
         c_bitline_F=technology.c_wire_F_per_m * height + design.rows * drain,
-        row_energy_J=design.mux_ratio * c_wordline * technology.vdd_V**2,
+        row_energy_J=mux_turns(design) * c_wordline * technology.vdd_V**2,
         leakage_W=torch.where(sram, design.rows * design.cols * cell_leakage, 0.0),
     )

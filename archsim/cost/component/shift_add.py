@@ -12,6 +12,7 @@ from archsim.cost.block import CircuitBlock
 from archsim.cost.component.adder import Adder
 from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
+from archsim.cost.reads import row_groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +39,17 @@ def shift_add_stages(
         The stage that joins weight slices and the stage that joins input bits.
     """
     slices = design.weight_slices
-    weights_per_adc = design.mux_ratio / slices
+    turns = design.mux_ratio / torch.where(design.analog_pair, 2.0, 1.0)
+    weights_per_adc = turns / slices
     results = torch.where(
         design.floor_results,
         torch.floor(weights_per_adc + 1e-9),
         torch.where(weights_per_adc < 1, weights_per_adc, torch.floor(weights_per_adc + 1e-9)),
     )
     weight = _stage(design, array, cell, register, design.adc_bits, slices, (slices - 1) * results)
-    inputs = _stage(
-        design, array, cell, register, design.adc_bits + slices, design.input_bits, results
-    )
+    # Groups of rows are added up in the same register.
+    bits = design.adc_bits + slices + torch.ceil(torch.log2(row_groups(design)) - 1e-9)
+    inputs = _stage(design, array, cell, register, bits, design.input_bits, results)
     absent = slices == 1
     return (
         ShiftAdd(

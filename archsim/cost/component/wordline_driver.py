@@ -10,6 +10,7 @@ from archsim.cost import gate_sizing, gates
 from archsim.cost.block import CircuitBlock, either
 from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
+from archsim.cost.reads import mux_turns
 
 #: Pass gates per row: read, access, inhibit and ground for a resistive cell; on and off for SRAM.
 _GATES_PER_ROW_NVM = 4.0
@@ -39,13 +40,13 @@ def wordline_driver(*, design: DesignBatch, array: CellArray, register: FlipFlop
         lambda: _resistive(design, array, slot),
     )
     registers_m = register.width_in_height(design.rows, array.height_m)
-    clocked = design.mux_ratio * design.rows * register.energy_J
+    clocked = mux_turns(design) * design.rows * register.energy_J
     return CircuitBlock(
         height_m=array.height_m,
         width_m=driver_columns * gates_of_row.width_m + registers_m,
         latency_s=gates_of_row.latency_s,
         read_energy_J=clocked,
-        row_energy_J=design.mux_ratio * gates_of_row.row_energy_J,
+        row_energy_J=mux_turns(design) * gates_of_row.row_energy_J,
         leakage_W=design.rows * register.leakage_W,
     )
 

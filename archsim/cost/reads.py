@@ -1,0 +1,87 @@
+"""How a crossbar is read: planes, passes over them, groups of rows, turns of the ADCs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archsim.arch.design import OFFSET_SUBTRACTIONS, SIGNED_INPUTS, DesignBatch
+from archsim.plan import MatrixLayers
+
+#: Code of the activity of a first layer that is read like hidden ones.
+_AS_HIDDEN = 1
+
+
+def signed_layers(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
+    """Return where the inputs of a layer need a sign, bool, ``*batch layer``.
+
+    None do under ``read.idle_sign_plane``, nor the network's where ``activity.first_layer`` says
+    that they are rectified.
+
+    Args:
+        design: ``*batch``.
+        layers: ``*batch layer``.
+    """
+    rectified = (layers.is_first > 0) & (design.first_input == _AS_HIDDEN).unsqueeze(-1)
+    return (layers.is_signed > 0) & ~rectified & ~design.idle_sign_plane.unsqueeze(-1)
+
+
+def input_passes(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
+    """Return how often the planes of a vector are read: 2 for both signs, else 1, ``*batch layer``.
+
+    Args:
+        design: ``*batch``.
+        layers: ``*batch layer``.
+    """
+    both = (design.signed_inputs == SIGNED_INPUTS.index("two-pass")).unsqueeze(-1)
+    return torch.where(both & signed_layers(design=design, layers=layers), 2.0, 1.0)
+
+
+def array_reads(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
+    """Return the reads of a crossbar for one input vector, ``*batch layer``.
+
+    Every plane of every pass is read once per group of rows.
+
+    Args:
+        design: ``*batch``.
+        layers: ``*batch layer``.
+    """
+    planes = (design.input_bits * row_groups(design)).unsqueeze(-1)
+    return planes * input_passes(design=design, layers=layers)
+
+
+def rows_read(design: DesignBatch) -> Tensor:
+    """Return the rows of a crossbar that are read at once, ``*batch``."""
+    return torch.minimum(design.rows_at_once, design.rows)
+
+
+def row_groups(design: DesignBatch) -> Tensor:
+    """Return the reads that all rows of a crossbar take, ``*batch``."""
+    return torch.ceil(design.rows / rows_read(design))
+
+
+def dummy_columns(design: DesignBatch) -> Tensor:
+    """Return the columns of a crossbar that subtract the offset of cells at level 0, ``*batch``.
+
+    They hold no weights. One column of off cells serves all slices; a column that holds the code
+    for zero has a cell for each.
+    """
+    how = design.offset_subtraction
+    zero = how == OFFSET_SUBTRACTIONS.index("zero-column")
+    return torch.where(zero, design.weight_slices, (how > 0).to(torch.float64))
+
+
+def converted_dummies(design: DesignBatch) -> Tensor:
+    """Return those of them that are converted, ``*batch``; the current of an analog one is not."""
+    analog = design.offset_subtraction == OFFSET_SUBTRACTIONS.index("analog")
+    return torch.where(analog, 0.0, dummy_columns(design))
+
+
+def mux_turns(design: DesignBatch) -> Tensor:
+    """Return the conversions of an ADC per read, ``*batch``.
+
+    Its columns, or half of them where the difference of a pair is converted; and its share of the
+    dummy columns.
+    """
+    columns = design.mux_ratio / torch.where(design.analog_pair, 2.0, 1.0)
+    return columns + torch.ceil(converted_dummies(design) * design.mux_ratio / design.cols)
