@@ -157,12 +157,8 @@ class DesignBatch:
     tile_fold: Tensor = _parameter("chip.interconnect.tile_fold")
     delay_tolerance: Tensor = _parameter("chip.interconnect.delay_tolerance")
     # memories
-<<<<<<< HEAD
     sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag")
-=======
-    sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag", ("register-file", "sram"))
     ports_of_cores: Tensor = _parameter("chip.buffers.port_rule", "flag")
->>>>>>> 984e41d (Read path priced: planes by sign, passes, groups of rows, pairs, dummy columns; ports of memories in proportion)
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
     tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")
