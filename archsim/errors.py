@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from numbers import Number
 from pathlib import PurePath
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, TypeVar
 
 
 class Code(StrEnum):
@@ -22,7 +22,7 @@ class Code(StrEnum):
 
     meaning: str
 
-    def __new__(cls, word: str, meaning: str) -> Self:
+    def __new__(cls, word: str, meaning: str) -> Code:
         """Make a member from its word and its line."""
         member = str.__new__(cls, word)
         member._value_ = word
@@ -103,7 +103,7 @@ class Problem:
         allowed: str | Sequence[str] | None = None,
         form: str | None = None,
         more: str = "",
-    ) -> Self:
+    ) -> Problem:
         """Return a problem whose sentence is made from its facts.
 
         It reads ``field = value: problem; allowed: allowed``, without the parts that are not given.
@@ -139,6 +139,10 @@ class Problem:
     def nearest(self) -> tuple[str, ...]:
         """Names that are allowed and nearest to the one that was given; none where none is."""
         return nearest_names(self.value, self.allowed) if isinstance(self.allowed, tuple) else ()
+
+
+#: In place of `Self`, which `make typed` knows in decorated classes alone.
+_Error = TypeVar("_Error", bound="ArchsimError")
 
 
 class ArchsimError(Exception):
@@ -181,7 +185,7 @@ class ArchsimError(Exception):
 
     @classmethod
     def of(
-        cls,
+        cls: type[_Error],
         code: Code,
         field: object = None,
         value: object = NOT_GIVEN,
@@ -190,20 +194,20 @@ class ArchsimError(Exception):
         allowed: str | Sequence[str] | None = None,
         form: str | None = None,
         more: str = "",
-    ) -> Self:
+    ) -> _Error:
         """Return an error whose sentence is made from its facts; arguments: :meth:`Problem.of`."""
         return cls.joined(
             [Problem.of(code, field, value, problem=problem, allowed=allowed, form=form, more=more)]
         )
 
     @classmethod
-    def joined(cls, problems: Iterable[Problem]) -> Self:
+    def joined(cls: type[_Error], problems: Iterable[Problem]) -> _Error:
         """Return one error of one problem or more, a line each; what is said twice, once."""
         by_text = {problem.text: problem for problem in problems}
         return cls("\n".join(by_text), problems=tuple(by_text.values()))
 
     @classmethod
-    def retold(cls, error: ArchsimError, message: str) -> Self:
+    def retold(cls: type[_Error], error: ArchsimError, message: str) -> _Error:
         """Return an error with the facts of another one, and a sentence that says more.
 
         Args:

@@ -17,7 +17,6 @@ from archsim.analysis.totals import evaluate_totals
 from archsim.arch.design import DesignBatch, quantity_at
 from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved
-from archsim.config.schema.technology import TechnologyFile
 from archsim.config.sourced import Quantity
 from archsim.errors import Code, ConfigError
 from archsim.network.insertion import InsertionPoint
@@ -29,21 +28,6 @@ from archsim.units import TO_SI
 
 #: Most draws accepted.
 MAX_SAMPLES = 1_000_000
-
-
-def uncertain_parameters(resolved: Resolved) -> tuple[str, ...]:
-    """Return the paths of all constants that carry a sigma or a range, and are used."""
-    paths = [
-        parameter.path
-        for parameter in DesignBatch.parameters().values()
-        if parameter.kind == "continuous" and _is_uncertain(quantity_at(resolved, parameter.path))
-    ]
-    paths += [
-        f"technology.{name}"
-        for name in TechnologyFile.model_fields
-        if _is_uncertain(quantity_at(resolved, f"technology.{name}"))
-    ]
-    return tuple(paths)
 
 
 def _is_uncertain(quantity: Quantity | None) -> bool:

@@ -190,7 +190,7 @@ def _say_spread_beyond_range(settings: PlainSettings) -> Problem:
 
 
 def _stuck_share(settings: AbstractSettings) -> Numbers:
-    return settings.number(_STUCK_ON, null=0) + settings.number(_STUCK_OFF, null=0)
+    return settings.number(_STUCK_ON, null=0.0) + settings.number(_STUCK_OFF, null=0.0)
 
 
 def _too_many_stuck(settings: AbstractSettings) -> Truths:

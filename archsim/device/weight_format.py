@@ -29,7 +29,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from archsim.config.choices import ENCODINGS
-from archsim.config.schema.chip import Precision
 from archsim.device.cell import decode_digits, encode_digits
 from archsim.device.variation import code_noise_std_of
 from archsim.errors import Code, ConfigError, DataError
@@ -85,15 +84,6 @@ class WeightFormat:
                 self.bits_per_cell,
                 allowed=f"1 to {_MAX_CELL_BITS}",
             )
-
-    @classmethod
-    def from_precision(cls, precision: Precision) -> WeightFormat:
-        """Take the format of a chip preset."""
-        return cls(
-            weight_bits=precision.weight_bits,
-            bits_per_cell=precision.bits_per_cell,
-            encoding=precision.encoding,
-        )
 
     @property
     def level_count(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -322,11 +321,6 @@ class LayerGraph:
             f"LayerGraph('{self.name}', input {shape}, {len(self.layers)} layers, "
             f"{self.totals.weights} weights)"
         )
-
-    @property
-    def input_elements(self) -> int:
-        """Values of one network input."""
-        return math.prod(self.input_shape)
 
 
 def _share(op: Op, macs: int, computed: int) -> float | None:

@@ -229,7 +229,7 @@ METRICS: tuple[Metric, ...] = (
         form="count",
         is_whole=True,
         of_batch=lambda cost, plan: cost.chips,
-        shown={Place.CHIP: Shown(rank=-1, unless=1)},
+        shown={Place.CHIP: Shown(rank=-1, unless=1.0)},
     ),
     Metric(
         key="loads_per_image",
@@ -237,7 +237,7 @@ METRICS: tuple[Metric, ...] = (
         about="times that the tiles are written anew; 0 for a network that stays",
         direction="lower",
         of_design=lambda mapped: mapped.loads_per_image,
-        shown={Place.CHIP: Shown(rank=-1, unless=0)},
+        shown={Place.CHIP: Shown(rank=-1, unless=0.0)},
     ),
     Metric(
         key="utilisation",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from archsim.analysis.uncertainty import intervals, uncertain_parameters
+from archsim.analysis.uncertainty import intervals
 from archsim.config.resolve import resolve
 from archsim.errors import ConfigError
 from archsim.network import from_graph, load_network
@@ -21,12 +21,6 @@ def run(resolved, table, samples=64, seed=0):
         resolved=resolved, design="none", table=table, samples=samples, generator=generator
     )
     return {entry.name: entry for entry in found}
-
-
-def test_constants_with_sigma_or_range_are_found():
-    found = uncertain_parameters(resolve())
-    assert "chip.calibration.adc_energy" in found
-    assert "chip.calibration.sensing_time" not in found
 
 
 def test_same_seed_same_intervals_other_seed_others(table):

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.config.resolve import resolve
 from archsim.device import (
     ENCODINGS,
     WeightFormat,
@@ -154,13 +153,3 @@ def test_integer_weights_are_refused():
 def test_bad_formats_are_explained(values, code, field, value, allowed):
     with refused(ConfigError, code=code, field=field, value=value, allowed=allowed):
         WeightFormat(**values)
-
-
-def test_format_of_a_chip():
-    precision = resolve(overrides=["chip.precision.encoding=differential"]).chip.precision
-    form = WeightFormat.from_precision(precision)
-    assert form.encoding == "differential"
-    assert (form.weight_bits, form.bits_per_cell) == (
-        precision.weight_bits,
-        precision.bits_per_cell,
-    )

@@ -40,7 +40,7 @@ def test_from_ops_keeps_order_and_edges() -> None:
     assert [o.name for o in graph.ops] == ["input", "a", "r"]
     assert list(graph.graph.edges) == [("input", "a"), ("a", "r")]
     assert repr(graph) == "LayerGraph('net', input 4, 1 layers, 16 weights)"
-    assert graph.input_elements == 4
+    assert graph.input_shape == (4,)
 
 
 def test_the_graph_cannot_be_changed() -> None:

@@ -141,16 +141,6 @@ class Tiling:
             return columns[..., 0]
         return columns.repeat(*(1 for _ in shape), self.sides)
 
-    def cell_rows(self, shape: torch.Size) -> Int[Tensor, "*weights cell"]:
-        """Number the rows of all crossbars from 0 on, and return the row of each cell.
-
-        Args:
-            shape: of the weights, outputs first.
-        """
-        columns = self._columns(shape, 1)
-        count = int(columns.max()) + 1 if columns.numel() else 0
-        return torch.cat([columns + side * count for side in range(self.sides)], dim=-1)
-
     def _columns(
         self, shape: torch.Size, rows: int, pixels: int = 1
     ) -> Int[Tensor, "*weights column"]:

@@ -65,8 +65,7 @@ class SweepResult:
     @property
     def unfinished(self) -> str:
         """What is missing, in words; "" where all parts are there, or nobody knows how many."""
-        missing = len(self.store.missing())
-        if not missing:
+        if self.store.parts is None or self.store.is_complete:
             return ""
         done = len(self.store.done())
         return (

@@ -13,17 +13,15 @@ from hypothesis import strategies as st
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.device import (
-    PulseDistribution,
     WeightFormat,
     WriteArray,
     program_weights,
-    sample_write_verify,
 )
 from archsim.errors import ConfigError
 from mapping.bit_slice import matrix_columns
 from tests.refusals import refused
 from tsb.cells.weight_cells import CellModel, weight_cells
-from tsb.write_verify.effort import slowest_of_classes, write_effort
+from tsb.write_verify.effort import write_effort
 from tsb.write_verify.selective import (
     Tiling,
     verify_all,
@@ -159,14 +157,6 @@ def test_groups_are_rows_of_cells_for_every_format(name, cols, granularity):
         {(int(w), int(c)) for w, c in (flat == g).nonzero()} for g in range(int(flat.max()) + 1)
     ]
     assert sorted(map(sorted, found)) == sorted(map(sorted, expected.values()))
-    rows = tiling.cell_rows(torch.Size(shape)).reshape(13 * 8, -1)
-    alike = {
-        rows[w, c].item(): set(held)
-        for held in laid_out(13, 8, tiling).values()
-        for w, c in held[:1]
-    }
-    for row, held in alike.items():
-        assert {(int(w), int(c)) for w, c in (rows == row).nonzero()} == held
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -259,9 +249,6 @@ def test_rows_that_are_verified_are_those_that_wait():
     )
     reads = (float(done.time_s) - 100 * device.pulse_width.si) / device.verify_read_time.si
     assert reads == pytest.approx(chosen, rel=1e-9, abs=0)
-    cells = weight_cells(weights, CELL.but(bits_per_cell=3, sigma=0.0))
-    effort = write_effort(masks, cells, CELL.but(bits_per_cell=3, sigma=0.0), tiling)
-    assert effort.row_reads == pytest.approx(chosen, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("granularity", ["row", "subarray"])
@@ -303,78 +290,14 @@ def test_groups_are_whole_best_first_and_barely_enough(granularity, fraction):
 def test_effort_of_nothing_and_everything():
     weights = network()
     cells = weight_cells(weights, CELL)
-    none = write_effort(verify_none(weights), cells, CELL, TILING)
+    none = write_effort(verify_none(weights), cells, CELL)
     cell_count = 191 * 4
     assert (none.write_pulses, none.verify_reads, none.verify_cycles) == (cell_count, 0.0, 0.0)
-    # Rows: conv 18 inputs x 2 strips of outputs (7 outputs, 4 per row), fc 13 x 2; a pulse each.
-    assert none.row_pulses == 36 + 26
-    assert none.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9) == pytest.approx(62e-8)
-    every = write_effort(verify_all(weights), cells, CELL, TILING)
+    every = write_effort(verify_all(weights), cells, CELL)
     mean = float(CELL.pulse_distribution().stats().write_pulses[0])
     assert every.write_pulses == pytest.approx(cell_count * mean, rel=1e-12)
     assert (every.normalised_pulses, every.verify_cycles) == (1.0, 1.0)
     assert none.normalised_pulses == pytest.approx(1 / mean)
-    classes = CELL.pulse_distribution()
-    distribution = PulseDistribution(
-        *(t[0] for t in (classes.survival, *[classes.residual_sigma] * 2))
-    )
-    # Rows hold 4 and 3 conv weights, 4 and 1 fc weights, of 4 cells.
-    expected = 18 * (distribution.slowest_of(16) + distribution.slowest_of(12))
-    expected += 13 * (distribution.slowest_of(16) + distribution.slowest_of(4))
-    assert every.row_pulses == pytest.approx(float(expected), rel=1e-9)
-    once = every.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9)
-    assert once == pytest.approx(float(expected) * 1.5e-8)
-    four = every.time_s(pulse_width_s=1e-8, verify_read_time_s=5e-9, parallel_subarrays=4)
-    assert four == pytest.approx(once / 4)
-    with refused(ConfigError, code="missing-key", field="tiling"):
-        write_effort(verify_all(weights), cells, CELL).time_s(
-            pulse_width_s=1e-8, verify_read_time_s=5e-9
-        )
-
-
-def test_slowest_of_two_classes_against_the_sampler():
-    cell = CELL.but(factor=4.0, profile="weight")
-    counts = torch.zeros(3, 8)  # classes: four levels of outer weights, then of middle ones
-    counts[:2, 5] = torch.tensor([5.0, 2.0])
-    counts[0, 2] = 3.0
-    expected = slowest_of_classes(cell.pulse_distribution(), counts)
-    sigmas, generator = cell.class_sigmas(), seeded(3)
-    for row, predicted in zip(counts, expected, strict=True):
-        if not row.sum():
-            assert float(predicted) == 0.0
-            continue
-        sigma = torch.cat([sigmas[k].expand(int(n)) for k, n in enumerate(row)])
-        pulses = sample_write_verify(
-            model="incremental",
-            shape=(4000, len(sigma)),
-            sigma=sigma,
-            tolerance=cell.tolerance,
-            max_pulses=cell.max_pulses,
-            generator=generator,
-            step_gain=cell.step_gain,
-            step_sigma=cell.step_sigma,
-        ).pulses.amax(1)
-        error = float(pulses.std()) / 4000**0.5
-        assert float(pulses.mean()) == pytest.approx(float(predicted), abs=4 * error)
-
-
-def test_one_verified_weight_holds_up_its_row_only():
-    weights = network()
-    cells = weight_cells(weights, CELL)
-    masks = verify_none(weights)
-    masks["conv"][0, 0, 0, 0] = True
-    masks["conv"][1, 0, 0, 0] = True  # the same row
-    two = write_effort(masks, cells, CELL, TILING)
-    distribution = CELL.pulse_distribution()
-    slowest = float(slowest_of_classes(distribution, torch.tensor([[8.0, 0, 0, 0]])))
-    assert two.row_pulses == pytest.approx(61 + slowest, rel=1e-9)
-    assert two.row_reads == pytest.approx(slowest, rel=1e-9)
-    masks["conv"][1] = False
-    masks["conv"][4, 0, 0, 0] = True  # another strip of outputs
-    apart = write_effort(masks, cells, CELL, TILING)
-    single = float(slowest_of_classes(distribution, torch.tensor([[4.0, 0, 0, 0]])))
-    assert apart.row_pulses == pytest.approx(60 + 2 * single, rel=1e-9)
-    assert apart.write_pulses == pytest.approx(two.write_pulses, rel=1e-12)
 
 
 @pytest.mark.parametrize(
