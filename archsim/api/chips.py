@@ -14,7 +14,10 @@ from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module, load_network
+from archsim.network.own_code import check_is, check_said
 from archsim.util.checks import last_seed_of, seed_of
+from archsim.util.consent import saying
+from archsim.util.lock import locked
 from tsb.cells.noise import WeightNoise
 from tsb.cells.quantize import mapped_weights
 from tsb.cells.weight_cells import CellModel
@@ -122,15 +125,15 @@ def deploy_chips(
     storage = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
     masks = _masks(choice, model, storage, seed)
-    folder = _made(Path(out))
-    paths = []
-    for chip_seed in range(seed, seed + chips):
-        path = folder / f"chip-{chip_seed}.safetensors"
-        programmed = deploy(
-            model, storage, seed=chip_seed, network=network, options=chosen, verified=masks
-        )
-        programmed.save(path)
-        paths.append(path)
+    folder, paths = Path(out), []
+    with locked(folder, option="folder"):
+        for chip_seed in range(seed, seed + chips):
+            path = folder / f"chip-{chip_seed}.safetensors"
+            programmed = deploy(
+                model, storage, seed=chip_seed, network=network, options=chosen, verified=masks
+            )
+            programmed.save(path)
+            paths.append(path)
     return paths
 
 
@@ -175,6 +178,7 @@ def tune_chips(
     *,
     data: str,
     data_root: str | Path | None = None,
+    network: str | None = None,
     verify: bool = True,
     steps: int = 300,
     learning_rate: float = 1e-2,
@@ -190,6 +194,8 @@ def tune_chips(
         out: folder, made if it is not there.
         data: data set.
         data_root: where it lies.
+        network: of the chips; must be said where it is ``package.module:function``, whose code
+            is not run because a file names it.
         verify: whether what lies in cells will be write-verified.
         steps: of Adam.
         learning_rate: of the first step.
@@ -204,7 +210,7 @@ def tune_chips(
     seed_of(seed)
     if not method.strip():
         raise ConfigError("--method is empty; give corrections, for example tsb+biases")
-    opened, carrier, corrections = _open_chips(chips, method)
+    opened, carrier, corrections = _open_chips(chips, method, network)
     images = load_dataset(data, data_root)
     images.check_fits(carrier.model, opened[0].network)
     storage = opened[0].storage
@@ -220,22 +226,22 @@ def tune_chips(
         ),
         seed=seed,
     )
-    tuned = tune(carrier, opened, corrections, images, settings, progress=progress)
     folder, paths = Path(out), []
-    for chip, parameters, diverged in zip(opened, tuned.parameters, tuned.diverged, strict=True):
-        if diverged:
-            continue
-        corrected = CorrectedChip(
-            chip=chip,
-            corrections=tuple(corrections),
-            parameters=parameters,
-            carrier=carrier,
-            storage=storage,
-            verify=verify,
-        )
-        path = _made(folder) / f"correction-{chip.seed}.safetensors"
-        corrected.save(path, method=method)
-        paths.append(path)
+    with locked(folder, option="folder"):
+        tuned = tune(carrier, opened, corrections, images, settings, progress=progress)
+        every = zip(opened, tuned.parameters, tuned.diverged, strict=True)
+        for chip, parameters in ((chip, kept) for chip, kept, diverged in every if not diverged):
+            corrected = CorrectedChip(
+                chip=chip,
+                corrections=tuple(corrections),
+                parameters=parameters,
+                carrier=carrier,
+                storage=storage,
+                verify=verify,
+            )
+            path = folder / f"correction-{chip.seed}.safetensors"
+            corrected.save(path, method=method)
+            paths.append(path)
     _check_none_diverged(opened, tuned.diverged, learning_rate)
     return paths
 
@@ -263,6 +269,7 @@ def evaluate_chips(
     corrections: Sequence[str | Path] = (),
     data: str,
     data_root: str | Path | None = None,
+    network: str | None = None,
     runs: int = 25,
     test_images: int | None = None,
     seed: int = 0,
@@ -274,6 +281,8 @@ def evaluate_chips(
         corrections: files of :func:`tune_chips`, one per chip in the same order; or none.
         data: data set.
         data_root: where it lies.
+        network: of the chips; must be said where it is ``package.module:function``, whose code
+            is not run because a file names it.
         runs: how often corrections are written; without any in cells a chip is measured once.
         test_images: None takes all.
         seed: of the writing, 0 to 2^32 - 1.
@@ -287,7 +296,7 @@ def evaluate_chips(
             f"{len(corrections)} corrections for {len(chips)} chips; allowed: none, or one per chip"
         )
     method, verify = saved_method(corrections[0]) if corrections else ("", False)
-    opened, carrier, parsed = _open_chips(chips, method)
+    opened, carrier, parsed = _open_chips(chips, method, network)
     dataset = load_dataset(data, data_root)
     dataset.check_fits(carrier.model, opened[0].network)
     test = dataset.test
@@ -322,7 +331,7 @@ def evaluate_chips(
 
 
 def _open_chips(
-    paths: Sequence[str | Path], method: str
+    paths: Sequence[str | Path], method: str, network: str | None
 ) -> tuple[list[ProgrammedChip], Carrier, list[Correction]]:
     """Read chips of one network, and attach corrections to it."""
     if not paths:
@@ -335,6 +344,9 @@ def _open_chips(
                 f"{path}: its '{chip.network}' has the options {dict(chip.options)}, that of "
                 f"{paths[0]} {dict(first.options)}; give chips of one network"
             )
+    check_is(network, first.network, paths[0])
+    with saying([network]):
+        check_said(first.network)
     model = load_module(first.network, first.options)
     _load_chip(first, model, paths[0])
     carrier = make_carrier(model, load_network(model, name=first.network))
@@ -360,11 +372,3 @@ def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None
 def _written_sigma(cell: CellModel, verify: bool) -> float:
     sigmas = cell.pulse_distribution().residual_sigma if verify else cell.class_sigmas()
     return float(sigmas.square().mean().sqrt())
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    return folder

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from archsim.analysis import pareto
 from archsim.config.choices import WITH_BLOCK
-from archsim.config.sweep import Strategy, Sweep, load_sweep
+from archsim.config.load import override_path, parse_override
+from archsim.config.sweep import Axis, Strategy, Sweep, load_sweep, parse_axis
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import Evaluated, Work, evaluate_cases, plan_cases
@@ -17,7 +19,6 @@ from archsim.explore.query.result import SweepResult
 from archsim.explore.run.executors import connect
 from archsim.explore.run.exhaustive import cores, default_jobs, run_exhaustive
 from archsim.explore.run.goals import Goals
-from archsim.explore.run.lock import locked
 from archsim.explore.run.rows import schema_of
 from archsim.explore.run.store import Store, check_place
 from archsim.explore.run.sweep import MANY_POINTS, Job, News, Plan, open_store
@@ -26,6 +27,8 @@ from archsim.explore.search.refine import refine
 from archsim.explore.search.search import plan_search, run_search
 from archsim.explore.space.constraint import parse_constraint, satisfied
 from archsim.explore.space.contradiction import check_constraints
+from archsim.util.consent import saying
+from archsim.util.lock import locked
 from tsb.study.run import Step
 
 #: Shipped sweep of the README.
@@ -82,7 +85,8 @@ def sweep(
         scheduler: address of a Dask scheduler to run on, in place of processes here.
         overrides: ``path=value`` settings of the base design, or ``sweep.key=value``.
         axes: ``path=[values]``, to add or replace axes.
-        network: replaces the sweep's.
+        network: replaces the sweep's; must be said where it is ``package.module:function``: code is
+            not run because a file names it.
         yes: run also more than 10^8 combinations.
         data_root: where the data of an accuracy study lie.
         accuracy_cache: folder of accuracies; None: the user's cache.
@@ -95,8 +99,55 @@ def sweep(
     Raises:
         ArchsimError: bad input, before anything runs; a full disk; a scheduler that is not there.
     """
-    asked = name if isinstance(name, Sweep) else load_sweep(name, overrides, axes, network=network)
+    settings, more_axes = list(overrides), list(axes)
+    asked = (
+        name if isinstance(name, Sweep) else load_sweep(name, settings, more_axes, network=network)
+    )
     check_place(Path(out))
+    known = asked if isinstance(name, Sweep) else None
+    with locked(Path(out)), saying(_said_networks(known, settings, more_axes, network)):
+        return _run(
+            asked, Path(out), resume=resume, jobs=jobs, scheduler=scheduler, yes=yes,
+            data_root=data_root, accuracy_cache=accuracy_cache, max_minutes=max_minutes,
+            announce=announce, news=news, evaluated=evaluated, steps=steps,
+        )  # fmt: skip
+
+
+def _said_networks(
+    asked: Sweep | None, overrides: Sequence[str], axes: Sequence[str], network: str | None
+) -> list[object]:
+    """Return the names of networks that a caller says: not those that only a file names."""
+    said: list[object] = [network]
+    if asked is not None:
+        said += [asked.network]
+        said += (asked.axes["network"].values or []) if "network" in asked.axes else []
+    for text in overrides:
+        if override_path(text) == "sweep.network":
+            said.append(parse_override(text)[1])
+    for text in axes:
+        path, values = parse_axis(text)
+        if path == "network":
+            said += values if isinstance(values, list) else values.get("values", [])
+    return said
+
+
+def _run(
+    asked: Sweep,
+    out: Path,
+    *,
+    resume: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    yes: bool,
+    data_root: str | Path | None,
+    accuracy_cache: str | Path | None,
+    max_minutes: float | None,
+    announce: Callable[[Announcement], None] | None,
+    news: News | None,
+    evaluated: Callable[[Evaluated], None] | None,
+    steps: Callable[[Step], None] | None,
+) -> SweepResult:
+    """Plan and run a sweep in a folder that no other run has."""
     _check_block(asked)
     job = Job(asked)
     is_search = asked.strategy.kind == "optuna"
@@ -111,7 +162,7 @@ def sweep(
     plan = plan_search(job) if is_search else job.plan()
     processes = default_jobs(plan.combinations) if jobs is None else jobs
     if announce is not None:
-        left = 1.0 if is_search else _share_left(Path(out), plan) if resume else 1.0
+        left = 1.0 if is_search else _share_left(out, plan) if resume else 1.0
         where = "" if scheduler is None else scheduler
         announce(
             Announcement(
@@ -120,21 +171,18 @@ def sweep(
         )
     if scheduler is not None:
         connect(scheduler).close()
-    with locked(Path(out)):
-        store = open_store(job, out, resume=resume)
-        if resume:
-            store.verify()
-        if is_search:
-            run_search(job, store, resume=resume, news=news)
-        else:
-            run_exhaustive(job, store, jobs=processes, scheduler=scheduler, news=news)
-        if asked.strategy.kind == "gradient":
-            refine(job, store)
-        if works:
-            processes = cores() if jobs is None else jobs
-            evaluate_cases(
-                job.space, store, **accuracies, jobs=processes, news=evaluated, steps=steps
-            )
+    store = open_store(job, out, resume=resume)
+    if resume:
+        store.verify()
+    if is_search:
+        run_search(job, store, resume=resume, news=news)
+    else:
+        run_exhaustive(job, store, jobs=processes, scheduler=scheduler, news=news)
+    if asked.strategy.kind == "gradient":
+        refine(job, store)
+    if works:
+        processes = cores() if jobs is None else jobs
+        evaluate_cases(job.space, store, **accuracies, jobs=processes, news=evaluated, steps=steps)
     return SweepResult(store, asked)
 
 
@@ -217,4 +265,20 @@ def open_sweep(folder: str | Path) -> SweepResult:
             code=Code.DAMAGED_FILE,
             field=f"{folder}: sweep.json",
         ) from error
+    most = math.prod(_values_of(axis) for axis in asked.axes.values()) + 1
+    if store.parts is not None and store.parts > most:  # one of them for refined points
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            f"{folder}: sweep.json: parts",
+            store.parts,
+            problem=f"the sweep has {most - 1} combinations",
+            allowed=f"1 to {most}",
+        )
     return SweepResult(store, asked)
+
+
+def _values_of(axis: Axis) -> int:
+    """Return the number of values of an axis; 1 of one that follows another."""
+    if axis.same_as is not None:
+        return 1
+    return len(axis.numbers() if axis.values is None else axis.values)

@@ -10,9 +10,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from archsim.api.map import map_network
+from archsim.config.load import override_path, parse_override
 from archsim.config.study import Study
 from archsim.errors import ConfigError, close_matches
+from archsim.network.own_code import check_is, check_said
 from archsim.results.metrics import check_published
+from archsim.util.consent import saying
+from archsim.util.lock import locked
 from tsb.compute_device import compute_device
 from tsb.study import StudyRun, begin_run
 from tsb.study.load import checked_study, load_study
@@ -24,6 +28,7 @@ from tsb.write_verify.policy.none import NoWeights
 
 #: Study of ``archsim train`` when none is named: runs on the data that come with archsim.
 DEFAULT_STUDY = "tsb-lenet3"
+_NETWORK = "study.network"
 
 
 def select_methods(study: Study, names: Sequence[str]) -> Study:
@@ -63,6 +68,7 @@ def train(
     jobs: int = 1,
     device: str = "cpu",
     priced_on: str | None = None,
+    network: str | None = None,
     news: News | None = None,
 ) -> StudyRun:
     """Train, program, repair and evaluate everything in a study that its folder lacks.
@@ -78,25 +84,57 @@ def train(
             one. Not the device of the cells, which the study names.
         priced_on: chip whose cost will stand beside the accuracies; None: the study's. One that
             cannot hold the network is warned of before anything is trained.
+        network: of the study; must be said where it is ``package.module:function`` and only a file
+            names it: code is not run because a file names it. A setting ``study.network=`` says it
+            too.
         news: told of every epoch and unit.
 
     Raises:
         ArchsimError: whatever is wrong with study, data or folder.
     """
     compute_device(device, jobs=jobs)
-    loaded = study if isinstance(study, Study) else load_study(study, overrides)
+    settings = list(overrides)
+    loaded = study if isinstance(study, Study) else load_study(study, settings)
     check_published(loaded)
     chosen = select_methods(loaded, methods)
-    folder = Path("runs") / chosen.name if out is None else Path(out)
-    _warn_without_price(StudyRun(checked_study(chosen), folder), priced_on or chosen.chip)
-    return begin_run(
-        folder,
-        chosen,
-        data_root=None if data_root is None else str(data_root),
-        jobs=jobs,
-        device=device,
-        news=news,
-    )
+    folder = run_place(chosen, out)
+    with locked(folder, option="--run"), saying(said_networks(study, settings, network)):
+        check_is(network, loaded.network, f"study '{loaded.name}'")
+        check_said(loaded.network)
+        _warn_without_price(StudyRun(checked_study(chosen), folder), priced_on or chosen.chip)
+        return begin_run(
+            folder,
+            chosen,
+            data_root=None if data_root is None else str(data_root),
+            jobs=jobs,
+            device=device,
+            news=news,
+        )
+
+
+def run_place(study: Study, out: str | Path | None) -> Path:
+    """Return the folder of a study's run.
+
+    Args:
+        study: which.
+        out: the folder that was asked for; None for ``runs/NAME`` in the working directory.
+    """
+    return Path("runs") / study.name if out is None else Path(out)
+
+
+def said_networks(
+    study: object, overrides: Iterable[str], network: str | None
+) -> tuple[object, ...]:
+    """Return the names of networks that a caller says with a study.
+
+    Args:
+        study: itself, whose network the caller says; of a name or a file it is the file that does.
+        overrides: settings of the study.
+        network: what is said beside it.
+    """
+    own = study.network if isinstance(study, Study) else None
+    parsed = [parse_override(text) for text in overrides if override_path(text) == _NETWORK]
+    return own, network, *(value for _, value in parsed)
 
 
 def _warn_without_price(run: StudyRun, chip: str) -> None:

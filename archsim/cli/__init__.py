@@ -6,10 +6,8 @@ import os
 import sys
 
 from archsim.errors import ArchsimError
+from archsim.util.ends import end_code, raise_on_sigterm
 from archsim.util.shadow import check_shadowing
-
-#: Exit code of an interrupted process: 128 and the number of SIGINT.
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -17,6 +15,7 @@ def main() -> None:
     # One design is thousands of small tensor operations: a second thread would only be waited for.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
+        raise_on_sigterm()
         check_shadowing()
         from archsim.cli.app import app
 
@@ -24,5 +23,5 @@ def main() -> None:
     except ArchsimError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+    except KeyboardInterrupt as error:
+        raise SystemExit(end_code(error)) from None

@@ -13,7 +13,7 @@ from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
-from archsim.cli.study_options import DataOption, DataRootOption
+from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption
 from archsim.errors import Code, ConfigError
 from archsim.util.checks import seed_of
 from archsim.util.files import is_folder
@@ -79,6 +79,7 @@ def evaluate_command(
         typer.Option("--correction", metavar="FILE", help="Of archsim tune, one per chip."),
     ] = None,
     data: DataOption = None,
+    network: NetworkOption = None,
     data_root: DataRootOption = None,
     runs: Annotated[
         int | None,
@@ -137,7 +138,9 @@ def evaluate_command(
                 "--seed": seed,
             }
         )
-        rows = evaluated_rows(run[0], methods=method or (), max_verified=max_verified)
+        rows = evaluated_rows(
+            run[0], methods=method or (), max_verified=max_verified, network=network
+        )
         _write_rows(run[0], rows, format, out, plot=plot, max_verified=max_verified)
         return
     for option, value in (("--plot", plot), ("--max-verified", max_verified)):
@@ -148,12 +151,13 @@ def evaluate_command(
     from archsim.api.chips import evaluate_chips, network_of
     from archsim.api.program.run import usual_data
 
-    network = network_of(run[0])
+    stored = network_of(run[0])
     measured = evaluate_chips(
         run,
         corrections=correction or (),
-        data=data or usual_data(network),
+        data=data or usual_data(stored),
         data_root=data_root,
+        network=network,
         runs=_RUNS if runs is None else runs,
         test_images=test_images,
         seed=seed or 0,

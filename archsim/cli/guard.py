@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TextIO
 
 import typer
 
-from archsim.cli import INTERRUPTED
 from archsim.errors import ArchsimError
+from archsim.util.ends import end_code
 from archsim.util.files import shortened
 
 
@@ -34,8 +34,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 sys.stdout.flush()
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as error:
+            raise typer.Exit(end_code(error)) from None
         except ArchsimError as error:
             _fail(str(error), debug)
             raise typer.Exit(error.exit_code) from None

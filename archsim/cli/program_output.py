@@ -11,6 +11,7 @@ import typer
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
 from archsim.errors import Code, DataError
+from archsim.util.lock import locked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,11 +77,6 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
     Raises:
         ArchsimError: a folder that cannot be made, or whatever is wrong with the request.
     """
-    from archsim.api.program.run import write_verify_curve
-    from archsim.cli import render
-    from reports.figures.write_verify_curve import save_write_verify
-    from reports.tables.program import SPEED_UP_NOTES, speed_up
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,6 +86,16 @@ def show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) ->
             folder,
             problem=f"not a folder that can be made: {error.strerror or error}",
         ) from error
+    with locked(folder, option="--curve"):
+        _show_curve(request, settings, folder)
+
+
+def _show_curve(request: CurveRequest, settings: dict[str, Any], folder: Path) -> None:
+    from archsim.api.program.run import write_verify_curve
+    from archsim.cli import render
+    from reports.figures.write_verify_curve import save_write_verify
+    from reports.tables.program import SPEED_UP_NOTES, speed_up
+
     check_writable(folder / _RUNS)
     names = (_ABOUT, _RUNS, _SPEED, _FIGURE, Path(_FIGURE).with_suffix(".csv").name)
     replaced = {name for name in names if (folder / name).exists()}

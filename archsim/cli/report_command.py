@@ -15,7 +15,7 @@ from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
-from archsim.cli.study_options import DataRootOption
+from archsim.cli.study_options import DataRootOption, NetworkOption
 from archsim.errors import Code, DataError
 from archsim.util.files import is_file, read_json
 
@@ -73,6 +73,7 @@ def make_command(
         typer.Option("--allow-mixed", help="Also runs of different devices, networks or data."),
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of the training.")] = 1,
+    network: NetworkOption = None,
     data_root: DataRootOption = None,
     overrides: Annotated[
         list[str] | None,
@@ -109,6 +110,7 @@ def make_command(
                 overrides=overrides or (),
                 data_root=data_root,
                 jobs=jobs,
+                network=network,
                 commands=[shlex.join(["archsim", *sys.argv[1:]])],
                 news=bars.news,
             )

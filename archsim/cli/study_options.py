@@ -18,6 +18,15 @@ DataOption = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="MODULE:FUNCTION",
+        help="The network, where a file names code of yours: it is not run unless you name it too.",
+        show_default=False,
+    ),
+]
 DataRootOption = Annotated[
     Path | None,
     typer.Option(

@@ -116,8 +116,11 @@ def run_command(
     try:
         with SweepBars() as bars:
             done = run_sweep(
-                asked,
+                sweep,
                 out=place,
+                overrides=overrides or (),
+                axes=axes or (),
+                network=network,
                 resume=resume,
                 jobs=jobs,
                 scheduler=scheduler,

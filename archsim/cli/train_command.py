@@ -13,7 +13,7 @@ from archsim.cli.evaluate_command import write_run
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable
-from archsim.cli.study_options import DataRootOption
+from archsim.cli.study_options import DataRootOption, NetworkOption
 
 #: ``tsb.study.work.PHASES``, without its imports.
 _PHASES = ("program", "repair", "evaluate")
@@ -58,6 +58,7 @@ def train_command(
             "device of the cells is study.device.",
         ),
     ] = "cpu",
+    network: NetworkOption = None,
     data_root: DataRootOption = None,
     overrides: Annotated[
         list[str] | None,
@@ -77,24 +78,32 @@ def train_command(
     Ends with the table of archsim evaluate, and writes results.csv and learning-curves.png.
     """
     check_writable(out, folder_option="--run")
-    from archsim.api.train import DEFAULT_STUDY, train
+    from archsim.api.train import DEFAULT_STUDY, run_place, train
+    from archsim.util.consent import saying
+    from archsim.util.lock import locked
+    from tsb.study.load import load_study
 
+    asked = study or DEFAULT_STUDY
+    place = run_place(load_study(asked, overrides or ()), run)
     try:
-        with StudyBars() as bars:
-            done = train(
-                study or DEFAULT_STUDY,
-                out=run,
-                methods=method or (),
-                overrides=overrides or (),
-                data_root=data_root,
-                jobs=jobs,
-                device=device,
-                news=bars.news,
-            )
+        with locked(place, option="--run"):
+            with StudyBars() as bars:
+                done = train(
+                    asked,
+                    out=place,
+                    methods=method or (),
+                    overrides=overrides or (),
+                    data_root=data_root,
+                    jobs=jobs,
+                    device=device,
+                    network=network,
+                    news=bars.news,
+                )
+            with saying([done.study.network]):
+                write_run(done.folder, format, out)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where it was", err=True)
         raise
-    write_run(done.folder, format, out)
 
 
 class StudyBars:

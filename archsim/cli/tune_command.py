@@ -10,7 +10,7 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
-from archsim.cli.study_options import DataOption, DataRootOption
+from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption
 from archsim.util.checks import seed_of
 
 
@@ -47,6 +47,7 @@ def tune_command(
         ),
     ] = None,
     data: DataOption = None,
+    network: NetworkOption = None,
     data_root: DataRootOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of images and noise, 0 to 2^32 - 1.")] = 0,
     debug: options.DebugOption = False,
@@ -63,15 +64,16 @@ def tune_command(
     from archsim.api.chips import network_of, tune_chips
     from archsim.api.program.run import usual_data
 
-    network = network_of(chips[0])
+    stored = network_of(chips[0])
     with Progress(console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(method, total=steps)
         paths = tune_chips(
             chips,
             method,
             folder,
-            data=data or usual_data(network),
+            data=data or usual_data(stored),
             data_root=data_root,
+            network=network,
             verify=verify,
             steps=steps,
             learning_rate=learning_rate,

@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 from archsim.errors import Code, DataError
+from archsim.util.consent import said, say_for_good
 
 
 @contextmanager
@@ -27,14 +28,16 @@ def worker_pool(jobs: int, *, resumes: str) -> Iterator[ProcessPoolExecutor]:
     """
     # Fresh processes: a forked one would share the locks of the threads of PyTorch and numba.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=quiet_worker) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=quiet_worker, initargs=(tuple(said()),)
+    ) as pool:
         try:
             yield pool
         except BaseException as error:
             processes = list((getattr(pool, "_processes", None) or {}).values())
             pool.shutdown(wait=False, cancel_futures=True)
             for process in processes:
-                process.terminate()
+                process.kill()
             if isinstance(error, BrokenProcessPool):
                 raise DataError(
                     "a process was killed (out of memory?); what was done before is kept, "
@@ -45,11 +48,17 @@ def worker_pool(jobs: int, *, resumes: str) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
-def quiet_worker() -> None:
-    """One thread, no traceback on Ctrl-C (the parent stops its workers), no life without it."""
+def quiet_worker(code: Iterable[str] = ()) -> None:
+    """One thread, no end by signals (the parent stops its workers), no life without it.
+
+    Args:
+        code: names of the user's code that may be run.
+    """
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    say_for_good(code)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
 

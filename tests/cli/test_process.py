@@ -87,7 +87,8 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     process.stderr.close()
 
 
-def test_interrupt_ends_quietly(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt_ends_quietly(tmp_path: Path, number: signal.Signals, code: int) -> None:
     (tmp_path / "slow.py").write_text(
         "import pathlib, time\n"
         "def network():\n"
@@ -104,7 +105,24 @@ def test_interrupt_ends_quietly(tmp_path: Path) -> None:
         if (tmp_path / "started").exists():
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert stderr == ""
+
+
+def test_a_sweep_that_is_told_to_end_says_how_to_go_on(tmp_path: Path) -> None:
+    sizes = ("--axis", "device.r_on={from: 20, to: 200, points: 1000}")
+    sizes += ("--set", "sweep.part_points=100")
+    command = ("sweep", "tsb-size-vgg8", "--out", "s", "--jobs", "2", *sizes)
+    process = _start(*command, cwd=tmp_path)
+    for _ in range(900):
+        if list(tmp_path.glob("s/parts/*.parquet")) or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143, stderr
+    assert "--resume" in stderr.splitlines()[-1]
+    assert "arning" not in stderr
+    assert "Traceback" not in stderr

@@ -28,7 +28,7 @@ from tests.cli.light_report import render_only
 from tests.images import assert_image
 from tests.refusals import refused
 from tsb.data import load_dataset
-from tsb.study.run import open_run, run_study
+from tsb.study import open_run, run_study
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 STUDY: dict[str, Any] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from archsim.config.load import preset_names
 from archsim.config.study import Study
+from archsim.network.own_code import is_code
 from tsb.study.load import load_study
 
 
@@ -20,7 +21,8 @@ def train_command(study: Study, folder: Path, *, source: str = "", anew: bool = 
         anew: into another folder.
     """
     place = "ANOTHER-FOLDER" if anew else shlex.quote(str(folder))
-    return f"archsim train {_study_name(study, folder, source)} --run {place}"
+    said = f" --network {shlex.quote(study.network)}" if is_code(study.network) else ""
+    return f"archsim train {_study_name(study, folder, source)} --run {place}{said}"
 
 
 def is_preset(study: Study) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,23 @@ def added(study: Study, method: Method) -> Added:
     )
 
 
+def added_of(study: Study, method: Method, results: Sequence[SeedResult]) -> Added:
+    """Return what a method's corrections add to every image, as its results say it.
+
+    Args:
+        study: which.
+        method: one of its methods.
+        results: of it; older ones do not say it, and the network is asked.
+
+    Raises:
+        NetworkError: the network is needed, and is code that was not said in this call.
+    """
+    for result in results:
+        if result.digital_products is not None and result.correction_macs is not None:
+            return Added(digital_products=result.digital_products, macs=int(result.correction_macs))
+    return added(study, method)
+
+
 def effort(
     study: Study, method: Method, corrected: CorrectedChip, tuned: TuneResult
 ) -> dict[str, Any]:
@@ -63,7 +81,8 @@ def effort(
     chip = corrected.chip
     replaced = {name for each in corrected.corrections for name in each.replaced()}
     extra = corrected.written_weights - sum(chip.wanted[name].numel() for name in replaced)
-    correction_macs = added(study, method).macs
+    extra_per_image = added(study, method)
+    correction_macs = extra_per_image.macs
     return {
         "weights": chip.weights,
         "extra_weights": extra,
@@ -76,6 +95,7 @@ def effort(
         ),
         "tune_seconds": tuned.seconds,
         "correction_macs": correction_macs,
+        "digital_products": extra_per_image.digital_products,
         "tune_macs": STEP_OVER_FORWARD * tuned.images * (network_macs(study) + correction_macs),
         "kept": list(tuned.kept),
         "diverged": list(tuned.diverged),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from pathlib import Path
 
 from torch import nn
 
 from archsim.config.study import Study
 from archsim.network.graph import LayerGraph
 from archsim.network.load import load_module, load_network
+from archsim.network.own_code import check_said, is_said
+from tsb.study.stored_graph import stored_graph
 
 
 def module_of(study: Study) -> nn.Module:
@@ -19,8 +22,9 @@ def module_of(study: Study) -> nn.Module:
         study: which.
 
     Raises:
-        NetworkError: an unknown network or option.
+        NetworkError: an unknown network or option, or code that was not said in this call.
     """
+    check_said(study.network)
     return load_module(study.network, study.options)
 
 
@@ -30,12 +34,20 @@ def _graph(network: str, options: str) -> LayerGraph:
     return load_network(module, name=network.partition(":")[2] or network)
 
 
-def graph_of(study: Study) -> LayerGraph:
+def graph_of(study: Study, run: Path | None = None) -> LayerGraph:
     """Return the layer graph of a study's network.
 
     Args:
         study: which.
+        run: folder that may keep it, where the network is code that was not said in this call.
+
+    Raises:
+        NetworkError: code that was not said, and no folder that keeps its graph.
     """
+    kept = None if run is None or is_said(study.network) else stored_graph(run)
+    if kept is not None:
+        return kept
+    check_said(study.network)
     return _graph(study.network, json.dumps(study.options, sort_keys=True))
 
 

@@ -20,7 +20,7 @@ from archsim.util.files import is_file, read_json
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.commands import train_command
 from tsb.study.conditions import beyond_retention
-from tsb.study.effort import Added, added, tune_macs
+from tsb.study.effort import Added, added_of, tune_macs
 from tsb.study.programming import cell_spec
 from tsb.study.seed_result import SeedResult, seed_result
 from tsb.study.units import (
@@ -161,9 +161,14 @@ def method_rows(study: Study, run: Path) -> tuple[MethodRow, ...]:
     Raises:
         DataError: as :func:`seed_results`.
     """
-    extra = {method.name: added(study, method) for method in study.methods}
+    found = seed_results(study, run)
+    extra = {
+        method.name: added_of(study, method, [each for each in found if each.method == method.name])
+        for method in study.methods
+        if any(each.method == method.name for each in found)
+    }
     by_point: dict[tuple[str, float], list[SeedResult]] = {}
-    for result in seed_results(study, run):
+    for result in found:
         counted = replace(result, tune_macs=tune_macs(study, extra[result.method], result))
         by_point.setdefault((result.method, result.sigma), []).append(counted)
     cells = cell_spec(study, study.sigma[0])

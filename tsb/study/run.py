@@ -21,6 +21,7 @@ from archsim import __version__
 from archsim.config.resolve import validate_model
 from archsim.config.study import Study
 from archsim.errors import Code, ConfigError, DataError
+from archsim.network.own_code import is_code
 from archsim.util.atomic_write import write_whole
 from archsim.util.files import is_file, read_json
 from archsim.util.workers import worker_pool
@@ -30,9 +31,10 @@ from tsb.study.about import provenance
 from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
 from tsb.study.load import checked_study
-from tsb.study.network import network_macs
+from tsb.study.network import graph_of, network_macs
 from tsb.study.results import missing
 from tsb.study.runnable import check_runnable
+from tsb.study.stored_graph import keep_graph
 from tsb.study.units import BackboneUnit, MethodUnit
 from tsb.study.work import dataset_of, method_unit, train_unit
 from tsb.train.settings import EpochRecord
@@ -235,6 +237,8 @@ def _compute(
     run: StudyRun, data_root: str | None, jobs: int, place: torch.device, news: News | None
 ) -> None:
     study = run.study
+    if is_code(study.network):
+        keep_graph(graph_of(study), run.folder)
     backbones, methods = missing(study, run.folder)
     if not backbones and not methods:
         return

@@ -30,6 +30,8 @@ class SeedResult:
         tune_macs: multiply-adds of training the corrections of one chip.
         correction_macs: of the corrections, for one image; None in older results, whose
             ``tune_macs`` are those of the network alone.
+        digital_products: multiplications in digital logic that corrections add to every image; None
+            in older results.
         tune_seconds: wall time of that training, s.
         kept: of each chip whether what was trained is kept.
         diverged: chips on which training diverged.
@@ -60,6 +62,7 @@ class SeedResult:
     copied_weights: int
     tune_macs: int | float
     correction_macs: int | float | None = None
+    digital_products: int | None = None
     tune_seconds: float | None = None
     kept: tuple[bool, ...] = ()
     diverged: int = 0
@@ -103,6 +106,7 @@ def seed_result(result: Json, training: Json, ideal: Json) -> SeedResult:
         copied_weights=result["copied_weights"],
         tune_macs=result["tune_macs"],
         correction_macs=result.get("correction_macs"),
+        digital_products=result.get("digital_products"),
         tune_seconds=result.get("tune_seconds"),
         kept=tuple(result.get("kept", ())),
         diverged=_diverged(result["diverged"], len(accuracy)),

@@ -198,7 +198,7 @@ class _Mapper:
 
     def __init__(self, run: StudyRun, chip: str, told: News) -> None:
         self.run, self.chip, self.told = run, chip, told
-        self.graph: LayerGraph = graph_of(run.study)
+        self.graph: LayerGraph = graph_of(run.study, run.folder)
         self.known: dict[tuple[str, tuple[Setting, ...]], MapResult] = {}
         self.priced_study = run.study.model_copy(update={"chip": chip})
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from archsim.api.map import map_network
 from archsim.config.study import PublishedClaim, PublishedCost, Study
+from archsim.network.own_code import check_said
 from archsim.results.columns import label_of, split_unit
 from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow
@@ -45,6 +46,7 @@ def published_of(
         network = cost.network or study.network
         key = (network, cost.design, cost.chip)
         if key not in mapped:
+            check_said(network)
             mapped[key] = map_network(network, design=cost.design, chip=cost.chip)
         beside.append(_cost(cost, network, mapped[key]))
     return tuple(beside)

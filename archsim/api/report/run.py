@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from archsim.api.report.join import join_runs, opened, planned
 from archsim.api.report.size_curves import size_curves
 from archsim.api.report.write import Report, check_report_folder, write_report
-from archsim.api.train import DEFAULT_STUDY
+from archsim.api.train import DEFAULT_STUDY, said_networks
 from archsim.api.train import train as train_study
 from archsim.config.resolve import device_name
 from archsim.config.study import Study
-from archsim.errors import ArchsimError, ConfigError, DataError
+from archsim.errors import ConfigError, DataError
+from archsim.network.own_code import check_is, check_said
 from archsim.results.metrics import check_published
 from archsim.results.size_curves import SizeCurves
-from archsim.util.files import is_folder, path_exists
+from archsim.util.consent import saying
+from archsim.util.files import is_folder
+from archsim.util.lock import locked
 from tsb.study import StudyRun
 from tsb.study.load import load_study
+from tsb.study.network import graph_of
 from tsb.study.run import News
 
 
@@ -34,6 +39,7 @@ def report(
     overrides: Iterable[str] = (),
     data_root: str | Path | None = None,
     jobs: int = 1,
+    network: str | None = None,
     commands: Sequence[str] = (),
     news: News | None = None,
 ) -> Report:
@@ -51,6 +57,8 @@ def report(
         overrides: ``path=value`` settings of the study, e.g. ``study.chips=4``.
         data_root: where the data lie; None looks in the usual places and then downloads.
         jobs: processes of the training.
+        network: of the study or a run; must be said where it is ``package.module:function`` and
+            only a file names it, unless the folder of the run keeps its layers.
         commands: that make the report, for the page.
         news: told of every step of training, mapping and writing.
 
@@ -58,28 +66,37 @@ def report(
         ArchsimError: whatever is wrong with study, runs, sweeps or folder.
     """
     curves = [size_curves(each) for each in sweeps]
-    runs = _runs(targets, run, list(overrides), train)
+    settings = list(overrides)
+    runs = _runs(targets, run, settings, train)
     _check_sweeps(runs, curves, allow_mixed)
+    _check_network(network, runs)
     place = runs[0].folder / "report" if folder is None else Path(folder)
     for study_run in runs:
         check_published(study_run.study)
         study_run.study.model_copy(update={"chip": chip or study_run.study.chip}).resolve()
-    made = not path_exists(place)
-    check_report_folder(place)
-    try:
+    asked = targets if isinstance(targets, Study) else None
+    trains = train and not _are_runs(targets)
+    with ExitStack() as locks:
+        if trains:
+            locks.enter_context(locked(runs[0].folder, option="--run"))
+        locks.enter_context(locked(place, option="--folder"))
+        locks.enter_context(saying(said_networks(asked, settings, network)))
+        check_report_folder(place)
         return _written(
-            targets, runs, place, curves,
-            chip=chip, allow_mixed=allow_mixed, train=train, data_root=data_root, jobs=jobs,
+            runs, place, curves,
+            chip=chip, allow_mixed=allow_mixed, train=trains, data_root=data_root, jobs=jobs,
             commands=commands, news=news,
         )  # fmt: skip
-    except ArchsimError:
-        if made and not any(place.iterdir()):
-            place.rmdir()
-        raise
+
+
+def _check_network(network: str | None, runs: Sequence[StudyRun]) -> None:
+    """Refuse a network that was said and is of none of the runs."""
+    others = [run for run in runs if run.study.network != network]
+    if len(others) == len(runs):
+        check_is(network, runs[0].study.network, runs[0].folder)
 
 
 def _written(
-    targets: str | Path | Study | Sequence[str | Path],
     runs: list[StudyRun],
     place: Path,
     curves: Sequence[SizeCurves],
@@ -93,7 +110,11 @@ def _written(
     news: News | None,
 ) -> Report:
     """Train what is missing, join and write."""
-    if train and not _are_runs(targets):
+    for study_run in runs:  # before hours of work
+        graph_of(study_run.study, study_run.folder)
+    if train:
+        for study_run in runs:
+            check_said(study_run.study.network)
         runs = [
             train_study(
                 study_run.study,

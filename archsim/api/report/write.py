@@ -25,6 +25,7 @@ from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SizeCurves
 from archsim.util.atomic_write import is_temporary, write_whole
+from archsim.util.lock import LOCK
 from reports import page
 from reports.page.notebook import html_of
 from reports.tables.report import answer, beside
@@ -159,7 +160,9 @@ def check_report_folder(place: Path) -> None:
     """
     try:
         place.mkdir(parents=True, exist_ok=True)
-        inside = sorted(path.name for path in place.iterdir() if not is_temporary(path))
+        inside = sorted(
+            path.name for path in place.iterdir() if not (is_temporary(path) or path.name == LOCK)
+        )
     except OSError as error:
         raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
     if not os.access(place, os.W_OK):

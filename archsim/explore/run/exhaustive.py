@@ -18,6 +18,7 @@ from archsim.explore.run.part_file import part_bytes
 from archsim.explore.run.store import Store
 from archsim.explore.run.sweep import Job, News, Progress
 from archsim.explore.space.identity import identity_hash
+from archsim.util.consent import said, saying
 
 
 def describe(sweep: Sweep, sweep_hash: str) -> str:
@@ -27,8 +28,9 @@ def describe(sweep: Sweep, sweep_hash: str) -> str:
         sweep: which.
         sweep_hash: of its identity here: a worker with another version or other presets refuses.
     """
-    said = sweep.model_dump(mode="json", by_alias=True)
-    return json.dumps({"hash": sweep_hash, "torch": torch.__version__, "sweep": said})
+    asked = sweep.model_dump(mode="json", by_alias=True)
+    content = {"hash": sweep_hash, "torch": torch.__version__, "sweep": asked}
+    return json.dumps({**content, "code": sorted(said())})
 
 
 @lru_cache(maxsize=2)
@@ -77,10 +79,11 @@ def compute_part(description: str, number: int) -> PartDone:
     Raises:
         ConfigError: this process would not give the same rows.
     """
-    job = _job_of(description)
-    rows = job.rows(number)
+    content_of_job = json.loads(description)
+    with saying(content_of_job["code"]):
+        rows = _job_of(description).rows(number)
     counts = {"combinations": rows.combinations, "forbidden": rows.forbidden}
-    content = part_bytes(rows.table, json.loads(description)["hash"], number, counts)
+    content = part_bytes(rows.table, content_of_job["hash"], number, counts)
     return PartDone(number, content, rows.combinations, rows.table.num_rows)
 
 

@@ -19,17 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archsim.errors import Code, DataError
-from archsim.explore.run.lock import LOCK
 from archsim.explore.run.part_file import part_bytes, part_meta, read_part, read_points
 from archsim.explore.space.identity import differences_of, identity_hash
 from archsim.util.atomic_write import is_temporary, write_whole
 from archsim.util.files import is_file, read_json
+from archsim.util.lock import LOCK
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Version of the layout of the folder and of the meaning of its columns.
 STORE_VERSION = 1
+#: Most parts of a store: so many files no folder holds well.
+MAX_PARTS = 100_000_000
 _ABOUT = "sweep.json"
 _PARTS = "parts"
 _NAME = re.compile(r"^part-(\d{7,})\.parquet$")
@@ -120,7 +122,7 @@ class Store:
             raise _refusal(Code.MISSING_FILE, place, said)
         content = _read_json(path)
         _check_version(place, content)
-        return cls(place, content["identity"], content.get("parts"))
+        return cls(place, content["identity"], _parts_of(content, path))
 
     def about(self) -> dict[str, Any]:
         """Return what ``sweep.json`` says.
@@ -138,6 +140,12 @@ class Store:
         names = (_NAME.match(path.name) for path in place.iterdir())
         return {int(match.group(1)) for match in names if match}
 
+    @property
+    def missing_count(self) -> int:
+        """How many parts are not there; 0 where their number is not known."""
+        parts = self.parts or 0
+        return parts - sum(number < parts for number in self.done())
+
     def missing(self) -> list[int]:
         """Return the numbers of the parts that are not there, ascending; parts must be known."""
         done = self.done()
@@ -146,7 +154,7 @@ class Store:
     @property
     def is_complete(self) -> bool:
         """Whether all parts are there."""
-        return self.parts is not None and not self.missing()
+        return self.parts is not None and not self.missing_count
 
     def path(self, number: int) -> Path:
         """Return the file of a part.
@@ -356,6 +364,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError) as error:
         raise _refusal(Code.DAMAGED_FILE, path, f"damaged: {error}") from error
     return content
+
+
+def _parts_of(content: dict[str, Any], path: Path) -> int | None:
+    """Return the number of parts that a store says; one that no sweep has is refused."""
+    parts = content.get("parts")
+    if parts is None:
+        return None
+    if type(parts) is not int or not 1 <= parts <= MAX_PARTS:
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            f"{path}: parts",
+            parts,
+            problem="damaged",
+            allowed=f"1 to {MAX_PARTS}",
+        )
+    return parts
 
 
 def _check_version(folder: Path, content: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from archsim.explore.space.values import forbidden_values
 from archsim.explore.space.writes import Loaded, Settings, Write, pruned, writes_of
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.insertion import InsertionPoint
+from archsim.network.own_code import check_said, is_code
 
 #: Settings that are arguments of :func:`archsim.config.resolve.resolve`.
 _FILES = ("chip", "technology", "device", "tsb")
@@ -70,8 +71,9 @@ def load_graph(network: str, input_shape: tuple[int, ...] | None) -> LayerGraph:
         input_shape: where it does not say.
 
     Raises:
-        NetworkError: it cannot be found or traced.
+        NetworkError: it cannot be found or traced, or is code that was not said in this call.
     """
+    check_said(network)
     return load_network(network, input_shape=input_shape)
 
 
@@ -96,11 +98,16 @@ class Space:
     @property
     def columns(self) -> dict[str, str]:
         """Name of each setting's column: its path, with its unit where it has one."""
-        base = self.base((0,) * len(self.outer))
+        outer: Settings = {}
+        for axis in self.outer:
+            outer |= dict.fromkeys(axis.members, axis.values[0])
+        first = (0,) * len(self.outer)
+        known = self._bases.get(first)
+        resolved = self._allowed(outer)[1].resolved if known is None else known.resolved
         names = {}
         for axis in self.grid.axes:
             for path in axis.members:
-                unit = _unit(base.resolved, path)
+                unit = _unit(resolved, path)
                 names[path] = f"{path}_{unit.replace('/', '_per_')}" if unit else path
         return names
 
@@ -145,10 +152,15 @@ class Space:
         """
         sweep = self.sweep
         files: dict[str, Any] = {name: settings.get(name, getattr(sweep, name)) for name in _FILES}
-        files["tsb"] = files["tsb"] or tsb_preset_for(self.graph(settings).name)
+        files["tsb"] = files["tsb"] or tsb_preset_for(self._network_name(settings))
         dotted = [f"{path}={yaml_text(value)}" for path, value in settings.items() if "." in path]
         documents = load_documents(**files, overrides=[*sweep.settings, *dotted])
         return Loaded(documents, unchecked(documents))
+
+    def _network_name(self, settings: Mapping[str, Scalar]) -> str:
+        """Return what a network is called; of code without running it."""
+        spec = str(settings.get("network", self.sweep.network))
+        return spec.partition(":")[2] if is_code(spec) else self.graph(settings).name
 
     def resolve(self, settings: Mapping[str, Scalar]) -> tuple[Resolved, str, LayerGraph]:
         """Resolve settings on top of the sweep's base: configuration, placement and network.

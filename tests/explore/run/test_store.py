@@ -96,6 +96,18 @@ def test_another_sweep_is_refused_with_what_differs(store: Store) -> None:
     assert all(difference in str(error) for difference in differ)
 
 
+@pytest.mark.parametrize("parts", [10**12, 0, -1, 1.5, "3", True, 10**9])
+def test_a_store_that_claims_what_no_sweep_has(tmp_path: Path, parts: object) -> None:
+    """Refused from what it says, before anything is counted."""
+    place = tmp_path / "s"
+    place.mkdir()
+    content = {"store": 1, "hash": "0", "parts": parts, "identity": {}}
+    (place / "sweep.json").write_text(json.dumps(content))
+    field = f"{place / 'sweep.json'}: parts"
+    with refused(DataError, code="damaged-file", field=field, value=parts, allowed="100000000"):
+        Store.open(place)
+
+
 def test_many_differences_are_counted(store: Store) -> None:
     other = {f"key{index}": "x" * 100 for index in range(9)}
     error = not_made(store, other, code="wrong-file", value=ANY, says=["6", "more."])
