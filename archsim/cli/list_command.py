@@ -62,7 +62,7 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
 }
 #: Columns whose text may be wrapped.
 _LONG = ("description", "licence", "citation", "options", "priced_as", "shown", "source")
-_NETWORK_KEYS = ("name", "description", "input", "citation")
+_NETWORK_KEYS = ("name", "description", "input", "data", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
 _OBJECTIVE_KEYS = ("name", "description", "options", "citation")
 _DATA_KEYS = ("name", "input", "classes", "licence")
@@ -101,6 +101,7 @@ def _networks() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
             "name": entry.name,
             "description": entry.description,
             "input": "x".join(map(str, entry.input_shape)),
+            "data": entry.data,
             "citation": entry.citation,
         }
         for entry in entries

@@ -16,6 +16,7 @@ from archsim.units import engineering, from_si
 
 if TYPE_CHECKING:
     import pandas
+from archsim.results.breakdown import BROKEN_DOWN
 from archsim.results.cost import CostBreakdown
 from archsim.results.metrics import all_metrics
 
@@ -162,9 +163,7 @@ class MapResult:
                     "tiles": round(float(plan.tiles[index])),
                     "subarrays": round(float(plan.subarrays_used[index])),
                     "utilisation": self._layer_utilisation(index),
-                    "latency_us": from_si(float(cost.layer_latency_s[index]), "us"),
-                    "energy_uJ": from_si(float(cost.layer_energy_J[index]), "uJ"),
-                    "area_mm2": from_si(float(cost.layer_area_m2[index]), "mm2"),
+                    **{part.key: part.layer(cost, index) for part in reversed(BROKEN_DOWN)},
                 }
             )
         return rows
@@ -176,18 +175,10 @@ class MapResult:
         of the ADCs, for one, is that of the array which they read.
         """
         cost = self.cost
-        names = dict.fromkeys([*cost.areas_m2, *cost.energies_J, *cost.times_s])
-        rows: dict[str, dict[str, float]] = {}
-        for name in names:
-            row: dict[str, float] = {}
-            for key, table, unit in (
-                ("area_mm2", cost.areas_m2, "mm2"),
-                ("energy_uJ", cost.energies_J, "uJ"),
-                ("latency_us", cost.times_s, "us"),
-            ):
-                row[key] = from_si(float(table[name]), unit) if name in table else 0.0
-            rows[name] = row
-        return rows
+        names = dict.fromkeys(name for part in BROKEN_DOWN for name in part.of_components(cost))
+        return {
+            name: {part.key: part.component(cost, name) for part in BROKEN_DOWN} for name in names
+        }
 
     @property
     def layers(self) -> pandas.DataFrame:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from archsim.results.breakdown import BROKEN_DOWN
 from reports.figures.style import COLOURS, TSB_COLOUR, new_figure
-from reports.tables.breakdown import LEAKAGE, PARTS, REST, Breakdown, Part
+from reports.tables.breakdown import LEAKAGE, REST, Breakdown, Part
+from reports.units import unit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TITLES = {"area_mm2": "area, mm$^2$", "energy_uJ": "energy, µJ", "latency_us": "latency, µs"}
 _REST_COLOUR = "#b4b8be"
 #: Letters of a design's name; more are cut.
 _MOST_LETTERS = 26
@@ -26,10 +27,10 @@ def draw_breakdown(breakdowns: Sequence[Breakdown], *, layers: bool) -> Figure:
         layers: layers, not components.
     """
     figure = new_figure(11.0, 1.7 + 0.38 * len(breakdowns))
-    panels = figure.subplots(1, len(PARTS), sharey=True)
-    for place, (panel, key) in enumerate(zip(panels, PARTS, strict=True)):
+    panels = figure.subplots(1, len(BROKEN_DOWN), sharey=True)
+    for place, (panel, part) in enumerate(zip(panels, BROKEN_DOWN, strict=True)):
         _draw_bars(panel, breakdowns, layers, place)
-        panel.set_xlabel(_TITLES[key])
+        panel.set_xlabel(f"{part.title}, {unit_text(part.unit)}")
         for side in ("top", "right", "left"):
             panel.spines[side].set_visible(False)
         panel.grid(axis="x", color="#dddddd", linewidth=0.6)

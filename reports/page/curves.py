@@ -9,8 +9,8 @@ from archsim.results.columns import label_of
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from archsim.results.size_curves import SIZES, SizeCurves
-from reports.page.text import unit_text
 from reports.tables.table import Cell, Column, Table
+from reports.units import unit_text
 
 _ACCURACY = "accuracy"
 

@@ -220,7 +220,8 @@
   function bars(which) {
     const quantity = Number(find("quantity").value);
     const shares = find("shares").checked;
-    const unit = shares ? "%" : ["mm²", "µJ", "µs"][quantity];
+    const [title, own] = data.quantities[quantity];
+    const unit = shares ? "%" : own;
     const shown = shownBreakdowns();
     const parts = data.breakdowns.flatMap((breakdown) => breakdown[which]);
     const block = new Set(parts.filter((part) => part.block).map((part) => part.name));
@@ -230,7 +231,7 @@
     const used = [];
     const traces = names.map((part, order) => {
       const values = shown.map(({ breakdown }, at) => {
-        const value = (breakdown[which].find((each) => each.name === part) || { values: [0, 0, 0] }).values[quantity];
+        const value = (breakdown[which].find((each) => each.name === part) || { values: [] }).values[quantity] || 0;
         return shares && totals[at] ? (100 * value) / totals[at] : value;
       });
       const style = partStyle(part, order, block.has(part));
@@ -257,11 +258,11 @@
       height: 70 + 46 * Math.max(shown.length, 1),
       margin: { l: 8, r: 24, t: 16, b: 44 },
       dragmode: false,
-      xaxis: { title: { text: (shares ? "share of the " : "") + ["area", "energy", "latency"][quantity] + ", " + unit }, rangemode: "tozero", nticks: narrow() ? 5 : 8, exponentformat: "none" },
+      xaxis: { title: { text: (shares ? "share of the " : "") + title + ", " + unit }, rangemode: "tozero", nticks: narrow() ? 5 : 8, exponentformat: "none" },
       yaxis: { range: [shown.length - 0.5, -0.6], visible: false, fixedrange: true },
       annotations: shown.map(({ names: labels }, at) => ({
         x: 0, y: at, xref: "x", yref: "y", xanchor: "left", yanchor: "bottom", yshift: 9, showarrow: false,
-        text: plain(short(labels[0], most)) + (labels.length > 1 ? " and " + (labels.length - 1) + " more" : "") + " · <b>" + number(totals[at]) + "</b> " + ["mm²", "µJ", "µs"][quantity],
+        text: plain(short(labels[0], most)) + (labels.length > 1 ? " and " + (labels.length - 1) + " more" : "") + " · <b>" + number(totals[at]) + "</b> " + own,
       })),
     });
     find("chart-" + which).style.minHeight = layout.height + "px";

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from archsim import __version__
 from archsim.errors import Code, ConfigError
+from archsim.results.breakdown import BROKEN_DOWN
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from reports.figures.style import COLOURS, TSB_COLOUR
 from reports.page.content import PageContent
 from reports.page.curves import curves_data, curves_table
 from reports.page.designs import core_columns, points_table
-from reports.page.text import unit_text
 from reports.tables.breakdown import LEAKAGE, REST, Breakdown, Part, parts_table
 from reports.tables.table import Cell, Kind, show
+from reports.units import unit_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,6 +53,7 @@ def html(content: PageContent) -> str:
         content=content,
         core=core if len(content.sigmas) > 1 else core - {"sigma"},
         points_table=points_table(content.points, content.metrics),
+        quantities=[part.title for part in BROKEN_DOWN],
         components_table=parts_table("Components", content.breakdowns, layers=False),
         layers_table=parts_table("Layers", content.breakdowns, layers=True),
         curves_table=curves_table(content.curves),
@@ -179,6 +181,7 @@ def _chart_data(content: PageContent) -> dict[str, Any]:
             for point in content.points
         ],
         "breakdowns": [_breakdown_data(breakdown) for breakdown in content.breakdowns],
+        "quantities": [[part.title, unit_text(part.unit)] for part in BROKEN_DOWN],
         "rests": [LEAKAGE, REST],
         "curves": [curves_data(curves) for curves in content.curves],
         "colours": {"series": list(_COLOURS), "block": TSB_COLOUR},

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from archsim.results.breakdown import BROKEN_DOWN, PARTS, BrokenDown
 from archsim.results.mapped import MapResult
 from archsim.results.report import JointDesign
-from reports.tables.table import Column, Table
+from reports.tables.table import Cell, Column, Table
 
-#: What is broken down, in report units: keys of ``MapResult.totals``.
-PARTS = ("area_mm2", "energy_uJ", "latency_us")
 #: What the layers do not account for, and the one of the components.
 REST, LEAKAGE = "rest of the chip", "leakage"
 #: A rest smaller than this share of the total is rounding.
@@ -19,16 +18,16 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Part:
-    """A component or a layer: its values in the order of :data:`PARTS`.
+    """A component or a layer: its values in the order of :data:`BROKEN_DOWN`, in its units.
 
     Attributes:
         name: for people.
-        values: area in mm2, energy in uJ (leakage is a part of its own), latency in us.
+        values: of each metric; leakage is a part of its own.
         shared_block: whether it is one of the tiny shared block.
     """
 
     name: str
-    values: tuple[float, float, float]
+    values: tuple[float, ...]
     shared_block: bool = False
 
 
@@ -39,14 +38,14 @@ class Breakdown:
     Attributes:
         designs: their places in ``JointResult.designs``.
         labels: their names, each once.
-        totals: of :data:`PARTS`; both kinds of parts add up to them.
+        totals: of :data:`BROKEN_DOWN`; both kinds of parts add up to them.
         components: circuit blocks of which one costs something.
         layers: of the network and of the shared block.
     """
 
     designs: tuple[int, ...]
     labels: tuple[str, ...]
-    totals: tuple[float, float, float]
+    totals: tuple[float, ...]
     components: tuple[Part, ...]
     layers: tuple[Part, ...]
 
@@ -79,14 +78,12 @@ def breakdowns(designs: Sequence[JointDesign]) -> tuple[Breakdown, ...]:
     )
 
 
-def _sums(parts: Iterable[Part]) -> tuple[float, float, float]:
-    area, energy, latency = zip(*(part.values for part in parts), strict=True)
-    return sum(area), sum(energy), sum(latency)
+def _sums(parts: Iterable[Part]) -> tuple[float, ...]:
+    return tuple(map(sum, zip(*(part.values for part in parts), strict=True)))
 
 
-def _values(row: Mapping[str, float]) -> tuple[float, float, float]:
-    area, energy, latency = (float(row[key]) for key in PARTS)
-    return area, energy, latency
+def _values(row: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(float(row[key]) for key in PARTS)
 
 
 def leakage_of(mapped: MapResult) -> tuple[Part, ...]:
@@ -137,8 +134,16 @@ def _rest(name: str, mapped: MapResult, parts: Sequence[Part]) -> tuple[Part, ..
     for key, known in zip(PARTS, sums, strict=True):
         whole = float(totals[key] or 0)
         missing.append(whole - known if abs(whole - known) > _ROUNDING * whole else 0.0)
-    area, energy, latency = missing
-    return (Part(name, (area, energy, latency)),) if any(missing) else ()
+    return (Part(name, tuple(missing)),) if any(missing) else ()
+
+
+def part_column(part: BrokenDown) -> Column:
+    """Return the column of a metric that is broken down.
+
+    Args:
+        part: which.
+    """
+    return Column(part.key, part.title, "number", part.unit)
 
 
 def parts_table(title: str, groups: Sequence[Breakdown], *, layers: bool) -> Table:
@@ -152,11 +157,9 @@ def parts_table(title: str, groups: Sequence[Breakdown], *, layers: bool) -> Tab
     columns = (
         Column("designs", "designs", wraps=True),
         Column("part", "layer" if layers else "component"),
-        Column("area_mm2", "area", "number", "mm2"),
-        Column("energy_uJ", "energy", "number", "uJ"),
-        Column("latency_us", "latency", "number", "us"),
+        *map(part_column, BROKEN_DOWN),
     )
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (", ".join(group.labels), part.name, *part.values)
         for group in groups
         for part in (group.layers if layers else group.components)

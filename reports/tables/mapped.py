@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archsim.results.breakdown import BROKEN_DOWN, PARTS
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from archsim.units import engineering
 
 if TYPE_CHECKING:
     from archsim.results.mapped import MapResult
+from reports.tables.breakdown import part_column
 from reports.tables.table import MISSING, Cell, Column, Table, show
 
 
@@ -36,9 +38,7 @@ _LAYER_COLUMNS = (
     Column("tiles", "tiles", "count"),
     Column("subarrays", "sub-\narrays", "count"),
     Column("utilisation", "util.", "percent", "%"),
-    Column("latency_us", "latency", "number", "us"),
-    Column("energy_uJ", "energy", "number", "uJ"),
-    Column("area_mm2", "area", "number", "mm2"),
+    *map(part_column, reversed(BROKEN_DOWN)),
 )
 
 
@@ -88,21 +88,20 @@ def breakdown(result: MapResult) -> Table:
 
     Components that cost nothing on this chip are left out.
     """
-    parts = ("area_mm2", "energy_uJ", "latency_us")
     columns = [Column("component", "component")]
-    for key in parts:
-        name, _, unit = key.partition("_")
-        columns += [Column(key, name, "number", unit), Column(f"{name}_share", "", "percent", "%")]
+    for part in BROKEN_DOWN:
+        share = Column(f"{part.metric.stem}_share", "", "percent", "%")
+        columns += [part_column(part), share]
     if not result.feasible:
         return Table("Breakdown", tuple(columns), ())
     components = result.breakdown_rows()
-    sums = {key: sum(row[key] for row in components.values()) for key in parts}
+    sums = {key: sum(row[key] for row in components.values()) for key in PARTS}
     rows: list[tuple[Cell, ...]] = []
     for name, row in {**components, "total": sums}.items():
-        if not any(row[key] for key in parts):
+        if not any(row[key] for key in PARTS):
             continue
         cells: list[Cell] = [name.replace("_", " ")]
-        for key in parts:
+        for key in PARTS:
             value, whole = row[key], sums[key]
             cells += [value or None, value / whole if value and whole else None]
         rows.append(tuple(cells))
@@ -137,5 +136,5 @@ def heading(result: MapResult) -> str:
 #: Columns of :func:`layer_overview` that say what a layer is, and what it takes.
 SHAPE_COLUMNS = ("name", "kind", "input", "kernel", "matrix", "mvms")
 COST_COLUMNS = (
-    "name", "copies", "tiles", "subarrays", "utilisation", "latency_us", "energy_uJ", "area_mm2",
+    "name", "copies", "tiles", "subarrays", "utilisation", *reversed(PARTS),
 )  # fmt: skip

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from archsim.results.breakdown import PARTS
 from archsim.results.report import JointResult
-from reports.tables.breakdown import PARTS, Part, leakage_of, rest_of
+from reports.tables.breakdown import Part, leakage_of, rest_of
 
 if TYPE_CHECKING:
     import pandas

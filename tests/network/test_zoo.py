@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archsim.errors import NetworkError
+from archsim.api.program.run import usual_data
+from archsim.errors import ConfigError, NetworkError
 from archsim.network import load_network, zoo
 from tests.refusals import refused
+from tsb.data.sources import source
 
 ALL = zoo.names()
 
@@ -55,6 +57,24 @@ def test_entry_describes_the_model(name: str) -> None:
     assert "doi:" in entry.citation or "arXiv:" in entry.citation
     out = model.eval()(torch.zeros(1, *model.input_shape, device="meta"))
     assert out.shape == (1, model.num_classes)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_usual_data_fit_the_network(name: str) -> None:
+    entry = zoo.entry(name)
+    if entry.data is None:
+        with refused(ConfigError, code="missing-key", field="data", value=name):
+            usual_data(name)
+        return
+    assert usual_data(name) == entry.data
+    images, model = source(entry.data), entry.build(device="meta")
+    assert (images.shape, images.num_classes) == (model.input_shape, model.num_classes)
+
+
+def test_a_network_of_the_users_own_has_no_usual_data() -> None:
+    """Whatever its name begins with."""
+    with refused(ConfigError, code="missing-key", field="data", value="vgg8_of_mine:network"):
+        usual_data("vgg8_of_mine:network")
 
 
 @pytest.mark.paper

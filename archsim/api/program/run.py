@@ -17,7 +17,8 @@ from archsim.api.program.arguments import check_arguments, check_overrides, chec
 from archsim.api.program.plan import write_plan
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
+from archsim.network import zoo
 from archsim.network.load import load_module
 from archsim.results.programmed import ProgramResult
 from archsim.util.checks import seed_of, whole_number
@@ -347,23 +348,18 @@ def write_verify_curve(
     )
 
 
-#: Data set on which the TSB paper uses a network, by the start of the network's name.
-_USUAL_DATA = {
-    "lenet3": "mnist",
-    "resnet18-tiny": "tiny-imagenet",
-    "vgg8": "cifar10",
-    "resnet18-cifar": "cifar10",
-    "resnet20": "cifar10",
-}
-
-
 def usual_data(network: str) -> str:
     """Return the data set that a built-in network is usually trained on.
 
     Raises:
         ConfigError: a network without one.
     """
-    for start, data in _USUAL_DATA.items():
-        if network.startswith(start):
-            return data
-    raise ConfigError(f"network '{network}' has no usual data set: name one with --data")
+    data = zoo.entry(network).data if network in zoo.names() else None
+    if data is None:
+        raise ConfigError(
+            f"network '{network}' has no usual data set: name one with --data",
+            code=Code.MISSING_KEY,
+            field="data",
+            value=network,
+        )
+    return data

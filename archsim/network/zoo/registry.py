@@ -38,6 +38,8 @@ class ZooEntry:
         input_shape: ``(channels, height, width)`` with default options.
         description: One line.
         citation: Where the network comes from.
+        data: Data set that it is usually trained on (``archsim list data``); None where archsim
+            knows none.
         defaults: Options that tell this entry from others of the same factory.
     """
 
@@ -46,6 +48,7 @@ class ZooEntry:
     input_shape: tuple[int, int, int]
     description: str
     citation: str
+    data: str | None
     defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     def build(self, *, device: str | torch.device = "cpu", **options: object) -> ZooModel:
@@ -122,6 +125,7 @@ def _entry(
     input_shape: tuple[int, int, int],
     description: str,
     citation: str,
+    data: str | None,
     **defaults: object,
 ) -> ZooEntry:
     return ZooEntry(
@@ -130,6 +134,7 @@ def _entry(
         input_shape=input_shape,
         description=description,
         citation=citation,
+        data=data,
         defaults=MappingProxyType(defaults),
     )
 
@@ -139,23 +144,46 @@ _MNIST, _CIFAR, _TINY, _IMAGENET = (1, 28, 28), (3, 32, 32), (3, 64, 64), (3, 22
 _ENTRIES: dict[str, ZooEntry] = {
     item.name: item
     for item in (
-        _entry("lenet3", "lenet3:LeNet3", _MNIST, "2 convolutions, 1 linear, MNIST", _LECUN),
+        _entry(
+            "lenet3",
+            "lenet3:LeNet3",
+            _MNIST,
+            "2 convolutions, 1 linear, MNIST",
+            _LECUN,
+            "mnist",
+        ),
         _entry(
             "lenet3-bn",
             "lenet3:LeNet3",
             _MNIST,
             "LeNet-3 with batch norm, MNIST",
             _LECUN,
+            "mnist",
             batch_norm=True,
         ),
-        _entry("vgg8", "vgg8:VGG8", _CIFAR, "6 convolutions, 2 linear, CIFAR-10", _VGG),
-        _entry("resnet18", "resnet:resnet18", _IMAGENET, "ResNet-18, ImageNet", _HE),
+        _entry(
+            "vgg8",
+            "vgg8:VGG8",
+            _CIFAR,
+            "6 convolutions, 2 linear, CIFAR-10",
+            _VGG,
+            "cifar10",
+        ),
+        _entry(
+            "resnet18",
+            "resnet:resnet18",
+            _IMAGENET,
+            "ResNet-18, ImageNet",
+            _HE,
+            None,
+        ),
         _entry(
             "resnet18-tiny",
             "resnet:resnet18",
             _TINY,
             "ResNet-18, ImageNet stem, Tiny ImageNet (64x64, 200 classes)",
             _HE,
+            "tiny-imagenet",
             input_size=64,
             num_classes=200,
         ),
@@ -165,6 +193,7 @@ _ENTRIES: dict[str, ZooEntry] = {
             _CIFAR,
             "ResNet-18, 3x3 stem, CIFAR-10",
             _HE,
+            "cifar10",
             input_size=32,
             num_classes=10,
             stem="cifar",
@@ -175,6 +204,7 @@ _ENTRIES: dict[str, ZooEntry] = {
             _CIFAR,
             "ResNet-18, 3x3 stem, shortcuts without weights (option A), CIFAR-10",
             _HE,
+            "cifar10",
             input_size=32,
             num_classes=10,
             stem="cifar",
@@ -186,7 +216,15 @@ _ENTRIES: dict[str, ZooEntry] = {
             _CIFAR,
             "ResNet-20 with 1x1 shortcuts, CIFAR-10",
             _HE,
+            "cifar10",
         ),
-        _entry("resnet50", "resnet:resnet50", _IMAGENET, "ResNet-50 v1.5, ImageNet", _HE),
+        _entry(
+            "resnet50",
+            "resnet:resnet50",
+            _IMAGENET,
+            "ResNet-50 v1.5, ImageNet",
+            _HE,
+            None,
+        ),
     )
 }

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from archsim.errors import ConfigError
+from archsim.results.breakdown import PARTS
 from reports.page import PageContent, html, save
 from reports.page import render as render_module
 from reports.page.designs import core_columns
-from reports.page.text import unit_text
-from reports.tables.breakdown import LEAKAGE, PARTS, REST
+from reports.tables.breakdown import LEAKAGE, REST
 from reports.tables.table import Column, Table
+from reports.units import unit_text
 from tests.refusals import refused
 from tests.reports.page.pages import HOSTILE, SVG, design, joint, mapped, page, usual
 

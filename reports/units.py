@@ -1,4 +1,4 @@
-"""Units as they are printed on the page."""
+"""Units as people read them."""
 
 from __future__ import annotations
 
