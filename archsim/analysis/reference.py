@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
 from archsim.cost.engine import evaluate
 from archsim.errors import Code, DataError
 from archsim.network.table import LayerTable, from_layer_csv
-from archsim.plan import MappingPlan
-from archsim.results.cost import CostBreakdown
+from archsim.results.reference_metric import CHIP_METRICS, LAYER_METRICS
 from archsim.results.validation import Comparison, ValidationResult
 from mapping.compile import compile_plan
 
@@ -278,20 +276,20 @@ def _compare_group(
         plan = compile_plan(design=design, table=table)
         cost = evaluate(design=design, plan=plan)
     comparisons: list[Comparison] = []
-    for metric, (column, predict) in _CHIP.items():
-        predicted = predict(plan, cost).expand(len(rows)).tolist()
+    for metric in CHIP_METRICS:
+        predicted = metric.predicted(plan, cost).expand(len(rows)).tolist()
         for row, value in zip(rows, predicted, strict=True):
-            reference = _number(row, column)
+            reference = _number(row, metric.column)
             if math.isfinite(reference):
-                comparisons.append(_comparison(row, network, None, metric, value, reference))
-    for metric, (column, predict) in _LAYERS.items():
-        table_of = predict(plan, cost).expand(len(rows), len(table)).tolist()
+                comparisons.append(_comparison(row, network, None, metric.name, value, reference))
+    for metric in LAYER_METRICS:
+        table_of = metric.predicted(plan, cost).expand(len(rows), len(table)).tolist()
         for row, values in zip(rows, table_of, strict=True):
             for entry, value in zip(layers.get(row["run_id"], []), values, strict=False):
-                reference = _number(entry, column)
+                reference = _number(entry, metric.column)
                 if math.isfinite(reference):
                     comparisons.append(
-                        _comparison(row, network, entry["layer"], metric, value, reference)
+                        _comparison(row, network, entry["layer"], metric.name, value, reference)
                     )
     return comparisons
 
@@ -300,67 +298,3 @@ def _comparison(
     row: Row, network: str, layer: str | None, metric: str, predicted: float, reference: float
 ) -> Comparison:
     return Comparison(row["run_id"], network, row["factor"], layer, metric, predicted, reference)
-
-
-Predictor = Callable[[MappingPlan, CostBreakdown], Tensor]
-
-
-def _stage_time(*names: str) -> Predictor:
-    """Time of some components: the largest of any layer with a pipeline, else the sum."""
-
-    def predict(plan: MappingPlan, cost: CostBreakdown) -> Tensor:
-        per_layer = sum((cost.layer_times_s[name] for name in names), torch.zeros(()))
-        piped = cost.period_s < cost.latency_s
-        return 1e9 * torch.where(piped, per_layer.amax(-1), per_layer.sum(-1))
-
-    return predict
-
-
-def _energy(*names: str) -> Predictor:
-    return lambda plan, cost: 1e12 * sum((cost.energies_J[n] for n in names), torch.zeros(()))
-
-
-def _layer_energy(*names: str) -> Predictor:
-    return lambda plan, cost: 1e12 * sum((cost.layer_energies_J[n] for n in names), torch.zeros(()))
-
-
-def _area(*names: str) -> Predictor:
-    return lambda plan, cost: 1e12 * sum((cost.areas_m2[n] for n in names), torch.zeros(()))
-
-
-_ADC = ("array", "adc")
-_ACCUMULATION = ("shift_add", "adder_tree")
-#: The reference calls everything but ADC and accumulation "other".
-_OTHER = ("mux", "drivers", "buffer", "interconnect", "digital")
-
-#: Chip metric: reference column, and the same quantity here in its unit.
-_CHIP: dict[str, tuple[str, Predictor]] = {
-    "area": ("area_um2", lambda plan, cost: 1e12 * cost.area_m2),
-    "latency": ("latency_ns", lambda plan, cost: 1e9 * cost.period_s),
-    "energy": ("dyn_energy_pJ", lambda plan, cost: 1e12 * cost.dynamic_energy_J),
-    "clock_period": ("clk_period_ns", lambda plan, cost: 1e9 * cost.clock_s),
-    "tiles": ("n_tiles", lambda plan, cost: plan.floorplan.tiles),
-    "area_array": ("area_array_um2", _area("array")),
-    "area_adc": ("area_adc_um2", _area("adc")),
-    "area_interconnect": ("area_ic_um2", _area("interconnect")),
-    "area_accumulation": ("area_accum_um2", _area(*_ACCUMULATION)),
-    "energy_adc": ("en_adc_pJ", _energy(*_ADC)),
-    "energy_accumulation": ("en_accum_pJ", _energy(*_ACCUMULATION)),
-    "energy_interconnect": ("en_ic_pJ", _energy("interconnect")),
-    "energy_buffer": ("en_buffer_pJ", _energy("buffer")),
-    "energy_other": ("en_other_pJ", _energy(*_OTHER)),
-    "latency_adc": ("lat_adc_ns", _stage_time("array")),
-    "latency_accumulation": ("lat_accum_ns", _stage_time(*_ACCUMULATION)),
-    "latency_interconnect": ("lat_ic_ns", _stage_time("interconnect")),
-    "latency_buffer": ("lat_buffer_ns", _stage_time("buffer")),
-}
-_LAYERS: dict[str, tuple[str, Predictor]] = {
-    "layer_tiles": ("tiles", lambda plan, cost: plan.tiles),
-    "layer_copies": ("speedup", lambda plan, cost: plan.copies),
-    "layer_latency": ("latency_ns", lambda plan, cost: 1e9 * cost.layer_latency_s),
-    "layer_energy": ("dyn_energy_pJ", lambda plan, cost: 1e12 * cost.layer_energy_J),
-    "layer_energy_adc": ("en_adc_pJ", _layer_energy(*_ADC)),
-    "layer_energy_accumulation": ("en_accum_pJ", _layer_energy(*_ACCUMULATION)),
-    "layer_energy_interconnect": ("en_ic_pJ", _layer_energy("interconnect")),
-    "layer_energy_buffer": ("en_buffer_pJ", _layer_energy("buffer")),
-}

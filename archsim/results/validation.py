@@ -7,41 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from archsim.results.reference_metric import REFERENCE_METRICS
+
 if TYPE_CHECKING:
     import pandas
-
-#: Metrics of a whole chip, in report order.
-CHIP_METRICS = (
-    "area",
-    "latency",
-    "energy",
-    "clock_period",
-    "tiles",
-    "area_array",
-    "area_adc",
-    "area_interconnect",
-    "area_accumulation",
-    "energy_adc",
-    "energy_accumulation",
-    "energy_interconnect",
-    "energy_buffer",
-    "energy_other",
-    "latency_adc",
-    "latency_accumulation",
-    "latency_interconnect",
-    "latency_buffer",
-)
-#: Metrics of single layers.
-LAYER_METRICS = (
-    "layer_tiles",
-    "layer_copies",
-    "layer_latency",
-    "layer_energy",
-    "layer_energy_adc",
-    "layer_energy_accumulation",
-    "layer_energy_interconnect",
-    "layer_energy_buffer",
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +64,8 @@ class ValidationResult:
         for entry in self.comparisons:
             if factor is None or entry.factor == factor:
                 chosen.setdefault(entry.metric, []).append(abs(entry.error))
-        order = {name: index for index, name in enumerate(CHIP_METRICS + LAYER_METRICS)}
+        names = [metric.name for metric in REFERENCE_METRICS]
+        order = {name: index for index, name in enumerate(names)}
         return {
             metric: summarise(chosen[metric])
             for metric in sorted(chosen, key=lambda name: order.get(name, len(order)))

@@ -6,15 +6,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsim.results.validation import CHIP_METRICS, ValidationResult
+from archsim.results.reference_metric import CHIP_METRICS
+from archsim.results.validation import ValidationResult
 from reports.figures.style import COLOURS, check_suffix, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANELS_PER_ROW = 5
-#: Unit of the reference files per metric family.
-_UNITS = {"area": "um2", "energy": "pJ", "latency": "ns", "clock": "ns", "tiles": "tiles"}
 
 
 class PanelInfo(NamedTuple):
@@ -39,20 +38,20 @@ def collect_validation(result: ValidationResult) -> ValidationInfo:
     summary = result.summary()
     panels = []
     for metric in CHIP_METRICS:
-        if metric not in summary:
+        if metric.name not in summary:
             continue
         points: dict[str, list[tuple[float, float]]] = {}
         for entry in result.comparisons:
-            if entry.metric == metric and min(entry.reference, entry.predicted) > 0:
+            if entry.metric == metric.name and min(entry.reference, entry.predicted) > 0:
                 pair = (entry.reference, entry.predicted)
                 points.setdefault(entry.network, []).append(pair)
         panels.append(
             PanelInfo(
-                metric=metric,
-                unit=_UNITS[metric.split("_")[0]],
+                metric=metric.name,
+                unit=metric.unit,
                 points={name: tuple(pairs) for name, pairs in points.items()},
-                median_pct=100 * summary[metric].median,
-                p90_pct=100 * summary[metric].p90,
+                median_pct=100 * summary[metric.name].median,
+                p90_pct=100 * summary[metric.name].p90,
             )
         )
     return ValidationInfo(f"{result.chip} against {result.folder}", tuple(panels))
