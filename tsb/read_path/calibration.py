@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
-from tsb.read_path.converter import ConverterGrid, Floats, nearest_rank
+from tsb.read_path.converter import ConverterGrid, Floats, full_scale, nearest_rank
 from tsb.read_path.inputs import Codes
+from tsb.read_path.levels import clustered
 
 if TYPE_CHECKING:
     from tsb.read_path.product import MatrixRead
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Entries of the counts of whole sums; beyond, sums are kept one by one.
 MOST_COUNTS = 1 << 24
+#: Sums of a slice that are kept one by one; beyond, they are counted in bins of full scale / 2^20.
+MOST_KEPT, _BINS = 1 << 23, 1 << 20
 
 
 class SumCounter(Protocol):
@@ -54,6 +57,15 @@ class SliceSums:
         total = np.bincount(place, weights=counts[counts > 0], minlength=len(distinct))
         return cls(distinct, total.astype(np.int64))
 
+    def _nothing(self) -> ConfigError:
+        return ConfigError(
+            "adc.range = 'calibrated' was given no images; allowed: one or more, or full-scale",
+            code=Code.MISSING_KEY,
+            field="adc.range",
+            value="calibrated",
+            allowed="one or more calibration images, or full-scale",
+        )
+
     def range(self, percentile: float, *, signed: bool) -> tuple[float, float]:
         """Return the range that a percentile leaves, levels.
 
@@ -65,21 +77,33 @@ class SliceSums:
             ConfigError: no sums.
         """
         if not len(self.values):
-            raise ConfigError(
-                "adc.range = 'calibrated' was given no images; allowed: one or more, or full-scale",
-                code=Code.MISSING_KEY,
-                field="adc.range",
-                value="calibrated",
-                allowed="one or more calibration images, or full-scale",
-            )
+            raise self._nothing()
         if signed:
             sizes = SliceSums.of(np.abs(self.values), self.counts)
             high = nearest_rank(sizes.values, sizes.counts, percentile)
             return -high, high
         high = nearest_rank(self.values, self.counts, percentile)
-        if percentile == 100:
-            return float(self.values[0]), high
         return nearest_rank(self.values, self.counts, 100 - percentile), high
+
+    def levels(self, codes: int, *, signed: bool) -> list[float]:
+        """Return the levels that leave the smallest mean square error, rising.
+
+        Args:
+            codes: of the converter.
+            signed: whether levels lie alike on both sides of 0, which is one of them.
+
+        Raises:
+            ConfigError: no sums.
+        """
+        if not len(self.values):
+            raise self._nothing()
+        if signed:
+            sizes = SliceSums.of(np.abs(self.values), self.counts)
+            found = clustered(sizes.values, sizes.counts, codes // 2 - 1)
+            half = [level for level in found if level > 0] or [1.0]
+            return [*(-level for level in reversed(half)), 0.0, *half]
+        rising = clustered(self.values, self.counts, codes)
+        return rising if len(rising) > 1 else [*rising, rising[0] + 1.0]
 
     def clip_rate(self, grid: ConverterGrid) -> float:
         """Return the share of the sums that are more than half a step outside of a range.
@@ -165,29 +189,45 @@ class CountedSums:
 
 
 class KeptSums:
-    """Sums of real numbers, kept one by one."""
+    """Sums of real numbers, kept one by one while there are few enough."""
 
     def __init__(self, read: MatrixRead) -> None:
         """Begin with nothing; ``read`` is the matrix, without errors."""
         self.read = read
         self.parts: list[list[Floats]] = [[] for _ in range(read.matrix.slices)]
+        self.kept = 0
+        self.bin = full_scale(read.settings, read.settings.rows_read) / _BINS
+        self.binned: list[SliceSums | None] = [None] * read.matrix.slices
 
     def add(self, codes: Codes) -> None:
         """Add the sums of some vectors, ``vector row``."""
-        from tsb.read_path.conversion import column_sums
+        from tsb.read_path.sums import column_sums
 
         settings, read = self.read.settings, self.read
+        codes = np.ascontiguousarray(codes)
         for group in range(len(read.groups)):
-            for shift in _shifts(settings):
-                sums = column_sums(read, np.ascontiguousarray(codes), group, shift)
+            for plane in range(settings.planes):
+                sums = column_sums(read, codes, group, plane)
                 for j, part in enumerate(self.parts):
                     counted = sums[:, j] if read.reference is None else sums[:, j, :, :-1]
                     part.append(counted.ravel())
+                self.kept += self.parts[0][-1].size
+                if self.kept > MOST_KEPT:
+                    self.binned = list(self.slices())
+                    self.parts = [[] for _ in self.parts]
+                    self.kept = 0
 
     def slices(self) -> list[SliceSums]:
-        """Return the sums of each slice."""
+        """Return the sums of each slice; in bins where they are many, which bounds memory."""
         result = []
-        for part in self.parts:
+        many = self.kept > MOST_KEPT or self.binned[0] is not None
+        for part, before in zip(self.parts, self.binned, strict=True):
             values = np.concatenate(part) if part else np.zeros(0)
-            result.append(SliceSums.of(values, np.ones(len(values), dtype=np.int64)))
+            if many:
+                values = np.round(values / self.bin) * self.bin
+            counts = np.ones(len(values), dtype=np.int64)
+            if before is not None:
+                values = np.concatenate([before.values, values])
+                counts = np.concatenate([before.counts, counts])
+            result.append(SliceSums.of(values, counts))
         return result

@@ -3,92 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tsb.read_path.converter import ConverterGrid, Floats
+from tsb.read_path.effects.base import ReadPlace
+from tsb.read_path.effects.read_noise import cell_noise
+from tsb.read_path.sums import column_sums, digits_of
 
 if TYPE_CHECKING:
     from tsb.read_path.product import Codes, MatrixRead, Noise
 
-#: Most bits of the fixed-point factor of whole sums.
-_FACTOR_BITS = 22
-GATED_FORMS = {"gated": 0, "gated-tanh": 1, "gated-tanh-distance": 2,
-                "gated-tanh-distance-series": 3}  # fmt: skip
-
-
-def column_sums(read: MatrixRead, codes: Codes, group: int, shift: int) -> Floats:
-    """Return the sums that reach the converters, levels, ``vector slice side column``.
-
-    Args:
-        read: the matrix.
-        codes: input codes, ``vector row``.
-        group: of rows.
-        shift: where the digit of the plane begins, bits.
-    """
-    settings, members = read.settings, read.groups.members(group)
-    digits = (codes[:, members].astype(np.int64) >> shift) & settings.top_drive
-    if read.gated:
-        return _gated(read, codes, group, shift)
-    held = read.matrix.held if read.cells is None else read.cells
-    columns = read.columns_of(held)[members]
-    sums = digits.astype(np.float64) @ columns.reshape(len(members), -1)
-    sums += read.off_level * digits.sum(1, dtype=np.float64)[:, None]
-    return np.asarray(sums.reshape(len(codes), *columns.shape[1:]))
-
-
-def _gated(read: MatrixRead, codes: Codes, group: int, shift: int) -> Floats:
-    """Sums behind bit lines with resistance; see :func:`tsb.read_path.kernels.gated_sums`."""
-    from tsb.read_path import kernels
-
-    settings, wires = read.settings, read.settings.wires
-    off = settings.off_level
-    held = read.matrix.held + off
-    reference = read.reference
-    if reference is not None:
-        shape = (*held.shape[:3], 1)
-        column = np.broadcast_to(reference.reshape(1, -1, 1, 1) + off, shape)
-        held = np.concatenate([held, column], axis=-1)
-    cells = np.ascontiguousarray(held.reshape(len(held), -1))
-    out = np.empty((len(codes), cells.shape[1]))
-    level_S = (1 - 1 / settings.on_off_ratio) / wires.r_on_ohm / settings.top_level
-    kernels.gated_sums(
-        codes,
-        cells,
-        read.groups.members(group),
-        shift,
-        settings.top_drive,
-        np.arange(settings.top_drive + 1, dtype=np.float64),
-        wires.ohm_per_cell * level_S,
-        tail_segments(read, group),
-        GATED_FORMS[wires.model],
-        out,
-    )
-    sums = out.reshape(len(codes), *held.shape[1:])
-    if settings.signed_sums:
-        return sums[:, :, :1] - sums[:, :, 1:]
-    if settings.subtracts_analog:
-        digits = (codes[:, read.groups.members(group)].astype(np.int64) >> shift) & (
-            settings.top_drive
-        )
-        sums = sums - off * digits.sum(1, dtype=np.float64)[:, None, None, None]
-    return sums
-
-
-def tail_segments(read: MatrixRead, group: int) -> int:
-    """Return the segments of bit line between a group's last row and the last of its crossbar.
-
-    Args:
-        read: the matrix.
-        group: of rows.
-    """
-    groups, settings = read.groups, read.settings
-    after = int(groups.held[group] - groups.first[group] - groups.sizes[group])
-    if settings.wires.rows_at == "top":
-        after += settings.rows - int(groups.held[group])
-    return after
+#: Most bits of the fixed-point factor of whole sums, and of the sums themselves.
+_FACTOR_BITS, _SUM_BITS = 22, 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,39 +47,32 @@ class GroupConversion:
         total: Floats = np.zeros((len(codes), read.matrix.slices, read.width))
         for group in self.groups:
             for plane in range(settings.planes):
-                shift = settings.dac_bits * plane
-                sums = column_sums(read, codes, group, shift)
-                if settings.read_noise:
-                    sums = sums + self._noise(codes, group, plane, noise, first_vector)
+                digits = digits_of(read, codes, group, plane)
+                at = ReadPlace(read, digits, group, plane, noise, first_vector)
+                sums = column_sums(read, codes, group, plane)
+                for effect in read.effects:
+                    sums = effect.sums(at, sums)
                 if self.grids is not None:
-                    sums = np.stack(
-                        [grid.read(sums[:, j]) for j, grid in enumerate(self.grids)], axis=1
-                    )
+                    sums = self._converted(at, sums)
                 joined = sums[:, :, 0] - sums[:, :, 1] if sums.shape[2] > 1 else sums[:, :, 0]
                 total = total + self._weight(plane) * joined
         return np.asarray(total)
+
+    def _converted(self, at: ReadPlace, sums: Floats) -> Floats:
+        """Return sums as the converters read them."""
+        found = [effect.steps(at) for effect in self.read.effects]
+        added = np.zeros(sums.shape)
+        for steps in found:
+            if steps is not None:
+                added = added + steps
+        return np.stack(
+            [grid.read(sums[:, j], added[:, j]) for j, grid in enumerate(self._grids)], axis=1
+        )
 
     def _weight(self, plane: int) -> float:
         settings = self.read.settings
         weight = float(1 << (settings.dac_bits * plane))
         return -weight if self.read.sign_plane and plane == settings.planes - 1 else weight
-
-    def _noise(
-        self, codes: Codes, group: int, plane: int, noise: Noise | None, first_vector: int
-    ) -> Floats:
-        from tsb.read_path.product import Noise
-        from tsb.read_path.read_noise import normals
-
-        read, settings = self.read, self.read.settings
-        keys = (noise or Noise(0)).keys(group, settings.planes)
-        digits = (codes[:, read.groups.members(group)] >> (settings.dac_bits * plane)) & (
-            settings.top_drive
-        )
-        spread = np.sqrt((digits.astype(np.float64) ** 2).sum(1))
-        sigma = settings.read_noise * settings.top_level * (2**0.5 if settings.signed_sums else 1)
-        shape = (read.matrix.slices, read.sides, read.width)
-        drawn = normals(keys[plane, 0], first_vector, len(codes), int(np.prod(shape)))
-        return np.asarray(sigma * spread[:, None, None, None] * drawn.reshape(-1, *shape))
 
     def totals(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         """Return sums over groups and planes as converted, levels, ``vector slice column``.
@@ -160,16 +83,15 @@ class GroupConversion:
             first_vector: number of the first vector among all.
         """
         read = self.read
-        if self.grids is None or read.gated:
+        if self.grids is None or not self._compiled:
             return self.read_sums(codes, noise, first_vector)
         width = read.matrix.slices * read.sides * read.width
         out = np.zeros((len(codes), width), np.int32 if self._fits else np.int64)
-        fixed = self._fixed_point() if read.whole and not self._noisy else None
         for group in self.groups:
-            if fixed is None:
+            if self._fixed_point is None:
                 self._real(codes, group, noise, first_vector, out)
             else:
-                self._whole(codes, group, fixed, out)
+                self._whole(codes, group, self._fixed_point, out)
         sums = out.reshape(len(codes), read.matrix.slices, read.sides, read.width)
         joined = sums[:, :, 0] - sums[:, :, 1] if read.sides > 1 else sums[:, :, 0]
         steps = np.array([grid.step for grid in self.grids])
@@ -180,12 +102,13 @@ class GroupConversion:
             total = total + (lows * planes * len(self.groups))[:, None]
         return np.asarray(total)
 
-    @property
-    def _noisy(self) -> bool:
-        converter = self.read.settings.converter
-        return converter.noise_lsb > 0 or self.read.offsets is not None
+    @cached_property
+    def _compiled(self) -> bool:
+        """Whether the compiled loops know all that acts."""
+        even = all(grid.levels is None for grid in self._grids)
+        return even and all(effect.compiled for effect in self.read.effects)
 
-    @property
+    @cached_property
     def _fits(self) -> bool:
         """Whether sums of codes fit into 32 bits."""
         planes = float(1 << (self.read.settings.dac_bits * self.read.settings.planes))
@@ -200,8 +123,12 @@ class GroupConversion:
         per_slice = self.read.sides * self.read.width
         return np.repeat(np.array(values, dtype=np.float64), per_slice)
 
+    @cached_property
     def _fixed_point(self) -> _FixedPoint | None:
-        read = self.read
+        """Return the codes of whole sums in whole numbers; None where sums are real."""
+        read, converter = self.read, self.read.settings.converter
+        if not read.whole or converter.noise_lsb or converter.offset_lsb:
+            return None
         most = read.most_drive * read.settings.top_level
         lowest = -most if read.settings.signed_sums else 0
         return _FixedPoint.of(self._grids, lowest, most)
@@ -237,27 +164,24 @@ class GroupConversion:
         out: npt.NDArray[Any],
     ) -> None:
         from tsb.read_path import kernels
-        from tsb.read_path.product import Noise
 
         read, settings, grids = self.read, self.read.settings, self._grids
         # Without errors sums may lie on the edge between two codes: doubles decide there.
-        exact = read.matrix.errors is None
-        dtype = np.float64 if exact else np.float32
+        dtype = np.float64 if read.matrix.errors is None else np.float32
         low: Any = self._per_column([grid.low for grid in grids]).astype(dtype)
         span: Any = self._per_column([grid.span for grid in grids]).astype(dtype)
-        offsets = np.full(low.shape, 0.5, dtype)
-        if read.offsets is not None:
-            offsets += read.offsets.astype(dtype)
-        sigma = settings.read_noise * settings.top_level * (2**0.5 if settings.signed_sums else 1)
+        offsets = (0.5 + read.offsets_of(group)).astype(dtype)
         zero_code = np.floor(np.negative(low) * grids[0].steps / span + offsets)
         zero_code = np.clip(zero_code, grids[0].lowest_code, grids[0].steps)
+        converter_noise = settings.converter.noise_lsb if noise else 0.0
+        keys = np.zeros((settings.planes, 2), np.uint64)
         kernels.real_codes(
             codes,
             read.prepared(dtype),
             read.groups.members(group),
             np.array([settings.dac_bits * plane for plane in range(settings.planes)]),
             settings.top_drive,
-            np.arange(settings.top_drive + 1).astype(dtype),
+            read.drive.astype(dtype),
             self._plane_weights(out.dtype),
             read.off_level,
             low,
@@ -266,11 +190,11 @@ class GroupConversion:
             dtype(grids[0].lowest_code),
             dtype(grids[0].steps),
             offsets,
-            sigma,
-            settings.converter.noise_lsb,
-            (noise or Noise(0)).keys(group, settings.planes),
+            cell_noise(settings) if noise else 0.0,
+            converter_noise,
+            keys if noise is None else noise.keys(group, settings.planes),
             first_vector,
-            settings.converter.noise_lsb == 0 and not zero_code.any(),
+            converter_noise == 0 and not zero_code.any(),
             out,
         )
 
@@ -298,11 +222,11 @@ class _FixedPoint:
             lowest: sum.
             highest: sum.
         """
-        sums = np.arange(lowest, highest + 1)
         largest = max(-lowest, highest, 1)
-        right = min(_FACTOR_BITS, 30 - largest.bit_length())
-        if right < 1:
+        if largest.bit_length() > _SUM_BITS:
             return None
+        sums = np.arange(lowest, highest + 1)
+        right = min(_FACTOR_BITS, 30 - largest.bit_length())
         unit = float(1 << right)
         factors, addends = [], []
         for grid in grids:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,25 @@ class ConverterGrid:
         span: distance to the sum of the highest code, levels.
         steps: highest code.
         lowest_code: 0, or ``-steps`` where sums have a sign.
+        levels: of the codes, rising, where they are not evenly spaced: then a sum gets the nearest
+            one, ties up.
     """
 
     low: float
     span: float
     steps: int
     lowest_code: int
+    levels: tuple[float, ...] | None = None
+
+    @classmethod
+    def of_levels(cls, levels: Sequence[float]) -> ConverterGrid:
+        """Return the grid of levels that are not evenly spaced.
+
+        Args:
+            levels: rising.
+        """
+        held = tuple(float(level) for level in levels)
+        return cls(held[0], held[-1] - held[0], len(held) - 1, 0, held)
 
     @classmethod
     def of_range(cls, low: float, high: float, *, bits: int, signed: bool) -> ConverterGrid:
@@ -88,22 +102,32 @@ class ConverterGrid:
         """Sum of the lowest code, levels."""
         return self.low + self.lowest_code * self.step
 
-    def codes(self, sums: Floats) -> npt.NDArray[np.int64]:
+    def codes(self, sums: Floats, added: Floats | float = 0.0) -> npt.NDArray[np.int64]:
         """Return the codes of sums.
 
         Args:
             sums: levels, any shape.
+            added: to the place of a sum on the grid, steps.
         """
-        exact = np.floor((sums - self.low) * self.steps / self.span + 0.5)
+        if self.levels is not None:
+            levels = np.array(self.levels)
+            edges = (levels[:-1] + levels[1:]) / 2
+            found = np.searchsorted(edges, sums + added * self.step, side="right")
+            return np.asarray(found, dtype=np.int64)
+        exact = np.floor((sums - self.low) * self.steps / self.span + (0.5 + added))
         return np.clip(exact, self.lowest_code, self.steps).astype(np.int64)
 
-    def read(self, sums: Floats) -> Floats:
+    def read(self, sums: Floats, added: Floats | float = 0.0) -> Floats:
         """Return sums as the converter reads them, levels.
 
         Args:
             sums: levels, any shape.
+            added: to the place of a sum on the grid, steps.
         """
-        converted: Floats = self.low + self.codes(sums) * self.span / self.steps
+        codes = self.codes(sums, added)
+        if self.levels is not None:
+            return np.array(self.levels)[codes]
+        converted: Floats = self.low + codes * self.span / self.steps
         return converted
 
 
@@ -129,7 +153,8 @@ def nearest_rank(values: Floats, counts: npt.NDArray[np.int64], percentile: floa
         percentile: above 0, at most 100.
     """
     below = np.cumsum(counts)
-    rank = max(1, math.ceil(percentile * float(below[-1]) / 100 - 1e-9))
+    # The percentile is the decimal that was written, whatever its nearest double.
+    rank = max(1, math.ceil(Fraction(repr(round(percentile, 9))) * int(below[-1]) / 100))
     return float(values[np.searchsorted(below, rank)])
 
 
@@ -170,8 +195,31 @@ def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[Con
             allowed="full-scale, full-scale-used or unit-step without images",
         )
     low = -high if signed else 0.0
+    return [grid_of(settings, low, high)] * slices
+
+
+def grid_of(settings: ReadSettings, low: float, high: float) -> ConverterGrid:
+    """Return the grid of a range, with the levels of a table where there is one.
+
+    Args:
+        settings: of the chip.
+        low: lower end, levels.
+        high: upper end, levels.
+    """
+    converter, signed = settings.converter, settings.signed_sums
     grid = ConverterGrid.of_range(low, high, bits=converter.bits, signed=signed)
-    return [grid] * slices
+    if isinstance(converter.levels, str):
+        return grid
+    if converter.levels[0] < 0 and not signed:
+        raise ConfigError(
+            f"adc.levels: a table from {converter.levels[0]:g} on for sums without a sign; "
+            "allowed: 0 to 1",
+            code=Code.OUT_OF_RANGE,
+            field="adc.levels",
+            value=converter.levels[0],
+            allowed="0 to 1, or pairs that are subtracted before they are converted",
+        )
+    return ConverterGrid.of_levels([grid.low + level * grid.span for level in converter.levels])
 
 
 def calibrated_grids(
@@ -186,7 +234,4 @@ def calibrated_grids(
     converter, signed = settings.converter, settings.signed_sums
     if converter.snap:
         ranges = [snapped(low, high, signed=signed) for low, high in ranges]
-    return [
-        ConverterGrid.of_range(low, high, bits=converter.bits, signed=signed)
-        for low, high in ranges
-    ]
+    return [grid_of(settings, low, high) for low, high in ranges]

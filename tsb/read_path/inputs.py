@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -108,27 +108,51 @@ class InputCodes:
         return whole
 
 
-def ends(activations: Sequence[Tensor], percentile: float) -> tuple[float, float]:
-    """Return the range of a layer's inputs over calibration images.
+class Ends:
+    """The range of a layer's inputs over calibration images."""
 
-    Args:
-        activations: any shapes.
-        percentile: of the magnitudes that the range holds, per cent; 100 for all.
+    def __init__(self, percentile: float) -> None:
+        """Begin with nothing.
 
-    Raises:
-        ConfigError: no activations.
-    """
-    if not activations:
-        raise ConfigError(
-            "the range of inputs was given no images; allowed: one or more",
-            code=Code.MISSING_KEY,
-            field="inputs",
-        )
-    low = min(float(part.min()) for part in activations)
-    high = max(float(part.max()) for part in activations)
-    if percentile < 100:
-        flat = torch.cat([part.detach().abs().flatten() for part in activations])
-        rank = max(1, math.ceil(percentile * flat.numel() / 100 - 1e-9))
+        Args:
+            percentile: of the magnitudes that the range holds, per cent; 100 for all.
+        """
+        self.percentile = percentile
+        self.low, self.high = math.inf, -math.inf
+        self.kept: list[Tensor] = []
+
+    def add(self, activations: Tensor) -> None:
+        """Add the inputs of some images.
+
+        Args:
+            activations: any shape.
+        """
+        part = activations.detach()
+        if not bool(torch.isfinite(part).all()):
+            raise ConfigError(
+                "inputs of a layer on the calibration images are not finite",
+                code=Code.NOT_FINITE,
+                field="inputs",
+            )
+        self.low, self.high = min(self.low, float(part.min())), max(self.high, float(part.max()))
+        if self.percentile < 100:
+            self.kept.append(part.abs().flatten())
+
+    def found(self) -> tuple[float, float]:
+        """Return lower and upper end.
+
+        Raises:
+            ConfigError: no activations.
+        """
+        if self.low > self.high:
+            raise ConfigError(
+                "the range of inputs was given no images; allowed: one or more",
+                code=Code.MISSING_KEY,
+                field="inputs",
+            )
+        if not self.kept:
+            return self.low, self.high
+        flat = torch.cat(self.kept)
+        rank = max(1, math.ceil(Fraction(repr(self.percentile)) * flat.numel() / 100))
         largest = float(flat.kthvalue(rank).values)
-        low, high = max(low, -largest), min(high, largest)
-    return low, high
+        return max(self.low, -largest), min(self.high, largest)

@@ -15,6 +15,8 @@ from tsb.read_path.product import MatrixRead, Noise
 
 #: A layer that can be read.
 Layer = nn.Conv2d | nn.Linear
+#: Numbers of matrices that a layer may have, two per group of channels: keys of what is drawn.
+NUMBERS_PER_LAYER = 1 << 17
 
 
 def readable(name: str, module: nn.Module) -> Layer:
@@ -144,7 +146,8 @@ class LayerRead:
             per_image = len(groups[0]) // len(activations)
             parts = []
             for group, (read, vectors) in enumerate(zip(self.reads, groups, strict=True)):
-                seeded = noise and Noise(noise.seed, self.number * 4099 + 2 * group + (sign < 0))
+                number = self.number * NUMBERS_PER_LAYER + 2 * group + (sign < 0)
+                seeded = noise and Noise(noise.seed, number)
                 part = read(vectors, seeded, first * per_image)
                 if self.inputs.zero:
                     # Known digitally, from the codes that were asked for.

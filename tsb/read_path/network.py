@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from archsim.device import WeightFormat
-from archsim.errors import Code, NetworkError
-from tsb.read_path.inputs import InputCodes, ends
-from tsb.read_path.layer import Layer, LayerRead, readable, unfolded
+from archsim.errors import Code, ConfigError, NetworkError
+from tsb.read_path.inputs import Ends, InputCodes
+from tsb.read_path.layer import NUMBERS_PER_LAYER, Layer, LayerRead, readable, unfolded
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead, Noise
 from tsb.read_path.row_groups import RowGroups
@@ -67,6 +67,7 @@ class ReadNetwork:
         layers: ready to be read; filled by :meth:`calibrate`.
         after: what becomes of the products of some layers before their biases are added, by name:
             products, number of the first image.
+        chip: seed of what is fixed by the chip beside its cells: the offsets of its converters.
     """
 
     model: nn.Module
@@ -76,6 +77,7 @@ class ReadNetwork:
     groups: Mapping[str, RowGroups]
     layers: dict[str, LayerRead] = field(default_factory=dict)
     after: dict[str, Callable[[Tensor, int], Tensor]] = field(default_factory=dict)
+    chip: int = 0
 
     @classmethod
     def of_weights(
@@ -150,11 +152,12 @@ class ReadNetwork:
         double = {name: scale.double() for name, scale in scales.items()}
         return cls(model, settings, matrices, double, cut)
 
-    def with_errors(self, errors: Mapping[str, Tensor]) -> ReadNetwork:
+    def with_errors(self, errors: Mapping[str, Tensor], *, chip: int = 0) -> ReadNetwork:
         """Return the network on another chip: the same codes and ranges, cells with errors.
 
         Args:
             errors: of cells in levels by layer, ``output row side digit``.
+            chip: seed of the offsets of its converters.
         """
         modules = crossbar_layers(self.model)
         matrices = {
@@ -163,12 +166,12 @@ class ReadNetwork:
             )
             for name in self.matrices
         }
-        chip = replace(self, matrices=matrices, layers={})
+        other = replace(self, matrices=matrices, layers={}, chip=chip)
         for name, layer in self.layers.items():
-            chip.layers[name] = chip._layer(name, layer.number, layer.inputs, with_errors=True)
-            for read, ideal in zip(chip.layers[name].reads, layer.reads, strict=True):
+            other.layers[name] = other._layer(name, layer.number, layer.inputs, with_errors=True)
+            for read, ideal in zip(other.layers[name].reads, layer.reads, strict=True):
                 read.grids, read.sums = ideal.grids, ideal.sums
-        return chip
+        return other
 
     def _codes(self, name: str) -> Tensor:
         """Return the codes of a layer, ``output row``."""
@@ -212,7 +215,7 @@ class ReadNetwork:
 
     def _layer(self, name: str, number: int, codes: InputCodes, *, with_errors: bool) -> LayerRead:
         reads = []
-        for matrix in self.matrices[name]:
+        for group, matrix in enumerate(self.matrices[name]):
             held = matrix if with_errors else _without_errors(matrix)
             cells = None
             if self.settings.wires.act and self.settings.wires.model.startswith("driven"):
@@ -224,19 +227,21 @@ class ReadNetwork:
                     groups=self.groups[name],
                     cells=cells,
                     sign_plane=codes.signed == "sign-plane",
+                    chip=self.chip,
+                    number=number * NUMBERS_PER_LAYER + 2 * group,
                 )
             )
         return LayerRead(name, reads, codes, self.scales[name], number)
 
     def _input_ends(self, images: Tensor) -> dict[str, tuple[float, float]]:
         """Return the range of each layer's inputs in the float network."""
-        seen: dict[str, list[Tensor]] = {}
+        seen: dict[str, Ends] = {}
         names = {module: name for name, module in crossbar_layers(self.model).items()}
         plain: dict[Layer, Any] = {module: type(module).forward for module in names}
 
         def watch(module: Layer, activations: Tensor, first: int) -> Tensor:
             del first
-            seen.setdefault(names[module], []).append(activations.detach())
+            seen.setdefault(names[module], Ends(self.settings.input_percentile)).add(activations)
             result: Tensor = plain[module](module, activations)
             return result
 
@@ -250,27 +255,13 @@ class ReadNetwork:
                 code=Code.UNSUPPORTED,
                 field=missing[0],
             )
-        return {name: ends(parts, self.settings.input_percentile) for name, parts in seen.items()}
+        return {name: seen[name].found() for name in names.values()}
 
     def _calibrate_converters(self, images: Tensor) -> None:
         """Set converter ranges from sums without errors, behind layers that lose nothing."""
         lossless = self.settings.but(converter=replace(self.settings.converter, bits=0))
         exact = {
-            name: LayerRead(
-                name,
-                [
-                    MatrixRead(
-                        matrix=_without_errors(read.matrix),
-                        settings=lossless,
-                        groups=read.groups,
-                        cells=read.cells,
-                        sign_plane=read.sign_plane,
-                    )
-                    for read in layer.reads
-                ],
-                layer.inputs,
-                layer.scale,
-            )
+            name: replace(layer, reads=[_ideal(read, lossless) for read in layer.reads])
             for name, layer in self.layers.items()
         }
         names = {module: name for name, module in crossbar_layers(self.model).items()}
@@ -311,6 +302,9 @@ class ReadNetwork:
             noise: seed of the reads; None where nothing is drawn.
             first_image: number of the first image, for the noise.
             tensors: that replace parameters and buffers of the model, such as biases.
+
+        Raises:
+            ConfigError: no images.
         """
         names = {module: name for name, module in crossbar_layers(self.model).items()}
 
@@ -318,6 +312,8 @@ class ReadNetwork:
             name = names[module]
             return self.layers[name](module, activations, noise, first, self.after.get(name))
 
+        if not len(images):
+            raise ConfigError.of(Code.OUT_OF_RANGE, "images", 0, allowed="1 or more")
         results, at = [], first_image
         with torch.no_grad(), in_place_of(dict.fromkeys(names, read)) as first:
             for part in images.split(_IMAGES_AT_ONCE):
@@ -369,4 +365,18 @@ def stored_matrices(
 
 
 def _without_errors(matrix: StoredMatrix) -> StoredMatrix:
-    return StoredMatrix(matrix.form, matrix.codes, matrix.levels, None)
+    return replace(matrix, errors=None)
+
+
+def _ideal(read: MatrixRead, settings: ReadSettings) -> MatrixRead:
+    """Return a matrix without errors of its cells; wires stay."""
+    matrix, cells = _without_errors(read.matrix), read.cells
+    if cells is not None and read.matrix.errors is not None:
+        cells = driven_levels(matrix, read.groups, settings)
+    return MatrixRead(
+        matrix=matrix,
+        settings=settings,
+        groups=read.groups,
+        cells=cells,
+        sign_plane=read.sign_plane,
+    )

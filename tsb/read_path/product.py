@@ -11,8 +11,12 @@ import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SliceSums, SumCounter
+from tsb.read_path.conversion import GroupConversion
 from tsb.read_path.converter import ConverterGrid, Floats, calibrated_grids, fixed_grids
+from tsb.read_path.effects.base import Effect
+from tsb.read_path.effects.registry import acting
 from tsb.read_path.matrix import StoredMatrix
+from tsb.read_path.read_noise import normals
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 
@@ -53,9 +57,10 @@ class MatrixRead:
         grids: of the converters, one per slice; None before calibration, where the rule needs it.
         cells: effective levels where wires are driven, ``row slice side output``, with the
             conductance of level 0; else None.
-        offsets: of the converters, steps, by column; None for none.
         sign_plane: whether the highest plane of an input code is its sign (two's complement).
         sums: of each slice over calibration images, without errors; None before calibration.
+        chip: seed of what is fixed by the chip: the offsets of its converters.
+        number: of the matrix among those of the chip.
     """
 
     matrix: StoredMatrix
@@ -63,11 +68,16 @@ class MatrixRead:
     groups: RowGroups
     grids: list[ConverterGrid] | None = None
     cells: Floats | None = None
-    offsets: Floats | None = None
     sign_plane: bool = False
+    chip: int = 0
+    number: int = 0
     sums: list[SliceSums] | None = field(init=False, default=None)
     width: int = field(init=False)
+    effects: tuple[Effect, ...] = field(init=False)
+    drive: Floats = field(init=False)
     _prepared: dict[str, npt.NDArray[Any]] = field(init=False, default_factory=dict)
+    _conversions: list[GroupConversion] = field(init=False, default_factory=list)
+    _converts: object = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Check that groups and matrix belong together.
@@ -93,6 +103,10 @@ class MatrixRead:
                 allowed=str(self.settings.rows_read),
             )
         self.width = self.matrix.outputs + (self.reference is not None)
+        self.effects = acting(self.settings)
+        self.drive = np.arange(self.settings.top_drive + 1, dtype=np.float64)
+        for effect in self.effects:
+            self.drive = effect.drive(self.settings, self.drive)
 
     # What is converted.
 
@@ -110,6 +124,8 @@ class MatrixRead:
         """Lay out what is converted, ``row slice side column``, reference columns last."""
         if self.settings.signed_sums:
             return np.asarray(cells[:, :, :1] - cells[:, :, 1:])
+        if self.cells is not None and self.settings.subtracts_analog:
+            return np.asarray(cells - self.settings.off_level)
         reference = self.reference
         if reference is None:
             return cells
@@ -143,9 +159,53 @@ class MatrixRead:
             self.matrix.errors is None
             and self.cells is None
             and settings.seen_off_level == 0
-            and settings.read_noise == 0
+            and self.linear
             and not self.gated
+            and all(effect.compiled for effect in self.effects)
         )
+
+    @property
+    def linear(self) -> bool:
+        """Whether rows are driven in proportion to their digits."""
+        return np.array_equal(self.drive, np.arange(len(self.drive)))
+
+    def gated_cells(self) -> tuple[Floats, tuple[int, int, int]]:
+        """Return the conductances on bit lines, levels, ``row column``, and the columns' shape."""
+        held = self.matrix.held + self.settings.off_level
+        reference = self.reference
+        if reference is not None:
+            column = reference.reshape(1, -1, 1, 1) + self.settings.off_level
+            held = np.concatenate([held, np.broadcast_to(column, (*held.shape[:3], 1))], axis=-1)
+        _, *shape = held.shape
+        if "gated" not in self._prepared:
+            self._prepared["gated"] = np.ascontiguousarray(held.reshape(len(held), -1))
+        return self._prepared["gated"], (shape[0], shape[1], shape[2])
+
+    def offsets_of(self, group: int) -> Floats:
+        """Return the offsets of the converters of a group's crossbar, steps, ``column``.
+
+        Neighbouring columns share a converter, as they lie in the crossbar: output by output, sides
+        next to each other (separate-sign: in crossbars of their own), the most significant slice
+        first, the reference column last.
+
+        Args:
+            group: of rows.
+        """
+        matrix, converter = self.matrix, self.settings.converter
+        shape = (matrix.slices, self.sides, self.width)
+        if not converter.offset_lsb or not converter.bits:
+            return np.zeros(int(np.prod(shape)))
+        slices, sides, outputs = np.meshgrid(*map(np.arange, shape), indexing="ij")
+        place = (outputs * shape[1] + sides) * shape[0] + (shape[0] - 1 - slices)
+        if matrix.form.encoding == "separate-sign":
+            place = (sides * shape[2] + outputs) * shape[0] + (shape[0] - 1 - slices)
+        crossbar = int((self.groups.first[: group + 1] == 0).sum())
+        key = np.random.SeedSequence((self.chip, self.number, crossbar, 1)).generate_state(
+            1, np.uint64
+        )[0]
+        which = (place // converter.columns_per_converter).ravel()
+        drawn = normals(key, 0, 1, int(which.max()) + 1)[0]
+        return np.asarray(converter.offset_lsb * drawn[which])
 
     @property
     def gated(self) -> bool:
@@ -162,7 +222,7 @@ class MatrixRead:
     @property
     def countable(self) -> bool:
         """Whether sums without errors are few enough to be counted one by one."""
-        plain = self.cells is None and not self.gated
+        plain = self.cells is None and not self.gated and self.linear
         drives = self.most_drive + 1 if self.settings.seen_off_level else 1
         sums = self.most_drive * self.settings.top_level * (1 + self.settings.signed_sums) + 1
         return plain and drives * sums * self.matrix.slices <= MOST_COUNTS
@@ -186,11 +246,16 @@ class MatrixRead:
             ConfigError: no sums.
         """
         self.sums = sums
-        converter = self.settings.converter
-        if converter.bits and converter.range in ("calibrated", "learned"):
-            signed = self.settings.signed_sums
-            ranges = [one.range(converter.percentile, signed=signed) for one in sums]
-            self.grids = calibrated_grids(self.settings, ranges)
+        converter, signed = self.settings.converter, self.settings.signed_sums
+        if not converter.bits or not converter.calibrates:
+            return
+        if converter.levels == "lloyd-max":
+            codes = 1 << converter.bits
+            levels = [one.levels(codes, signed=signed) for one in sums]
+            self.grids = [ConverterGrid.of_levels(rising) for rising in levels]
+            return
+        ranges = [one.range(converter.percentile, signed=signed) for one in sums]
+        self.grids = calibrated_grids(self.settings, ranges)
 
     # Reading.
 
@@ -206,7 +271,7 @@ class MatrixRead:
             ConfigError: converters that were not calibrated.
         """
         codes = np.ascontiguousarray(codes)
-        if not self.settings.converter.bits and not self.gated and not self.settings.read_noise:
+        if self._merges(noise):
             return self._merged(codes)
         at_once = max(1, _AT_ONCE // (self.width * self.matrix.slices * self.sides))
         parts = [
@@ -215,16 +280,31 @@ class MatrixRead:
         ]
         return np.concatenate(parts) if parts else np.zeros((0, self.matrix.outputs))
 
-    def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
-        from tsb.read_path.conversion import GroupConversion
+    def _merges(self, noise: Noise | None) -> bool:
+        """Whether slices, planes and groups are one product: nothing lies between them."""
+        known = all(
+            effect.compiled and (noise is None or effect.name != "read-noise")
+            for effect in self.effects
+        )
+        return not self.settings.converter.bits and known and self.linear
 
+    def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         total = np.zeros((len(codes), self.matrix.slices, self.width))
-        for grids, groups in self.grids_of_groups():
-            total += GroupConversion(self, grids, groups).totals(codes, noise, first_vector)
+        for conversion in self._group_conversions():
+            total += conversion.totals(codes, noise, first_vector)
         read = np.einsum("vjc,j->vc", total, self.matrix.significances)
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
+
+    def _group_conversions(self) -> list[GroupConversion]:
+        """Return how the groups are converted; remembered while the grids stay."""
+        if not self._conversions or self._converts is not self.grids:
+            self._conversions = [
+                GroupConversion(self, grids, groups) for grids, groups in self.grids_of_groups()
+            ]
+            self._converts = self.grids
+        return self._conversions
 
     def grids_of_groups(self) -> list[tuple[list[ConverterGrid] | None, list[int]]]:
         """Return groups with the same grids together; None where nothing is converted."""
@@ -269,20 +349,23 @@ class MatrixRead:
 
     def _merged(self, codes: Codes) -> Floats:
         """Return the product without converters: planes, slices and sides in one."""
+        if "merged" not in self._prepared:
+            self._prepared["merged"] = self._merged_weights()
+        read: Floats = self._signed(codes).astype(np.float64) @ self._prepared["merged"]
         if self.cells is None:
-            weights = np.einsum("rjsc,j,s->rc", self.matrix.held, self.matrix.significances,
-                                np.array([1.0, -1.0])[: self.matrix.sides])  # fmt: skip
-            if not self.settings.pairs:
-                weights = weights - 2.0 ** (self.matrix.form.weight_bits - 1)
-            merged: Floats = self._signed(codes).astype(np.float64) @ weights
-            return merged
-        cells = self.columns_of(self.cells)
-        signs = np.array([1.0, -1.0])[: cells.shape[2]]
-        weights = np.einsum("rjsc,j,s->rc", cells, self.matrix.significances, signs)
-        read: Floats = self._signed(codes).astype(np.float64) @ weights
+            return read
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
+
+    def _merged_weights(self) -> Floats:
+        """Return what an input is worth in each output."""
+        cells = self.matrix.held if self.cells is None else self.columns_of(self.cells)
+        signs = np.array([1.0, -1.0])[: cells.shape[2]]
+        weights = np.einsum("rjsc,j,s->rc", cells, self.matrix.significances, signs)
+        if self.cells is None and not self.settings.pairs:
+            weights = weights - 2.0 ** (self.matrix.form.weight_bits - 1)
+        return np.asarray(weights)
 
 
 def needed_bits(rows: int, top_level: int, top_drive: int) -> int:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archsim.config.resolve import Resolved
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
+from tsb.read_path.level_tables import LEVELS, checked_table, levels_of
+
+if TYPE_CHECKING:
+    from tsb.read_path.effects.base import Effect
 
 #: How the current of cells at the lowest level is taken out of a column's sum.
 OFFSET_SUBTRACTIONS = ("digital", "off-column", "zero-column", "analog")
 #: Where the columns of a pair are subtracted.
 PAIRS = ("digital", "analog")
 #: How the range of a converter is set.
-RANGES = ("full-scale", "full-scale-used", "calibrated", "unit-step", "learned")
+RANGES = ("full-scale", "full-scale-used", "calibrated", "unit-step", "learned", "neurosim-v1.4")
 #: How negative inputs are read.
 SIGNED_INPUTS = ("zero-point", "two-pass", "sign-plane")
 #: Wires that are modelled; "gated-tanh*" are closed forms of "gated".
@@ -28,6 +32,11 @@ WIRE_MODELS = (
     "gated-tanh-distance",
     "gated-tanh-distance-series",
 )
+
+
+def _at_least_0(key: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ConfigError.of(Code.OUT_OF_RANGE, key, value, allowed="0 or more", form="g")
 
 
 def _one_of(field_name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -47,6 +56,8 @@ class Converter:
         noise_lsb: standard deviation of the noise of a conversion, steps.
         offset_lsb: standard deviation of the offsets of converters, steps.
         columns_per_converter: columns that share a converter, and its offset.
+        levels: one of :data:`LEVELS`, or a table: sorted, as fractions of the range (0 to 1; -1 to
+            1 where sums have a sign), at most one per code.
     """
 
     bits: int = 8
@@ -56,13 +67,14 @@ class Converter:
     noise_lsb: float = 0.0
     offset_lsb: float = 0.0
     columns_per_converter: int = 8
+    levels: str | tuple[float, ...] = "linear"
 
     def __post_init__(self) -> None:
         """Check the values.
 
         Raises:
             ConfigError: bits outside 0 to 16, an unknown range rule, a percentile outside 50 to
-                100, or noise below 0.
+                100, noise below 0, no columns, or levels that are no levels.
         """
         if not 0 <= self.bits <= 16:
             raise ConfigError.of(Code.OUT_OF_RANGE, "adc.bits", self.bits, allowed="0 to 16")
@@ -76,14 +88,32 @@ class Converter:
                 form="g",
             )
         for name in ("noise_lsb", "offset_lsb"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError.of(
-                    Code.OUT_OF_RANGE,
-                    f"adc.{name}",
-                    getattr(self, name),
-                    allowed="0 or more",
-                    form="g",
+            _at_least_0(f"adc.{name}", getattr(self, name))
+        if self.columns_per_converter < 1:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "crossbar.mux_ratio",
+                self.columns_per_converter,
+                allowed="1 or more",
+            )
+        if isinstance(self.levels, str):
+            _one_of("adc.levels", self.levels, LEVELS)
+            if self.levels == "lloyd-max" and not self.calibrates:
+                raise ConfigError(
+                    f"adc.levels = 'lloyd-max' with adc.range = '{self.range}': clusters are those "
+                    "of calibration sums; allowed: adc.range calibrated or learned",
+                    code=Code.CONFLICT,
+                    field="adc.range",
+                    value=self.range,
+                    allowed=("calibrated", "learned"),
                 )
+        else:
+            checked_table(self.levels, bits=self.bits)
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the rule needs calibration images."""
+        return self.range in ("calibrated", "learned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +143,14 @@ class Wires:
         """
         _one_of("crossbar.wire_model", self.model, WIRE_MODELS)
         _one_of("crossbar.rows_at", self.rows_at, ("top", "bottom"))
-        if not 0 <= self.ohm_per_cell < math.inf:
+        _at_least_0("crossbar.wire_ohm", self.ohm_per_cell)
+        if not 0 < self.r_on_ohm < math.inf:
             raise ConfigError.of(
-                Code.OUT_OF_RANGE,
-                "crossbar.wire_ohm",
-                self.ohm_per_cell,
-                allowed="0 or more",
-                form="g",
+                Code.OUT_OF_RANGE, "device.r_on", self.r_on_ohm, allowed="above 0", form="g"
+            )
+        if self.columns < 1:
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE, "crossbar.cols", self.columns, allowed="1 or more"
             )
 
     @property
@@ -146,8 +177,10 @@ class ReadSettings:
         input_percentile: of the inputs over the calibration images that the highest code stands
             for, per cent.
         read_noise: standard deviation of one read of a cell, relative to g_on - g_off.
+        iv_curve: current of a cell against voltage; see :mod:`tsb.read_path.effects.iv_curve`.
         converter: at the end of the columns.
         wires: of the crossbars.
+        effects: further ones, beside those that the other settings ask for.
     """
 
     weight_format: WeightFormat
@@ -161,8 +194,10 @@ class ReadSettings:
     signed_inputs: str = "zero-point"
     input_percentile: float = 100.0
     read_noise: float = 0.0
+    iv_curve: str = "linear"
     converter: Converter = field(default_factory=Converter)
     wires: Wires = field(default_factory=Wires)
+    effects: tuple[Effect, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -170,6 +205,8 @@ class ReadSettings:
         Raises:
             ConfigError: something out of range, or settings that cannot be read together.
         """
+        from tsb.read_path.effects.iv_curve import parsed
+
         if not 1 <= self.input_bits <= 16:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE, "precision.input_bits", self.input_bits, allowed="1 to 16"
@@ -209,10 +246,17 @@ class ReadSettings:
                 allowed="above 50, at most 100",
                 form="g",
             )
-        if self.read_noise < 0:
-            raise ConfigError.of(
-                Code.OUT_OF_RANGE, "read_noise", self.read_noise, allowed="0 or more", form="g"
+        _at_least_0("device.read_noise_sigma", self.read_noise)
+        if self.signed_inputs == "sign-plane" and self.dac_bits > 1:
+            raise ConfigError(
+                f"read.signed_inputs = 'sign-plane' with read.dac_bits = {self.dac_bits}: the sign "
+                "is a plane of its own; allowed: read.dac_bits = 1, or zero-point or two-pass",
+                code=Code.CONFLICT,
+                field="read.dac_bits",
+                value=self.dac_bits,
+                allowed="1, or read.signed_inputs zero-point or two-pass",
             )
+        parsed(self.iv_curve)
 
     @classmethod
     def of_chip(
@@ -227,19 +271,12 @@ class ReadSettings:
 
         Raises:
             ConfigError: settings that the read path does not do, by name.
+            DataError: a table of levels that cannot be read.
         """
         chip, device = resolved.chip, resolved.device
         on_off = math.inf
         if device.r_on is not None and device.r_off is not None:
             on_off = device.r_off.si / device.r_on.si
-        for key, value, allowed in (
-            ("chip.adc.levels", chip.adc.levels, "linear"),
-            ("chip.adc.range", chip.adc.range, RANGES),
-        ):
-            if value not in allowed:
-                raise ConfigError.of(
-                    Code.UNSUPPORTED, key, value, allowed=allowed, more=", for the exact read path"
-                )
         return cls(
             weight_format=form,
             input_bits=chip.precision.input_bits,
@@ -250,6 +287,7 @@ class ReadSettings:
             offset_subtraction=chip.read.offset_subtraction,
             pair=chip.read.pair,
             signed_inputs=chip.read.signed_inputs,
+            iv_curve=chip.read.iv_curve,
             read_noise=device.of_range(device.read_noise_sigma) if noisy else 0.0,
             converter=Converter(
                 bits=chip.adc.bits,
@@ -258,6 +296,7 @@ class ReadSettings:
                 snap=chip.adc.snap,
                 noise_lsb=chip.adc.noise_lsb,
                 offset_lsb=chip.adc.offset_lsb,
+                levels=levels_of(chip.adc.levels, bits=chip.adc.bits),
                 columns_per_converter=chip.crossbar.mux_ratio,
             ),
             wires=_wires(resolved),

@@ -117,7 +117,7 @@ def bit_line_currents(
         ``vector column``.
     """
     from tsb.read_path import kernels
-    from tsb.read_path.conversion import GATED_FORMS
+    from tsb.read_path.sums import GATED_FORMS
 
     out = np.empty((len(inputs), cells_S.shape[1]))
     kernels.gated_sums(

@@ -117,6 +117,13 @@ class Read(Model):
         le=8,
         description="bits of an input that a row is driven with at once",
     )
+    iv_curve: str = Field(
+        default="linear",
+        pattern=r"^(linear|(cubic|sinh): *[0-9]*\.?[0-9]+)$",
+        description="current of a cell against the voltage of its row, where dac_bits is above 1: "
+        "linear, 'cubic: a' for (v - a v^3) / (1 - a), 'sinh: k' for sinh(k v) / sinh(k); for the "
+        "accuracy half, no cost",
+    )
     rows_at_once: int | None = Field(
         default=None,
         strict=True,
