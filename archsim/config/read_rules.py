@@ -8,7 +8,6 @@ from archsim.errors import Problem
 
 _ROWS, _AT_ONCE = "chip.crossbar.rows", "chip.read.rows_at_once"
 _DAC, _PAIR, _OFFSET = "chip.read.dac_bits", "chip.read.pair", "chip.read.offset_subtraction"
-_KIND, _LEVELS = "chip.adc.kind", "chip.adc.levels"
 _ENCODING = "chip.precision.encoding"
 _IDLE, _INPUT_BITS = "chip.read.idle_sign_plane", "chip.precision.input_bits"
 #: Fewest bits of an input that has a sign.
@@ -65,16 +64,6 @@ def _say_sign_alone(settings: PlainSettings) -> Problem:
     return conflict(_INPUT_BITS, bits, said, f"2 to 16, or {_IDLE}=false")
 
 
-def _uneven_sar(settings: AbstractSettings) -> Truths:
-    return settings.equals(_KIND, "sar") & settings.differs(_LEVELS, "linear")
-
-
-def _say_uneven_sar(settings: PlainSettings) -> Problem:
-    levels = settings.value(_LEVELS)
-    said = f"{_LEVELS} = {levels}: a successive-approximation converter has even levels"
-    return conflict(_LEVELS, levels, said, f"linear, or {_KIND} flash-current or flash-voltage")
-
-
 READ_RULES: tuple[Rule, ...] = (
     Rule(
         name=f"{_AT_ONCE} is more than {_ROWS}",
@@ -105,11 +94,5 @@ READ_RULES: tuple[Rule, ...] = (
         reads=(_IDLE, _INPUT_BITS),
         broken=_sign_alone,
         problem=_say_sign_alone,
-    ),
-    Rule(
-        name=f"{_LEVELS} that are not even in a SAR",
-        reads=(_KIND, _LEVELS),
-        broken=_uneven_sar,
-        problem=_say_uneven_sar,
     ),
 )

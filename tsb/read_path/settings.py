@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from archsim.config.resolve import Resolved
+from archsim.config.schema.read import Adc, Read
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
 from tsb.read_path.level_tables import LEVELS, checked_table, levels_of
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from tsb.read_path.effects.base import Effect
 
 #: How the current of cells at the lowest level is taken out of a column's sum.
-OFFSET_SUBTRACTIONS = ("digital", "off-column", "zero-column", "analog")
+OFFSET_SUBTRACTIONS: tuple[str, ...] = get_args(Read.model_fields["offset_subtraction"].annotation)
 #: Where the columns of a pair are subtracted.
-PAIRS = ("digital", "analog")
+PAIRS: tuple[str, ...] = get_args(Read.model_fields["pair"].annotation)
 #: How the range of a converter is set.
-RANGES = ("full-scale", "full-scale-used", "calibrated", "unit-step", "learned", "neurosim-v1.4")
+RANGES: tuple[str, ...] = get_args(Adc.model_fields["range"].annotation)
 #: How negative inputs are read.
-SIGNED_INPUTS = ("zero-point", "two-pass", "sign-plane")
+SIGNED_INPUTS: tuple[str, ...] = get_args(Read.model_fields["signed_inputs"].annotation)
 #: Wires that are modelled; "gated-tanh*" are closed forms of "gated".
 WIRE_MODELS = (
     "none",
@@ -277,6 +278,15 @@ class ReadSettings:
         on_off = math.inf
         if device.r_on is not None and device.r_off is not None:
             on_off = device.r_off.si / device.r_on.si
+        if chip.adc.kind == "sar" and chip.adc.levels != "linear":
+            raise ConfigError(
+                f"chip.adc.levels = '{chip.adc.levels}': a successive-approximation converter "
+                "(chip.adc.kind = sar) has even levels; allowed: linear, or a flash converter",
+                code=Code.CONFLICT,
+                field="chip.adc.levels",
+                value=chip.adc.levels,
+                allowed="linear, or chip.adc.kind flash-current or flash-voltage",
+            )
         return cls(
             weight_format=form,
             input_bits=chip.precision.input_bits,
