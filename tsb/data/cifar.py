@@ -8,7 +8,8 @@ list of small integers after the key ``labels``.
 from __future__ import annotations
 
 import pickletools
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import torch
@@ -16,6 +17,12 @@ from torch import Tensor
 
 from archsim.errors import Code, DataError
 from tsb.data.dataset import RawImages
+from tsb.data.files import read_tree
+from tsb.data.image_folder import ImageFolder, is_image
+from tsb.data.reader import ReadImages
+
+if TYPE_CHECKING:
+    from tsb.data.sources import Source
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
@@ -25,6 +32,39 @@ _LIST_OPS = {"MARK", "EMPTY_LIST", "APPENDS", "APPEND", "BINPUT", "LONG_BINPUT",
 _INT_OPS = {"BININT1", "BININT", "BININT2", "INT"}
 _STRING_OPS = {"BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
 _STRING_OPS |= {"BINUNICODE", "SHORT_BINUNICODE"}
+
+
+_JPEG_NOTE = (
+    "read from JPEG files: not the original pixels, and accuracies are slightly lower than theirs"
+)
+
+
+@final
+class CifarBatches(ImageFolder):
+    """Batches of CIFAR-10 in a folder or an archive; images in their place are copies of it."""
+
+    def holds(self, folder: Path) -> bool:
+        """Return whether it has a batch, or a folder ``train``."""
+        return super().holds(folder) or any(is_batch(file.name) for file in folder.iterdir())
+
+    def read(self, place: Path, source: Source) -> ReadImages:
+        """Decode the batches; without any, the images."""
+        files = read_tree(place, lambda name: is_batch(name) or is_image(name))
+        batches = {path: content for path, content in files.items() if is_batch(path)}
+        if batches:
+            return ReadImages(*read_batches(batches, str(place)))
+        if not files:
+            raise DataError.of(
+                Code.MISSING_FILE,
+                place,
+                problem=f"neither batches nor images of {source.name} in it",
+            )
+        return self.decoded(files, source, str(place))
+
+    def kept_note(self, source: Source) -> str:
+        """Say that CIFAR-10 is not published as images."""
+        del source
+        return _JPEG_NOTE
 
 
 def is_batch(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 import torch
@@ -14,7 +15,16 @@ from torch import Tensor
 from archsim.errors import Code, DataError
 from tsb.data.dataset import RawImages
 from tsb.data.files import read_gzipped
-from tsb.data.sources import IDX_FILES, Source, source_with_labels
+from tsb.data.reader import Reader, ReadImages
+
+if TYPE_CHECKING:
+    from tsb.data.sources import Source
+
+#: Training and test files of MNIST and what looks like it: part -> (images, labels).
+IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
 
 _UNSIGNED_BYTE = 8
 _HEADER = struct.Struct(">HBB")
@@ -54,23 +64,29 @@ def read_idx(content: bytes, where: str) -> UInt8[Tensor, "*shape"]:
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).view(shape)
 
 
-def has_idx(folder: Path) -> bool:
-    """Return whether a folder has at least one of the four files."""
-    return any(_path(folder, name) for pair in IDX_FILES.values() for name in pair)
+@final
+class IdxFiles(Reader):
+    """A folder of four idx files, gzipped or not."""
 
+    has_own_folder: ClassVar[bool] = True
 
-def read_idx_folder(folder: Path, source: Source) -> tuple[RawImages, RawImages]:
-    """Read training and test images, gzipped or not.
+    def holds(self, folder: Path) -> bool:
+        """Return whether it has at least one of the four files."""
+        return any(_path(folder, name) for pair in IDX_FILES.values() for name in pair)
 
-    Args:
-        folder: holds the four files.
-        source: the data set that they should be.
+    def check(self, place: Path, source: Source) -> None:
+        """Refuse a single file."""
+        if not place.is_dir():
+            raise DataError.of(
+                Code.WRONG_FILE,
+                place,
+                problem=f"{source.name} is a folder of idx files, not one file",
+            )
 
-    Raises:
-        DataError: a file that is missing, damaged or of another data set.
-    """
-    train, test = (_read_part(folder, source, part) for part in IDX_FILES)
-    return train, test
+    def read(self, place: Path, source: Source) -> ReadImages:
+        """Decode the four files."""
+        train, test = (_read_part(place, source, part) for part in IDX_FILES)
+        return ReadImages(train, test)
 
 
 def _read_part(folder: Path, source: Source, part: str) -> RawImages:
@@ -116,6 +132,8 @@ def _read_part(folder: Path, source: Source, part: str) -> RawImages:
 
 def _check_labels(content: bytes, path: Path, source: Source) -> None:
     """Tell MNIST from Fashion-MNIST, which have the same files, shapes and counts."""
+    from tsb.data.sources import source_with_labels  # which names this module
+
     owner = source_with_labels(hashlib.md5(content, usedforsecurity=False).hexdigest())
     if owner not in (None, source.name):
         raise DataError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -11,11 +12,53 @@ from torch import Tensor
 
 from archsim.errors import Code, DataError
 from tsb.data.dataset import RawImages
-from tsb.data.sources import Source
+from tsb.data.files import read_tree
+from tsb.data.reader import Reader, ReadImages
+
+if TYPE_CHECKING:
+    from tsb.data.sources import Source
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
+_ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2")
 #: Which file of Tiny ImageNet's validation folder says what the images are.
 ANNOTATIONS = "val_annotations.txt"
+
+
+class ImageFolder(Reader):
+    """Images below ``train/`` and ``test/`` or ``val/``, in a folder or an archive."""
+
+    has_own_folder: ClassVar[bool] = False
+
+    def holds(self, folder: Path) -> bool:
+        """Return whether it has a folder ``train``."""
+        return (folder / "train").is_dir()
+
+    def check(self, place: Path, source: Source) -> None:
+        """Refuse a file that is named like no archive."""
+        if place.is_file() and place.suffix.lower() not in _ARCHIVES:
+            raise DataError.of(
+                Code.WRONG_FILE,
+                place,
+                problem=f"{source.name} is an archive ({', '.join(_ARCHIVES)}) or a folder",
+            )
+
+    def read(self, place: Path, source: Source) -> ReadImages:
+        """Decode every image."""
+        files = read_tree(place, is_image)
+        if not files:
+            raise DataError.of(Code.MISSING_FILE, place, problem=f"no images of {source.name}")
+        return self.decoded(files, source, str(place))
+
+    def decoded(self, files: dict[str, bytes], source: Source, where: str) -> ReadImages:
+        """Decode images that were read.
+
+        Args:
+            files: contents by path.
+            source: the data set that they should be.
+            where: the folder or archive, for errors.
+        """
+        train, test = read_image_folder(files, source, where)
+        return ReadImages(train, test, self.kept_note(source), is_slow=True)
 
 
 def is_image(name: str) -> bool:

@@ -13,23 +13,15 @@ import torch
 
 from archsim.errors import Code, DataError
 from tsb.checkpoint import read_tensors, write_tensors
-from tsb.data.cifar import is_batch, read_batches
 from tsb.data.dataset import Dataset, RawImages, assemble
-from tsb.data.files import read_tree
-from tsb.data.idx import has_idx, read_idx_folder
-from tsb.data.image_folder import is_image, read_image_folder
 from tsb.data.sources import Source, source
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 _SYSTEM_FOLDERS = (Path("/usr/share/datasets"),)
-_ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2")
 #: Errors of this machine's files: a download that ends with one of them failed on our side.
 _LOCAL_ERRORS = (
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
-)
-_JPEG_NOTE = (
-    "read from JPEG files: not the original pixels, and accuracies are slightly lower than theirs"
 )
 
 
@@ -98,15 +90,9 @@ def _present(which: Source, root: Path) -> Path | None:
     if root.is_file():
         return root
     for place in (root / folder for folder in which.folders):
-        if place.is_file() or (place.is_dir() and _holds_data(which, place)):
+        if place.is_file() or (place.is_dir() and which.reader.holds(place)):
             return place
-    return root if root.is_dir() and _holds_data(which, root) else None
-
-
-def _holds_data(which: Source, folder: Path) -> bool:
-    if which.idx:
-        return has_idx(folder)
-    return (folder / "train").is_dir() or any(is_batch(file.name) for file in folder.iterdir())
+    return root if root.is_dir() and which.reader.holds(root) else None
 
 
 def _find(which: Source, root: Path) -> Path:
@@ -157,7 +143,7 @@ def _complete(which: Source, cache: Path) -> bool:
 
 
 def _download_path(which: Source, cache: Path) -> Path:
-    return cache / which.name if which.idx else cache
+    return cache / which.name if which.reader.has_own_folder else cache
 
 
 def _fetch(which: Source, cache: Path) -> Path:
@@ -181,7 +167,7 @@ def _fetch(which: Source, cache: Path) -> Path:
                 code=Code.UNREACHABLE,
                 field=each.url,
             ) from error
-    return folder if which.idx else folder / which.downloads[0].file
+    return folder if which.reader.has_own_folder else folder / which.downloads[0].file
 
 
 def _no_place(which: Source, folder: Path, error: OSError) -> DataError:
@@ -203,45 +189,19 @@ def _reason(error: Exception) -> str:
 
 
 def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages, str]:
-    if which.idx:
-        if not place.is_dir():
-            raise DataError.of(
-                Code.WRONG_FILE,
-                place,
-                problem=f"{which.name} is a folder of idx files, not one file",
-            )
-        return *read_idx_folder(place, which), ""
-    if place.is_file() and place.suffix.lower() not in _ARCHIVES:
-        raise DataError.of(
-            Code.WRONG_FILE,
-            place,
-            problem=f"{which.name} is an archive ({', '.join(_ARCHIVES)}) or a folder",
-        )
+    which.reader.check(place, which)
     cached = _cached(which, place, cache)
     if cached is not None and _is_there(cached):
         tensors, _ = read_tensors(cached)
         parts = [RawImages(tensors[f"{p}.images"], tensors[f"{p}.labels"]) for p in _PARTS]
-        return parts[0], parts[1], _note(which)
-    files = read_tree(place, lambda name: is_batch(name) or is_image(name))
-    batches = {path: content for path, content in files.items() if is_batch(path)}
-    if batches and which.class_names:
-        return *read_batches(batches, str(place)), ""
-    if not files:
-        raise DataError.of(
-            Code.MISSING_FILE, place, problem=f"neither batches nor images of {which.name} in it"
-        )
-    train, test = read_image_folder(files, which, str(place))
-    if cached is not None:
-        _store(cached, train, test)
-    return train, test, _note(which)
+        return parts[0], parts[1], which.reader.kept_note(which)
+    images = which.reader.read(place, which)
+    if cached is not None and images.is_slow:
+        _store(cached, images.train, images.test)
+    return images.train, images.test, images.note
 
 
 _PARTS = ("train", "test")
-
-
-def _note(which: Source) -> str:
-    """Tiny ImageNet is published as JPEG files; CIFAR-10 is not."""
-    return _JPEG_NOTE if which.class_names else ""
 
 
 def _cached(which: Source, place: Path, cache: Path) -> Path | None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archsim.errors import Code, ConfigError, close_matches
+from tsb.data.cifar import CifarBatches
+from tsb.data.idx import IDX_FILES, IdxFiles
+from tsb.data.image_folder import ImageFolder
+from tsb.data.reader import Reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class Source:
         label_md5: MD5 sums of the unpacked label files of the full set, ``train`` and ``test``.
         licence: under which terms, and whom to cite.
         shipped: folder of the files beside this module, "" if they do not come with archsim.
-        idx: whether the files have MNIST's format.
+        reader: of the form that its files have.
     """
 
     name: str
@@ -49,15 +53,9 @@ class Source:
     class_names: tuple[str, ...] = ()
     label_md5: dict[str, str] = field(default_factory=dict)
     licence: str
+    reader: Reader
     shipped: str = ""
-    idx: bool = False
 
-
-#: Training and test files of MNIST and what looks like it: part -> (images, labels).
-IDX_FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
 
 _IDX_ORDER = [name for pair in IDX_FILES.values() for name in pair]
 
@@ -83,7 +81,7 @@ _MNIST = Source(
         "ec29112dd5afa0611ce80d1b7f02629c",
     ),
     folders=("mnist", "MNIST", "MNIST/raw"),
-    idx=True,
+    reader=IdxFiles(),
     label_md5={
         "train": "a25bea736e30d166cdddb491f175f624",
         "test": "27ae3e4e09519cfbb04c329615203637",
@@ -100,7 +98,7 @@ _MNIST_PART = Source(
     downloads=(),
     folders=("mnist-part",),
     shipped="mnist-part",
-    idx=True,
+    reader=IdxFiles(),
     licence=_MNIST.licence,
 )
 
@@ -118,7 +116,7 @@ _FASHION = Source(
         "bb300cfdad3c16e7a12a480ee83cd310",
     ),
     folders=("fashion-mnist", "FashionMNIST", "FashionMNIST/raw"),
-    idx=True,
+    reader=IdxFiles(),
     label_md5={
         "train": "9018921c3c673c538a1fc5bad174d6f9",
         "test": "15d484375f8d13e6eb1aabb0c3f46965",
@@ -159,6 +157,7 @@ _CIFAR10 = Source(
         "ship",
         "truck",
     ),
+    reader=CifarBatches(),
     licence="no licence stated; A. Krizhevsky, Learning multiple layers of features, 2009",
 )
 
@@ -177,6 +176,7 @@ _TINY = Source(
         ),
     ),
     folders=("tiny-imagenet-200", "tiny-imagenet", "tiny-imagenet-200.zip"),
+    reader=ImageFolder(),
     licence="non-commercial research (ImageNet terms); Stanford CS231n, Y. Le, X. Yang, 2015",
 )
 

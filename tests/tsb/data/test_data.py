@@ -315,7 +315,7 @@ def test_image_archive_and_its_decoded_cache(tmp_path, monkeypatch):
     assert pixels.round().tolist() == [45, 90, 135]
     assert "JPEG" in first.note
     (cached,) = cache.glob("decoded-cifar10-*.safetensors")
-    monkeypatch.setattr("tsb.data.load.read_tree", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("tsb.data.cifar.read_tree", lambda *_: pytest.fail("decoded again"))
     second = load_dataset("cifar10", path, cache_dir=cache)
     assert torch.equal(first.train.images, second.train.images)
     assert second.note == first.note
