@@ -17,7 +17,7 @@ else ifneq ($(shell cat $(MADE) 2>/dev/null),$(MADE_OF))
 .PHONY: $(MADE)
 endif
 
-.PHONY: setup test typed lint fast coverage demo
+.PHONY: setup test typed lint fast coverage demo assault
 .NOTPARALLEL:
 
 setup: $(MADE)
@@ -51,6 +51,10 @@ fast: setup
 
 coverage: setup
 	$(BIN)/pytest --cov --cov-report=term-missing
+
+# 10 000 damaged inputs and 1000 kills: docs/reliability.md. Hours; a seeded part is in the tests.
+assault: setup
+	$(BIN)/python -m tests.assault
 
 demo: setup
 	$(BIN)/archsim report

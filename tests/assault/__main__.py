@@ -1,0 +1,85 @@
+"""Run the assault and print what inputs and kills came to; exit code 1 if any went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.assault.fuzz import OUTCOMES, Fuzz
+from tests.assault.kills import OUTCOMES as AFTER_KILLS
+from tests.assault.kills import Kills
+from tests.forks import Server
+from tests.house.helpers import ROOT
+
+#: Of the kills, for each of a report so many are of a training and of a sweep.
+_SHARES = {"sweep": 0.6, "train": 0.3, "report": 0.1}
+
+
+def main() -> int:
+    """Run what the arguments ask for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.assault", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=10_000, help="damaged inputs")
+    parser.add_argument("--kills", type=int, default=1000, help="SIGKILLs")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="of the kills, at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--failures", type=Path, help="file for what went wrong")
+    asked = parser.parse_args()
+    failures: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        if asked.inputs:
+            failures += _fuzz(Path(name) / "fuzz", asked.inputs, asked.seed)
+        if asked.kills:
+            failures += _kill(Path(name) / "kills", asked.kills, asked.seed, 60 * asked.minutes)
+    if asked.failures is not None:
+        asked.failures.write_text("\n\n".join(failures))
+    for failure in failures[:20]:
+        say(failure)
+    return int(bool(failures))
+
+
+def _fuzz(folder: Path, inputs: int, seed: int) -> list[str]:
+    folder.mkdir()
+    fuzz = Fuzz(folder, with_runs=True)
+    fuzz.run(inputs, seed, say)
+    say(f"\n{inputs} damaged inputs, seed {seed}")
+    _print({**fuzz.counts, "all": fuzz.total}, OUTCOMES)
+    return fuzz.failures
+
+
+def _kill(folder: Path, kills: int, seed: int, seconds: float) -> list[str]:
+    folder.mkdir()
+    server = Server(ROOT, folder)
+    begin = time.monotonic()
+    try:
+        killer = Kills(folder, server, tuple(_SHARES))
+        used = 0.0
+        for name, share in _SHARES.items():
+            used += share
+            killer.run(name, round(share * kills), seed, begin + used * seconds)
+            say(f"{name}: {dict(killer.counts[name])}")
+    finally:
+        server.close()
+    say(f"\nSIGKILLs, seed {seed}; each resumed, and its files compared with those of a whole run")
+    _print(killer.counts, ("kills", *AFTER_KILLS))
+    return killer.failures
+
+
+def _print(counts: object, outcomes: tuple[str, ...]) -> None:
+    assert isinstance(counts, dict)
+    say("| | " + " | ".join(outcomes) + " |")
+    say("|---|" + "---|" * len(outcomes))
+    for kind, found in counts.items():
+        say(f"| {kind} | " + " | ".join(str(found[name]) for name in outcomes) + " |")
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
