@@ -12,7 +12,7 @@ from torch import nn
 from archsim.config.load import Setting
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.network.load import load_module, load_network
 from archsim.network.own_code import check_is, check_said
 from archsim.util.checks import last_seed_of, seed_of
@@ -112,7 +112,13 @@ def deploy_chips(
         ArchsimError: whatever is wrong with names, numbers or files.
     """
     if chips < 1:
-        raise ConfigError(f"chips = {chips}; allowed: 1 or more")
+        raise ConfigError(
+            f"chips = {chips}; allowed: 1 or more",
+            code=Code.OUT_OF_RANGE,
+            field="chips",
+            value=chips,
+            allowed="1 or more",
+        )
     last_seed_of(seed, chips, what="chips")
     choice = parse_choice(write, field="write (--write)")
     given = {"bits_per_cell": bits_per_cell, "weight_bits": weight_bits}
@@ -152,7 +158,11 @@ def _trained(
             raise
         raise DataError(
             f"{checkpoint}: {error}. The file does not say with which options '{network}' was "
-            "built; where they are not the usual ones, give them: --option widths=[16,32,64]"
+            "built; where they are not the usual ones, give them: --option widths=[16,32,64]",
+            code=Code.SHAPE_MISMATCH,
+            field=checkpoint,
+            value=network,
+            allowed="--option",
         ) from error
     return model, chosen
 
@@ -209,7 +219,12 @@ def tune_chips(
     """
     seed_of(seed)
     if not method.strip():
-        raise ConfigError("--method is empty; give corrections, for example tsb+biases")
+        raise ConfigError(
+            "--method is empty; give corrections, for example tsb+biases",
+            code=Code.EMPTY,
+            field="--method",
+            value=method,
+        )
     opened, carrier, corrections = _open_chips(chips, method, network)
     images = load_dataset(data, data_root)
     images.check_fits(carrier.model, opened[0].network)
@@ -259,7 +274,11 @@ def _check_none_diverged(
         saved = "nothing was saved" if len(lost) == len(chips) else "only the others were saved"
         raise ConfigError(
             f"learning_rate = {learning_rate:g}: the loss became infinite on the chips of the "
-            f"seeds {', '.join(lost)}; {saved}. Allowed: a smaller one"
+            f"seeds {', '.join(lost)}; {saved}. Allowed: a smaller one",
+            code=Code.NOT_FINITE,
+            field="learning_rate",
+            value=learning_rate,
+            allowed="a smaller one",
         )
 
 
@@ -293,7 +312,12 @@ def evaluate_chips(
     seed_of(seed)
     if corrections and len(corrections) != len(chips):
         raise ConfigError(
-            f"{len(corrections)} corrections for {len(chips)} chips; allowed: none, or one per chip"
+            f"{len(corrections)} corrections for {len(chips)} chips; allowed: none, or one per "
+            "chip",
+            code=Code.SHAPE_MISMATCH,
+            field="corrections",
+            value=len(corrections),
+            allowed=f"none, or {len(chips)}",
         )
     method, verify = saved_method(corrections[0]) if corrections else ("", False)
     opened, carrier, parsed = _open_chips(chips, method, network)
@@ -335,14 +359,20 @@ def _open_chips(
 ) -> tuple[list[ProgrammedChip], Carrier, list[Correction]]:
     """Read chips of one network, and attach corrections to it."""
     if not paths:
-        raise ConfigError("no chips; give the files that archsim deploy wrote")
+        raise ConfigError(
+            "no chips; give the files that archsim deploy wrote", code=Code.EMPTY, field="chips"
+        )
     first = ProgrammedChip.load(paths[0])
     chips = [first, *(ProgrammedChip.load(path, network=first.network) for path in paths[1:])]
     for path, chip in zip(paths, chips, strict=True):
         if chip.options != first.options:
             raise DataError(
                 f"{path}: its '{chip.network}' has the options {dict(chip.options)}, that of "
-                f"{paths[0]} {dict(first.options)}; give chips of one network"
+                f"{paths[0]} {dict(first.options)}; give chips of one network",
+                code=Code.CONFLICT,
+                field=path,
+                value=dict(chip.options),
+                allowed=str(dict(first.options)),
             )
     check_is(network, first.network, paths[0])
     with saying([network]):
@@ -365,7 +395,11 @@ def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None
             raise
         raise DataError(
             f"{path}: {error}. The file names no options of '{chip.network}': if the network had "
-            "some, deploy it again, with --option"
+            "some, deploy it again, with --option",
+            code=Code.SHAPE_MISMATCH,
+            field=path,
+            value=chip.network,
+            allowed="--option",
         ) from error
 
 

@@ -81,12 +81,20 @@ def _decided(
     with saying([network]):
         rows = method_rows(opened.study, opened.folder)
     if not rows:
-        raise DataError(f"{run}: no method is finished yet; archsim train goes on with it")
+        raise DataError(
+            f"{run}: no method is finished yet; archsim train goes on with it",
+            code=Code.EMPTY,
+            field=run,
+        )
     known = list(dict.fromkeys(row.method for row in rows))
     for name in methods:
         if name not in known:
             raise ConfigError(
-                f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known)
+                f"--method '{name}'; the run has: {', '.join(known)}." + close_matches(name, known),
+                code=Code.UNKNOWN_NAME,
+                field="--method",
+                value=name,
+                allowed=tuple(known),
             )
     asked = [row for row in rows if row.method in (methods or known)]
     decided = {(row.method, row.sigma): row for row in with_choice(asked, max_verified)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from archsim.api.map import map_network
 from archsim.config.load import override_path, parse_override
 from archsim.config.study import Study
-from archsim.errors import ConfigError, close_matches
+from archsim.errors import Code, ConfigError, close_matches
 from archsim.network.own_code import check_is, check_said
 from archsim.results.metrics import check_published
 from archsim.util.consent import saying
@@ -46,7 +46,11 @@ def select_methods(study: Study, names: Sequence[str]) -> Study:
         if name not in known:
             raise ConfigError(
                 f"--method '{name}'; study '{study.name}' has: {', '.join(known)}."
-                + close_matches(name, known)
+                + close_matches(name, known),
+                code=Code.UNKNOWN_NAME,
+                field="--method",
+                value=name,
+                allowed=tuple(known),
             )
     if not names:
         return study

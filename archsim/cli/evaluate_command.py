@@ -125,7 +125,10 @@ def evaluate_command(
     folders = [path for path in run if is_folder(path)]
     if folders and len(run) > 1:
         raise ConfigError(
-            f"{folders[0]} is a folder; allowed: one run at a time, or files of chips"
+            f"{folders[0]} is a folder; allowed: one run at a time, or files of chips",
+            code=Code.CONFLICT,
+            field=folders[0],
+            allowed="one run at a time, or files of chips",
         )
     if len(run) == 1 and run[0].suffix != ".safetensors":
         _check_unused(
@@ -145,9 +148,21 @@ def evaluate_command(
         return
     for option, value in (("--plot", plot), ("--max-verified", max_verified)):
         if value is not None:
-            raise ConfigError(f"{option} is for the folder of a run")
+            raise ConfigError(
+                f"{option} is for the folder of a run",
+                code=Code.UNSUPPORTED,
+                field=option,
+                value=value,
+                allowed="the folder of a run",
+            )
     if method:
-        raise ConfigError("--method is for the folder of a run; chips are measured as they are")
+        raise ConfigError(
+            "--method is for the folder of a run; chips are measured as they are",
+            code=Code.UNSUPPORTED,
+            field="--method",
+            value=method,
+            allowed="the folder of a run",
+        )
     from archsim.api.chips import evaluate_chips, network_of
     from archsim.api.program.run import usual_data
 
@@ -193,7 +208,11 @@ def _check_unused(given: dict[str, object]) -> None:
         if value not in (None, []):
             raise ConfigError(
                 f"{option} is for files of chips; a run has its own data, corrections, runs and "
-                "seeds"
+                "seeds",
+                code=Code.UNSUPPORTED,
+                field=option,
+                value=value,
+                allowed="files of chips",
             )
 
 

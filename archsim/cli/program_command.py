@@ -13,7 +13,7 @@ from archsim.cli.options import Format
 from archsim.cli.output import check_writable
 from archsim.cli.program_output import show_curve, show_programmed
 from archsim.config.choices import GRANULARITIES, PLACEMENTS, WITH_BLOCK
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from tsb.write_verify.policy.none import NoWeights
 from tsb.write_verify.policy.registry import names_of, names_taking, policies, policy_named
 
@@ -268,13 +268,23 @@ def _check_policy(
     """
     policy = policy_named(name, field="--policy")
     if fraction is not None and not 0 <= fraction <= 1:
-        raise ConfigError(f"--fraction {fraction:g}; allowed: 0 to 1")
+        raise ConfigError(
+            f"--fraction {fraction:g}; allowed: 0 to 1",
+            code=Code.OUT_OF_RANGE,
+            field="--fraction",
+            value=fraction,
+            allowed="0 to 1",
+        )
     given = {"fraction": fraction, "granularity": granularity, "last_layers": last_layers}
     for field, value in given.items():
         if value is not None and field not in policy.takes:
             raise ConfigError(
                 f"--{field.replace('_', '-')} {value} with --policy {name}, which takes none; "
-                f"allowed with: {', '.join(names_taking(field))}"
+                f"allowed with: {', '.join(names_taking(field))}",
+                code=Code.CONFLICT,
+                field=f"--{field.replace('_', '-')}",
+                value=value,
+                allowed=names_taking(field),
             )
 
 
@@ -288,12 +298,19 @@ def _check_curve(curve: Path | None, unused: dict[str, bool], instances: int | N
         if instances is not None:
             raise ConfigError(
                 f"--instances {instances} is for --curve FOLDER; without it the number of chips "
-                "is --chips"
+                "is --chips",
+                code=Code.CONFLICT,
+                field="--instances",
+                value=instances,
+                allowed="--curve",
             )
         return
     for option, given in unused.items():
         if given:
             raise ConfigError(
                 f"{option} is not used with --curve, which has policies, fractions, chips, files "
-                "and the encoding of the chip (--set chip.precision.encoding=...) of its own"
+                "and the encoding of the chip (--set chip.precision.encoding=...) of its own",
+                code=Code.CONFLICT,
+                field=option,
+                allowed="without --curve",
             )

@@ -199,7 +199,11 @@ def _report(folder: Path) -> dict[str, Any]:
 
     path = folder / "report.json"
     if not is_file(path):
-        raise DataError(f"{folder}: not the folder of a report (no report.json)")
+        raise DataError(
+            f"{folder}: not the folder of a report (no report.json)",
+            code=Code.MISSING_FILE,
+            field=folder,
+        )
     try:
         content = read_json(path)
     except ValueError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.refusals import command_refused
 
 pytestmark = pytest.mark.usefixtures("light")
 STUDY = """
@@ -48,71 +49,54 @@ def folder(trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def refused(run: Run, *arguments: object) -> str:
-    done = run("report", *arguments)
-    assert done.exit_code == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "internal error" not in done.stderr
-    return " ".join(done.stderr.split())
-
-
 def test_a_folder_with_something_else_is_left_alone(run: Run, folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "index.html").write_text("mine")
-    assert "holds 'index.html' and no report of archsim" in refused(run, folder, "--folder", other)
+    done = run("report", folder, "--folder", other)
+    command_refused(done, "'index.html'", "--folder", code="in-the-way")
     assert (other / "index.html").read_text() == "mine"
     assert [path.name for path in other.iterdir()] == ["index.html"]
-    assert "and no report of archsim" in refused(run, folder, "--folder", folder)
+    command_refused(run("report", folder, "--folder", folder), "--folder", code="in-the-way")
     (folder / "report" / "tables").mkdir(parents=True)  # of a report that was stopped
     assert run("report", folder).exit_code == 0
     assert run("report", folder).exit_code == 0  # over its own
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "code", "facts"),
     [
-        (("--chip", "nosuchchip"), "unknown chip 'nosuchchip'"),
-        (("--folder", "file"), "file: cannot be made"),
-        (("--sweep", "nosuch"), "nosuch: not the folder of a sweep"),
+        (("--chip", "nosuchchip"), "unknown-name", ("'nosuchchip'", "rram-22nm")),
+        (("--folder", "file"), "cannot-write", ("file:",)),
+        (("--sweep", "nosuch"), "missing-file", ("nosuch:", "sweep.json")),
     ],
 )
 def test_nothing_is_trained_for_what_cannot_be_reported(
-    run: Run, tmp_path: Path, arguments: tuple[str, str], words: str
+    run: Run, tmp_path: Path, arguments: tuple[str, str], code: str, facts: tuple[str, ...]
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(STUDY)
     (tmp_path / "file").touch()
-    assert words in refused(run, "tiny.yaml", *arguments)
+    command_refused(run("report", "tiny.yaml", *arguments), *facts, code=code)
     assert not (tmp_path / "runs" / "tiny" / "backbones").exists()
 
 
 def test_another_study_is_not_reported_in_silence(run: Run, folder: Path, tmp_path: Path) -> None:
-    given = ("tiny.yaml", "--run", folder, "--no-train")
-    words = refused(run, *given, "--set", "study.chips=3")
-    assert "was made with other settings" in words
-    assert "chips: 2 there, 3 given" in words
+    given = ("report", "tiny.yaml", "--run", folder, "--no-train")
+    done = run(*given, "--set", "study.chips=3")
+    command_refused(done, "chips:", "2", "3", "--run", code="conflict")
     (tmp_path / "tiny.yaml").write_text(STUDY.replace("name: tiny", "name: other"))
-    assert "the run of study 'tiny', not of 'other'" in refused(run, *given)
+    command_refused(run(*given), "'tiny'", "'other'", "--run", code="wrong-file")
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
-        (None, [1, 2], "no JSON object"),
-        ("accuracy", [["x"]], "holds what is no number"),
-        ("accuracy", [], "no table of chips and runs"),
-        ("accuracy", [[]], "no table of chips and runs"),
-    ],
+    ("key", "value"),
+    [(None, [1, 2]), ("accuracy", [["x"]]), ("accuracy", []), ("accuracy", [[]])],
 )
-def test_damaged_results_are_named(
-    run: Run, folder: Path, key: str | None, value: object, words: str
-) -> None:
+def test_damaged_results_are_named(run: Run, folder: Path, key: str | None, value: object) -> None:
     (path,) = (folder / "methods").glob("*/result.json")
     content = json.loads(path.read_text())
     path.write_text(json.dumps(value if key is None else {**content, key: value}))
-    said = refused(run, folder)
-    assert words in said
-    assert str(path) in said
+    command_refused(run("report", folder), str(path), *filter(None, [key]), code="damaged-file")
 
 
 def test_the_command_of_the_page_goes_on_with_the_run(run: Run, folder: Path) -> None:
@@ -131,12 +115,13 @@ def test_the_command_of_the_page_goes_on_with_the_run(run: Run, folder: Path) ->
 def test_a_refused_report_leaves_no_folder(run: Run, folder: Path, tmp_path: Path) -> None:
     (path,) = (folder / "methods").glob("*/result.json")
     path.write_text("{")
-    refused(run, folder, "--folder", tmp_path / "made")
+    done = run("report", folder, "--folder", tmp_path / "made")
+    command_refused(done, str(path), code="damaged-file")
     assert not (tmp_path / "made").exists()
 
 
 def test_a_folder_that_is_not_there_is_said_to_be_so(run: Run, tmp_path: Path) -> None:
-    assert "lost/run: there is no such folder" in refused(run, "lost/run")
+    command_refused(run("report", "lost/run"), "lost/run:", code="missing-file")
 
 
 def test_without_a_run_the_command_names_the_file_that_was_given(run: Run, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from archsim.config.choices import PLACEMENTS
 from archsim.config.load import parse_override
 from archsim.device import ENCODINGS
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.util.checks import number, one_of, seed_of, switch
 
 
@@ -48,7 +48,11 @@ def check_unused(sizes: Mapping[str, int | float | None]) -> None:
         if value is not None:
             raise ConfigError(
                 f"{option} {value} without data: no accuracy is measured; allowed: with "
-                "--checkpoint and --data-root (or --data)"
+                "--checkpoint and --data-root (or --data)",
+                code=Code.CONFLICT,
+                field=option,
+                value=value,
+                allowed="--checkpoint, --data-root",
             )
 
 
@@ -78,12 +82,19 @@ def check_overrides(overrides: Iterable[str]) -> None:
             if name == "rewritten_layers":
                 raise ConfigError(
                     f"override '{text}': chip.programming.rewritten_layers is for archsim map and "
-                    "compare; archsim program writes every weight once"
+                    "compare; archsim program writes every weight once",
+                    code=Code.UNSUPPORTED,
+                    field="chip.programming.rewritten_layers",
+                    value=text,
                 )
             if name in _OWN_OPTIONS:
                 raise ConfigError(
                     f"override '{text}': chip.programming.{name} is for archsim map and compare; "
-                    f"archsim program takes {_OWN_OPTIONS[name]}"
+                    f"archsim program takes {_OWN_OPTIONS[name]}",
+                    code=Code.UNSUPPORTED,
+                    field=f"chip.programming.{name}",
+                    value=text,
+                    allowed=_OWN_OPTIONS[name],
                 )
 
 

@@ -129,10 +129,19 @@ def program(
         given = "--data-root" if data is None else "--data"
         raise ConfigError(
             f"{given} '{data_root if data is None else data}' without --checkpoint: an untrained "
-            "network has no accuracy to measure; allowed: with --checkpoint"
+            "network has no accuracy to measure; allowed: with --checkpoint",
+            code=Code.CONFLICT,
+            field=given,
+            value=data_root if data is None else data,
+            allowed="--checkpoint",
         )
     if checkpoint is None and choice.policy.needs_data:
-        raise ConfigError(f"policy '{policy}' needs a trained network: give --checkpoint")
+        raise ConfigError(
+            f"policy '{policy}' needs a trained network: give --checkpoint",
+            code=Code.MISSING_KEY,
+            field="--checkpoint",
+            value=policy,
+        )
     needed = checkpoint is not None and (choice.policy.needs_data or has_data)
     if not needed:
         check_unused(sizes)
@@ -179,7 +188,12 @@ def _model(network: str, checkpoint: str | Path | None) -> tuple[torch.nn.Module
     try:
         trained_weights.load_into(model)
     except DataError as error:
-        raise DataError(f"--checkpoint '{checkpoint}', network '{network}': {error}") from error
+        raise DataError(
+            f"--checkpoint '{checkpoint}', network '{network}': {error}",
+            code=error.code,
+            field=checkpoint,
+            value=network,
+        ) from error
     return model, tensors_hash(trained_weights.tensors)[:_HASH_DIGITS]
 
 
@@ -269,7 +283,12 @@ def write_verify_curve(
 
     say = progress or (lambda _: None)
     if request.checkpoint is None:
-        raise ConfigError("the curve needs a trained network: give --checkpoint")
+        raise ConfigError(
+            "the curve needs a trained network: give --checkpoint",
+            code=Code.MISSING_KEY,
+            field="--checkpoint",
+            value="--curve",
+        )
     settings = tuple(overrides)
     check_overrides(settings)
     resolved = resolve(
@@ -286,7 +305,10 @@ def write_verify_curve(
             f"device '{resolved.device.name}': write-verify leaves the error of the first pulse "
             f"(sigma {chip_cell.sigma:g}, tolerance {chip_cell.tolerance:g}, "
             f"pulse limit {chip_cell.max_pulses}), so that every curve is flat; allowed: "
-            "device.sigma above 0 and a tighter device.write_verify.tolerance"
+            "device.sigma above 0 and a tighter device.write_verify.tolerance",
+            code=Code.CONFLICT,
+            field="device.write_verify",
+            value=resolved.device.name,
         )
     profile = resolve(device=_NON_UNIFORM).device.sigma_profile
     cells = {resolved.device.name: chip_cell}

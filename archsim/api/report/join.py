@@ -14,7 +14,7 @@ from archsim.api.report.published import published_of
 from archsim.config.load import Setting
 from archsim.config.study import Method, Study
 from archsim.device import encoding_note
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.network import LayerGraph
 from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow
@@ -74,7 +74,11 @@ def planned(study: str | Study, folder: str | Path | None = None) -> StudyRun:
         if before.name != asked.name:
             raise DataError(
                 f"{place}: the run of study '{before.name}', not of '{asked.name}'; "
-                "give another --run"
+                "give another --run",
+                code=Code.WRONG_FILE,
+                field=place,
+                value=before.name,
+                allowed=asked.name,
             )
         check_same_settings(asked, place)
     return StudyRun(asked, place)
@@ -299,7 +303,7 @@ def join_runs(
         DataError: as :func:`join`.
     """
     if not runs:
-        raise ConfigError("no run; give the folder of archsim train")
+        raise ConfigError("no run; give the folder of archsim train", code=Code.EMPTY, field="runs")
     whole = [opened(run) for run in runs]
     alike = ["device", "network", "data", "bits_per_cell", "weight_bits", "encoding"]
     for name in alike if chip is not None else [*alike, "chip"]:
@@ -307,7 +311,11 @@ def join_runs(
         if len(set(values)) > 1 and not allow_mixed:
             listed = ", ".join(f"{run.folder}: {v}" for run, v in zip(whole, values, strict=True))
             raise ConfigError(
-                f"{name} differs ({listed}); allowed: runs of the same {name}, or --allow-mixed"
+                f"{name} differs ({listed}); allowed: runs of the same {name}, or --allow-mixed",
+                code=Code.CONFLICT,
+                field=name,
+                value=values,
+                allowed="--allow-mixed",
             )
     results = [join(run, chip=chip, news=news) for run in whole]
     if len(results) == 1:
@@ -335,4 +343,8 @@ def _short_names(folders: Sequence[Path]) -> list[str]:
         names = ["/".join(folder.parts[-length:]) for folder in folders]
         if len(set(names)) == len(names):
             return names
-    raise ConfigError(f"{folders[0]}: the same run is given twice; allowed: each once")
+    raise ConfigError(
+        f"{folders[0]}: the same run is given twice; allowed: each once",
+        code=Code.GIVEN_TWICE,
+        field=folders[0],
+    )

@@ -14,7 +14,7 @@ from archsim.api.train import DEFAULT_STUDY, said_networks
 from archsim.api.train import train as train_study
 from archsim.config.resolve import device_name
 from archsim.config.study import Study
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.network.own_code import check_is, check_said
 from archsim.results.metrics import check_published
 from archsim.results.size_curves import SizeCurves
@@ -153,19 +153,29 @@ def _runs(
         if folder is not None or overrides:
             raise ConfigError(
                 f"{listed[0]} is the folder of a run: its settings are its own; allowed: a study "
-                "with --run and --set"
+                "with --run and --set",
+                code=Code.CONFLICT,
+                field=listed[0],
+                value=overrides or folder,
+                allowed="a study with --run and --set",
             )
         return [opened(target) for target in listed if not isinstance(target, Study)]
     if len(listed) > 1:
         wrong = next(
             target for target in listed if isinstance(target, Study) or not is_folder(Path(target))
         )
-        raise DataError(f"{wrong}: not the folder of a run; allowed: folders of archsim train")
+        raise DataError(
+            f"{wrong}: not the folder of a run; allowed: folders of archsim train",
+            code=Code.MISSING_FILE,
+            field=wrong,
+        )
     asked = listed[0]
     if not isinstance(asked, Study) and _is_lost_folder(str(asked)):
         raise DataError(
             f"{asked}: there is no such folder; allowed: the folder of a run, or a study by its "
-            "name or YAML file"
+            "name or YAML file",
+            code=Code.MISSING_FILE,
+            field=asked,
         )
     study = asked if isinstance(asked, Study) else load_study(str(asked), overrides)
     if train:
@@ -199,5 +209,9 @@ def _check_sweeps(
                 raise ConfigError(
                     f"{sweep_curves.folder}: a sweep of {what} {', '.join(sorted(others))}, "
                     f"the report is of {what} {ours}; allowed: a sweep of the same {what}, or "
-                    "--allow-mixed"
+                    "--allow-mixed",
+                    code=Code.CONFLICT,
+                    field=sweep_curves.folder,
+                    value=sorted(others),
+                    allowed=(ours, "--allow-mixed"),
                 )

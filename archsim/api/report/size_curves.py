@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.api.sweep import open_sweep
 from archsim.config.resolve import device_name
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError, DataError
+from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import KEY, sigmas
 from archsim.explore.query.result import SweepResult
 from archsim.results.metric import Place
@@ -48,16 +48,29 @@ def size_curves(folder: str | Path) -> SizeCurves:
     if not axes:
         raise DataError(
             f"{folder}: sweep '{result.sweep.name}' varies neither {' nor '.join(SIZES)}; allowed: "
-            "a sweep of one of them, e.g. tsb-size-x-cell-bits"
+            "a sweep of one of them, e.g. tsb-size-x-cell-bits",
+            code=Code.WRONG_FILE,
+            field=folder,
+            value=result.sweep.name,
+            allowed=tuple(SIZES),
         )
     feasible = rows[rows["feasible"].astype(bool)]
     if feasible.empty:
-        raise DataError(f"{folder}: no point of sweep '{result.sweep.name}' can be built")
+        raise DataError(
+            f"{folder}: no point of sweep '{result.sweep.name}' can be built",
+            code=Code.EMPTY,
+            field=folder,
+            value=result.sweep.name,
+        )
     networks = _networks(result.sweep, feasible)
     if len(networks) > 1:
         raise DataError(
             f"{folder}: sweep '{result.sweep.name}' is of {len(networks)} networks "
-            f"({', '.join(networks)}); allowed: a sweep of one, for curves that can be compared"
+            f"({', '.join(networks)}); allowed: a sweep of one, for curves that can be compared",
+            code=Code.WRONG_FILE,
+            field=folder,
+            value=sorted(networks),
+            allowed="a sweep of one",
         )
     keys = [*axes, *(path for path in ("design",) if path in known)]
     chosen = feasible.sort_values(_BEST, kind="stable").drop_duplicates(keys)["point"]

@@ -127,7 +127,11 @@ def write_report(
         try:
             (place / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
+            raise DataError(
+                f"{place}: cannot be made: {error.strerror or error}",
+                code=Code.CANNOT_WRITE,
+                field=place,
+            ) from error
     _remove_former(place)
     whole = [opened(run) for run in runs]
     writer = _Writer(result, place, whole, tuple(curves), answer(result))
@@ -164,15 +168,28 @@ def check_report_folder(place: Path) -> None:
             path.name for path in place.iterdir() if not (is_temporary(path) or path.name == LOCK)
         )
     except OSError as error:
-        raise DataError(f"{place}: cannot be made: {error.strerror or error}") from error
+        raise DataError(
+            f"{place}: cannot be made: {error.strerror or error}",
+            code=Code.CANNOT_WRITE,
+            field=place,
+        ) from error
     if not os.access(place, os.W_OK):
-        raise DataError(f"{place}: must not be written; choose another --folder")
+        raise DataError(
+            f"{place}: must not be written; choose another --folder",
+            code=Code.CANNOT_WRITE,
+            field=place,
+            allowed="--folder",
+        )
     # What a report that was stopped leaves: its report.json and its page come last.
     begun = [name for name in inside if name in ("tables", "figures") or _STUDY.match(name)]
     if "report.json" not in inside and begun != inside:
         other = next(name for name in inside if name not in begun)
         raise DataError(
-            f"{place}: holds '{other}' and no report of archsim; choose another --folder"
+            f"{place}: holds '{other}' and no report of archsim; choose another --folder",
+            code=Code.IN_THE_WAY,
+            field=place,
+            value=other,
+            allowed="--folder",
         )
 
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from archsim.config.study import Study
 from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.device import WeightFormat, encoding_note
-from archsim.errors import ConfigError
+from archsim.errors import Code, ConfigError
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.run.store import Store
@@ -234,7 +234,12 @@ def _limit_s(max_minutes: float | None, asked: AccuracyOfPoints) -> float:
 
 def _asked(sweep: Sweep) -> AccuracyOfPoints:
     if sweep.accuracy is None:
-        raise ConfigError("sweep.accuracy is not given; allowed: study and method")
+        raise ConfigError(
+            "sweep.accuracy is not given; allowed: study and method",
+            code=Code.MISSING_KEY,
+            field="sweep.accuracy",
+            allowed=("study", "method"),
+        )
     return sweep.accuracy
 
 

@@ -66,7 +66,11 @@ def _method_of(method: Method, case: AccuracyCase) -> Method:
         if SharedBlocks.name not in dict(terms):
             raise ConfigError(
                 f"sweep.accuracy: method '{method.name}' has no correction tsb, and is for points "
-                "with a shared block; allowed: one with tsb"
+                "with a shared block; allowed: one with tsb",
+                code=Code.CONFLICT,
+                field="sweep.accuracy",
+                value=method.name,
+                allowed="one with tsb",
             )
         size = {"channels": channels, "depth": depth}
         changes["corrections"] = format_terms(
