@@ -112,13 +112,7 @@ def deploy_chips(
         ArchsimError: whatever is wrong with names, numbers or files.
     """
     if chips < 1:
-        raise ConfigError(
-            f"chips = {chips}; allowed: 1 or more",
-            code=Code.OUT_OF_RANGE,
-            field="chips",
-            value=chips,
-            allowed="1 or more",
-        )
+        raise ConfigError.of(Code.OUT_OF_RANGE, "chips", chips, allowed="1 or more")
     last_seed_of(seed, chips, what="chips")
     choice = parse_choice(write, field="write (--write)")
     given = {"bits_per_cell": bits_per_cell, "weight_bits": weight_bits}
@@ -162,7 +156,6 @@ def _trained(
             code=Code.SHAPE_MISMATCH,
             field=checkpoint,
             value=network,
-            allowed="--option",
         ) from error
     return model, chosen
 
@@ -278,7 +271,6 @@ def _check_none_diverged(
             code=Code.NOT_FINITE,
             field="learning_rate",
             value=learning_rate,
-            allowed="a smaller one",
         )
 
 
@@ -372,7 +364,6 @@ def _open_chips(
                 code=Code.CONFLICT,
                 field=path,
                 value=dict(chip.options),
-                allowed=str(dict(first.options)),
             )
     check_is(network, first.network, paths[0])
     with saying([network]):
@@ -399,7 +390,6 @@ def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None
             code=Code.SHAPE_MISMATCH,
             field=path,
             value=chip.network,
-            allowed="--option",
         ) from error
 
 
