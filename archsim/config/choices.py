@@ -22,3 +22,10 @@ PricedGranularity = Literal["weight", "row"]
 PRICED_GRANULARITIES: tuple[str, ...] = get_args(PricedGranularity)
 #: And with subarrays, all that can be programmed.
 GRANULARITIES = (*PRICED_GRANULARITIES, "subarray")
+#: What shares one full-scale conductance: the whole tensor, or each output channel ("column": its
+#: own digital scale, folded into the affine part of a batch norm where there is one).
+Scaling = Literal["tensor", "column"]
+SCALINGS: tuple[str, ...] = get_args(Scaling)
+#: Number formats of a training's passes; weights and their updates are float32 in both.
+TrainingPrecision = Literal["float32", "bfloat16"]
+TRAINING_PRECISIONS: tuple[str, ...] = get_args(TrainingPrecision)

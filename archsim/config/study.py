@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archsim.config.choices import Encoding, Placement
+from archsim.config.choices import Encoding, Placement, Scaling, TrainingPrecision
 from archsim.config.load import Override, Setting, apply_overrides, load_preset
 from archsim.config.resolve import (
     DEFAULT_CHIP,
@@ -57,11 +57,9 @@ class Backbone(Model):  # names of registries are any text here: tsb.study.load 
     clip: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
         default=None, description="bound of all weights, in root-mean-square weights"
     )
-    scaling: Literal["tensor", "column"] = Field(
-        default="tensor", description="what shares a full-scale conductance"
-    )
+    scaling: Scaling = Field(default="tensor", description="what shares a full-scale conductance")
     validation_instances: Count = 4
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: TrainingPrecision = Field(
         default="float32", description="of the passes of training; weights stay float32"
     )
 

@@ -10,7 +10,14 @@ from typer.testing import CliRunner
 from archsim.api.map import map_network
 from archsim.arch.design import DesignBatch
 from archsim.cli.app import app
-from archsim.config.choices import ENCODINGS, GRANULARITIES, PLACEMENTS, PRICED_GRANULARITIES
+from archsim.config.choices import (
+    ENCODINGS,
+    GRANULARITIES,
+    PLACEMENTS,
+    PRICED_GRANULARITIES,
+    SCALINGS,
+    TRAINING_PRECISIONS,
+)
 from archsim.config.lookup import schema_fields
 from archsim.config.priced_policies import POLICIES, PRICED_POLICIES, PricedPolicy, priced_policy
 from archsim.config.resolve import Resolved, resolve
@@ -24,6 +31,8 @@ LISTS = {
     "encodings": ENCODINGS,
     "granularities": PRICED_GRANULARITIES,
     "priced policies": POLICIES,
+    "scalings": SCALINGS,
+    "precisions of training": TRAINING_PRECISIONS,
     **{
         path: parameter.choices
         for path, parameter in DesignBatch.inputs().items()

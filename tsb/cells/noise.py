@@ -15,10 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from archsim.config.choices import SCALINGS
 from archsim.device import CellSpec, WeightFormat, code_noise_std, profile_sigma
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import Code, ConfigError
-from tsb.cells.quantize import SCALINGS, check_weight_bits, quantise, weight_range
+from tsb.cells.quantize import check_weight_bits, quantise, weight_range
 
 
 @dataclass(frozen=True, kw_only=True)

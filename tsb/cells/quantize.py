@@ -13,14 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from archsim.config.choices import SCALINGS
 from archsim.errors import Code, ConfigError
 
 #: Finest codes: float32 has no more significant bits.
 MAX_WEIGHT_BITS = 24
-
-#: What shares one full-scale conductance: the whole tensor, or each output channel ("column": its
-#: own digital scale, folded into the affine part of a batch norm where there is one).
-SCALINGS = ("tensor", "column")
 
 
 def mapped_weights(model: nn.Module) -> dict[str, nn.Parameter]:

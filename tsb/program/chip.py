@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from archsim.config.choices import SCALINGS
 from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.util.checks import seed_of
-from tsb.cells.quantize import SCALINGS, mapped_weights, quantise, weight_range
+from tsb.cells.quantize import mapped_weights, quantise, weight_range
 from tsb.cells.weight_cells import (
     CellModel,
     defective_instance,

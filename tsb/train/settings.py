@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 
+from archsim.config.choices import TRAINING_PRECISIONS
 from archsim.errors import Code, ConfigError
 from archsim.util.checks import one_of, seed_of
 from tsb.cells.noise import WeightNoise
 from tsb.train.objective.registry import OBJECTIVES, PLAIN
-
-#: Number formats of a training's passes; weights and their updates are float32 in both.
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +31,9 @@ class TrainSettings:
             sigma (as in Rasch et al., Nature Communications 14:5282, 2023,
             doi:10.1038/s41467-023-40770-4, layer-wise at 2.5 standard deviations).
         validation_instances: noisy instances whose accuracy is averaged.
-        precision: one of :data:`PRECISIONS`; ``bfloat16`` is PyTorch's autocast, about twice as
-            fast for large networks where the machine has such units.
+        precision: one of :data:`archsim.config.choices.TRAINING_PRECISIONS`; ``bfloat16`` is
+            PyTorch's autocast, about twice as fast for large networks where the machine has such
+            units.
         seed: of order, noise and augmentation.
         threads: of PyTorch; more than one changes the last bits.
     """
@@ -61,7 +60,7 @@ class TrainSettings:
             ConfigError: the first value that is out of range.
         """
         one_of("objective", self.objective, tuple(OBJECTIVES))
-        one_of("precision", self.precision, PRECISIONS)
+        one_of("precision", self.precision, TRAINING_PRECISIONS)
         for name in ("epochs", "batch_size", "validation_instances", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigError.of(
