@@ -19,6 +19,7 @@ from archsim.config.choices import SCALINGS
 from archsim.device import CellSpec, WeightFormat, code_noise_std, profile_sigma
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import Code, ConfigError
+from archsim.util.checks import one_of
 from tsb.cells.quantize import check_weight_bits, quantise, weight_range
 
 
@@ -66,14 +67,7 @@ class WeightNoise:
                 Code.OUT_OF_RANGE, "factor", self.factor, allowed="above 0, and finite", form="g"
             )
         check_weight_bits(self.weight_bits)
-        if self.scaling not in SCALINGS:
-            raise ConfigError(
-                f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}",
-                code=Code.UNKNOWN_NAME,
-                field="scaling",
-                value=self.scaling,
-                allowed=SCALINGS,
-            )
+        one_of("scaling", self.scaling, SCALINGS)
         if not 1 <= self.bits_per_cell <= self.weight_bits:
             raise ConfigError(
                 f"bits_per_cell = {self.bits_per_cell}; allowed: 1 to weight_bits "

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from archsim.config.choices import SCALINGS
 from archsim.errors import Code, ConfigError, DataError, close_matches
-from archsim.util.checks import seed_of
+from archsim.util.checks import one_of, seed_of
 from tsb.cells.quantize import mapped_weights, quantise, weight_range
 from tsb.cells.weight_cells import (
     CellModel,
@@ -54,14 +54,7 @@ class WeightStorage:
         Raises:
             ConfigError: an unknown scaling, or fewer than one copy.
         """
-        if self.scaling not in SCALINGS:
-            raise ConfigError(
-                f"scaling = '{self.scaling}'; allowed: {', '.join(SCALINGS)}",
-                code=Code.UNKNOWN_NAME,
-                field="scaling",
-                value=self.scaling,
-                allowed=SCALINGS,
-            )
+        one_of("scaling", self.scaling, SCALINGS)
         for name, count in self.copies.items():
             if count < 1:
                 raise ConfigError.of(
