@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ MOST_COUNTS = 1 << 24
 MOST_KEPT, _BINS = 1 << 23, 1 << 20
 
 
+@runtime_checkable
 class SumCounter(Protocol):
     """What the sums of calibration images are collected in."""
 

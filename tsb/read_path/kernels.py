@@ -11,13 +11,14 @@ Columns are flat: slice, side and output together. Importing this module needs n
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
 
 
-def _jit(function: Any) -> Any:
+def compiled(function: Any) -> Any:
+    """Compile a loop, once for all processes."""
     return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
 
 
@@ -27,7 +28,8 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-@_jit
+@compiled
+@no_type_check
 def mixed(state: Any) -> Any:
     """Return the bits of splitmix64 at a 64-bit state."""
     z = state + _GOLDEN
@@ -36,7 +38,8 @@ def mixed(state: Any) -> Any:
     return z ^ (z >> np.uint64(31))
 
 
-@_jit
+@compiled
+@no_type_check
 def normal_at(key: Any, index: Any) -> Any:
     """Return the standard normal number at a place: the same whatever else is drawn.
 
@@ -50,7 +53,8 @@ def normal_at(key: Any, index: Any) -> Any:
     return radius * math.cos(2.0 * math.pi * float(again >> np.uint64(11)) * 2.0**-53)
 
 
-@_jit
+@compiled
+@no_type_check
 def _drive_rows(codes: Any, members: Any, shift: Any, mask: Any, rows: Any, digits: Any) -> Any:
     """List the driven rows of a plane and their digits; return how many."""
     count = 0
@@ -62,7 +66,8 @@ def _drive_rows(codes: Any, members: Any, shift: Any, mask: Any, rows: Any, digi
     return count
 
 
-@_jit
+@compiled
+@no_type_check
 def _add_rows(cells: Any, rows: Any, digits: Any, drive: Any, count: Any, sums: Any) -> None:
     """Add up the cells of driven rows, four at a time, over all columns."""
     width = len(sums)
@@ -91,7 +96,8 @@ def _add_rows(cells: Any, rows: Any, digits: Any, drive: Any, count: Any, sums: 
         at += 1
 
 
-@_jit
+@compiled
+@no_type_check
 def whole_codes(
     codes: Any,
     cells: Any,
@@ -141,7 +147,8 @@ def whole_codes(
                 result[column] += weight * min(max(code, lowest), highest)
 
 
-@_jit
+@compiled
+@no_type_check
 def real_codes(
     codes: Any,
     cells: Any,
@@ -226,7 +233,8 @@ def real_codes(
                 result[column] += weight * np.int32(min(max(place, lowest), highest))
 
 
-@_jit
+@compiled
+@no_type_check
 def count_sums(
     codes: Any,
     cells: Any,
@@ -270,123 +278,8 @@ def count_sums(
                     out[slice_of[column], everything, int(sums[column]) - lowest] += 1
 
 
-@_jit
-def _series(sums: Any, between: Any) -> None:
-    """Put a resistance in series with every bit line."""
-    for column in range(len(sums)):
-        sums[column] = sums[column] / (1.0 + between * sums[column])
-
-
-@_jit
-def _through_segments(
-    codes: Any,
-    cells: Any,
-    members: Any,
-    shift: Any,
-    mask: Any,
-    drive: Any,
-    segment: Any,
-    tail: Any,
-    sums: Any,
-) -> None:
-    """Sum one vector exactly: segment by segment from the farthest row to ground."""
-    last = 0
-    for place in range(len(members)):
-        digit = (codes[members[place]] >> shift) & mask
-        if digit == 0:
-            continue
-        _series(sums, segment * (place - last))
-        row, driven = cells[members[place]], drive[digit]
-        for column in range(len(sums)):
-            sums[column] += driven * row[column]
-        last = place
-    _series(sums, segment * (len(members) - last + tail))
-
-
-@_jit
-def _by_distance(
-    codes: Any,
-    cells: Any,
-    members: Any,
-    shift: Any,
-    mask: Any,
-    drive: Any,
-    segment: Any,
-    tail: Any,
-    form: Any,
-    sums: Any,
-    moments: Any,
-) -> None:
-    """Sum one vector in closed form: ``S tanh(q) / q`` with ``q^2 = 2 r sum of distance g``."""
-    length = len(members)
-    for place in range(length):
-        digit = (codes[members[place]] >> shift) & mask
-        if digit == 0:
-            continue
-        row, driven = cells[members[place]], drive[digit]
-        distance = float(length - place)
-        if form == 1:
-            distance = 0.5 * (length + tail)
-        elif form == 2:
-            distance += tail
-        for column in range(len(sums)):
-            sums[column] += driven * row[column]
-            moments[column] += distance * driven * row[column]
-    for column in range(len(sums)):
-        square = 2.0 * segment * moments[column]
-        if square > 0:
-            root = math.sqrt(square)
-            sums[column] *= math.tanh(root) / root
-    if form == 3:
-        _series(sums, segment * tail)
-
-
-@_jit
-def gated_sums(
-    codes: Any,
-    cells: Any,
-    members: Any,
-    shift: Any,
-    mask: Any,
-    drive: Any,
-    segment: Any,
-    tail: Any,
-    form: Any,
-    out: Any,
-) -> None:
-    """Write the sums of one group and plane behind bit lines with resistance.
-
-    Rows that are off carry no current (an access transistor opens), the others have the same
-    voltage, so that a bit line is one conductance: from the farthest row on, each segment turns Y
-    into ``Y / (1 + segment Y)``.
-
-    Args:
-        codes: input codes, ``vector row``.
-        cells: conductances, levels, ``row column``.
-        members: rows of the group, the farthest from the converters first.
-        shift: where the digit of the plane begins, bits.
-        mask: of a digit.
-        drive: what a digit drives its row with.
-        segment: resistance of a segment times the conductance of a level.
-        tail: segments between the last row's own and ground.
-        form: 0 exact; 1 ``tanh`` of the group's length; 2 of the mean distance to ground; 3 of the
-            mean distance to the last row, the tail in series.
-        out: sums, ``vector column``.
-    """
-    moments = np.empty(cells.shape[1], np.float64)
-    for vector in range(len(codes)):
-        here, sums = codes[vector], out[vector]
-        sums[:] = 0.0
-        if form == 0:
-            _through_segments(here, cells, members, shift, mask, drive, segment, tail, sums)
-        else:
-            moments[:] = 0.0
-            _by_distance(
-                here, cells, members, shift, mask, drive, segment, tail, form, sums, moments
-            )
-
-
-@_jit
+@compiled
+@no_type_check
 def fill_normals(key: Any, first: Any, out: Any) -> None:
     """Write the normal numbers of consecutive places.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +113,7 @@ class StoredMatrix:
         return np.array([(zero >> (bits * j)) & ((1 << bits) - 1) for j in range(self.slices)])
 
 
-def _by_slice(cells: Tensor) -> npt.NDArray[np.float64]:
+def _by_slice(cells: Tensor) -> npt.NDArray[Any]:
     """Turn ``row output side digit`` into ``row slice side output``."""
-    turned: npt.NDArray[np.float64] = cells.flip(-1).permute(0, 3, 2, 1).contiguous().numpy()
+    turned: npt.NDArray[Any] = cells.flip(-1).permute(0, 3, 2, 1).contiguous().numpy()
     return turned

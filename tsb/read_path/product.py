@@ -290,14 +290,14 @@ class MatrixRead:
 
     def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
         total = np.zeros((len(codes), self.matrix.slices, self.width))
-        for conversion in self._group_conversions():
+        for conversion in self.group_conversions():
             total += conversion.totals(codes, noise, first_vector)
         read = np.einsum("vjc,j->vc", total, self.matrix.significances)
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])
 
-    def _group_conversions(self) -> list[GroupConversion]:
+    def group_conversions(self) -> list[GroupConversion]:
         """Return how the groups are converted; remembered while the grids stay."""
         if not self._conversions or self._converts is not self.grids:
             self._conversions = [

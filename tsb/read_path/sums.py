@@ -48,14 +48,14 @@ def column_sums(read: MatrixRead, codes: Codes, group: int, plane: int) -> Float
 
 
 def _gated(read: MatrixRead, codes: Codes, group: int, plane: int) -> Floats:
-    """Sums behind bit lines with resistance; see :func:`tsb.read_path.kernels.gated_sums`."""
-    from tsb.read_path import kernels
+    """Sums behind bit lines with resistance; see :func:`tsb.read_path.bit_lines.gated_sums`."""
+    from tsb.read_path import bit_lines
 
     settings, wires = read.settings, read.settings.wires
     cells, shape = read.gated_cells()
     out = np.empty((len(codes), cells.shape[1]))
     level_S = (1 - 1 / settings.on_off_ratio) / wires.r_on_ohm / settings.top_level
-    kernels.gated_sums(
+    bit_lines.gated_sums(
         codes,
         cells,
         read.groups.members(group),

@@ -116,11 +116,11 @@ def bit_line_currents(
     Returns:
         ``vector column``.
     """
-    from tsb.read_path import kernels
+    from tsb.read_path import bit_lines
     from tsb.read_path.sums import GATED_FORMS
 
     out = np.empty((len(inputs), cells_S.shape[1]))
-    kernels.gated_sums(
+    bit_lines.gated_sums(
         np.ascontiguousarray(inputs).astype(np.uint8),
         np.ascontiguousarray(cells_S),
         np.arange(len(cells_S)),
