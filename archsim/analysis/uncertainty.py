@@ -30,6 +30,18 @@ from archsim.units import TO_SI
 MAX_SAMPLES = 1_000_000
 
 
+def uncertain_parameters(resolved: Resolved) -> tuple[str, ...]:
+    """Return the paths of all constants that carry a sigma or a range, and are used."""
+    paths = [
+        parameter.path
+        for parameter in DesignBatch.parameters().values()
+        if parameter.kind == "continuous" and _is_uncertain(quantity_at(resolved, parameter.path))
+    ]
+    constants = [f"technology.{Technology.key_of(name)}" for name in Technology.constant_names()]
+    paths += [path for path in constants if _is_uncertain(quantity_at(resolved, path))]
+    return tuple(paths)
+
+
 def _is_uncertain(quantity: Quantity | None) -> bool:
     return quantity is not None and (bool(quantity.sigma) or quantity.range is not None)
 
@@ -68,6 +80,7 @@ def intervals(
         points=points,
         metrics=metrics,
     )
+    _refuse_unsound(totals, resolved, samples)
     levels = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
     metric_intervals = []
     for metric in metrics:
@@ -82,6 +95,39 @@ def intervals(
             )
         )
     return tuple(metric_intervals)
+
+
+def _refuse_unsound(totals: dict[str, Tensor], resolved: Resolved, samples: int) -> None:
+    """Refuse draws whose totals are no finite positive numbers: their interval is none."""
+    bad = torch.zeros(samples, dtype=torch.bool)
+    for values in totals.values():
+        if values.dtype == torch.float64:
+            bad |= ~(torch.isfinite(values) & (values >= 0))
+    if not bool(bad.any()):
+        return
+    widest = max(
+        uncertain_parameters(resolved), key=lambda path: _spread(quantity_at(resolved, path))
+    )
+    spread = _spread(quantity_at(resolved, widest))
+    raise ConfigError(
+        f"{widest}: {int(bad.sum())} of {samples} draws have totals that are no finite positive "
+        f"numbers, and it is the widest of what is drawn (its logarithm spreads by {spread:.3g}); "
+        "allowed: a narrower sigma or range",
+        code=Code.NOT_FINITE,
+        field=widest,
+        value=spread,
+        allowed="a narrower sigma or range",
+    )
+
+
+def _spread(quantity: Quantity | None) -> float:
+    """Half the width of a constant's distribution, as a logarithm."""
+    if quantity is None:
+        return 0.0
+    if quantity.sigma:
+        return quantity.sigma
+    low, high = quantity.range or (1.0, 1.0)
+    return math.log(high / low) / 2 if low > 0 else 1.0
 
 
 def _draw(

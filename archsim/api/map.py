@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from archsim.analysis import sensitivity, uncertainty
+from archsim.analysis.soundness import refuse_unsound
 from archsim.arch.design import DesignBatch
 from archsim.config.load import Override
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
@@ -140,4 +141,5 @@ def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
     check(resolved, network=graph.name, layers=len(table))
     plan = compile_plan(design=batch, table=table, points=points)
     cost = evaluate(design=batch, plan=plan)
+    refuse_unsound(cost, resolved=resolved, design=design, table=table, points=points)
     return MapResult(graph.name, design, graph, resolved, plan, cost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Technology:
     is_finfet: Tensor
     node_m: Tensor
     vdd_V: Tensor
+    tabulated_vdd_V: Tensor
+    v_threshold_V: Tensor
+    alpha: Tensor
+    dibl: Tensor
+    subthreshold_swing_V: Tensor
     c_gate_F_per_m: Tensor
     resistance_factor: Tensor
     i_on_n_A_per_m: Tensor
@@ -162,6 +168,39 @@ class Technology:
     def replace(self, **changes: Tensor) -> Technology:
         """Return a copy with some constants replaced."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def drive(self) -> Tensor:
+        """On-current over that at the tabulated supply, ((V - Vth) / (V0 - Vth))^alpha.
+
+        The alpha-power law: Sakurai and Newton, JSSC 1990, doi:10.1109/4.52187.
+        """
+        above = (self.vdd_V - self.v_threshold_V) / (self.tabulated_vdd_V - self.v_threshold_V)
+        return above**self.alpha
+
+    @property
+    def slowness(self) -> Tensor:
+        """Delay over that at the tabulated supply, V / V0 over :attr:`drive`."""
+        return self.vdd_V / self.tabulated_vdd_V / self.drive
+
+    @property
+    def _leakage(self) -> Tensor:
+        """Off-current over that at the tabulated supply: the threshold falls by DIBL per volt.
+
+        Roy, Mukhopadhyay and Mahmoodi-Meimand, Proc. IEEE 2003, doi:10.1109/JPROC.2002.808156.
+        """
+        volts = self.dibl * (self.vdd_V - self.tabulated_vdd_V)
+        return torch.exp(math.log(10) * volts / self.subthreshold_swing_V)
+
+    @property
+    def leakage_n_A_per_m(self) -> Tensor:
+        """Off-current of an n device at the supply."""
+        return self.i_off_n_A_per_m * self._leakage
+
+    @property
+    def leakage_p_A_per_m(self) -> Tensor:
+        """Off-current of a p device at the supply."""
+        return self.i_off_p_A_per_m * self._leakage
 
     @property
     def r_pn(self) -> Tensor:

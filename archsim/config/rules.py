@@ -25,6 +25,7 @@ from archsim.config.settings import (
     PlainSettings,
     Truths,
 )
+from archsim.config.technology_rules import TECHNOLOGY_RULES
 from archsim.errors import ConfigError, Problem
 
 _WEIGHT_BITS, _CELL_BITS = "chip.precision.weight_bits", "chip.precision.bits_per_cell"
@@ -251,6 +252,7 @@ def _say_layers_missing(settings: PlainSettings) -> Problem:
 #: A combination of a sweep that breaks several is counted under the first.
 RULES: tuple[Rule, ...] = (
     *READ_RULES,
+    *TECHNOLOGY_RULES,
     Rule(
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",
         reads=(_WEIGHT_BITS, _CELL_BITS, _PADDED),

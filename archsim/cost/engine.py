@@ -22,6 +22,7 @@ from archsim.cost.layer_tile import pick_tiles
 from archsim.cost.off_chip import chips, off_chip
 from archsim.cost.pieces import cut_into_pieces
 from archsim.cost.programming import programming_cost
+from archsim.cost.soundness import sound_totals
 from archsim.cost.subarray import Subarray, subarray
 from archsim.cost.tile import Parts
 from archsim.cost.traffic import layer_traffic
@@ -118,11 +119,35 @@ def _roll_up(
         chip.kernel_tile.area_m2.unsqueeze(-1),
         chip.matrix_tile.area_m2.unsqueeze(-1),
     )
+    dynamic = over_layers(add_up(layer_energies.values())) + outside.energy_J
+    area = add_up(areas.values())
+    parts = {
+        "area": tuple(areas.values()),
+        "energy": (*energies.values(), outside.energy_J),
+        "latency": tuple(times.values()),
+    }
+    sound = sound_totals(
+        totals={
+            "area": area,
+            "energy": dynamic,
+            "latency": outside.latency_s,
+            "period": outside.period_s,
+            "clock": array.clock_s,
+        },
+        others=(
+            leakage * busy,
+            programming.write_pulses,
+            programming.time_s,
+            programming.energy_J,
+            programming.residual_sigma,
+        ),
+        parts=parts,
+    )
     return CostBreakdown(
         names=plan.names,
         kinds=plan.kinds,
-        area_m2=add_up(areas.values()),
-        dynamic_energy_J=over_layers(add_up(layer_energies.values())) + outside.energy_J,
+        area_m2=area,
+        dynamic_energy_J=dynamic,
         leakage_power_W=leakage,
         leakage_energy_J=leakage * busy,
         latency_s=outside.latency_s,
@@ -141,7 +166,7 @@ def _roll_up(
             plan.layers.macs * plan.layers.vectors * plan.layers.instances * plan.layers.active
         ),
         chips=count,
-        constraints=(*plan.constraints, _access_fits(design, array)),
+        constraints=(*plan.constraints, _access_fits(design, array), sound),
     )
 
 

@@ -50,22 +50,34 @@ def electrical_width_m(technology: Technology, width_m: Tensor) -> Tensor:
 
 def resistance_n_ohm(technology: Technology, width_m: Tensor) -> Tensor:
     """Return the effective on-resistance of an n device for delays: m Vdd / (Ion w)."""
-    return technology.resistance_factor * raw_resistance_n_ohm(technology, width_m)
+    return technology.resistance_factor * driving_n_ohm(technology, width_m)
 
 
 def resistance_p_ohm(technology: Technology, width_m: Tensor) -> Tensor:
     """Return the effective on-resistance of a p device for delays: m Vdd / (Ion w)."""
-    return technology.resistance_factor * raw_resistance_p_ohm(technology, width_m)
+    return technology.resistance_factor * driving_p_ohm(technology, width_m)
+
+
+def driving_n_ohm(technology: Technology, width_m: Tensor) -> Tensor:
+    """Return the saturation resistance Vdd / (Ion w) of an n device at the supply."""
+    return raw_resistance_n_ohm(technology, width_m) * technology.slowness
+
+
+def driving_p_ohm(technology: Technology, width_m: Tensor) -> Tensor:
+    """Return the saturation resistance Vdd / (Ion w) of a p device at the supply."""
+    return raw_resistance_p_ohm(technology, width_m) * technology.slowness
 
 
 def raw_resistance_n_ohm(technology: Technology, width_m: Tensor) -> Tensor:
-    """Return the saturation resistance Vdd / (Ion w) of an n device, used to size pass gates."""
-    return technology.vdd_V / (technology.i_on_n_A_per_m * electrical_width_m(technology, width_m))
+    """Return the resistance of an n device at the tabulated supply, for which gates are sized."""
+    current = technology.i_on_n_A_per_m * electrical_width_m(technology, width_m)
+    return technology.tabulated_vdd_V / current
 
 
 def raw_resistance_p_ohm(technology: Technology, width_m: Tensor) -> Tensor:
-    """Return the saturation resistance Vdd / (Ion w) of a p device, used to size pass gates."""
-    return technology.vdd_V / (technology.i_on_p_A_per_m * electrical_width_m(technology, width_m))
+    """Return the resistance of a p device at the tabulated supply, for which gates are sized."""
+    current = technology.i_on_p_A_per_m * electrical_width_m(technology, width_m)
+    return technology.tabulated_vdd_V / current
 
 
 def gate_capacitance_F(technology: Technology, width_m: Tensor) -> Tensor:
@@ -309,8 +321,8 @@ def leakage_A(
     width_p_m: Tensor,
 ) -> Tensor:
     """Return the state-averaged off-current of a gate, A."""
-    i_n = electrical_width_m(technology, width_n_m) * technology.i_off_n_A_per_m
-    i_p = electrical_width_m(technology, width_p_m) * technology.i_off_p_A_per_m
+    i_n = electrical_width_m(technology, width_n_m) * technology.leakage_n_A_per_m
+    i_p = electrical_width_m(technology, width_p_m) * technology.leakage_p_A_per_m
     if kind == "inverter":
         return (i_n + i_p) / 2
     count = torch.as_tensor(inputs, dtype=torch.float64)

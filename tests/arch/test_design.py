@@ -365,6 +365,8 @@ def test_every_technology_constant_changes_something() -> None:
         # The three pieces of the flash time: low, middle and high column resistance.
         make_design("device.r_on=10", "device.r_off=100", "chip.crossbar.rows=256"),
         make_design("device.r_on=1000", "device.r_off=1e5", *small),
+        # What the supply acts through.
+        make_design(*small, "technology.vdd=0.7"),
     ]
     # v_read_V is the default of a design's own v_read_V, taken in from_resolved.
     names = [name for name in Technology.constant_names() if name != "v_read_V"]

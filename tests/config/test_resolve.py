@@ -122,7 +122,7 @@ BAD: dict[str, tuple[str, str, object, str | tuple[str, ...]]] = {
         "parsec",
         ("ohm", "kohm"),
     ),
-    "chip.read.access_voltage=-1": ("out-of-range", "chip.read.access_voltage", -1.0, ">= 0"),
+    "chip.read.access_voltage=-1": ("out-of-range", "chip.read.access_voltage", -1.0, ">= 0.01"),
     "device.r_on={value: [1, 2], unit: kohm, source: lab}": (
         "shape-mismatch",
         "device.r_on",

@@ -71,7 +71,7 @@ class Timing(Model):
         description="whole-tile copies of a layer share its vectors in all that happens in a tile; "
         "`arrays` is the artefact that only the subarrays and PEs get faster"
     )
-    clock_floor: quantity("s") = Field(  # type: ignore[valid-type]
+    clock_floor: quantity("s", maximum=1e-3) = Field(  # type: ignore[valid-type]
         description="artefact: delays are counted in cycles of at least this period"
     )
 
@@ -80,7 +80,7 @@ class Interconnect(Model):
     """Wires between the tiles, and inside a tile."""
 
     kind: Literal["xy-bus", "h-tree"] = Field(description="global interconnect")
-    max_width: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    max_width: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
     width_rule: Literal["fixed", "halve"] = Field(
         description="bus as wide as max_width; `halve` is the artefact that halves the sum of all "
         "tile widths until it fits, a sawtooth in network size"
@@ -93,11 +93,11 @@ class Interconnect(Model):
         description="mean path of half the grid in x and y; `reference` is the artefact that "
         "takes one row off the way back"
     )
-    toggle_in: quantity("1")  # type: ignore[valid-type]
-    toggle_out: quantity("1")  # type: ignore[valid-type]
-    fold: quantity("1", minimum=1.0)  # type: ignore[valid-type]
-    tile_fold: quantity("1", minimum=1.0)  # type: ignore[valid-type]
-    delay_tolerance: quantity("1")  # type: ignore[valid-type]
+    toggle_in: quantity("1", maximum=1.0)  # type: ignore[valid-type]
+    toggle_out: quantity("1", maximum=1.0)  # type: ignore[valid-type]
+    fold: quantity("1", minimum=1.0, maximum=1e3)  # type: ignore[valid-type]
+    tile_fold: quantity("1", minimum=1.0, maximum=1e3)  # type: ignore[valid-type]
+    delay_tolerance: quantity("1", maximum=10.0)  # type: ignore[valid-type]
 
 
 class Buffers(Model):
@@ -111,10 +111,10 @@ class Buffers(Model):
         description="lines that a memory moves in a cycle: in proportion to what it holds, at "
         "least one; `cores` is the artefact of one for each whole core, a sawtooth in its size",
     )
-    global_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
-    global_line: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
-    tile_core: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
-    tile_line: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    global_core: quantity("bit", minimum=1.0, maximum=1e12)  # type: ignore[valid-type]
+    global_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
+    tile_core: quantity("bit", minimum=1.0, maximum=1e12)  # type: ignore[valid-type]
+    tile_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
 
 
 class Accumulation(Model):
@@ -152,17 +152,20 @@ class Area(Model):
 
 
 class Calibration(Model):
-    """Factors from layout to silicon; each names what it corrects."""
+    """Factors from layout to silicon; each names what it corrects.
 
-    shifter_wiring: quantity("1")  # type: ignore[valid-type]
-    sensing_time: quantity("1")  # type: ignore[valid-type]
-    register_activity: quantity("1")  # type: ignore[valid-type]
-    buffer_activity: quantity("1")  # type: ignore[valid-type]
-    adder_activity: quantity("1")  # type: ignore[valid-type]
-    control_activity: quantity("1")  # type: ignore[valid-type]
-    adc_energy: quantity("1")  # type: ignore[valid-type]
-    adc_area: quantity("1")  # type: ignore[valid-type]
-    adc_time: quantity("1")  # type: ignore[valid-type]
+    A factor beyond a thousand, or below a thousandth, corrects nothing: it replaces the model.
+    """
+
+    shifter_wiring: quantity("1", minimum=0.1, maximum=100.0)  # type: ignore[valid-type]
+    sensing_time: quantity("1", minimum=0.01, maximum=1e3)  # type: ignore[valid-type]
+    register_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
+    buffer_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
+    adder_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
+    control_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
+    adc_energy: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
+    adc_area: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
+    adc_time: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
     io_device_shifters: bool = Field(
         description="level shifters drawn with thick-oxide I/O devices"
     )
@@ -179,8 +182,8 @@ class Activity(Model):
         description="bits of hidden inputs: Gaussian, rectified where they are never negative, or "
         "all one"
     )
-    input_std: quantity("1", minimum=1e-6)  # type: ignore[valid-type]
-    weight_std: quantity("1", minimum=1e-6)  # type: ignore[valid-type]
+    input_std: quantity("1", minimum=1e-6, maximum=100.0)  # type: ignore[valid-type]
+    weight_std: quantity("1", minimum=1e-6, maximum=100.0)  # type: ignore[valid-type]
 
 
 class Programming(Model):

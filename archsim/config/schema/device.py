@@ -47,7 +47,7 @@ class WriteVerify(Model):
     """The pulse-and-read loop that brings a cell to its level."""
 
     model: Literal["redraw", "incremental"]
-    tolerance: quantity("1")  # type: ignore[valid-type]
+    tolerance: quantity("1", maximum=1e3)  # type: ignore[valid-type]
     max_pulses: quantity("1", minimum=1.0)  # type: ignore[valid-type]
     step_gain: quantity("1", maximum=2.0) | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -95,14 +95,14 @@ class DeviceFile(Model):
     memory: Literal["sram", "rram", "fefet", "pcm", "mram"]
     description: str = ""
     max_bits_per_cell: quantity("1", minimum=1.0)  # type: ignore[valid-type]
-    r_on: quantity("ohm", minimum=1.0) | None  # type: ignore[valid-type]
-    r_off: quantity("ohm", minimum=1.0) | None  # type: ignore[valid-type]
+    r_on: quantity("ohm", minimum=1.0, maximum=1e12) | None  # type: ignore[valid-type]
+    r_off: quantity("ohm", minimum=1.0, maximum=1e15) | None  # type: ignore[valid-type]
     access: Literal["1t1r", "none"]
-    v_write: quantity("V") | None  # type: ignore[valid-type]
-    pulse_width: quantity("s")  # type: ignore[valid-type]
-    write_energy: quantity("J")  # type: ignore[valid-type]
-    verify_read_time: quantity("s")  # type: ignore[valid-type]
-    verify_read_energy: quantity("J")  # type: ignore[valid-type]
+    v_write: quantity("V", maximum=50.0) | None  # type: ignore[valid-type]
+    pulse_width: quantity("s", minimum=1e-12, maximum=1e3)  # type: ignore[valid-type]
+    write_energy: quantity("J", maximum=1.0)  # type: ignore[valid-type]
+    verify_read_time: quantity("s", maximum=1e3)  # type: ignore[valid-type]
+    verify_read_energy: quantity("J", maximum=1.0)  # type: ignore[valid-type]
     spread_reference: Literal["range", "maximum"] = Field(
         default="range",
         description="what sigma, tolerance, step_sigma and the read noises are relative to: "
@@ -116,18 +116,18 @@ class DeviceFile(Model):
         "time that it is programmed; the rest is new in every cycle",
     )
     write_verify: WriteVerify | None
-    stuck_on_rate: quantity("1") | None = None  # type: ignore[valid-type]
-    stuck_off_rate: quantity("1") | None = None  # type: ignore[valid-type]
-    drift_start: quantity("s") | None = None  # type: ignore[valid-type]
-    drift_nu: quantity("1") | None = None  # type: ignore[valid-type]
-    drift_nu_sigma: quantity("1") | None = None  # type: ignore[valid-type]
+    stuck_on_rate: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    stuck_off_rate: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    drift_start: quantity("s", minimum=1e-9, maximum=1e12) | None = None  # type: ignore[valid-type]
+    drift_nu: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    drift_nu_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
     read_noise_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
     verify_noise_sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
         default=None,
         description="noise of one verify read, soon after its pulse; null: read_noise_sigma",
     )
-    retention_time: quantity("s") | None = None  # type: ignore[valid-type]
-    endurance_cycles: quantity("1") | None = None  # type: ignore[valid-type]
+    retention_time: quantity("s", maximum=1e15) | None = None  # type: ignore[valid-type]
+    endurance_cycles: quantity("1", maximum=1e30) | None = None  # type: ignore[valid-type]
 
     @property
     def range_factor(self) -> float:

@@ -12,5 +12,5 @@ class OffChipFile(Model):
 
     name: Name
     description: str = ""
-    energy_per_bit: quantity("J/bit")  # type: ignore[valid-type]
-    bandwidth: quantity("bit/s", minimum=1.0)  # type: ignore[valid-type]
+    energy_per_bit: quantity("J/bit", maximum=1e-3)  # type: ignore[valid-type]
+    bandwidth: quantity("bit/s", minimum=1.0, maximum=1e18)  # type: ignore[valid-type]

@@ -88,16 +88,16 @@ class Adc(Model):
 class Read(Model):
     """Read conditions of the array, and how its inputs and sums are formed."""
 
-    voltage: quantity("V") | None = Field(  # type: ignore[valid-type]
+    voltage: quantity("V", minimum=0.01, maximum=5.0) | None = Field(  # type: ignore[valid-type]
         default=None, description="bit-line read voltage; null takes the technology's"
     )
-    access_voltage: quantity("V") = Field(  # type: ignore[valid-type]
+    access_voltage: quantity("V", minimum=0.01, maximum=10.0) = Field(  # type: ignore[valid-type]
         description="gate voltage of the access transistors during a read"
     )
-    access_resistance_ratio: quantity("1") = Field(  # type: ignore[valid-type]
+    access_resistance_ratio: quantity("1", minimum=1e-3, maximum=1e3) = Field(  # type: ignore[valid-type]
         description="on-resistance of the access transistor over that of the cell"
     )
-    adc_empty_power: quantity("W") = Field(  # type: ignore[valid-type]
+    adc_empty_power: quantity("W", maximum=1.0) = Field(  # type: ignore[valid-type]
         description="ADC power per column while no row is active"
     )
     signed_inputs: Literal["zero-point", "two-pass", "sign-plane"] = Field(

@@ -124,7 +124,7 @@ def adc(*, design: DesignBatch, array: CellArray) -> AdcBank:
     is_current = design.adc_kind == ADC_KINDS.index("flash-current")
     sar_time = (design.adc_bits + 1) * _DECISION_S
     flash_time = torch.where(is_current, _flash_time_s(design, array), _DECISION_S)
-    window = torch.where(is_sar, sar_time, flash_time)
+    window = torch.where(is_sar, sar_time, flash_time) * technology.slowness
     time = window
     model = published(design=design)
     if model is not None:
@@ -139,9 +139,18 @@ def adc(*, design: DesignBatch, array: CellArray) -> AdcBank:
         ),
         published_J=None if model is None else model.energy_J,
         switched_J=torch.where(is_sar, 0.0, _switched_energy_J(design, array, is_current)),
-        reference_W=torch.where(is_current, _reference_power_W(design, array), 0.0),
+        reference_W=torch.where(is_current, _reference_power_W(design, array), 0.0)
+        * supply_power(technology),
         window_s=window,
     )
+
+
+def supply_power(technology: Technology) -> Tensor:
+    """Return the power of a converter over that at the tabulated supply, ``*batch``.
+
+    Its energy goes with the square of the supply and its time with :attr:`Technology.slowness`.
+    """
+    return (technology.vdd_V / technology.tabulated_vdd_V) ** 2 / technology.slowness
 
 
 def _full_scale_ohm(design: DesignBatch, array: CellArray) -> Tensor:
@@ -261,7 +270,7 @@ def column_power_W(
     def sar() -> Tensor:
         return _sar_power_W(design, ln_mean_S, axes)
 
-    return either(
+    power = either(
         trail(design.adc_kind == ADC_KINDS.index("flash-current"), axes),
         flash,
         lambda: either(
@@ -270,6 +279,7 @@ def column_power_W(
             lambda: torch.zeros((), dtype=torch.float64, device=ln_mean_S.device),
         ),
     )
+    return power * trail(supply_power(design.technology), axes)
 
 
 def _sar_power_W(design: DesignBatch, ln_mean_S: Tensor, axes: int) -> Tensor:

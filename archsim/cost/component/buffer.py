@@ -202,9 +202,9 @@ def _sram(
     )
     inverter = cells.big_inverter
     column_leakage = (
-        _PRECHARGE_WIDTH * node * technology.i_off_p_A_per_m
+        _PRECHARGE_WIDTH * node * technology.leakage_p_A_per_m
         + 3 * inverter.leakage_A
-        + _PULL_DOWN_WIDTH * node * technology.i_off_n_A_per_m
+        + _PULL_DOWN_WIDTH * node * technology.leakage_n_A_per_m
     )
     cell_leakage = 2 * gates.leakage_A(technology, "inverter", 1, unit, unit)
     c_column = technology.c_wire_F_per_m * column_m + rows * gates.drain_capacitance_F(

@@ -65,8 +65,8 @@ def column_mux(*, design: DesignBatch, array: CellArray) -> ColumnMux:
     gate_n = gates.gate_capacitance_F(technology, width_n)
     gate_p = gates.gate_capacitance_F(technology, width_p)
     resistance = gates.parallel_ohm(
-        gates.raw_resistance_n_ohm(technology, width_n),
-        gates.raw_resistance_p_ohm(technology, width_p),
+        gates.driving_n_ohm(technology, width_n),
+        gates.driving_p_ohm(technology, width_p),
     )
     adcs = design.cols / design.mux_ratio
     per_step = adcs * (gate_n * technology.vdd_V**2 + 2 * drain * design.v_read_V**2)

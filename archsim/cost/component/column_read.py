@@ -16,7 +16,7 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.cost.activity import LevelStatistics
-from archsim.cost.component.adc import AdcBank, column_power_W
+from archsim.cost.component.adc import AdcBank, column_power_W, supply_power
 from archsim.cost.component.crossbar import CellArray
 
 #: Stands for probability zero where a logarithm needs a positive number.
@@ -128,7 +128,8 @@ def empty_energy_J(*, design: DesignBatch, adc: AdcBank) -> Tensor:
 
 def _idle_J(design: DesignBatch, adc: AdcBank) -> Tensor:
     """Energy of a conversion while no row is on, without what is switched, ``*batch``."""
-    return (adc.window_s * (design.adc_empty_power_W + adc.reference_W)).clamp_min(0.0)
+    power = design.adc_empty_power_W * supply_power(design.technology)
+    return (adc.window_s * (power + adc.reference_W)).clamp_min(0.0)
 
 
 def _published_or(design: DesignBatch, adc: AdcBank, energy: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def crossbar(*, design: DesignBatch) -> CellArray:
     drawn = design.cols + dummy_columns(design)
     height, width = design.rows * cell_height * node, drawn * cell_width * node
     unit = gate_sizing.unit_width_m(technology)
-    r_unit = gates.resistance_n_ohm(technology, unit)
+    r_unit = technology.resistance_factor * gates.raw_resistance_n_ohm(technology, unit)
     r_access = torch.where(sram, r_unit, design.access_ratio * design.r_on_ohm)
     # Access device of a resistive cell, in units of F (planar) or fins.
     size = _ACCESS_SIZING * r_unit / r_access

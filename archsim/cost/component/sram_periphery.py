@@ -55,7 +55,7 @@ def _precharger(design: DesignBatch, array: CellArray) -> CircuitBlock:
         latency_s=gates.stage_delay_s(tau),
         leakage_W=design.cols
         * gates.electrical_width_m(technology, first)
-        * technology.i_off_p_A_per_m
+        * technology.leakage_p_A_per_m
         * technology.vdd_V,
     )
 

@@ -92,17 +92,19 @@ def _repeater(technology: Technology, size: Tensor, spacing_m: Tensor) -> Repeat
 
 @once_per_technology
 def fastest_repeater(technology: Technology) -> tuple[Repeater, Tensor]:
-    """Return the delay-optimal repeater for minimum-width wires, and its integer size."""
+    """Return the repeater that is delay-optimal at the tabulated supply, and its integer size.
+
+    For wires of minimum width.
+    """
     one = torch.ones_like(technology.node_m)
     unit = _repeater(technology, one, one)
     resistance = technology.wire_resistance_ohm_per_m[..., 0]
     capacitance = technology.c_wire_F_per_m
-    size = torch.floor(
-        torch.sqrt(unit.resistance_ohm * capacitance / (unit.c_in_F * resistance))
-    ).clamp_min(1.0)
-    spacing = torch.sqrt(
-        2 * unit.resistance_ohm * (unit.c_out_F + unit.c_in_F) / (resistance * capacitance)
+    gate_ohm = unit.resistance_ohm / technology.slowness
+    size = torch.floor(torch.sqrt(gate_ohm * capacitance / (unit.c_in_F * resistance))).clamp_min(
+        1.0
     )
+    spacing = torch.sqrt(2 * gate_ohm * (unit.c_out_F + unit.c_in_F) / (resistance * capacitance))
     return _repeater(technology, size, spacing), size
 
 
@@ -120,6 +122,8 @@ def frugal_repeater(*, design: DesignBatch) -> Repeater:
 
 @once_per_technology
 def _slowed_repeater(technology: Technology, delay_tolerance: Tensor) -> Repeater:
+    # Sizes and spacings are chosen at the tabulated supply.
+    operated, technology = technology, technology.replace(vdd_V=technology.tabulated_vdd_V)
     first, size = fastest_repeater(technology)
     resistance = technology.wire_resistance_ohm_per_m[..., 0]
     limit = (1 + delay_tolerance) * first.delay_s_per_m(resistance)
@@ -131,7 +135,7 @@ def _slowed_repeater(technology: Technology, delay_tolerance: Tensor) -> Repeate
         size = torch.where(going, torch.floor(size / 2).clamp_min(1.0), size)
         spacing = torch.where(going, spacing * _SPACING_STEP, spacing)
         current = _repeater(technology, size, spacing)
-    return current
+    return _repeater(operated, size, spacing)
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,8 +72,8 @@ def _resistive(design: DesignBatch, array: CellArray, slot_m: Tensor) -> Circuit
     gate_p = gates.gate_capacitance_F(technology, width_p)
     # Both devices are rated with the n current, as the reference does.
     resistance = gates.parallel_ohm(
-        gates.raw_resistance_n_ohm(technology, width_n),
-        gates.raw_resistance_n_ohm(technology, width_p),
+        gates.driving_n_ohm(technology, width_n),
+        gates.driving_n_ohm(technology, width_p),
     )
     load = 2 * drain + 0.5 * (gate_n + gate_p) + array.c_wordline_F
     tau = resistance * load + 0.5 * array.r_wordline_ohm * array.c_wordline_F
@@ -102,8 +102,8 @@ def _sram(design: DesignBatch, array: CellArray, slot_m: Tensor) -> CircuitBlock
     gate_n = gates.gate_capacitance_F(technology, width_n)
     gate_p = gates.gate_capacitance_F(technology, width_p)
     resistance = gates.parallel_ohm(
-        gates.raw_resistance_n_ohm(technology, width_n),
-        gates.raw_resistance_p_ohm(technology, width_p),
+        gates.driving_n_ohm(technology, width_n),
+        gates.driving_p_ohm(technology, width_p),
     )
     driver = _LUMPED * resistance * (2 * drain + 0.5 * (gate_n + gate_p))
     line = array.c_wordline_wire_F * (_LUMPED * resistance + _DISTRIBUTED * array.r_wordline_ohm)
