@@ -32,8 +32,9 @@ def compare(
         **settings: further arguments of :func:`map_network`.
     """
     results = []
-    shape, dtype = (settings.pop(name, None) for name in ("input_shape", "input_dtype"))
+    names = ("input_shape", "input_dtype", "batch_axis")
+    shape, dtype, axis = (settings.pop(name, None) for name in names)
     for network in networks:
-        graph = graph_of(network, shape, dtype, {})
+        graph = graph_of(network, shape, dtype, {}, axis)
         results += [map_network(graph, design=design, **settings) for design in designs]
     return CompareResult(tuple(results))

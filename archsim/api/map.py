@@ -45,6 +45,7 @@ def map_network(
     overrides: Iterable[Override] = (),
     input_shape: Shapes | None = None,
     input_dtype: Dtypes | None = None,
+    batch_axis: int | None = None,
     **options: Any,
 ) -> MapResult:
     """Map one network onto one chip and price it.
@@ -61,12 +62,13 @@ def map_network(
             :class:`~archsim.config.load.Setting` with values as they are.
         input_shape: (channels, height, width) where the network does not say, or shapes by name.
         input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
+        batch_axis: where the batch axis of the input lies, 1 for a module that takes time first.
         **options: passed to the network's factory.
 
     Raises:
         ArchsimError: bad input, with what is allowed.
     """
-    graph = graph_of(network, input_shape, input_dtype, options)
+    graph = graph_of(network, input_shape, input_dtype, options, batch_axis)
     resolved = resolve(
         chip=chip,
         technology=technology,
@@ -127,11 +129,18 @@ def graph_of(
     input_shape: Shapes | None,
     input_dtype: Dtypes | None,
     options: dict[str, Any],
+    batch_axis: int | None = None,
 ) -> LayerGraph:
     """Return the layer graph of a network in any of the forms of :func:`map_network`."""
     if isinstance(network, LayerGraph):
         return network
-    return load_network(network, input_shape=input_shape, input_dtype=input_dtype, **options)
+    return load_network(
+        network,
+        input_shape=input_shape,
+        input_dtype=input_dtype,
+        batch_axis=batch_axis,
+        **options,
+    )
 
 
 def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:

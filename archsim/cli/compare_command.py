@@ -47,6 +47,7 @@ def compare_command(
     overrides: options.SetOption = None,
     input_shape: options.InputShapeOption = None,
     input_dtype: options.InputDtypeOption = None,
+    batch_axis: options.BatchAxisOption = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     debug: options.DebugOption = False,
@@ -62,6 +63,7 @@ def compare_command(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
     shape, dtype = options.parse_shapes(input_shape), options.parse_dtypes(input_dtype)
+    settings["batch_axis"] = batch_axis
 
     from archsim.api.compare import PAPER_NETWORKS, compare
 

@@ -106,7 +106,8 @@ InputShapeOption = Annotated[
         "--input-shape",
         metavar="[NAME=]C,H,W",
         help="Shape of one input, where the network does not say or to change it; a batch axis of "
-        "1 may stand in front of C,H,W. Repeatable, by NAME, for several inputs.",
+        "1 may stand in front of C,H,W, or second (35,1,8) where the network takes time first. "
+        "Repeatable, by NAME, for several inputs.",
         rich_help_panel=_CHIP,
     ),
 ]
@@ -116,6 +117,18 @@ InputDtypeOption = Annotated[
         "--input-dtype",
         metavar="[NAME=]DTYPE",
         help="Number format of the input, e.g. int64 for token numbers. Default: the weights'.",
+        rich_help_panel=_CHIP,
+    ),
+]
+BatchAxisOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-axis",
+        metavar="AXIS",
+        min=0,
+        max=3,
+        help="Where the batch axis of the input lies: 1 for a module that takes time first "
+        "(nn.LSTM without batch_first). Default: first.",
         rich_help_panel=_CHIP,
     ),
 ]

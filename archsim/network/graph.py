@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from archsim.network.operation import (
     FREE_KINDS,
     Beforehand,
     Coverage,
+    Experts,
     Op,
     OpKind,
     Totals,
@@ -129,20 +130,24 @@ class LayerGraph:
                 self._check_layer(op, op.layer)
 
     def _check_layer(self, op: Op, layer: MvmLayer) -> None:
-        if op.elements != layer.mvms * layer.out_channels:
+        if op.elements != layer.group_mvms * (layer.out_channels // layer.groups):
             raise NetworkError(
                 f"network '{self.name}', layer '{layer.name}': output shape {op.shape} holds "
                 f"{op.elements} values, but {layer.mvms} products of {layer.out_channels} outputs "
-                f"make {layer.mvms * layer.out_channels}",
+                f"make {layer.group_mvms * layer.out_channels // layer.groups}",
                 code=Code.SHAPE_MISMATCH,
                 field=layer.name,
                 value=op.shape,
             )
         repeats = layer.mvms // layer.out_pixels
         needed = repeats * layer.in_pixels * layer.in_channels
-        for source in self.graph.predecessors(op.name):
+        if layer.picks is not None:
+            needed = layer.picks * layer.in_channels // layer.groups
+        for source in op.vectors:
             given = self.op(source)
-            if given.elements != needed and given.target not in _MANY_OUTPUTS:
+            # A vector may go through several of the groups that an index picks.
+            fits = given.elements == needed or (layer.picks and not needed % given.elements)
+            if not fits and given.target not in _MANY_OUTPUTS:
                 raise NetworkError(
                     f"network '{self.name}', layer '{layer.name}': it reads {layer.in_channels} x "
                     f"{layer.in_height} x {layer.in_width} values, but '{source}' gives shape "
@@ -177,12 +182,7 @@ class LayerGraph:
         for op in self.ops:
             if op.layer is not None:
                 applied.setdefault(op.reuses or op.name, []).append(op.layer)
-        return tuple(
-            uses[0]
-            if len(uses) == 1
-            else replace(uses[0], uses=len(uses), mvms=sum(use.mvms for use in uses))
-            for uses in applied.values()
-        )
+        return tuple(uses[0] if len(uses) == 1 else _of_all_uses(uses) for uses in applied.values())
 
     @property
     def first_layers(self) -> tuple[str, ...]:
@@ -243,6 +243,21 @@ class LayerGraph:
                 share=_share(op, macs, computed),
             )
             for op in unknown
+        )
+
+    @property
+    def experts(self) -> tuple[Experts, ...]:
+        """Matrix layers of which a computed index picks the groups that work."""
+        return tuple(
+            Experts(
+                name=layer.name,
+                stored=layer.groups,
+                active=insertion.picked_of(self.graph, layer),
+                picks=layer.picks,
+                weights=layer.weights,
+            )
+            for layer in self.layers
+            if layer.picks is not None
         )
 
     @property
@@ -321,6 +336,15 @@ class LayerGraph:
             f"LayerGraph('{self.name}', input {shape}, {len(self.layers)} layers, "
             f"{self.totals.weights} weights)"
         )
+
+
+def _of_all_uses(uses: Sequence[MvmLayer]) -> MvmLayer:
+    """A matrix that is applied at several places, with the vectors of all."""
+    picks = None
+    if any(use.picks is not None for use in uses):
+        picks = sum(use.group_mvms for use in uses)
+    mvms = sum(use.mvms for use in uses)
+    return replace(uses[0], uses=len(uses), mvms=mvms, picks=picks)
 
 
 def _share(op: Op, macs: int, computed: int) -> float | None:

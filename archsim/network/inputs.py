@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import torch
@@ -33,10 +33,17 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """Arguments of one forward pass: some by position, the others by name."""
+    """Arguments of one forward pass: some by position, the others by name.
+
+    Attributes:
+        inputs: Those by position.
+        named: Those by name.
+        batch_axis: The axis of 1 that is the batch.
+    """
 
     inputs: tuple[Tensor, ...] = ()
     named: Mapping[str, Tensor] = field(default_factory=dict)
+    batch_axis: int = 0
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -50,15 +57,19 @@ class Example:
         return ", ".join([*shapes, *(f"{n} {tuple(t.shape)}" for n, t in self.named.items())])
 
 
-def make_example(
+def make_examples(
     module: nn.Module,
     name: str,
     *,
     shapes: Shapes | None,
     dtypes: Dtypes | None,
     given: Examples | None,
-) -> Example:
-    """The example to trace ``module`` on; tensors that are made lie where its weights lie.
+    batch_axis: int | None = None,
+) -> tuple[Example, ...]:
+    """Examples to trace ``module`` on, the likelier first; what is made lies where its weights lie.
+
+    There is a second one where a shape (steps, 1, features) may be whole: of a model with layers
+    that take time first.
 
     Args:
         module: The model.
@@ -66,16 +77,36 @@ def make_example(
         shapes: Shape of one input without the batch axis, or shapes by name of the input.
         dtypes: Number format of all inputs, or by name; that of the weights if not given.
         given: Instead of both: the inputs.
+        batch_axis: Where their batch axis of 1 lies; first, if not given.
 
     Raises:
         NetworkError: Not exactly one of ``shapes`` and ``given``; a shape is not positive; a number
             format or an input is unknown; or the model needs an input that is not there.
     """
+    if batch_axis is not None and not 0 <= batch_axis <= _LAST_AXIS:
+        raise NetworkError(
+            f"network '{name}': batch_axis is {batch_axis}; allowed: 0 to {_LAST_AXIS}",
+            code=Code.OUT_OF_RANGE,
+            field="batch_axis",
+            value=batch_axis,
+            allowed=f"0 to {_LAST_AXIS}",
+        )
+    axis = batch_axis or 0
+    time_first = batch_axis is None and any(
+        getattr(part, "batch_first", None) is False for part in module.modules()
+    )
     if given is not None and shapes is None:
         example = _as_example(given)
+        if time_first and all(_is_time_first(tensor.shape) for tensor in example.tensors):
+            axis = 1
+        example = replace(example, batch_axis=axis)
         _check_batch(name, example)
+        examples = [example]
     elif shapes is not None and given is None:
-        example = _from_shapes(module, name, shapes, dtypes)
+        examples = [_from_shapes(module, name, shapes, dtypes, axis)]
+        whole = () if isinstance(shapes, Mapping) else tuple(shapes)
+        if time_first and _is_time_first(whole):
+            examples.append(_from_shapes(module, name, (whole[0], whole[2]), dtypes, 1))
     else:
         raise NetworkError(
             f"network '{name}': give either input_shape, e.g. (3, 32, 32), or example_input "
@@ -84,8 +115,18 @@ def make_example(
             field="input_shape",
             allowed=("input_shape", "example_input"),
         )
-    _check_arguments(module, name, example)
-    return example
+    for example in examples:
+        _check_arguments(module, name, example)
+    return tuple(examples)
+
+
+#: Batch axes lie among the first ones.
+_LAST_AXIS = 3
+
+
+def _is_time_first(shape: Sequence[object]) -> bool:
+    """Whether a shape may be whole: steps, a batch of one, features."""
+    return len(shape) == 3 and shape[1] == 1 and shape[0] != 1
 
 
 def _as_example(given: Examples) -> Example:
@@ -96,11 +137,13 @@ def _as_example(given: Examples) -> Example:
 
 def _check_batch(name: str, example: Example) -> None:
     tensors = example.tensors
-    if not tensors or any(tensor.dim() < 1 or tensor.shape[0] != 1 for tensor in tensors):
+    axis = example.batch_axis
+    if not tensors or any(tensor.dim() <= axis or tensor.shape[axis] != 1 for tensor in tensors):
         shapes = [tuple(tensor.shape) for tensor in tensors]
+        where = "first" if axis == 0 else f"at axis {axis}"
         raise NetworkError(
             f"network '{name}': example_input has shapes {shapes}; each needs a batch axis "
-            "of 1 first",
+            f"of 1 {where} (batch_axis says where it lies)",
             code=Code.SHAPE_MISMATCH,
             field="example_input",
             value=shapes,
@@ -108,7 +151,9 @@ def _check_batch(name: str, example: Example) -> None:
         )
 
 
-def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | None) -> Example:
+def _from_shapes(
+    module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | None, axis: int
+) -> Example:
     like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
 
     def zeros(shape: Sequence[int], dtype: str | None) -> Tensor:
@@ -123,7 +168,17 @@ def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | 
                 allowed="positive whole numbers",
             )
         chosen = like.dtype if dtype is None else _dtype(name, dtype)
-        return torch.zeros((1, *sizes), dtype=chosen, device=like.device)
+        if axis > len(sizes):
+            raise NetworkError(
+                f"network '{name}': batch_axis is {axis}, and the shape {sizes} has "
+                f"{len(sizes)} axes",
+                code=Code.OUT_OF_RANGE,
+                field="batch_axis",
+                value=axis,
+                allowed=f"0 to {len(sizes)}",
+            )
+        whole = (*sizes[:axis], 1, *sizes[axis:])
+        return torch.zeros(whole, dtype=chosen, device=like.device)
 
     if not isinstance(shapes, Mapping):
         if isinstance(dtypes, Mapping):
@@ -134,7 +189,7 @@ def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | 
                 field="input_dtype",
                 value=dict(dtypes),
             )
-        return Example((zeros(shapes, dtypes),))
+        return Example((zeros(shapes, dtypes),), batch_axis=axis)
     by_name = dtypes if isinstance(dtypes, Mapping) else dict.fromkeys(shapes, dtypes)
     unknown = next((key for key in by_name if key not in shapes), None)
     if unknown is not None:
@@ -146,7 +201,8 @@ def _from_shapes(module: nn.Module, name: str, shapes: Shapes, dtypes: Dtypes | 
             value=unknown,
             allowed=tuple(shapes),
         )
-    return Example((), {key: zeros(shape, by_name.get(key)) for key, shape in shapes.items()})
+    made = {key: zeros(shape, by_name.get(key)) for key, shape in shapes.items()}
+    return Example((), made, batch_axis=axis)
 
 
 def _dtype(name: str, dtype: str) -> torch.dtype:

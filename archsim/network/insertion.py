@@ -4,7 +4,8 @@ A TSB mixes the channels of a map: of a convolution's output the second axis, of
 
 A *residual add* joins a main branch with a shortcut that starts at the same operation and holds
 fewer matrix layers (or, for as many, smaller kernels). Two branches of equal weight are no residual
-block. A product network (DenseNet) concatenates and has none.
+block, and no step of a recurrence is one (``h = a * h + b``, a cell unrolled in time). A product
+network (DenseNet) concatenates and has none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import networkx as nx
 
 from archsim.errors import Code, NetworkError, close_matches
-from archsim.network.layer import LayerKind
+from archsim.network.layer import LayerKind, MvmLayer
 from archsim.network.operation import FREE_KINDS, MATRIX_KINDS, Op, OpKind
 from archsim.network.signs import signed_values
 
@@ -137,6 +138,8 @@ def _residual_add(graph: nx.DiGraph[str], add: str, fork: str) -> ResidualAdd | 
     if loads[left] == loads[right]:
         return None
     skip, main = sorted(operands, key=loads.__getitem__)
+    if _is_recurrence(graph, fork, skip, main):
+        return None
     only_skip = _branch(graph, fork, skip) - _branch(graph, fork, main)
     return ResidualAdd(
         add=add,
@@ -145,6 +148,32 @@ def _residual_add(graph: nx.DiGraph[str], add: str, fork: str) -> ResidualAdd | 
             name for name in graph if name in only_skip and _op(graph, name).kind in MATRIX_KINDS
         ),
     )
+
+
+def _is_recurrence(graph: nx.DiGraph[str], fork: str, skip: str, main: str) -> bool:
+    """Whether an add is a step of a recurrence, ``h = a * h + b``, and joins no shortcut.
+
+    A shortcut hands on the map that the main branch starts from. In a recurrence what is added
+    comes of a product of two computed operands (a gate, a decay, an input times its projection), or
+    both branches start from parts of one tensor, its steps.
+    """
+    shortcut = _branch(graph, fork, skip)
+    if any(_is_product(_op(graph, name)) for name in shortcut):
+        return True
+    inside = shortcut | _branch(graph, fork, main)
+    begins = [name for name in graph.successors(fork) if name in inside]
+    return len(begins) > 1 and all(_op(graph, name).target in _PARTS for name in begins)
+
+
+#: Operators that give one part of a tensor.
+_PARTS = frozenset({"select", "slice", "getitem", "narrow", "unbind", "chunk", "split", "gather"})
+
+
+def _is_product(op: Op) -> bool:
+    """Whether two operands that are both computed are multiplied with each other."""
+    if op.kind in (OpKind.MATMUL, OpKind.ATTENTION):
+        return True
+    return op.target in ("mul", "addcmul", "lerp") and len(op.inputs) > 1
 
 
 def _branch(graph: nx.DiGraph[str], fork: str, end: str) -> set[str]:
@@ -307,6 +336,18 @@ def _channels_last(graph: nx.DiGraph[str], op: Op) -> bool:
     between = upstream & behind
     moved = sum(_op(graph, name).target in _MOVES for name in between) % 2 == 1
     return moved != (nearest.kind is LayerKind.LINEAR)
+
+
+def picked_of(graph: nx.DiGraph[str], layer: MvmLayer) -> int | None:
+    """How many matrices of ``layer`` a router picks for a vector: those of the top-k before it."""
+    upstream: set[str] = nx.ancestors(graph, layer.name)
+    for name in reversed([node for node in graph if node in upstream]):
+        op = _op(graph, name)
+        if op.target == "topk" and op.inputs:
+            choices, picked = _op(graph, op.inputs[0]).shape[-1], op.shape[-1]
+            if choices >= layer.groups >= picked:
+                return picked
+    return None
 
 
 def _census(graph: nx.DiGraph[str]) -> str:

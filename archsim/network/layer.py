@@ -99,6 +99,9 @@ class MvmLayer:
         padding_d: Planes added before and behind.
         dilation_d: Dilation from plane to plane.
         uses: Places of the network at which this matrix is applied.
+        picks: Where a computed index picks the group that a vector goes through (experts): vectors
+            that go through one group, over all groups, spread evenly; ``mvms`` are then those of
+            one group, rounded up. None where every vector goes through all groups.
         batch_norm: Name of the batch norm directly after this layer, or None.
         activation: Op name of the non-linearity that follows (``relu``, ``gelu``...), at most a
             batch norm or a pooling later, or None.
@@ -135,6 +138,7 @@ class MvmLayer:
     padding_d: int = 0
     dilation_d: int = 1
     uses: int = 1
+    picks: int | None = None
     batch_norm: str | None = None
     activation: str | None = None
     pool: Pool | None = None
@@ -155,6 +159,8 @@ class MvmLayer:
         for field in _SIDES:
             if getattr(self, field) > LARGEST_SIDE:
                 self._refuse(field, f"{LARGEST_SIDE} or less")
+        if self.picks is not None:
+            _at_least(f"layer '{self.name}'", "picks", self.picks, 1)
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 self._refuse(field, f"a multiple of groups = {self.groups}")
@@ -216,9 +222,14 @@ class MvmLayer:
         return self.out_channels if self.bias else 0
 
     @property
+    def group_mvms(self) -> int:
+        """Matrix-vector products with the matrix of one group, over all groups."""
+        return self.mvms * self.groups if self.picks is None else self.picks
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates per network input, padding counted, biases not."""
-        return self.mvms * self.weights
+        return self.group_mvms * (self.weights // self.groups)
 
 
 _POSITIVE = (

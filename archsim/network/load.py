@@ -6,10 +6,12 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
+from torch.export import ExportedProgram
 
 from archsim.errors import Code, NetworkError
 from archsim.network import timm_models, zoo
 from archsim.network.formats import refuse_file
+from archsim.network.frontend.settings import program_module
 from archsim.network.graph import LayerGraph
 from archsim.network.inputs import Dtypes, Examples, Shapes
 from archsim.network.layer_file import is_layer_table, read_layer_table
@@ -23,6 +25,7 @@ def load_network(
     *,
     input_shape: Shapes | None = None,
     input_dtype: Dtypes | None = None,
+    batch_axis: int | None = None,
     name: str | None = None,
     **options: object,
 ) -> LayerGraph:
@@ -39,6 +42,8 @@ def load_network(
             ``in_channels`` and ``input_size``.
         input_dtype: Number format of the input, e.g. ``int64`` for token numbers, or formats by
             name; that of the weights if not given.
+        batch_axis: Where the batch axis of the inputs lies, for a module or a function: 1 where it
+            takes time first. 0 if not given.
         name: Name of the graph; that of the zoo, the function or the class if not given.
         **options: Passed on to the zoo factory, to ``timm.create_model`` or to the function.
 
@@ -55,30 +60,34 @@ def load_network(
                 field="options",
                 value=sorted(options),
             )
-        return _trace(spec, example_input, input_shape, input_dtype, name)
+        return _trace(spec, example_input, input_shape, input_dtype, batch_axis, name)
     if is_onnx(spec):
         refused = {"example_input": example_input, "input_dtype": input_dtype, **options}
+        refused["batch_axis"] = batch_axis
         return _onnx_graph(spec, input_shape, name, refused)
     if is_layer_table(spec):
         given = {"example_input": example_input, "input_shape": input_shape, **options}
+        given["batch_axis"] = batch_axis
         _refuse_options(spec, {"input_dtype": input_dtype, **given}, "a layer table takes none")
         return read_layer_table(spec, name=name)
     if spec.startswith(timm_models.PREFIX):
         model, model_shape = timm_models.build_timm(spec, options, _sizes(spec, input_shape))
         name = name or spec.removeprefix(timm_models.PREFIX)
         shape = input_shape if input_shape is not None or example_input is not None else model_shape
-        return _trace(model, example_input, shape, input_dtype, name)
+        return _trace(model, example_input, shape, input_dtype, batch_axis, name)
     if ":" in spec:
         module = _call_factory(spec, options)
         name = name or spec.split(":")[1]
-        return _trace(module, example_input, input_shape, input_dtype, name)
+        return _trace(module, example_input, input_shape, input_dtype, batch_axis, name)
     refuse_file(spec)
-    if example_input is not None or input_dtype is not None:
+    others = {"example_input": example_input, "input_dtype": input_dtype, "batch_axis": batch_axis}
+    wrong = [name for name, value in others.items() if value is not None]
+    if wrong:
         raise NetworkError(
-            f"network '{spec}': built-in networks take images of input_shape; example_input and "
-            "input_dtype are for modules and functions",
+            f"network '{spec}': built-in networks take images of input_shape; {', '.join(others)} "
+            "are for modules and functions",
             code=Code.CONFLICT,
-            field="example_input" if input_dtype is None else "input_dtype",
+            field=wrong[-1],
         )
     size = _sizes(spec, input_shape)
     built = zoo.build(spec, device="meta", **_with_size(spec, size, options))
@@ -90,11 +99,19 @@ def _trace(
     example: Examples | None,
     shape: Shapes | None,
     dtype: Dtypes | None,
+    batch_axis: int | None,
     name: str | None,
 ) -> LayerGraph:
     if example is None:
         shape = _shape_of(module, shape)
-    return trace(module, shape, example_input=example, input_dtype=dtype, name=name)
+    return trace(
+        module,
+        shape,
+        example_input=example,
+        input_dtype=dtype,
+        batch_axis=batch_axis,
+        name=name,
+    )
 
 
 def _sizes(spec: str, shape: Shapes | None) -> tuple[int, ...] | None:
@@ -278,6 +295,8 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
             field="network",
             value=spec,
         ) from error
+    if isinstance(model, ExportedProgram):
+        model = program_module(model)
     if not isinstance(model, nn.Module):
         raise NetworkError(
             f"network '{spec}': the function returned {type(model).__name__}, not a torch "
@@ -285,7 +304,7 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
             code=Code.WRONG_TYPE,
             field="network",
             value=type(model).__name__,
-            allowed="a torch nn.Module",
+            allowed="a torch nn.Module or an exported program",
         )
     return model
 

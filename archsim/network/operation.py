@@ -82,6 +82,12 @@ class Op:
         """Number of output values per network input."""
         return math.prod(self.shape)
 
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """The operations that give the vectors of its matrix; an index that picks it is none."""
+        picked = self.layer is not None and self.layer.picks is not None
+        return self.inputs[:1] if picked else self.inputs
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnmappedOp:
@@ -101,6 +107,38 @@ class UnmappedOp:
     shape: tuple[int, ...]
     macs: int = 0
     share: float | None = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experts:
+    """A layer that stores several matrices, of which an index picks those that work.
+
+    Attributes:
+        name: The layer.
+        stored: Matrices that it stores.
+        active: How many of them one vector goes through; None where it is not known.
+        picks: Vectors that go through one matrix, over all matrices, per network input.
+        weights: Weights of all matrices.
+    """
+
+    name: str
+    stored: int
+    active: int | None
+    picks: int
+    weights: int
+
+    def to_dict(self) -> dict[str, object]:
+        """The entry of ``experts`` in the JSON of ``archsim map``."""
+        each = self.weights // self.stored
+        return {
+            "name": self.name,
+            "stored": self.stored,
+            "active": self.active,
+            "active_reason": None if self.active is not None else "no top-k of that size before it",
+            "picks": self.picks,
+            "weights_stored": self.weights,
+            "weights_active": None if self.active is None else self.active * each,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,8 @@ class LayerTable:
         padding_h: Rows added above and below.
         padding_w: Columns added left and right.
         groups: Groups.
-        mvms: Matrix-vector products per network input.
+        mvms: Matrix-vector products per network input; where an index picks the group that a vector
+            goes through, the mean over the groups, which need be no whole number.
         pool_factor: Output elements before pooling over those stored after it; 1 without pooling.
         added: Values of residual adds that follow the layer, per network input; 0 without any.
         digital_macs: Multiply-accumulates of products of two run-time operands after the layer.
@@ -135,7 +136,7 @@ DIGITAL_COLUMNS = (
     "lookups",
 )
 _DERIVED = frozenset(
-    {"in_channels", "pool_factor", "added", "is_first", "is_signed", "followed_by_relu"}
+    {"in_channels", "mvms", "pool_factor", "added", "is_first", "is_signed", "followed_by_relu"}
     | {*DIGITAL_COLUMNS}
 )
 
@@ -162,7 +163,7 @@ def _reading_signed(graph: LayerGraph) -> set[str]:
     return {
         op.reuses or op.name
         for op in graph.ops
-        if op.layer is not None and any(source in signed for source in op.inputs)
+        if op.layer is not None and any(source in signed for source in op.vectors)
     }
 
 
@@ -209,6 +210,7 @@ def _from_layers(
     return LayerTable(
         names=tuple(layer.name for layer in layers),
         kinds=tuple(layer.kind for layer in layers),
+        mvms=_column([layer.group_mvms / layer.groups for layer in layers]),
         in_channels=_column([layer.in_channels * layer.kernel_d for layer in layers]),
         pool_factor=_column([_pool_factor(layer) for layer in layers]),
         is_first=_column(is_first),

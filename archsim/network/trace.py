@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 
 from torch import nn
@@ -16,8 +16,16 @@ from archsim.network.frontend.beforehand import beforehand
 from archsim.network.frontend.call import Trace
 from archsim.network.frontend.export import export_calls
 from archsim.network.frontend.fx_trace import fx_calls
+from archsim.network.frontend.quantised import float_twins, is_quantised
+from archsim.network.frontend.settings import (
+    count_parameters,
+    known_cause,
+    plain_module,
+    plain_settings,
+)
+from archsim.network.frontend.time_first import axis_order
 from archsim.network.graph import LayerGraph
-from archsim.network.inputs import Dtypes, Example, Examples, Shapes, make_example
+from archsim.network.inputs import Dtypes, Example, Examples, Shapes, make_examples
 
 
 class TraceWarning(UserWarning):
@@ -30,23 +38,28 @@ def trace(
     *,
     example_input: Examples | None = None,
     input_dtype: Dtypes | None = None,
+    batch_axis: int | None = None,
     name: str | None = None,
 ) -> LayerGraph:
     """Trace ``module`` into a layer graph of one input in evaluation mode.
 
     ``torch.export`` does it with fake tensors, so that a network on the ``meta`` device costs no
     memory. Where it fails, ``torch.fx`` and one real run on the example are tried, with a
-    :class:`TraceWarning`. The training flags of the module are left as they were. A model with
-    ``config.use_cache`` (decoders of transformers) is traced without that cache.
+    :class:`TraceWarning`. The training flags of the module are left as they were. A model of
+    transformers is traced without its cache, and with the experts that it picks.
 
     Args:
-        module: The model.
+        module: The model. Quantised modules of ``torch.ao`` are traced as the float modules that
+            they stand for.
         input_shape: Shape of one input without the batch axis, e.g. ``(3, 32, 32)``; of several
             inputs by their names in ``forward``.
         example_input: Instead of ``input_shape``: the input, the tuple of inputs, or inputs by
-            name, each with a batch axis of 1 first.
+            name, each with a batch axis of 1 first (or at ``batch_axis``).
         input_dtype: With ``input_shape``: number format of the input, e.g. ``int64`` for token
             numbers, or formats by name; that of the weights if not given.
+        batch_axis: Where the batch axis of the inputs lies: 1 for a module that takes time first
+            (``nn.LSTM`` without ``batch_first``). 0 if not given; a module with such layers also
+            takes a whole shape (steps, 1, features).
         name: Name of the network; the class name in lower case if not given.
 
     Returns:
@@ -54,25 +67,55 @@ def trace(
 
     Raises:
         NetworkError: Not exactly one of the two inputs is given, the shape is not positive, an
-            input is missing, the model cannot be traced or run on it, or a matrix layer cannot be
-            mapped.
+            input is missing, the model cannot be traced or run on it, a layer that takes time
+            first gets one step and a batch, or a matrix layer cannot be mapped.
     """
     name = name or type(module).__name__.lower()
+    module = plain_module(module, name)
     _refuse_lazy(module, name)
-    example = make_example(
-        module, name, shapes=input_shape, dtypes=input_dtype, given=example_input
+    examples = make_examples(
+        module,
+        name,
+        shapes=input_shape,
+        dtypes=input_dtype,
+        given=example_input,
+        batch_axis=batch_axis,
     )
-    with _evaluation(module), _without_cache(module):
-        calls = _calls(module, example, name)
+    with _evaluation(module), plain_settings(module), float_twins(module, name) as whole:
+        calls, example = _first_that_works(whole, examples, name, batch_axis)
+        parameters = count_parameters(whole, calls)
     ops = assemble(calls)
-    parameters = sum(parameter.numel() for parameter in module.parameters())
+    shape = example.tensors[0].shape
     return LayerGraph.from_ops(
         name,
-        tuple(example.tensors[0].shape[1:]),
+        tuple(size for axis, size in enumerate(shape) if axis != example.batch_axis),
         ops,
         parameters,
         beforehand(calls.constant),
+        (_QUANTISED,) if is_quantised(module) else (),
     )
+
+
+_QUANTISED = (
+    "quantised modules are read as the layers that they hold the integer weights of; how many bits "
+    "the chip stores per weight is chip.precision.weight_bits"
+)
+
+
+def _first_that_works(
+    module: nn.Module, examples: Sequence[Example], name: str, batch_axis: int | None
+) -> tuple[Trace, Example]:
+    """The trace on the first example that the model takes."""
+    first: NetworkError | None = None
+    for example in examples:
+        try:
+            with axis_order(module, name, example, explicit=batch_axis is not None):
+                return _calls(module, example, name), example
+        except NetworkError as error:
+            if error.code is not Code.CALL_FAILED:
+                raise
+            first = first or error
+    raise first or NetworkError(f"network '{name}': no input", code=Code.EMPTY, field=name)
 
 
 def _refuse_lazy(module: nn.Module, name: str) -> None:
@@ -90,27 +133,16 @@ def _refuse_lazy(module: nn.Module, name: str) -> None:
 def _evaluation(module: nn.Module) -> Iterator[None]:
     """Evaluation mode inside; afterwards every submodule has its own training flag again."""
     flags = [(submodule, submodule.training) for submodule in module.modules()]
-    module.eval()
+    try:
+        module.eval()
+    except NotImplementedError:  # modules of torch.export have one mode only
+        for submodule, _ in flags:
+            submodule.training = False
     try:
         yield
     finally:
         for submodule, training in flags:
             submodule.training = training
-
-
-@contextmanager
-def _without_cache(module: nn.Module) -> Iterator[None]:
-    """Tell a model of transformers not to return the keys and values that it has computed."""
-    config = getattr(module, "config", None)
-    if not isinstance(getattr(config, "use_cache", None), bool):
-        yield
-        return
-    before = vars(config).get("use_cache")
-    try:
-        vars(config)["use_cache"] = False
-        yield
-    finally:
-        vars(config)["use_cache"] = before
 
 
 def _calls(module: nn.Module, example: Example, name: str) -> Trace:
@@ -124,7 +156,12 @@ def _calls(module: nn.Module, example: Example, name: str) -> Trace:
     try:
         with _quiet():
             calls = fx_calls(module, example.inputs, example.named)
+    except NetworkError:
+        raise
     except Exception as fx_error:  # noqa: BLE001 - as above
+        known = known_cause(module, name, export_error, fx_error)
+        if known is not None:
+            raise known from export_error
         raise NetworkError(
             f"network '{name}' cannot be traced on an input of shape {example.text}. Check that "
             "the model runs on an input of this shape and number format (--input-dtype int64 for "

@@ -227,6 +227,7 @@ class MapResult:
                 {"name": product.name, "op": product.op, "macs": product.macs}
                 for product in self.graph.beforehand
             ],
+            "experts": [experts.to_dict() for experts in self.graph.experts],
             "notes": list(self.graph.notes),
         }
 

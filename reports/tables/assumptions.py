@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archsim.config.schema.chip import Programming
     from archsim.config.schema.device import DeviceFile
     from archsim.config.sourced import Quantity
-    from archsim.network.operation import UnmappedOp
+    from archsim.network.operation import Experts, UnmappedOp
     from archsim.results.mapped import MapResult
 
 
@@ -108,6 +108,15 @@ def _about_repeats(result: MapResult) -> list[str]:
     if graph.tied:
         pairs = [f"{layer} and {other}" for layer, other in graph.tied]
         lines.append(f"One tensor, stored for each use: {_some(pairs)}.")
+    for (stored, active), layers in _experts(graph.experts).items():
+        weights = sum(layer.weights for layer in layers)
+        share = "some" if active is None else f"{active}"
+        working = "" if active is None else f", {weights * active // stored:,} of them at work"
+        lines.append(
+            f"Experts: {share} of {stored} matrices work for each vector of "
+            f"{_some([layer.name for layer in layers])}; {weights:,} weights are stored{working}; "
+            "the vectors are spread evenly."
+        )
     if any(op.target == RECURRENT_STATE for op in graph.ops):
         lines.append(
             "Recurrent layers: the steps of one input follow one another, so copies of their "
@@ -115,6 +124,14 @@ def _about_repeats(result: MapResult) -> list[str]:
             "always did (chip.hierarchy.duplication=none has no copies)."
         )
     return lines
+
+
+def _experts(found: Sequence[Experts]) -> dict[tuple[int, int | None], list[Experts]]:
+    """Layers whose matrices an index picks, by how many they store and how many work."""
+    groups: dict[tuple[int, int | None], list[Experts]] = {}
+    for layer in found:
+        groups.setdefault((layer.stored, layer.active), []).append(layer)
+    return groups
 
 
 def _about_tsb(result: MapResult) -> list[str]:

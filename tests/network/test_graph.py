@@ -379,3 +379,70 @@ def test_graphs_can_be_sent_to_another_process() -> None:
     again = ForkingPickler.loads(ForkingPickler.dumps(graph))
     assert again.dump() == graph.dump()
     assert again.totals == graph.totals
+
+
+def recurrences() -> list[nn.Module]:
+    """Cells unrolled in time: an add in each step, and no shortcut anywhere."""
+
+    class Steps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Linear(8, 8)
+            self.u = nn.Linear(8, 8, bias=False)
+            self.a = nn.Parameter(torch.ones(8))
+
+    class Elman(Steps):
+        def forward(self, x: Tensor) -> Tensor:
+            h = torch.zeros(1, 8)
+            for step in x.unbind(1):
+                h = torch.tanh(self.w(step) + self.u(h))
+            return h
+
+    class Decay(Steps):
+        def forward(self, x: Tensor) -> Tensor:
+            x, h = self.w(x), torch.zeros(1, 8)
+            for t in range(4):
+                h = self.a * h + x[:, t]
+            return self.u(h)
+
+    class Selective(Steps):
+        """A decay that depends on the input, as in Mamba (arXiv:2312.00752)."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            decay, drive, h = self.w(x).sigmoid(), self.u(x) * x, torch.zeros(1, 8)
+            for t in range(4):
+                h = decay[:, t] * h + drive[:, t]
+            return h
+
+    class Gated(Steps):
+        def forward(self, x: Tensor) -> Tensor:
+            h = torch.zeros(1, 8)
+            for t in range(4):
+                gate = self.w(x[:, t] + h).sigmoid()
+                h = gate * h + (1 - gate) * self.u(x[:, t])
+            return h
+
+    return [Elman(), Decay(), Selective(), Gated()]
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_a_state_update_is_no_residual_add(index: int) -> None:
+    assert trace(recurrences()[index], (4, 8)).residual_edges == ()
+
+
+def test_gates_on_the_main_branch_and_scales_on_the_shortcut_stay_residual() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.c = nn.Conv2d(3, 3, 3, padding=1)
+            self.d = nn.Conv2d(3, 3, 1)
+            self.gate = nn.Linear(3, 3)
+            self.scale = nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.c(x)
+            y = y * self.gate(y.mean((2, 3))).sigmoid()[..., None, None]
+            x = (x * self.scale + y).relu()
+            return self.d(x) + self.c(self.c(x))
+
+    assert len(trace(Block(), (3, 8, 8)).residual_edges) == 2

@@ -22,7 +22,9 @@ def test_weights_in_an_operator_that_archsim_does_not_know_are_refused() -> None
         return m.m0(x) + torch.cdist(x, m.m0.weight)
 
     facts: dict[str, Any] = {"code": "unsupported-operator", "field": "m0", "value": "cdist"}
-    with refused(NetworkError, **facts, allowed="conv1d to conv3d", says=["'m0.weight'."]):
+    with refused(
+        NetworkError, **facts, allowed="conv1d to conv3d", says=["'m0.weight'", "'cdist',"]
+    ):
         trace(Model(run, nn.Linear(8, 5)), (7, 8))
 
 
@@ -41,16 +43,6 @@ def test_convolutions_of_something_else_than_the_input_are_refused() -> None:
 
     with refused(NetworkError, code="unsupported-operator", field=ANY, value="conv2d"):
         traced(run, conv3(), nn.Conv2d(4, 4, 1), nn.Linear(8, 8))
-
-
-def test_a_write_into_a_part_is_refused() -> None:
-    def run(m: Any, x: Tensor) -> Any:
-        y = m.m0(x)
-        y[:, :2] = 0
-        return y
-
-    with refused(NetworkError, code="unsupported-operator", field=None, says=["torch.cat"]):
-        traced(run, conv3())
 
 
 def test_wrong_input_says_what_failed() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archsim.network.frontend.call import Trace
+from archsim.network.frontend.complex_numbers import with_real_numbers
+from archsim.network.frontend.picks import resolve_picks
 from archsim.network.frontend.readers import read_call
 from archsim.network.frontend.reading import Draft
 from archsim.network.layer import MvmLayer
@@ -23,7 +25,13 @@ def assemble(trace: Trace) -> list[Op]:
         NetworkError: A matrix layer cannot be mapped.
     """
     live = _live(trace)
-    read = [draft for call in trace.calls if call.id in live for draft in read_call(call)]
+    calls = resolve_picks(trace.calls)
+    read = [
+        draft
+        for call in calls
+        if call.id in live
+        for draft in with_real_numbers(call, read_call(call))
+    ]
     drafts = [(data.id, _input(data.shape)) for data in trace.inputs]
     drafts += [(draft.id, draft.op) for draft in read]
     names = _unique_names(drafts)

@@ -13,6 +13,7 @@ class Data:
 
     id: str
     shape: tuple[int, ...]
+    is_complex: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,11 @@ class Weight:
     Attributes:
         name: Name in ``state_dict`` of the tensor that it is, or is computed from.
         shape: Its shape where it is used (a transpose or a slice may differ from the original).
-        elements: Elements of the original.
+        elements: Real numbers of the original: a complex one is two.
         trainable: Whether the original is a parameter, rather than a buffer or a constant.
         formula: How it is computed from the original; empty for the original itself. Weights of
             equal name and formula have equal values.
+        is_complex: Whether it is of complex numbers where it is used.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Weight:
     elements: int
     trainable: bool
     formula: str = ""
+    is_complex: bool = False
 
     @property
     def owner(self) -> str:

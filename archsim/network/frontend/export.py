@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from archsim.network.frontend.call import Call, Data, Trace, Weight
-from archsim.network.frontend.operators import PARTIAL_VIEWS, PARTIAL_WRITES, partial_write
+from archsim.network.frontend.operators import CREATES, NUMBER_FORMATS, SPLITS, VIEWS
 
 
 def export_calls(
@@ -29,7 +29,6 @@ def export_calls(
         named: Inputs by name.
 
     Raises:
-        NetworkError: The model writes into a part of a tensor.
         Exception: Whatever ``torch.export`` raises when it cannot trace the model.
     """
     with torch.no_grad(), _plain_attention():
@@ -58,6 +57,9 @@ class _Reader:
     inputs: list[Data] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     constant: list[Call] = field(default_factory=list)
+    views: dict[fx.Node, fx.Node] = field(default_factory=dict)
+    stale: set[fx.Node] = field(default_factory=set)
+    renewed: int = 0
 
     def read(self) -> Trace:
         placeholders = self._placeholders()
@@ -88,37 +90,109 @@ class _Reader:
         shape = _shape(node)
         if shape is None:
             return
+        is_complex = _is_complex(node)
         if weight is None:
-            data = Data(id=node.name, shape=shape)
+            data = Data(id=node.name, shape=shape, is_complex=is_complex)
             self.inputs.append(data)
             self.seen[node] = data
         else:
             self.seen[node] = Weight(
                 name=weight[0],
                 shape=shape,
-                elements=torch.Size(shape).numel(),
+                elements=torch.Size(shape).numel() * (1 + is_complex),
                 trainable=weight[1],
+                is_complex=is_complex,
             )
 
     def _call(self, node: fx.Node) -> None:
         shape = _shape(node)
         if shape is None:  # assertions and sizes
             return
+        for used in node.all_input_nodes:
+            self._refresh(used)
         sources = [self.seen[used] for used in node.all_input_nodes if used in self.seen]
+        parent = self._parent(node)
+        if parent is not None:
+            self.views[node] = parent
         if not any(isinstance(source, Data) for source in sources):
             formula = self._formula(node)
-            self.seen[node] = _derived(node.name, shape, cast("list[Weight]", sources), formula)
+            weights = cast("list[Weight]", sources)
+            self.seen[node] = replace(
+                _derived(node.name, shape, weights, formula), is_complex=_is_complex(node)
+            )
             self.constant.append(self._read_call(node, _operator_name(node)[0], shape))
+            return
+        if _name(node) in NUMBER_FORMATS and isinstance(sources[0], Data):
+            self.seen[node] = sources[0]
             return
         if isinstance(node.target, HigherOrderOperator):
             raise ValueError(f"the nested region '{node.target}' is not supported")
         op, in_place = _operator_name(node)
-        if op in PARTIAL_WRITES or (in_place and _name(node.all_input_nodes[0]) in PARTIAL_VIEWS):
-            raise partial_write(_owner(node)[0])
+        if op in CREATES:
+            self.seen[node] = _derived(node.name, shape, [], "")
+            return
         self.calls.append(self._read_call(node, op, shape))
-        self.seen[node] = Data(id=node.name, shape=shape)
-        if in_place:  # whoever reads the changed tensor later, reads this result
-            self.seen[node.all_input_nodes[0]] = self.seen[node]
+        self.seen[node] = Data(id=node.name, shape=shape, is_complex=_is_complex(node))
+        if in_place:
+            self._write(node, node.all_input_nodes[0])
+
+    def _parent(self, node: fx.Node) -> fx.Node | None:
+        """The node whose values ``node`` shows, all or a part; None where it has its own."""
+        name = _name(node)
+        shows = name in VIEWS
+        if name == "getitem":
+            shows = _name(node.all_input_nodes[0]) in SPLITS
+        return node.all_input_nodes[0] if shows and node.all_input_nodes else None
+
+    def _write(self, node: fx.Node, target: fx.Node) -> None:
+        """Let whoever reads ``target`` later read what ``node`` wrote into it.
+
+        Where it shows values of another tensor, they have changed there too, and in all that shows
+        them.
+        """
+        self.seen[target] = self.seen[node]
+        root = self._root(target)
+        self.stale |= {view for view in self.views if self._root(view) is root} - {target, node}
+        self.views.pop(node, None)
+        self.stale.discard(target)
+        if root is target:
+            return
+        shape = _shape(root)
+        if shape is None:  # a list of parts
+            return
+        args = {"input": self.seen.get(root), "src": self.seen[node]}
+        module, _ = _owner(node)
+        call = Call(
+            id=f"{node.name}_written",
+            op="slice_scatter",
+            args=args,
+            shape=shape,
+            module=module,
+            leaf=False,
+        )
+        self.calls.append(call)
+        self.seen[root] = Data(id=call.id, shape=shape, is_complex=_is_complex(root))
+
+    def _root(self, node: fx.Node) -> fx.Node:
+        while node in self.views:
+            node = self.views[node]
+        return node
+
+    def _refresh(self, node: fx.Node) -> None:
+        """Read a view anew where the tensor that it shows was written to."""
+        if node not in self.stale:
+            return
+        self.stale.discard(node)
+        self._refresh(self.views[node])
+        shape = _shape(node)
+        if shape is None:
+            return
+        self.renewed += 1
+        call = self._read_call(node, _operator_name(node)[0], shape)
+        call = replace(call, id=f"{call.id}_again{self.renewed}")
+        if call.data:
+            self.calls.append(call)
+            self.seen[node] = Data(id=call.id, shape=shape, is_complex=_is_complex(node))
 
     def _read_call(self, node: fx.Node, op: str, shape: tuple[int, ...]) -> Call:
         args = {name: self._argument(value) for name, value in _bind(node).items()}
@@ -164,6 +238,11 @@ def _shape(node: fx.Node) -> tuple[int, ...] | None:
     if isinstance(value, list | tuple):
         value = next((item for item in value if isinstance(item, Tensor)), None)
     return tuple(int(size) for size in value.shape) if isinstance(value, Tensor) else None
+
+
+def _is_complex(node: fx.Node) -> bool:
+    value = node.meta.get("val")
+    return isinstance(value, Tensor) and value.is_complex()
 
 
 def _name(node: fx.Node) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 
 from archsim.network.frontend.call import Call, Data, Trace, Weight
-from archsim.network.frontend.operators import PARTIAL_WRITES, partial_write
+from archsim.network.frontend.operators import NUMBER_FORMATS
 
 
 def fx_calls(
@@ -101,7 +101,7 @@ class _Reader:
                 shape = _shape(node)
                 if shape is None:  # an argument that kept its default
                     continue
-                data = Data(id=node.name, shape=shape)
+                data = Data(id=node.name, shape=shape, is_complex=_is_complex(node))
                 self.inputs.append(data)
                 self.seen[node] = data
             elif node.op == "get_attr":
@@ -124,18 +124,20 @@ class _Reader:
         return Weight(
             name=name,
             shape=tuple(tensor.shape),
-            elements=tensor.numel(),
+            elements=tensor.numel() * (1 + tensor.is_complex()),
             trainable=isinstance(tensor, nn.Parameter),
+            is_complex=tensor.is_complex(),
         )
 
     def _call(self, node: fx.Node) -> None:
-        if node.op == "call_function" and _function_name(node)[0] in PARTIAL_WRITES:
-            raise partial_write(_owner(node))
         shape = _shape(node)
         sources = [self.seen[used] for used in node.all_input_nodes if used in self.seen]
         if shape is None or not sources:
             return
         call, in_place = self._read_call(node, shape)
+        if call.op in NUMBER_FORMATS and isinstance(sources[0], Data):
+            self.seen[node] = sources[0]
+            return
         if not any(isinstance(source, Data) for source in sources):
             origin = next(source for source in sources if isinstance(source, Weight))
             self.seen[node] = Weight(
@@ -144,11 +146,12 @@ class _Reader:
                 elements=origin.elements,
                 trainable=origin.trainable,
                 formula=node.name,  # a computation of its own
+                is_complex=_is_complex(node),
             )
             self.constant.append(call)
             return
         self.calls.append(call)
-        self.seen[node] = Data(id=node.name, shape=shape)
+        self.seen[node] = Data(id=node.name, shape=shape, is_complex=_is_complex(node))
         if in_place:
             self.seen[node.all_input_nodes[0]] = self.seen[node]
 
@@ -199,6 +202,11 @@ def _shape(node: fx.Node) -> tuple[int, ...] | None:
     if isinstance(meta, list | tuple) and not isinstance(meta, TensorMetadata):
         meta = next((item for item in meta if isinstance(item, TensorMetadata)), None)
     return tuple(meta.shape) if isinstance(meta, TensorMetadata) else None
+
+
+def _is_complex(node: fx.Node) -> bool:
+    meta: object = node.meta.get("tensor_meta")
+    return isinstance(meta, TensorMetadata) and meta.dtype.is_complex
 
 
 def _function_name(node: fx.Node) -> tuple[str, bool]:

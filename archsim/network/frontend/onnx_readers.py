@@ -317,7 +317,7 @@ def _gather(walk: Walk, node: Node) -> None:
     """A lookup: of an embedding where the table is stored, else a part of the data."""
     table, index = walk.operand(node, 0), walk.operand(node, 1)
     if isinstance(table, Weight):
-        args = {"weight": walk.weight(table), "indices": index}
+        args = {"weight": walk.weight(table), "indices": index, "dim": node.whole("axis", 0)}
         walk.give(node, walk.emit(node, "embedding", args))
         return
     walk.give(node, walk.emit(node, "index_select", {"input": table, "index": index}))

@@ -5,7 +5,6 @@ An operator with numbers to read (kernels, weights) has a reader in ``readers.py
 
 from __future__ import annotations
 
-from archsim.errors import Code, NetworkError
 from archsim.network.operation import OpKind
 
 #: One kind a line (continued lines are indented), then its PyTorch operators without namespace.
@@ -32,7 +31,10 @@ reshape: flatten view reshape _unsafe_view unflatten permute transpose t T mT co
     split_with_sizes tensor_split unbind getitem pad constant_pad_nd reflection_pad2d
     replication_pad2d roll index index_select gather narrow movedim moveaxis swapaxes alias detach
     to _to_copy type_as float lift_fresh_copy pixel_shuffle pixel_unshuffle channel_shuffle view_as
-    reshape_as flip tile copy as_strided unfold im2col numpy_T
+    reshape_as flip tile copy as_strided unfold im2col numpy_T index_put scatter scatter_add
+    slice_scatter select_scatter index_copy index_add masked_scatter one_hot
+    view_as_real view_as_complex real imag complex conj resolve_conj resolve_neg conj_physical
+    _conj
 dropout: dropout dropout1d dropout2d feature_dropout alpha_dropout native_dropout identity
 """
 
@@ -59,6 +61,31 @@ REFUSED: dict[str, str] = {
     "MultiheadAttention": _FUSED,
 }
 
+#: Operators that give their first operand in another number format: no work, and left out.
+NUMBER_FORMATS = frozenset(
+    {
+        *("quantize_per_tensor", "quantize_per_channel", "quantize_per_tensor_dynamic"),
+        *("dequantize", "dequantize_per_tensor", "dequantize_per_channel", "quantize_per_token"),
+        *("dequantize_per_token", "quantize_per_channel_group", "dequantize_per_channel_group"),
+        *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
+        *(
+            "fake_quantize_per_tensor_affine_cachemask",
+            "fake_quantize_per_channel_affine_cachemask",
+        ),
+        *("fused_moving_avg_obs_fake_quant", "_fused_moving_avg_obs_fq_helper"),
+        *("_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", "int_repr"),
+        *("_fake_quantize_learnable_per_tensor_affine", "convert_element_type", "quantize_affine"),
+        *("_fake_quantize_learnable_per_channel_affine", "dequantize_affine", "Quantize"),
+        *(
+            "DeQuantize",
+            "QuantStub",
+            "DeQuantStub",
+            "FakeQuantize",
+            "FusedMovingAvgObsFakeQuantize",
+        ),
+    }
+)
+
 #: Recurrent layers, which are unrolled, and single steps of them.
 RECURRENT = frozenset(
     name + step for name in ("lstm", "gru", "rnn_tanh", "rnn_relu") for step in ("", "_cell")
@@ -67,17 +94,21 @@ RECURRENT = frozenset(
 #: Matrix products: a layer where one factor is a weight, digital work where none is.
 PRODUCTS = frozenset({"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum"})
 
-#: Operators that give a part of a tensor; writing to the part changes the tensor behind the trace.
-PARTIAL_VIEWS = frozenset({"slice", "select", "narrow", "getitem", "unbind", "diagonal"})
-#: Operators that write to a part of a tensor.
-PARTIAL_WRITES = frozenset({"index_put", "setitem", "scatter", "slice_scatter", "index_copy"})
-
-
-def partial_write(module: str) -> NetworkError:
-    """The error for a model that writes to a part of a tensor in ``module``."""
-    return NetworkError(
-        f"module '{module or 'the model'}' writes into a part of a tensor (x[...] = y), so that "
-        "the data flow cannot be followed; build the tensor with torch.cat instead",
-        code=Code.UNSUPPORTED_OPERATOR,
-        field=module or None,
-    )
+#: Operators whose result shows values of their first operand: what is written into it changes both.
+VIEWS = frozenset(
+    {
+        *("slice", "select", "narrow", "diagonal", "view", "_unsafe_view", "reshape", "flatten"),
+        *("unflatten", "permute", "transpose", "t", "mT", "T", "numpy_T", "squeeze", "unsqueeze"),
+        *("expand", "expand_as", "view_as", "reshape_as", "movedim", "moveaxis", "swapaxes"),
+        *("alias", "detach", "as_strided", "unfold", "contiguous", "to"),
+        *("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_split"),
+    }
+)
+#: Operators whose outputs are parts of their input.
+SPLITS = frozenset({"chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_split"})
+#: Operators that make a tensor of its own, of a given shape: nothing of their operands is in it.
+CREATES = frozenset(
+    f"{how}_{what}" if how == "new" else f"{what}_{how}"
+    for how in ("new", "like")
+    for what in ("zeros", "ones", "full", "empty")
+)

@@ -38,7 +38,7 @@ def product(call: Call) -> tuple[Draft, ...]:
     weights = [factor for factor in factors if isinstance(factor, Weight)]
     if len(weights) == len(factors):  # a constant, added to something
         return (draft(call, OpKind.ADD),)
-    macs = math.prod(call.shape) * _inner(call, factors)
+    macs = multiplications(call, factors)
     if not weights:
         return (draft(call, OpKind.MATMUL, macs=macs),)
     matrix = _matrix(call, factors, weights[0]) if len(factors) == 2 else None
@@ -121,6 +121,11 @@ def _einsum_matrix(
     rows = math.prod(sizes[letter] for letter in letters if letter not in result)
     cols = math.prod(sizes[letter] for letter in letters if letter not in other)
     return _Matrix(rows, cols, math.prod(weight.shape) // (rows * cols))
+
+
+def multiplications(call: Call, factors: tuple[Data | Weight, ...]) -> int:
+    """Multiply-accumulates of the product of ``factors``."""
+    return math.prod(call.shape) * _inner(call, factors)
 
 
 def _inner(call: Call, factors: tuple[Data | Weight, ...]) -> int:

@@ -15,6 +15,7 @@ from archsim.network.frontend.convolutions import (
     transposed_convolution,
 )
 from archsim.network.frontend.operators import KIND_OF, PRODUCTS, RECURRENT, REFUSED
+from archsim.network.frontend.picks import PICKED, picked_product
 from archsim.network.frontend.products import attention, bilinear, linear, product
 from archsim.network.frontend.reading import (
     Axes,
@@ -46,7 +47,12 @@ def read_call(call: Call) -> tuple[Draft, ...]:
     kind = KIND_OF.get(call.op, OpKind.OTHER)
     matrix = next((w for w in call.operands if is_matrix(w)), None)
     if kind is OpKind.OTHER and isinstance(matrix, Weight):
-        raise refusal(call, f"an unknown operator that reads the weights '{matrix.name}'")
+        raise refusal(
+            call,
+            f"an operator that archsim does not know, called at '{call.name}', and it reads the "
+            f"weights '{matrix.name}' of shape {matrix.shape}; write what {call.op} does with "
+            "layers that can be mapped",
+        )
     return (draft(call, kind),)
 
 
@@ -107,6 +113,7 @@ _READERS: dict[str, Callable[[Call], tuple[Draft, ...]]] = {
     "convolution": any_convolution,
     "linear": linear,
     **dict.fromkeys(PRODUCTS, product),
+    PICKED: picked_product,
     "bilinear": bilinear,
     **dict.fromkeys(RECURRENT, recurrent),
     "embedding": _embedding,

@@ -63,7 +63,9 @@ def _trained(call: Call) -> tuple[tuple[str, int], ...]:
     """Name and values of the trained tensors that a call reads, each once."""
     weights = [operand for operand in call.operands if isinstance(operand, Weight)]
     elements_of = {
-        f"{weight.name} {weight.formula}".strip(): min(weight.elements, math.prod(weight.shape))
+        f"{weight.name} {weight.formula}".strip(): min(
+            weight.elements, math.prod(weight.shape) * (1 + weight.is_complex)
+        )
         for weight in weights
         if weight.trainable
     }
