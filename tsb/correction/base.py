@@ -23,6 +23,7 @@ from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
 from tsb.cells.quantize import mapped_weights
 from tsb.correction.needs import Needs, Unpriced
+from tsb.correction.on_read import OnRead, Unread
 
 #: Parameters and buffers of a network, or parameters of a correction, by name.
 Tensors = Mapping[str, Tensor]
@@ -163,6 +164,17 @@ class Correction(ABC):
 
         Args:
             tensors: of the chip, as the corrections before this one left them.
+            parameters: of this correction.
+        """
+
+    @abstractmethod
+    def on_read(self, parameters: Tensors) -> OnRead | Unread:
+        """Return what it does where a chip is read exactly, or why that cannot be.
+
+        Biases and batch norms, which are no weights on crossbars, need nothing here: they are taken
+        from :meth:`apply`.
+
+        Args:
             parameters: of this correction.
         """
 

@@ -13,6 +13,7 @@ from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.calibration import CALIBRATION_BATCH
 from tsb.correction.needs import DigitalNeed, Needs
+from tsb.correction.on_read import OnRead
 
 
 @dataclass(kw_only=True)
@@ -80,3 +81,8 @@ class BatchNorms(Correction):
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""
         return {**tensors, **parameters}
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        del parameters
+        return OnRead()

@@ -9,6 +9,7 @@ from torch import Tensor
 from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.needs import DigitalNeed, Needs
+from tsb.correction.on_read import OnRead
 
 
 @dataclass(kw_only=True)
@@ -57,6 +58,11 @@ class Biases(Correction):
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""
         return {**tensors, **parameters}
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        del parameters
+        return OnRead()
 
 
 def _is_bias(name: str) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 from archsim.errors import Code, ConfigError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.needs import Needs
+from tsb.correction.on_read import OnRead
 from tsb.correction.options import option
 
 
@@ -62,6 +63,10 @@ class LastLayersTuned(Correction):
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         """See :meth:`Correction.apply`."""
         return {**tensors, **parameters}
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        return OnRead(rewritten=tuple(parameters))
 
     def replaced(self) -> tuple[str, ...]:
         """See :meth:`Correction.replaced`."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from archsim.errors import Code, ConfigError, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.correction.needs import Unpriced
+from tsb.correction.on_read import Unread
 from tsb.correction.options import option
 
 
@@ -82,6 +83,11 @@ class LinearBlock(Correction):
             grouped = weight.reshape(weight.shape[0], -1, self.channels)
             corrected[name] = (grouped @ parameters["weight"]).reshape(weight.shape)
         return corrected
+
+    def on_read(self, parameters: Tensors) -> Unread:
+        """See :meth:`Correction.on_read`."""
+        del parameters
+        return Unread("a block before linear layers is folded into their weights")
 
     def macs(self, carrier: Carrier) -> int:
         """Count one product of the block per group of inputs of every linear layer."""

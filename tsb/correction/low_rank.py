@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from archsim.errors import Code, ConfigError, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.needs import Unpriced
+from tsb.correction.on_read import Unread
 from tsb.correction.options import option
 
 
@@ -85,6 +86,11 @@ class LowRank(Correction):
             term = parameters[f"{name}.u"] @ parameters[f"{name}.v"]
             corrected[name] = tensors[name] + term
         return corrected
+
+    def on_read(self, parameters: Tensors) -> Unread:
+        """See :meth:`Correction.on_read`."""
+        del parameters
+        return Unread("low-rank terms are folded into the weights of linear layers")
 
     def macs(self, carrier: Carrier) -> int:
         """Count both factors of every linear layer."""

@@ -11,6 +11,7 @@ from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, spread_over
 from tsb.correction.calibration import layer_outputs
 from tsb.correction.needs import DigitalNeed, Needs
+from tsb.correction.on_read import OnRead
 
 
 @dataclass(kw_only=True)
@@ -80,6 +81,15 @@ class OutputMatch(Correction):
                 corrected[f"{name}.weight"] = corrected[f"{name}.weight"] * weight
                 corrected[f"{name}.bias"] = parameters[f"{name}.bias"]
         return corrected
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        scales = {
+            f"{name}.weight": parameters[f"{name}.scale"]
+            for name in self.names
+            if f"{name}.scale" in parameters
+        }
+        return OnRead(scales=scales)
 
     def digital_products(self, carrier: Carrier) -> int:
         """Count one per output of the linear layers."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.correction.needs import Unpriced
+from tsb.correction.on_read import OnRead
 
 
 @dataclass(kw_only=True)
@@ -64,6 +65,10 @@ class OwnBlocks(Correction):
             if f"{name}.bias" in tensors:
                 corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
         return corrected
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        return OnRead(blocks={f"{name}.weight": (name,) for name in parameters})
 
     def macs(self, carrier: Carrier) -> int:
         """Count one product of a matrix per pixel of every map."""

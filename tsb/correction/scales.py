@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, spread_over
 from tsb.correction.needs import DigitalNeed, Needs
+from tsb.correction.on_read import OnRead
 
 
 @dataclass(kw_only=True)
@@ -55,6 +56,10 @@ class Scales(Correction):
         """See :meth:`Correction.apply`."""
         scaled = {n: spread_over(p, tensors[n]) * tensors[n] for n, p in parameters.items()}
         return {**tensors, **scaled}
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        return OnRead(scales=parameters)
 
     def digital_products(self, carrier: Carrier) -> int:
         """Count one per output; where a batch norm follows, it could take the factor over."""

@@ -15,6 +15,7 @@ from archsim.errors import Code, ConfigError
 from archsim.network.insertion import InsertionPoint
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.correction.needs import Needs, SharedBlockNeed
+from tsb.correction.on_read import OnRead
 from tsb.correction.options import option
 from tsb.shared_block import PAPER, SharedBlock, mvm_count
 
@@ -156,6 +157,10 @@ class SharedBlocks(Correction):
             if f"{name}.bias" in tensors:
                 corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
         return corrected
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        """See :meth:`Correction.on_read`."""
+        return OnRead(blocks={f"{name}.weight": tuple(parameters) for name in self.names})
 
     def macs(self, carrier: Carrier) -> int:
         """Count every channel group at every place, the padding of the last group included."""

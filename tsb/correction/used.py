@@ -36,15 +36,20 @@ class ChipInUse:
     verified: Masks
     conditions: Conditions
 
+    def held(self) -> dict[str, Tensor]:
+        """Return the weights of the backbone as its cells hold them in use, on the CPU."""
+        chip = self.corrected.chip.to("cpu")
+        exponents = torch.Generator().manual_seed(chip.seed ^ _DRIFT)
+        return self.conditions.later(
+            chip.stored, chip.wanted, self.verified, chip.storage, exponents
+        )
+
     def runs(self) -> Draw:
         """Return what draws one run: see :func:`tsb.monte_carlo.monte_carlo`."""
         if self.conditions.ideal:
             return self.corrected.draw
         chip = self.corrected.chip.to("cpu")
-        exponents = torch.Generator().manual_seed(chip.seed ^ _DRIFT)
-        held = self.conditions.later(
-            chip.stored, chip.wanted, self.verified, chip.storage, exponents
-        )
+        held = self.held()
         reads = torch.Generator().manual_seed(chip.seed ^ _READS)
 
         def draw(generator: torch.Generator) -> dict[str, Tensor]:

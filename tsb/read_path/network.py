@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,45 +12,13 @@ from torch import Tensor, nn
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError, NetworkError
 from tsb.read_path.inputs import Ends, InputCodes
-from tsb.read_path.layer import NUMBERS_PER_LAYER, Layer, LayerRead, readable, unfolded
+from tsb.read_path.layer import NUMBERS_PER_LAYER, Layer, LayerRead, unfolded
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead, Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
+from tsb.read_path.substitute import IMAGES_AT_ONCE, crossbar_layers, in_place_of
 from tsb.read_path.wires import driven_levels
-
-#: Images at once, which bounds memory.
-_IMAGES_AT_ONCE = 64
-#: What a layer computes in place of its own product: module, activations, first image.
-LayerFunction = Callable[[Layer, Tensor, int], Tensor]
-
-
-def _bound(module: Layer, function: LayerFunction, first: list[int]) -> Callable[[Tensor], Tensor]:
-    return lambda activations: function(module, activations, first[0])
-
-
-@contextmanager
-def in_place_of(modules: Mapping[Layer, LayerFunction]) -> Iterator[list[int]]:
-    """Let modules compute something else, for a while.
-
-    Args:
-        modules: what each computes.
-
-    Yields:
-        A list whose only entry is the number of the first image of the batch; set it.
-    """
-    first = [0]
-    before = {module: module.__dict__.get("forward") for module in modules}
-    try:
-        for module, function in modules.items():
-            module.__dict__["forward"] = _bound(module, function, first)
-        yield first
-    finally:
-        for module, old in before.items():
-            if old is None:
-                module.__dict__.pop("forward", None)
-            else:
-                module.__dict__["forward"] = old
 
 
 @dataclass(eq=False)
@@ -156,22 +123,43 @@ class ReadNetwork:
         """Return the network on another chip: the same codes and ranges, cells with errors.
 
         Args:
-            errors: of cells in levels by layer, ``output row side digit``.
+            errors: of cells in levels by layer, shaped as the weights, then side and digit; layers
+                that are not in it have none.
             chip: seed of the offsets of its converters.
         """
-        modules = crossbar_layers(self.model)
-        matrices = {
-            name: stored_matrices(
-                modules[name], self._codes(name), self.settings.stored_format, errors[name]
-            )
-            for name in self.matrices
-        }
-        other = replace(self, matrices=matrices, layers={}, chip=chip)
-        for name, layer in self.layers.items():
-            other.layers[name] = other._layer(name, layer.number, layer.inputs, with_errors=True)
-            for read, ideal in zip(other.layers[name].reads, layer.reads, strict=True):
-                read.grids, read.sums = ideal.grids, ideal.sums
+        other = replace(self, chip=chip)
+        for name in self.matrices:
+            codes = self._codes(name)
+            other = other.with_layer(name, codes, self.scales[name], errors.get(name))
         return other
+
+    def with_layer(
+        self, name: str, codes: Tensor, scale: Tensor, errors: Tensor | None
+    ) -> ReadNetwork:
+        """Return the network with other cells in one layer: its input codes and ranges stay.
+
+        Args:
+            name: of the weight.
+            codes: signed, outputs first.
+            scale: weight of one step, one number or one per output.
+            errors: of cells in levels, ``output row side digit``; None for none.
+        """
+        module = crossbar_layers(self.model)[name]
+        cells = stored_matrices(module, codes, self.settings.stored_format, errors)
+        chip = replace(
+            self,
+            matrices={**self.matrices, name: cells},
+            scales={**self.scales, name: scale.double()},
+            layers=dict(self.layers),
+            after=dict(self.after),
+        )
+        if name in self.layers:
+            before = self.layers[name]
+            layer = chip._layer(name, before.number, before.inputs, with_errors=True)
+            for read, ideal in zip(layer.reads, before.reads, strict=True):
+                read.grids, read.sums = ideal.grids, ideal.sums
+            chip.layers[name] = layer
+        return chip
 
     def _codes(self, name: str) -> Tensor:
         """Return the codes of a layer, ``output row``."""
@@ -246,7 +234,7 @@ class ReadNetwork:
             return result
 
         with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)):
-            for part in images.split(_IMAGES_AT_ONCE):
+            for part in images.split(IMAGES_AT_ONCE):
                 self.model(part)
         missing = [name for name in names.values() if name not in seen]
         if missing:
@@ -279,7 +267,7 @@ class ReadNetwork:
             return layer(module, activations, None, first)
 
         with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)):
-            for part in images.split(_IMAGES_AT_ONCE):
+            for part in images.split(IMAGES_AT_ONCE):
                 self.model(part)
         for name, layer in self.layers.items():
             for read, counter in zip(layer.reads, counters[name], strict=True):
@@ -316,31 +304,12 @@ class ReadNetwork:
             raise ConfigError.of(Code.OUT_OF_RANGE, "images", 0, allowed="1 or more")
         results, at = [], first_image
         with torch.no_grad(), in_place_of(dict.fromkeys(names, read)) as first:
-            for part in images.split(_IMAGES_AT_ONCE):
+            for part in images.split(IMAGES_AT_ONCE):
                 first[0] = at
                 replaced = dict(tensors or {})
                 results.append(torch.func.functional_call(self.model, replaced, (part,)))
                 at += len(part)
         return torch.cat(results)
-
-
-def crossbar_layers(model: nn.Module) -> dict[str, Layer]:
-    """Return the layers of a network that lie on crossbars, by parameter name of their weights.
-
-    Args:
-        model: the network.
-
-    Raises:
-        NetworkError: one that cannot be read.
-    """
-    from tsb.cells.quantize import mapped_weights
-
-    names = mapped_weights(model)
-    layers = {}
-    for name in names:
-        path = name.rpartition(".")[0]
-        layers[name] = readable(path, model.get_submodule(path))
-    return layers
 
 
 def stored_matrices(

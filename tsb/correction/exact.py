@@ -1,0 +1,301 @@
+"""Corrected chips read exactly: accuracies behind converters, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from archsim.errors import Code, ConfigError
+from tsb.correction.base import Carrier
+from tsb.correction.block_read import BlockCells, BlockRead
+from tsb.correction.corrected import CorrectedChip, own_parameters
+from tsb.correction.on_read import OnRead, Unread
+from tsb.correction.used import ChipInUse
+from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
+from tsb.program.cell_errors import cell_errors, stored_codes
+from tsb.program.chip import ProgrammedChip, WeightStorage
+from tsb.read_path.network import ReadNetwork
+from tsb.read_path.product import Noise
+from tsb.read_path.row_groups import RowGroups
+from tsb.read_path.settings import ReadSettings
+from tsb.read_path.substitute import crossbar_layers, float_products
+from tsb.write_verify.selective import Masks, verify_none
+
+#: Tells the seeds of the division among cells and of reads from that of the programming errors.
+_CELLS, _READS = 0xCE115, 0x8EAD
+#: Name of the back end in results.
+EXACT = "exact read path"
+
+
+@dataclass(eq=False)
+class ExactReader:
+    """Reads the chips of one backbone.
+
+    Attributes:
+        carrier: the network, with its corrections attached.
+        network: the backbone without errors, calibrated.
+        products: of the layers on calibration images, before their biases, by weight name.
+    """
+
+    carrier: Carrier
+    network: ReadNetwork
+    products: dict[str, Tensor]
+
+    @classmethod
+    def of_backbone(
+        cls,
+        carrier: Carrier,
+        chip: ProgrammedChip,
+        settings: ReadSettings,
+        groups: Mapping[str, RowGroups],
+        images: Tensor,
+        *,
+        range_images: int = 100,
+    ) -> ExactReader:
+        """Calibrate input codes and converters on the backbone without errors.
+
+        Args:
+            carrier: the network, with its corrections attached, on the CPU.
+            chip: any that the backbone was programmed onto.
+            settings: of the chip.
+            groups: of rows by layer name, as mapped.
+            images: training images for the input codes.
+            range_images: how many of them the ranges of converters are taken from.
+
+        Raises:
+            ConfigError: settings that cannot be read.
+            NetworkError: a layer that cannot be read, by name.
+        """
+        codes, scales = stored_codes(chip.wanted, chip.storage)
+        model = carrier.model
+        for name, module in crossbar_layers(model).items():
+            if name not in codes:  # a block with modules of its own, the identity until written
+                found, steps = stored_codes({name: module.weight.detach()}, chip.storage)
+                codes, scales = codes | found, scales | steps
+        network = ReadNetwork.of_codes(
+            model,
+            settings,
+            codes,
+            scales,
+            {f"{name}.weight": rows for name, rows in groups.items()},
+        )
+        few = images[:range_images]
+        with one_thread():
+            network.calibrate(images, range_images=few)
+            products = float_products(model, few)
+        return cls(carrier, network, products)
+
+    def measure(
+        self,
+        used: Sequence[ChipInUse],
+        images: Tensor,
+        labels: Tensor,
+        *,
+        runs: int,
+        seed: int,
+        images_per_run: int | None = None,
+    ) -> MonteCarloResult:
+        """Measure the accuracy of every chip and run.
+
+        Args:
+            used: chips of this backbone.
+            images: test images.
+            labels: their classes.
+            runs: how often corrections in cells are written, per chip.
+            seed: of what is written, and of the choice of images.
+            images_per_run: own images of every run; None takes all.
+
+        Raises:
+            ConfigError: a correction that cannot be read exactly, by name.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        chooser = torch.Generator().manual_seed(seed)
+        count = images_per_run or len(images)
+        by_image = None if images_per_run else torch.zeros(len(images), dtype=torch.long)
+        table = []
+        with one_thread():
+            for in_use in used:
+                read = self.chip(in_use)
+                row = []
+                for run in range(runs):
+                    order = torch.arange(len(images))
+                    if images_per_run:
+                        order = torch.randperm(len(images), generator=chooser)[:count]
+                    scores = read(images[order], generator, run)
+                    right = scores.argmax(-1) == labels[order]
+                    row.append(float(right.double().mean()))
+                    if by_image is not None:
+                        by_image += right
+                table.append(row)
+        accuracy = torch.tensor(table, dtype=torch.float64)
+        return MonteCarloResult(accuracy, count, EXACT, "", by_image)
+
+    def chip(self, in_use: ChipInUse) -> Callable[[Tensor, torch.Generator, int], Tensor]:
+        """Return what reads a corrected chip: images, source of what is written, number of the run.
+
+        Args:
+            in_use: one chip.
+
+        Raises:
+            ConfigError: a correction that cannot be read exactly, by name.
+        """
+        corrected, chip = in_use.corrected, in_use.corrected.chip
+        acts = _acts(corrected)
+        held = in_use.held()
+        source = torch.Generator().manual_seed(chip.seed ^ _CELLS)
+        errors = cell_errors(held, chip.wanted, in_use.verified, chip.storage, source)
+        replaced = {name for act in acts for name in act.rewritten}
+        network = self.network.with_errors(
+            {name: wrong for name, wrong in errors.items() if name not in replaced},
+            chip=chip.seed,
+        )
+        blocks, keys_of_blocks = self._blocks(corrected, acts), _block_keys(acts)
+
+        def read(images: Tensor, generator: torch.Generator, run: int) -> Tensor:
+            noise = Noise(((chip.seed ^ _READS) << 20) + run)
+            written = corrected.write(generator)
+            here = self._written(network, corrected, acts, written, generator)
+            cells = _cells(corrected, keys_of_blocks, written, generator)
+            for name, behind in blocks.items():
+                steps = [
+                    block.with_cells([cells[key] for key in keys]) for keys, block in behind.blocks
+                ]
+                here.after[name] = _After(steps, behind.scale, noise)
+            tensors = corrected.repaired(chip.tensors, written)
+            others = {n: t for n, t in tensors.items() if n not in here.matrices}
+            return here.scores(images, noise, tensors=others)
+
+        return read
+
+    def _blocks(self, corrected: CorrectedChip, acts: Sequence[OnRead]) -> dict[str, _Behind]:
+        """Return what stands behind each layer, calibrated without errors."""
+        ideal = _cells(corrected, _block_keys(acts), None, None)
+        behind: dict[str, _Behind] = {}
+        for number, name in enumerate(self.network.layers):
+            blocks: list[tuple[tuple[str, ...], BlockRead]] = []
+            products = self.products[name]
+            scale: Tensor | None = None
+            for index, act in enumerate(acts):
+                if name in act.blocks:
+                    keys = tuple(f"{index}.{key}" for key in act.blocks[name])
+                    block = BlockRead.calibrated(
+                        [ideal[key] for key in keys],
+                        products,
+                        self.network.settings,
+                        number + len(blocks) * len(self.network.layers),
+                    )
+                    blocks.append((keys, block))
+                if name in act.scales:
+                    factor = act.scales[name].cpu().double()
+                    scale = factor if scale is None else scale * factor
+            if blocks or scale is not None:
+                behind[name] = _Behind(blocks, scale)
+        return behind
+
+    def _written(
+        self,
+        network: ReadNetwork,
+        corrected: CorrectedChip,
+        acts: Sequence[OnRead],
+        written: Mapping[str, Tensor],
+        generator: torch.Generator,
+    ) -> ReadNetwork:
+        """Put what is written in this run onto cells: rewritten layers, blocks of their own."""
+        by_layer = {
+            name: f"{index}.{name}" for index, act in enumerate(acts) for name in act.rewritten
+        }
+        own = [name for name in network.matrices if name not in corrected.chip.wanted]
+        for name in own:
+            tail = name.removeprefix("shared_block.")
+            by_layer[name] = next(key for key in written if key.partition(".")[2] == tail)
+        for name, key in by_layer.items():
+            cells = _cells_of(corrected, key, written[key], generator)
+            shape = network.model.get_parameter(name).shape
+            wrong = cells.errors
+            if wrong is not None:
+                wrong = wrong.view(*shape, *wrong.shape[-2:])
+            network = network.with_layer(name, cells.codes.view(shape), cells.scale, wrong)
+        return replace(network, after={})
+
+
+@dataclass(frozen=True, eq=False)
+class _Behind:
+    """What stands behind a layer: blocks by the names of their parameters, then a factor."""
+
+    blocks: list[tuple[tuple[str, ...], BlockRead]]
+    scale: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class _After:
+    """What becomes of the products of a layer in one run."""
+
+    blocks: Sequence[BlockRead]
+    scale: Tensor | None
+    noise: Noise
+
+    def __call__(self, products: Tensor, first: int) -> Tensor:
+        for block in self.blocks:
+            products = block(products, self.noise, first)
+        if self.scale is None:
+            return products
+        beside = (-1, *(1 for _ in products.shape[2:]))
+        return products * self.scale.view(beside)
+
+
+def _acts(corrected: CorrectedChip) -> list[OnRead]:
+    acts = []
+    for index, correction in enumerate(corrected.corrections):
+        act = correction.on_read(own_parameters(corrected.parameters, index))
+        if isinstance(act, Unread):
+            raise ConfigError(
+                f"correction '{correction.name}' cannot be read exactly: {act.reason}; allowed: "
+                "read_path off",
+                code=Code.UNSUPPORTED,
+                field="read_path",
+                value=correction.name,
+                allowed="off",
+            )
+        acts.append(act)
+    return acts
+
+
+def _block_keys(acts: Sequence[OnRead]) -> list[str]:
+    """Return the names of the parameters of blocks, each once."""
+    keys = [
+        f"{index}.{key}"
+        for index, act in enumerate(acts)
+        for parameters in act.blocks.values()
+        for key in parameters
+    ]
+    return list(dict.fromkeys(keys))
+
+
+def _cells(
+    corrected: CorrectedChip,
+    keys: Sequence[str],
+    written: Mapping[str, Tensor] | None,
+    generator: torch.Generator | None,
+) -> dict[str, BlockCells]:
+    """Return the cells of parameters that are written; without errors if nothing is given."""
+    cells = {}
+    for key in keys:
+        held = None if written is None else written[key]
+        cells[key] = _cells_of(corrected, key, held, generator)
+    return cells
+
+
+def _cells_of(
+    corrected: CorrectedChip, key: str, held: Tensor | None, generator: torch.Generator | None
+) -> BlockCells:
+    wanted = {key: corrected.written[key]}
+    storage: WeightStorage = corrected.storage
+    codes, scales = stored_codes(wanted, storage)
+    if held is None or generator is None:
+        return BlockCells(codes[key], scales[key])
+    masks: Masks = {key: corrected.masks.get(key, verify_none(wanted)[key])}
+    errors = cell_errors({key: held}, wanted, masks, storage, generator)
+    return BlockCells(codes[key], scales[key], errors[key])
