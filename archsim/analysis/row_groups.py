@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
+from archsim.config.study import Study
 from archsim.network.graph import LayerGraph
 from archsim.network.table import from_graph
 from mapping.compile import compile_plan
 from mapping.place import place
 from tsb.read_path.row_groups import RowGroups
+from tsb.study.network import graph_of
 
 
 def mapped_row_groups(
@@ -35,3 +37,12 @@ def mapped_row_groups(
         )
         for index, name in enumerate(plan.names)
     }
+
+
+def rows_of_study(study: Study) -> dict[str, RowGroups]:
+    """Return the groups of rows of a study's network on its chip, by layer name.
+
+    Args:
+        study: which.
+    """
+    return mapped_row_groups(graph_of(study), study.resolve())

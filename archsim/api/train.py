@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from archsim.analysis.row_groups import rows_of_study
 from archsim.api.map import map_network
 from archsim.config.load import override_path, parse_override
 from archsim.config.study import Study
@@ -112,6 +113,7 @@ def train(
             data_root=None if data_root is None else str(data_root),
             jobs=jobs,
             device=device,
+            rows_of=rows_of_study,
             news=news,
         )
 

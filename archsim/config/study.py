@@ -29,6 +29,8 @@ from archsim.util.checks import MAX_SEED
 #: Chips of neighbouring seeds of a study have different seeds of their own.
 CHIPS_PER_SEED = 100_000
 
+#: How accuracies take a chip to be read.
+ReadPathMode = Literal["off", "exact"]
 Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -190,6 +192,15 @@ class Study(Model):
         "them, but magnitude (the sign kept apart, as in the literature) where it stores an offset "
         "code",
     )
+    read_path: ReadPathMode = Field(
+        default="off",
+        description="off: accuracies know no converter, rows, inputs or wires; exact: everything "
+        "that the chip does when it reads (docs/read-path.md)",
+    )
+    chip_settings: dict[str, bool | int | float | str | None] = Field(
+        default_factory=dict,
+        description="further settings of the chip by path, e.g. chip.adc.bits: 4",
+    )
     sigma: Annotated[list[Sigma], Field(min_length=1)] = Field(
         default=[0.1], description="spread of one pulse, relative to the range g_on - g_off"
     )
@@ -334,6 +345,7 @@ class Study(Model):
         )
         if self.weight_bits % self.bits_per_cell:  # accuracies leave levels of the top cell unused
             bits = (*bits, Setting("chip.precision.pad_top_slice", True))
+        bits = (*bits, *(Setting(path, value) for path, value in self.chip_settings.items()))
         if sigma is None:
             return bits
         factor = resolve(chip=self.chip, device=self.device, overrides=bits).device.range_factor

@@ -17,6 +17,7 @@ from tsb.correction.used import ChipInUse
 from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
 from tsb.program.cell_errors import cell_errors, stored_codes
 from tsb.program.chip import ProgrammedChip, WeightStorage
+from tsb.read_path.describe import describe
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.product import Noise
 from tsb.read_path.row_groups import RowGroups
@@ -87,6 +88,10 @@ class ExactReader:
             network.calibrate(images, range_images=few)
             products = float_products(model, few)
         return cls(carrier, network, products)
+
+    def about(self) -> dict[str, object]:
+        """Return what every accuracy of these chips says of how they were read."""
+        return describe(self.network)
 
     def measure(
         self,

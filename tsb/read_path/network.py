@@ -321,12 +321,12 @@ def stored_matrices(
         module: the layer.
         codes: signed, outputs first.
         form: bits and encoding.
-        errors: of cells in levels, ``output row side digit``; None for none.
+        errors: of cells in levels, shaped as the weights, then side and digit; None for none.
     """
     count = module.groups if isinstance(module, nn.Conv2d) else 1
     wrong: list[Tensor | None] = [None] * count
     if errors is not None:
-        wrong = [part.transpose(0, 1) for part in errors.chunk(count)]
+        wrong = [part.flatten(1, -3).transpose(0, 1) for part in errors.chunk(count)]
     return [
         StoredMatrix.of_codes(part.flatten(1).T, form, part_wrong)
         for part, part_wrong in zip(codes.chunk(count), wrong, strict=True)

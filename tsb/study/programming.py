@@ -29,7 +29,11 @@ def cell_spec(study: Study, sigma: float) -> CellSpec:
     Raises:
         ConfigError: chip, device and bits do not fit together.
     """
-    return CellSpec.of_chip(study.resolve(), encoding=study.encoding, sigma_of_range=sigma)
+    resolved = study.resolve()
+    encoding = study.encoding
+    if study.read_path != "off":  # what is read is what the chip stores
+        encoding = encoding or resolved.chip.precision.encoding
+    return CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
 
 
 def weight_noise(study: Study, *, sigma: float, scaling: str) -> WeightNoise:

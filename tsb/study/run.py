@@ -32,6 +32,7 @@ from tsb.study.checks import check_same_data, check_same_settings
 from tsb.study.estimate import CPU_MACS_PER_S, multiply_adds
 from tsb.study.load import checked_study
 from tsb.study.network import graph_of, network_macs
+from tsb.study.read_path import RowsOf
 from tsb.study.results import missing
 from tsb.study.runnable import check_runnable
 from tsb.study.stored_graph import keep_graph
@@ -175,6 +176,7 @@ def begin_run(
     data_root: str | None = None,
     jobs: int = 1,
     device: str = "cpu",
+    rows_of: RowsOf | None = None,
     news: News | None = None,
 ) -> StudyRun:
     """Open the folder of a run and compute whatever is missing; see :func:`run_study`.
@@ -187,6 +189,8 @@ def begin_run(
         data_root: where the data are; None looks in the usual places and then downloads.
         jobs: processes; each uses one thread. One, if they compute on a GPU.
         device: where to compute.
+        rows_of: rows that the study's chip reads together, as mapped; a function of a module, for
+            other processes. None where the study has no read path.
         news: told of every epoch and unit.
 
     Raises:
@@ -195,7 +199,7 @@ def begin_run(
     place = compute_device(device, jobs=jobs)
     _check(checked_study(study), Path(folder), data_root)
     run = _written(study, Path(folder))
-    _compute(run, data_root, jobs, place, news)
+    _compute(run, data_root, jobs, place, rows_of, news)
     return run
 
 
@@ -205,6 +209,7 @@ def run_study(
     data_root: str | None = None,
     jobs: int = 1,
     device: str = "cpu",
+    rows_of: RowsOf | None = None,
     news: News | None = None,
 ) -> None:
     """Compute whatever is missing.
@@ -215,6 +220,8 @@ def run_study(
         jobs: processes; each uses one thread. One, if they compute on a GPU.
         device: where to compute: see :func:`tsb.compute_device.compute_device`. No part of what a
             result is known by: a run may go on elsewhere, and every result says where it was made.
+        rows_of: rows that the study's chip reads together, as mapped; a function of a module, for
+            other processes. None where the study has no read path.
         news: told of every epoch and unit.
 
     Raises:
@@ -223,7 +230,7 @@ def run_study(
     """
     place = compute_device(device, jobs=jobs)
     _check(run.study, run.folder, data_root)
-    _compute(run, data_root, jobs, place, news)
+    _compute(run, data_root, jobs, place, rows_of, news)
 
 
 def _check(study: Study, folder: Path, data_root: str | None) -> None:
@@ -234,7 +241,12 @@ def _check(study: Study, folder: Path, data_root: str | None) -> None:
 
 
 def _compute(
-    run: StudyRun, data_root: str | None, jobs: int, place: torch.device, news: News | None
+    run: StudyRun,
+    data_root: str | None,
+    jobs: int,
+    place: torch.device,
+    rows_of: RowsOf | None,
+    news: News | None,
 ) -> None:
     study = run.study
     if is_code(study.network):
@@ -252,9 +264,9 @@ def _compute(
     }
     if jobs == 1:
         for stage, units in stages.items():
-            _one_by_one(run, stage, units, data_root, told, place)
+            _one_by_one(run, stage, units, data_root, told, place, rows_of)
     else:
-        _in_processes(run, stages, data_root, jobs, told)
+        _in_processes(run, stages, data_root, jobs, told, rows_of)
     _write_about(run, begin, dataset_of(study, data_root).note, jobs, describe(place))
 
 
@@ -281,6 +293,7 @@ def _one_by_one(
     data_root: str | None,
     told: News,
     device: torch.device,
+    rows_of: RowsOf | None,
 ) -> None:
     for done, unit in enumerate(units):
 
@@ -299,7 +312,7 @@ def _one_by_one(
         def reached(phase: str, at: int = done, name: str = unit.folder) -> None:
             told(replace(_finished(stage, name, at, len(units)), phase=phase))
 
-        _work(run.study, unit, run.folder, data_root, progress, device, reached)
+        _work(run.study, unit, run.folder, data_root, progress, device, reached, rows_of)
         told(_finished(stage, unit.folder, done + 1, len(units)))
 
 
@@ -313,11 +326,14 @@ def _in_processes(
     data_root: str | None,
     jobs: int,
     told: News,
+    rows_of: RowsOf | None,
 ) -> None:
     with worker_pool(jobs, resumes="the same command") as pool:
         for stage, units in stages.items():
             waiting: dict[Future[None], str] = {
-                pool.submit(_work, run.study, unit, run.folder, data_root): unit.folder
+                pool.submit(
+                    _work, run.study, unit, run.folder, data_root, rows_of=rows_of
+                ): unit.folder
                 for unit in units
             }
             for done, future in enumerate(as_completed(waiting)):
@@ -333,11 +349,12 @@ def _work(
     progress: Callable[[EpochRecord], None] | None = None,
     device: torch.device = CPU,
     reached: Callable[[str], None] = lambda _: None,
+    rows_of: RowsOf | None = None,
 ) -> None:
     if isinstance(unit, BackboneUnit):
         train_unit(study, unit, folder, data_root, progress, device=device)
     else:
-        method_unit(study, unit, folder, data_root, device=device, reached=reached)
+        method_unit(study, unit, folder, data_root, rows_of=rows_of, device=device, reached=reached)
 
 
 def _write_about(run: StudyRun, begin: float, note: str, jobs: int, computed_on: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import Code, ConfigError
 from archsim.units import exact
 from tsb.correction import TuneSettings
+from tsb.read_path.settings import ReadSettings
 from tsb.study.programming import cell_spec, weight_noise
 from tsb.train.objective.registry import PLAIN
 from tsb.train.settings import TrainSettings
@@ -283,6 +284,8 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
     encoding = cell_spec(study, unit.sigma).encoding
     if encoding != "magnitude":
         given["encoding"] = encoding
+    if study.read_path != "off":
+        given["read_path"] = read_path_settings(study, unit.sigma)
     return _json(
         {
             **backbone_settings(study, training),
@@ -295,6 +298,27 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
             "seed": unit.seed,
         }
     )
+
+
+def read_path_settings(study: Study, sigma: float) -> dict[str, Any]:
+    """Return everything that the read path of a study depends on, as JSON values.
+
+    Args:
+        study: which.
+        sigma: of the chip.
+    """
+    resolved, spec = study.resolve(), cell_spec(study, sigma)
+    settings = ReadSettings.of_chip(resolved, spec.weight_format, noisy=study.read_noise)
+    chip = resolved.chip
+    return {
+        "mode": study.read_path,
+        **asdict(settings),
+        "on_off_ratio": str(settings.on_off_ratio),
+        "mapping": {
+            "cols": chip.crossbar.cols,
+            "hierarchy": chip.hierarchy.model_dump(mode="json"),
+        },
+    }
 
 
 def _json(values: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tsb.compute_device import CPU, describe
 from tsb.correction import CorrectedChip, make_carrier, tune
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all
+from tsb.correction.exact import ExactReader
 from tsb.correction.tune import TuneResult
 from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
@@ -36,6 +37,7 @@ from tsb.study.effort import effort
 from tsb.study.estimate import STEP_OVER_FORWARD
 from tsb.study.network import graph_of, module_of, network_macs
 from tsb.study.programming import cell_model, cell_spec, write_masks
+from tsb.study.read_path import RowsOf, exact_reader
 from tsb.study.units import (
     DATA_HASH,
     BackboneUnit,
@@ -201,6 +203,7 @@ def method_unit(
     folder: Path,
     data_root: str | None,
     *,
+    rows_of: RowsOf | None = None,
     device: torch.device = CPU,
     reached: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -213,6 +216,7 @@ def method_unit(
         unit: which method.
         folder: of the run; the backbone has been trained.
         data_root: where the data are.
+        rows_of: rows that a study's chip reads together, as mapped; for studies with a read path.
         device: where chips are tuned and evaluated.
         reached: told of each of :data:`PHASES` when it is over.
     """
@@ -262,7 +266,10 @@ def method_unit(
         for corrected_chip in corrected
     ]
     backend = backend_of(study, training.backbone, device)
-    measured = _evaluate(study, unit, used, data, backend)
+    reader = None
+    if study.read_path != "off":
+        reader = exact_reader(study, unit, carrier, programmed[0], stored, rows_of)
+    measured = _evaluate(study, unit, used, data, backend, reader)
     _write_json(
         place / RESULT,
         {
@@ -272,7 +279,8 @@ def method_unit(
             "backbone": training.folder,
             "accuracy": measured.accuracy.tolist(),
             "images": study.images_per_run or len(data.test),
-            **_validated(study, unit, used, data, backend),
+            **_validated(study, unit, used, data, backend, reader),
+            **({} if reader is None else {"read_path": reader.about()}),
             **effort(study, method, corrected[0], tuned),
             **provenance(),
             "computed_on": describe(device),
@@ -306,10 +314,24 @@ def _corrected(
 
 
 def _evaluate(
-    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset, backend: str
+    study: Study,
+    unit: MethodUnit,
+    used: list[ChipInUse],
+    data: Dataset,
+    backend: str,
+    reader: ExactReader | None,
 ) -> MonteCarloResult:
     """Measure every chip and run; one run where nothing is drawn again."""
     again = bool(used[0].corrected.written) or study.read_noise
+    if reader is not None:
+        return reader.measure(
+            used,
+            data.test.images.cpu(),
+            data.test.labels.cpu(),
+            runs=study.runs if again or study.images_per_run else 1,
+            seed=unit.seed,
+            images_per_run=study.images_per_run,
+        )
     return monte_carlo(
         used[0].corrected.carrier.model,
         _in_turn(used),
@@ -326,19 +348,29 @@ def _evaluate(
 
 
 def _validated(
-    study: Study, unit: MethodUnit, used: list[ChipInUse], data: Dataset, backend: str
+    study: Study,
+    unit: MethodUnit,
+    used: list[ChipInUse],
+    data: Dataset,
+    backend: str,
+    reader: ExactReader | None,
 ) -> dict[str, Any]:
     """Return what methods may be chosen by: accuracy on validation images, by chip and by image."""
     split = data.validation.spread(study.tuning.validation_images)
-    evaluation = monte_carlo(
-        used[0].corrected.carrier.model,
-        _in_turn(used),
-        split.images,
-        split.labels,
-        chips=len(used),
-        generator=torch.Generator().manual_seed(unit.seed),
-        backend=backend,
-    )
+    if reader is None:
+        evaluation = monte_carlo(
+            used[0].corrected.carrier.model,
+            _in_turn(used),
+            split.images,
+            split.labels,
+            chips=len(used),
+            generator=torch.Generator().manual_seed(unit.seed),
+            backend=backend,
+        )
+    else:
+        evaluation = reader.measure(
+            used, split.images.cpu(), split.labels.cpu(), runs=1, seed=unit.seed
+        )
     by_image = () if evaluation.right is None else evaluation.right.tolist()
     return {
         "validation_accuracy": float(evaluation.accuracy.mean()),

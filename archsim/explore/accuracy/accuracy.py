@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archsim.analysis.row_groups import rows_of_study
 from archsim.config.study import Study
 from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.device import WeightFormat, encoding_note
@@ -187,7 +188,7 @@ def evaluate_cases(
         known, case = work.known, work.case
         if known is None and clock.may_begin():
             run = open_run(_made(work.folder), work.study)
-            run_study(run, data_root=data_root, jobs=jobs, news=steps)
+            run_study(run, data_root=data_root, jobs=jobs, rows_of=rows_of_study, news=steps)
             known = _known(work.study, work.folder, data_root)
             clock.trained(work)
         if known is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
