@@ -48,6 +48,8 @@ def in_place_of(modules: Mapping[Layer, LayerFunction]) -> Iterator[list[int]]:
 def float_products(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     """Return what layers on crossbars give before their biases in the float network, by name.
 
+    Those that are used for maps of several sizes are left out: a block is never folded into them.
+
     Args:
         model: in evaluation mode.
         images: ``image ...``.
@@ -69,7 +71,11 @@ def float_products(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)):
         for part in images.split(IMAGES_AT_ONCE):
             model(part)
-    return {name: torch.cat(parts) for name, parts in seen.items()}
+    return {
+        name: torch.cat(parts)
+        for name, parts in seen.items()
+        if len({part.shape[1:] for part in parts}) == 1
+    }
 
 
 def crossbar_layers(model: nn.Module) -> dict[str, Layer]:

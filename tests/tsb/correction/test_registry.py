@@ -21,6 +21,7 @@ from tsb.correction import CORRECTIONS, make_carrier, parse_corrections
 from tsb.correction.base import Carrier, Correction, Tensors
 from tsb.correction.corrected import attach_all
 from tsb.correction.needs import Needs, Unpriced
+from tsb.correction.on_read import OnRead
 from tsb.correction.options import option, options_of
 from tsb.correction.parse import method_pattern
 from tsb.correction.registry import DECLARED, applicable, example, registered
@@ -52,6 +53,9 @@ class Planted(Correction):
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:
         return dict(tensors)
+
+    def on_read(self, parameters: Tensors) -> OnRead:
+        return OnRead()
 
 
 def without(*names: str) -> type[Correction]:
@@ -93,7 +97,7 @@ def test_a_class_that_declares_everything_is_taken() -> None:
     assert [each.name for each in options_of(Planted).values()] == ["size"]
 
 
-@pytest.mark.parametrize("name", [*DECLARED, "words", "hardware", "start", "apply"])
+@pytest.mark.parametrize("name", [*DECLARED, "words", "hardware", "start", "apply", "on_read"])
 def test_each_declaration_is_demanded(name: str) -> None:
     with pytest.raises(TypeError, match=rf"Forgetful does not declare .*\b{name}\b"):
         registered(without(name))

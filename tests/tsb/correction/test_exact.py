@@ -1,0 +1,129 @@
+"""Corrected chips read exactly: what every correction does then is what folding it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from archsim.errors import Code, ConfigError
+from tests.refusals import refused
+from tests.tsb.correction.test_conformance import CorrectionCase, cases
+from tsb.correction import CORRECTIONS
+from tsb.correction.exact import ExactReader
+from tsb.correction.on_read import Unread
+from tsb.correction.used import ChipInUse
+from tsb.program.chip_read import Conditions
+from tsb.read_path.settings import Converter, ReadSettings
+from tsb.write_verify.selective import verify_none
+
+#: Nothing is rounded but inputs, to 16 bits; with a zero point it would be read with errors too.
+FINE = {"input_bits": 16, "converter": Converter(bits=0), "signed_inputs": "two-pass"}
+
+
+def perturbed(case: CorrectionCase) -> CorrectionCase:
+    """The case with parameters that are not the first ones."""
+    source = torch.Generator().manual_seed(5)
+    first = {
+        name: value + 0.05 * torch.rand(value.shape, generator=source)
+        for name, value in case.first.items()
+    }
+    return CorrectionCase(
+        correction=case.correction,
+        carrier=case.carrier,
+        chip=case.chip,
+        images=case.images,
+        first=first,
+    )
+
+
+def reader(case: CorrectionCase, **settings: object) -> ExactReader:
+    form = case.chip.storage.cell.weight_format
+    return ExactReader.of_backbone(
+        case.carrier,
+        case.chip,
+        ReadSettings(weight_format=form, **settings),  # type: ignore[arg-type]
+        {},
+        4 * case.images,  # room for what the errors of cells add
+    )
+
+
+def in_use(case: CorrectionCase) -> ChipInUse:
+    return ChipInUse(
+        corrected=case.corrected(),
+        verified=verify_none(case.chip.wanted),
+        conditions=Conditions(),
+    )
+
+
+def source() -> torch.Generator:
+    return torch.Generator().manual_seed(7)
+
+
+def folded(case: CorrectionCase) -> Tensor:
+    return case.scores(case.corrected().draw(source())).detach()
+
+
+def spread(scores: Tensor) -> float:
+    return float(scores.std())
+
+
+def readable(name: str) -> list[CorrectionCase]:
+    """Cases of a correction that can be read."""
+    return [
+        perturbed(case)
+        for case in cases(name)
+        if not isinstance(case.correction.on_read(case.first), Unread)
+    ]
+
+
+READABLE = [name for name in CORRECTIONS if readable(name)]
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_without_converters_a_correction_is_what_it_was_folded_to(name: str) -> None:
+    for case in readable(name):
+        read = reader(case, **FINE).chip(in_use(case))(case.images, source(), 0)
+        wanted = folded(case)
+        error = float((read - wanted).abs().max()) / spread(wanted)
+        assert error < 1e-2, (case.carrier.layers.name, error)
+
+
+@pytest.mark.parametrize("name", ["tsb", "scales"])
+def test_a_correction_that_did_nothing_would_be_seen(name: str) -> None:
+    (case, *_) = readable(name)
+    plain = case.scores(case.chip.tensors).detach()
+    assert float((folded(case) - plain).abs().max()) > 0.1 * spread(plain)
+
+
+def test_what_cannot_be_read_is_refused_by_name() -> None:
+    unread = [name for name in CORRECTIONS if name not in READABLE]
+    assert unread
+    for name in unread:
+        (case, *_) = cases(name)
+        with refused(ConfigError, code=Code.UNSUPPORTED, field="read_path", value=name):
+            reader(case, **FINE).chip(in_use(case))
+
+
+def test_a_coarse_converter_is_felt() -> None:
+    (case, *_) = readable("biases")
+    fine = reader(case, **FINE).chip(in_use(case))(case.images, source(), 0)
+    coarse = reader(case, converter=Converter(bits=3, range="full-scale"))
+    read = coarse.chip(in_use(case))(case.images, source(), 0)
+    assert float((read - fine).abs().max()) > 0.1 * spread(fine)
+    assert coarse.about()["mode"] == "exact"
+
+
+def test_runs_write_anew_and_a_seed_repeats_them() -> None:
+    (case, *_) = readable("tsb")
+    labels = torch.zeros(len(case.images), dtype=torch.long)
+    exact = reader(case)
+    tables = [
+        exact.measure([in_use(case)], case.images, labels, runs=3, seed=seed).accuracy
+        for seed in (1, 1)
+    ]
+    assert torch.equal(*tables)
+    assert tables[0].shape == (1, 3)
+    read = exact.chip(in_use(case))
+    generator = source()
+    assert not torch.equal(read(case.images, generator, 0), read(case.images, generator, 1))
