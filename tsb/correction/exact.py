@@ -181,14 +181,13 @@ class ExactReader:
         behind: dict[str, _Behind] = {}
         for number, name in enumerate(self.network.layers):
             blocks: list[tuple[tuple[str, ...], BlockRead]] = []
-            products = self.products[name]
             scale: Tensor | None = None
             for index, act in enumerate(acts):
                 if name in act.blocks:
                     keys = tuple(f"{index}.{key}" for key in act.blocks[name])
                     block = BlockRead.calibrated(
                         [ideal[key] for key in keys],
-                        products,
+                        self.products[name],
                         self.network.settings,
                         number + len(blocks) * len(self.network.layers),
                     )
