@@ -37,6 +37,7 @@ class Kind(StrEnum):
     OBJECTIVES = "objectives"
     METRICS = "metrics"
     DATA = "data"
+    EFFECTS = "effects"
 
 
 #: Folder below configs/, and keys shown beside name and description.
@@ -61,12 +62,22 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
-_LONG = ("description", "licence", "citation", "options", "priced_as", "shown", "source")
+_LONG = (
+    "description",
+    "licence",
+    "citation",
+    "options",
+    "priced_as",
+    "shown",
+    "source",
+    "settings",
+)
 _NETWORK_KEYS = ("name", "description", "input", "data", "citation")
 _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", "citation")
 _OBJECTIVE_KEYS = ("name", "description", "options", "citation")
 _DATA_KEYS = ("name", "input", "classes", "licence")
 _METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
+_EFFECT_KEYS = ("name", "description", "acts_on", "settings", "back_ends", "source")
 _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
 
@@ -188,6 +199,22 @@ def _data() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _effects() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.read_path.effects.registry import EFFECTS
+
+    return _EFFECT_KEYS, [
+        {
+            "name": effect.name,
+            "description": effect.description,
+            "acts_on": effect.acts_on,
+            "settings": ", ".join(effect.settings),
+            "back_ends": ", ".join(effect.back_ends),
+            "source": effect.source,
+        }
+        for effect in EFFECTS
+    ]
+
+
 #: What is listed from code; all other kinds are files.
 _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
     Kind.NETWORKS: _networks,
@@ -196,6 +223,7 @@ _IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]]
     Kind.POLICIES: _policies,
     Kind.METRICS: _metrics,
     Kind.DATA: _data,
+    Kind.EFFECTS: _effects,
 }
 
 
@@ -234,6 +262,8 @@ _HEADS = {
     "priced_as": "priced as",
     "by_score": "by score",
     "needs_data": "needs data",
+    "acts_on": "acts on",
+    "back_ends": "read_path",
 }
 
 

@@ -159,6 +159,7 @@ class MatrixRead:
             self.matrix.errors is None
             and self.cells is None
             and settings.seen_off_level == 0
+            and settings.read_noise == 0
             and self.linear
             and not self.gated
             and all(effect.compiled for effect in self.effects)

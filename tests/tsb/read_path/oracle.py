@@ -34,7 +34,7 @@ def settings(**changes: Any) -> ReadSettings:
 
 
 def matrix_read(
-    codes: np.ndarray, chip: ReadSettings, errors: np.ndarray | None = None, **more: Any
+    codes: np.ndarray, chip: ReadSettings, errors: np.ndarray | None = None, /, **more: Any
 ) -> MatrixRead:
     """The product under test. ``errors``: ``row output side slice``, lowest slice first."""
     groups = more.pop("groups", None) or RowGroups.in_order(
@@ -86,10 +86,10 @@ def expected(  # noqa: C901
     top, most = 2**form.bits_per_cell - 1, 2**chip.dac_bits - 1
     rows_read = chip.rows if chip.rows_at_once is None else chip.rows_at_once
     off = top / (chip.on_off_ratio - 1)
-    cells = levels_of(codes, chip) + (0 if errors is None else errors) + off
-    pairs, analog = cells.shape[2] == 2, chip.pair == "analog"
+    pairs, analog = chip.stored_format.sides == 2, chip.pair == "analog"
     how = "pairs" if pairs else chip.offset_subtraction
     seen = 0.0 if (analog if pairs else how == "analog") else off
+    cells = levels_of(codes, chip) + (0 if errors is None else errors) + seen
     slices, base = cells.shape[3], 2**form.bits_per_cell
     zero = 2 ** (form.weight_bits - 1)
     reference = (
@@ -132,7 +132,7 @@ def expected(  # noqa: C901
                 elif how in ("off-column", "zero-column"):
                     both = read(sums[0]) - read(driven * (reference[j] + off))
                 elif how == "analog":
-                    both = read(sums[0] - off * driven)
+                    both = read(sums[0])
                 else:
                     both = read(sums[0]) - off * driven
                 total += worth * base**j * both

@@ -36,6 +36,6 @@ class Drift(Effect):
     name = "drift"
     description = "conductances change between writing and reading"
     acts_on = "time"
-    settings = ("device.drift",)
+    settings = ("device.drift_start", "device.drift_nu", "device.drift_nu_sigma")
     back_ends = BACK_ENDS
     compiled = True
