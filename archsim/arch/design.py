@@ -93,6 +93,7 @@ class DesignBatch:
     analog_pair: Tensor = _parameter("chip.read.pair", "flag")
     # device
     memory: Tensor = _parameter("device.memory", "choice")
+    no_access: Tensor = _parameter("device.access", "flag")
     r_on_ohm: Tensor = _parameter("device.r_on", default=1e5)
     r_off_ohm: Tensor = _parameter("device.r_off", default=1.7e6)
     v_write_V: Tensor = _parameter("device.v_write")

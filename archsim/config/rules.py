@@ -37,6 +37,9 @@ _R_ON, _R_OFF = "device.r_on", "device.r_off"
 _SIGMA, _REFERENCE = "device.sigma", "device.spread_reference"
 _STUCK_ON, _STUCK_OFF = "device.stuck_on_rate", "device.stuck_off_rate"
 _PROFILE, _FACTOR = "device.sigma_profile.kind", "device.sigma_profile.factor"
+_WRITE_MODEL = "device.write_verify.model"
+_STEP_GAIN, _STEP_SIGMA = "device.write_verify.step_gain", "device.write_verify.step_sigma"
+_ACCESS = "device.access"
 _POWER = "chip.programming.max_power"
 _WRITE_ENERGY, _PULSE = "device.write_energy", "device.pulse_width"
 _POLICY, _LAST = "chip.programming.policy", "chip.programming.last_layers"
@@ -214,6 +217,28 @@ def _say_factor_without_profile(settings: PlainSettings) -> Problem:
     return conflict(_FACTOR, factor, said, "1, or set sigma_profile.kind to weight or level")
 
 
+def _no_step(settings: AbstractSettings) -> Truths:
+    missing = settings.is_null(_STEP_GAIN) | settings.is_null(_STEP_SIGMA)
+    return missing & settings.equals(_WRITE_MODEL, "incremental")
+
+
+def _say_no_step(settings: PlainSettings) -> Problem:
+    path = _STEP_GAIN if settings.is_null(_STEP_GAIN) else _STEP_SIGMA
+    said = f"{path} = null: {_WRITE_MODEL} = incremental needs step_gain and step_sigma"
+    return conflict(path, None, said, f"a number, or {_WRITE_MODEL}=redraw")
+
+
+def _access_of_transistor(settings: AbstractSettings) -> Truths:
+    itself = settings.equals(_MEMORY, "sram") | settings.equals(_MEMORY, "fefet")
+    return itself & settings.equals(_ACCESS, "1t1r")
+
+
+def _say_access_of_transistor(settings: PlainSettings) -> Problem:
+    memory = settings.value(_MEMORY)
+    said = f"{_ACCESS} = 1t1r does nothing for {_MEMORY} = {memory}: its cell is of transistors"
+    return conflict(_ACCESS, "1t1r", said, "none")
+
+
 # --- programming ----------------------------------------------------------------------------------
 
 
@@ -312,6 +337,18 @@ RULES: tuple[Rule, ...] = (
         reads=(_PROFILE, _FACTOR),
         broken=_factor_without_profile,
         problem=_say_factor_without_profile,
+    ),
+    Rule(
+        name=f"{_STEP_GAIN} or step_sigma is null in an incremental write-verify",
+        reads=(_WRITE_MODEL, _STEP_GAIN, _STEP_SIGMA),
+        broken=_no_step,
+        problem=_say_no_step,
+    ),
+    Rule(
+        name=f"{_ACCESS} = 1t1r in a cell that is of transistors",
+        reads=(_MEMORY, _ACCESS),
+        broken=_access_of_transistor,
+        problem=_say_access_of_transistor,
     ),
     Rule(
         name=f"{_POWER} is below that of one row",

@@ -119,13 +119,13 @@ def plane_probability(
     inside = planes < bits.unsqueeze(-1)
     twice = (design.signed_inputs == SIGNED_INPUTS.index("two-pass")).unsqueeze(-1)
     # A value has one sign: where half of the bits are on in one pass, none are in the other.
-    share = torch.where(twice, 0.5, 1.0)
+    share = 1.0 - 0.5 * twice.to(torch.float64)
     idle = design.idle_sign_plane.unsqueeze(-1) & (planes == 0)
 
     def choose(code: Tensor, signed: bool) -> Tensor:
         code = code.unsqueeze(-1)
         scale = share if signed else 1.0
-        flat = torch.where(code == _UNIFORM, 0.5, 1.0) * scale
+        flat = (1.0 - 0.5 * (code == _UNIFORM).to(torch.float64)) * scale
         flat = torch.where(inside & ~idle, flat, 0.0)
         return torch.where(code == _RELU, formats.signed if signed else formats.magnitude, flat)
 

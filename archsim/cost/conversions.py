@@ -11,7 +11,7 @@ from archsim.arch.design import DesignBatch
 from archsim.cost.activity import LevelStatistics, level_statistics
 from archsim.cost.component.column_read import branch_moments, column_energy_J, empty_energy_J
 from archsim.cost.pieces import Pieces
-from archsim.cost.reads import converted_dummies, row_groups, rows_read
+from archsim.cost.reads import columns_per_conversion, converted_dummies, row_groups, rows_read
 from archsim.cost.subarray import Subarray
 from archsim.plan import MappingPlan
 
@@ -91,7 +91,7 @@ class _Columns:
 
     def read_J(self, rows: Tensor, cols: Tensor, probability: Tensor) -> Tensor:
         """Return the energy of a column that holds weights; see :func:`conversions_J`."""
-        pairs = torch.where(self._design.analog_pair, 2.0, 1.0).unsqueeze(-1)
+        pairs = columns_per_conversion(self._design).unsqueeze(-1)
         return self._column_J(rows, cols, probability, self._levels) / pairs
 
     def dummies_J(self, rows: Tensor, cols: Tensor, probability: Tensor) -> Tensor:

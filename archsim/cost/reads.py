@@ -34,7 +34,7 @@ def input_passes(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
         layers: ``*batch layer``.
     """
     both = (design.signed_inputs == SIGNED_INPUTS.index("two-pass")).unsqueeze(-1)
-    return torch.where(both & signed_layers(design=design, layers=layers), 2.0, 1.0)
+    return 1.0 + (both & signed_layers(design=design, layers=layers)).to(torch.float64)
 
 
 def array_reads(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
@@ -77,11 +77,16 @@ def converted_dummies(design: DesignBatch) -> Tensor:
     return torch.where(analog, 0.0, dummy_columns(design))
 
 
+def columns_per_conversion(design: DesignBatch) -> Tensor:
+    """Return 2 where the difference of a pair of columns is converted, else 1, ``*batch``."""
+    return 1.0 + design.analog_pair.to(torch.float64)
+
+
 def mux_turns(design: DesignBatch) -> Tensor:
     """Return the conversions of an ADC per read, ``*batch``.
 
     Its columns, or half of them where the difference of a pair is converted; and its share of the
     dummy columns.
     """
-    columns = design.mux_ratio / torch.where(design.analog_pair, 2.0, 1.0)
+    columns = design.mux_ratio / columns_per_conversion(design)
     return columns + torch.ceil(converted_dummies(design) * design.mux_ratio / design.cols)

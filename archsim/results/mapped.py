@@ -62,6 +62,22 @@ class MapResult:
         return {metric.key: metric.value(self) for metric in all_metrics()}
 
     @property
+    def device_notes(self) -> tuple[str, ...]:
+        """What the cell brings with it that the totals leave out, one sentence each."""
+        device = self.resolved.device
+        if device.access != "none" or device.memory in ("sram", "fefet"):
+            return ()
+        if device.r_on is None or device.r_off is None:
+            return ()
+        rows, ratio = self.resolved.chip.crossbar.rows, device.r_off.si / device.r_on.si
+        return (
+            f"passive cells (device.access none, 4 F^2): with all other lines floating, a cell is "
+            f"read beside {rows - 1} sneak paths along its column, and at r_off / r_on = "
+            f"{ratio:.3g} more than about {ratio:.3g} of them hide an off cell; writing, verifying "
+            "and half-selected cells are priced as with transistors, and no selector is",
+        )
+
+    @property
     def chips(self) -> int:
         """Chips that the network is spread over."""
         return round(float(self.cost.chips))
@@ -228,7 +244,7 @@ class MapResult:
                 for product in self.graph.beforehand
             ],
             "experts": [experts.to_dict() for experts in self.graph.experts],
-            "notes": list(self.graph.notes),
+            "notes": [*self.graph.notes, *self.device_notes],
         }
 
     def __repr__(self) -> str:

@@ -333,6 +333,7 @@ def _about_statistics(result: MapResult) -> list[str]:
         f"it (std {activity.input_std.value:g}); Gaussian weights (std "
         f"{activity.weight_std.value:g}) of full scale 1; not those of a trained network."
     ]
+    lines += [f"Cells: {note}." for note in result.device_notes]
     if not result.resolved.chip.timing.pipeline:
         lines.append("No pipeline: the period is the latency.")
     return lines

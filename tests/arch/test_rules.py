@@ -30,7 +30,7 @@ from tests.explore.sweeps import run_cli, space_of
 from tests.refusals import command_refused, holds, refused
 
 _RULES = {rule.name: rule for rule in RULES}
-_DRAWS = 60
+_DRAWS = 150
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def test_what_is_loaded_is_checked_too() -> None:
 
 
 def _too_sharp(settings: AbstractSettings) -> Any:
-    return settings.equals("device.access", "none") & (settings.number("chip.adc.bits") > 5)
+    return settings.equals("chip.adc.range", "full-scale") & (settings.number("chip.adc.bits") > 5)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Rule:
     """A rule on a setting that no design has a field of, and on one that it has."""
     rule = Rule(
         name="planted",
-        reads=("device.access", "chip.adc.bits"),
+        reads=("chip.adc.range", "chip.adc.bits"),
         broken=_too_sharp,
         problem=lambda settings: Problem.of(
             Code.CONFLICT, "chip.adc.bits", settings.value("chip.adc.bits"), allowed="5"
@@ -228,7 +228,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Rule:
 
 @pytest.mark.usefixtures("planted")
 def test_a_planted_rule_acts_in_single_designs() -> None:
-    bare = "device.access=none"
+    bare = "chip.adc.range=full-scale"
     resolve(overrides=[bare])
     with refused(ConfigError, code="conflict", field="chip.adc.bits", value=6, allowed="5"):
         resolve(overrides=[bare, "chip.adc.bits=6"])
@@ -238,15 +238,15 @@ def test_a_planted_rule_acts_in_single_designs() -> None:
 
 @pytest.mark.usefixtures("planted")
 def test_a_planted_rule_acts_in_sweeps() -> None:
-    space = space_of({"device.access": ["1t1r", "none"], "chip.adc.bits": [5, 6]})
+    space = space_of({"chip.adc.range": ["calibrated", "full-scale"], "chip.adc.bits": [5, 6]})
     rows = box_rows(space, Box((slice(0, 2), slice(0, 2))))
     assert rows.table["point"].to_pylist() == [0, 1, 2]
     assert rows.forbidden == {"planted": 1}
 
 
 def test_without_it_that_axis_changes_nothing() -> None:
-    with refused(ConfigError, code="unsupported", field="sweep.axes.device.access"):
-        space_of({"device.access": ["1t1r", "none"], "chip.adc.bits": [5, 6]}).base(())
+    with refused(ConfigError, code="unsupported", field="sweep.axes.chip.adc.range"):
+        space_of({"chip.adc.range": ["calibrated", "full-scale"], "chip.adc.bits": [5, 6]}).base(())
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_devices_of_neft_differ_from_their_base_in_the_profile_only(name):
     [
         ("device.sigma_profile.factor", "4", ["factor = 4", "uniform;"]),
         ("device.device_to_device_share", "1.5", ["device_to_device_share", "1.5", "0 to 1"]),
-        ("device.stuck_on_rate", "1.5", ["stuck_on_rate", "stuck_off_rate", "1.5"]),
+        ("device.stuck_on_rate", "1.5", ["stuck_on_rate", "1.5", "0 to 1"]),
     ],
 )
 def test_impossible_spreads_are_refused(key, value, says):

@@ -97,7 +97,11 @@ class DeviceFile(Model):
     max_bits_per_cell: quantity("1", minimum=1.0)  # type: ignore[valid-type]
     r_on: quantity("ohm", minimum=1.0, maximum=1e12) | None  # type: ignore[valid-type]
     r_off: quantity("ohm", minimum=1.0, maximum=1e15) | None  # type: ignore[valid-type]
-    access: Literal["1t1r", "none"]
+    access: Literal["1t1r", "none"] = Field(
+        description="a transistor beside each resistive cell (48 F^2), or none (4 F^2): sneak "
+        "paths through half-selected cells then limit arrays, by r_off / r_on and the selector; "
+        "SRAM and FeFET cells are transistors themselves and say none"
+    )
     v_write: quantity("V", maximum=50.0) | None  # type: ignore[valid-type]
     pulse_width: quantity("s", minimum=1e-12, maximum=1e3)  # type: ignore[valid-type]
     write_energy: quantity("J", maximum=1.0)  # type: ignore[valid-type]

@@ -18,7 +18,7 @@ from archsim.arch.technology import Technology
 from archsim.cost import gates
 from archsim.cost.block import CircuitBlock, either, trail
 from archsim.cost.component.adc_models import published
-from archsim.cost.component.crossbar import NVM_CELL_HEIGHT, NVM_CELL_WIDTH, CellArray
+from archsim.cost.component.crossbar import CellArray
 from archsim.cost.reads import rows_read
 from archsim.cost.standard_cells import once_per_technology, standard_cells
 
@@ -117,7 +117,7 @@ def adc(*, design: DesignBatch, array: CellArray) -> AdcBank:
     column = torch.where(
         design.is_sram,
         array.cell_height * lam * design.rows * array.cell_width * node,
-        NVM_CELL_HEIGHT * lam * design.rows * NVM_CELL_WIDTH * lam,
+        array.cell_height * lam * design.rows * array.cell_width * lam,
     )
     flash_area = (levels - 1) * (_COMPARATOR_CELLS * cell + column / levels)
     area = count * torch.where(is_sar, sar_area, flash_area)

@@ -14,6 +14,9 @@ from archsim.cost.reads import dummy_columns, mux_turns
 #: 1T1R cell in F: 4F between word lines, 12F between bit lines (Peng et al., TCAD 2021).
 NVM_CELL_HEIGHT = 4.0
 NVM_CELL_WIDTH = 12.0
+#: Side of a cell without access device, in F: 4 F^2, the least that two crossing lines leave
+#: (Burr et al., J. Vac. Sci. Technol. B 32, 040802, 2014, doi:10.1116/1.4889999).
+PASSIVE_CELL_SIDE = 2.0
 #: Strength of a cell's access transistor relative to a unit device of the same resistance.
 _ACCESS_SIZING = 0.2
 
@@ -51,6 +54,8 @@ class CellArray:
 def crossbar(*, design: DesignBatch) -> CellArray:
     """Size the cell array and its lines.
 
+    A resistive cell without access device (``device.access: none``) is 4 F^2 and has no series
+    resistance; what leaks through half-selected cells while others are written is not modelled.
     Rows run on metal 1 and columns on metal 0. Word lines swing fully at every mux position, so
     one active row costs ``C_WL * Vdd^2`` per turn of the mux. Dummy columns are as wide as the
     others.
@@ -60,15 +65,20 @@ def crossbar(*, design: DesignBatch) -> CellArray:
     """
     technology = design.technology
     node, sram = technology.node_m, design.is_sram
-    cell_height = torch.where(sram, technology.sram_cell_height, NVM_CELL_HEIGHT)
-    cell_width = torch.where(sram, technology.sram_cell_width, NVM_CELL_WIDTH)
+    passive = is_passive(design)
+    bare = passive.to(torch.float64)
+    nvm_height = NVM_CELL_HEIGHT + bare * (PASSIVE_CELL_SIDE - NVM_CELL_HEIGHT)
+    nvm_width = NVM_CELL_WIDTH + bare * (PASSIVE_CELL_SIDE - NVM_CELL_WIDTH)
+    cell_height = torch.where(sram, technology.sram_cell_height, nvm_height)
+    cell_width = torch.where(sram, technology.sram_cell_width, nvm_width)
     drawn = design.cols + dummy_columns(design)
     height, width = design.rows * cell_height * node, drawn * cell_width * node
     unit = gate_sizing.unit_width_m(technology)
     r_unit = technology.resistance_factor * gates.raw_resistance_n_ohm(technology, unit)
     r_access = torch.where(sram, r_unit, design.access_ratio * design.r_on_ohm)
     # Access device of a resistive cell, in units of F (planar) or fins.
-    size = _ACCESS_SIZING * r_unit / r_access
+    size = torch.where(passive, 0.0, _ACCESS_SIZING * r_unit / r_access)
+    ratio = torch.where(passive, 0.0, design.access_ratio)
     access_width = size * torch.where(technology.is_finfet, 2.0, 1.0) * node
     nominal = gates.NOMINAL_HEIGHT * node
     no_p = torch.zeros_like(access_width)
@@ -79,12 +89,15 @@ def crossbar(*, design: DesignBatch) -> CellArray:
         technology.c_drain_fin_F,
         gates.drain_capacitance_F(technology, "inverter", 1, unit, torch.zeros_like(unit), nominal),
     )
+    gate_nvm = torch.where(passive, 0.0, gate_nvm)
     gate = torch.where(sram, gates.gate_capacitance_F(technology, unit), gate_nvm)
-    drain = torch.where(sram, drain_sram, drain_nvm)
+    drain = torch.where(sram, drain_sram, torch.where(passive, 0.0, drain_nvm))
     wire_wordline = technology.c_wire_F_per_m * width
     c_wordline = wire_wordline + drawn * gate
     cell_leakage = 2 * gates.leakage_A(technology, "inverter", 1, unit, unit) * technology.vdd_V
     fefet = design.memory == MEMORIES.index("fefet")
+    # Without transistors there are no gates to drive: the line is at the read voltage.
+    swing_V = torch.where(passive, design.v_read_V, technology.vdd_V)
     return CellArray(
         height_m=height,
         width_m=width,
@@ -92,17 +105,21 @@ def crossbar(*, design: DesignBatch) -> CellArray:
         cell_width=cell_width,
         access_size=size,
         r_access_ohm=r_access,
-        r_series_ohm=torch.where(fefet | sram, 0.0, r_access),
+        r_series_ohm=torch.where(fefet | sram | passive, 0.0, r_access),
         r_mean_ohm=2
-        / (
-            1 / ((1 + design.access_ratio) * design.r_on_ohm)
-            + 1 / (design.r_off_ohm + design.access_ratio * design.r_on_ohm)
-        ),
+        / (1 / ((1 + ratio) * design.r_on_ohm) + 1 / (design.r_off_ohm + ratio * design.r_on_ohm)),
         r_wordline_ohm=technology.metal1_ohm_per_m * width,
         r_bitline_ohm=technology.metal0_ohm_per_m * height,
         c_wordline_F=c_wordline,
         c_wordline_wire_F=wire_wordline,
         c_bitline_F=technology.c_wire_F_per_m * height + design.rows * drain,
-        row_energy_J=mux_turns(design) * c_wordline * technology.vdd_V**2,
+        row_energy_J=mux_turns(design) * c_wordline * swing_V**2,
         leakage_W=torch.where(sram, design.rows * design.cols * cell_leakage, 0.0),
     )
+
+
+def is_passive(design: DesignBatch) -> Tensor:
+    """Return where cells have no transistor, bool, ``*batch``: an FeFET is one itself."""
+    memory = design.memory
+    resistive = (memory != MEMORIES.index("sram")) & (memory != MEMORIES.index("fefet"))
+    return design.no_access & resistive

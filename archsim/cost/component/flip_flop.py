@@ -35,12 +35,15 @@ class FlipFlop:
     def width_in_height(self, bits: Tensor, height_m: Tensor) -> Tensor:
         """Width of ``bits`` stacked in columns no taller than ``height_m``, m."""
         column = torch.minimum(torch.floor(height_m / self.height_m + 1e-9), bits).clamp_min(1.0)
-        return torch.ceil(bits / column) * self.width_m
+        # One that is taller than the place is folded: as wide as its area asks for.
+        folded = (self.height_m / height_m * (1 - 1e-9)).clamp_min(1.0)
+        return torch.ceil(bits / column) * self.width_m * folded
 
     def height_in_width(self, bits: Tensor, width_m: Tensor) -> Tensor:
         """Height of ``bits`` laid in rows no wider than ``width_m``, m."""
         row = torch.minimum(torch.floor(width_m / self.width_m + 1e-9), bits).clamp_min(1.0)
-        return torch.ceil(bits / row) * self.height_m
+        folded = (self.width_m / width_m * (1 - 1e-9)).clamp_min(1.0)
+        return torch.ceil(bits / row) * self.height_m * folded
 
 
 @once_per_technology

@@ -12,7 +12,7 @@ from archsim.cost.block import CircuitBlock
 from archsim.cost.component.adder import Adder
 from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
-from archsim.cost.reads import row_groups
+from archsim.cost.reads import columns_per_conversion, row_groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def shift_add_stages(
         The stage that joins weight slices and the stage that joins input bits.
     """
     slices = design.weight_slices
-    turns = design.mux_ratio / torch.where(design.analog_pair, 2.0, 1.0)
+    turns = design.mux_ratio / columns_per_conversion(design)
     weights_per_adc = turns / slices
     results = torch.where(
         design.floor_results,
