@@ -97,8 +97,9 @@ class _Builder:
         row = self.rows[index]
         kind = row.word("kind", self._kind(row), KINDS)
         name = row.name("name", f"layer{index + 1}")
-        if name in self.outputs:
-            raise row.error("name", f"'{name}' is there twice", Code.GIVEN_TWICE, name)
+        if name in self.outputs or name == INPUT:
+            what = "is the network's input" if name == INPUT else "is there twice"
+            raise row.error("name", f"'{name}' {what}", Code.GIVEN_TWICE, name)
         if INPUT not in self.outputs:
             self._input(row, kind)
         data = self._source(row, name, kind)
@@ -362,8 +363,10 @@ class _Builder:
         return self._call(name, "adaptive_avg_pool2d", args, (*data.shape[:2], 1, 1))
 
     def _call(self, name: str, op: str, args: Mapping[str, object], shape: tuple[int, ...]) -> Data:
-        self.calls.append(Call(id=name, op=op, args=args, shape=shape, module=name, leaf=True))
-        return Data(id=name, shape=shape)
+        # Not the name alone: a row may be called as another row's activation is.
+        id_ = f"{len(self.calls)} {name}"
+        self.calls.append(Call(id=id_, op=op, args=args, shape=shape, module=name, leaf=True))
+        return Data(id=id_, shape=shape)
 
     def _check_size(self, row: Cells, column: str, shape: Sequence[int]) -> None:
         elements = math.prod(shape)

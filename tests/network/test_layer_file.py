@@ -166,6 +166,7 @@ ROW = "in_channels,in_size,out_channels,kernel,stride,pool,groups\n"
         ("32,32,3,3,3,128,0,1\n32,32,128,3,3,-1,1,1", "wrong-type", 2, "out_channels", "-1"),
         ("32,32,3,3,3,128,0,1.5", "wrong-type", 1, "stride", "1.5"),
         ("name,in_channels,out_channels\na,3,4\na,4,5", "given-twice", 3, "name", "a"),
+        ("name,in_channels,out_channels\ninput,3,4", "given-twice", 2, "name", "input"),
         ("kind,in_channels,out_channels\nlstm,3,4", "unknown-name", 2, "kind", "lstm"),
         ("from,in_channels,out_channels\n,3,4\nb,4,5", "unknown-name", 3, "from", "b"),
     ],
@@ -289,3 +290,10 @@ def test_the_table_of_the_documents_is_read(tmp_path: Path) -> None:
     ]  # fmt: skip
     sized = {end.removesuffix("_h").removesuffix("_w") for end in COLUMNS}
     assert {column for column in sized if f"`{column}`" not in page} == set()
+
+
+def test_a_row_may_be_called_as_the_activation_of_another(tmp_path: Path) -> None:
+    text = "name,in_channels,out_channels\na,3,4\na.relu,4,5\nb,5,6\n"
+    graph = read(tmp_path, text)
+    assert [layer.macs for layer in graph.layers] == [12, 20, 30]
+    assert [layer.activation for layer in graph.layers] == ["relu", "relu", None]

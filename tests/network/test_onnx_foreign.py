@@ -383,3 +383,20 @@ def test_small_tensors_of_the_runtime_are_kept(tmp_path: Path) -> None:
     tensors = {**TENSORS, "to": numpy.array([1, 144]), "v": random(144, 5)}
     assert foreign(tmp_path, nodes, tensors).totals.macs == 36 * 108 + 720
     assert numpy_helper.to_array(numpy_helper.from_array(tensors["to"])).tolist() == [1, 144]
+
+
+@pytest.mark.parametrize("op", ["LinearRegressor", "LinearClassifier"])
+def test_matrices_in_attributes_are_not_forgotten(op: str, tmp_path: Path) -> None:
+    """Three outputs of six features; a classifier gives labels too, which nothing here reads."""
+    given: dict[str, Any] = {"coefficients": [0.5] * 18, "intercepts": [0.0] * 3}
+    given |= {"targets": 3} if op == "LinearRegressor" else {"classlabels_ints": [0, 1, 2]}
+    outputs = ["y"] if op == "LinearRegressor" else ["label", "y"]
+    nodes = [
+        node("MatMul", ["x", "m"], ["h"]),
+        node("Slice", ["h", "from", "to", "axis"], ["six"]),
+        node(op, ["six"], outputs, domain="ai.onnx.ml", **given),
+    ]
+    ends = {"from": numpy.array([0]), "to": numpy.array([6]), "axis": numpy.array([1])}
+    graph = foreign(tmp_path, nodes, {**TENSORS, **ends}, (1, 6))
+    assert [layer.weights for layer in graph.layers] == [48, 18]
+    assert graph.totals.macs == 66

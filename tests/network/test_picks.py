@@ -96,6 +96,21 @@ def test_the_output_tells_active_and_stored_apart() -> None:
     assert any("2 of 4" in line and "512" in line for line in assumptions(result))
 
 
+def test_the_sign_of_what_goes_through_experts_is_that_of_the_vectors() -> None:
+    """Behind a ReLU no sign is needed, whatever signs the stored matrices have."""
+
+    class Behind(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(WIDTH, WIDTH)
+            self.rest = Mixture(by_bmm)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.rest(self.first(x).relu())
+
+    assert from_graph(trace(Behind(), (TOKENS, WIDTH))).is_signed.tolist() == [1, 0, 0]
+
+
 def test_without_a_top_k_it_is_not_known_how_many_work() -> None:
     class Chosen(nn.Module):
         def __init__(self) -> None:

@@ -84,7 +84,13 @@ def lower(proto: onnx.GraphProto, tensors: dict[str, Stored]) -> None:
 
 def _is_foreign(node: onnx.NodeProto) -> bool:
     domain = str(node.domain)
-    return domain == MICROSOFT or any(word in domain for word in ("qonnx", "finn", "brevitas"))
+    return domain in (MICROSOFT, _CLASSICAL) or any(
+        word in domain for word in ("qonnx", "finn", "brevitas")
+    )
+
+
+#: The domain of models of classical machine learning.
+_CLASSICAL = "ai.onnx.ml"
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: object = None) -> object:
@@ -261,6 +267,28 @@ def _embedding_norm(to: Lowering, node: onnx.NodeProto) -> bool:
     return True
 
 
+def _linear_model(to: Lowering, node: onnx.NodeProto) -> bool:
+    """``LinearRegressor`` and ``LinearClassifier``: a matrix in an attribute, a row per output."""
+    coefficients: Any = _attribute(node, "coefficients", ())
+    intercepts: Any = _attribute(node, "intercepts", ())
+    classes = node.op_type == "LinearClassifier"
+    labels: Any = _attribute(node, "classlabels_ints") or _attribute(node, "classlabels_strings")
+    rows: Any = len(intercepts) or (
+        len(labels or ()) if classes else _attribute(node, "targets", 1)
+    )
+    if not coefficients or not isinstance(rows, int) or rows < 1 or len(coefficients) % rows:
+        return False
+    name = f"{node.name or node.output[0]}.weight"
+    if name in to.tensors:
+        return False
+    shape = (rows, len(coefficients) // rows)
+    to.tensors[name] = Stored(name=name, elem_type=1, shape=shape, small=None)
+    scores = to.put(node, "Gemm", [_input(node, 0), name], list(node.output)[-1:], transB=1)
+    if classes and node.output[0]:
+        to.put(node, "ArgMax", [scores], [node.output[0]], axis=1, keepdims=0)
+    return True
+
+
 def _concat(to: Lowering, node: onnx.NodeProto) -> bool:
     """``QLinearConcat``: scale and zero point of the result, then triples."""
     to.put(node, "Concat", list(node.input)[2::3], axis=_attribute(node, "axis", 1))
@@ -292,6 +320,8 @@ _RULES: dict[str, Callable[..., bool]] = {
     "QLinearSoftmax": _picked("Softmax", (0,), "axis"),
     "QLinearReduceMean": _picked("ReduceMean", (0,), "axes", "keepdims"),
     "QLinearConcat": _concat,
+    "LinearRegressor": _linear_model,
+    "LinearClassifier": _linear_model,
     "LayerNormalization": _picked("LayerNormalization", (0, 1, 2), "axis"),
     "SimplifiedLayerNormalization": _picked("RMSNormalization", (0, 1), "axis"),
     "RMSNormalization": _picked("RMSNormalization", (0, 1), "axis"),

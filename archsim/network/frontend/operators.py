@@ -92,7 +92,7 @@ RECURRENT = frozenset(
 )
 
 #: Matrix products: a layer where one factor is a weight, digital work where none is.
-PRODUCTS = frozenset({"matmul", "mm", "bmm", "addmm", "baddbmm", "einsum"})
+PRODUCTS = frozenset({"matmul", "mm", "_int_mm", "bmm", "addmm", "baddbmm", "einsum"})
 
 #: Operators whose result shows values of their first operand: what is written into it changes both.
 VIEWS = frozenset(
