@@ -13,13 +13,15 @@ from archsim.config.load import Setting
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError, DataError
-from archsim.network.load import load_module, load_network
+from archsim.network.inputs import Dtypes, Shapes
+from archsim.network.load import graph_of_module, load_module
 from archsim.network.own_code import check_is, check_said
 from archsim.util.checks import last_seed_of, seed_of
 from archsim.util.consent import saying
 from archsim.util.lock import locked
 from tsb.cells.noise import WeightNoise
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.programmable import programmable
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint
 from tsb.correction import (
@@ -86,6 +88,8 @@ def deploy_chips(
     scaling: str = "tensor",
     write: str = "none",
     options: Mapping[str, object] | None = None,
+    input_shape: Shapes | None = None,
+    input_dtype: Dtypes | None = None,
 ) -> list[Path]:
     """Program a trained network onto chips and save each: ``chip-SEED.safetensors``.
 
@@ -107,6 +111,8 @@ def deploy_chips(
             it takes one, e.g. ``all``, ``last-layers:2`` or ``magnitude:0.1``.
         options: of the network, e.g. ``{"widths": [16, 32, 64]}``; they come before those that the
             checkpoint names.
+        input_shape: of one input where the network does not say, or shapes by name.
+        input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
 
     Raises:
         ArchsimError: whatever is wrong with names, numbers or files.
@@ -124,6 +130,9 @@ def deploy_chips(
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
     storage = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
     model, chosen = _trained(network, checkpoint, options or {})
+    model = programmable(
+        model, network=network, input_shape=input_shape, input_dtype=input_dtype
+    ).model
     masks = _masks(choice, model, storage, seed)
     folder, paths = Path(out), []
     with locked(folder, option="folder"):
@@ -222,16 +231,11 @@ def tune_chips(
     images = load_dataset(data, data_root)
     images.check_fits(carrier.model, opened[0].network)
     storage = opened[0].storage
+    spread = storage.cell.written_sigma(verify=verify) if sigma is None else sigma
     settings = TuneSettings(
         steps=steps,
         learning_rate=learning_rate,
-        noise=WeightNoise(
-            sigma=_written_sigma(storage.cell, verify) if sigma is None else sigma,
-            weight_bits=storage.cell.weight_bits,
-            bits_per_cell=storage.cell.bits_per_cell,
-            encoding=storage.cell.encoding,
-            scaling=storage.scaling,
-        ),
+        noise=WeightNoise.on_cells(storage.cell, sigma=spread, scaling=storage.scaling),
         seed=seed,
     )
     folder, paths = Path(out), []
@@ -369,8 +373,8 @@ def _open_chips(
     with saying([network]):
         check_said(first.network)
     model = load_module(first.network, first.options)
-    _load_chip(first, model, paths[0])
-    carrier = make_carrier(model, load_network(model, name=first.network))
+    carrier = make_carrier(model, graph_of_module(first.network, model))
+    _load_chip(first, carrier.model, paths[0])
     block = resolve(tsb=tsb_preset_for(first.network)).tsb
     defaults = {"tsb": {"channels": block.channels, "depth": block.depth}}
     corrections = parse_corrections(method, defaults)
@@ -391,8 +395,3 @@ def _load_chip(chip: ProgrammedChip, model: nn.Module, path: str | Path) -> None
             field=path,
             value=chip.network,
         ) from error
-
-
-def _written_sigma(cell: CellModel, verify: bool) -> float:
-    sigmas = cell.pulse_distribution().residual_sigma if verify else cell.class_sigmas()
-    return float(sigmas.square().mean().sqrt())

@@ -15,7 +15,10 @@ from tsb.write_verify.policy.text import policies_in_a_word
 @guarded
 def deploy_command(
     network: Annotated[
-        str, typer.Argument(help="Built-in name (archsim list networks) or package.module:function")
+        str,
+        typer.Argument(
+            help="Built-in name (archsim list networks), timm:NAME, or package.module:function"
+        ),
     ],
     checkpoint: Annotated[
         Path, typer.Option("--checkpoint", metavar="FILE", help="Trained weights, safetensors.")
@@ -67,6 +70,8 @@ def deploy_command(
             "Repeatable.",
         ),
     ] = None,
+    input_shape: options.InputShapeOption = None,
+    input_dtype: options.InputDtypeOption = None,
     debug: options.DebugOption = False,
 ) -> None:
     """Program a trained network onto chips, once: each file holds what its cells really hold."""
@@ -88,5 +93,7 @@ def deploy_command(
         scaling=scaling,
         write=write,
         options=parse_options(option or ()),
+        input_shape=options.parse_shapes(input_shape),
+        input_dtype=options.parse_dtypes(input_dtype),
     ):
         typer.echo(f"wrote {path}")

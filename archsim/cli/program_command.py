@@ -25,7 +25,10 @@ _DATA = "Data"
 @guarded
 def program_command(
     network: Annotated[
-        str, typer.Argument(help="Built-in name (archsim list networks) or package.module:function")
+        str,
+        typer.Argument(
+            help="Built-in name (archsim list networks), timm:NAME, or package.module:function"
+        ),
     ],
     checkpoint: Annotated[
         Path | None,
@@ -185,6 +188,8 @@ def program_command(
     technology: options.TechnologyOption = None,
     device: options.DeviceOption = None,
     tsb: options.TsbOption = None,
+    input_shape: options.InputShapeOption = None,
+    input_dtype: options.InputDtypeOption = None,
     overrides: options.SetOption = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
@@ -209,6 +214,8 @@ def program_command(
         "--format": format is not Format.TABLE,
         "--out": out is not None,
         "--design": design != PLACEMENTS[0],
+        "--input-shape": input_shape is not None,
+        "--input-dtype": input_dtype is not None,
     }
     _check_curve(curve, unused, instances)
     _check_policy(policy, fraction, last_layers, granularity)
@@ -240,6 +247,8 @@ def program_command(
         granularity=granularity or GRANULARITIES[0],
         encoding=encoding,
         design=design,
+        input_shape=options.parse_shapes(input_shape),
+        input_dtype=options.parse_dtypes(input_dtype),
         data=data,
         data_root=data_root,
         score_images=score_images,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -24,6 +24,7 @@ from archsim.network.operation import (
     Totals,
     UnmappedOp,
 )
+from archsim.network.source import LayerMatrix, Origins
 
 if TYPE_CHECKING:
     import pandas
@@ -43,6 +44,7 @@ class LayerGraph:
         parameters: Trainable parameters of the model.
         beforehand: Products that do not depend on the input; they are not among the operations.
         notes: How the model was read where that is not plain, one sentence each.
+        origins: Where the matrices of layers come from, as far as that is known.
 
     Raises:
         NetworkError: The graph has a cycle or contradictory shapes; see :meth:`validate`.
@@ -54,6 +56,7 @@ class LayerGraph:
     parameters: int
     beforehand: tuple[Beforehand, ...] = ()
     notes: tuple[str, ...] = ()
+    origins: Origins = field(default_factory=Origins)
 
     def __post_init__(self) -> None:
         """Check the graph and freeze it."""
@@ -69,6 +72,7 @@ class LayerGraph:
         parameters: int = 0,
         beforehand: tuple[Beforehand, ...] = (),
         notes: tuple[str, ...] = (),
+        origins: Origins | None = None,
     ) -> LayerGraph:
         """Build a graph of operations given in execution order.
 
@@ -79,6 +83,7 @@ class LayerGraph:
             parameters: Trainable parameters of the model; 0 if unknown.
             beforehand: Products that do not depend on the input.
             notes: How the model was read where that is not plain.
+            origins: Where the matrices of layers come from.
 
         Raises:
             NetworkError: A name is used twice, an input comes later or is missing, or
@@ -103,7 +108,8 @@ class LayerGraph:
                 )
             graph.add_node(op.name, op=op)
             graph.add_edges_from((source, op.name) for source in op.inputs)
-        return cls(name, input_shape, graph, parameters, beforehand, notes)
+        known = origins or Origins()
+        return cls(name, input_shape, graph, parameters, beforehand, notes, known)
 
     def validate(self) -> None:
         """Check that the graph is acyclic, holds a matrix layer, and that the shapes agree.
@@ -277,6 +283,18 @@ class LayerGraph:
             if other != op.name and holds[0] == holds[1]:
                 pairs.append((op.name, other))
         return tuple(pairs)
+
+    @property
+    def stored(self) -> tuple[LayerMatrix, ...]:
+        """The matrices that a chip stores, one per matrix layer, and where each comes from."""
+        matrices, known = [], self.origins
+        for layer in self.layers:
+            source = known.sources.get(layer.name)
+            alone = source is not None and known.reads.isdisjoint(source.recipe.tensors)
+            matrices.append(
+                LayerMatrix(layer=layer.name, source=source, elements=layer.weights, alone=alone)
+            )
+        return tuple(matrices)
 
     @property
     def residual_edges(self) -> tuple[tuple[str, str], ...]:

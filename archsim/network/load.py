@@ -214,6 +214,30 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
     return zoo.entry(spec).build(device="cpu", **chosen).eval()
 
 
+def graph_of_module(
+    spec: str,
+    module: nn.Module,
+    *,
+    input_shape: Shapes | None = None,
+    input_dtype: Dtypes | None = None,
+) -> LayerGraph:
+    """Trace a model that :func:`load_module` has built.
+
+    Args:
+        spec: The name that it was built from.
+        module: The model.
+        input_shape: Shape of one input, or shapes by name; None takes the network's own.
+        input_dtype: Number format of the input, or formats by name.
+
+    Raises:
+        NetworkError: As :func:`load_network`.
+    """
+    if input_shape is None and spec.startswith(timm_models.PREFIX):
+        input_shape = timm_models.input_shape(module)
+    name = spec.removeprefix(timm_models.PREFIX).rpartition(":")[2]
+    return load_network(module, input_shape=input_shape, input_dtype=input_dtype, name=name)
+
+
 def _shape_of(module: nn.Module, given: Shapes | None) -> Shapes | None:
     """The shape given, else the ``input_shape`` that the module itself carries, as ours do."""
     carried = getattr(module, "input_shape", None)

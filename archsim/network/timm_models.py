@@ -79,7 +79,7 @@ def build_timm(
             field="options",
             value=dict(options),
         ) from error
-    return model.eval(), _input_shape(model)
+    return model.eval(), input_shape(model)
 
 
 def import_timm() -> ModuleType:
@@ -125,9 +125,9 @@ def _sized(
 ) -> nn.Module:
     """Create a model for images of ``shape``; models without a fixed size know no ``img_size``."""
     model = _create(timm, name, options)
-    if shape is None or len(shape) != 3 or tuple(shape) == _input_shape(model):
+    if shape is None or len(shape) != 3 or tuple(shape) == input_shape(model):
         return model
-    channels = {} if shape[0] == _input_shape(model)[0] else {"in_chans": shape[0]}
+    channels = {} if shape[0] == input_shape(model)[0] else {"in_chans": shape[0]}
     try:
         return _create(timm, name, {"img_size": tuple(shape[1:]), **channels, **options})
     except TypeError:
@@ -147,8 +147,12 @@ def _create(timm: ModuleType, name: str, options: Mapping[str, object]) -> nn.Mo
     return model
 
 
-def _input_shape(model: nn.Module) -> tuple[int, ...]:
-    """Input shape of the model's own configuration: the fixed one, else the one for training."""
+def input_shape(model: nn.Module) -> tuple[int, ...]:
+    """Input shape of the model's own configuration: the fixed one, else the one for training.
+
+    Args:
+        model: Of timm.
+    """
     config = getattr(model, "pretrained_cfg", {})
     size = config.get("input_size") if hasattr(config, "get") else None
     return tuple(int(length) for length in size or (3, 224, 224))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stderr
 from torch import nn
 
 from archsim.errors import Code, NetworkError
-from archsim.network.frontend.assemble import assemble
+from archsim.network.frontend.assemble import assembled
 from archsim.network.frontend.beforehand import beforehand
 from archsim.network.frontend.call import Trace
 from archsim.network.frontend.export import export_calls
@@ -84,7 +84,7 @@ def trace(
     with _evaluation(module), plain_settings(module), float_twins(module, name) as whole:
         calls, example = _first_that_works(whole, examples, name, batch_axis)
         parameters = count_parameters(whole, calls)
-    ops = assemble(calls)
+    ops, origins = assembled(calls)
     shape = example.tensors[0].shape
     return LayerGraph.from_ops(
         name,
@@ -93,6 +93,7 @@ def trace(
         parameters,
         beforehand(calls.constant),
         (_QUANTISED,) if is_quantised(module) else (),
+        origins,
     )
 
 

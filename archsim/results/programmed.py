@@ -7,6 +7,7 @@ from typing import Any
 
 from archsim import __version__
 from archsim.config.resolve import Resolved
+from archsim.results.lost import accuracy_lost
 from archsim.results.mapped import SCHEMA_VERSION
 from archsim.units import from_si
 
@@ -38,7 +39,7 @@ class MeasuredAccuracy:
     @property
     def loss(self) -> float:
         """Accuracy lost to programming errors: ideal minus mean."""
-        return self.ideal - self.mean
+        return accuracy_lost(self.ideal, self.mean)
 
 
 #: Keys of a measured accuracy in JSON and, after ``accuracy_``, in CSV.

@@ -641,3 +641,34 @@ def test_drift_that_has_not_begun_is_said(run: Run) -> None:
     few = (*TRAINED, *FEW, "--chips", 2, "--device", "pcm", "--read-after")
     assert "20 s: no cell has drifted yet" in notes(program(run, *few, 1))
     assert "Cells have drifted for 100 s" in notes(program(run, *few, 100))
+
+
+def test_tokens_are_named_by_shape_and_format(run: Run) -> None:
+    """A decoder that is tied to its table is stored once, beside the table."""
+    network = "tests.cli.test_program:tokens"
+    done = run(
+        "program", network, "--input-shape", "6", "--input-dtype", "int64", "--format", "json"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["weights"] == 8 * 8 + 8 * 20
+    command_refused(run("program", network), "mix", code="unsupported")
+    command_refused(
+        run("program", "lenet3", "--curve", "folder", "--input-shape", "1,28,28"),
+        "--input-shape", code="conflict",
+    )  # fmt: skip
+
+
+class Tokens(torch.nn.Module):
+    """A table, a matrix that is a parameter, and the table as a decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(20, 8)
+        self.mix = torch.nn.Parameter(torch.randn(8, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.table(x) @ self.mix) @ self.table.weight.T
+
+
+def tokens() -> torch.nn.Module:
+    return Tokens()

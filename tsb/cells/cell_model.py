@@ -189,6 +189,15 @@ class CellModel:
         """Levels per cell."""
         return self.weight_format.level_count
 
+    def written_sigma(self, *, verify: bool) -> float:
+        """Return the root-mean-square spread of written cells, over equally likely classes.
+
+        Args:
+            verify: whether they are write-verified; else they get one pulse.
+        """
+        sigmas = self.pulse_distribution().residual_sigma if verify else self.class_sigmas()
+        return float(sigmas.square().mean().sqrt())
+
     def class_sigmas(self) -> Float[Tensor, " kind"]:
         """Return the sigma of one pulse of each class of cells that work.
 

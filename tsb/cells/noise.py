@@ -20,6 +20,7 @@ from archsim.device import CellSpec, WeightFormat, code_noise_std, profile_sigma
 from archsim.device.variation import NEFT_MIDDLE
 from archsim.errors import Code, ConfigError
 from archsim.util.checks import one_of
+from tsb.cells.cell_model import CellModel
 from tsb.cells.quantize import check_weight_bits, quantise, weight_range
 
 
@@ -96,6 +97,23 @@ class WeightNoise:
             scaling=scaling,
         )
 
+    @classmethod
+    def on_cells(cls, cell: CellModel, *, sigma: float, scaling: str = "tensor") -> WeightNoise:
+        """Return the noise of weights on cells of a kind, whose spread may be another.
+
+        Args:
+            cell: how weights are cut.
+            sigma: spread of a cell, relative to the range of conductance.
+            scaling: what shares a full-scale conductance.
+        """
+        return cls(
+            sigma=sigma,
+            weight_bits=cell.weight_bits,
+            bits_per_cell=cell.bits_per_cell,
+            encoding=cell.encoding,
+            scaling=scaling,
+        )
+
     @property
     def weight_format(self) -> WeightFormat:
         """How a weight lies on cells."""
@@ -152,7 +170,7 @@ def noisy_weights(
     weights, and an optimiser step moves the clean ones.
 
     Args:
-        weights: clean tensors by name, for example :func:`tsb.cells.quantize.mapped_weights`.
+        weights: clean tensors by name, for example :func:`tsb.cells.stored.mapped_weights`.
         noise: how they are stored; with ``sigma = 0`` the generator is not used.
         generator: source of all randomness, on the device of the weights.
     """

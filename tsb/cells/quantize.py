@@ -11,27 +11,13 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from archsim.config.choices import SCALINGS
 from archsim.errors import Code, ConfigError
 
 #: Finest codes: float32 has no more significant bits.
 MAX_WEIGHT_BITS = 24
-
-
-def mapped_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the weights that lie on crossbars, by parameter name, in order of definition.
-
-    Those of all convolutions and linear layers, each once however often it is used; biases and
-    batch norms are digital.
-
-    Args:
-        model: the network.
-    """
-    layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-    owners = {id(m.weight) for m in model.modules() if isinstance(m, layers)}
-    return {name: p for name, p in model.named_parameters() if id(p) in owners}
 
 
 def check_weight_bits(weight_bits: int) -> None:
@@ -72,6 +58,17 @@ def weight_range(weight: Float[Tensor, "*weights"], scaling: str = "tensor") -> 
     return magnitude.flatten(1).amax(1).view(-1, *(1 for _ in weight.shape[1:]))
 
 
+def full_scale(weight: Tensor, scaling: str) -> Tensor:
+    """Return the weight that full scale stands for; 1 where all weights are 0.
+
+    Args:
+        weight: one tensor, output channels first.
+        scaling: see :func:`weight_range`.
+    """
+    largest = weight_range(weight, scaling)
+    return torch.where(largest > 0, largest, torch.ones_like(largest))
+
+
 def quantise(
     weight: Float[Tensor, "*weights"], weight_bits: int = 8, scaling: str = "tensor"
 ) -> Float[Tensor, "*weights"]:
@@ -97,7 +94,7 @@ def quantised_weights(
     """Return every tensor rounded to its codes: what is to be programmed.
 
     Args:
-        weights: by name, for example :func:`mapped_weights`.
+        weights: by name, for example :func:`tsb.cells.stored.mapped_weights`.
         weight_bits: M.
         scaling: see :func:`weight_range`.
 

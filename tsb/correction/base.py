@@ -21,7 +21,7 @@ from archsim.errors import Code, NetworkError
 from archsim.network.graph import LayerGraph
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import MvmLayer
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import layer_names, mapped_weights, stored_network
 from tsb.correction.needs import Needs, Unpriced
 from tsb.correction.on_read import OnRead, Unread
 
@@ -77,7 +77,7 @@ class Carrier:
         Args:
             weight: its name.
         """
-        name = weight.removesuffix(".weight")
+        name = (layer_names(self.model) or {}).get(weight, weight.removesuffix(".weight"))
         return next(layer for layer in self.layers.layers if layer.name == name)
 
     def outputs(self, weight: str) -> int:
@@ -91,8 +91,41 @@ class Carrier:
 
     def weights(self) -> tuple[str, ...]:
         """Names of the network's weights on crossbars, in order; those of a block are not in it."""
-        on_crossbars = {f"{layer.name}.weight" for layer in self.layers.layers}
-        return tuple(name for name in mapped_weights(self.model) if name in on_crossbars)
+        return tuple(mapped_weights(self.model))
+
+    def module_names(self, kind: type[nn.Module]) -> list[str]:
+        """Names of the modules of a kind whose ``weight`` is one of :meth:`weights`.
+
+        Modules that the network does not use are not among them.
+
+        Args:
+            kind: class of modules with a weight.
+
+        Raises:
+            NetworkError: the matrix of one is stored otherwise.
+        """
+        found = (name for name, m in self.model.named_modules() if isinstance(m, kind))
+        return [name for name in found if self.acts_on(name)]
+
+    def acts_on(self, module: str) -> bool:
+        """Whether a module's ``weight`` is one of :meth:`weights`; False where it is not used.
+
+        Args:
+            module: its name.
+
+        Raises:
+            NetworkError: its matrix is stored otherwise, so that nothing can be folded into it.
+        """
+        layer_of = layer_names(self.model) or {}
+        if f"{module}.weight" not in layer_of and module in layer_of.values():
+            raise NetworkError(
+                f"layer '{module}' of network '{self.layers.name}' is part of a tensor, shares it "
+                "with something else, or is computed: nothing is folded into it",
+                code=Code.UNSUPPORTED,
+                field=module,
+                value=self.layers.name,
+            )
+        return f"{module}.weight" in layer_of
 
 
 def make_carrier(model: nn.Module, layers: LayerGraph, *, rule: str = "default") -> Carrier:
@@ -103,7 +136,8 @@ def make_carrier(model: nn.Module, layers: LayerGraph, *, rule: str = "default")
         layers: graph of the same network.
         rule: where shared blocks go.
     """
-    return Carrier(model=copy.deepcopy(model).eval(), layers=layers, rule=rule)
+    own = stored_network(copy.deepcopy(model), layers).eval()
+    return Carrier(model=own, layers=layers, rule=rule)
 
 
 class Correction(ABC):

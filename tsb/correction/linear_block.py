@@ -48,18 +48,18 @@ class LinearBlock(Correction):
 
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
-        for name, module in carrier.model.named_modules():
-            if isinstance(module, nn.Linear):
-                if module.in_features % self.channels:
-                    raise ConfigError(
-                        f"linear-block channels = {self.channels}; must divide the "
-                        f"{module.in_features} inputs of layer '{name}'",
-                        code=Code.SHAPE_MISMATCH,
-                        field="linear-block channels",
-                        value=self.channels,
-                        allowed=f"divisors of {module.in_features}",
-                    )
-                self.names.append(f"{name}.weight")
+        for name in carrier.module_names(nn.Linear):
+            features = carrier.model.get_parameter(f"{name}.weight").shape[1]
+            if features % self.channels:
+                raise ConfigError(
+                    f"linear-block channels = {self.channels}; must divide the "
+                    f"{features} inputs of layer '{name}'",
+                    code=Code.SHAPE_MISMATCH,
+                    field="linear-block channels",
+                    value=self.channels,
+                    allowed=f"divisors of {features}",
+                )
+            self.names.append(f"{name}.weight")
         if not self.names:
             raise NetworkError(
                 f"network '{carrier.layers.name}' has no linear layer",

@@ -46,8 +46,7 @@ class LowRank(Correction):
 
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
-        modules = dict(carrier.model.named_modules())
-        self.names = [f"{n}.weight" for n, m in modules.items() if isinstance(m, nn.Linear)]
+        self.names = [f"{name}.weight" for name in carrier.module_names(nn.Linear)]
         if not self.names:
             raise NetworkError(
                 f"network '{carrier.layers.name}' has no linear layer",

@@ -45,8 +45,8 @@ class OutputMatch(Correction):
 
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
-        for name, module in carrier.model.named_modules():
-            if isinstance(module, nn.Linear) and module.bias is not None:
+        for name in carrier.module_names(nn.Linear):
+            if carrier.model.get_submodule(name).bias is not None:
                 self.names.append(name)
         if not self.names:
             raise NetworkError(

@@ -47,6 +47,7 @@ class OwnBlocks(Correction):
                     code=Code.CONFLICT,
                     field="own-blocks",
                 )
+            carrier.acts_on(point.name)
             self.sizes[point.name] = point.channels
 
     def start(

@@ -128,6 +128,7 @@ class SharedBlocks(Correction):
         for point in self.places(carrier):
             module = carrier.place(point)
             if isinstance(module, nn.Conv2d):
+                carrier.acts_on(point.name)
                 self.names.append(point.name)
                 continue
             if not self.hooked:

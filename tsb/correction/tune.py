@@ -21,7 +21,8 @@ from torch.nn import functional
 from archsim.errors import Code, ConfigError, NetworkError
 from archsim.util.checks import seed_of
 from tsb.cells.noise import WeightNoise
-from tsb.cells.quantize import mapped_weights, quantise
+from tsb.cells.quantize import quantise
+from tsb.cells.stored import mapped_weights
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
 from tsb.data import Dataset, Split

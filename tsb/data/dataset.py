@@ -96,6 +96,11 @@ class Dataset:
             test=self.test.to(device),
         )
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Channels, height and width of its images."""
+        return tuple(self.test.images.shape[1:])
+
     def check_fits(self, model: nn.Module, network: str) -> None:
         """Check that a network takes these images and tells their classes apart.
 

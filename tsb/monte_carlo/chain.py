@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from archsim.errors import NOT_GIVEN, Code, NetworkError
+from tsb.cells.stored import StoredNetwork
 from tsb.shared_block import SharedBlock
 
 
@@ -62,6 +63,9 @@ def read_chain(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Link
     Raises:
         NetworkError: anything else, by name.
     """
+    if isinstance(model, StoredNetwork):
+        why = "some matrices are parts of tensors, or computed"
+        raise _refuse(type(model.base).__name__, why)
     links: list[Link] = []
     entered = ""  # the module call that the last operation belonged to
     for node in _operations(model, input_shape):

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
-from tsb.cells.quantize import weight_range
-from tsb.program.chip import WeightStorage, full_scale
+from tsb.cells.quantize import full_scale, weight_range
+from tsb.program.chip import WeightStorage
 from tsb.program.chip_read import CellsOfTensor
 from tsb.write_verify.selective import Masks
 

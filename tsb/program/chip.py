@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from archsim.config.choices import SCALINGS
 from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.util.checks import one_of, seed_of
-from tsb.cells.quantize import mapped_weights, quantise, weight_range
+from tsb.cells.programmable import known_network
+from tsb.cells.quantize import full_scale, quantise
+from tsb.cells.stored import mapped_weights, stored_tensors
 from tsb.cells.weight_cells import (
     CellModel,
     defective_instance,
@@ -167,12 +169,6 @@ class WeightStorage:
         return stored
 
 
-def full_scale(weight: Tensor, scaling: str) -> Tensor:
-    """Return the weight that full scale stands for; 1 where all weights are 0."""
-    largest = weight_range(weight, scaling)
-    return torch.where(largest > 0, largest, torch.ones_like(largest))
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ProgrammedChip:
     """A network on one chip.
@@ -184,7 +180,7 @@ class ProgrammedChip:
         storage: how the weights were put on cells.
         tensors: all parameters and buffers by name: the weights as the cells hold them, biases and
             batch norms as they are.
-        wanted: the weights that were asked for (rounded to codes), by name.
+        wanted: the weights that were asked for (rounded to codes), by name; outputs first.
         verified_weights: how many were write-verified.
         options: with which the network was built, as JSON values.
     """
@@ -370,6 +366,7 @@ def deploy_all(
     """
     for seed in seeds:
         seed_of(seed)
+    model = known_network(model, network)
     tensors = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
     check_finite(tensors, network or type(model).__name__)
     weights = {name: tensors[name] for name in mapped_weights(model)}
@@ -379,16 +376,17 @@ def deploy_all(
     write = storage.writer(weights, masks)
     backbone = tensors_hash(tensors)
     verified_weights = sum(int(mask.sum()) for mask in masks.values())
+    drawn = (write(torch.Generator().manual_seed(seed)) for seed in seeds)
     return [
         ProgrammedChip(
             network=network,
             backbone=backbone,
             seed=seed,
             storage=storage,
-            tensors=tensors | write(torch.Generator().manual_seed(seed)),
+            tensors=tensors | stored_tensors(model, stored) | stored,
             wanted=wanted,
             verified_weights=verified_weights,
             options=dict(options or {}),
         )
-        for seed in seeds
+        for seed, stored in zip(seeds, drawn, strict=True)
     ]

@@ -16,8 +16,9 @@ from archsim.device import CellSpec, WriteArray, program_weights
 from archsim.errors import Code, ConfigError, NetworkError
 from archsim.results.programmed import ProgramResult
 from tsb.cells.cell_model import CellModel
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.programmable import known_network
 from tsb.cells.read_out import ReadOut
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import WeightCells, noise_std, weight_cells
 from tsb.program.accuracy import Evidence, measure_accuracy
 from tsb.program.notes import choice_notes, program_notes
@@ -94,14 +95,16 @@ def program_network(
     Raises:
         ConfigError: a policy that lacks what it needs, a fraction outside 0 to 1, or a time of
             reading without an accuracy to measure.
+        NetworkError: a matrix that cannot be programmed, by name.
         DataError: weights that are not finite.
     """
     plan = plan or WritePlan()
+    model = known_network(model, network)
     crossbar, weight_format = resolved.chip.crossbar, spec.weight_format
     weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
     if not weights:
         raise ConfigError(
-            f"network '{network}' has no convolution or linear layer to program",
+            f"network '{network}' has no weights to program",
             code=Code.EMPTY,
             field="network",
             value=network,

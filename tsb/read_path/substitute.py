@@ -87,11 +87,11 @@ def crossbar_layers(model: nn.Module) -> dict[str, Layer]:
     Raises:
         NetworkError: one that cannot be read.
     """
-    from tsb.cells.quantize import mapped_weights
+    from tsb.cells.stored import layer_names, mapped_weights
 
-    names = mapped_weights(model)
+    layer_of = layer_names(model) or {}
     layers = {}
-    for name in names:
+    for name in mapped_weights(model):
         path = name.rpartition(".")[0]
-        layers[name] = readable(path, model.get_submodule(path))
+        layers[name] = readable(layer_of.get(name, path), model.get_submodule(path))
     return layers

@@ -10,13 +10,16 @@ from torch import nn
 
 from archsim.config.study import Study
 from archsim.network.graph import LayerGraph
-from archsim.network.load import load_module, load_network
+from archsim.network.load import graph_of_module, load_module
 from archsim.network.own_code import check_said, is_said
 from tsb.study.stored_graph import stored_graph
 
 
 def module_of(study: Study) -> nn.Module:
     """Return the network of a study with initial weights, in evaluation mode.
+
+    With :func:`tsb.cells.stored.stored_network` and :func:`graph_of` it has its weights on
+    crossbars.
 
     Args:
         study: which.
@@ -31,7 +34,7 @@ def module_of(study: Study) -> nn.Module:
 @lru_cache(maxsize=4)
 def _graph(network: str, options: str) -> LayerGraph:
     module = load_module(network, json.loads(options))
-    return load_network(module, name=network.partition(":")[2] or network)
+    return graph_of_module(network, module)
 
 
 def graph_of(study: Study, run: Path | None = None) -> LayerGraph:

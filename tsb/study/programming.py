@@ -8,7 +8,7 @@ from torch import nn
 from archsim.config.study import Method, Study
 from archsim.device import CellSpec
 from tsb.cells.noise import WeightNoise
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.compute_device import CPU
 from tsb.data import Dataset

@@ -15,6 +15,7 @@ from archsim import __version__
 from archsim.config.study import Study
 from archsim.device import CellSpec
 from archsim.errors import Code, DataError
+from archsim.results.lost import accuracy_lost
 from archsim.results.method_row import MethodRow
 from archsim.util.files import is_file, read_json
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
@@ -301,11 +302,11 @@ def _against(
     seeds = [result.seed for result in results]
     paired = [result for result in baseline if result.seed in seeds]
     ideal = _mean(result.ideal_accuracy for result in results)
-    gap = None if ideal is None else ideal - _mean_accuracy(results)
+    gap = None if ideal is None else accuracy_lost(ideal, _mean_accuracy(results))
     row = _with_shares(replace(row, gap=gap), results, baseline)
     if gap is None or ideal is None or len(paired) != len(results):
         return row
-    whole = ideal - _mean_accuracy(paired)
+    whole = accuracy_lost(ideal, _mean_accuracy(paired))
     closed = _closed_by_seed(results, paired)
     pairs = zip(_chip_means(results), _chip_means(paired), strict=True)
     gains: list[Tensor] = [mine - theirs for mine, theirs in pairs]
@@ -333,10 +334,10 @@ def _closed_by_seed(
     closed = []
     for result, other in zip(results, baseline, strict=True):
         ideal = result.ideal_accuracy
-        whole = None if ideal is None else ideal - _mean_accuracy([other])
+        whole = None if ideal is None else accuracy_lost(ideal, _mean_accuracy([other]))
         if ideal is None or whole is None or whole <= 0:
             return None, None
-        closed.append(1 - (ideal - _mean_accuracy([result])) / whole)
+        closed.append(1 - accuracy_lost(ideal, _mean_accuracy([result])) / whole)
     return interval95(torch.tensor(closed, dtype=torch.float64)) or (None, None)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from archsim.config.study import Method, Study
 from archsim.errors import Code, ConfigError, close_matches
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights, stored_network
 from tsb.data import Dataset
 from tsb.study.conditions import beyond_retention, conditions_of
 from tsb.study.corrections import corrections_of
@@ -34,7 +34,8 @@ def check_runnable(study: Study, data_root: str | None) -> None:
 
     check_names(study)
     data = dataset_of(study, data_root)
-    model, graph = module_of(study), graph_of(study)
+    graph = graph_of(study)
+    model = stored_network(module_of(study), graph)
     shape = tuple(data.train.images.shape[1:])
     wanted = getattr(model, "input_shape", shape)
     if tuple(wanted) != shape:

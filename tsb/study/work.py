@@ -17,7 +17,8 @@ from torch import nn
 from archsim.config.study import Method, Study
 from archsim.errors import Code, ConfigError
 from archsim.util.atomic_write import write_whole
-from tsb.cells.quantize import mapped_weights, quantised_weights
+from tsb.cells.quantize import quantised_weights
+from tsb.cells.stored import mapped_weights, stored_network
 from tsb.checkpoint import load_checkpoint
 from tsb.compute_device import CPU, describe
 from tsb.correction import CorrectedChip, make_carrier, tune
@@ -134,6 +135,7 @@ def train_unit(
         options=study.options,
         run_folder=place,
         progress=progress,
+        graph=graph_of(study),
     )
     if not result.best_epoch:
         # Nothing in it is worth going on with: other settings may use the folder.
@@ -145,6 +147,7 @@ def train_unit(
             field=f"backbone '{unit.folder}'",
             allowed=f"a smaller learning_rate than {settings.learning_rate:g}",
         )
+    model = stored_network(model, graph_of(study))
     clean = monte_carlo(
         model,
         alike_chips(lambda _: _rounded(model, study, settings.noise.scaling)),
@@ -226,6 +229,7 @@ def method_unit(
     data = stored.to(device)
     model = module_of(study)
     load_checkpoint(folder / "backbones" / training.folder / "best.safetensors").load_into(model)
+    model = stored_network(model, graph_of(study))
     cell = cell_model(study, unit.sigma)
     storage = WeightStorage(
         cell=cell, scaling=study.backbones[training.backbone].scaling, copies=method.copies
@@ -240,14 +244,10 @@ def method_unit(
     carrier = make_carrier(model.to(device), graph_of(study), rule=study.insertion)
     corrections = corrections_of(study, method)
     attach_all(corrections, carrier)
-    distribution = cell.pulse_distribution()
-    written_sigma = (
-        (distribution.residual_sigma if method.verify else cell.class_sigmas()).square().mean()
-    )
     settings = tune_settings(
         study,
         method,
-        written_sigma=float(written_sigma.sqrt()),
+        written_sigma=cell.written_sigma(verify=method.verify),
         scaling=storage.scaling,
         seed=unit.seed,
     )

@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from archsim.errors import Code, ConfigError
+from archsim.network.graph import LayerGraph
 from tsb.cells.noise import WeightNoise, noisy_weights
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.programmable import known_network
+from tsb.cells.stored import stored_network, trained_weights
 from tsb.checkpoint import OPTIONS
 from tsb.compute_device import generator_on
 from tsb.data import Dataset, Split
@@ -47,6 +49,7 @@ def train_backbone(
     options: Mapping[str, object] | None = None,
     run_folder: Path | str | None = None,
     progress: Progress | None = None,
+    graph: LayerGraph | None = None,
 ) -> TrainResult:
     """Train a model in place; afterwards it is in evaluation mode and has its best weights.
 
@@ -61,8 +64,10 @@ def train_backbone(
         options: with which that network was built, as JSON values, for the saved files.
         run_folder: made if it is not there; None saves nothing.
         progress: told of every epoch.
+        graph: of the model, which says what its weights on crossbars are; None traces it.
 
     Raises:
+        NetworkError: a matrix that cannot be programmed, by name.
         ConfigError: fewer images than one batch, no validation images, or a run folder of other
             settings.
         DataError: a run folder that is damaged or cannot be written.
@@ -87,6 +92,19 @@ def train_backbone(
     about |= {"dataset": dataset.name, "images": len(train)}
     about |= settings.as_json()
     about[DATA_HASH] = [dataset.content_hashes[name] for name in ("train", "validation")]
+    if graph is None:
+        seen = known_network(model, network, image_shape=tuple(train.images.shape[1:]))
+    else:
+        seen = stored_network(model, graph)
+    if settings.clip is not None and seen is not model:
+        raise ConfigError(
+            f"clip = {settings.clip:g} bounds tensors of the network, and some of its matrices are "
+            "parts of one or computed; allowed: no clip",
+            code=Code.CONFLICT,
+            field="clip",
+            value=settings.clip,
+            allowed="no clip",
+        )
     with _threads(settings.threads):
         objective = make_loss(settings.objective, model, train.images.shape[1:], seed=settings.seed)
         state = TrainState.fresh(
@@ -95,7 +113,7 @@ def train_backbone(
         if folder is not None:
             folder.resume(state, about)
         while not state.stopped:
-            record = _run_epoch(state, objective, train, validation, settings)
+            record = _run_epoch(state, seen, objective, train, validation, settings)
             if folder is not None:
                 folder.save(state, about)
             if progress is not None and record is not None:
@@ -126,7 +144,7 @@ def noisy_accuracy(
         instances: how many.
         generator: source of all randomness, on the device of the model.
     """
-    weights = {name: weight.detach() for name, weight in mapped_weights(model).items()}
+    weights = {name: weight.detach() for name, weight in trained_weights(model).items()}
     result = monte_carlo(
         model,
         alike_chips(lambda source: noisy_weights(weights, noise, source)),
@@ -160,6 +178,7 @@ def _generator(settings: TrainSettings, epoch: int, device: torch.device) -> tor
 
 def _run_epoch(
     state: TrainState,
+    seen: nn.Module,
     objective: Loss,
     train: Split,
     validation: Split,
@@ -167,21 +186,22 @@ def _run_epoch(
 ) -> EpochRecord | None:
     """Train for one epoch, measure, keep the best weights, and decide whether to stop."""
     epoch = state.epoch + 1
-    loss, rate = _train_epoch(state, objective, train, settings, epoch)
+    loss, rate = _train_epoch(state, seen.train(), objective, train, settings, epoch)
     model = state.model.eval()
+    seen.eval()
     if not (math.isfinite(loss) and all(t.isfinite().all() for t in model.state_dict().values())):
         state.stopped = "diverged"
         return None
     device = validation.images.device
     noisy = noisy_accuracy(
-        model,
+        seen,
         validation,
         settings.noise,
         instances=settings.validation_instances if settings.noise.sigma else 1,
         generator=_generator(settings, _VALIDATION_EPOCH, device),
     )
     clean = noisy_accuracy(
-        model,
+        seen,
         validation,
         replace(settings.noise, sigma=0.0),
         instances=1,
@@ -206,10 +226,16 @@ def _run_epoch(
 
 
 def _train_epoch(
-    state: TrainState, objective: Loss, train: Split, settings: TrainSettings, epoch: int
+    state: TrainState,
+    seen: nn.Module,
+    objective: Loss,
+    train: Split,
+    settings: TrainSettings,
+    epoch: int,
 ) -> tuple[float, float]:
     """Return mean loss and last learning rate; the loss is NaN as soon as one is not finite."""
-    model, optimiser = state.model.train(), state.optimiser
+    state.model.train()
+    optimiser = state.optimiser
     device = train.images.device
     host, noise_source = (
         _generator(settings, 2 * epoch - 1, torch.device("cpu")),
@@ -218,7 +244,6 @@ def _train_epoch(
     order = torch.randperm(len(train), generator=host).to(device)
     steps = len(train) // settings.batch_size
     total, rate = torch.zeros((), device=device), settings.learning_rate
-    weights = mapped_weights(model)
     half = settings.precision == "bfloat16"
     with torch.random.fork_rng(devices=[]):  # dropout, if there is any
         torch.manual_seed(host.initial_seed())
@@ -233,8 +258,9 @@ def _train_epoch(
                 group["lr"] = rate
             optimiser.zero_grad()
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                weights = trained_weights(seen)
                 loss = objective.loss(
-                    model, weights, settings.noise, noise_source, images, train.labels[batch]
+                    seen, weights, settings.noise, noise_source, images, train.labels[batch]
                 )
             if not bool(torch.isfinite(loss)):
                 return math.nan, rate

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archsim.errors import Code, ConfigError, DataError
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.write_verify.second_derivative import check_ready, second_derivative_sums
 
 Images = Float[Tensor, "image channel height width"]

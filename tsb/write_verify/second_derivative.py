@@ -30,7 +30,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from archsim.errors import Code, ConfigError, NetworkError
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 
 #: Bilinear in input and weight.
 _PRODUCTS = {
@@ -48,7 +48,7 @@ _UNCHANGED = {
     *(torch.flatten, Tensor.flatten, torch.reshape, Tensor.reshape, Tensor.view),
     *(torch.permute, Tensor.permute, torch.transpose, Tensor.transpose, Tensor.contiguous),
     *(torch.squeeze, Tensor.squeeze, torch.unsqueeze, Tensor.unsqueeze),
-    *(torch.cat, Tensor.__getitem__, functional.pad, Tensor.clone),
+    *(torch.cat, Tensor.__getitem__, functional.pad, Tensor.clone, Tensor.index_copy),
     *(torch.sum, Tensor.sum),
 }
 _DROPOUTS = {functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d}

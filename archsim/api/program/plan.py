@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-
-from torch import nn
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
@@ -12,24 +11,25 @@ from archsim.config.rules import check
 from archsim.cost.off_chip import chips
 from archsim.cost.verify_read import verify_read
 from archsim.device import CellSpec
-from archsim.errors import NetworkError
-from archsim.network import LayerGraph, from_graph, load_network
+from archsim.errors import Code, NetworkError
+from archsim.network import LayerGraph, from_graph
 from archsim.plan import MappingPlan
 from mapping.compile import compile_plan
+from tsb.cells.programmable import Programmable
+from tsb.cells.stored import layer_names
 from tsb.program.network import WritePlan
 from tsb.shared_block import group_count
 
 
 def write_plan(
-    model: nn.Module, *, network: str, resolved: Resolved, design: str, spec: CellSpec
+    network: Programmable, *, resolved: Resolved, design: str, spec: CellSpec
 ) -> WritePlan:
     """Map a network and return what its programming needs of the plan.
 
     A network that cannot be traced is unrolled (im2col) onto one chip, and the result says why.
 
     Args:
-        model: the network.
-        network: its name.
+        network: with its matrices.
         resolved: chip, device and shared block.
         design: placement of the shared block.
         spec: how the chip holds weights.
@@ -51,19 +51,18 @@ def write_plan(
     )
     if not (needed or resolved.chip.hierarchy.kernel_per_pe):
         return circuit
-    try:
-        graph = load_network(model, name=network)
-    except NetworkError as error:
+    graph = network.graph
+    if graph is None:
         if needed:
-            raise
-        return replace(circuit, untraced=str(error))
+            raise NetworkError(network.untraced, code=Code.UNSUPPORTED, field="network")
+        return replace(circuit, untraced=network.untraced)
     points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
     plan = compile_plan(design=batch, table=from_graph(graph), points=points)
     return replace(
         circuit,
         blocks=_blocks(graph, resolved, design),
         chips=int(chips(design=batch, plan=plan)) if several else 1,
-        kernel_layers=_kernel_layers(plan),
+        kernel_layers=_kernel_layers(plan, layer_names(network.model) or {}),
     )
 
 
@@ -75,10 +74,11 @@ def _stored(resolved: Resolved, *, in_pairs: bool) -> Resolved:
     return resolved.model_copy(update={"chip": chip})
 
 
-def _kernel_layers(plan: MappingPlan) -> frozenset[str]:
+def _kernel_layers(plan: MappingPlan, layer_of: Mapping[str, str]) -> frozenset[str]:
     """Name the weights whose kernel pixels have PEs of their own."""
     placed = zip(plan.names, plan.is_kernel.tolist(), strict=True)
-    return frozenset(f"{name}.weight" for name, is_kernel in placed if is_kernel)
+    kernels = {name for name, is_kernel in placed if is_kernel}
+    return frozenset(weight for weight, layer in layer_of.items() if layer in kernels)
 
 
 def _blocks(graph: LayerGraph, resolved: Resolved, design: str) -> int:

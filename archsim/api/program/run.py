@@ -19,10 +19,13 @@ from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError, DataError
 from archsim.network import zoo
+from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.load import load_module
 from archsim.results.programmed import ProgramResult
 from archsim.util.checks import seed_of, whole_number
-from tsb.cells.quantize import mapped_weights, quantised_weights
+from tsb.cells.programmable import known_network, programmable
+from tsb.cells.quantize import quantised_weights
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint, tensors_hash
 from tsb.data import load_dataset
@@ -48,6 +51,8 @@ def program(
     granularity: str = "weight",
     encoding: str | None = None,
     design: str = "none",
+    input_shape: Shapes | None = None,
+    input_dtype: Dtypes | None = None,
     data: str | None = None,
     data_root: str | Path | None = None,
     score_images: int | None = None,
@@ -76,6 +81,8 @@ def program(
         encoding: one of :data:`archsim.device.ENCODINGS`; None takes ``magnitude`` (the noise
             convention of the literature) where the chip stores an offset code, else the chip's.
         design: with common or separate, a shared block is programmed too.
+        input_shape: of one input where the network does not say, or shapes by name.
+        input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
         data: data set for scores and accuracy; None takes the network's usual one.
         data_root: where it lies; without it and ``data``, data are loaded only for policies that
             need them.
@@ -159,13 +166,20 @@ def program(
             half_width=half_width,
         )
         evidence.dataset.check_fits(model, network)
-    return program_network(
+    found = programmable(
         model,
+        network=network,
+        input_shape=input_shape,
+        input_dtype=input_dtype,
+        image_shape=None if evidence is None else evidence.dataset.image_shape,
+    )
+    return program_network(
+        found.model,
         network=network,
         resolved=resolved,
         choice=choice,
         spec=spec,
-        plan=write_plan(model, network=network, resolved=resolved, design=design, spec=spec),
+        plan=write_plan(found, resolved=resolved, design=design, spec=spec),
         evidence=evidence,
         read_after_s=read_after_s,
         clip_at_zero=clip_at_zero,
@@ -194,11 +208,8 @@ def _model(network: str, checkpoint: str | Path | None) -> tuple[torch.nn.Module
             field=checkpoint,
             value=network,
         ) from error
-    return model, tensors_hash(trained_weights.tensors)[:_HASH_DIGITS]
-
-
-#: Hex digits of a checkpoint's hash that are shown, as many as of a configuration's.
-_HASH_DIGITS = 16
+    # As many hex digits as are shown of a configuration's hash.
+    return model, tensors_hash(trained_weights.tensors)[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +333,7 @@ def write_verify_curve(
         test_images=request.test_images,
     )
     evidence.dataset.check_fits(model, request.network)
+    model = known_network(model, request.network, image_shape=evidence.dataset.image_shape)
     for line in evidence.shortages():
         say(line)
     learn, test = evidence.score_split, evidence.test_split

@@ -9,10 +9,10 @@ from archsim.arch.design import MAX_LAST_LAYERS
 from archsim.config.choices import PLACEMENTS, WITH_BLOCK
 from archsim.config.load import Setting
 from archsim.config.study import Method, Study
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights, stored_network
 from tsb.correction.needs import Together, together
 from tsb.study.corrections import corrections_of
-from tsb.study.network import module_of
+from tsb.study.network import graph_of, module_of
 from tsb.study.programming import write_choice
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.last_layers import LastLayersVerified
@@ -112,9 +112,8 @@ def _digital(needs: Together) -> list[Setting]:
 def _copies(study: Study, method: Method, notes: list[str]) -> list[Setting]:
     if not method.copies:
         return []
-    linear = {
-        name for name, weight in mapped_weights(module_of(study)).items() if weight.dim() == 2
-    }
+    model = stored_network(module_of(study), graph_of(study))
+    linear = {name for name, weight in mapped_weights(model).items() if weight.dim() == 2}
     counts = set(method.copies.values())
     if set(method.copies) == linear and len(counts) == 1:
         return [Setting("chip.hierarchy.linear_copies", counts.pop())]

@@ -13,6 +13,7 @@ from archsim.network.frontend.readers import read_call
 from archsim.network.frontend.reading import Draft
 from archsim.network.layer import MvmLayer
 from archsim.network.operation import Op, OpKind
+from archsim.network.source import Origins
 
 
 def assemble(trace: Trace) -> list[Op]:
@@ -20,6 +21,15 @@ def assemble(trace: Trace) -> list[Op]:
 
     A matrix that is applied at several places is there once: operations after the first name that
     one as ``reuses``.
+
+    Raises:
+        NetworkError: A matrix layer cannot be mapped.
+    """
+    return assembled(trace)[0]
+
+
+def assembled(trace: Trace) -> tuple[list[Op], Origins]:
+    """The operations of :func:`assemble`, and where the matrices of their layers come from.
 
     Raises:
         NetworkError: A matrix layer cannot be mapped.
@@ -49,7 +59,11 @@ def assemble(trace: Trace) -> list[Op]:
     for op in ops:
         for source in op.inputs:
             readers[source].append(op)
-    return [_with_followers(op, readers) for op in ops]
+    origins = Origins(
+        sources={names[draft.id]: draft.source for draft in read if draft.source is not None},
+        reads=frozenset(name for draft in read for name in draft.reads),
+    )
+    return [_with_followers(op, readers) for op in ops], origins
 
 
 def _input(shape: tuple[int, ...]) -> Op:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from archsim.network.source import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Weight:
         formula: How it is computed from the original; empty for the original itself. Weights of
             equal name and formula have equal values.
         is_complex: Whether it is of complex numbers where it is used.
+        recipe: The same in a form that can be computed anew; None where that is not known.
     """
 
     name: str
@@ -36,11 +39,12 @@ class Weight:
     trainable: bool
     formula: str = ""
     is_complex: bool = False
+    recipe: Recipe | None = field(default=None, compare=False, repr=False)
 
     @property
     def owner(self) -> str:
         """Name of the matrix: the module path for ``<path>.weight``, or the like."""
-        name = re.sub(r"\.parametrizations\.weight\.original\d*$", ".weight", self.name)
+        name = re.sub(r"\.parametrizations\.(\w+)\.original\d*$", r".\1", self.name)
         name = re.sub(r"\.weight(_[gv]|_orig)$", ".weight", name)
         return re.sub(r"[._]weight$", "", name) or name
 

@@ -19,6 +19,7 @@ from archsim.network.frontend.call import Call, Data, Weight
 from archsim.network.frontend.reading import Axes, Draft, axes, draft, map_axes, refusal, whole
 from archsim.network.layer import LayerKind, MvmLayer
 from archsim.network.operation import Op, OpKind
+from archsim.network.source import MatrixLayout
 
 
 def convolution(call: Call) -> tuple[Draft, ...]:
@@ -61,7 +62,8 @@ def convolution(call: Call) -> tuple[Draft, ...]:
         out_width=out_size[2],
         mvms=math.prod(call.shape) // weight.shape[0],
     )
-    return (draft(call, OpKind.CONV, layer=layer, weight=weight, view=f"conv/{groups}"),)
+    layout, view = MatrixLayout.plain(weight.shape), f"conv/{groups}"
+    return (draft(call, OpKind.CONV, layer=layer, weight=weight, view=view, layout=layout),)
 
 
 def transposed_convolution(call: Call) -> tuple[Draft, ...]:
@@ -90,7 +92,10 @@ def transposed_convolution(call: Call) -> tuple[Draft, ...]:
         mvms=pixels,
     )
     shape = (*call.shape[: -dims - 1], columns, *data.shape[-dims:])
-    patches = draft(call, OpKind.CONV, layer=layer, weight=weight, view=f"transposed/{groups}")
+    rows, patch = in_channels // groups, _patch(weight)
+    layout = MatrixLayout(split=(groups, rows, patch), axes=(0, 2, 1), shape=(columns, rows))
+    view = f"transposed/{groups}"
+    patches = draft(call, OpKind.CONV, layer=layer, weight=weight, view=view, layout=layout)
     patches = replace(patches, id=f"{call.id}/patches", op=replace(patches.op, shape=shape))
     stride = axes(call.args.get("stride", 1), dims)
     apart = all(s >= k for s, k in zip(stride, axes(weight.shape[2:], dims), strict=True))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, fx, nn
-from torch._ops import HigherOrderOperator
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.operators import CREATES, NUMBER_FORMATS, SPLITS, VIEWS
+from archsim.network.source import Recipe
 
 
 def export_calls(
@@ -102,6 +104,7 @@ class _Reader:
                 elements=torch.Size(shape).numel() * (1 + is_complex),
                 trainable=weight[1],
                 is_complex=is_complex,
+                recipe=self._stored(weight[0]),
             )
 
     def _call(self, node: fx.Node) -> None:
@@ -115,10 +118,10 @@ class _Reader:
         if parent is not None:
             self.views[node] = parent
         if not any(isinstance(source, Data) for source in sources):
-            formula = self._formula(node)
             weights = cast("list[Weight]", sources)
+            derived = _derived(node.name, shape, weights, self._formula(node))
             self.seen[node] = replace(
-                _derived(node.name, shape, weights, formula), is_complex=_is_complex(node)
+                derived, is_complex=_is_complex(node), recipe=self._recipe(node)
             )
             self.constant.append(self._read_call(node, _operator_name(node)[0], shape))
             return
@@ -199,6 +202,21 @@ class _Reader:
         module, leaf = _owner(node)
         return Call(id=node.name, op=op, args=args, shape=shape, module=module, leaf=leaf)
 
+    def _stored(self, name: str) -> Recipe:
+        """A tensor of the model, or one that it has no name for."""
+        constant = self.program.constants.get(name)
+        if name in self.program.state_dict or not isinstance(constant, Tensor):
+            return Recipe(name=name)
+        return Recipe(constant=constant)
+
+    def _recipe(self, node: fx.Node) -> Recipe:
+        return Recipe(
+            operator=_operator_name(node)[0],
+            compute=_computation(node.target),
+            args=tuple(self._recipes(value) for value in node.args),
+            kwargs={name: self._recipes(value) for name, value in node.kwargs.items()},
+        )
+
     def _formula(self, node: fx.Node) -> str:
         """Digest of a computation on weights: equal for equal operators of equal arguments."""
         arguments = {
@@ -207,6 +225,15 @@ class _Reader:
         }
         text = f"{node.target} {arguments}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _recipes(self, value: object) -> object:
+        """An argument with recipes in the place of stored tensors."""
+        if isinstance(value, fx.Node):
+            weight = self.seen.get(value)
+            return weight.recipe if isinstance(weight, Weight) else None
+        if isinstance(value, list | tuple):
+            return [self._recipes(item) for item in value]
+        return value
 
     def _argument(self, value: object) -> object:
         if isinstance(value, fx.Node):
@@ -230,6 +257,19 @@ def _derived(name: str, shape: tuple[int, ...], sources: list[Weight], formula: 
         trainable=origin.trainable,
         formula=formula,
     )
+
+
+def _computation(target: object) -> Callable[..., object] | None:
+    """What a node calls, in a form that can be sent to another process."""
+    if isinstance(target, OpOverload):
+        namespace, _, name = target.name().partition("::")
+        return partial(_run, namespace, name.partition(".")[0], target._overloadname)
+    plain = callable(target) and not isinstance(target, HigherOrderOperator)
+    return cast("Callable[..., object]", target) if plain else None
+
+
+def _run(namespace: str, name: str, overload: str, *args: object, **kwargs: object) -> object:
+    return getattr(getattr(getattr(torch.ops, namespace), name), overload)(*args, **kwargs)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

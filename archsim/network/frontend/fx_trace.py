@@ -6,8 +6,9 @@ Shapes come from one real run on the example, so the model must fit into memory.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, fx, nn
@@ -15,6 +16,7 @@ from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 
 from archsim.network.frontend.call import Call, Data, Trace, Weight
 from archsim.network.frontend.operators import NUMBER_FORMATS
+from archsim.network.source import Recipe
 
 
 def fx_calls(
@@ -127,6 +129,7 @@ class _Reader:
             elements=tensor.numel() * (1 + tensor.is_complex()),
             trainable=isinstance(tensor, nn.Parameter),
             is_complex=tensor.is_complex(),
+            recipe=Recipe(name=name),
         )
 
     def _call(self, node: fx.Node) -> None:
@@ -147,6 +150,7 @@ class _Reader:
                 trainable=origin.trainable,
                 formula=node.name,  # a computation of its own
                 is_complex=_is_complex(node),
+                recipe=self._recipe(node, call.op),
             )
             self.constant.append(call)
             return
@@ -188,12 +192,38 @@ class _Reader:
         padded = (*names, *(str(i) for i in range(len(names), len(node.args))))
         return {**dict(zip(padded, node.args, strict=False)), **node.kwargs}
 
+    def _recipe(self, node: fx.Node, operator: str) -> Recipe:
+        compute: Callable[..., object] | None = None
+        if node.op == "call_function" and callable(node.target):
+            compute = node.target
+        elif node.op == "call_method":
+            compute = partial(_call_method, str(node.target))
+        return Recipe(
+            operator=operator,
+            compute=compute,
+            args=tuple(self._recipes(value) for value in node.args),
+            kwargs={name: self._recipes(value) for name, value in node.kwargs.items()},
+        )
+
+    def _recipes(self, value: object) -> object:
+        """An argument with recipes in the place of stored tensors."""
+        if isinstance(value, fx.Node):
+            weight = self.seen.get(value)
+            return weight.recipe if isinstance(weight, Weight) else None
+        if isinstance(value, list | tuple):
+            return [self._recipes(item) for item in value]
+        return value
+
     def _argument(self, value: object) -> object:
         if isinstance(value, fx.Node):
             return self.seen.get(value)
         if isinstance(value, list | tuple):
             return tuple(self._argument(item) for item in value)
         return value
+
+
+def _call_method(name: str, owner: object, *args: object, **kwargs: object) -> object:
+    return getattr(owner, name)(*args, **kwargs)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

@@ -9,14 +9,19 @@ from archsim.network.frontend.call import Call, Data, Weight
 from archsim.network.frontend.reading import Draft, draft
 from archsim.network.layer import LayerKind, MvmLayer
 from archsim.network.operation import OpKind
+from archsim.network.source import MatrixLayout
 
 
 @dataclass(frozen=True)
 class _Matrix:
-    """A weight as matrices: ``stack`` of them side by side, each with inputs of its own."""
+    """A weight as matrices: ``stack`` of them side by side, each with inputs of its own.
+
+    ``layout`` says how they lie in the weight.
+    """
 
     rows: int
     cols: int
+    layout: MatrixLayout
     stack: int = 1
 
 
@@ -28,7 +33,9 @@ def linear(call: Call) -> tuple[Draft, ...]:
         return (draft(call, OpKind.MATMUL, macs=math.prod(call.shape) * inner),)
     cols, rows = (1, *weight.shape)[-2:]
     bias = call.args.get("bias") is not None
-    return (_layer(call, weight, _Matrix(rows, cols), bias=bias, view="linear"),)
+    shape = (cols, rows)
+    layout = MatrixLayout(split=shape, axes=(0, 1), shape=shape)
+    return (_layer(call, weight, _Matrix(rows, cols, layout), bias=bias, view="linear"),)
 
 
 def product(call: Call) -> tuple[Draft, ...]:
@@ -84,7 +91,8 @@ def _layer(call: Call, weight: Weight, matrix: _Matrix, *, bias: bool, view: str
         out_width=width,
         mvms=pixels,
     )
-    return draft(call, OpKind.LINEAR, layer=layer, weight=weight, view=view)
+    kind = OpKind.LINEAR
+    return draft(call, kind, layer=layer, weight=weight, view=view, layout=matrix.layout)
 
 
 def _matrix(call: Call, factors: tuple[Data | Weight, ...], weight: Weight) -> _Matrix | None:
@@ -92,18 +100,24 @@ def _matrix(call: Call, factors: tuple[Data | Weight, ...], weight: Weight) -> _
     if call.op == "einsum":
         return _einsum_matrix(call, factors, weight)
     data = factors[0] if factors[1] is weight else factors[1]
-    if factors[1] is weight:
-        rows, cols = weight.shape[-2:] if len(weight.shape) > 1 else (weight.shape[0], 1)
-    else:
-        cols, rows = (1, *weight.shape)[-2:]
+    # A vector is a matrix of one column on the right, of one row of outputs on the left.
+    last = len(weight.shape) - 1
+    ends = ((last,), (last - 1,)) if factors[1] is weight else ((last - 1,), (last,))
+    outputs, inputs = ends if last else ((), (0,))
+    cols, rows = (math.prod(weight.shape[axis] for axis in part) for part in (outputs, inputs))
     stack = 1
     batch = (1,) * len(weight.shape) + data.shape[:-2]
+    stacked: list[int] = []
+    wide: list[int] = []
     for axis, size in enumerate(reversed(weight.shape[:-2]), start=1):
         if batch[-axis] == size:
             stack *= size
+            stacked.insert(0, last - 1 - axis)
         else:  # all of them read the same input
             cols *= size
-    return _Matrix(rows, cols, stack)
+            wide.insert(0, last - 1 - axis)
+    layout = MatrixLayout.of_axes(weight.shape, (*stacked, *wide, *outputs), inputs)
+    return _Matrix(rows, cols, layout, stack)
 
 
 def _einsum_matrix(
@@ -120,7 +134,11 @@ def _einsum_matrix(
     sizes = dict(zip(letters, weight.shape, strict=True))
     rows = math.prod(sizes[letter] for letter in letters if letter not in result)
     cols = math.prod(sizes[letter] for letter in letters if letter not in other)
-    return _Matrix(rows, cols, math.prod(weight.shape) // (rows * cols))
+    order = [axis for axis, letter in enumerate(letters) if letter in result]
+    order.sort(key=lambda axis: letters[axis] not in other)  # stacked matrices first
+    summed = tuple(axis for axis, letter in enumerate(letters) if letter not in result)
+    layout = MatrixLayout.of_axes(weight.shape, tuple(order), summed)
+    return _Matrix(rows, cols, layout, math.prod(weight.shape) // (rows * cols))
 
 
 def multiplications(call: Call, factors: tuple[Data | Weight, ...]) -> int:

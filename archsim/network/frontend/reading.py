@@ -9,6 +9,7 @@ from archsim.errors import Code, NetworkError
 from archsim.network.frontend.call import Call, Data, Weight
 from archsim.network.layer import MvmLayer, Pool
 from archsim.network.operation import Op, OpKind
+from archsim.network.source import MatrixLayout, MatrixSource
 
 #: Depth, height and width.
 Axes = tuple[int, int, int]
@@ -23,12 +24,16 @@ class Draft:
         op: Its ``inputs`` are ids.
         weight: The tensor behind its matrix or table, if it has one.
         view: How the matrix lies in that tensor: equal weights of equal view are one matrix.
+        source: Where its matrix comes from; None without one, or where that is not known.
+        reads: Names of the stored tensors that it reads in other ways than as its matrix.
     """
 
     id: str
     op: Op
     weight: Weight | None = None
     view: str = ""
+    source: MatrixSource | None = None
+    reads: tuple[str, ...] = ()
 
 
 def draft(
@@ -40,8 +45,10 @@ def draft(
     macs: int = 0,
     weight: Weight | None = None,
     view: str = "",
+    layout: MatrixLayout | None = None,
 ) -> Draft:
-    """The operation that a call is."""
+    """The operation that a call is; ``layout`` is that of a layer's matrix in its weight."""
+    matrix = None if layer is None else weight
     op = Op(
         name=call.name if layer is None else layer.name,
         kind=kind,
@@ -56,7 +63,25 @@ def draft(
         stored=0 if weight is None else weight.elements,
         trained=() if weight is not None else _trained(call),
     )
-    return Draft(id=call.id, op=op, weight=weight, view=view)
+    source, reads = source_of(matrix, layout), _reads(call, matrix)
+    return Draft(id=call.id, op=op, weight=weight, view=view, source=source, reads=reads)
+
+
+def source_of(weight: Weight | None, layout: MatrixLayout | None) -> MatrixSource | None:
+    """Where a matrix comes from, if that is known."""
+    if weight is None or weight.recipe is None or layout is None:
+        return None
+    return MatrixSource(recipe=weight.recipe, shape=weight.shape, layout=layout)
+
+
+def _reads(call: Call, matrix: Weight | None) -> tuple[str, ...]:
+    """Names of the stored tensors behind the operands of a call other than its matrix."""
+    recipes = (
+        operand.recipe
+        for operand in call.operands
+        if isinstance(operand, Weight) and operand is not matrix
+    )
+    return tuple(dict.fromkeys(n for recipe in recipes if recipe for n in recipe.tensors))
 
 
 def _trained(call: Call) -> tuple[tuple[str, int], ...]:

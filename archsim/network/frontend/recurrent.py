@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archsim.network.frontend.call import Call, Weight
-from archsim.network.frontend.reading import Draft, refusal
+from archsim.network.frontend.reading import Draft, refusal, source_of
 from archsim.network.layer import LayerKind, MvmLayer
 from archsim.network.operation import Op, OpKind
+from archsim.network.source import MatrixLayout
 
 #: Name of the operation that hands on the states; see :func:`recurrent`.
 STATE = "recurrent_state"
@@ -139,7 +140,9 @@ class _Cell:
             weight=weight.name,
             stored=weight.elements,
         )
-        return Draft(id=f"{self.id}/{part}", op=op, weight=weight, view="linear")
+        origin = source_of(weight, MatrixLayout.plain(weight.shape))
+        id_ = f"{self.id}/{part}"
+        return Draft(id=id_, op=op, weight=weight, view="linear", source=origin)
 
     def _digital(
         self, part: str, kind: OpKind, target: str, width: int, inputs: tuple[str, ...]

@@ -30,7 +30,8 @@ from archsim.results.cost import ProgrammingCost
 from archsim.results.programmed import ProgramResult
 from tests.designs import near
 from tests.house.helpers import ROOT
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.programmable import programmable
+from tsb.cells.stored import mapped_weights
 from tsb.checkpoint import load_checkpoint
 from tsb.write_verify.selective import Tiling
 
@@ -202,9 +203,8 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
     crossbar, model = resolved.chip.crossbar, load_module(network)
     spec = CellSpec.of_chip(resolved)
     form = spec.weight_format
-    kernel_layers = write_plan(
-        model, network=network, resolved=resolved, design="none", spec=spec
-    ).kernel_layers
+    found = programmable(model, network=network)
+    kernel_layers = write_plan(found, resolved=resolved, design="none", spec=spec).kernel_layers
     assert len(kernel_layers) == KERNEL_LAYERS[network].get(chip, 0)
     tiling = Tiling.of(form, rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)
     array = WriteArray(rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)

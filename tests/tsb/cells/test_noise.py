@@ -12,7 +12,8 @@ from torch.func import functional_call
 from archsim.errors import ConfigError
 from tests.refusals import refused
 from tsb.cells.noise import WeightNoise, noisy_weights
-from tsb.cells.quantize import mapped_weights, quantise
+from tsb.cells.quantize import quantise
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel, weight_cells
 
 

@@ -11,7 +11,8 @@ from torch import nn
 from archsim.errors import ConfigError
 from archsim.network.zoo import build
 from tests.refusals import refused
-from tsb.cells.quantize import mapped_weights, quantise, quantised_weights
+from tsb.cells.quantize import quantise, quantised_weights
+from tsb.cells.stored import mapped_weights
 from tsb.shared_block import SharedBlock
 
 

@@ -13,7 +13,8 @@ from torch import nn
 from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module
 from tests.refusals import refused
-from tsb.cells.quantize import mapped_weights, quantise
+from tsb.cells.quantize import quantise
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import read_tensors, write_tensors
 from tsb.program.chip import ProgrammedChip, WeightStorage, deploy

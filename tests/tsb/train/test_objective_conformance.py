@@ -25,7 +25,7 @@ from archsim.errors import ConfigError
 from archsim.network.zoo import build
 from tests.refusals import refused
 from tsb.cells.noise import WeightNoise, noisy_weights
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.data import Dataset, load_dataset
 from tsb.study.citations import citations_of
 from tsb.study.load import checked_study, load_study

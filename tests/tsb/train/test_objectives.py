@@ -15,7 +15,7 @@ from archsim.errors import ConfigError
 from archsim.network.zoo import build
 from tests.refusals import refused
 from tsb.cells.noise import WeightNoise, noisy_weights
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.data import Dataset, load_dataset
 from tsb.train.objective.base import Loss
 from tsb.train.objective.lipschitz import lipschitz_bound, orthogonality

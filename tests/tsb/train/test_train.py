@@ -17,7 +17,8 @@ from archsim.errors import ConfigError, DataError
 from archsim.network.zoo import build
 from tests.refusals import refused
 from tsb.cells.noise import WeightNoise
-from tsb.cells.quantize import mapped_weights, quantised_weights
+from tsb.cells.quantize import quantised_weights
+from tsb.cells.stored import mapped_weights
 from tsb.checkpoint import load_checkpoint, read_tensors, write_tensors
 from tsb.data import Dataset, Split, load_dataset
 from tsb.train.loop import noisy_accuracy, train_backbone

@@ -30,7 +30,7 @@ from archsim.errors import ConfigError
 from archsim.network.load import load_module
 from tests.house.helpers import ROOT
 from tests.refusals import refused
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint
 from tsb.data import load_dataset

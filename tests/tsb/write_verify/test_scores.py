@@ -21,7 +21,7 @@ from torch.nn import functional
 from archsim.errors import ConfigError, DataError, NetworkError
 from archsim.network.zoo import build
 from tests.refusals import refused
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import gaussian_instance
 from tsb.data import Dataset, load_dataset
 from tsb.shared_block import SharedBlock

@@ -68,7 +68,7 @@ class Loss(ABC):
 
         Args:
             model: the network, in the mode that it is to run in.
-            weights: its weights on crossbars: :func:`tsb.cells.quantize.mapped_weights`.
+            weights: its weights on crossbars: :func:`tsb.cells.stored.mapped_weights`.
             noise: of the weights.
             generator: source of the noise, on the device of the model.
             images: one batch.

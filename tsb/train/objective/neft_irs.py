@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from archsim.errors import Code, ConfigError
 from tsb.cells.noise import WeightNoise, noisy_weights
-from tsb.cells.quantize import mapped_weights
+from tsb.cells.stored import mapped_weights
 from tsb.train.objective.base import Batch, Loss, Objective, check_not_negative, option
 from tsb.train.objective.neft import NEFT, negative_feedback
 from tsb.train.snapshot_heads import SnapshotHeads, inputs_of, snapshot_shapes
