@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tsb.read_path.converter import ConverterGrid, Floats
 from tsb.read_path.effects.base import ReadPlace
 from tsb.read_path.effects.read_noise import cell_noise
+from tsb.read_path.exact import loses_nothing
 from tsb.read_path.sums import column_sums, digits_of
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ class GroupConversion:
         """Whether the compiled loops know all that acts."""
         even = all(grid.levels is None for grid in self._grids)
         return even and all(effect.compiled for effect in self.read.effects)
+
+    @cached_property
+    def lossless(self) -> bool:
+        """Whether every whole sum that can be is given as it is."""
+        return loses_nothing(self)
 
     @cached_property
     def _fits(self) -> bool:

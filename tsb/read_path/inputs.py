@@ -100,6 +100,24 @@ class InputCodes:
         return [self._whole((steps + self.zero).clamp(0, top))]
 
     @property
+    def ends(self) -> tuple[int, int]:
+        """Smallest and largest number that a code stands for, steps."""
+        top, half = (1 << self.bits) - 1, 1 << (self.bits - 1)
+        if self.signed == "two-pass":
+            return -top, top
+        return (-half, half - 1) if self.signed == "sign-plane" else (-self.zero, top - self.zero)
+
+    def values(self, activations: Tensor) -> Tensor:
+        """Return the numbers that the codes of activations stand for, steps, same shape and type.
+
+        Args:
+            activations: real, any shape, on the CPU.
+        """
+        if self.step == 0:
+            return torch.zeros_like(activations)
+        return (activations.detach() / self.step).round_().clamp_(*self.ends)
+
+    @property
     def _dtype(self) -> type[np.unsignedinteger]:
         return np.uint8 if self.bits <= 8 else np.uint16
 

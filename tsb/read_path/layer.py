@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from archsim.errors import Code, NetworkError
+from tsb.read_path.exact import exact_convolution, exact_product, parts_of
 from tsb.read_path.inputs import Codes, InputCodes
 from tsb.read_path.product import MatrixRead, Noise
 
@@ -100,6 +101,7 @@ class LayerRead:
     inputs: InputCodes
     scale: Tensor
     number: int = 0
+    _parts: list[tuple[slice, Tensor]] | None = field(init=False, default=None)
 
     def __call__(
         self,
@@ -118,16 +120,33 @@ class LayerRead:
             first: number of the first image, for the noise.
             after: what becomes of the products before the bias is added.
         """
-        products = self.product(module, activations, noise, first)
+        shaped = self._exact(module, activations)
+        if shaped is None:
+            products = self.product(module, activations, noise, first)
+            shaped = _shaped(module, torch.from_numpy(products), activations)
         steps = torch.as_tensor(self.scale, dtype=torch.float64) * self.inputs.step
-        shaped = _shaped(module, torch.from_numpy(products), activations)
         beside = (-1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
-        shaped = shaped * (steps.view(beside) if steps.dim() else steps)
+        shaped.mul_(steps.view(beside) if steps.dim() else steps)
         if after is not None:
             shaped = after(shaped, first)
         if module.bias is not None:
-            shaped = shaped + module.bias.detach().double().view(beside)
+            shaped = shaped.add_(module.bias.detach().double().view(beside))
         return shaped.to(activations.dtype)
+
+    def _exact(self, module: Layer, activations: Tensor) -> Tensor | None:
+        """Return the products where nothing is lost, as one of the layer's own kind; else None."""
+        if not all(read.exact for read in self.reads):
+            return None
+        if self._parts is None:
+            codes = torch.cat([torch.from_numpy(read.matrix.codes.T) for read in self.reads])
+            most = max(map(abs, self.inputs.ends))
+            self._parts = parts_of(codes.reshape(module.weight.shape), most)
+        values = self.inputs.values(activations.cpu()).to(self._parts[0][1].dtype)
+        if isinstance(module, nn.Linear):
+            return exact_product(values, self._parts)
+        if len(self.reads) > 1 and len(self._parts) > 1:
+            return None
+        return exact_convolution(values, self._parts, module)
 
     def product(
         self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SliceSums, SumCounter
 from tsb.read_path.conversion import GroupConversion
 from tsb.read_path.converter import ConverterGrid, Floats, calibrated_grids, fixed_grids
 from tsb.read_path.effects.base import Effect
+from tsb.read_path.effects.converter import converter_offsets
 from tsb.read_path.effects.registry import acting
+from tsb.read_path.exact import as_values, exact_product, parts_of
 from tsb.read_path.matrix import StoredMatrix
-from tsb.read_path.read_noise import normals
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 
@@ -185,28 +189,10 @@ class MatrixRead:
     def offsets_of(self, group: int) -> Floats:
         """Return the offsets of the converters of a group's crossbar, steps, ``column``.
 
-        Neighbouring columns share a converter, as they lie in the crossbar: output by output, sides
-        next to each other (separate-sign: in crossbars of their own), the most significant slice
-        first, the reference column last.
-
         Args:
             group: of rows.
         """
-        matrix, converter = self.matrix, self.settings.converter
-        shape = (matrix.slices, self.sides, self.width)
-        if not converter.offset_lsb or not converter.bits:
-            return np.zeros(int(np.prod(shape)))
-        slices, sides, outputs = np.meshgrid(*map(np.arange, shape), indexing="ij")
-        place = (outputs * shape[1] + sides) * shape[0] + (shape[0] - 1 - slices)
-        if matrix.form.encoding == "separate-sign":
-            place = (sides * shape[2] + outputs) * shape[0] + (shape[0] - 1 - slices)
-        crossbar = int((self.groups.first[: group + 1] == 0).sum())
-        key = np.random.SeedSequence((self.chip, self.number, crossbar, 1)).generate_state(
-            1, np.uint64
-        )[0]
-        which = (place // converter.columns_per_converter).ravel()
-        drawn = normals(key, 0, 1, int(which.max()) + 1)[0]
-        return np.asarray(converter.offset_lsb * drawn[which])
+        return converter_offsets(self, group)
 
     @property
     def gated(self) -> bool:
@@ -272,14 +258,36 @@ class MatrixRead:
             ConfigError: converters that were not calibrated.
         """
         codes = np.ascontiguousarray(codes)
+        if self.exact:
+            parts = self._exact_parts
+            return exact_product(as_values(self._signed(codes), parts[0][1]), parts).numpy()
         if self._merges(noise):
             return self._merged(codes)
         at_once = max(1, _AT_ONCE // (self.width * self.matrix.slices * self.sides))
-        parts = [
+        read = [
             self._part(codes[at : at + at_once], noise, first_vector + at)
             for at in range(0, len(codes), at_once)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.matrix.outputs))
+        return np.concatenate(read) if read else np.zeros((0, self.matrix.outputs))
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is lost: the product is that of the codes, whatever the noise's seed."""
+        converter = self.settings.converter
+        plain = (
+            self.matrix.errors is None and self.cells is None and not self.settings.read_noise
+            and not self.gated and self.linear and all(one.compiled for one in self.effects)
+        )  # fmt: skip
+        if not plain or not converter.bits:
+            return plain
+        if not self.whole or converter.noise_lsb or converter.offset_lsb:
+            return False
+        return all(conversion.lossless for conversion in self.group_conversions())
+
+    @cached_property
+    def _exact_parts(self) -> list[tuple[slice, Tensor]]:
+        most = (1 << self.settings.input_bits) - 1
+        return parts_of(torch.from_numpy(np.ascontiguousarray(self.matrix.codes.T)), most)
 
     def _merges(self, noise: Noise | None) -> bool:
         """Whether slices, planes and groups are one product: nothing lies between them."""

@@ -104,7 +104,39 @@ def test_enough_bits_at_full_scale_lose_nothing(given_chip: dict[str, Any], seed
     bits = needed_bits(chip.rows_read, chip.top_level, chip.top_drive) + analog
     chip = but_converter(chip, bits=bits, range="full-scale")
     codes, inputs = example(seed, chip)
-    np.testing.assert_array_equal(matrix_read(codes, chip)(inputs), inputs.astype(np.int64) @ codes)
+    plain = inputs.astype(np.int64) @ codes
+    read = matrix_read(codes, chip)
+    assert read.exact
+    np.testing.assert_array_equal(read(inputs), plain)
+    # Converted sum by sum, and not in one product.
+    np.testing.assert_array_equal(np.round(read._part(inputs, None, 0), 6), plain)
+
+
+def test_a_converter_that_may_clip_is_not_merged() -> None:
+    chip = oracle.settings(bits=5, rows=16, bits_per_cell=2, range="unit-step")
+    codes = np.full((16, 2), 127)
+    inputs = np.full((1, 16), 255, dtype=np.uint8)
+    read = matrix_read(codes, chip)
+    assert not read.exact
+    np.testing.assert_array_equal(read(inputs), expected(codes, inputs, chip))
+    assert matrix_read(codes[:10], chip)  # 30 levels of 31
+    assert matrix_read(codes[:10], chip).exact
+    for more in ({"noise_lsb": 0.1}, {"offset_lsb": 0.1}, {"levels": (0.0, 1.0)}):
+        assert not matrix_read(codes[:10], but_converter(chip, **more)).exact
+    assert not matrix_read(codes[:10], chip.but(on_off_ratio=100.0)).exact
+    assert not matrix_read(codes[:10], chip.but(read_noise=0.1)).exact
+
+
+def test_products_of_many_large_numbers_are_exact() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(100, 128, (2000, 3))
+    inputs = rng.integers(200, 256, (4, 2000)).astype(np.uint8)
+    for bits in (8, 16):
+        chip = oracle.settings(bits=0, input_bits=bits)
+        driven = inputs.astype(np.uint16) * (257 if bits == 16 else 1)
+        np.testing.assert_array_equal(
+            matrix_read(codes, chip)(driven), driven.astype(np.int64) @ codes
+        )
 
 
 def test_the_bits_that_lose_nothing_are_those_of_isaac() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tsb.read_path.effects.base import Effect, Floats, ReadPlace
+from tsb.read_path.read_noise import normals
 
 if TYPE_CHECKING:
+    from tsb.read_path.product import MatrixRead
     from tsb.read_path.settings import ReadSettings
 
 
@@ -61,3 +65,29 @@ class Levels(Effect):
     def acts(self, settings: ReadSettings) -> bool:
         """Say whether the levels are not evenly spaced."""
         return settings.converter.bits > 0 and settings.converter.levels != "linear"
+
+
+def converter_offsets(read: MatrixRead, group: int) -> Floats:
+    """Return the offsets of the converters of a group's crossbar, steps, ``column``.
+
+    Neighbouring columns share a converter, as they lie in the crossbar: output by output, sides
+    next to each other (separate-sign: in crossbars of their own), the most significant slice first,
+    the reference column last.
+
+    Args:
+        read: the matrix.
+        group: of rows.
+    """
+    matrix, converter = read.matrix, read.settings.converter
+    shape = (matrix.slices, read.sides, read.width)
+    if not converter.offset_lsb or not converter.bits:
+        return np.zeros(int(np.prod(shape)))
+    slices, sides, outputs = np.meshgrid(*map(np.arange, shape), indexing="ij")
+    place = (outputs * shape[1] + sides) * shape[0] + (shape[0] - 1 - slices)
+    if matrix.form.encoding == "separate-sign":
+        place = (sides * shape[2] + outputs) * shape[0] + (shape[0] - 1 - slices)
+    crossbar = int((read.groups.first[: group + 1] == 0).sum())
+    seeds = np.random.SeedSequence((read.chip, read.number, crossbar, 1))
+    which = (place // converter.columns_per_converter).ravel()
+    drawn = normals(seeds.generate_state(1, np.uint64)[0], 0, 1, int(which.max()) + 1)[0]
+    return np.asarray(converter.offset_lsb * drawn[which])
