@@ -21,6 +21,7 @@ from archsim.device.disturbance import stuck_levels as stuck_levels
 from archsim.device.programming import programming_energy_J as programming_energy_J
 from archsim.device.programming import programming_time_s as programming_time_s
 from archsim.device.programming import row_pulses as row_pulses
+from archsim.device.read_noise import ReadNoise as ReadNoise
 from archsim.device.tensor_programming import ProgrammedTensor as ProgrammedTensor
 from archsim.device.tensor_programming import program_tensor as program_tensor
 from archsim.device.variation import code_noise_std as code_noise_std

@@ -28,7 +28,13 @@ KEYS = {
     *("v_write", "pulse_width", "write_energy", "verify_read_time", "verify_read_energy"),
     *("sigma", "sigma_profile", "write_verify", "stuck_on_rate", "stuck_off_rate"),
     *("device_to_device_share", "drift_start", "drift_nu", "drift_nu_sigma"),
-    *("read_noise_sigma", "verify_noise_sigma", "retention_time", "endurance_cycles"),
+    *(
+        "read_noise_sigma",
+        "read_noise_law",
+        "verify_noise_sigma",
+        "retention_time",
+        "endurance_cycles",
+    ),
     "spread_reference",
 }
 STEP_KEYS = {"model", "tolerance", "max_pulses", "step_gain", "step_sigma"}
@@ -41,11 +47,12 @@ PLAIN = {
 def constants(name):
     document = load_preset("device", name)
     pairs = [*document.items(), *(document["write_verify"] or {}).items()]
+    pairs += (document["read_noise_law"] or {}).items()
     pairs.append(("factor", document["sigma_profile"]["factor"]))
     return {
         key: value
         for key, value in pairs
-        if key not in PLAIN | {"write_verify"} and value is not None
+        if key not in PLAIN | {"write_verify", "read_noise_law"} and value is not None
     }
 
 

@@ -26,6 +26,7 @@ from archsim.config.sourced import Quantity
 from archsim.device import (
     CellSpec,
     PulseDistribution,
+    ReadNoise,
     WeightFormat,
     level_sigmas,
     profile_sigma,
@@ -62,6 +63,7 @@ class CellModel:
         stuck_on_rate: share of the cells that are stuck at the highest level.
         stuck_off_rate: share of the cells that are stuck at the lowest level.
         read_noise_sigma: spread of one read of a cell, relative to the range g_on - g_off.
+        read_noise_law: how that grows with time and conductance; None for not at all.
         verify_noise_sigma: the same of a verify read.
     """
 
@@ -80,6 +82,7 @@ class CellModel:
     stuck_on_rate: float = 0.0
     stuck_off_rate: float = 0.0
     read_noise_sigma: float = 0.0
+    read_noise_law: ReadNoise | None = None
     verify_noise_sigma: float = 0.0
 
     def __post_init__(self) -> None:
@@ -165,6 +168,7 @@ class CellModel:
             stuck_on_rate=_number(device.stuck_on_rate),
             stuck_off_rate=_number(device.stuck_off_rate),
             read_noise_sigma=device.of_range(device.read_noise_sigma),
+            read_noise_law=None if device.read_noise_law is None else ReadNoise.of_device(device),
             verify_noise_sigma=device.verify_noise_of_range,
         )
 

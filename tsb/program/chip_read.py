@@ -21,9 +21,10 @@ from torch import Tensor
 
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
-from archsim.device import code_noise_std, drift_cells
+from archsim.device import ReadNoise, code_noise_std, drift_cells, mean_drift_factor
+from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
-from tsb.cells.cell_model import cell_distributions
+from tsb.cells.cell_model import CellModel, cell_distributions
 from tsb.cells.quantize import full_scale, weight_range
 from tsb.cells.read_out import drifts
 from tsb.cells.weight_cells import cell_values, weight_cells
@@ -226,7 +227,10 @@ class CellsOfTensor:
 
 
 def read_noise(
-    wanted: Mapping[str, Tensor], storage: WeightStorage, generator: torch.Generator
+    wanted: Mapping[str, Tensor],
+    storage: WeightStorage,
+    generator: torch.Generator,
+    time_s: float = REFERENCE_S,
 ) -> dict[str, Tensor]:
     """Return the errors of one read of weights, by name; those of a tensor of zeros are 0.
 
@@ -234,6 +238,7 @@ def read_noise(
         wanted: weights that the cells were asked for.
         storage: how they lie on cells; says the read noise of a cell.
         generator: source of all randomness, on the CPU.
+        time_s: since programming, s; acts where the device has a ``read_noise_law``.
     """
     cell, read_errors = storage.cell, {}
     form = cell.weight_format
@@ -248,8 +253,21 @@ def read_noise(
     for name, weight in wanted.items():
         step = weight_range(weight, storage.scaling) / form.largest_code
         normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-        read_errors[name] = steps / storage.copies.get(name, 1) ** 0.5 * step * normal
+        own: float | Tensor = steps
+        if cell.read_noise_law is not None:
+            target = storage.targets({name: weight})[name]
+            own = _code_noise(target, cell, cell.read_noise_law, time_s).to(weight.dtype)
+        read_errors[name] = own / storage.copies.get(name, 1) ** 0.5 * step * normal
     return read_errors
+
+
+def _code_noise(target: Tensor, cell: CellModel, law: ReadNoise, time_s: float) -> Tensor:
+    """Spread of one read of every weight, in steps of its code: of all its cells, ``*weight``."""
+    form = cell.weight_format
+    levels = form.encode(form.codes_of(target, 1 / form.largest_code)).double()
+    spread = law.at(levels / (cell.levels - 1), time_s)
+    values = cell_values(cell).abs().view(levels.shape[-2:])
+    return (values * spread).square().sum((-2, -1)).sqrt()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,10 +277,12 @@ class Conditions:
     Attributes:
         drift: since they were written; None for right after that.
         noisy: whether every run reads them with the device's read noise, drawn once per run.
+        time_s: since they were written, s, for noise that grows with it.
     """
 
     drift: Drift | None = None
     noisy: bool = False
+    time_s: float = REFERENCE_S
 
     @property
     def ideal(self) -> bool:
@@ -292,8 +312,23 @@ class Conditions:
         """Return weights as one run reads them: see :func:`read_noise`."""
         if not self.noisy:
             return dict(held)
-        noise = read_noise(wanted, storage, generator)
-        return {name: weight + noise[name] for name, weight in held.items()}
+        noise = read_noise(wanted, storage, generator, self.time_s)
+        share = self._drifted_share(storage)
+        return {name: weight + share * noise[name] for name, weight in held.items()}
+
+    def _drifted_share(self, storage: WeightStorage) -> float:
+        """Share of their conductance that cells have left, for noise that goes with it."""
+        if self.drift is None or storage.cell.read_noise_law is None:
+            return 1.0
+        drift = self.drift
+        return float(
+            mean_drift_factor(
+                time_s=drift.time_s,
+                start_s=drift.start_s,
+                drift_nu=drift.nu,
+                drift_nu_sigma=drift.nu_sigma,
+            )
+        )
 
 
 def _si(quantity: Quantity | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archsim.config.schema.device import DeviceFile
 from archsim.config.study import Study
+from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
 from tsb.program.chip_read import Conditions, Drift
 
@@ -28,7 +29,8 @@ def conditions_of(study: Study) -> Conditions:
             allowed="false",
         )
     drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
-    return Conditions(drift=drift, noisy=study.read_noise)
+    time_s = study.read_after_s or REFERENCE_S
+    return Conditions(drift=drift, noisy=study.read_noise, time_s=time_s)
 
 
 def retention_s(study: Study) -> float | None:

@@ -88,6 +88,18 @@ class WriteVerify(Model):
         return limit
 
 
+class ReadNoiseLaw(Model):
+    """How read noise grows with time and conductance: see :mod:`archsim.device.read_noise`."""
+
+    read_time: quantity("s", minimum=1e-9, maximum=1e-3)  # type: ignore[valid-type]
+    exponent: quantity("1", maximum=1.0) = Field(  # type: ignore[valid-type]
+        description="power of the conductance by which the relative noise falls"
+    )
+    most: quantity("1", minimum=1e-3, maximum=10.0) = Field(  # type: ignore[valid-type]
+        description="largest relative noise of a cell, before the growth with time"
+    )
+
+
 class DeviceFile(Model):
     """One memory device: resistances for reading, pulses for writing, spread for accuracy."""
 
@@ -126,6 +138,11 @@ class DeviceFile(Model):
     drift_nu: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
     drift_nu_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
     read_noise_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    read_noise_law: ReadNoiseLaw | None = Field(
+        default=None,
+        description="read_noise_sigma is then that at full conductance, 1 s after programming; "
+        "null: of all cells at all times",
+    )
     verify_noise_sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
         default=None,
         description="noise of one verify read, soon after its pulse; null: read_noise_sigma",

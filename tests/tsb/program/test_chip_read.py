@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,10 @@ ON_S, OFF_S = 1 / 40e3, 1 / 1e6
 #: Conductance of the lowest level, in steps of an 8-bit code.
 OFF_STEPS = 255 * OFF_S / (ON_S - OFF_S)
 WEIGHTS = {"a": torch.linspace(-1, 1, 60).view(6, 10), "b": torch.full((2, 3), -0.4)}
+
+
+#: Noise that is the same for all cells at all times.
+CONSTANT = "read_noise_law=null"
 
 
 def device(*settings: str) -> DeviceFile:
@@ -156,13 +162,35 @@ def test_nothing_drifts_in_a_tensor_without_range() -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_read_noise_in_closed_form(encoding: str) -> None:
-    own = placed("read_noise_sigma=0.02", encoding=encoding, copies={"w": 4})
+    own = placed(CONSTANT, "read_noise_sigma=0.02", encoding=encoding, copies={"w": 4})
     weight = {"w": torch.linspace(-2, 2, 10).expand(8000, 10).contiguous()}
     noise = read_noise(weight, own, seeded(9))["w"].double()
     cell = weight_cells({"w": quantise(weight["w"])}, own.cell)["w"]
     error = 4.5 / (2 * noise.numel()) ** 0.5
     assert float(noise.std()) == near(cell.read_noise / 2, rel=error)
     assert float(noise.mean().abs()) < 4.5 * float(noise.std()) / noise.numel() ** 0.5
+
+
+@pytest.mark.parametrize("time_s", [1.0, DAY_S])
+def test_read_noise_of_pcm_is_that_of_its_cells(time_s: float) -> None:
+    """Two-bit cells, 85 = 1111 in base four: 1/3 of the range each, on one side of a pair."""
+    own = placed(encoding="differential")
+    weight = {"w": torch.full((4, 20_000), 85 / 255)}
+    weight["w"][:, 0] = 1.0
+    found = read_noise(weight, own, seeded(9), time_s)["w"][:, 1:].double()
+    root = math.sqrt(math.log((time_s + 250e-9) / 500e-9))
+    on, off = (0.0088 * g**0.35 * root / 0.96 for g in (0.04 + 0.96 / 3, 0.04))
+    # Of 3 levels each, 64 + 16 + 4 + 1 steps, and the other side of the pair at level 0.
+    by_hand = 3 * math.sqrt((64**2 + 16**2 + 4**2 + 1) * (on**2 + off**2)) / 255
+    assert float(found.std()) == near(by_hand, rel=4.5 / (2 * found.numel()) ** 0.5)
+
+
+def test_noise_goes_with_what_drift_leaves() -> None:
+    later, own, held = Conditions(noisy=True, drift=drift(), time_s=DAY_S), placed(), WEIGHTS
+    drifted = later.read(held, WEIGHTS, own, seeded(3))["a"] - held["a"]
+    at_once = read_noise(WEIGHTS, own, seeded(3), DAY_S)["a"]
+    share = mean_drift_factor(time_s=DAY_S, start_s=START_S, drift_nu=NU, drift_nu_sigma=NU_SIGMA)
+    torch.testing.assert_close(drifted, at_once * float(share), rtol=1e-3, atol=1e-6)
 
 
 def test_columns_have_their_own_noise() -> None:
@@ -185,7 +213,7 @@ def in_use(method: str, conditions: Conditions, seed: int = 3) -> ChipInUse:
     carrier = make_carrier(model, load_network(model))
     corrections = parse_corrections(method)
     attach_all(corrections, carrier)
-    own = placed("sigma=0.05")
+    own = placed(CONSTANT, "sigma=0.05")
     chip = deploy(model, own, seed=seed)
     corrected = CorrectedChip(
         chip=chip,
@@ -211,7 +239,7 @@ def test_a_chip_drifts_once_and_is_read_anew() -> None:
     for name in ("1.weight", "3.weight"):
         apart = [float((run[name] - still[0][name]).std()) for run in noisy]
         wanted = in_use("", Conditions()).corrected.chip.wanted
-        size = weight_cells(wanted, placed().cell)[name].read_noise
+        size = weight_cells(wanted, placed(CONSTANT).cell)[name].read_noise
         few = wanted[name].numel()
         assert all(own == near(size, rel=4.5 / (2 * few) ** 0.5) for own in apart)
     # Digital numbers neither drift nor are they noisy.
