@@ -136,6 +136,20 @@ def test_a_program_quantised_by_export() -> None:
     assert (graph.totals.weights, graph.parameters) == (108, 108)
 
 
+def test_filters_that_are_not_trained_are_no_parameters() -> None:
+    class Blurred(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.register_buffer("blur", torch.ones(4, 1, 3, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.conv2d(self.conv(x), self.blur, groups=4)
+
+    graph = trace(Blurred(), SHAPE)
+    assert (graph.totals.weights, graph.parameters) == (108 + 36, 108 + 4)
+
+
 def test_functions_on_packed_weights_are_refused_by_name() -> None:
     class Functions(nn.Module):
         def __init__(self) -> None:

@@ -90,17 +90,17 @@ def _configs(module: nn.Module) -> Iterator[object]:
 
 
 def count_parameters(module: nn.Module, trace: Trace) -> int:
-    """Numbers that the model is made of: its parameters, and matrices that are kept elsewhere.
+    """Numbers that the model is made of: its parameters, and matrices that it keeps as integers.
 
-    A complex one is two numbers.
+    A complex one is two numbers. Buffers of real numbers (filters that are not trained) are none.
     """
     own = {name: p.numel() * (1 + p.is_complex()) for name, p in module.named_parameters()}
+    integers = {name for name, b in module.named_buffers() if b.dtype in (torch.int8, torch.uint8)}
     kept = {
         weight.name: weight.elements
         for call in trace.calls
-        for name, weight in call.args.items()
-        if name == "weight" and isinstance(weight, Weight) and not weight.trainable
-        if weight.name not in own and len(weight.shape) > 1
+        for weight in call.operands
+        if isinstance(weight, Weight) and weight.name in integers and len(weight.shape) > 1
     }
     return sum(own.values()) + sum(kept.values())
 
