@@ -76,6 +76,11 @@ class Tuning(Model):
         default=None,
         description="noise of what lies in cells while it is trained; null: that of its writing",
     )
+    reads: bool = Field(
+        default=True,
+        description="with a read path: train on what chips read, straight through their "
+        "converters; false: on what their cells hold, much faster",
+    )
     calibration_images: Count = 5000
     validation_images: Count = 2000
 

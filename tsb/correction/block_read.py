@@ -82,8 +82,7 @@ class BlockRead:
                 counter.add(part.transpose(0, 2, 3, 1).reshape(-1, part.shape[1]))
             read.reads[0].calibrate(counter.slices())
             reads.append(read)
-            mixed = torch.einsum("oi,nihw->nohw", layer.weight, grouped)
-            activations = _ungrouped(mixed, activations)
+            activations = mixed_by(layer.weight, activations)
         return cls(reads)
 
     def with_cells(self, cells: Sequence[BlockCells]) -> BlockRead:
@@ -113,6 +112,17 @@ class BlockRead:
             mixed = read(_one_by_one(read), grouped, noise, first * per_image)
             products = _ungrouped(mixed, products)
         return products
+
+
+def mixed_by(weight: Tensor, products: Tensor) -> Tensor:
+    """Return maps whose groups of channels a block has mixed, without a read path.
+
+    Args:
+        weight: ``c c``.
+        products: ``image channel height width``.
+    """
+    grouped = _grouped(products, len(weight))
+    return _ungrouped(torch.einsum("oi,nihw->nohw", weight, grouped), products)
 
 
 def _one_by_one(read: LayerRead) -> nn.Conv2d:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from archsim.errors import Code, ConfigError
 from tsb.correction.base import Carrier
 from tsb.correction.block_read import BlockCells, BlockRead
 from tsb.correction.corrected import CorrectedChip, own_parameters
-from tsb.correction.on_read import OnRead, Unread
+from tsb.correction.on_read import OnRead, readable_acts
+from tsb.correction.read_tuning import ReadTuning
 from tsb.correction.used import ChipInUse
 from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
 from tsb.program.cell_errors import cell_errors, stored_codes
@@ -88,6 +88,20 @@ class ExactReader:
             network.calibrate(images, range_images=few)
             products = float_products(model, few)
         return cls(carrier, network, products)
+
+    def tuning(self, chips: Sequence[ProgrammedChip], verified: Masks) -> ReadTuning:
+        """Return what corrections are trained with: the chips right after programming.
+
+        Args:
+            chips: of this backbone.
+            verified: masks of its write-verified weights.
+        """
+        networks = []
+        for chip in chips:
+            source = torch.Generator().manual_seed(chip.seed ^ _CELLS)
+            errors = cell_errors(chip.stored, chip.wanted, verified, chip.storage, source)
+            networks.append(self.network.with_errors(errors, chip=chip.seed))
+        return ReadTuning(networks, [chip.stored for chip in chips])
 
     def about(self) -> dict[str, object]:
         """Return what every accuracy of these chips says of how they were read."""
@@ -251,20 +265,9 @@ class _After:
 
 
 def _acts(corrected: CorrectedChip) -> list[OnRead]:
-    acts = []
-    for index, correction in enumerate(corrected.corrections):
-        act = correction.on_read(own_parameters(corrected.parameters, index))
-        if isinstance(act, Unread):
-            raise ConfigError(
-                f"correction '{correction.name}' cannot be read exactly: {act.reason}; allowed: "
-                "read_path off",
-                code=Code.UNSUPPORTED,
-                field="read_path",
-                value=correction.name,
-                allowed="off",
-            )
-        acts.append(act)
-    return acts
+    return readable_acts(
+        corrected.corrections, lambda index: own_parameters(corrected.parameters, index)
+    )
 
 
 def _block_keys(acts: Sequence[OnRead]) -> list[str]:

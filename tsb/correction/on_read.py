@@ -6,10 +6,16 @@ does not: what stands on a crossbar of its own has input codes and converters of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+from archsim.errors import Code, ConfigError
+
+if TYPE_CHECKING:
+    from tsb.correction.base import Correction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +43,31 @@ class Unread:
     """
 
     reason: str
+
+
+def readable_acts(
+    corrections: Sequence[Correction], parameters_of: Callable[[int], Mapping[str, Tensor]]
+) -> list[OnRead]:
+    """Return what each correction does when a chip is read exactly.
+
+    Args:
+        corrections: attached, in order.
+        parameters_of: parameters of one of them, by its number.
+
+    Raises:
+        ConfigError: a correction that cannot be read exactly, by name.
+    """
+    acts = []
+    for index, correction in enumerate(corrections):
+        act = correction.on_read(parameters_of(index))
+        if isinstance(act, Unread):
+            raise ConfigError(
+                f"correction '{correction.name}' cannot be read exactly: {act.reason}; allowed: "
+                "read_path off",
+                code=Code.UNSUPPORTED,
+                field="read_path",
+                value=correction.name,
+                allowed="off",
+            )
+        acts.append(act)
+    return acts

@@ -25,6 +25,7 @@ from tsb.cells.quantize import quantise
 from tsb.cells.stored import mapped_weights
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import Parameters, apply_all, in_cells, start_all
+from tsb.correction.read_tuning import ReadTuning
 from tsb.data import Dataset, Split
 from tsb.monte_carlo.evaluate import COMPILED_WEIGHTS
 from tsb.monte_carlo.gradient import CompiledLoss
@@ -110,6 +111,7 @@ def tune(
     dataset: Dataset,
     settings: TuneSettings,
     *,
+    read: ReadTuning | None = None,
     progress: Progress | None = None,
 ) -> TuneResult:
     """Compute and train the corrections of every chip.
@@ -120,6 +122,7 @@ def tune(
         corrections: in order; none gives empty parameters.
         dataset: ``train`` and ``validation`` are used; on the same device.
         settings: how.
+        read: the chips as they are read exactly, on the CPU; None trains on what their cells hold.
         progress: told of every step.
 
     Raises:
@@ -149,7 +152,9 @@ def tune(
             images=0,
         )
     run = _Run(carrier, chips, corrections, settings, first, trained)
-    run.use(dataset.train.images)
+    run.read = read
+    if read is None:
+        run.use(dataset.train.images)
     losses = run.train(dataset.train, progress)
     kept = run.better(dataset.validation.spread(settings.validation_images))
     after = run.unstacked()
@@ -188,6 +193,7 @@ class _Run:
         #: Chips of which every loss so far is finite.
         self.finite = torch.ones(len(chips), dtype=torch.bool)
         self.compiled: CompiledLoss | None = None
+        self.read: ReadTuning | None = None
 
     def use(self, images: Tensor) -> None:
         """Choose how losses are computed: compiled for all chips at once where that is faster.
@@ -268,7 +274,11 @@ class _Run:
         losses = []
         for chip in range(count):
             chip_tensors = {name: tensor[chip] for name, tensor in tensors.items()}
-            scores = torch.func.functional_call(self.model, chip_tensors, (images,))
+            if self.read is None:
+                scores = torch.func.functional_call(self.model, chip_tensors, (images,))
+            else:
+                written = {name: value[chip] for name, value in parameters.items()}
+                scores = self.read.scores(chip, self.corrections, written, chip_tensors, images)
             losses.append(functional.cross_entropy(scores, labels))
         return torch.stack(losses)
 

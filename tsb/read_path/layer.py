@@ -120,18 +120,32 @@ class LayerRead:
             first: number of the first image, for the noise.
             after: what becomes of the products before the bias is added.
         """
+        shaped = self.scaled(module, activations, noise, first)
+        beside = (-1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
+        if after is not None:
+            shaped = after(shaped, first)
+        if module.bias is not None:
+            shaped = shaped.add_(module.bias.detach().double().view(beside))
+        return shaped.to(activations.dtype)
+
+    def scaled(
+        self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0
+    ) -> Tensor:
+        """Return the outputs of the layer before its bias, float64.
+
+        Args:
+            module: the layer.
+            activations: with the batch first.
+            noise: seed of the reads.
+            first: number of the first image.
+        """
         shaped = self._exact(module, activations)
         if shaped is None:
             products = self.product(module, activations, noise, first)
             shaped = _shaped(module, torch.from_numpy(products), activations)
         steps = torch.as_tensor(self.scale, dtype=torch.float64) * self.inputs.step
         beside = (-1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
-        shaped.mul_(steps.view(beside) if steps.dim() else steps)
-        if after is not None:
-            shaped = after(shaped, first)
-        if module.bias is not None:
-            shaped = shaped.add_(module.bias.detach().double().view(beside))
-        return shaped.to(activations.dtype)
+        return shaped.mul_(steps.view(beside) if steps.dim() else steps)
 
     def _exact(self, module: Layer, activations: Tensor) -> Tensor | None:
         """Return the products where nothing is lost, as one of the layer's own kind; else None."""

@@ -292,12 +292,17 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
             **{key: value for key, value in given.items() if value},
             **{key: getattr(study, key) for key in keys},
             "tsb": study.tsb.options(),
-            "tuning": study.tuning.model_dump(mode="json"),
+            "tuning": study.tuning.model_dump(mode="json", exclude=_unread(study)),
             "method": method.model_dump(mode="json"),
             "sigma": unit.sigma,
             "seed": unit.seed,
         }
     )
+
+
+def _unread(study: Study) -> set[str]:
+    """Return the settings of tuning that are nothing without a read path."""
+    return {"reads"} if study.read_path == "off" else set()
 
 
 def read_path_settings(study: Study, sigma: float) -> dict[str, Any]:

@@ -251,7 +251,11 @@ def method_unit(
         scaling=storage.scaling,
         seed=unit.seed,
     )
-    tuned = tune(carrier, chips, corrections, data, settings)
+    reader = None
+    if study.read_path != "off":
+        reader = exact_reader(study, unit, carrier, programmed[0], stored, rows_of)
+    read = reader.tuning(programmed, masks) if reader and study.tuning.reads else None
+    tuned = tune(carrier, chips, corrections, data, settings, read=read)
     reached("repair")
     place = folder / "methods" / unit.folder
     place.mkdir(parents=True, exist_ok=True)
@@ -266,9 +270,6 @@ def method_unit(
         for corrected_chip in corrected
     ]
     backend = backend_of(study, training.backbone, device)
-    reader = None
-    if study.read_path != "off":
-        reader = exact_reader(study, unit, carrier, programmed[0], stored, rows_of)
     measured = _evaluate(study, unit, used, data, backend, reader)
     _write_json(
         place / RESULT,

@@ -12,8 +12,10 @@ from archsim.errors import Code, ConfigError
 from tests.refusals import refused
 from tests.tsb.correction.test_conformance import STORAGE, CorrectionCase, cases
 from tsb.correction import CORRECTIONS, CorrectedChip
+from tsb.correction.corrected import apply_all
 from tsb.correction.exact import ExactReader
 from tsb.correction.on_read import Unread
+from tsb.correction.read_tuning import ReadTuning
 from tsb.correction.used import ChipInUse
 from tsb.program.chip import WeightStorage
 from tsb.program.chip_read import Conditions
@@ -140,3 +142,40 @@ def test_runs_write_anew_and_a_seed_repeats_them() -> None:
     read = exact.chip(in_use(case))
     generator = source()
     assert not torch.equal(read(case.images, generator, 0), read(case.images, generator, 1))
+
+
+def gradients(case: CorrectionCase, read: ReadTuning | None) -> tuple[Tensor, dict[str, Tensor]]:
+    """Scores of a chip and gradients of its parameters, with or without a read path."""
+    parameters = {f"0.{name}": value.clone().requires_grad_() for name, value in case.first.items()}
+    tensors = apply_all([case.correction], case.chip.tensors, parameters)
+    if read is None:
+        scores = case.scores(tensors)
+    else:
+        scores = read.scores(0, [case.correction], parameters, tensors, case.images)
+    torch.nn.functional.cross_entropy(scores, torch.arange(len(scores)) % 10).backward()
+    return scores.detach(), {n: p.grad for n, p in parameters.items() if p.grad is not None}
+
+
+@pytest.mark.parametrize("name", ["tsb", "biases", "scales", "last-layers"])
+def test_straight_through_gradients_without_rounding_are_those_of_the_plain_product(
+    name: str,
+) -> None:
+    (case, *_) = readable(name)
+    masks = verify_none(case.chip.wanted)
+    read = reader(case, **FINE).tuning([case.chip], masks)
+    scores, wanted = gradients(case, None)
+    read_scores, found = gradients(case, read)
+    assert float((read_scores - scores).abs().max()) < 1e-2 * spread(scores)
+    assert found.keys() == wanted.keys()
+    for key, gradient in wanted.items():  # rounding turns a maximum of a pooling here and there
+        assert float((found[key] - gradient).norm()) < 5e-2 * float(gradient.norm())
+
+
+def test_tuning_sees_the_converter() -> None:
+    (case, *_) = readable("tsb")
+    coarse = reader(case, converter=Converter(bits=3, range="full-scale"))
+    read = coarse.tuning([case.chip], verify_none(case.chip.wanted))
+    scores, _ = gradients(case, None)
+    read_scores, found = gradients(case, read)
+    assert float((read_scores - scores).abs().max()) > 0.1 * spread(scores)
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in found.values())
