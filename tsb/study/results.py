@@ -23,6 +23,7 @@ from tsb.study.commands import train_command
 from tsb.study.conditions import beyond_retention
 from tsb.study.effort import Added, added_of, tune_macs
 from tsb.study.programming import cell_spec
+from tsb.study.result_form import check_accuracies, check_form
 from tsb.study.seed_result import SeedResult, seed_result
 from tsb.study.units import (
     IDEAL,
@@ -30,6 +31,7 @@ from tsb.study.units import (
     MethodUnit,
     backbone_units,
     method_units,
+    slug,
 )
 from tsb.study.work import RESULT
 
@@ -64,19 +66,13 @@ def _check_result(result: object) -> None:
     """Refuse what no unit writes.
 
     Raises:
-        ValueError: no JSON object, or accuracies that are no table of numbers, chips x runs.
+        ValueError: no JSON object, or a value of another kind.
     """
     if not isinstance(result, dict):
         raise ValueError("no JSON object")
-    accuracy = result.get("accuracy", [[0.0]])
-    if isinstance(accuracy, int | float):
-        return
-    rows = accuracy if isinstance(accuracy, list) and accuracy else [None]
-    for row in rows:
-        if not isinstance(row, list) or not row:
-            raise ValueError("its accuracy is no table of chips and runs")
-        if not all(isinstance(value, int | float) for value in row):
-            raise ValueError("its accuracy holds what is no number")
+    check_form(result)
+    if not isinstance(result.get("accuracy", 0.0), int | float):
+        check_accuracies(result["accuracy"])
 
 
 def backbone_folder(run: Path, unit: BackboneUnit) -> Path:
@@ -122,14 +118,15 @@ def seed_results(study: Study, run: Path) -> list[SeedResult]:
     Raises:
         DataError: damaged, or of another version; with the command that makes them anew.
     """
-    results = []
+    results: list[SeedResult] = []
     for unit in method_units(study):
         result = read_result(method_folder(run, unit))
         if result is None:
             continue
         ideal = read_result(backbone_folder(run, BackboneUnit(IDEAL, 0.0, unit.seed))) or {}
         try:
-            training = read_result(run / "backbones" / result["backbone"]) or {}
+            _check_unit(unit, result, results, method_folder(run, unit) / RESULT)
+            training = read_result(run / "backbones" / slug(result["backbone"])) or {}
             results.append(seed_result(result, training, ideal))
         except KeyError as error:
             raise DataError(
@@ -139,6 +136,29 @@ def seed_results(study: Study, run: Path) -> list[SeedResult]:
                 field=run,
             ) from error
     return results
+
+
+def _check_unit(unit: MethodUnit, result: Json, others: Sequence[SeedResult], path: Path) -> None:
+    """Refuse the result of another unit, or of other chips than those before it.
+
+    Raises:
+        DataError: names the file.
+        KeyError: what every result has.
+    """
+    accuracy = result["accuracy"] if isinstance(result["accuracy"], list) else []
+    chips = len(others[0].accuracy) if others else len(accuracy)
+    is_of_unit = (result["method"], result["sigma"], result["seed"]) == (
+        unit.method,
+        unit.sigma,
+        unit.seed,
+    )
+    if not (is_of_unit and accuracy) or len(accuracy) != chips:
+        raise DataError.of(
+            Code.DAMAGED_FILE,
+            path,
+            problem=f"not the result of {unit.folder} on {chips} chips; delete it to have it "
+            "made anew",
+        )
 
 
 def method_rows(study: Study, run: Path) -> tuple[MethodRow, ...]:

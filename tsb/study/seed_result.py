@@ -7,6 +7,11 @@ from typing import Any
 
 Json = dict[str, Any]
 _NOT_RECORDED = "not recorded"
+#: Keys that every result of a method has.
+_REQUIRED = (
+    *("method", "sigma", "seed", "accuracy", "images", "weights", "extra_weights"),
+    *("written_weights", "verified_weights", "digital_parameters", "copied_weights", "tune_macs"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +96,9 @@ def seed_result(result: Json, training: Json, ideal: Json) -> SeedResult:
     Raises:
         KeyError: what every result of this version has; with its name.
     """
+    for key in _REQUIRED:
+        if result[key] is None:
+            raise KeyError(key)
     accuracy = tuple(tuple(runs) for runs in result["accuracy"])
     return SeedResult(
         method=result["method"],
@@ -108,7 +116,7 @@ def seed_result(result: Json, training: Json, ideal: Json) -> SeedResult:
         correction_macs=result.get("correction_macs"),
         digital_products=result.get("digital_products"),
         tune_seconds=result.get("tune_seconds"),
-        kept=tuple(result.get("kept", ())),
+        kept=tuple(result.get("kept") or ()),
         diverged=_diverged(result["diverged"], len(accuracy)),
         validation_accuracy=result.get("validation_accuracy"),
         validation_by_chip=_tuple(result.get("validation_by_chip")),
@@ -138,5 +146,8 @@ def _full_schedule(training: Json) -> float | None:
     """Return the multiply-adds of the backbone's whole schedule: an early stop is a share of it."""
     if not training.get("epochs"):
         return None
-    share: float = training["of_epochs"] / training["epochs"]
-    return training["training_macs"] * share  # type: ignore[no-any-return]
+    whole, macs = training["of_epochs"], training["training_macs"]
+    if whole is None or macs is None:
+        return None
+    share: float = whole / training["epochs"]
+    return macs * share  # type: ignore[no-any-return]
