@@ -89,7 +89,10 @@ class ValidationResult:
         return pd.DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """All comparisons as plain data; an infinite error is None."""
+        """All comparisons as plain data; an infinite error is None.
+
+        ``layer`` is the name of the layer, None for the whole chip.
+        """
         return [
             {
                 "run": entry.run,
@@ -117,7 +120,7 @@ class ValidationResult:
             },
             "refusals": {"n": self.refusals, "agree": self.refusals_agree},
             "skipped": [{"run": run, "reason": reason} for run, reason in self.skipped],
-            "rows": [row for row in self.rows() if row["layer"] is None],
+            "rows": self.rows(),
         }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from archsim.analysis.reference import validate
 from archsim.errors import DataError
+from archsim.network.table import from_layer_csv
 from tests.refusals import refused
 
 REFERENCE = Path(__file__).parent.parent / "data" / "reference"
@@ -31,7 +32,13 @@ def test_runs_are_compared_per_metric_and_layer():
     assert summary["tiles"].worst == 0
     assert summary["area"].n == summary["latency"].n == summary["energy"].n > 5
     assert summary["layer_latency"].n > summary["latency"].n
-    assert {row["layer"] for row in result.to_dict()["rows"]} == {None}
+    rows = result.to_dict()["rows"]
+    chips = [row for row in rows if row["layer"] is None]
+    layers = [row for row in rows if row["layer"] is not None]
+    assert {row["metric"].startswith("layer_") for row in layers} == {True}
+    assert {row["metric"].startswith("layer_") for row in chips} == {False}
+    of_vgg8 = {row["layer"] for row in layers if row["network"] == "vgg8"}
+    assert of_vgg8 == set(from_layer_csv(REFERENCE / "networks" / "vgg8.csv").names)
 
 
 def test_without_layers_only_chips_are_compared(folder):
