@@ -76,6 +76,17 @@ def test_foreign_operators_of_an_old_set_are_named(tmp_path: Path) -> None:
         foreign(tmp_path, nodes, {"w": random(4, 3, 3, 3)}, opset=9)
 
 
+def test_scales_of_an_old_upsample_are_no_parameters(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["a"]),
+        node("Upsample", ["a"], ["u"], scales=[1.0, 1.0, 2.0, 2.0]),
+        node("Conv", ["u", "v"], ["y"]),
+    ]
+    graph = foreign(tmp_path, nodes, {"w": random(4, 3, 3, 3), "v": random(2, 4, 1, 1)}, opset=7)
+    assert [layer.macs for layer in graph.layers] == [36 * 108, 144 * 8]
+    assert graph.parameters == 108 + 8
+
+
 # What tools add
 
 
@@ -220,6 +231,16 @@ CASES: dict[str, tuple[list[onnx.NodeProto], tuple[int, ...], int, int]] = {
             node("QLinearGlobalAveragePool", ["c", "s", "z", "s", "z"], ["y"], domain=MS),
         ],
         (1, 3, 8, 8), 36 * 108, 108,
+    ),
+    "QLinearSigmoid and the way back": (
+        [
+            node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+            node("QLinearMatMul", ["q", "s", "z", "qm", "s", "z", "s", "z"], ["a"]),
+            node("QLinearSigmoid", ["a", "s", "z", "s", "z"], ["c"], domain=MS),
+            node("DequantizeLinear", ["c", "s", "z"], ["d"]),
+            node("MatMul", ["d", "sq"], ["y"]),
+        ],
+        (1, 6), 48 + 64, 48 + 64,
     ),
     "Attention": (
         [node("Attention", ["x", "qkv", "b24"], ["y"], num_heads=2, domain=MS)],

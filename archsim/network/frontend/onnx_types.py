@@ -77,6 +77,19 @@ def _as_real(proto: onnx.TypeProto, types: frozenset[str]) -> onnx.TypeProto:
     return changed
 
 
+def _with_type(
+    outputs: Mapping[str, onnx.TypeProto], inputs: Mapping[str, onnx.TypeProto], node: Node
+) -> Mapping[str, onnx.TypeProto]:
+    """Real ``outputs`` in the element type of the first input, as which they were inferred."""
+    from onnx import TensorProto
+
+    given = int(inputs[node.inputs[0]].tensor_type.elem_type)
+    for proto in outputs.values():
+        if int(proto.tensor_type.elem_type) == TensorProto.FLOAT:
+            proto.tensor_type.elem_type = given
+    return outputs
+
+
 @dataclass(frozen=True, kw_only=True)
 class TensorType:
     """Element type and shape of a tensor; the shape is None where it is not known."""
@@ -140,7 +153,9 @@ class Types:
         from onnx import TensorProto, helper
 
         bare = node.op.rpartition(".")[2]
-        keeps = bare in _KEEPS_SHAPE or (bare in NUMBER_FORMATS and bare != node.op)
+        if bare in NUMBER_FORMATS:
+            return self._number_format(node, bare)
+        keeps = bare in _KEEPS_SHAPE
         fused = fused_shapes(node, [self.shape_of(name) for name in node.inputs])
         if fused:
             elem_type = self.types[node.inputs[0]].elem_type
@@ -168,6 +183,18 @@ class Types:
             ) from error
         return {node.outputs[0]: helper.make_tensor_type_proto(TensorProto.BOOL, shape)}
 
+    def _number_format(self, node: Node, bare: str) -> dict[str, onnx.TypeProto]:
+        """What gives its input in another number format: of that shape, as its zero point is."""
+        from onnx import TensorProto, helper
+
+        elem_type, zero = int(TensorProto.FLOAT), node.inputs[2:3]
+        if bare == "QuantizeLinear":
+            known = self.types.get(zero[0]) if zero and zero[0] else None
+            elem_type = int(TensorProto.UINT8) if known is None else known.elem_type
+        given = self.types[node.inputs[0]].shape
+        proto = helper.make_tensor_type_proto(elem_type, given)
+        return {node.outputs[0]: proto}
+
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor, ``()`` where it is not known."""
         known = self.types.get(name)
@@ -193,7 +220,7 @@ class Types:
             except Exception as error:  # noqa: BLE001 - of onnx; the first one is told
                 first = first or error
             else:
-                return outputs
+                return _with_type(outputs, types, node) if real else outputs
         raise NetworkError(
             f"{node.label}: the shapes or element types of its inputs do not fit: "
             f"{first_line(first or ValueError())}",

@@ -210,6 +210,8 @@ def parameters(trace: Trace) -> int:
     }
     elements_of: dict[str, int] = {}
     for call in trace.calls:
+        if call.op == "interpolate":  # its scales are no weights
+            continue
         for weight in (w for w in call.operands if isinstance(w, Weight)):
             is_matrix = call.op in _MATRIX_OPERATORS and len(weight.shape) > 1
             if (weight.trainable or is_matrix) and weight.name not in statistics:
