@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Most bits of the fixed-point factor of whole sums, and of the sums themselves.
 _FACTOR_BITS, _SUM_BITS = 22, 22
+#: Columns are padded to a multiple of this: compiled loops take so many at a time, or one by one.
+PADDED = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class GroupConversion:
         return -weight if self.read.sign_plane and plane == settings.planes - 1 else weight
 
     def totals(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
-        """Return sums over groups and planes as converted, levels, ``vector slice column``.
+        """Return sums over groups, planes and slices as converted, levels, ``vector column``.
 
         Args:
             codes: input codes, ``vector row``.
@@ -85,23 +87,32 @@ class GroupConversion:
         """
         read = self.read
         if self.grids is None or not self._compiled:
-            return self.read_sums(codes, noise, first_vector)
+            sums = self.read_sums(codes, noise, first_vector)
+            return np.asarray(np.einsum("vjc,j->vc", sums, read.matrix.significances))
+        from tsb.read_path import kernels
+
         width = read.matrix.slices * read.sides * read.width
-        out = np.zeros((len(codes), width), np.int32 if self._fits else np.int64)
+        padded = width + -width % PADDED
+        out = np.zeros((len(codes), padded), np.int32 if self._fits else np.int64)
         for group in self.groups:
             if self._fixed_point is None:
                 self._real(codes, group, noise, first_vector, out)
             else:
                 self._whole(codes, group, self._fixed_point, out)
-        sums = out.reshape(len(codes), read.matrix.slices, read.sides, read.width)
-        joined = sums[:, :, 0] - sums[:, :, 1] if read.sides > 1 else sums[:, :, 0]
-        steps = np.array([grid.step for grid in self.grids])
-        total = joined * steps[:, None]
-        if read.sides == 1:
-            planes = sum(self._weight(plane) for plane in range(read.settings.planes))
-            lows = np.array([grid.low for grid in self.grids])
-            total = total + (lows * planes * len(self.groups))[:, None]
-        return np.asarray(total)
+        total = np.empty((len(codes), read.width))
+        scales, constant = self._worth
+        kernels.joined(out, read.matrix.slices, read.sides, scales, constant, total)
+        return total
+
+    @cached_property
+    def _worth(self) -> tuple[Floats, float]:
+        """What a step of each slice is worth, and the sums at code 0 of all conversions."""
+        read, significances = self.read, self.read.matrix.significances
+        steps = np.array([grid.step for grid in self._grids])
+        planes = sum(self._weight(plane) for plane in range(read.settings.planes))
+        lows = np.array([grid.low for grid in self._grids])
+        constant = float((lows * significances).sum()) * planes * len(self.groups)
+        return steps * significances, constant if read.sides == 1 else 0.0
 
     @cached_property
     def _compiled(self) -> bool:
@@ -124,10 +135,11 @@ class GroupConversion:
         planes = range(self.read.settings.planes)
         return np.array([self._weight(plane) for plane in planes]).astype(dtype)
 
-    def _per_column(self, values: list[float]) -> Floats:
-        """Spread values of slices over the columns."""
+    def _per_column(self, values: list[float], padding: float = 0.0) -> Floats:
+        """Spread values of slices over the columns, padding at the end."""
         per_slice = self.read.sides * self.read.width
-        return np.repeat(np.array(values, dtype=np.float64), per_slice)
+        columns = np.repeat(np.array(values, dtype=np.float64), per_slice)
+        return np.pad(columns, (0, -len(columns) % PADDED), constant_values=padding)
 
     @cached_property
     def _fixed_point(self) -> _FixedPoint | None:
@@ -147,7 +159,7 @@ class GroupConversion:
         dtype = np.int16 if small else np.int32
         kernels.whole_codes(
             codes,
-            read.prepared(dtype),
+            read.prepared(dtype, PADDED),
             read.groups.members(group),
             np.array([settings.dac_bits * plane for plane in range(settings.planes)]),
             settings.top_drive,
@@ -175,15 +187,16 @@ class GroupConversion:
         # Without errors sums may lie on the edge between two codes: doubles decide there.
         dtype = np.float64 if read.matrix.errors is None else np.float32
         low: Any = self._per_column([grid.low for grid in grids]).astype(dtype)
-        span: Any = self._per_column([grid.span for grid in grids]).astype(dtype)
-        offsets = (0.5 + read.offsets_of(group)).astype(dtype)
+        span: Any = self._per_column([grid.span for grid in grids], 1.0).astype(dtype)
+        added = read.offsets_of(group)
+        offsets = np.pad(0.5 + added, (0, len(low) - len(added)), constant_values=0.5).astype(dtype)
         zero_code = np.floor(np.negative(low) * grids[0].steps / span + offsets)
         zero_code = np.clip(zero_code, grids[0].lowest_code, grids[0].steps)
         converter_noise = settings.converter.noise_lsb if noise else 0.0
         keys = np.zeros((settings.planes, 2), np.uint64)
         kernels.real_codes(
             codes,
-            read.prepared(dtype),
+            read.prepared(dtype, PADDED),
             read.groups.members(group),
             np.array([settings.dac_bits * plane for plane in range(settings.planes)]),
             settings.top_drive,
@@ -201,6 +214,7 @@ class GroupConversion:
             keys if noise is None else noise.keys(group, settings.planes),
             first_vector,
             converter_noise == 0 and not zero_code.any(),
+            len(added),
             out,
         )
 

@@ -73,26 +73,27 @@ def _add_rows(cells: Any, rows: Any, digits: Any, drive: Any, count: Any, sums: 
     width = len(sums)
     for column in range(width):
         sums[column] = 0
-    one = len(drive) == 2
+    one = len(drive) == 2 and drive[1] == 1
     at = 0
     while at + 4 <= count:
-        first, second = cells[rows[at]], cells[rows[at + 1]]
-        third, fourth = cells[rows[at + 2]], cells[rows[at + 3]]
+        p, q, r, s = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
         if one:
             for column in range(width):
-                sums[column] += (first[column] + second[column]) + (third[column] + fourth[column])
+                sums[column] += (cells[p, column] + cells[q, column]) + (
+                    cells[r, column] + cells[s, column]
+                )
         else:
             a, b = drive[digits[at]], drive[digits[at + 1]]
             c, d = drive[digits[at + 2]], drive[digits[at + 3]]
             for column in range(width):
-                sums[column] += (a * first[column] + b * second[column]) + (
-                    c * third[column] + d * fourth[column]
+                sums[column] += (a * cells[p, column] + b * cells[q, column]) + (
+                    c * cells[r, column] + d * cells[s, column]
                 )
         at += 4
     while at < count:
-        first, a = cells[rows[at]], drive[digits[at]]
+        p, a = rows[at], drive[digits[at]]
         for column in range(width):
-            sums[column] += a * first[column]
+            sums[column] += a * cells[p, column]
         at += 1
 
 
@@ -169,6 +170,7 @@ def real_codes(
     keys: Any,
     first_vector: Any,
     skip: Any,
+    used: Any,
     out: Any,
 ) -> None:
     """Add the codes of real sums of one group.
@@ -193,6 +195,7 @@ def real_codes(
         keys: of the two noises, one per plane.
         first_vector: number of the first vector among all.
         skip: whether a plane without driven rows has the code 0 in all columns.
+        used: columns that are no padding.
         out: sums of codes, ``vector column``, added to.
     """
     width = cells.shape[1]
@@ -221,8 +224,8 @@ def real_codes(
                     result[column] += weight * np.int32(min(max(place, lowest), highest))
                 continue
             spread = read_noise * math.sqrt(squares)
-            base = np.uint64((first_vector + vector) * width)
-            for column in range(width):
+            base = np.uint64((first_vector + vector) * used)
+            for column in range(used):
                 total = sums[column] + offset
                 if spread > 0:
                     total += spread * normal_at(keys[plane, 0], base + np.uint64(column))
@@ -290,3 +293,32 @@ def fill_normals(key: Any, first: Any, out: Any) -> None:
     """
     for at in range(len(out)):
         out[at] = normal_at(key, first + np.uint64(at))
+
+
+@compiled
+@no_type_check
+def joined(codes: Any, slices: Any, sides: Any, scales: Any, constant: Any, out: Any) -> None:
+    """Join sums of codes: slices by what their steps are worth, sides by their difference.
+
+    Args:
+        codes: ``vector column``; columns are slice, side and output together, padding last.
+        slices: how many.
+        sides: 1 or 2.
+        scales: what a step of each slice is worth.
+        constant: added to every output.
+        out: ``vector output``, written.
+    """
+    width = out.shape[1]
+    for vector in range(len(out)):
+        for column in range(width):
+            out[vector, column] = constant
+        for j in range(slices):
+            at, scale = j * sides * width, scales[j]
+            if sides == 1:
+                for column in range(width):
+                    out[vector, column] += scale * codes[vector, at + column]
+            else:
+                for column in range(width):
+                    out[vector, column] += scale * (
+                        codes[vector, at + column] - codes[vector, at + width + column]
+                    )

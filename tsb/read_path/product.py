@@ -139,21 +139,24 @@ class MatrixRead:
             column = column + self.settings.seen_off_level
         return np.concatenate([cells, column], axis=-1)
 
-    def prepared(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    def prepared(self, dtype: npt.DTypeLike, multiple: int = 1) -> npt.NDArray[Any]:
         """Return what is converted as the compiled loops take it, ``row column``; remembered.
 
         Args:
             dtype: of the numbers; whole ones take the levels without errors.
+            multiple: that columns are padded to, with zeros.
         """
         kind = np.dtype(dtype)
-        if kind.name not in self._prepared:
+        name = f"{kind.name} {multiple}"
+        if name not in self._prepared:
             held: npt.NDArray[Any] = self.matrix.levels
             if kind.kind == "f":
                 held = self.matrix.held if self.cells is None else self.cells
             columns = self.columns_of(held)
             flat = columns.reshape(len(columns), -1).astype(kind)
-            self._prepared[kind.name] = np.ascontiguousarray(flat)
-        return self._prepared[kind.name]
+            padded = np.pad(flat, ((0, 0), (0, -flat.shape[1] % multiple)))
+            self._prepared[name] = np.ascontiguousarray(padded)
+        return self._prepared[name]
 
     @property
     def whole(self) -> bool:
@@ -298,10 +301,9 @@ class MatrixRead:
         return not self.settings.converter.bits and known and self.linear
 
     def _part(self, codes: Codes, noise: Noise | None, first_vector: int) -> Floats:
-        total = np.zeros((len(codes), self.matrix.slices, self.width))
+        read = np.zeros((len(codes), self.width))
         for conversion in self.group_conversions():
-            total += conversion.totals(codes, noise, first_vector)
-        read = np.einsum("vjc,j->vc", total, self.matrix.significances)
+            read += conversion.totals(codes, noise, first_vector)
         if self.reference is not None:
             read = read[:, :-1] - read[:, -1:]
         return np.asarray(read - self._known_offset(codes)[:, None])

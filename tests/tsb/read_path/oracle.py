@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from archsim.device import WeightFormat
+from tsb.read_path.conversion import GroupConversion
 from tsb.read_path.matrix import StoredMatrix
-from tsb.read_path.product import MatrixRead
+from tsb.read_path.product import MatrixRead, Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import Converter, ReadSettings
 
@@ -168,3 +169,12 @@ def cell_errors(seed: int, codes: np.ndarray, chip: ReadSettings, sigma: float) 
 def but_converter(chip: ReadSettings, **changes: Any) -> ReadSettings:
     """The same chip with another converter."""
     return chip.but(converter=replace(chip.converter, **changes))
+
+
+def sum_by_sum(
+    conversion: GroupConversion, inputs: np.ndarray, noise: Noise | None, first: int
+) -> np.ndarray:
+    """What converters say where no compiled loop is used, ``vector column``."""
+    sums = conversion.read_sums(inputs, noise, first)
+    worth = 2.0 ** (conversion.read.matrix.form.bits_per_cell * np.arange(sums.shape[1]))
+    return np.einsum("vjc,j->vc", sums, worth)

@@ -14,7 +14,11 @@ from archsim.device import WeightFormat
 from archsim.errors import ConfigError
 from tests.refusals import refused
 from tests.tsb.read_path import oracle
-from tests.tsb.read_path.oracle import example, matrix_read
+from tests.tsb.read_path.oracle import (
+    example,
+    matrix_read,
+    sum_by_sum,
+)
 from tsb.read_path.effects.base import BACK_ENDS, STAGES, Effect, Floats, ReadPlace
 from tsb.read_path.effects.iv_curve import parsed
 from tsb.read_path.effects.registry import EFFECTS, acting, check_back_end
@@ -124,7 +128,9 @@ def test_rows_are_driven_by_the_curve(curve: str) -> None:
     )
     conversion = matrix_read(codes, chip).group_conversions()[0]
     np.testing.assert_allclose(
-        conversion.totals(inputs, None, 0), conversion.read_sums(inputs, None, 0), atol=1e-6
+        conversion.totals(inputs, None, 0),
+        sum_by_sum(conversion, inputs, None, 0),
+        atol=1e-6,
     )
 
 

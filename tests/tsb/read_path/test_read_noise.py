@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from tests.tsb.read_path import oracle
-from tests.tsb.read_path.oracle import but_converter, example, matrix_read
+from tests.tsb.read_path.oracle import (
+    but_converter,
+    example,
+    matrix_read,
+    sum_by_sum,
+)
 from tsb.read_path.effects.base import ReadPlace
 from tsb.read_path.effects.registry import acting
 from tsb.read_path.product import Noise
@@ -50,7 +55,7 @@ def test_runs_of_a_seed_have_the_same_noise_whatever_the_bits() -> None:
     for conversion in matrix_read(codes, fine).group_conversions():
         np.testing.assert_allclose(
             conversion.totals(inputs, Noise(5, 4), 0),
-            conversion.read_sums(inputs, Noise(5, 4), 0),
+            sum_by_sum(conversion, inputs, Noise(5, 4), 0),
             atol=1e-6,
         )
 
