@@ -179,8 +179,7 @@ class Inputs:
     def _run(self, place: Path, rng: random.Random) -> Sequence[str]:
         self._copy("run", place / "run")
         files = [path for path in sorted((place / "run").rglob("*")) if path.suffix in _JSON]
-        for _ in range(rng.randint(1, 2)):
-            file = rng.choice(files)
+        for file in rng.sample(files, rng.randint(1, 2)):
             file.write_bytes(odd.damaged_json(file.read_bytes(), rng))
         if rng.random() < 0.1:
             return ["train", str(self.folder / "tiny.yaml"), "--run", str(place / "run")]

@@ -168,9 +168,11 @@ def damaged_json(content: bytes, rng: random.Random) -> bytes:
         return damaged_bytes(content, rng)
     try:
         return json.dumps(damaged_document(json.loads(content), rng)).encode()
-    except ValueError:  # a curve: a document a line
+    except ValueError:
         lines = content.splitlines()
-        at = rng.randrange(len(lines))
+        if len(lines) < 2 or not all(line.startswith(b"{") for line in lines):
+            return damaged_bytes(content, rng)
+        at = rng.randrange(len(lines))  # a curve: a document a line
         lines[at] = json.dumps(damaged_document(json.loads(lines[at]), rng)).encode()
         return b"\n".join(lines)
 
