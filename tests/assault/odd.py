@@ -84,7 +84,7 @@ def deep(rng: random.Random) -> Any:
         for _ in range(rng.choice((50, 100, 300))):
             nested = [nested] if rng.random() < 0.5 else {"a": nested}
         return nested
-    return rng.choice(VALUES)
+    return copy.deepcopy(rng.choice(VALUES))  # the next damage may change it
 
 
 def damaged_bytes(content: bytes, rng: random.Random) -> bytes:

@@ -68,6 +68,14 @@ def test_the_same_seed_gives_the_same_damage() -> None:
     assert damaged() == damaged()
 
 
+@pytest.mark.parametrize("content", [b'{"a": 1, "b": [1, {"c": 2}]}', b'{"a": 1}\n{"a": 2}\n', b""])
+def test_damage_is_made_whatever_the_file_and_changes_no_other(content: bytes) -> None:
+    before = repr(odd.VALUES)
+    for seed in range(300):
+        assert isinstance(odd.damaged_json(content, random.Random(seed)), bytes)
+    assert repr(odd.VALUES) == before
+
+
 def test_a_killed_sweep_goes_on_to_the_same_bytes(tmp_path: Path, forks: Server) -> None:
     kills = Kills(tmp_path, forks, ("sweep",))
     kills.run("sweep", 3, seed=7)
