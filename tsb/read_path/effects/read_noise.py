@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tsb.read_path.settings import ReadSettings
 
 
-class ReadNoise(Effect):
+class NoiseOfReads(Effect):
     """Independent normal noise of every cell that is on.
 
     The sum over a column is normal again, of variance ``(sigma L)^2 sum of x^2``: one number per

@@ -13,7 +13,7 @@ from tsb.read_path.effects.base import Effect
 from tsb.read_path.effects.converter import ConverterNoise, ConverterOffset, Levels
 from tsb.read_path.effects.iv_curve import IvCurve
 from tsb.read_path.effects.off_current import OffCurrent
-from tsb.read_path.effects.read_noise import ReadNoise
+from tsb.read_path.effects.read_noise import NoiseOfReads
 from tsb.read_path.effects.rounding import Rounding
 from tsb.read_path.effects.wires import DrivenWires, GatedWires
 from tsb.read_path.effects.written import Drift, ProgrammingError, StuckCells
@@ -29,7 +29,7 @@ EFFECTS: tuple[Effect, ...] = (
     OffCurrent(),
     DrivenWires(),
     GatedWires(),
-    ReadNoise(),
+    NoiseOfReads(),
     ConverterOffset(),
     ConverterNoise(),
     Rounding(),
