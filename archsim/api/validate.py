@@ -63,6 +63,7 @@ def _compare(
 
     compare = {
         "mvm": products.compare_products,
+        "neurosim14": products.compare_neurosim14,
         "irdrop": products.compare_driven,
         "irdrop_gated": products.compare_gated,
     }.get(group)

@@ -11,8 +11,7 @@ class ReferenceCase:
     """One reference value beside what the read path gives.
 
     Attributes:
-        group: ``mvm``, ``irdrop``, ``irdrop_gated``, ``accuracy``, ``accuracy_mapped`` or
-            ``accuracy_wires``.
+        group: one of :data:`GROUPS`.
         case: what tells it from the others of its group.
         worst_abs: largest difference; in units of ``u q``, ampere, or images.
         worst_rel: the same relative to the range of the output, to the full-scale current, or to
@@ -89,6 +88,7 @@ class ReadPathValidation:
 #: Groups in report order, and the file of each.
 GROUPS = {
     "mvm": "mvm_cases.csv",
+    "neurosim14": "neurosim14_cases.csv",
     "irdrop": "irdrop_currents.csv",
     "irdrop_gated": "irdrop_gated_currents.csv",
     "accuracy": "lenet3_accuracy.csv",

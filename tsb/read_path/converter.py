@@ -186,6 +186,15 @@ def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[Con
         high = full_scale(settings, settings.rows_read)
     elif converter.range == "full-scale-used":
         high = full_scale(settings, rows_used)
+    elif converter.range == "neurosim-v1.4":
+        raise ConfigError(
+            "adc.range = 'neurosim-v1.4': the range of the batch makes an image's result depend on "
+            "the others; it is compared by `archsim validate --read-path`; allowed: calibrated",
+            code=Code.UNSUPPORTED,
+            field="adc.range",
+            value=converter.range,
+            allowed=("full-scale", "full-scale-used", "calibrated", "unit-step", "learned"),
+        )
     else:
         raise ConfigError(
             f"adc.range = '{converter.range}' needs images to calibrate on",

@@ -15,6 +15,7 @@ from archsim.device import WeightFormat
 from archsim.results.read_path import ReferenceCase
 from tsb.read_path.converter import ConverterGrid
 from tsb.read_path.matrix import StoredMatrix
+from tsb.read_path.neurosim14 import neurosim14_product
 from tsb.read_path.product import MatrixRead
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import Converter, ReadSettings
@@ -104,6 +105,28 @@ def compare_products(folder: Path) -> Iterator[ReferenceCase]:
         worst = float(np.abs(read(vectors) - wanted_values).max())
         span = float(wanted_values.max() - wanted_values.min())
         yield ReferenceCase("mvm", row["case"], worst, worst / (span or 1.0))
+
+
+def compare_neurosim14(folder: Path) -> Iterator[ReferenceCase]:
+    """Compare the product of DNN+NeuroSim V1.4, whose converters span the batch.
+
+    Args:
+        folder: with ``neurosim14_cases.csv`` and ``neurosim14_data.safetensors``.
+    """
+    data = load_file(folder / "neurosim14_data.safetensors")
+    for row in rows_of(folder / "neurosim14_cases.csv"):
+        name = f"{int(row['case']):03d}"
+        here = neurosim14_product(
+            data[f"{name}.w128"].float() / 128,
+            data[f"{name}.u"],
+            bits_per_cell=int(row["bits_per_cell"]),
+            adc_bits=int(row["adc_bits"]),
+            on_off_ratio=float(row["on_off"]),
+            rows=int(row["rows"]),
+        )
+        wanted = data[f"{name}.y"]
+        worst, span = float((here - wanted).abs().max()), float(wanted.max() - wanted.min())
+        yield ReferenceCase("neurosim14", row["case"], worst, worst / (span or 1.0))
 
 
 def compare_driven(folder: Path) -> Iterator[ReferenceCase]:

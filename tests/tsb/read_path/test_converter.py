@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from archsim.errors import ConfigError, DataError
 from tests.refusals import refused
@@ -24,6 +25,7 @@ from tsb.read_path.calibration import KeptSums, SliceSums
 from tsb.read_path.converter import ConverterGrid, nearest_rank, snapped
 from tsb.read_path.level_tables import levels_of as table_of
 from tsb.read_path.levels import clustered
+from tsb.read_path.neurosim14 import neurosim14_product
 from tsb.read_path.product import MatrixRead, Noise
 
 
@@ -272,3 +274,29 @@ def test_noise_of_conversions_is_added_before_they_are_rounded() -> None:
     )
     errors = (noisy - inputs.astype(np.int64) @ codes)[2:]
     assert errors.std() == pytest.approx(variance**0.5, rel=0.15)
+
+
+def test_the_range_of_the_batch_is_no_rule() -> None:
+    chip = oracle.settings(bits=5, range="neurosim-v1.4")
+    codes, inputs = example(9, chip)
+    with refused(
+        ConfigError,
+        code="unsupported",
+        field="adc.range",
+        value="neurosim-v1.4",
+        allowed="calibrated",
+    ):
+        matrix_read(codes, chip)(inputs)
+
+
+def test_the_batch_of_neurosim_decides_what_an_image_gets() -> None:
+    torch.manual_seed(0)
+    weights, inputs = torch.rand(3, 40) * 2 - 1, torch.randint(0, 256, (6, 40))
+    settings = {"bits_per_cell": 2, "on_off_ratio": 10.0, "rows": 16}
+    fine = neurosim14_product(weights, inputs, adc_bits=16, **settings)
+    plain = inputs[:, :32] / 256 @ weights[:, :32].T
+    assert (fine - plain).abs().max() < 0.1  # rows beyond a multiple of 16 are left out
+    coarse = neurosim14_product(weights, inputs, adc_bits=4, **settings)
+    alone = neurosim14_product(weights, inputs[:2], adc_bits=4, **settings)
+    assert (coarse[:2] - alone).abs().max() > 0.01
+    assert (coarse - plain).abs().max() > (fine - plain).abs().max()
