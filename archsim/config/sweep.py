@@ -17,6 +17,7 @@ from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP, validate_model
 from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
+from archsim.config.study import ReadPathMode
 from archsim.errors import NOT_GIVEN, Code, ConfigError, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
@@ -196,6 +197,11 @@ class AccuracyOfPoints(Model):
     method: str = Field(description="of the study, for points with a shared block")
     base: str | None = Field(
         default=None, description="of the study, for points without; null: the study's baseline"
+    )
+    read_path: ReadPathMode | None = Field(
+        default=None,
+        description="off: accuracies know no converter, rows, inputs or wires; exact: everything "
+        "that the chip of a point does when it reads; null: the study's",
     )
     max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, description="no evaluation is begun after so long; null: all are done"

@@ -45,17 +45,28 @@ def method_passes(study: Study, unit: MethodUnit, data: Dataset) -> int:
     """
     method = next(candidate for candidate in study.methods if candidate.name == unit.method)
     corrections = corrections_of(study, method)
-    written = any(correction.in_cells for correction in corrections)
-    again = written or study.read_noise or study.images_per_run
-    runs = study.runs if again else 1
-    images = runs * (study.images_per_run or len(data.test))
-    images += min(study.tuning.validation_images, len(data.validation))
+    images = images_read(study, unit, data)
     if any(correction.trained for correction in corrections):
         steps = study.tuning.steps if method.steps is None else method.steps
         images += STEP_OVER_FORWARD * steps * study.tuning.batch_size
     if any(not correction.trained for correction in corrections):
         images += min(study.tuning.calibration_images, len(data.train))
     return study.chips * images
+
+
+def images_read(study: Study, unit: MethodUnit, data: Dataset) -> int:
+    """Return the images that one chip of a method reads once it is corrected.
+
+    Args:
+        study: which.
+        unit: one of its methods.
+        data: of the study.
+    """
+    method = next(candidate for candidate in study.methods if candidate.name == unit.method)
+    written = any(correction.in_cells for correction in corrections_of(study, method))
+    again = written or study.read_noise or study.images_per_run
+    images = (study.runs if again else 1) * (study.images_per_run or len(data.test))
+    return images + min(study.tuning.validation_images, len(data.validation))
 
 
 def multiply_adds(

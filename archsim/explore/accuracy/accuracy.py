@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from archsim.config.study import Study
 from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.device import WeightFormat, encoding_note
 from archsim.errors import Code, ConfigError
+from archsim.explore.accuracy.backbones import Backbones
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.run.store import Store
@@ -53,6 +54,10 @@ COLUMNS = (
 #: Column that names the case of a row.
 KEY = "accuracy_key"
 _FILE = "accuracy.parquet"
+_READ_OFF = (
+    "read_path off: the accuracies leave out what converters, rows, inputs and wires do to what is "
+    "read; sweep.accuracy.read_path=exact has it"
+)
 #: Columns beside key and numbers: what the case is, and the folder of its study's run.
 _TEXTS = ("case", "run")
 
@@ -130,13 +135,13 @@ def plan_cases(
             works.append(Work(case, study, folder, _known(study, folder, data_root)))
     if not _limit_s(max_minutes, asked):
         return works
-    return _cheap_first(works, data_root)
+    return _cheap_first(works, data_root, Backbones(place))
 
 
-def _cheap_first(works: list[Work], data_root: str | None) -> list[Work]:
+def _cheap_first(works: list[Work], data_root: str | None, backbones: Backbones) -> list[Work]:
     """Order cases by the time that each takes alone, then say what it takes after those before."""
-    alone = [(Effort().add(*_missing(work, data_root)), work) for work in works]
-    together = Effort()
+    alone = [(Effort(backbones).add(*_missing(work, data_root)), work) for work in works]
+    together = Effort(backbones)
     return [
         replace(work, seconds=together.add(*_missing(work, data_root)))
         for _, work in sorted(alone, key=lambda pair: pair[0])
@@ -187,12 +192,11 @@ def evaluate_cases(
     for work in works:
         known, case = work.known, work.case
         if known is None and clock.may_begin():
-            run = open_run(_made(work.folder), work.study)
-            run_study(run, data_root=data_root, jobs=jobs, rows_of=rows_of_study, news=steps)
+            _train(work, Backbones(work.folder.parent), data_root, jobs, steps)
             known = _known(work.study, work.folder, data_root)
             clock.trained(work)
         if known is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
-            about = {"case": json.dumps(asdict(case)), "run": str(work.folder)}
+            about = {"case": json.dumps(case.as_json()), "run": str(work.folder)}
             rows[case.key] = {**about, **(known or {})}
         _write(store, rows)
         left += rows[case.key].get(COLUMNS[0]) is None
@@ -200,6 +204,16 @@ def evaluate_cases(
         if news is not None and known is not None:
             news(Evaluated(done, len(works), case, clock.seconds, clock.left_s))
     return left
+
+
+def _train(
+    work: Work, backbones: Backbones, data_root: str | None, jobs: int, steps: News | None
+) -> None:
+    data = dataset_of(work.study, data_root)
+    backbones.lend(work.study, work.folder, data)
+    run = open_run(_made(work.folder), work.study)
+    run_study(run, data_root=data_root, jobs=jobs, rows_of=rows_of_study, news=steps)
+    backbones.keep(work.study, work.folder, data)
 
 
 class _Clock:
@@ -310,7 +324,9 @@ def sigmas(store: Store) -> dict[str, float]:
 
 
 def encoding_notes(store: Store) -> tuple[str, ...]:
-    """Return what to say of accuracies that assume another encoding than the chip of their row.
+    """Return what to say of accuracies that assume another chip than the cost of their row.
+
+    Another encoding, or reads without converters.
 
     Args:
         store: of a sweep.
@@ -318,6 +334,8 @@ def encoding_notes(store: Store) -> tuple[str, ...]:
     notes: dict[str, None] = {}
     for row in _read(store).values():
         case = json.loads(row["case"])
+        if "read" not in case:
+            notes[_READ_OFF] = None
         if "chip_encoding" not in case:  # a store of before it was recorded
             continue
         form = WeightFormat(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from archsim.arch.design import quantity_at
 from archsim.config.priced_policies import NOTHING, priced_policy
 from archsim.config.study import Method, Study
-from archsim.config.sweep import AccuracyOfPoints
+from archsim.config.sweep import AccuracyOfPoints, Scalar
 from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.cases import AccuracyCase
 from archsim.explore.space.identity import identity_hash
+from archsim.explore.space.read_settings import read_value
+from archsim.units import from_si
 from tsb.correction.parse import format_terms, parse_terms
 from tsb.correction.shared_blocks import SharedBlocks
 from tsb.data.load import user_cache
@@ -48,10 +51,27 @@ def study_of(case: AccuracyCase, asked: AccuracyOfPoints) -> Study:
         "baseline": None,
         **{key: [] for key in ("published", "published_claims", "published_costs")},
         **block,
+        "read_path": "exact" if case.read else "off",
     }
     if case.network != study.network:
         changes["options"] = {}
-    return study.model_copy(update=changes)
+    on_chip = study.model_copy(update=changes)
+    return _reading(on_chip, dict(case.read)) if case.read else on_chip
+
+
+def _reading(study: Study, read: dict[str, Scalar]) -> Study:
+    """Set what is read on the chip of a study, where its files say something else."""
+    given = {path: value for path, value in study.chip_settings.items() if path not in read}
+    study = study.model_copy(update={"chip_settings": given})
+    here = study.resolve()
+    for path, value in read.items():
+        if read_value(here, path) != value:
+            quantity = quantity_at(here, path)
+            if quantity is not None and value is not None:
+                given[path] = from_si(float(value), quantity.unit)
+            else:
+                given[path] = value
+    return study.model_copy(update={"chip_settings": given})
 
 
 def _method_of(method: Method, case: AccuracyCase) -> Method:

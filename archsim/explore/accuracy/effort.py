@@ -3,49 +3,67 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from archsim.analysis.row_groups import rows_of_study
 from archsim.config.study import Study
+from archsim.explore.accuracy.backbones import Backbones
 from tsb.data import Dataset
-from tsb.study.estimate import backbone_passes, method_passes
+from tsb.monte_carlo.evaluate import one_thread
+from tsb.read_path.network import ReadNetwork
+from tsb.read_path.product import Noise
+from tsb.read_path.settings import ReadSettings
+from tsb.study.estimate import backbone_passes, images_read, method_passes
 from tsb.study.network import graph_of, module_of
+from tsb.study.programming import cell_spec
 from tsb.study.results import backbone_folder, method_folder, read_result
 from tsb.study.units import backbone_units, method_units
 
-#: Images of the pass that is timed.
-_TIMED = 64
+#: Images of the pass that is timed, and of the one through a read path.
+_TIMED, _READ = 64, 8
 
 
 class Effort:
     """Adds up what studies take that share folders: what is there, or was counted, is free."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, backbones: Backbones) -> None:
+        """Begin with nothing.
+
+        Args:
+            backbones: that have been trained before.
+        """
+        self._backbones = backbones
         self._counted: set[Path] = set()
 
     def add(self, study: Study, folder: Path, data: Dataset | None) -> float:
         """Return the time that a study takes one core after those before it, s.
 
-        The passes of its images through the network, at the rate of one that is measured here;
-        a pass with noise or gradients takes somewhat more than was measured.
+        The passes of its images through the network, and through its read path where that is exact,
+        at rates that are measured here; a pass with noise or gradients takes somewhat more.
 
         Args:
             study: which.
             folder: of its run.
             data: of the study; None where nothing is missing.
         """
-        images = 0
         if data is None:
             return 0.0
+        seconds = 0.0
         for training in backbone_units(study):
-            if self._is_new(backbone_folder(folder, training)):
-                images += backbone_passes(study, training, data)
+            kept = self._backbones.place(study, training, data)
+            there = read_result(backbone_folder(folder, training)) is not None
+            if not there and self._is_new(kept):
+                seconds += backbone_passes(study, training, data) * seconds_per_image(study)
         for method in method_units(study):
             if self._is_new(method_folder(folder, method)):
-                images += method_passes(study, method, data)
-        return images * seconds_per_image(study) if images else 0.0
+                seconds += method_passes(study, method, data) * seconds_per_image(study)
+                if study.read_path != "off":
+                    read = study.chips * images_read(study, method, data)
+                    seconds += read * seconds_per_read(study, method.sigma)
+        return seconds
 
     def _is_new(self, place: Path) -> bool:
         is_new = place not in self._counted and not read_result(place) is not None
@@ -54,6 +72,37 @@ class Effort:
 
 
 _TIMES: dict[str, float] = {}
+#: What the time of a read depends on; the range of a converter and its bits hardly matter.
+_OF_READS = ("planes", "rows_read", "stored_format", "iv_curve", "wires")
+
+
+def seconds_per_read(study: Study, sigma: float) -> float:
+    """Return how long one image takes to be read exactly, s: measured, once per sort of chip.
+
+    Args:
+        study: which.
+        sigma: of its cells.
+    """
+    spec = cell_spec(study, sigma)
+    settings = ReadSettings.of_chip(study.resolve(), spec.weight_format, noisy=study.read_noise)
+    names = study.model_dump_json(include={"network", "options"})
+    key = f"{names} {[getattr(settings, name) for name in _OF_READS]} {settings.read_noise > 0}"
+    if key not in _TIMES:
+        groups = {f"{name}.weight": rows for name, rows in rows_of_study(study).items()}
+        images = torch.rand((_READ, *graph_of(study).input_shape))
+        with one_thread():
+            network = ReadNetwork.of_weights(module_of(study).eval(), settings, groups)
+            network.calibrate(images)
+            _TIMES[key] = _seconds(lambda: network.scores(images, Noise(0))) / _READ
+    return _TIMES[key]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Return what a call takes the second time: the first is longer."""
+    work()
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
 
 
 def seconds_per_image(study: Study) -> float:
@@ -66,14 +115,6 @@ def seconds_per_image(study: Study) -> float:
     if key not in _TIMES:
         module = module_of(study)
         images = torch.zeros((_TIMED, *graph_of(study).input_shape))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.no_grad():
-                for _ in range(2):  # the first time is longer
-                    begin = time.perf_counter()
-                    module(images)
-                    _TIMES[key] = (time.perf_counter() - begin) / _TIMED
-        finally:
-            torch.set_num_threads(threads)
+        with one_thread(), torch.no_grad():
+            _TIMES[key] = _seconds(lambda: module(images)) / _TIMED
     return _TIMES[key]

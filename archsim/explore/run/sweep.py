@@ -140,7 +140,9 @@ class Job:
         settings = {key: asked[key] for key in (*rows_of, "set", "axes", "where")}
         accuracy = asked["accuracy"] if self.sweep.fidelity == "accuracy" else None
         if accuracy is not None:
-            accuracy = {key: accuracy[key] for key in ("study", "method", "base")}
+            # What is not said is not named: stores of before it could be said are the same.
+            said_of = {key: accuracy[key] for key in ("read_path",) if accuracy[key]}
+            accuracy = {key: accuracy[key] for key in ("study", "method", "base")} | said_of
             said = load_study(accuracy["study"]).model_dump(mode="json")
             accuracy["content"] = identity_hash(said)
         search = search_identity(self.sweep)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,9 +20,11 @@ from archsim.errors import Code, ConfigError
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.identity import identity_hash
 from archsim.explore.space.points import Space
+from archsim.explore.space.read_settings import READ_NOISE, read_value
 from archsim.explore.space.selection import Selection
+from tsb.read_path.settings import ReadSettings
 
-#: Settings that accuracy depends on.
+#: Settings that accuracy depends on, beside those of an exact read path.
 PATHS = (
     "network",
     "chip",
@@ -60,11 +63,12 @@ class AccuracyCase:
         device: preset or file.
         weight_bits: M.
         bits_per_cell: K.
-        encoding: how the accuracy takes weights to lie on cells.
+        encoding: how the accuracy takes weights to lie on cells; read exactly, as they are stored.
         chip_encoding: how the chip stores them, which its cost is of.
         sigma: of one pulse, relative to the range of conductance.
         policy: what is write-verified: one of those that a study has.
         block: channels and depth of the shared block, and where it is put; None without a block.
+        read: settings of the exact read path by path, constants in SI; none where it is off.
     """
 
     network: str
@@ -77,11 +81,18 @@ class AccuracyCase:
     sigma: float
     policy: str
     block: tuple[int, int, str] | None
+    read: tuple[tuple[str, Scalar], ...] = ()
 
     @property
     def key(self) -> str:
         """Name of the case in the rows of a sweep: a hash of its attributes."""
-        return identity_hash(asdict(self))
+        return identity_hash(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the attributes; a read path that is off is not named."""
+        values = asdict(self)
+        read = dict(values.pop("read"))
+        return {**values, "read": read} if read else values
 
 
 def case_of(space: Space, settings: Mapping[str, Scalar]) -> AccuracyCase | None:
@@ -120,8 +131,11 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> AccuracyCase | None
         )
     network = str(settings.get("network", space.sweep.network))
     tsb = resolved.tsb
-    _check_device(resolved.chip.device, resolved.device)
-    spec = CellSpec.of_chip(resolved)
+    asked = space.read_paths
+    _check_device(resolved.chip.device, resolved.device, asked)
+    spec = CellSpec.of_chip(resolved, encoding=resolved.chip.precision.encoding if asked else None)
+    if asked:  # refuses what cannot be read
+        ReadSettings.of_chip(resolved, spec.weight_format, noisy=READ_NOISE in asked)
     return AccuracyCase(
         network=network if ":" in network else graph.name,
         chip=str(settings.get("chip", space.sweep.chip)),
@@ -133,6 +147,7 @@ def case_of(space: Space, settings: Mapping[str, Scalar]) -> AccuracyCase | None
         sigma=spec.sigma_of_range,
         policy=(NOTHING if policy.needs_block and design == "none" else policy).name,
         block=None if design == "none" else (tsb.channels, tsb.depth, tsb.insertion),
+        read=tuple((path, read_value(resolved, path)) for path in asked),
     )
 
 
@@ -142,14 +157,19 @@ def _preset(name: str) -> DeviceFile:
     return resolve(device=name, overrides=["chip.precision.bits_per_cell=1"]).device
 
 
-def _check_device(name: str, device: DeviceFile) -> None:
+def _check_device(name: str, device: DeviceFile, read: tuple[str, ...]) -> None:
     """Refuse constants that differ from the device's file: a study takes them from there.
+
+    Args:
+        name: of the file.
+        device: of the point.
+        read: settings of the read path, which a study is told.
 
     Raises:
         ConfigError: names the constant.
     """
     known = _preset(name)
-    shrugs = _COST_ONLY | {"sigma"}
+    shrugs = _COST_ONLY | {"sigma"} | {path.removeprefix("device.") for path in read}
     rates = (device.stuck_on_rate, device.stuck_off_rate, device.drift_nu)
     if device.spread_reference == "range" and not any(rate and rate.si for rate in rates):
         shrugs |= _RESISTANCES
@@ -199,7 +219,7 @@ def box_keys(space: Space, box: Selection) -> np.ndarray:
 def _relevant(space: Space) -> list[int]:
     """Places of the axes that accuracy depends on, or that decide whether such an axis applies."""
     names = [name for axis in space.grid.axes for name in axis.members]
-    asked = {*PATHS, *filter(_of_device, names)}
+    asked = {*PATHS, *space.read_paths, *filter(_of_device, names)}
     for axis in space.grid.axes:
         if axis.when is not None and asked & {*axis.members}:
             asked |= {*axis.when.names}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import ConfigError
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.grid import Grid, grid_of
+from archsim.explore.space.read_settings import read_paths
 from archsim.explore.space.selection import Selection
 from archsim.explore.space.values import forbidden_values
 from archsim.explore.space.writes import Loaded, Settings, Write, pruned, writes_of
@@ -94,6 +95,11 @@ class Space:
         self.outer = tuple(axis for axis in self.grid.axes if axis.is_outer)
         self.inner = tuple(axis for axis in self.grid.axes if not axis.is_outer)
         self._bases: dict[tuple[int, ...], Base] = {}
+
+    @cached_property
+    def read_paths(self) -> tuple[str, ...]:
+        """Settings of the exact read path that accuracies depend on; none where it is off."""
+        return read_paths(self.sweep)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -257,7 +263,14 @@ class Space:
             loaded, settings = allowed, helped
         design, graph = str(self.sweep.design), self.graph(outer)
         start = table_of(loaded.resolved, design)
-        writes = writes_of(self.inner, load=self.load, settings=settings, base=loaded, start=start)
+        writes = writes_of(
+            self.inner,
+            load=self.load,
+            settings=settings,
+            base=loaded,
+            start=start,
+            read=self.read_paths,
+        )
         self._refuse_values(helped, helper, writes, start)
         has_block, insertion = self._has_block(design), allowed.resolved.tsb.insertion
         return Base(

@@ -90,6 +90,7 @@ def writes_of(
     settings: Settings,
     base: Loaded,
     start: ParameterTable,
+    read: Collection[str] = (),
 ) -> tuple[Write, ...]:
     """Return what axes write, in order of writing.
 
@@ -99,6 +100,7 @@ def writes_of(
         settings: of the configuration that is written into.
         base: that configuration.
         start: its table.
+        read: settings that accuracies depend on, whatever they cost.
 
     Raises:
         ConfigError: a value that its setting may not have, an axis without effect, or axes that act
@@ -114,6 +116,8 @@ def writes_of(
     writer = _Writer(load, settings, base, start, files, units)
     written = [writer.write(axis, path) for axis, path in members]
     for axis in axes:
+        if set(axis.members) & {*read}:
+            continue
         writer.check_effect(axis, [write for write in written if write.axis == axis.path])
     written.sort(key=lambda write: write.order)
     _check_alone(written)

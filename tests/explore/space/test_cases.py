@@ -15,6 +15,7 @@ from archsim.config.sweep import AccuracyOfPoints, Sweep
 from archsim.errors import ConfigError
 from archsim.explore.accuracy import accuracy
 from archsim.explore.accuracy.accuracy import evaluate_cases, plan_cases, sigmas, with_accuracy
+from archsim.explore.accuracy.backbones import Backbones
 from archsim.explore.accuracy.case_study import run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.run.exhaustive import run_exhaustive
@@ -285,7 +286,8 @@ def test_a_first_guess_of_the_time(store, begun, tmp_path):
     assert all(work.known is None and work.seconds > 0 for work in works)
     shared = [work for work in works if work.folder == works[0].folder]
     assert len(shared) > 1
-    passes = [Effort().add(work.study, work.folder, DATA) for work in shared]
+    none = Backbones(tmp_path / "cache")
+    passes = [Effort(none).add(work.study, work.folder, DATA) for work in shared]
     assert shared[0].seconds == pytest.approx(passes[0], rel=1e-9, abs=0)
     assert all(work.seconds < alone for work, alone in zip(shared[1:], passes[1:], strict=True))
     assert plan_cases(Space(sweep()), cache=tmp_path / "cache", max_minutes=0.0)[0].seconds == 0
