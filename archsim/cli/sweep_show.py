@@ -52,7 +52,7 @@ class Question:
         """Say on standard error what the answers lack."""
         if self.result.unfinished:
             typer.echo(self.result.unfinished, err=True)
-        for note in self.result.encoding_notes:
+        for note in self.result.accuracy_notes:
             typer.echo(note, err=True)
 
     def front(

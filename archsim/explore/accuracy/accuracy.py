@@ -323,7 +323,7 @@ def sigmas(store: Store) -> dict[str, float]:
     return {key: float(json.loads(row["case"])["sigma"]) for key, row in _read(store).items()}
 
 
-def encoding_notes(store: Store) -> tuple[str, ...]:
+def accuracy_notes(store: Store) -> tuple[str, ...]:
     """Return what to say of accuracies that assume another chip than the cost of their row.
 
     Another encoding, or reads without converters.

@@ -12,7 +12,7 @@ from archsim.analysis import pareto
 from archsim.config.sweep import Sweep
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
-from archsim.explore.accuracy.accuracy import KEY, encoding_notes, with_accuracy
+from archsim.explore.accuracy.accuracy import KEY, accuracy_notes, with_accuracy
 from archsim.explore.query.answers import cheapest, difference, main_effects
 from archsim.explore.run.refined import refinements, settings_of
 from archsim.explore.run.rows import POINT, REASON
@@ -74,9 +74,9 @@ class SweepResult:
         )
 
     @property
-    def encoding_notes(self) -> tuple[str, ...]:
+    def accuracy_notes(self) -> tuple[str, ...]:
         """What to say where accuracies assume another encoding than the chips of their rows."""
-        return encoding_notes(self.store)
+        return accuracy_notes(self.store)
 
     def infeasible_because(self, where: Sequence[str] = ()) -> dict[str, int]:
         """Return how many points break which bound first.
