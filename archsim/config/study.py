@@ -30,7 +30,7 @@ from archsim.util.checks import MAX_SEED
 CHIPS_PER_SEED = 100_000
 
 #: How accuracies take a chip to be read.
-ReadPathMode = Literal["off", "exact"]
+ReadPathMode = Literal["off", "approximate", "exact"]
 Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -200,7 +200,8 @@ class Study(Model):
     read_path: ReadPathMode = Field(
         default="off",
         description="off: accuracies know no converter, rows, inputs or wires; exact: everything "
-        "that the chip does when it reads (docs/read-path.md)",
+        "that the chip does when it reads; approximate: one product and a noise of the same "
+        "moments, for a first look (docs/read-path.md)",
     )
     chip_settings: dict[str, bool | int | float | str | None] = Field(
         default_factory=dict,

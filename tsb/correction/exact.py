@@ -18,6 +18,7 @@ from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
 from tsb.program.cell_errors import cell_errors, stored_codes
 from tsb.program.chip import ProgrammedChip, WeightStorage
 from tsb.read_path.describe import describe
+from tsb.read_path.effects.registry import check_back_end
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.product import Noise
 from tsb.read_path.row_groups import RowGroups
@@ -55,6 +56,7 @@ class ExactReader:
         images: Tensor,
         *,
         range_images: int = 100,
+        approximate: bool = False,
     ) -> ExactReader:
         """Calibrate input codes and converters on the backbone without errors.
 
@@ -65,6 +67,7 @@ class ExactReader:
             groups: of rows by layer name, as mapped.
             images: training images for the input codes.
             range_images: how many of them the ranges of converters are taken from.
+            approximate: read one product and a noise instead (:mod:`tsb.read_path.approximate`).
 
         Raises:
             ConfigError: settings that cannot be read.
@@ -83,11 +86,18 @@ class ExactReader:
             scales,
             {f"{name}.weight": rows for name, rows in groups.items()},
         )
+        check_back_end(settings, "approximate" if approximate else "exact")
+        network.approximate = approximate
         few = images[:range_images]
         with one_thread():
             network.calibrate(images, range_images=few)
             products = float_products(model, few)
         return cls(carrier, network, products)
+
+    @property
+    def name(self) -> str:
+        """Name of the back end in results."""
+        return "approximate read path" if self.network.approximate else EXACT
 
     def tuning(self, chips: Sequence[ProgrammedChip], verified: Masks) -> ReadTuning:
         """Return what corrections are trained with: the chips right after programming.
@@ -150,7 +160,7 @@ class ExactReader:
                         by_image += right
                 table.append(row)
         accuracy = torch.tensor(table, dtype=torch.float64)
-        return MonteCarloResult(accuracy, count, EXACT, "", by_image)
+        return MonteCarloResult(accuracy, count, self.name, "", by_image)
 
     def chip(self, in_use: ChipInUse) -> Callable[[Tensor, torch.Generator, int], Tensor]:
         """Return what reads a corrected chip: images, source of what is written, number of the run.

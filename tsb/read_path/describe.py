@@ -93,7 +93,7 @@ def describe(network: ReadNetwork) -> dict[str, object]:
     converter = network.settings.converter
     layers = read_outs(network)
     return {
-        "mode": "exact",
+        "mode": "approximate" if network.approximate else "exact",
         "range": converter.range,
         "adc_bits": converter.bits,
         "encoding": network.settings.stored_format.encoding,

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError, NetworkError
-from tsb.read_path.inputs import Ends, InputCodes
+from tsb.read_path.approximate import moments_of, sampled
+from tsb.read_path.inputs import Codes, Ends, InputCodes
 from tsb.read_path.layer import NUMBERS_PER_LAYER, Layer, LayerRead, unfolded
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead, Noise
@@ -35,6 +37,8 @@ class ReadNetwork:
         after: what becomes of the products of some layers before their biases are added, by name:
             products, number of the first image.
         chip: seed of what is fixed by the chip beside its cells: the offsets of its converters.
+        approximate: whether matrices are read as one product and a noise, whose moments are
+            measured by :meth:`calibrate`.
     """
 
     model: nn.Module
@@ -45,6 +49,7 @@ class ReadNetwork:
     layers: dict[str, LayerRead] = field(default_factory=dict)
     after: dict[str, Callable[[Tensor, int], Tensor]] = field(default_factory=dict)
     chip: int = 0
+    approximate: bool = False
 
     @classmethod
     def of_weights(
@@ -157,7 +162,7 @@ class ReadNetwork:
             before = self.layers[name]
             layer = chip._layer(name, before.number, before.inputs, with_errors=True)
             for read, ideal in zip(layer.reads, before.reads, strict=True):
-                read.grids, read.sums = ideal.grids, ideal.sums
+                read.grids, read.sums, read.moments = ideal.grids, ideal.sums, ideal.moments
             chip.layers[name] = layer
         return chip
 
@@ -254,24 +259,28 @@ class ReadNetwork:
         }
         names = {module: name for name, module in crossbar_layers(self.model).items()}
         counters = {name: [read.counter() for read in layer.reads] for name, layer in exact.items()}
+        samples: dict[tuple[str, int], list[Codes]] = {}
 
         def watch(module: Layer, activations: Tensor, first: int) -> Tensor:
             layer = exact[names[module]]
             for codes in layer.inputs.encode(activations):
-                for counter, vectors in zip(
-                    counters[layer.name],
-                    unfolded(module, codes, layer.inputs.zero),
-                    strict=True,
-                ):
-                    counter.add(vectors)
+                groups = unfolded(module, codes, layer.inputs.zero)
+                for number, vectors in enumerate(groups):
+                    counters[layer.name][number].add(vectors)
+                    kept = samples.setdefault((layer.name, number), [])
+                    if self.approximate:
+                        kept.append(sampled(vectors, sum(map(len, kept))))
             return layer(module, activations, None, first)
 
         with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)):
             for part in images.split(IMAGES_AT_ONCE):
                 self.model(part)
         for name, layer in self.layers.items():
-            for read, counter in zip(layer.reads, counters[name], strict=True):
+            for number, (read, counter) in enumerate(zip(layer.reads, counters[name], strict=True)):
                 read.calibrate(counter.slices())
+                if self.approximate and not read.exact:
+                    vectors = np.concatenate(samples[name, number])
+                    read.moments = moments_of(_calibrated(read, self.settings), vectors, name)
 
     # Reading.
 
@@ -349,3 +358,10 @@ def _ideal(read: MatrixRead, settings: ReadSettings) -> MatrixRead:
         cells=cells,
         sign_plane=read.sign_plane,
     )
+
+
+def _calibrated(read: MatrixRead, settings: ReadSettings) -> MatrixRead:
+    """Return a calibrated matrix without errors of its cells."""
+    ideal = _ideal(read, settings)
+    ideal.grids, ideal.sums = read.grids, read.sums
+    return ideal

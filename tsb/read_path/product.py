@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from archsim.errors import Code, ConfigError
+from tsb.read_path.approximate import Moments
 from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SliceSums, SumCounter
 from tsb.read_path.conversion import GroupConversion
 from tsb.read_path.converter import ConverterGrid, Floats, calibrated_grids, fixed_grids
@@ -21,33 +22,14 @@ from tsb.read_path.effects.converter import converter_offsets
 from tsb.read_path.effects.registry import acting
 from tsb.read_path.exact import as_values, exact_product, parts_of
 from tsb.read_path.matrix import StoredMatrix
+from tsb.read_path.read_noise import Noise as Noise
+from tsb.read_path.read_noise import normals as normals_of
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 
 Codes = npt.NDArray[np.integer]
 #: Columns times vectors that are computed at once.
 _AT_ONCE = 1 << 21
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What is drawn anew in every read.
-
-    Attributes:
-        seed: of the chip and the run; the same seed gives the same noise whatever the bits, the
-            batch or the threads.
-        layer: number of the layer.
-    """
-
-    seed: int
-    layer: int = 0
-
-    def keys(self, group: int, planes: int) -> npt.NDArray[np.uint64]:
-        """Return the keys of a group, ``plane purpose``: noise of cells, and of conversions."""
-        words = np.random.SeedSequence((self.seed, self.layer, group)).generate_state(
-            2 * planes, np.uint64
-        )
-        return words.reshape(planes, 2).astype(np.uint64)
 
 
 @dataclass(eq=False)
@@ -63,6 +45,7 @@ class MatrixRead:
             conductance of level 0; else None.
         sign_plane: whether the highest plane of an input code is its sign (two's complement).
         sums: of each slice over calibration images, without errors; None before calibration.
+        moments: of what converters lose; None where they are computed one by one.
         chip: seed of what is fixed by the chip: the offsets of its converters.
         number: of the matrix among those of the chip.
     """
@@ -76,6 +59,7 @@ class MatrixRead:
     chip: int = 0
     number: int = 0
     sums: list[SliceSums] | None = field(init=False, default=None)
+    moments: Moments | None = field(init=False, default=None)
     width: int = field(init=False)
     effects: tuple[Effect, ...] = field(init=False)
     drive: Floats = field(init=False)
@@ -261,6 +245,30 @@ class MatrixRead:
             ConfigError: converters that were not calibrated.
         """
         codes = np.ascontiguousarray(codes)
+        if self.moments is None:
+            return self.exactly(codes, noise, first_vector)
+        normals = None
+        if noise is not None:
+            key = noise.keys(len(self.groups), 1)[0, 0]
+            normals = normals_of(key, first_vector, len(codes), self.matrix.outputs)
+        return self.moments.apply(self.plain(codes), normals)
+
+    def plain(self, codes: Codes) -> Floats:
+        """Return the product of codes and cells as if nothing were converted, ``vector output``.
+
+        Args:
+            codes: input codes, ``vector row``.
+        """
+        return self._merged(np.ascontiguousarray(codes))
+
+    def exactly(self, codes: Codes, noise: Noise | None = None, first_vector: int = 0) -> Floats:
+        """Return the product as the chip reads it, whatever :attr:`moments` says.
+
+        Args:
+            codes: input codes, ``vector row``.
+            noise: seeds; None where nothing is drawn.
+            first_vector: number of the first vector among all, for the noise.
+        """
         if self.exact:
             parts = self._exact_parts
             return exact_product(as_values(self._signed(codes), parts[0][1]), parts).numpy()

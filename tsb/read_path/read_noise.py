@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,3 +22,24 @@ def normals(key: np.uint64, first_vector: int, vectors: int, width: int) -> npt.
     drawn = np.empty((vectors, width))
     kernels.fill_normals(key, np.uint64(first_vector * width), drawn.reshape(-1))
     return drawn
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is drawn anew in every read.
+
+    Attributes:
+        seed: of the chip and the run; the same seed gives the same noise whatever the bits, the
+            batch or the threads.
+        layer: number of the layer.
+    """
+
+    seed: int
+    layer: int = 0
+
+    def keys(self, group: int, planes: int) -> npt.NDArray[np.uint64]:
+        """Return the keys of a group, ``plane purpose``: noise of cells, and of conversions."""
+        words = np.random.SeedSequence((self.seed, self.layer, group)).generate_state(
+            2 * planes, np.uint64
+        )
+        return words.reshape(planes, 2).astype(np.uint64)

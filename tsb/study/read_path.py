@@ -62,4 +62,5 @@ def exact_reader(
         rows_of(study),
         images.cpu(),
         range_images=RANGE_IMAGES,
+        approximate=study.read_path == "approximate",
     )
