@@ -12,7 +12,8 @@ from torch.nn import functional
 from tsb.read_path.inputs import InputCodes
 from tsb.read_path.layer import LayerRead
 from tsb.read_path.network import stored_matrices
-from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 

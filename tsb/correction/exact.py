@@ -20,7 +20,7 @@ from tsb.program.chip import ProgrammedChip, WeightStorage
 from tsb.read_path.describe import describe
 from tsb.read_path.effects.registry import check_back_end
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.product import Noise
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 from tsb.read_path.substitute import crossbar_layers, float_products

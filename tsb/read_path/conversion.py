@@ -16,7 +16,8 @@ from tsb.read_path.exact import loses_nothing
 from tsb.read_path.sums import column_sums, digits_of
 
 if TYPE_CHECKING:
-    from tsb.read_path.product import Codes, MatrixRead, Noise
+    from tsb.read_path.product import Codes, MatrixRead
+    from tsb.read_path.read_noise import Noise
 
 #: Most bits of the fixed-point factor of whole sums, and of the sums themselves.
 _FACTOR_BITS, _SUM_BITS = 22, 22

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from archsim.errors import Code, NetworkError
 from tsb.read_path.exact import exact_convolution, exact_product, parts_of
 from tsb.read_path.inputs import Codes, InputCodes
-from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 
 #: A layer that can be read.
 Layer = nn.Conv2d | nn.Linear

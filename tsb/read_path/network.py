@@ -16,7 +16,8 @@ from tsb.read_path.approximate import moments_of, sampled
 from tsb.read_path.inputs import Codes, Ends, InputCodes
 from tsb.read_path.layer import NUMBERS_PER_LAYER, Layer, LayerRead, unfolded
 from tsb.read_path.matrix import StoredMatrix
-from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 from tsb.read_path.substitute import IMAGES_AT_ONCE, crossbar_layers, in_place_of

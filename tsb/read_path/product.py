@@ -22,7 +22,7 @@ from tsb.read_path.effects.converter import converter_offsets
 from tsb.read_path.effects.registry import acting
 from tsb.read_path.exact import as_values, exact_product, parts_of
 from tsb.read_path.matrix import StoredMatrix
-from tsb.read_path.read_noise import Noise as Noise
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.read_noise import normals as normals_of
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings

@@ -14,7 +14,7 @@ from archsim.explore.accuracy.backbones import Backbones
 from tsb.data import Dataset
 from tsb.monte_carlo.evaluate import one_thread
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.product import Noise
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.settings import ReadSettings
 from tsb.study.estimate import backbone_passes, images_read, method_passes
 from tsb.study.network import graph_of, module_of

@@ -13,7 +13,8 @@ import torch
 from archsim.device import WeightFormat
 from tsb.read_path.conversion import GroupConversion
 from tsb.read_path.matrix import StoredMatrix
-from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import Converter, ReadSettings
 

@@ -12,7 +12,7 @@ from archsim.errors import Code, ConfigError
 from tests.refusals import refused
 from tsb.read_path.approximate import Moments
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.product import Noise
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.settings import Converter, ReadSettings
 
 FORM = WeightFormat(weight_bits=8, bits_per_cell=2, encoding="differential")

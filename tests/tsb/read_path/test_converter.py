@@ -26,7 +26,8 @@ from tsb.read_path.converter import ConverterGrid, nearest_rank, snapped
 from tsb.read_path.level_tables import levels_of as table_of
 from tsb.read_path.levels import clustered
 from tsb.read_path.neurosim14 import neurosim14_product
-from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 
 
 def test_ties_go_up_and_a_step_is_a_level_or_more() -> None:

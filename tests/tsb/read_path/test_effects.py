@@ -22,7 +22,7 @@ from tests.tsb.read_path.oracle import (
 from tsb.read_path.effects.base import BACK_ENDS, STAGES, Effect, Floats, ReadPlace
 from tsb.read_path.effects.iv_curve import parsed
 from tsb.read_path.effects.registry import EFFECTS, acting, check_back_end
-from tsb.read_path.product import Noise
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.settings import ReadSettings, Wires
 
 _TABLE = (0.0, 0.1, 0.2, 0.5, 1.0)

@@ -16,7 +16,7 @@ from tests.tsb.read_path.oracle import but_converter
 from tsb.read_path.inputs import Ends, InputCodes
 from tsb.read_path.layer import LayerRead, readable
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.product import Noise
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.settings import Wires
 
 LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {

@@ -14,8 +14,7 @@ from tests.tsb.read_path.oracle import (
 )
 from tsb.read_path.effects.base import ReadPlace
 from tsb.read_path.effects.registry import acting
-from tsb.read_path.product import Noise
-from tsb.read_path.read_noise import normals
+from tsb.read_path.read_noise import Noise, normals
 from tsb.read_path.sums import digits_of
 
 

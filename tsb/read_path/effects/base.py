@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from tsb.read_path.product import MatrixRead, Noise
+    from tsb.read_path.product import MatrixRead
+    from tsb.read_path.read_noise import Noise
     from tsb.read_path.settings import ReadSettings
 
 Floats = npt.NDArray[np.float64]
