@@ -155,7 +155,7 @@ def _where(said: Recommendation, mixed: Sequence[str]) -> str:
     if case is None:
         return "Of these designs"
     names = [getattr(case, name) for name in ("network", "data") if name in mixed]
-    return f"At sigma {case.sigma:g}" + (f", {' on '.join(names)}," if names else "")
+    return f"At sigma {case.sigma:g}" + (f" for {' on '.join(names)}" if names else "")
 
 
 def _named(design: JointDesign) -> str:

@@ -6,35 +6,41 @@ are 255/256, so all eight bit-planes have every row on. Nothing is left to chanc
 converters of 5 bits, no copies, no pipeline, write voltage below the level shifters, and buffers of
 one line so that their decoders are trivial.
 
-The numbers of the standard blocks are those printed in the specification for 22 nm; the arithmetic
-that puts them together is here. Printed with four digits: 5e-4.
+The numbers of the standard blocks and the areas are those of :mod:`tests.cost.hand_22nm`.
 """
 
 from __future__ import annotations
-
-import math
-from typing import ClassVar
 
 import pytest
 
 from archsim.plan import MappingPlan
 from archsim.results.cost import CostBreakdown
+from tests.cost.hand_22nm import (
+    ADCS,
+    C_GATE,
+    COLS,
+    E_1,
+    E_2,
+    E_BUS,
+    E_D,
+    E_TREE,
+    MUX,
+    PRINTED,
+    R_OFF,
+    R_ON,
+    RHO,
+    ROWS,
+    SETTINGS,
+    V_ACCESS,
+    V_READ,
+    F,
+    Subarray,
+    V,
+    areas_m2,
+    lengths_m,
+    pass_gate_drain_F,
+)
 from tests.designs import Conv, make_design, make_table, near, price
-
-PRINTED = 5e-4
-
-F, V = 22e-9, 0.85
-V_READ, V_ACCESS = 0.55, 1.1
-RHO = 791.9 / 600.2
-C_GATE = 1.2 * 5.245e-10 + 8.004e-10
-ROWS = COLS = 128
-MUX, ADCS = 8, 16
-R_ON, R_OFF = 1e5, 1.7e6
-# Register bit: energy, area, height, width. Adder: energies of the first and of further bits, area.
-E_D, A_D, H_D, W_D = 1.4110e-15, 1.23596e-12, 0.616e-6, 2.0064e-6
-E_1, E_2, A_F = 1.135e-15, 1.063e-15, 1.390e-12
-# Wires: energy per metre of PE buses and of trees; repeater width and height.
-E_BUS, E_TREE, W_REP, H_REP = 117.4e-12, 97.04e-12, 0.836e-6, 0.616e-6
 
 CYCLES = {
     # 8 planes x 8 columns per ADC
@@ -55,87 +61,6 @@ CYCLES = {
 def clock_s() -> float:
     """1.4 times: mux and decoder (2.91 + 85.36 ps), then six SAR steps of 1 ns; no encoder."""
     return 1.4 * (2.9147e-12 + 85.358e-12 + 6e-9)
-
-
-def pass_gate_drain_F(width_n: float, width_p: float, height: float) -> float:
-    """Drain capacitance of an n and p pair folded into a cell of ``height``."""
-    u = 1 + V / 0.9
-    c_j, c_sw, c_dc = 1e-3 * u**-0.5, 2.5e-10 * u**-0.33, 0.5e-10 * u**-0.33
-    usable = height - 7.1 * F
-    folds_p = math.ceil(width_p / (usable * width_p / (width_n + width_p)) - 1e-9)
-    total = 0.0
-    for width in (width_n, width_p):
-        limit = usable * width / (width_n + width_p)
-        folds = max(math.ceil(width / limit - 1e-9), 1)
-        tall = min(width, limit)
-        length = 2.8 * F * (math.ceil((folds + 1) / 2) if folds > 1 else 1)
-        side = 2 * length + tall * (2 if folds_p % 2 == 0 else 1)
-        total += length * tall * c_j + side * c_sw + folds * tall * c_dc
-    return total
-
-
-class Subarray:
-    """One subarray, from the sides of the specification's worked example; um where it says so."""
-
-    width_um = COLS * 12 * 0.022
-    height_um = ROWS * 4 * 0.022
-    sar_um2 = 0.616 * 2 * 3.8 * 0.022 * (269 + 109 * 4 + 209 + 73 * 4)
-    # word-line driver, source-line switch, mux, decoder, shift-adds
-    areas_um2: ClassVar = {
-        "array": height_um * width_um,
-        "adc": ADCS * sar_um2,
-        "mux": 4.928 * width_um + 4.928 * 9.6492,
-        "drivers": 11.264 * 26.752 + 5.2844 * width_um,
-        "shift_add": (9.4518 + 17.0131) * width_um,
-    }
-    used_um2 = sum(areas_um2.values())
-    box_height_um = 5.2844 + height_um + 4.928 + ADCS * sar_um2 / width_um + 9.4518 + 17.0131
-    box_width_um = width_um + 26.752
-    # Without white space the sides shrink alike until the box holds the blocks and nothing else.
-    shrink = math.sqrt(used_um2 / (box_height_um * box_width_um))
-    side_v_m = box_height_um * shrink * 1e-6
-    side_h_m = box_width_um * shrink * 1e-6
-
-
-def pe_m2() -> dict[str, float]:
-    """2 x 2 subarrays, 32 adders of 20 bits, registers of 1024 and 16 x 21 bits."""
-    tall, wide = 2 * Subarray.side_v_m, 2 * Subarray.side_h_m
-    column = min(math.floor(tall / H_D), 1024)
-    row = min(math.floor(wide / W_D), 336)
-    return {
-        "subarrays": 4 * Subarray.used_um2 * 1e-12,
-        "adder_tree": 32 * 20 * A_F,
-        "buffer": tall * math.ceil(1024 / column) * W_D + wide * math.ceil(336 / row) * H_D,
-    }
-
-
-def areas_m2() -> dict[str, float]:
-    """One tile of 2 x 2 PEs, and the chip around it."""
-    pe = pe_m2()
-    pe_side = math.sqrt(sum(pe.values()))
-    # Buffers for four PEs: 128 and 1408 / 32 = 44 cores of 32 bits; a one-line decoder has no area.
-    tile = {
-        **{name: 16 * area * 1e-12 for name, area in Subarray.areas_um2.items()},
-        "adder_tree": 4 * pe["adder_tree"] + 64 * 21 * A_F,
-        "buffer": 4 * pe["buffer"] + (128 + 44) * 32 * A_D,
-        # H-tree over 2 x 2 PEs: no bundles but the trunk, 1024 wires in 16 layers
-        "interconnect": 1024 / 16 * H_REP * pe_side,
-    }
-    tile_side = math.sqrt(sum(tile.values()))
-    tile["buffer"] += 1024 * A_D
-    tile["interconnect"] += 2048 / 4 * (W_REP + H_REP) * tile_side
-    tile["digital"] = 64 * 8 * A_D + 64 * 58.71e-12
-    return {**tile, "white_space": 0.0}
-
-
-def lengths_m() -> tuple[float, float]:
-    """Sides of a PE and of the tile."""
-    pe_side = math.sqrt(sum(pe_m2().values()))
-    chip = areas_m2()
-    tile = sum(chip.values()) - chip["digital"] - 1024 * A_D
-    # The bus area hangs on the side of the tile: A + k sqrt(A) is known, solve for the side.
-    k = 2048 / 4 * (W_REP + H_REP)
-    return pe_side, (-k + math.sqrt(k**2 + 4 * tile)) / 2
 
 
 def conversion_J() -> float:
@@ -204,22 +129,7 @@ def energies_J() -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def priced() -> tuple[MappingPlan, CostBreakdown]:
-    design = make_design(
-        "chip.adc.kind=sar",
-        "chip.hierarchy.kernel_per_pe=false",
-        "chip.hierarchy.duplication=none",
-        "chip.timing.pipeline=false",
-        "chip.activity.first_layer=dense",
-        "chip.activity.weight_std=1e-6",
-        "chip.buffers.tile_core=32",
-        "chip.buffers.tile_line=32",
-        "chip.buffers.global_core=1024",
-        "chip.buffers.global_line=1024",
-        "device.v_write=1.2",
-        "device.pulse_width=10",
-        "device.write_energy=0.6",
-    )
-    return price(design, make_table(Conv(1, 128, 32)))
+    return price(make_design(*SETTINGS), make_table(Conv(1, 128, 32)))
 
 
 def test_counts(priced: tuple[MappingPlan, CostBreakdown]) -> None:

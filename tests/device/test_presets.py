@@ -228,3 +228,23 @@ def test_reference_resistances():
         device = DeviceFile.model_validate(load_preset("device", name))
         assert (device.r_on.si, device.r_off.si) == (100e3, 1.7e6)
     assert DeviceFile.model_validate(load_preset("device", "rram")).v_write.si == 2
+
+
+def test_energy_of_a_pulse_is_current_times_time_times_voltage():
+    """What the notes of the presets say, and the range of PCM at the ends of its voltage."""
+    pcm = resolve_device("pcm")
+    charge_C = 300e-6 * 40e-9  # reset, Lee et al., ISCA 2009
+    assert pcm.write_energy.si == pytest.approx(charge_C * 1.6, rel=1e-12, abs=0)
+    assert pcm.v_write.si == 1.6
+    document = load_preset("device", "pcm")
+    for energy_pJ, volts in zip(
+        document["write_energy"]["range"], document["v_write"]["range"], strict=True
+    ):
+        assert energy_pJ * 1e-12 == pytest.approx(charge_C * volts, rel=1e-12, abs=0)
+    mram = resolve_device("stt-mram")
+    assert mram.pulse_width.si == pytest.approx(5e-9, rel=1e-12, abs=0)
+    by_hand = 40.82e-6 * mram.pulse_width.si * mram.v_write.si
+    assert mram.write_energy.si == pytest.approx(by_hand, rel=1e-4, abs=0)
+    fefet = resolve_device("fefet")
+    # About 0.25 fF at 2.85 V: one digit is known.
+    assert round(0.25e-15 * fefet.v_write.si**2 * 1e15) == round(fefet.write_energy.si * 1e15)

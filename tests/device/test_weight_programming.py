@@ -19,6 +19,7 @@ from archsim.device import (
     write_verify_closed_form,
     zero_conductance_level,
 )
+from archsim.device.cell_programmer import CellProgrammer
 from archsim.device.tensor_programming import BLOCK_CELLS
 from archsim.errors import ConfigError, DataError
 from tests.device.monte_carlo import ERRORS, mean_error, rms_error, seeded
@@ -532,3 +533,22 @@ def test_presets_can_be_programmed(name):
     )
     assert done.tally.verified_residual_sigma < 0.045
     assert done.energy_J > 0
+
+
+def test_streams_of_a_chip_are_independent(monkeypatch):
+    """Device errors and defects, of each tensor and of each chip, have seeds of their own."""
+    seeds = []
+    original = CellProgrammer.program
+
+    def noted(self, codes, *, verified, generator, chip):
+        seeds.append((chip.device.initial_seed(), chip.defects.initial_seed()))
+        return original(self, codes, verified=verified, generator=generator, chip=chip)
+
+    monkeypatch.setattr(CellProgrammer, "program", noted)
+    weights = {name: torch.ones(4, 4) for name in ("a", "b")}
+    device = resolve(device="rram").device
+    for chip_seed in (7, 8, 7):
+        generator = torch.Generator().manual_seed(chip_seed)
+        program_weights(weights, device=device, generator=generator, chip_seed=chip_seed)
+    assert len({seed for pair in seeds[:4] for seed in pair}) == 8
+    assert seeds[4:] == seeds[:2]

@@ -235,3 +235,22 @@ def test_weights_decide_between_objectives():
     expected = 2 * math.log(results["edp_Js"]) + 0.5 * math.log(results["area_m2"])
     assert found == pytest.approx(expected, rel=1e-12, abs=0)
     assert np.isfinite(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field", "facts"),
+    [
+        (
+            {"objectives": ["tiles"]},
+            "conflict",
+            "sweep.objectives",
+            {"value": "tiles", "allowed": ["edp_Js"]},
+        ),
+        ({"strategy": {"weights": [1.0]}}, "shape-mismatch", "sweep.strategy.weights", {}),
+        ({"axes": {"device.r_on": [20, 50]}}, "empty", "sweep.axes", {}),
+    ],
+)
+def test_it_is_said_before_anything_runs(tmp_path, changes, code, field, facts):
+    with refused(ConfigError, code=code, field=field, **facts):
+        run_sweep(sweep_of(**changes), out=tmp_path / "s")
+    assert not (tmp_path / "s").exists()

@@ -17,6 +17,7 @@ from tsb.cells.quantize import quantise
 from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import read_tensors, write_tensors
+from tsb.program import chip as chip_module
 from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
 from tsb.write_verify.selective import verify_all, verify_named
 
@@ -199,3 +200,49 @@ def test_stuck_cells_are_frozen_with_the_chip(model: nn.Module) -> None:
     assert float((both - wanted).square().mean()) < 0.6 * float(
         (with_one.stored["fc.weight"] - wanted).square().mean()
     )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("part", ["chip.fc.weight", "wanted.fc.weight", "chip.fc.bias"])
+def test_a_chip_of_numbers_that_are_none_is_refused(
+    model: nn.Module, tmp_path: Path, part: str, value: float
+) -> None:
+    path = tmp_path / "chip.safetensors"
+    deploy(model, STORAGE, seed=1, network="lenet3-bn").save(path)
+    tensors, about = read_tensors(path)
+    tensors[part].view(-1)[0] = value
+    write_tensors(path, tensors, about)
+    with refused(DataError, code="not-finite", field=part, value=1):
+        ProgrammedChip.load(path)
+
+
+def test_defects_and_spread_have_seeds_of_their_own(
+    model: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One seed for both would tie a cell's defect to the numbers that its neighbours' noise is."""
+    drawn: list[tuple[int, int]] = []
+    original = chip_module.defective_instance
+
+    def noted(weights: Any, cell: Any, verified: Any, spread: Any, defects: Any) -> Any:
+        drawn.append((spread.initial_seed(), defects.initial_seed()))
+        return original(weights, cell, verified, spread, defects)
+
+    monkeypatch.setattr(chip_module, "defective_instance", noted)
+    stuck = WeightStorage(cell=CELL.but(stuck_off_rate=0.1))
+    for seed in (0, 1, 2):
+        deploy(model, stuck, seed=seed)
+    pairs = dict.fromkeys(drawn)
+    assert [spread for spread, _ in pairs] == [0, 1, 2]
+    assert len({seed for pair in pairs for seed in pair}) == 6
+
+
+def test_defects_leave_the_other_cells_as_they_are(model: nn.Module) -> None:
+    """With a rate next to none the chip is that of no defects, and another seed has others."""
+    rare = WeightStorage(cell=CELL.but(stuck_off_rate=1e-12))
+    plain, same = (deploy(model, storage, seed=5) for storage in (STORAGE, rare))
+    for name in plain.stored:
+        torch.testing.assert_close(same.tensors[name], plain.tensors[name], rtol=1e-5, atol=1e-7)
+    stuck = WeightStorage(cell=CELL.but(sigma=0.0, stuck_off_rate=0.1))
+    chips = [deploy(model, stuck, seed=seed) for seed in (5, 6)]
+    changed = [chip.tensors["fc.weight"] != chip.wanted["fc.weight"] for chip in chips]
+    assert not torch.equal(*changed)

@@ -95,3 +95,54 @@ def test_interval_covers_the_truth() -> None:
         assert found is not None
         missed += abs(found.mean) > found.half_width
     assert missed <= 30
+
+
+#: Two seeds, of two and of three chips; rows are chips, columns images.
+BETTER = [[[1, 1, 1, 1], [1, 1, 1, 0]], [[1, 1, 1, 1]] * 3]
+OTHER = [[[1, 1, 0, 0], [1, 1, 1, 0]], [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 0, 0]]]
+
+
+def test_several_seeds_by_hand() -> None:
+    """Seeds have chips of their own: their variances are averaged, and each costs a degree."""
+    better, other = ([row(torch.tensor(seed)) for seed in seeds] for seeds in (BETTER, OTHER))
+    # Of five chips 0, 0, 2 and 4 differ in an image: mean 3/10, variance
+    # (9 + 9 + 1 + 25) / 100 / 3 = 11/75. Three degrees of freedom: t is 3.182446.
+    of_images = 11 / 75 / 4
+    # Chips differ by 1/2 and 0: variance 1/8; by 1/4, 1/4 and 1/2: variance 1/48. The mean of two
+    # seeds has (1/8 / 2 + 1/48 / 3) / 2^2, of 1 + 2 degrees of freedom.
+    of_chips = (1 / 16 + 1 / 144) / 4
+    paired = behind(better, other, same_chips=True)
+    assert paired is not None
+    assert paired.mean == pytest.approx(0.3, rel=1e-12, abs=0)
+    expected = 3.182446 * math.sqrt(of_images + of_chips)
+    assert paired.half_width == pytest.approx(expected, rel=1e-6, abs=0)
+    assert (paired.images, paired.chips) == (4, 5)
+    # Other chips: 1 and 3/4 (1/32), three times 1; 1/2 and 3/4 (1/32), 3/4, 3/4 and 1/2 (1/48).
+    of_chips = (1 / 64 + 0) / 4 + (1 / 64 + 1 / 144) / 4
+    apart = behind(better, other, same_chips=False)
+    assert apart is not None
+    expected = 3.182446 * math.sqrt(of_images + of_chips)
+    assert apart.half_width == pytest.approx(expected, rel=1e-6, abs=0)
+
+
+def test_degrees_of_freedom_of_images_and_of_chips() -> None:
+    """Three images and two seeds of two chips: t has two degrees of freedom in both, 4.302653."""
+    better = [row(torch.tensor([[1, 1, 1], [1, 1, 0]])), row(torch.tensor([[1, 1, 1], [1, 1, 1]]))]
+    other = [row(torch.tensor([[1, 0, 0], [1, 1, 0]])), row(torch.tensor([[1, 1, 0], [1, 1, 1]]))]
+    found = behind(better, other, same_chips=True)
+    assert found is not None
+    # Images: 0, 1/4 and 2/4, variance 1/16. Chips: 2/3 and 0 (2/9), 1/3 and 0 (1/18).
+    of_images, of_chips = 1 / 16 / 3, (2 / 9 / 2 + 1 / 18 / 2) / 4
+    expected = 4.302653 * math.sqrt(of_images + of_chips)
+    assert found.half_width == pytest.approx(expected, rel=1e-6, abs=0)
+
+
+def test_a_seed_of_one_chip_says_nothing_of_chips() -> None:
+    """Then only images count, t of three degrees of freedom."""
+    better = [row(torch.tensor(BETTER[0])), row(torch.tensor([[1, 1, 1, 1]]))]
+    other = [row(torch.tensor(OTHER[0])), row(torch.tensor([[1, 1, 1, 0]]))]
+    found = behind(better, other, same_chips=True)
+    assert found is not None
+    # 0, 0, 1/3 and 2/3: mean 1/4, variance (2 (1/4)^2 + (1/12)^2 + (5/12)^2) / 3 = 11/108.
+    expected = 3.182446 * math.sqrt(11 / 108 / 4)
+    assert found.half_width == pytest.approx(expected, rel=1e-6, abs=0)
