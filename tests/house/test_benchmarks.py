@@ -44,6 +44,11 @@ def test_pareto_measures_and_compares(tmp_path: Path) -> None:
             "--loop-cells: '0'; allowed: a whole number from 1 on",
         ),
         (
+            "read_path.py",
+            ("--repeats", "0"),
+            "--repeats: '0'; allowed: a whole number from 1 on",
+        ),
+        (
             "sweep.py",
             ("--ways", "flat,jobs 7"),
             "--ways: 'flat,jobs 7'; allowed: flat, jobs 1",
