@@ -40,11 +40,15 @@ class ExactReader:
         carrier: the network, with its corrections attached.
         network: the backbone without errors, calibrated.
         products: of the layers on calibration images, before their biases, by weight name.
+        images: training images for the input codes.
+        range_images: how many of them the ranges of converters are taken from.
     """
 
     carrier: Carrier
     network: ReadNetwork
     products: dict[str, Tensor]
+    images: Tensor
+    range_images: int
 
     @classmethod
     def of_backbone(
@@ -92,7 +96,7 @@ class ExactReader:
         with one_thread():
             network.calibrate(images, range_images=few)
             products = float_products(model, few)
-        return cls(carrier, network, products)
+        return cls(carrier, network, products, images, range_images)
 
     @property
     def name(self) -> str:
@@ -177,7 +181,7 @@ class ExactReader:
         source = torch.Generator().manual_seed(chip.seed ^ _CELLS)
         errors = cell_errors(held, chip.wanted, in_use.verified, chip.storage, source)
         replaced = {name for act in acts for name in act.rewritten}
-        network = self.network.with_errors(
+        network = self._with_modules(corrected).with_errors(
             {name: wrong for name, wrong in errors.items() if name not in replaced},
             chip=chip.seed,
         )
@@ -198,6 +202,43 @@ class ExactReader:
             return here.scores(images, noise, tensors=others)
 
         return read
+
+    def _with_modules(self, corrected: CorrectedChip) -> ReadNetwork:
+        """Return the backbone calibrated anew where a block of its own modules changes inputs."""
+        values = {
+            name: corrected.parameters[key].detach().cpu()
+            for name, key in self._modules(corrected).items()
+        }
+        if not values:
+            return self.network
+        before = self.network
+        codes, scales = stored_codes(values, corrected.storage)
+        held = {name: before.codes_of(name) for name in before.matrices} | {
+            name: code.view(before.model.get_parameter(name).shape) for name, code in codes.items()
+        }
+        network = ReadNetwork.of_codes(
+            before.model, before.settings, held, {**before.scales, **scales}, before.groups
+        )
+        network.approximate = before.approximate
+        with torch.no_grad():
+            old = {name: before.model.get_parameter(name).clone() for name in values}
+            try:
+                for name, value in values.items():
+                    parameter = before.model.get_parameter(name)
+                    parameter.copy_(value.view(parameter.shape))
+                return network.calibrate(self.images, range_images=self.images[: self.range_images])
+            finally:
+                for name, value in old.items():
+                    before.model.get_parameter(name).copy_(value)
+
+    def _modules(self, corrected: CorrectedChip) -> dict[str, str]:
+        """Return the parameters of blocks with modules of their own, by name of the weight."""
+        keys = {}
+        for name in self.network.matrices:
+            if name not in corrected.chip.wanted:
+                tail = name.removeprefix("shared_block.")
+                keys[name] = next(k for k in corrected.parameters if k.partition(".")[2] == tail)
+        return keys
 
     def _blocks(self, corrected: CorrectedChip, acts: Sequence[OnRead]) -> dict[str, _Behind]:
         """Return what stands behind each layer, calibrated without errors."""
@@ -235,10 +276,7 @@ class ExactReader:
         by_layer = {
             name: f"{index}.{name}" for index, act in enumerate(acts) for name in act.rewritten
         }
-        own = [name for name in network.matrices if name not in corrected.chip.wanted]
-        for name in own:
-            tail = name.removeprefix("shared_block.")
-            by_layer[name] = next(key for key in written if key.partition(".")[2] == tail)
+        by_layer |= self._modules(corrected)
         for name, key in by_layer.items():
             cells = _cells_of(corrected, key, written[key], generator)
             shape = network.model.get_parameter(name).shape

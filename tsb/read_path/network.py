@@ -135,7 +135,7 @@ class ReadNetwork:
         """
         other = replace(self, chip=chip)
         for name in self.matrices:
-            codes = self._codes(name)
+            codes = self.codes_of(name)
             other = other.with_layer(name, codes, self.scales[name], errors.get(name))
         return other
 
@@ -167,8 +167,12 @@ class ReadNetwork:
             chip.layers[name] = layer
         return chip
 
-    def _codes(self, name: str) -> Tensor:
-        """Return the codes of a layer, ``output row``."""
+    def codes_of(self, name: str) -> Tensor:
+        """Return the codes of a layer, ``output row``.
+
+        Args:
+            name: of its weight.
+        """
         return torch.cat([torch.from_numpy(matrix.codes.T) for matrix in self.matrices[name]])
 
     # Calibration.
