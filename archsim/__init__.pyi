@@ -9,6 +9,7 @@ from archsim.api.map import map_network as map_network
 from archsim.api.map import placement as placement
 from archsim.api.map import sensitivities as sensitivities
 from archsim.api.program.run import program as program
+from archsim.api.read import read as read
 from archsim.api.report.run import report as report
 from archsim.api.report.write import Report as Report
 from archsim.api.sweep import open_sweep as open_sweep
@@ -24,6 +25,7 @@ from archsim.plan import Placement as Placement
 from archsim.results.compared import CompareResult as CompareResult
 from archsim.results.mapped import MapResult as MapResult
 from archsim.results.programmed import ProgramResult as ProgramResult
+from archsim.results.reading import ReadResult as ReadResult
 
 __version__: str
 __all__: list[str]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from archsim.api.trained import trained_network, write_masks_of
 from archsim.config.load import Setting
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
@@ -21,9 +22,7 @@ from archsim.util.consent import saying
 from archsim.util.lock import locked
 from tsb.cells.noise import WeightNoise
 from tsb.cells.programmable import programmable
-from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
-from tsb.checkpoint import load_checkpoint
 from tsb.correction import (
     CorrectedChip,
     TuneSettings,
@@ -36,11 +35,7 @@ from tsb.correction.corrected import attach_all, load_parameters, saved_method
 from tsb.data import load_dataset
 from tsb.monte_carlo import AccuracyStats, monte_carlo
 from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
-from tsb.write_verify.policy.base import Choice
-from tsb.write_verify.policy.context import WriteContext
-from tsb.write_verify.policy.registry import write_masks
 from tsb.write_verify.policy.text import parse_choice
-from tsb.write_verify.selective import Masks
 
 
 def network_of(chip: str | Path) -> str:
@@ -129,11 +124,11 @@ def deploy_chips(
     )
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
     storage = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
-    model, chosen = _trained(network, checkpoint, options or {})
+    model, chosen = trained_network(network, checkpoint, options or {})
     model = programmable(
         model, network=network, input_shape=input_shape, input_dtype=input_dtype
     ).model
-    masks = _masks(choice, model, storage, seed)
+    masks = write_masks_of(choice, model, storage, seed)
     folder, paths = Path(out), []
     with locked(folder, option="folder"):
         for chip_seed in range(seed, seed + chips):
@@ -144,43 +139,6 @@ def deploy_chips(
             programmed.save(path)
             paths.append(path)
     return paths
-
-
-def _trained(
-    network: str, checkpoint: str | Path, given: Mapping[str, object]
-) -> tuple[nn.Module, dict[str, object]]:
-    """Return a network with the weights of a checkpoint, and the options that it was built with."""
-    saved = load_checkpoint(checkpoint)
-    recorded = saved.options if saved.network in ("", network) else None
-    chosen = {**(recorded or {}), **given}
-    model = load_module(network, chosen)
-    try:
-        saved.load_into(model)
-    except DataError as error:
-        if recorded is not None or given:
-            raise
-        raise DataError(
-            f"{checkpoint}: {error}. The file does not say with which options '{network}' was "
-            "built; where they are not the usual ones, give them: --option widths=[16,32,64]",
-            code=Code.SHAPE_MISMATCH,
-            field=checkpoint,
-            value=network,
-        ) from error
-    return model, chosen
-
-
-def _masks(choice: Choice, model: nn.Module, storage: WeightStorage, seed: int) -> Masks:
-    """Return which weights are write-verified, the same on all chips.
-
-    Raises:
-        ConfigError: more layers than there are.
-    """
-    context = WriteContext(
-        weights={name: weight.detach() for name, weight in mapped_weights(model).items()},
-        std_of=storage.std_of,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    return write_masks(choice, context)
 
 
 def tune_chips(

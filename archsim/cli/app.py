@@ -15,6 +15,7 @@ from archsim.cli.evaluate_command import evaluate_command
 from archsim.cli.list_command import list_command
 from archsim.cli.map_command import map_command
 from archsim.cli.program_command import program_command
+from archsim.cli.read_command import read_command
 from archsim.cli.report_command import report_app
 from archsim.cli.schema_command import schema_command
 from archsim.cli.sweep_command import sweep_app
@@ -61,6 +62,7 @@ for _name, _command in {
     "map": map_command,
     "compare": compare_command,
     "program": program_command,
+    "read": read_command,
     "train": train_command,
     "evaluate": evaluate_command,
     "deploy": deploy_command,

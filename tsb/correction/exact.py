@@ -15,7 +15,7 @@ from tsb.correction.on_read import OnRead, readable_acts
 from tsb.correction.read_tuning import ReadTuning
 from tsb.correction.used import ChipInUse
 from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
-from tsb.program.cell_errors import cell_errors, stored_codes
+from tsb.program.cell_errors import cell_errors, source_of_cells, stored_codes
 from tsb.program.chip import ProgrammedChip, WeightStorage
 from tsb.read_path.describe import describe
 from tsb.read_path.effects.registry import check_back_end
@@ -26,8 +26,8 @@ from tsb.read_path.settings import ReadSettings
 from tsb.read_path.substitute import crossbar_layers, float_products
 from tsb.write_verify.selective import Masks, verify_none
 
-#: Tells the seeds of the division among cells and of reads from that of the programming errors.
-_CELLS, _READS = 0xCE115, 0x8EAD
+#: Tells the seed of reads from that of the programming errors.
+_READS = 0x8EAD
 #: Name of the back end in results.
 EXACT = "exact read path"
 
@@ -112,7 +112,7 @@ class ExactReader:
         """
         networks = []
         for chip in chips:
-            source = torch.Generator().manual_seed(chip.seed ^ _CELLS)
+            source = source_of_cells(chip.seed)
             errors = cell_errors(chip.stored, chip.wanted, verified, chip.storage, source)
             networks.append(self.network.with_errors(errors, chip=chip.seed))
         return ReadTuning(networks, [chip.stored for chip in chips])
@@ -178,7 +178,7 @@ class ExactReader:
         corrected, chip = in_use.corrected, in_use.corrected.chip
         acts = _acts(corrected)
         held = in_use.held()
-        source = torch.Generator().manual_seed(chip.seed ^ _CELLS)
+        source = source_of_cells(chip.seed)
         errors = cell_errors(held, chip.wanted, in_use.verified, chip.storage, source)
         replaced = {name for act in acts for name in act.rewritten}
         network = self._with_modules(corrected).with_errors(

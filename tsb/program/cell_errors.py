@@ -19,6 +19,18 @@ from tsb.program.chip import WeightStorage
 from tsb.program.chip_read import CellsOfTensor
 from tsb.write_verify.selective import Masks
 
+#: Tells the seed of the division among cells from that of the programming errors.
+_CELLS = 0xCE115
+
+
+def source_of_cells(seed: int) -> torch.Generator:
+    """Return what divides the errors of a chip among its cells: the same for the same chip.
+
+    Args:
+        seed: of the chip.
+    """
+    return torch.Generator().manual_seed(seed ^ _CELLS)
+
 
 def stored_codes(
     wanted: Mapping[str, Tensor], storage: WeightStorage

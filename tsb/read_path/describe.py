@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
+from tsb.read_path.layer import LayerRead
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.product import MatrixRead
+from tsb.read_path.slices import FEWEST_CODES, slice_read_outs
 
-#: Shares and counts beyond which a layer is warned of.
-MOST_CLIPPED, FEWEST_CODES = 0.01, 4
+#: Share of clipped sums beyond which a layer is warned of; codes below :data:`FEWEST_CODES`.
+MOST_CLIPPED = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,14 @@ class LayerReadOut:
         if self.clip_rate > MOST_CLIPPED:
             return (
                 f"layer {self.layer}: {100 * self.clip_rate:.3g} % of its column sums are outside "
-                "the range of the converter; change adc.percentile, adc.range or adc.bits"
+                "the range of the converter; change chip.adc.percentile, chip.adc.range or "
+                "chip.adc.bits"
             )
-        if self.codes_used < FEWEST_CODES:
+        if self.codes_used < FEWEST_CODES and self.effective_bits is not None:
             return (
                 f"layer {self.layer}: its column sums use {self.codes_used} codes of the "
-                "converter; change adc.range to calibrated, or adc.bits or read.rows_at_once"
+                "converter; change chip.adc.range to calibrated, chip.adc.bits or "
+                "chip.read.rows_at_once"
             )
         return ""
 
@@ -57,30 +59,21 @@ def read_outs(network: ReadNetwork) -> list[LayerReadOut]:
     """
     if not network.settings.converter.bits:
         return []
-    return [
-        _read_out(name, read)
-        for name, layer in network.layers.items()
-        for read in layer.reads[:1]
-        if read.sums is not None
-    ]
+    return [_read_out(name, layer) for name, layer in network.layers.items()]
 
 
-def _read_out(name: str, read: MatrixRead) -> LayerReadOut:
-    grids, _ = read.grids_of_groups()[0]
-    sums = read.sums
-    if grids is None or sums is None:
-        raise ValueError("nothing is converted")
-    pairs = list(zip(sums, grids, strict=True))
-    ratios = [one.signal_to_noise(grid) for one, grid in pairs]
-    lost = [ratio for ratio in ratios if ratio > 0 and math.isfinite(ratio)]
-    used = [one.codes_used(grid) for one, grid in pairs if len(one.values) >= FEWEST_CODES]
+def _read_out(name: str, layer: LayerRead) -> LayerReadOut:
+    slices = slice_read_outs(layer.reads)
+    ranges = [one for one in slices if one.low is not None and one.high is not None]
+    bits = [one.effective_bits for one in slices if one.effective_bits is not None]
+    used = [one.codes_used or 0 for one in slices if len(one.sums.values) >= FEWEST_CODES]
     return LayerReadOut(
         layer=name,
-        ranges=tuple((grid.bottom, grid.high) for grid in grids),
-        steps=tuple(grid.step for grid in grids),
-        clip_rate=max(one.clip_rate(grid) for one, grid in pairs),
-        codes_used=min(used, default=max(one.codes_used(grid) for one, grid in pairs)),
-        effective_bits=0.5 * math.log2(min(lost)) if lost else None,
+        ranges=tuple((one.low or 0.0, one.high or 0.0) for one in ranges),
+        steps=tuple(one.step or 0.0 for one in ranges),
+        clip_rate=max(one.clip_rate for one in slices),
+        codes_used=min(used, default=max(one.codes_used or 0 for one in slices)),
+        effective_bits=min(bits, default=None),
     )
 
 
