@@ -58,7 +58,7 @@ class StoredWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class CalibrationImages:
     """Images that input codes and the ranges of converters are taken from."""
 
     inputs: Tensor
@@ -101,7 +101,7 @@ def read_network(
     chips: Sequence[ChipCells],
     stored: StoredWeights,
     split: Split,
-    calibration: Calibration,
+    calibration: CalibrationImages,
     *,
     said: Callable[[str], None] = lambda _: None,
 ) -> Reading:
@@ -186,7 +186,7 @@ def _right_off(model: nn.Module, tensors: Mapping[str, Tensor], split: Split) ->
 
 
 def _variants(
-    network: ReadNetwork, calibration: Calibration, *, with_errors: bool
+    network: ReadNetwork, calibration: CalibrationImages, *, with_errors: bool
 ) -> Iterator[_Variant]:
     """Yield the network with each effect off that acts."""
     settings, converter = network.settings, network.settings.converter
@@ -215,7 +215,9 @@ def _variants(
         yield _Variant("iv-curve", but(iv_curve="linear"))
 
 
-def _but(network: ReadNetwork, calibration: Calibration, settings: ReadSettings) -> ReadNetwork:
+def _but(
+    network: ReadNetwork, calibration: CalibrationImages, settings: ReadSettings
+) -> ReadNetwork:
     """Return the network on a chip with other settings: the same input codes, ranges anew."""
     other = ReadNetwork.of_codes(
         network.model, settings, network.codes, network.scales, network.groups

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from archsim.analysis.reading import (
-    Calibration,
+    CalibrationImages,
     ChipCells,
     Reading,
     StoredWeights,
@@ -192,6 +192,6 @@ def _read(
         chips,
         stored,
         dataset.test.spread(images),
-        Calibration(inputs=training, ranges=training[:RANGE_IMAGES]),
+        CalibrationImages(inputs=training, ranges=training[:RANGE_IMAGES]),
         said=said,
     )

@@ -208,7 +208,8 @@ class ReadNetwork:
                 signed_inputs=self.settings.signed_inputs,
             )
             self.layers[name] = self._layer(name, number, codes, with_errors=True)
-        self._calibrate_converters(images if range_images is None else range_images)
+        if self.settings.converter.bits:
+            self._calibrate_converters(images if range_images is None else range_images)
         return self
 
     def _layer(self, name: str, number: int, codes: InputCodes, *, with_errors: bool) -> LayerRead:

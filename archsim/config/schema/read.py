@@ -53,7 +53,7 @@ class Adc(Model):
     )
     percentile: float = Field(
         default=99.9,
-        ge=50,
+        gt=50,
         le=100,
         description="range calibrated: percentile of the sums at the upper end, its complement at "
         "the lower one; no cost",
