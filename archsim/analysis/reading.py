@@ -19,7 +19,8 @@ from tsb.read_path.converter import ConverterGrid, full_scale
 from tsb.read_path.describe import read_outs
 from tsb.read_path.layer import LayerRead
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.product import MatrixRead, Noise
+from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import Converter, ReadSettings, Wires
 from tsb.read_path.slices import SliceReadOut, slice_read_outs
@@ -219,9 +220,8 @@ def _but(
     network: ReadNetwork, calibration: CalibrationImages, settings: ReadSettings
 ) -> ReadNetwork:
     """Return the network on a chip with other settings: the same input codes, ranges anew."""
-    other = ReadNetwork.of_codes(
-        network.model, settings, network.codes, network.scales, network.groups
-    )
+    codes = {name: network.codes_of(name) for name in network.matrices}
+    other = ReadNetwork.of_codes(network.model, settings, codes, network.scales, network.groups)
     inputs = {name: layer.inputs for name, layer in network.layers.items()}
     return other.calibrate(calibration.ranges, inputs=inputs)
 
