@@ -187,6 +187,10 @@ class GroupConversion:
         read, settings, grids = self.read, self.read.settings, self._grids
         # Without errors sums may lie on the edge between two codes: doubles decide there.
         dtype = np.float64 if read.matrix.errors is None else np.float32
+        held: npt.DTypeLike = dtype
+        if read.matrix.errors is None and read.cells is None and read.linear:
+            # The sums themselves are whole; what level 0 adds to them comes with the conversion.
+            held = np.int16 if read.most_drive * settings.top_level < 2**15 else np.int32
         low: Any = self._per_column([grid.low for grid in grids]).astype(dtype)
         span: Any = self._per_column([grid.span for grid in grids], 1.0).astype(dtype)
         added = read.offsets_of(group)
@@ -197,11 +201,11 @@ class GroupConversion:
         keys = np.zeros((settings.planes, 2), np.uint64)
         kernels.real_codes(
             codes,
-            read.prepared(dtype, PADDED),
+            read.prepared(held, PADDED),
             read.groups.members(group),
             np.array([settings.dac_bits * plane for plane in range(settings.planes)]),
             settings.top_drive,
-            read.drive.astype(dtype),
+            read.drive.astype(held),
             self._plane_weights(out.dtype),
             read.off_level,
             low,
