@@ -15,6 +15,7 @@ from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
 from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption
 from archsim.errors import Code, ConfigError
+from archsim.results.read_said import ReadSaid
 from archsim.util.checks import seed_of
 from archsim.util.files import is_folder
 
@@ -301,6 +302,7 @@ def _json(rows: Sequence[MethodRow], max_verified: float | None) -> dict[str, An
         "chosen": [{key: getattr(row, key) for key in _CHOSEN_KEYS} for row in chosen],
         "not_comparable": [{key: getattr(row, key) for key in _LACKS_KEYS} for row in lacks],
         "max_verified": max_verified,
+        "read_path": ReadSaid.pooled(row.read for row in rows).to_dict(),
         "methods": entries,
     }
 
@@ -344,6 +346,8 @@ def _draw(
     from reports.tables import study as tables
 
     render.show(console, Text(tables.heading(folder.name, rows), style="bold"))
+    for line in tables.read_path(rows):
+        render.show(console, Text(line))
     for table in (tables.accuracy(rows), tables.effort(rows)):
         render.show(console, render.gap(render.grid(table, group_by="sigma")))
     title, lines = tables.choice(rows, max_verified)

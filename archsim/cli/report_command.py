@@ -15,7 +15,7 @@ from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
-from archsim.cli.study_options import DataRootOption, NetworkOption
+from archsim.cli.study_options import DataRootOption, NetworkOption, ReadPathOption, with_read_path
 from archsim.errors import Code, DataError
 from archsim.util.files import is_file, read_json
 
@@ -75,6 +75,7 @@ def make_command(
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of the training.")] = 1,
     network: NetworkOption = None,
     data_root: DataRootOption = None,
+    read_path: ReadPathOption = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,7 +108,7 @@ def make_command(
                 sweeps=sweep or (),
                 allow_mixed=allow_mixed,
                 train=not no_train,
-                overrides=overrides or (),
+                overrides=with_read_path(overrides, read_path),
                 data_root=data_root,
                 jobs=jobs,
                 network=network,
@@ -151,6 +152,8 @@ def _show(report: Report, format: Format, out: Path | None) -> None:
         heading = f"{report.result.name}: {report.result.subject}"
         render.show(console, Text(heading, style="bold"))
         for text in report.sentences:
+            render.show(console, Text(text))
+        for text in report.result.reads:
             render.show(console, Text(text))
         for sigma in sigmas:
             render.show(console, render.gap(render.grid(designs(report.result, sigma))))

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from archsim.cli.options import choice_option
+from archsim.config.choices import READ_PATHS
+
 _DATA = "Data"
 
 DataOption = Annotated[
@@ -36,3 +39,24 @@ DataRootOption = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
+ReadPathOption = Annotated[
+    str | None,
+    choice_option(
+        "--read-path",
+        names=READ_PATHS,
+        help="How accuracies take chips to be read: exact has converters, rows, inputs and wires, "
+        "off leaves them out (docs/read-path.md). Default: the study's.",
+        show_default=False,
+    ),
+]
+
+
+def with_read_path(overrides: list[str] | None, read_path: str | None) -> list[str]:
+    """Return settings of a study with its read path last.
+
+    Args:
+        overrides: ``path=value`` texts.
+        read_path: of ``--read-path``; None keeps the study's.
+    """
+    said = [] if read_path is None else [f"study.read_path={read_path}"]
+    return [*(overrides or ()), *said]

@@ -13,7 +13,7 @@ from archsim.cli.evaluate_command import write_run
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable
-from archsim.cli.study_options import DataRootOption, NetworkOption
+from archsim.cli.study_options import DataRootOption, NetworkOption, ReadPathOption, with_read_path
 
 #: ``tsb.study.work.PHASES``, without its imports.
 _PHASES = ("program", "repair", "evaluate")
@@ -60,6 +60,7 @@ def train_command(
     ] = "cpu",
     network: NetworkOption = None,
     data_root: DataRootOption = None,
+    read_path: ReadPathOption = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,8 +84,8 @@ def train_command(
     from archsim.util.lock import locked
     from tsb.study.load import load_study
 
-    asked = study or DEFAULT_STUDY
-    place = run_place(load_study(asked, overrides or ()), run)
+    asked, settings = study or DEFAULT_STUDY, with_read_path(overrides, read_path)
+    place = run_place(load_study(asked, settings), run)
     try:
         with locked(place, option="--run"):
             with StudyBars() as bars:
@@ -92,7 +93,7 @@ def train_command(
                     asked,
                     out=place,
                     methods=method or (),
-                    overrides=overrides or (),
+                    overrides=settings,
                     data_root=data_root,
                     jobs=jobs,
                     device=device,

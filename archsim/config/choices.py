@@ -26,6 +26,9 @@ GRANULARITIES = (*PRICED_GRANULARITIES, "subarray")
 #: own digital scale, folded into the affine part of a batch norm where there is one).
 Scaling = Literal["tensor", "column"]
 SCALINGS: tuple[str, ...] = get_args(Scaling)
+#: How accuracies take a chip to be read (docs/read-path.md).
+ReadPathMode = Literal["off", "approximate", "exact"]
+READ_PATHS: tuple[str, ...] = get_args(ReadPathMode)
 #: Number formats of a training's passes; weights and their updates are float32 in both.
 TrainingPrecision = Literal["float32", "bfloat16"]
 TRAINING_PRECISIONS: tuple[str, ...] = get_args(TrainingPrecision)

@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archsim.config.choices import Encoding, Placement, Scaling, TrainingPrecision
+from archsim.config.choices import (
+    Encoding,
+    Placement,
+    ReadPathMode,
+    Scaling,
+    TrainingPrecision,
+)
 from archsim.config.load import Override, Setting, apply_overrides, load_preset
 from archsim.config.resolve import (
     DEFAULT_CHIP,
@@ -28,9 +34,6 @@ from archsim.util.checks import MAX_SEED
 
 #: Chips of neighbouring seeds of a study have different seeds of their own.
 CHIPS_PER_SEED = 100_000
-
-#: How accuracies take a chip to be read.
-ReadPathMode = Literal["off", "approximate", "exact"]
 Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]

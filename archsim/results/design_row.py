@@ -60,6 +60,11 @@ class DesignRow:
         chip: preset or file that the design is priced on; None where nothing is known.
         encoding: how the accuracy takes weights to lie on cells; None where nothing is known.
         chip_encoding: how the chip stores them, which the cost is of.
+        read_path: how the chips of the accuracy were read; None without one.
+        adc_range: rule of the converters' ranges; None where the read path is off.
+        adc_bits: of the converters.
+        clip_rate: share of the column sums outside of their range, the worst of layers and slices.
+        read_warnings: what converters of single layers do badly, joined by ``|``; None for nothing.
     """
 
     method: str
@@ -101,6 +106,11 @@ class DesignRow:
     chip: str | None
     encoding: str | None
     chip_encoding: str | None
+    read_path: str | None
+    adc_range: str | None
+    adc_bits: int | None
+    clip_rate: float | None
+    read_warnings: str | None
 
     def record(self) -> dict[str, Any]:
         """Return the row as a dictionary by column, for JSON, CSV and pandas."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from archsim.results.read_said import BETWEEN, ReadSaid
+
 if TYPE_CHECKING:
     import pandas
 
@@ -85,6 +87,11 @@ class MethodRow:
         encoding: how the accuracy takes weights to lie on cells.
         chip_encoding: how the chip of the study stores them.
         stored_noise_ratio: noise of a weight in ``chip_encoding`` over that in ``encoding``.
+        read_path: how its chips were read: ``off``, ``approximate`` or ``exact``.
+        adc_range: rule of the converters' ranges; None where the read path is off.
+        adc_bits: of the converters.
+        clip_rate: share of the column sums outside of their range, the worst of layers and slices.
+        read_warnings: what converters of single layers do badly, joined by ``|``; None for nothing.
         chosen: whether the study chooses it at its sigma
             (:func:`archsim.results.recommend.with_choice`).
         choice_lacks: why it cannot be compared with others, "" where it can.
@@ -148,6 +155,11 @@ class MethodRow:
     encoding: str | None = None
     chip_encoding: str | None = None
     stored_noise_ratio: float | None = None
+    read_path: str | None = None
+    adc_range: str | None = None
+    adc_bits: int | None = None
+    clip_rate: float | None = None
+    read_warnings: str | None = None
     chosen: bool = False
     choice_lacks: str = ""
 
@@ -160,6 +172,17 @@ class MethodRow:
     def backbone_half_width(self) -> float | None:
         """Half of the interval of ``accuracy`` over backbones; None for a single one."""
         return half_width(self.ci95_backbone_low, self.ci95_backbone_high)
+
+    @property
+    def read(self) -> ReadSaid:
+        """How its chips were read."""
+        return ReadSaid(
+            mode=self.read_path or "off",
+            range=self.adc_range,
+            adc_bits=self.adc_bits,
+            clip_rate=self.clip_rate,
+            warnings=tuple((self.read_warnings or "").split(BETWEEN)) if self.read_warnings else (),
+        )
 
     def record(self) -> dict[str, Value]:
         """Return the row as a dictionary by column, for JSON, CSV and pandas."""

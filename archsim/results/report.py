@@ -16,6 +16,7 @@ from archsim.results.mapped import MapResult
 from archsim.results.method_row import MethodRow, finite
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
+from archsim.results.read_said import ReadSaid
 from archsim.units import exact
 
 if TYPE_CHECKING:
@@ -206,6 +207,19 @@ class JointResult:
         )
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """How the chips behind the accuracies were read, a sentence for each way."""
+        reads = [
+            design.measured.read
+            for design in self.designs
+            if finite(design.measured.accuracy) is not None and design.measured.read_path
+        ]
+        modes = dict.fromkeys(read.mode for read in reads)
+        return tuple(
+            ReadSaid.pooled(read for read in reads if read.mode == mode).line for mode in modes
+        )
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before an accuracy is read beside a cost, a sentence each."""
         notes = (
@@ -213,7 +227,8 @@ class JointResult:
             for design in self.designs
             if design.mapped is not None and finite(design.measured.accuracy) is not None
         )
-        return tuple(dict.fromkeys(note for note in notes if note))
+        read = (text for design in self.designs for text in design.measured.read.warnings)
+        return tuple(dict.fromkeys(note for note in (*notes, *read) if note))
 
     def rows(self) -> tuple[DesignRow, ...]:
         """Return one row per design; accuracies are fractions, hardware in report units."""
@@ -242,6 +257,7 @@ class JointResult:
             "device": self.device,
             "designs": self.records(),
             "missing": list(self.gaps),
+            "read_path": list(self.reads),
             "warnings": list(self.warnings),
             "published": [asdict(each) for each in self.published],
         }
@@ -286,6 +302,11 @@ def _row(design: JointDesign, base: dict[str, float | None] | None) -> DesignRow
         chip=design.chip or None,
         encoding=design.encoding or None,
         chip_encoding=design.chip_encoding or None,
+        read_path=measured.read_path,
+        adc_range=measured.adc_range,
+        adc_bits=measured.adc_bits,
+        clip_rate=measured.clip_rate,
+        read_warnings=measured.read_warnings,
         chosen=design.chosen,
         accuracy=measured.accuracy,
         ci95_low=measured.ci95_low,

@@ -165,7 +165,11 @@ def _paragraphs(answer: str | Sequence[str]) -> tuple[str, ...]:
 def _missing(result: JointResult) -> tuple[str, ...]:
     if not result.designs:
         return ("There are no designs.",)
-    lines = [*result.gaps, *(f"{text[0].upper()}{text[1:]}." for text in result.warnings)]
+    lines = [
+        *result.reads,
+        *result.gaps,
+        *(f"{text[0].upper()}{text[1:]}." for text in result.warnings),
+    ]
     lacks = [design for design in result.designs if finite(design.measured.accuracy) is None]
     if len(lacks) == len(result.designs):
         lines.append("No accuracy was measured: hardware and programming are all there is.")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from archsim.results.report import JointResult
 
 
+def _said(result: JointResult) -> tuple[str, ...]:
+    return (*result.reads, *result.gaps, *result.warnings)
+
+
 def html_of(
     result: JointResult, sentences: Sequence[str], place: str, drawn: Sequence[bytes]
 ) -> str:
@@ -26,7 +30,7 @@ def html_of(
     """
     parts = [f"<h3>{html.escape(f'{result.name}: {result.subject}')}</h3>"]
     parts += [f"<p>{html.escape(text.replace('+-', '±'))}</p>" for text in sentences]
-    parts += [f"<p><em>{html.escape(text)}</em></p>" for text in (*result.gaps, *result.warnings)]
+    parts += [f"<p><em>{html.escape(text)}</em></p>" for text in _said(result)]
     for sigma in dict.fromkeys(design.sigma for design in result.designs):
         parts.append(_table(result, sigma))
     parts += [

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from archsim.results.method_row import MethodRow, finite, half_width
+from archsim.results.read_said import ReadSaid
 from reports.tables.table import Cell, Column, Table
 
 _VALUES = (Column("key", "key"), Column("label", ""), Column("value", ""), Column("unit", ""))
@@ -19,6 +20,25 @@ def heading(run: str, rows: Sequence[MethodRow]) -> str:
         f"{run}: {first.seeds} backbone{_s(first.seeds)} per point, {first.chips} "
         f"chip{_s(first.chips)} each, {first.images} test images{coded}"
     )
+
+
+def read_path(rows: Sequence[MethodRow]) -> tuple[str, ...]:
+    """Say how the chips behind the accuracies were read, and what their converters do badly.
+
+    Args:
+        rows: of ``archsim.api.evaluate.evaluated_rows``.
+    """
+    reads = [row.read for row in rows if row.read_path is not None]
+    lines = [ReadSaid.pooled(same).line for same in _by_mode(reads).values()]
+    warnings = dict.fromkeys(text for read in reads for text in read.warnings)
+    return (*lines, *(f"Warning: {text}." for text in warnings))
+
+
+def _by_mode(reads: Sequence[ReadSaid]) -> dict[str, list[ReadSaid]]:
+    by_mode: dict[str, list[ReadSaid]] = {}
+    for read in reads:
+        by_mode.setdefault(read.mode, []).append(read)
+    return by_mode
 
 
 def _s(count: int | None) -> str:
@@ -65,6 +85,8 @@ def accuracy(rows: Sequence[MethodRow]) -> Table:
     ]
     if _is_known(row.validation_accuracy for row in rows):
         columns.insert(3, Column("validation_accuracy", "validation", unit="%", kind="number"))
+    if _is_known(row.clip_rate for row in rows):
+        columns.append(Column("clip_rate", "clipped", unit="%", kind="error"))
     if _is_known(row.published_accuracy for row in rows):
         columns.append(Column("published_accuracy", "published", unit="%", kind="number"))
     cells = [_accuracy_cells(row) for row in rows]
@@ -92,6 +114,7 @@ def _accuracy_cells(row: MethodRow) -> dict[str, Cell]:
         "gap_closed": _points(row.gap_closed, 0),
         "gap_closed_half_width": _points(half_width(row.gap_closed_low, row.gap_closed_high), 0),
         "gap_shrink": _fixed(row.gap_shrink, 1),
+        "clip_rate": row.clip_rate,
         "published_accuracy": _points(row.published_accuracy),
     }
 

@@ -91,6 +91,7 @@ def test_columns_of_the_joint_table_are_the_contract() -> None:
     assert columns[columns.index(overheads[-1]) + 1 :] == [
         *("validation_behind", "validation_behind_noise", "validation_images"),
         *("notes", "command", "about", "chip", "encoding", "chip_encoding"),
+        *("read_path", "adc_range", "adc_bits", "clip_rate", "read_warnings"),
     ]
     assert (record["design"], record["trained_weights"]) == ("common", 25)
     assert record["notes"] == []

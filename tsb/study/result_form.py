@@ -72,6 +72,21 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _says_how_it_was_read(value: object) -> bool:
+    """Whether it has what :class:`archsim.results.read_said.ReadSaid` takes."""
+    if not isinstance(value, dict):
+        return False
+    kinds: dict[str, Callable[[object], bool]] = {
+        "mode": _is_text,
+        "range": _is_text,
+        "adc_bits": _is_count,
+        "clip_rate": _is_number,
+        "warnings": _list_of(_is_text),
+    }
+    given = {key: value[key] for key in kinds if value.get(key) is not None}
+    return all(kinds[key](one) for key, one in given.items())
+
+
 #: Keys, what their values are, and what that is called; null is what is not known.
 _FORMS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
     (("images", "weights"), _is_more, "count of 1 or more"),
@@ -100,4 +115,5 @@ _FORMS: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
         "flag or list of flags",
     ),
     (("settings",), lambda value: isinstance(value, dict), "JSON object"),
+    (("read_path",), _says_how_it_was_read, "JSON object that says how chips were read"),
 )

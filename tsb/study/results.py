@@ -17,6 +17,7 @@ from archsim.device import CellSpec
 from archsim.errors import Code, DataError
 from archsim.results.lost import accuracy_lost
 from archsim.results.method_row import MethodRow
+from archsim.results.read_said import ReadSaid
 from archsim.util.files import is_file, read_json
 from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
 from tsb.study.commands import train_command
@@ -276,6 +277,7 @@ def _pooled(results: Sequence[SeedResult]) -> MethodRow:
         backbone_computed_on=_places(result.backbone_computed_on for result in results),
         diverged=sum(result.diverged for result in results),
         diverged_backbones=sum(result.backbone_stopped == "diverged" for result in results),
+        **ReadSaid.pooled(result.read for result in results).columns(),
     )
 
 

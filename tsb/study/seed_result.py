@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from archsim.results.read_said import ReadSaid
 
 Json = dict[str, Any]
 _NOT_RECORDED = "not recorded"
@@ -52,6 +54,7 @@ class SeedResult:
         backbone_stopped: why its training ended before its schedule did.
         backbone_macs: multiply-adds of its training, as far as it went.
         full_schedule_macs: those of its whole schedule.
+        read: how the chips were read; off in results of before it was recorded.
     """
 
     method: str
@@ -83,6 +86,7 @@ class SeedResult:
     backbone_stopped: str | None = None
     backbone_macs: int | float | None = None
     full_schedule_macs: int | float | None = None
+    read: ReadSaid = field(default_factory=ReadSaid)
 
 
 def seed_result(result: Json, training: Json, ideal: Json) -> SeedResult:
@@ -130,6 +134,7 @@ def seed_result(result: Json, training: Json, ideal: Json) -> SeedResult:
         backbone_stopped=training.get("stopped"),
         backbone_macs=training.get("training_macs"),
         full_schedule_macs=_full_schedule(training),
+        read=ReadSaid.of_json(result.get("read_path")),
     )
 
 
