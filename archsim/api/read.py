@@ -9,35 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from torch import nn
-
 from archsim.analysis.reading import (
     CalibrationImages,
     ChipCells,
-    Reading,
     StoredWeights,
     mean_and_error,
     read_network,
 )
-from archsim.analysis.row_groups import mapped_row_groups
-from archsim.api.program.run import usual_data
-from archsim.api.trained import trained_network, write_masks_of
+from archsim.api.exact import exact_read
+from archsim.api.trained import trained_network, usual_data, write_masks_of
 from archsim.config.load import Override
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
-from archsim.errors import Code, NetworkError
 from archsim.results.reading import ReadResult
 from archsim.util.checks import last_seed_of, whole_number
 from tsb.cells.programmable import programmable
-from tsb.cells.stored import layer_names
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import tensors_hash
-from tsb.data import Dataset, load_dataset
+from tsb.data import load_dataset
 from tsb.program.cell_errors import cell_errors, source_of_cells, stored_codes
 from tsb.program.chip import WeightStorage, deploy
-from tsb.read_path.row_groups import RowGroups
-from tsb.read_path.settings import ReadSettings
-from tsb.study.read_path import INPUT_IMAGES, RANGE_IMAGES
 from tsb.write_verify.policy.text import parse_choice
 
 #: Chips and test images where nobody says: some hundred reads tell effects of a point apart.
@@ -110,21 +101,12 @@ def read(
         encoding=encoding or resolved.chip.precision.encoding,
         sigma_of_range=sigma,
     )
-    settings = ReadSettings.of_chip(resolved, spec.weight_format, noisy=True)
     trained, chosen = trained_network(network, checkpoint, options or {})
     dataset = load_dataset(data or usual_data(network), data_root)
     dataset.check_fits(trained, network)
-    found_network = programmable(trained.eval(), network=network)
-    if found_network.graph is None:
-        raise NetworkError(
-            f"network '{network}' is not mapped, so that its rows are not known: "
-            f"{found_network.untraced}",
-            code=Code.UNSUPPORTED,
-            field="network",
-            value=network,
-            allowed="networks that archsim map takes",
-        )
-    model, graph = found_network.model, found_network.graph
+    programmed_network = programmable(trained.eval(), network=network)
+    model = programmed_network.model
+    exact = exact_read(programmed_network, resolved, spec, dataset, network)
     storage = WeightStorage(cell=CellModel.of(spec, verifiable=choice.policy.verifies))
     masks = write_masks_of(choice, model, storage, seed)
     programmed = [
@@ -132,12 +114,10 @@ def read(
         for one in range(seed, seed + chips)
     ]
     wanted = programmed[0].wanted
-    mapped, layers = mapped_row_groups(graph, resolved), layer_names(model) or {}
-    found = _read(
+    found = read_network(
         model,
-        {name: mapped[layer] for name, layer in layers.items() if layer in mapped},
-        settings,
-        dataset,
+        exact.settings,
+        exact.groups,
         [
             ChipCells(
                 one.seed,
@@ -147,8 +127,9 @@ def read(
             for one in programmed
         ],
         StoredWeights(wanted, *stored_codes(wanted, storage)),
-        images,
-        progress or (lambda _: None),
+        dataset.test.spread(images),
+        CalibrationImages(inputs=exact.inputs, ranges=exact.ranges),
+        said=progress or (lambda _: None),
     )
     lost, lost_error = mean_and_error(found.ideal.double() - found.exact.double())
     return ReadResult(
@@ -171,27 +152,4 @@ def read(
         effects=found.effects,
         layers=found.layers,
         resolved=resolved,
-    )
-
-
-def _read(
-    model: nn.Module,
-    groups: Mapping[str, RowGroups],
-    settings: ReadSettings,
-    dataset: Dataset,
-    chips: list[ChipCells],
-    stored: StoredWeights,
-    images: int,
-    said: Callable[[str], None],
-) -> Reading:
-    training = dataset.train.spread(INPUT_IMAGES).images
-    return read_network(
-        model,
-        settings,
-        groups,
-        chips,
-        stored,
-        dataset.test.spread(images),
-        CalibrationImages(inputs=training, ranges=training[:RANGE_IMAGES]),
-        said=said,
     )

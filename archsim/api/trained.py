@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archsim.errors import Code, DataError
+from archsim.errors import Code, ConfigError, DataError
+from archsim.network import zoo
 from archsim.network.load import load_module
 from tsb.cells.stored import mapped_weights
 from tsb.checkpoint import load_checkpoint
@@ -69,3 +70,20 @@ def write_masks_of(choice: Choice, model: nn.Module, storage: WeightStorage, see
         generator=torch.Generator().manual_seed(seed),
     )
     return write_masks(choice, context)
+
+
+def usual_data(network: str) -> str:
+    """Return the data set that a built-in network is usually trained on.
+
+    Raises:
+        ConfigError: a network without one.
+    """
+    data = zoo.entry(network).data if network in zoo.names() else None
+    if data is None:
+        raise ConfigError(
+            f"network '{network}' has no usual data set: name one with --data",
+            code=Code.MISSING_KEY,
+            field="data",
+            value=network,
+        )
+    return data

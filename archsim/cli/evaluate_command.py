@@ -165,7 +165,7 @@ def evaluate_command(
             allowed="the folder of a run",
         )
     from archsim.api.chips import evaluate_chips, network_of
-    from archsim.api.program.run import usual_data
+    from archsim.api.trained import usual_data
 
     stored = network_of(run[0])
     measured = evaluate_chips(

@@ -175,6 +175,17 @@ def program_command(
             show_default=False,
         ),
     ] = None,
+    read_path: Annotated[
+        str | None,
+        options.choice_option(
+            "--read-path",
+            names=("off", "exact"),
+            rich_help_panel=_DATA,
+            help="How the chips of the accuracy are read: exact has converters, rows, inputs and "
+            "wires, in the chip's encoding; off leaves them out. Default: off.",
+            show_default=False,
+        ),
+    ] = None,
     clip_at_zero: Annotated[
         bool,
         typer.Option(
@@ -210,6 +221,7 @@ def program_command(
         "--images-per-chip": images_per_chip is not None,
         "--half-width": half_width is not None,
         "--read-after": read_after is not None,
+        "--read-path": read_path is not None,
         "--clip-at-zero": clip_at_zero,
         "--format": format is not Format.TABLE,
         "--out": out is not None,
@@ -258,6 +270,7 @@ def program_command(
         half_width=None if half_width is None else half_width / 100,
         read_after_s=read_after,
         clip_at_zero=clip_at_zero,
+        read_path=read_path or "off",
         seed=seed,
         **settings,
     )

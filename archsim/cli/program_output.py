@@ -62,7 +62,7 @@ def _draw(result: ProgramResult, console: Console) -> None:
     boxes = [render.figures(tables.effort(result)), render.figures(tables.quality(result))]
     shown = render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)])
     render.show(console, render.gap(shown))
-    lines = (*tables.PROGRAM_NOTES, *result.notes)
+    lines = (*tables.read_notes(result), *tables.PROGRAM_NOTES, *result.notes)
     render.show(console, render.gap(render.bullets("Assumed and left out", lines)))
 
 

@@ -62,7 +62,7 @@ def tune_command(
     from rich.progress import Progress
 
     from archsim.api.chips import network_of, tune_chips
-    from archsim.api.program.run import usual_data
+    from archsim.api.trained import usual_data
 
     stored = network_of(chips[0])
     with Progress(console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as bar:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from archsim import __version__
 from archsim.config.resolve import Resolved
 from archsim.results.lost import accuracy_lost
 from archsim.results.mapped import SCHEMA_VERSION
+from archsim.results.read_said import READ_COLUMNS, ReadSaid
 from archsim.units import from_si
 
 
@@ -25,6 +26,7 @@ class MeasuredAccuracy:
         chips: Monte Carlo instances.
         images: test images, the same for every chip.
         data: name of the data set.
+        read: how chips were read; ``ideal`` is of the read path off.
     """
 
     ideal: float
@@ -35,6 +37,12 @@ class MeasuredAccuracy:
     chips: int
     images: int
     data: str
+    read: ReadSaid = field(default_factory=ReadSaid)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values, by :data:`ACCURACY_KEYS`."""
+        keys = (key for key in ACCURACY_KEYS if key not in READ_COLUMNS)
+        return {key: getattr(self, key) for key in keys} | self.read.columns()
 
     @property
     def loss(self) -> float:
@@ -45,6 +53,7 @@ class MeasuredAccuracy:
 #: Keys of a measured accuracy in JSON and, after ``accuracy_``, in CSV.
 ACCURACY_KEYS = (
     "ideal", "mean", "loss", "ci95_low", "ci95_high", "worst", "chips", "images", "data",
+    *READ_COLUMNS,
 )  # fmt: skip
 
 
@@ -187,7 +196,7 @@ class ProgramResult:
             "normalised_pulses": self.normalised_pulses,
             "expected_loss_change": self.expected_loss_change,
             "read_after_s": self.read_after_s,
-            "accuracy": accuracy and {key: getattr(accuracy, key) for key in ACCURACY_KEYS},
+            "accuracy": accuracy and accuracy.to_dict(),
             "notes": list(self.notes),
             "seed": self.seed,
         }

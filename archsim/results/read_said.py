@@ -8,6 +8,8 @@ from typing import Any
 
 #: What ``read_path: off`` leaves out.
 LEFT_OUT = "converters (their range and bits), rows read at once, input codes and wires"
+#: What a row says of it, in order.
+READ_COLUMNS = ("read_path", "adc_range", "adc_bits", "clip_rate", "read_warnings")
 #: Between warnings that stand in one text.
 BETWEEN = " | "
 
@@ -79,13 +81,9 @@ class ReadSaid:
 
     def columns(self) -> dict[str, Any]:
         """Return it as the columns of a row: see :class:`archsim.results.method_row.MethodRow`."""
-        return {
-            "read_path": self.mode,
-            "adc_range": self.range,
-            "adc_bits": self.adc_bits,
-            "clip_rate": self.clip_rate,
-            "read_warnings": BETWEEN.join(self.warnings) or None,
-        }
+        warnings = BETWEEN.join(self.warnings) or None
+        values = (self.mode, self.range, self.adc_bits, self.clip_rate, warnings)
+        return dict(zip(READ_COLUMNS, values, strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""

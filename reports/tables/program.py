@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsim.results.programmed import MeasuredAccuracy, ProgramResult
+from archsim.results.read_said import ReadSaid
 from archsim.units import engineering
 from reports.tables.table import Cell, Column, Table, four_digits
 
@@ -74,6 +75,7 @@ def quality(result: ProgramResult) -> Table:
         rows.append(("expected_loss_change", "expected rise of the loss", text, ""))
     if result.accuracy is not None:
         rows += _accuracy(result.accuracy)
+        rows += _read_path(result.accuracy.read)
     if result.read_after_s is not None:
         rows.append(("read_after_s", "read after", four_digits(result.read_after_s), "s"))
     return Table("Result", _COLUMNS, tuple(rows))
@@ -91,6 +93,29 @@ def _accuracy(accuracy: MeasuredAccuracy) -> list[tuple[Cell, ...]]:
         ("worst", "worst chip", f"{100 * accuracy.worst:.2f}", "%"),
         ("images", f"test images ({accuracy.data})", f"{accuracy.images:,}", ""),
     ]
+
+
+def _read_path(read: ReadSaid) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = [("read_path", "read path", read.mode, "")]
+    if read.range is not None:
+        rows.append(("adc_range", "range of converters", read.range, ""))
+    if read.adc_bits is not None:
+        rows.append(("adc_bits", "converters", str(read.adc_bits), "bits"))
+    if read.clip_rate is not None:
+        rows.append(("clip_rate", "clip rate", four_digits(100 * read.clip_rate), "%"))
+    return rows
+
+
+def read_notes(result: ProgramResult) -> tuple[str, ...]:
+    """Say what the accuracy leaves out, or what converters do badly.
+
+    Args:
+        result: of ``archsim program``.
+    """
+    if result.accuracy is None:
+        return ()
+    read = result.accuracy.read
+    return (read.line, *(f"Warning: {text}." for text in read.warnings))
 
 
 def _count(key: str, label: str, value: int) -> tuple[Cell, ...]:

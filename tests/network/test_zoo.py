@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archsim.api.program.run import usual_data
+from archsim.api.trained import usual_data
 from archsim.errors import ConfigError, NetworkError
 from archsim.network import load_network, zoo
 from tests.refusals import refused

@@ -92,6 +92,46 @@ class ReadOut:
             name: self._draw(name, weight, chip_seed, generator) for name, weight in weights.items()
         }
 
+    def draw_cells(
+        self, weights: Mapping[str, Tensor], generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Program a new chip as :meth:`draw` does, let it drift, and return what its cells hold.
+
+        Args:
+            weights: what is to be programmed, by name.
+            generator: source of all randomness.
+
+        Returns:
+            Errors in levels, ``*weights side digit``; sides are those of the encoding.
+        """
+        chip_seed = int(torch.randint(1 << 62, (), generator=generator, device=generator.device))
+        return {
+            name: self._cells(name, weight, chip_seed, generator)
+            for name, weight in weights.items()
+        }
+
+    def _cells(
+        self, name: str, weight: Tensor, chip_seed: int, generator: torch.Generator
+    ) -> Tensor:
+        done = program_tensor(
+            weight,
+            name=name,
+            device=self.device,
+            generator=generator,
+            chip_seed=chip_seed,
+            weight_format=self.weight_format,
+            verify=self.verify.get(name, False),
+            clip_at_zero=self.clip_at_zero,
+            keep_cells=True,
+        )
+        if done.cell_errors is None:
+            raise ValueError("cells were not kept")
+        digits = self.weight_format.encode(self.weight_format.codes_of(weight, done.scale))
+        errors = (self.weight_format.level_count - 1) * done.cell_errors.view(digits.shape)
+        if not self.drifts:
+            return errors
+        return self._later(digits + errors, generator) - digits
+
     def _draw(
         self, name: str, weight: Tensor, chip_seed: int, generator: torch.Generator
     ) -> Tensor:
@@ -132,15 +172,25 @@ class ReadOut:
         self, weight: Tensor, scale: float, cell_errors: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Let the cells of a programmed tensor drift, and read it without noise."""
-        device, form = self.device, self.weight_format
+        form = self.weight_format
         codes = form.codes_of(weight, scale)
         digits = form.encode(codes)
-        top = form.level_count - 1
+        landed = digits + (form.level_count - 1) * cell_errors.view(digits.shape)
+        read = form.decode(self._later(landed, generator), codes)
+        return (read.double() * scale).to(weight.dtype)
+
+    def _later(self, landed: Tensor, generator: torch.Generator) -> Tensor:
+        """Let cells drift.
+
+        Args:
+            landed: what they were programmed to, levels.
+            generator: source of all randomness.
+        """
+        device, top = self.device, self.weight_format.level_count - 1
         low_S, high_S = level_conductances_S(
             level_count=2, g_off_S=1 / _si(device.r_off), g_on_S=1 / _si(device.r_on)
         ).tolist()
         step_S = (high_S - low_S) / top
-        landed = digits + top * cell_errors.view(digits.shape)
         later_S = drift_cells(
             conductance=low_S + step_S * landed,
             time_s=self.time_s,
@@ -149,8 +199,8 @@ class ReadOut:
             drift_nu_sigma=_si(device.drift_nu_sigma),
             generator=generator,
         )
-        read = form.decode((later_S - low_S) / step_S, codes)
-        return (read.double() * scale).to(weight.dtype)
+        later: Tensor = (later_S - low_S) / step_S
+        return later
 
 
 def drifts(device: DeviceFile) -> bool:

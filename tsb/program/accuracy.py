@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
 from archsim.results.programmed import MeasuredAccuracy
+from archsim.results.read_said import ReadSaid
 from archsim.util.checks import number, whole_number
 from tsb.cells.read_out import ReadOut
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import MonteCarloResult, alike_chips, monte_carlo
+from tsb.program.read_accuracy import ExactRead, read_accuracy
 
 #: Images in one batch of the accuracy, which bounds memory on large networks.
 _IMAGES_AT_ONCE = 500
@@ -100,6 +102,7 @@ def measure_accuracy(
     read_out: ReadOut,
     evidence: Evidence,
     generator: torch.Generator,
+    exact: ExactRead | None = None,
 ) -> MeasuredAccuracy:
     """Measure the accuracy without error and over programmed chips, on the same images.
 
@@ -113,6 +116,10 @@ def measure_accuracy(
         read_out: how chips are programmed and read.
         evidence: test images, and how many chips.
         generator: source of all randomness.
+        exact: how chips are read; None leaves the read path off.
+
+    Raises:
+        ArchsimError: settings or layers that cannot be read.
     """
     split = evidence.test_split
 
@@ -137,12 +144,27 @@ def measure_accuracy(
     form = read_out.weight_format
     ideal = {name: rounded(weight, form) for name, weight in weights.items()}
     clean = measure(lambda _: ideal, 1).stats
-    noisy = measure(
-        lambda source: read_out.draw(weights, source),
-        evidence.chips,
-        evidence.images_per_chip,
-        evidence.half_width,
-    ).stats
+    if exact is None:
+        read = ReadSaid()
+        noisy = measure(
+            lambda source: read_out.draw(weights, source),
+            evidence.chips,
+            evidence.images_per_chip,
+            evidence.half_width,
+        ).stats
+    else:
+        measured = read_accuracy(
+            model,
+            weights,
+            read_out,
+            exact,
+            split,
+            chips=evidence.chips,
+            generator=generator,
+            images_per_chip=evidence.images_per_chip,
+            half_width=evidence.half_width,
+        )
+        noisy, read = measured.stats, measured.read
     return MeasuredAccuracy(
         ideal=clean.mean,
         mean=noisy.mean,
@@ -152,6 +174,7 @@ def measure_accuracy(
         chips=noisy.chips,
         images=noisy.images,
         data=evidence.dataset.name,
+        read=read,
     )
 
 

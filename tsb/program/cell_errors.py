@@ -88,12 +88,18 @@ def cell_errors(
         held = stored[name].double() / full_scale(wanted[name], storage.scaling) / cells.step
         levels = (form.level_count - 1) * cells.errors(held.flatten(), generator)
         shaped = levels.view(*target.shape, form.sides, form.slices)
-        errors[name] = _by_sign(shaped, cells.signs.view(target.shape), form)
+        errors[name] = by_sign(shaped, cells.signs.view(target.shape), form)
     return errors
 
 
-def _by_sign(errors: Tensor, signs: Tensor, form: WeightFormat) -> Tensor:
-    """Put the cells of magnitudes on the side of their sign."""
+def by_sign(errors: Tensor, signs: Tensor, form: WeightFormat) -> Tensor:
+    """Put the cells of magnitudes on the side of their sign; others stay.
+
+    Args:
+        errors: of cells, ``*weights side digit``.
+        signs: of the weights.
+        form: how they lie on cells.
+    """
     if form.encoding != "magnitude":
         return errors
     negative = (signs < 0).unsqueeze(-1)

@@ -22,6 +22,7 @@ from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import WeightCells, noise_std, weight_cells
 from tsb.program.accuracy import Evidence, measure_accuracy
 from tsb.program.notes import choice_notes, program_notes
+from tsb.program.read_accuracy import ExactRead
 from tsb.write_verify.effort import write_effort
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext
@@ -72,6 +73,7 @@ def program_network(
     design: str = "none",
     checkpoint_hash: str | None = None,
     seed: int = 0,
+    exact: ExactRead | None = None,
 ) -> ProgramResult:
     """Program every weight of a model once.
 
@@ -91,6 +93,7 @@ def program_network(
         design: placement of the shared block; said in the result.
         checkpoint_hash: of the tensors of the trained network; None for an untrained one.
         seed: of all randomness.
+        exact: how chips are read for the accuracy; None leaves the read path off.
 
     Raises:
         ConfigError: a policy that lacks what it needs, a fraction outside 0 to 1, or a time of
@@ -168,7 +171,7 @@ def program_network(
     )
     accuracy = None
     if evidence is not None and measured:
-        accuracy = measure_accuracy(model, weights, read_out, evidence, generator)
+        accuracy = measure_accuracy(model, weights, read_out, evidence, generator, exact)
     tally, trained = done.tally, checkpoint_hash is not None
     return ProgramResult(
         network=network,

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from archsim import __version__
+from archsim.api.exact import exact_of_evidence
 from archsim.api.program.arguments import check_arguments, check_overrides, check_unused
 from archsim.api.program.plan import write_plan
+from archsim.api.trained import usual_data
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError, DataError
-from archsim.network import zoo
 from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.load import load_module
 from archsim.results.programmed import ProgramResult
-from archsim.util.checks import seed_of, whole_number
+from archsim.util.checks import one_of, seed_of, whole_number
 from tsb.cells.programmable import known_network, programmable
 from tsb.cells.quantize import quantised_weights
 from tsb.cells.stored import mapped_weights
@@ -63,6 +64,7 @@ def program(
     read_after_s: float | None = None,
     clip_at_zero: bool = False,
     seed: int = 0,
+    read_path: str = "off",
     chip: str = DEFAULT_CHIP,
     technology: str | None = None,
     device: str | None = None,
@@ -98,6 +100,8 @@ def program(
         clip_at_zero: cells whose conductance would fall below zero stay at zero; the closed forms
             (``expected_*``) know nothing of it.
         seed: of all randomness, 0 to 2^32 - 1.
+        read_path: ``exact`` reads the chips of the accuracy with their converters, rows, inputs
+            and wires, in the encoding of the chip unless one is named; ``off`` leaves these out.
         chip: chip preset or YAML path.
         technology: replaces the chip's technology.
         device: replaces the chip's device.
@@ -152,6 +156,9 @@ def program(
     needed = checkpoint is not None and (choice.policy.needs_data or has_data)
     if not needed:
         check_unused(sizes)
+    one_of("read_path (--read-path)", read_path, ("off", "exact"))
+    if read_path != "off":  # what is read is what the chip stores
+        encoding = encoding or resolved.chip.precision.encoding
     spec = CellSpec.of_chip(resolved, encoding=encoding)
     torch.manual_seed(seed)  # for the initial weights of a network without checkpoint
     model, trained = _model(network, checkpoint)
@@ -173,6 +180,10 @@ def program(
         input_dtype=input_dtype,
         image_shape=None if evidence is None else evidence.dataset.image_shape,
     )
+    exact = None
+    if read_path != "off":
+        measured = evidence if design == "none" else None
+        exact = exact_of_evidence(found, resolved, spec, measured, network)
     return program_network(
         found.model,
         network=network,
@@ -186,6 +197,7 @@ def program(
         design=design,
         checkpoint_hash=trained,
         seed=seed,
+        exact=exact,
     )
 
 
@@ -380,20 +392,3 @@ def write_verify_curve(
         summary=summarise_curve(runs),
         speed_up=speed_up(runs),
     )
-
-
-def usual_data(network: str) -> str:
-    """Return the data set that a built-in network is usually trained on.
-
-    Raises:
-        ConfigError: a network without one.
-    """
-    data = zoo.entry(network).data if network in zoo.names() else None
-    if data is None:
-        raise ConfigError(
-            f"network '{network}' has no usual data set: name one with --data",
-            code=Code.MISSING_KEY,
-            field="data",
-            value=network,
-        )
-    return data
