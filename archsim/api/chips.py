@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from archsim.api.exact_chips import read_chips, reader_of_chips
 from archsim.api.trained import trained_network, write_masks_of
-from archsim.config.load import Setting
+from archsim.config.load import Override, Setting
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError, DataError
 from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.load import graph_of_module, load_module
 from archsim.network.own_code import check_is, check_said
-from archsim.util.checks import last_seed_of, seed_of
+from archsim.results.read_said import ReadSaid
+from archsim.util.checks import last_seed_of, one_of, seed_of
 from archsim.util.consent import saying
 from archsim.util.lock import locked
 from tsb.cells.noise import WeightNoise
@@ -33,7 +35,7 @@ from tsb.correction import (
 from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all, load_parameters, saved_method
 from tsb.data import load_dataset
-from tsb.monte_carlo import AccuracyStats, monte_carlo
+from tsb.monte_carlo import AccuracyStats, MonteCarloResult, monte_carlo
 from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
 from tsb.write_verify.policy.text import parse_choice
 
@@ -59,12 +61,14 @@ class ChipAccuracy:
         method: corrections, "" for none.
         encoding: of the weights on the cells; several chips of different ones are joined by commas.
         stats: of all chips and runs.
+        read: how the chips were read.
     """
 
     network: str
     method: str
     encoding: str
     stats: AccuracyStats
+    read: ReadSaid
 
 
 def deploy_chips(
@@ -246,6 +250,9 @@ def evaluate_chips(
     runs: int = 25,
     test_images: int | None = None,
     seed: int = 0,
+    read_path: str = "off",
+    chip: str = DEFAULT_CHIP,
+    overrides: Iterable[Override] = (),
 ) -> ChipAccuracy:
     """Measure chips on the test split; the corrections in cells are written anew in every run.
 
@@ -259,11 +266,17 @@ def evaluate_chips(
         runs: how often corrections are written; without any in cells a chip is measured once.
         test_images: None takes all.
         seed: of the writing, 0 to 2^32 - 1.
+        read_path: ``exact`` reads the chips through converters, rows, inputs and wires; ``off``
+            leaves these out.
+        chip: preset or YAML file of what they are read by; the bits and the encoding of the cells
+            are those of the files.
+        overrides: ``path=value`` settings of it.
 
     Raises:
         ArchsimError: whatever is wrong with names, numbers or files.
     """
     seed_of(seed)
+    one_of("read_path (--read-path)", read_path, ("off", "exact"))
     if corrections and len(corrections) != len(chips):
         raise ConfigError(
             f"{len(corrections)} corrections for {len(chips)} chips; allowed: none, or one per "
@@ -290,6 +303,11 @@ def evaluate_chips(
         )
         for index, chip in enumerate(opened)
     ]
+    runs = runs if repaired[0].written else 1
+    if read_path != "off":
+        reader = reader_of_chips(opened, carrier, dataset, chip=chip, overrides=overrides)
+        measured, read = read_chips(reader, repaired, test, runs=runs, seed=seed)
+        return _accuracy(opened, method, measured, read)
     following = iter(repaired)
     measured = monte_carlo(
         carrier.model,
@@ -297,14 +315,21 @@ def evaluate_chips(
         test.images,
         test.labels,
         chips=len(repaired),
-        runs=runs if repaired[0].written else 1,
+        runs=runs,
         generator=torch.Generator().manual_seed(seed),
     )
+    return _accuracy(opened, method, measured, ReadSaid())
+
+
+def _accuracy(
+    chips: Sequence[ProgrammedChip], method: str, measured: MonteCarloResult, read: ReadSaid
+) -> ChipAccuracy:
     return ChipAccuracy(
-        network=opened[0].network,
+        network=chips[0].network,
         method=method,
-        encoding=", ".join(dict.fromkeys(chip.storage.cell.encoding for chip in opened)),
+        encoding=", ".join(dict.fromkeys(chip.storage.cell.encoding for chip in chips)),
         stats=measured.stats,
+        read=read,
     )
 
 

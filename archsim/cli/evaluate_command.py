@@ -13,7 +13,7 @@ from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
-from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption
+from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption, read_by
 from archsim.errors import Code, ConfigError
 from archsim.results.read_said import ReadSaid
 from archsim.util.checks import seed_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from archsim.api.chips import ChipAccuracy
     from archsim.results.method_row import MethodRow
+    from reports.tables.table import Table
 
 #: Version of the JSON of chips, and of that of a run: 2 has ``accuracy_of``, ``chosen`` and
 #: ``max_verified`` in place of ``best``, and ``accuracy`` is of the method chosen on validation.
@@ -101,6 +102,18 @@ def evaluate_command(
             "--seed", help="Of the writing, 0 to 2^32 - 1. Default: 0.", show_default=False
         ),
     ] = None,
+    read_path: Annotated[
+        str | None,
+        options.choice_option(
+            "--read-path",
+            names=("off", "exact"),
+            help="How chips are read: exact has converters, rows, inputs and wires of --chip, off "
+            "leaves them out. A run has its own. Default: off.",
+            show_default=False,
+        ),
+    ] = None,
+    chip: options.ChipOption = None,
+    overrides: options.SetOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -140,6 +153,9 @@ def evaluate_command(
                 "--test-images": test_images,
                 "--runs": runs,
                 "--seed": seed,
+                "--read-path": read_path,
+                "--chip": chip,
+                "--set": overrides,
             }
         )
         rows = evaluated_rows(
@@ -177,6 +193,8 @@ def evaluate_command(
         runs=_RUNS if runs is None else runs,
         test_images=test_images,
         seed=seed or 0,
+        read_path=read_path or "off",
+        **read_by(chip, overrides, read_path),
     )
     _write_chips(measured, format, out)
 
@@ -186,9 +204,11 @@ def _write_chips(measured: ChipAccuracy, format: Format, out: Path | None) -> No
     stats = measured.stats.to_dict()
     row = {"network": measured.network, "method": measured.method, **stats}
     row["encoding"] = measured.encoding
+    row |= measured.read.columns()
     if format is Format.JSON:
         top = {"schema": _CHIP_SCHEMA, "network": measured.network, "method": measured.method}
-        deliver(json_text({**top, "encoding": measured.encoding, "accuracy": stats}), out)
+        read = {"encoding": measured.encoding, "read_path": measured.read.to_dict()}
+        deliver(json_text({**top, **read, "accuracy": stats}), out)
     elif format is Format.CSV:
         deliver(csv_text(list(row), [row]), out)
     else:
@@ -196,7 +216,17 @@ def _write_chips(measured: ChipAccuracy, format: Format, out: Path | None) -> No
         from reports.tables.study import chip_accuracy
 
         table = chip_accuracy(measured.network, measured.method, stats, encoding=measured.encoding)
-        render.present(lambda console: render.show(console, render.figures(table)), out)
+        render.present(functools.partial(_draw_chips, table, measured.read), out)
+
+
+def _draw_chips(table: Table, read: ReadSaid, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
+
+    render.show(console, render.figures(table))
+    for line in (read.line, *(f"Warning: {text}." for text in read.warnings)):
+        render.show(console, Text(line))
 
 
 def _check_unused(given: dict[str, object]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from archsim.cli.options import choice_option
 from archsim.config.choices import READ_PATHS
+from archsim.errors import Code, ConfigError
 
 _DATA = "Data"
 
@@ -60,3 +61,26 @@ def with_read_path(overrides: list[str] | None, read_path: str | None) -> list[s
     """
     said = [] if read_path is None else [f"study.read_path={read_path}"]
     return [*(overrides or ()), *said]
+
+
+def read_by(chip: str | None, overrides: list[str] | None, read_path: str | None) -> dict[str, Any]:
+    """Return the design that chips are read by.
+
+    Args:
+        chip: of ``--chip``.
+        overrides: of ``--set``.
+        read_path: of ``--read-path``.
+
+    Raises:
+        ConfigError: a design, and the read path off, which does not look at it.
+    """
+    for option, value in (("--chip", chip), ("--set", overrides)):
+        if value and read_path != "exact":
+            raise ConfigError(
+                f"{option} is what chips are read by; allowed: with --read-path exact",
+                code=Code.CONFLICT,
+                field=option,
+                value=value,
+                allowed="--read-path exact",
+            )
+    return {"overrides": tuple(overrides or ()), **({} if chip is None else {"chip": chip})}

@@ -27,8 +27,8 @@ GRANULARITIES = (*PRICED_GRANULARITIES, "subarray")
 Scaling = Literal["tensor", "column"]
 SCALINGS: tuple[str, ...] = get_args(Scaling)
 #: How accuracies take a chip to be read (docs/read-path.md).
-ReadPathMode = Literal["off", "approximate", "exact"]
-READ_PATHS: tuple[str, ...] = get_args(ReadPathMode)
+ReadPath = Literal["off", "approximate", "exact"]
+READ_PATHS: tuple[str, ...] = get_args(ReadPath)
 #: Number formats of a training's passes; weights and their updates are float32 in both.
 TrainingPrecision = Literal["float32", "bfloat16"]
 TRAINING_PRECISIONS: tuple[str, ...] = get_args(TrainingPrecision)

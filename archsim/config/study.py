@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from archsim.config.choices import (
+    READ_PATHS,
     Encoding,
     Placement,
-    ReadPathMode,
+    ReadPath,
     Scaling,
     TrainingPrecision,
 )
@@ -34,6 +35,15 @@ from archsim.util.checks import MAX_SEED
 
 #: Chips of neighbouring seeds of a study have different seeds of their own.
 CHIPS_PER_SEED = 100_000
+
+
+def _off(value: object) -> object:
+    """Return what was written: YAML reads a bare ``off`` as false."""
+    return READ_PATHS[0] if value is False else value
+
+
+#: How accuracies take a chip to be read.
+ReadPathMode = Annotated[ReadPath, BeforeValidator(_off)]
 Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from archsim.config.choices import Placement, ReadPathMode
+from archsim.config.choices import Placement
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP, validate_model
 from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
+from archsim.config.study import ReadPathMode
 from archsim.errors import NOT_GIVEN, Code, ConfigError, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
