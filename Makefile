@@ -17,7 +17,7 @@ else ifneq ($(shell cat $(MADE) 2>/dev/null),$(MADE_OF))
 .PHONY: $(MADE)
 endif
 
-.PHONY: setup test typed lint fast coverage demo assault
+.PHONY: setup test typed lint fast coverage demo assault mutants
 .NOTPARALLEL:
 
 setup: $(MADE)
@@ -55,6 +55,10 @@ coverage: setup
 # 10 000 damaged inputs and 1000 kills: docs/reliability.md. Hours; a seeded part is in the tests.
 assault: setup
 	$(BIN)/python -m tests.assault
+
+# Which of 200 wrong lines the tests notice: docs/reliability.md. Hours.
+mutants: setup
+	$(BIN)/python -m tests.mutants
 
 demo: setup
 	$(BIN)/archsim report

@@ -1,0 +1,1 @@
+"""Wrong lines, and whether the tests notice: ``python -m tests.mutants``, or ``make mutants``."""
