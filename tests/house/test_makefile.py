@@ -56,7 +56,9 @@ def test_from_nothing_and_again(clone: Path) -> None:
     assert asked(clone, "setup") == []
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "fast", "typed", "coverage", "lint"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "fast", "typed", "coverage", "lint", "assault", "mutants"]
+)
 def test_every_target_sets_up_first(clone: Path, target: str) -> None:
     whole = asked(clone, "setup")
     (clone / "venv" / "made").unlink()
