@@ -14,6 +14,7 @@ from archsim.errors import ConfigError
 from archsim.network.load import load_module
 from tests.designs import Conv, make_design, make_table, near, price
 from tests.refusals import refused, tells
+from tsb.cells.programmable import programmable
 
 ALL = ("chip.programming.policy=all", "chip.hierarchy.duplication=none")
 TABLE = make_table(Conv(size=1, inputs=512, outputs=128))
@@ -118,8 +119,7 @@ def test_program_and_map_read_alike():
     overrides = ("chip.programming.parallel_subarrays=7", "chip.crossbar.mux_ratio=16")
     resolved = resolve(overrides=list(overrides))
     placed = write_plan(
-        load_module("lenet3"),
-        network="lenet3",
+        programmable(load_module("lenet3"), network="lenet3"),
         resolved=resolved,
         design="none",
         spec=CellSpec.of_chip(resolved),
