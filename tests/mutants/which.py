@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 
@@ -12,14 +13,15 @@ def files_for(root: Path, module: str) -> list[str]:
     """Return the test files that import a module or its package, the nearest first.
 
     Imports through other files of the tests count. First come files that import the module by
-    name, then those of the folder that mirrors its package, then the rest; smaller ones first.
+    name or are called like it, then those in the folders that mirror its own, deepest first;
+    smaller ones first.
 
     Args:
         root: of the tree.
         module: dotted name, for example ``archsim.cost.chip``.
     """
     package = package_of(module)
-    folder = f"tests/{'/'.join(package.removeprefix('archsim.').split('.'))}/"
+    parts = module.removeprefix("archsim.").split(".")
     ranked = []
     for path in sorted((root / "tests").rglob("test_*.py")):
         name = path.relative_to(root).as_posix()
@@ -28,9 +30,11 @@ def files_for(root: Path, module: str) -> list[str]:
             continue
         # A name that is imported from a package stands as ``package.name``.
         by_name = any(found == module or found.startswith(module + ".") for found in direct)
-        mirrored = name.startswith(folder)
-        if by_name or mirrored or any(_is_in(found, package) for found in all_):
-            ranked.append((not by_name, not mirrored, path.stat().st_size, name))
+        pairs = zip(parts, name.split("/")[1:-1], strict=False)
+        alike = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+        by_name |= alike > 0 and Path(name).stem == f"test_{parts[-1]}"
+        if by_name or alike or any(_is_in(found, package) for found in all_):
+            ranked.append((not by_name, -alike, path.stat().st_size, name))
     return [name for *_, name in sorted(ranked)]
 
 
