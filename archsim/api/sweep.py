@@ -15,6 +15,7 @@ from archsim.config.sweep import Axis, Strategy, Sweep, load_sweep, parse_axis
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import Evaluated, Work, evaluate_cases, plan_cases
+from archsim.explore.accuracy.verified_front import verify_front
 from archsim.explore.query.result import SweepResult
 from archsim.explore.run.executors import connect
 from archsim.explore.run.exhaustive import cores, default_jobs, run_exhaustive
@@ -158,6 +159,15 @@ def _run(
         "data_root": None if data_root is None else str(data_root),
         "max_minutes": max_minutes,
     }
+    if predicts(asked) and not job.space.read_paths:
+        raise ConfigError(
+            "sweep.accuracy.predict = true with read_path = off: what is predicted is what the "
+            "reads of a chip do; allowed: read_path exact, or predict false",
+            code=Code.CONFLICT,
+            field="sweep.accuracy.predict",
+            value=True,
+            allowed="false, or sweep.accuracy.read_path exact",
+        )
     works = plan_cases(job.space, **accuracies) if asked.fidelity == "accuracy" else []
     plan = plan_search(job) if is_search else job.plan()
     processes = default_jobs(plan.combinations) if jobs is None else jobs
@@ -182,8 +192,18 @@ def _run(
         refine(job, store)
     if works:
         processes = cores() if jobs is None else jobs
-        evaluate_cases(job.space, store, **accuracies, jobs=processes, news=evaluated, steps=steps)
+        measure = verify_front if predicts(asked) else evaluate_cases
+        measure(job.space, store, **accuracies, jobs=processes, news=evaluated, steps=steps)
     return SweepResult(store, asked)
+
+
+def predicts(asked: Sweep) -> bool:
+    """Say whether a sweep predicts accuracies.
+
+    Args:
+        asked: the sweep.
+    """
+    return asked.fidelity == "accuracy" and asked.accuracy is not None and asked.accuracy.predict
 
 
 def _check_block(asked: Sweep) -> None:

@@ -203,6 +203,11 @@ class AccuracyOfPoints(Model):
         description="off: accuracies know no converter, rows, inputs or wires; exact: everything "
         "that the chip of a point does when it reads; null: the study's",
     )
+    predict: bool = Field(
+        default=False,
+        description="with read_path exact: measure some cases and those on the front or near it, "
+        "and predict the others, in columns of their own",
+    )
     max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, description="no evaluation is begun after so long; null: all are done"
     )

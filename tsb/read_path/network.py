@@ -19,7 +19,7 @@ from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
-from tsb.read_path.settings import ReadSettings
+from tsb.read_path.settings import Converter, ReadSettings
 from tsb.read_path.substitute import IMAGES_AT_ONCE, crossbar_layers, in_place_of
 from tsb.read_path.wires import driven_levels
 
@@ -166,6 +166,23 @@ class ReadNetwork:
                 read.grids, read.sums, read.moments = ideal.grids, ideal.sums, ideal.moments
             chip.layers[name] = layer
         return chip
+
+    def with_converter(self, converter: Converter) -> ReadNetwork:
+        """Return the network without errors behind other converters: its sums are known.
+
+        Args:
+            converter: whose range is taken from the sums of the calibration.
+
+        Raises:
+            ConfigError: the network has not been calibrated.
+        """
+        other = replace(self, settings=self.settings.but(converter=converter), layers={})
+        for name, layer in self.layers.items():
+            made = other._layer(name, layer.number, layer.inputs, with_errors=True)
+            for read, known in zip(made.reads, layer.reads, strict=True):
+                read.calibrate(known.sums or [])
+            other.layers[name] = made
+        return other
 
     def codes_of(self, name: str) -> Tensor:
         """Return the codes of a layer, ``output row``.

@@ -133,7 +133,7 @@ def plan_cases(
         folder = run_folder(study, place)
         if keys is None or key in keys:
             works.append(Work(case, study, folder, _known(study, folder, data_root)))
-    if not _limit_s(max_minutes, asked):
+    if not limit_s(space.sweep, max_minutes):
         return works
     return _cheap_first(works, data_root, Backbones(place))
 
@@ -163,6 +163,7 @@ def evaluate_cases(
     jobs: int = 1,
     news: Callable[[Evaluated], None] | None = None,
     steps: News | None = None,
+    keys: Collection[str] | None = None,
 ) -> int:
     """Evaluate the cases that the rows of a store name, cheap ones first.
 
@@ -175,6 +176,7 @@ def evaluate_cases(
         jobs: processes.
         news: told of every case that is done.
         steps: told of every epoch and unit inside.
+        keys: of the cases that are asked for; None: all that the rows name.
 
     Returns:
         Number of cases that have not been evaluated.
@@ -182,11 +184,9 @@ def evaluate_cases(
     Raises:
         ArchsimError: study, data or network do not fit.
     """
-    stored = store.table([KEY, "feasible"])
-    stored = stored.filter(stored.column("feasible"))
-    named = set(stored.column(KEY).combine_chunks().dictionary_decode().to_pylist())
+    named = named_cases(store) if keys is None else keys
     works = plan_cases(space, cache=cache, data_root=data_root, max_minutes=max_minutes, keys=named)
-    clock = _Clock(_limit_s(max_minutes, _asked(space.sweep)), works)
+    clock = _Clock(limit_s(space.sweep, max_minutes), works)
     rows = _read(store)
     left = done = 0
     for work in works:
@@ -204,6 +204,27 @@ def evaluate_cases(
         if news is not None and known is not None:
             news(Evaluated(done, len(works), case, clock.seconds, clock.left_s))
     return left
+
+
+def named_cases(store: Store) -> set[str]:
+    """Return the keys of the cases that feasible rows name.
+
+    Args:
+        store: with its rows.
+    """
+    stored = store.table([KEY, "feasible"])
+    stored = stored.filter(stored.column("feasible"))
+    return set(stored.column(KEY).combine_chunks().dictionary_decode().to_pylist())
+
+
+def measured(store: Store) -> dict[str, float]:
+    """Return the accuracies that have been measured, by key.
+
+    Args:
+        store: of a sweep.
+    """
+    rows = _read(store).items()
+    return {key: row[COLUMNS[0]] for key, row in rows if row.get(COLUMNS[0]) is not None}
 
 
 def _train(
@@ -242,8 +263,14 @@ class _Clock:
         return self.seconds / self._trained_s * max(0.0, self._planned_s - self._trained_s)
 
 
-def _limit_s(max_minutes: float | None, asked: AccuracyOfPoints) -> float:
-    minutes = asked.max_minutes if max_minutes is None else max_minutes
+def limit_s(sweep: Sweep, max_minutes: float | None) -> float:
+    """Return the time after which no case is begun, s.
+
+    Args:
+        sweep: with accuracies.
+        max_minutes: in place of the sweep's own bound.
+    """
+    minutes = _asked(sweep).max_minutes if max_minutes is None else max_minutes
     return math.inf if minutes is None else 60 * minutes
 
 

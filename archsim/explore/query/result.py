@@ -13,6 +13,7 @@ from archsim.config.sweep import Sweep
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import KEY, accuracy_notes, with_accuracy
+from archsim.explore.accuracy.prediction import PREDICTED, has_predictions, with_prediction
 from archsim.explore.query.answers import cheapest, difference, main_effects
 from archsim.explore.run.refined import refinements, settings_of
 from archsim.explore.run.rows import POINT, REASON
@@ -99,7 +100,8 @@ class SweepResult:
             DataError: nothing is there yet, or a part is damaged.
         """
         stored = self.store.columns()
-        return stored + [name for name in ACCURACIES if KEY in stored]
+        predicted = PREDICTED if has_predictions(self.store) else ()
+        return stored + [name for name in (*ACCURACIES, *predicted) if KEY in stored]
 
     def frame(
         self, where: Sequence[str] = (), columns: Iterable[str] | None = None
@@ -133,13 +135,16 @@ class SweepResult:
         wanted = {POINT, FEASIBLE, *(find_column(name, known).column for name in names)}
         return [name for name in known if name in wanted]
 
+    def _joined(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return with_prediction(self.store, with_accuracy(self.store, rows))
+
     def _read(self, names: Sequence[str] | None) -> pd.DataFrame:
         if names is None:
-            return with_accuracy(self.store, self.store.frame())
-        stored = [name for name in names if name not in ACCURACIES]
+            return self._joined(self.store.frame())
+        stored = [name for name in names if name not in (*ACCURACIES, *PREDICTED)]
         if len(stored) < len(names) and KEY not in stored:
             stored.append(KEY)
-        return with_accuracy(self.store, self.store.frame(stored))[list(names)]
+        return self._joined(self.store.frame(stored))[list(names)]
 
     def rows(self, points: Iterable[SupportsIndex]) -> pd.DataFrame:
         """Return all columns of some points, in the order of their numbers.
@@ -150,7 +155,7 @@ class SweepResult:
         Raises:
             DataError: nothing is there yet, or a part is damaged.
         """
-        return with_accuracy(self.store, self.store.rows(points))
+        return self._joined(self.store.rows(points))
 
     def pareto(
         self,

@@ -7,6 +7,7 @@ from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
 from archsim.config.study import load_study
 from archsim.config.sweep import Scalar, Sweep
+from archsim.errors import Code, ConfigError
 
 #: What is read, beside the bits and the encoding of weights; in the order of the schema.
 READ_PATHS = (
@@ -62,14 +63,24 @@ def read_paths(sweep: Sweep) -> tuple[str, ...]:
         sweep: with accuracies, or without.
 
     Raises:
-        ConfigError: no such study.
+        ConfigError: no such study, or a read path that measures nothing.
     """
     asked = sweep.accuracy
     if asked is None or sweep.fidelity != "accuracy":
         return ()
     study = load_study(asked.study)
-    if (asked.read_path or study.read_path) == "off":
+    mode = asked.read_path or study.read_path
+    if mode == "off":
         return ()
+    if mode != "exact":
+        raise ConfigError(
+            f"sweep.accuracy.read_path = '{mode}': accuracies of points are measured; allowed: "
+            "exact, with predict: true for what is not measured, or off",
+            code=Code.UNSUPPORTED,
+            field="sweep.accuracy.read_path",
+            value=mode,
+            allowed="exact, or off",
+        )
     return (*READ_PATHS, READ_NOISE) if study.read_noise else READ_PATHS
 
 

@@ -181,6 +181,17 @@ def test_the_sweep_has_the_last_word_and_its_stores_are_told_apart(tmp_path):
     assert len(hashes) == 3
 
 
+def test_what_is_approximate_is_no_accuracy_of_a_point():
+    with refused(
+        ConfigError,
+        code="unsupported",
+        field="sweep.accuracy.read_path",
+        value="approximate",
+        allowed=["exact", "off"],
+    ):
+        cases({"chip.adc.bits": [4, 5]}, read_path="approximate")
+
+
 def test_what_cannot_be_read_is_refused_before_anything_runs(tmp_path):
     with refused(
         ConfigError,
