@@ -184,6 +184,8 @@ def summary(done: SweepResult, format: Format) -> None:
         f"{folder}: {counts['rows']:,} points, {front.infeasible:,} of them infeasible{left}; "
         f"{int(front.mask.sum()):,} on the front of {', '.join(done.sweep.objectives)}"
     )
+    for note in done.accuracy_notes:
+        typer.echo(f"  {note}")
     for name, count in done.infeasible_because().items() if front.infeasible else ():
         typer.echo(f"  infeasible: {count:,}, {name}")
     for line in refined_lines(done):

@@ -90,7 +90,7 @@ def not_a_noise(network: ReadNetwork) -> str:
     """Return why conversion errors of a network cannot be taken for a noise, "" where they can.
 
     The bounds are those of the approximate read path; what a converter does without loss is no
-    error.
+    error, nor is a step of one level between whole sums.
 
     Args:
         network: calibrated.
@@ -109,7 +109,7 @@ def not_a_noise(network: ReadNetwork) -> str:
             weights = one.counts / one.counts.sum()
             mean = float((weights * one.values).sum())
             spread = math.sqrt(float((weights * (one.values - mean) ** 2).sum()))
-            if grid.step > MOST_STEP * spread:
+            if grid.step > 1 and grid.step > MOST_STEP * spread:
                 return (
                     f"{name}, slice {place}: a step of {grid.step:.3g} levels for sums that spread "
                     f"by {spread:.3g}"

@@ -223,6 +223,33 @@ def has_predictions(store: Store) -> bool:
     return (store.folder / _FILE).is_file()
 
 
+def prediction_notes(store: Store) -> tuple[str, ...]:
+    """Return what to say of the predictions of a sweep, by those cases that are measured too.
+
+    Args:
+        store: of the rows.
+    """
+    if not has_predictions(store):
+        return ()
+    known = measured(store)
+    rows = pq.read_table(store.folder / _FILE).to_pylist()
+    said = [row for row in rows if row[PREDICTED[0]] is not None]
+    both = [(known[row[KEY]], *(row[name] for name in PREDICTED)) for row in said
+            if row[KEY] in known]  # fmt: skip
+    text = (
+        f"{len(known)} accuracies are measured (accuracy_mean), {len(said)} of {len(rows)} "
+        f"predicted ({', '.join(PREDICTED)})"
+    )
+    if both:
+        inside = sum(low <= found <= high for found, _, low, high in both)
+        error = sum(abs(found - middle) for found, middle, _, _ in both) / len(both)
+        text += (
+            f"; {inside} of the {len(both)} that are both lie in their interval, at a mean "
+            f"distance of {100 * error:.2g} points"
+        )
+    return (text,)
+
+
 def with_prediction(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
     """Join predictions to rows that name their case; they come back as they are without.
 

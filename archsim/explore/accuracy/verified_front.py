@@ -2,7 +2,8 @@
 
 Some cases of each backbone are measured first, the rest is predicted. Then, round by round, the
 cases that are on the front where predictions stand in for what is not measured, until all of them
-are measured; and then those that would be on it at the upper end of their interval.
+are measured; and some of those that would be on it at the upper end of their interval, until these
+no longer move it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from archsim.explore.accuracy.prediction import (
     with_prediction,
     write_predictions,
 )
+from archsim.explore.run.rows import POINT
 from archsim.explore.run.store import Store
 from archsim.explore.space.constraint import parse_constraint, satisfied
 from archsim.explore.space.points import Space
@@ -61,7 +63,7 @@ def verify_front(
         **told: as for :func:`archsim.explore.accuracy.accuracy.evaluate_cases`.
 
     Returns:
-        Whether the front no longer moves: no case that is left would be on it.
+        Whether the front no longer moves; False where the time was over before.
 
     Raises:
         ArchsimError: study, data or network do not fit.
@@ -81,33 +83,46 @@ def verify_front(
     evaluate_cases(space, store, max_minutes=0.0, **shared)  # the others are not measured
     predictions = predict(works, **shared)
     write_predictions(store, predictions)
-    for column in (PREDICTED[0], PREDICTED[2]):
-        while wanted := missing_on_front(space, store, column)[:_ROUND]:
-            before = len(measured(store))
-            measure(wanted)
-            write_predictions(store, predictions)
-            if len(measured(store)) == before:
+
+    def measured_all(wanted: list[str]) -> bool:
+        measure(wanted)
+        write_predictions(store, predictions)
+        return {*wanted} <= {*measured(store)}
+
+    while True:
+        while wanted := _missing(space, store, PREDICTED[0]):
+            if not measured_all(wanted[:_ROUND]):
                 return False
-    return True
+        before = front_of(space, store, PREDICTED[0])[0]
+        near = _missing(space, store, PREDICTED[2])[:_ROUND]
+        if near and not measured_all(near):
+            return False
+        if not near or front_of(space, store, PREDICTED[0])[0] == before:
+            return True
 
 
-def missing_on_front(space: Space, store: Store, column: str) -> list[str]:
-    """Return cases that are on the front and not measured, with a prediction in place of that.
+def _missing(space: Space, store: Store, column: str) -> list[str]:
+    return front_of(space, store, column)[1]
+
+
+def front_of(space: Space, store: Store, column: str) -> tuple[list[int], list[str]]:
+    """Return the points on the front where a prediction stands in for what is not measured.
 
     Args:
         space: of the sweep.
         store: with rows, accuracies and predictions.
         column: of the predictions that stands in.
+
+    Returns:
+        Their numbers, and the cases among them that are not measured.
     """
     rows = with_prediction(store, with_accuracy(store, store.frame()))
-    for text in space.sweep.constraints:
-        condition = parse_constraint(text)
-        if condition.name in rows.columns:
-            rows = rows[satisfied(rows, condition)]
     mean = COLUMNS[0]
-    is_missing = rows[mean].isna()
     filled: pd.DataFrame = rows.assign(**{mean: rows[mean].fillna(rows[column])})
+    for text in space.sweep.constraints:
+        filled = filled[satisfied(filled, parse_constraint(text))]
+    is_missing = rows.loc[filled.index, mean].isna()
     wanted = pareto.parse_objectives(",".join(space.sweep.objectives), list(filled.columns))
-    front = pareto.pareto_front(filled.reset_index(drop=True), wanted)
-    chosen = filled[KEY][front.mask & is_missing.to_numpy()]
-    return list(dict.fromkeys(chosen.astype(str)))
+    mask = pareto.pareto_front(filled.reset_index(drop=True), wanted).mask
+    chosen = filled[KEY][mask & is_missing.to_numpy()]
+    return filled[POINT][mask].tolist(), list(dict.fromkeys(chosen.astype(str)))

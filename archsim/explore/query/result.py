@@ -13,7 +13,12 @@ from archsim.config.sweep import Sweep
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
 from archsim.explore.accuracy.accuracy import KEY, accuracy_notes, with_accuracy
-from archsim.explore.accuracy.prediction import PREDICTED, has_predictions, with_prediction
+from archsim.explore.accuracy.prediction import (
+    PREDICTED,
+    has_predictions,
+    prediction_notes,
+    with_prediction,
+)
 from archsim.explore.query.answers import cheapest, difference, main_effects
 from archsim.explore.run.refined import refinements, settings_of
 from archsim.explore.run.rows import POINT, REASON
@@ -76,8 +81,8 @@ class SweepResult:
 
     @property
     def accuracy_notes(self) -> tuple[str, ...]:
-        """What to say where accuracies assume another encoding than the chips of their rows."""
-        return accuracy_notes(self.store)
+        """What to say of accuracies: of another chip than their rows, or predicted."""
+        return (*accuracy_notes(self.store), *prediction_notes(self.store))
 
     def infeasible_because(self, where: Sequence[str] = ()) -> dict[str, int]:
         """Return how many points break which bound first.

@@ -27,7 +27,7 @@ from archsim.explore.accuracy.prediction import (
     with_prediction,
     write_predictions,
 )
-from archsim.explore.accuracy.verified_front import missing_on_front, verify_front
+from archsim.explore.accuracy.verified_front import front_of, verify_front
 from archsim.explore.query.result import SweepResult
 from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.store import Store
@@ -150,12 +150,28 @@ def test_all_of_the_front_is_measured_and_not_all_cases(store, truth, tmp_path):
     space = Job(sweep()).space
     assert verify_front(space, store, cache=tmp_path / "cache")
     assert len(measured(store)) == len(truth) < 12
-    assert missing_on_front(space, store, PREDICTED[0]) == []
-    rows, front = SweepResult(store, sweep()).pareto()
+    assert front_of(space, store, PREDICTED[0])[1] == []
+    result = SweepResult(store, sweep())
+    (note,) = result.accuracy_notes
+    both = len([row for row in truth if row > 3])
+    assert f"{both} of the {both} that are both" in note
+    rows, front = result.pareto()
     assert rows["accuracy_mean"][front.mask].notna().all()
     # Nothing that was left would be on the front, as the accuracies really are.
     everything = {work.case.key for work in plan_cases(space, cache=tmp_path, max_minutes=0.0)}
     assert not everything <= {*measured(store)}
+
+
+def test_constraints_hold_for_what_stands_in(store, truth, tmp_path):
+    """With at most 70 % wanted the best converters are no part of the front, and not measured."""
+    asked = sweep(constraints=["accuracy < 70 %", "area_mm2 < 50"])
+    space = Job(asked).space
+    assert verify_front(space, store, cache=tmp_path / "cache")
+    points, missing = front_of(space, store, PREDICTED[0])
+    assert not missing
+    rows, front = SweepResult(store, asked).pareto()
+    assert rows["point"][front.mask].tolist() == points
+    assert (rows["accuracy_mean"][front.mask] < 0.7).all()
 
 
 def test_no_minutes_verify_nothing(store, truth, tmp_path):
