@@ -214,6 +214,8 @@ class ReadNetwork:
         Raises:
             ConfigError: no images, or settings that cannot be.
         """
+        if not len(images):
+            raise ConfigError.of(Code.OUT_OF_RANGE, "calibration images", 0, allowed="1 or more")
         known = dict(inputs or {})
         modules = crossbar_layers(self.model)
         measured = self._input_ends(images) if set(modules) - set(known) else {}
@@ -334,6 +336,13 @@ class ReadNetwork:
 
         if not len(images):
             raise ConfigError.of(Code.OUT_OF_RANGE, "images", 0, allowed="1 or more")
+        if not self.layers:
+            raise ConfigError(
+                "a network is read before it was calibrated; allowed: after calibrate(images)",
+                code=Code.MISSING_KEY,
+                field="calibration images",
+                allowed="calibrate(images) first",
+            )
         results, at = [], first_image
         with torch.no_grad(), in_place_of(dict.fromkeys(names, read)) as first:
             for part in images.split(IMAGES_AT_ONCE):
