@@ -34,6 +34,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 sys.stdout.flush()
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
+        except SystemExit as error:  # of no command: of code that the user named
+            _fail(f"code of the network ended the run (SystemExit: {error.code})", debug)
+            raise typer.Exit(ArchsimError.exit_code) from None
         except KeyboardInterrupt as error:
             raise typer.Exit(end_code(error)) from None
         except ArchsimError as error:

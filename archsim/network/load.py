@@ -201,7 +201,7 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
     if spec.startswith(timm_models.PREFIX):
         return timm_models.load_timm(spec, chosen)
     if ":" in spec:
-        return _call_factory(spec, chosen).eval()
+        return _in_memory(spec, _call_factory(spec, chosen))
     if "device" in chosen:  # of the builder, not of the network
         raise NetworkError(
             f"network '{spec}' has no option 'device'",
@@ -212,6 +212,31 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
     # Files have lists where the built-in networks take tuples.
     chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
     return zoo.entry(spec).build(device="cpu", **chosen).eval()
+
+
+def _in_memory(spec: str, module: nn.Module) -> nn.Module:
+    """A model of the user's in evaluation mode; refused if it has one mode, or no values."""
+    for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.is_meta:
+            raise NetworkError(
+                f"network '{spec}': '{path}' has a shape and no values (device meta); map, compare "
+                "and sweep take it. Make it on the CPU, e.g. with to_empty and its own "
+                "initialisation",
+                code=Code.UNSUPPORTED,
+                field=path,
+                value="meta",
+            )
+    try:
+        return module.eval()
+    except NotImplementedError as error:
+        raise NetworkError(
+            f"network '{spec}': modules of torch.export have one mode only, neither training nor "
+            "evaluation; map, compare and sweep take them. Give the model that it was exported "
+            "from",
+            code=Code.UNSUPPORTED,
+            field="network",
+            value=spec,
+        ) from error
 
 
 def graph_of_module(

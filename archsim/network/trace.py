@@ -152,14 +152,14 @@ def _calls(module: nn.Module, example: Example, name: str) -> Trace:
             return export_calls(module, example.inputs, example.named)
     except NetworkError:
         raise
-    except Exception as error:  # noqa: BLE001 - torch.export documents no exception types
+    except (Exception, SystemExit) as error:  # torch.export documents no exception types
         export_error = error
     try:
         with _quiet():
             calls = fx_calls(module, example.inputs, example.named)
     except NetworkError:
         raise
-    except Exception as fx_error:  # noqa: BLE001 - as above
+    except (Exception, SystemExit) as fx_error:  # as above
         known = known_cause(module, name, export_error, fx_error)
         if known is not None:
             raise known from export_error
@@ -182,7 +182,7 @@ def _calls(module: nn.Module, example: Example, name: str) -> Trace:
     return calls
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     cause = error.__cause__ or error
     text = str(cause).strip()
     return f"{type(cause).__name__}: {text.splitlines()[0]}" if text else type(cause).__name__

@@ -6,15 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from torch import nn
 
 from archsim.errors import NetworkError
 from archsim.network import load_network
+from archsim.network.load import load_module
 from tests.refusals import refused
 
 SOURCE = """
+import torch
 from torch import nn
 
 def make(width=4):
@@ -25,6 +28,23 @@ def wrong():
 
 def fails():
     raise ValueError("no such day")
+
+def exported():
+    return torch.export.export(make(), (torch.zeros(1, 3, 8, 8),)).module()
+
+def within():
+    return nn.Sequential(exported(), nn.Flatten())
+
+def shapes_only():
+    with torch.device("meta"):
+        return make()
+
+class Leaves(nn.Conv2d):
+    def forward(self, x):
+        raise SystemExit(0)
+
+def leaves():
+    return Leaves(3, 4, 3)
 
 value = 3
 ready = make(5)
@@ -98,6 +118,28 @@ def test_function(user_module: str) -> None:
 @pytest.mark.usefixtures("user_module")
 def test_bad_functions(spec: str, code: str, value: str, says: list[str]) -> None:
     with refused(NetworkError, code=code, field="network", value=value, says=[f"'{spec}'", *says]):
+        load_network(spec, input_shape=(3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("function", "field", "value"),
+    [("exported", "network", ""), ("within", "network", ""), ("shapes_only", "0.weight", "meta")],
+)
+def test_models_that_are_mapped_and_hold_no_weights_to_program(
+    user_module: str, function: str, field: str, value: str
+) -> None:
+    """Of torch.export, which has one mode; without values."""
+    spec = f"{user_module}:{function}"
+    assert load_network(spec, input_shape=(3, 8, 8)).totals.weights == 108
+    with refused(NetworkError, code="unsupported", field=field, value=value or spec):
+        load_module(spec)
+
+
+def test_a_model_that_ends_the_process(user_module: str) -> None:
+    spec = f"{user_module}:leaves"
+    with refused(
+        NetworkError, code="call-failed", field="input_shape", value=ANY, says=["SystemExit"]
+    ):
         load_network(spec, input_shape=(3, 8, 8))
 
 

@@ -115,7 +115,7 @@ _UNTRACEABLE = {
 }
 
 
-def known_cause(module: nn.Module, network: str, *errors: Exception) -> NetworkError | None:
+def known_cause(module: nn.Module, network: str, *errors: BaseException) -> NetworkError | None:
     """The error for a model that could not be traced, where the reason has a name."""
     for path, part in module.named_modules():
         code = getattr(type(part).forward, "__code__", None)
