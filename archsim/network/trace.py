@@ -152,14 +152,14 @@ def _calls(module: nn.Module, example: Example, name: str) -> Trace:
             return export_calls(module, example.inputs, example.named)
     except NetworkError:
         raise
-    except (Exception, SystemExit) as error:  # torch.export documents no exception types
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - no exception types documented
         export_error = error
     try:
         with _quiet():
             calls = fx_calls(module, example.inputs, example.named)
     except NetworkError:
         raise
-    except (Exception, SystemExit) as fx_error:  # as above
+    except (Exception, SystemExit) as fx_error:  # noqa: BLE001 - as above
         known = known_cause(module, name, export_error, fx_error)
         if known is not None:
             raise known from export_error
