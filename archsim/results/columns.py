@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FEASIBLE = "feasible"
 #: Columns about the row itself: neither parameter nor result.
-_ABOUT = frozenset({"point", "infeasible_because", "accuracy_key"})
+_ABOUT = frozenset({"point", "infeasible_because", "accuracy_key", "prediction_refused"})
 #: Counts of an evaluation of the accuracy: results that are whole numbers, but no metrics.
 _ACCURACY_COUNTS = frozenset({"verified_weights", "accuracy_chips"})
 #: Smallest number that the middle of a column is shown as.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsim.results.columns import Scale, is_result, is_share, label_of, scale_of, split_unit
+from archsim.results.columns import Scale, is_parameter, is_share, label_of, scale_of, split_unit
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
 from reports.tables.table import Cell, Column, Kind, Table
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from archsim.results.answers import Change, Cheapest, Difference, MainEffects
-
-_NOT_SHOWN = ("accuracy_key", "infeasible_because", "feasible")
 
 
 def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int | None) -> Table:
@@ -32,9 +30,7 @@ def points(rows: pd.DataFrame, objectives: Sequence[str], title: str, knee: int 
     always = ("accuracy_mean", *(metric.column for metric in shown_in(Place.SWEEP_FRONT)))
     results = list(dict.fromkeys([*objectives, *(name for name in always if name in rows.columns)]))
     parameters = [
-        str(name)
-        for name in rows.columns
-        if not is_result(str(name)) and name not in (*_NOT_SHOWN, *results, "point")
+        str(name) for name in rows.columns if is_parameter(str(name)) and name not in results
     ]
     alike = {name: rows[name].iloc[0] for name in parameters if _is_alike(rows, name)}
     parameters = [name for name in parameters if name not in alike]

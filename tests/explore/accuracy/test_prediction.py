@@ -32,6 +32,7 @@ from archsim.explore.query.result import SweepResult
 from archsim.explore.run.exhaustive import run_exhaustive
 from archsim.explore.run.store import Store
 from archsim.explore.run.sweep import Job, open_store
+from reports.tables.sweep import points
 from tests.refusals import refused
 from tsb.read_path.response import Response
 
@@ -142,6 +143,8 @@ def test_predictions_are_never_among_measured_accuracies(store, truth, tmp_path)
     reasons = with_prediction(store, store.frame())["prediction_refused"]
     assert set(reasons[coarse]) == {"too coarse"}
     assert reasons[~coarse].isna().all()
+    shown = points(frame, ["area_m2"], "Points", None)
+    assert not [column.key for column in shown.columns if "refused" in column.key]
     front = SweepResult(store, sweep()).pareto("area,max:accuracy_predicted")[1]
     assert front.mask.any()
 
