@@ -36,6 +36,11 @@ from tests.refusals import command_refused
             ("chip.precision.bits_per_cell = 8", "1 to 4"),
         ),
         ("chip.hierarchy.copies=0", "out-of-range", ("chip.hierarchy.copies = 0", "1")),
+        (
+            "chip.digital.mac_units=9999999999999999999999",
+            "out-of-range",
+            ("chip.digital.mac_units", "16777216"),
+        ),
         ("tsb.channels=0", "out-of-range", ("tsb.channels = 0", "1")),
         ("tsb.channels=1.5", "wrong-type", ("tsb.channels = 1.5", "integer")),
         ("device.r_on=-5", "out-of-range", ("device.r_on", "-5.0")),

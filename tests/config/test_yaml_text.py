@@ -46,7 +46,19 @@ def test_plain_values_are_as_yaml_has_them() -> None:
     assert parse_yaml(text) == {**values, "g": float("inf")}
 
 
-PATHS = ("../../escaped", "/tmp/x", "a/b", "a\\b", "..", ".", "x\0y", "a\nb", " ", "\ud800")
+PATHS = (
+    "../../escaped",
+    "/tmp/x",
+    "a/b",
+    "a\\b",
+    "..",
+    ".",
+    "x\0y",
+    "a\nb",
+    "a\u202eb",
+    " ",
+    "\ud800",
+)
 
 
 @pytest.mark.parametrize("name", [*PATHS, "a" * 101])

@@ -276,6 +276,7 @@ class DigitalUnit(Model):
 
     mac_units: Count = Field(
         default=1024,
+        le=2**24,
         description="multiply-adders of the unit, a square array; a chip whose network has no work "
         "for it has none (assumed; 256 to 4096 are usual)",
     )

@@ -21,7 +21,7 @@ def _is_name(text: str) -> str:
     Raises:
         RejectedValueError: a separator, ``..``, or a character that is none to be seen.
     """
-    unseen = any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
+    unseen = any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") for letter in text)
     if unseen or any(part in text for part in ("/", "\\", "..")) or not text.strip(" ."):
         said = f"a name is no path; allowed: {_ALLOWED}"
         raise RejectedValueError(
