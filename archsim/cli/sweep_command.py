@@ -134,7 +134,8 @@ def run_command(
                 steps=bars.step,
             )
     except KeyboardInterrupt:
-        typer.echo(f"stopped; what is done is kept in {place}, --resume goes on", err=True)
+        kept = f"what is done is kept in {place}, --resume goes on"
+        typer.echo(f"stopped; {kept if place.exists() else 'nothing was done yet'}", err=True)
         raise
     summary(done, format)
 

@@ -39,10 +39,16 @@ def locked(folder: Path, *, option: str = "--out") -> Iterator[None]:
         return
     made = _make(folder)
     check_inside(folder)
+    fresh = not (folder / LOCK).exists()
     lock = _acquired(folder, option)
     mine.add(key)
     try:
         yield
+    except BaseException:
+        if fresh:  # a folder that was refused is left as it was
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+        raise
     finally:
         mine.discard(key)
         _take_away(folder, made)

@@ -211,6 +211,6 @@ def test_register_layout_fills_columns_and_rows() -> None:
     # Room for 20, but there are only 10: one row.
     found = register.height_in_width(bits, torch.tensor(20 * wide, dtype=torch.float64))
     assert float(found) == near(tall)
-    # A space narrower than one register still holds one per row.
+    # In a space half as wide as one register it is twice as tall: its area stays.
     found = register.height_in_width(bits, torch.tensor(0.5 * wide, dtype=torch.float64))
-    assert float(found) == near(10 * tall)
+    assert float(found) == near(2 * 10 * tall)

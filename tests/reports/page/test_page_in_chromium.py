@@ -259,7 +259,7 @@ def test_hover_shows_the_design_and_its_numbers(opened: Any) -> None:
     wait(opened, lambda: "TSB (common)" in js(opened, find))
     shown = js(opened, find)
     assert "accuracy 91.00 % (90.60 to 91.60)" in shown
-    assert "EDP 15.96 µJ·µs" in shown
+    assert "EDP 16.8 µJ·µs" in shown
 
 
 def drag_around(driver: Any, element: Any, margin: float = 25.0) -> None:
