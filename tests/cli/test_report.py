@@ -340,6 +340,15 @@ def test_mixed_devices_are_refused(run, folder, tmp_path):
     assert " on rram" in answer(mixed)[0] or " on fefet" in answer(mixed)[0]
 
 
+def test_accuracies_of_different_read_paths_are_not_mixed(run, folder, tmp_path):
+    other = copied(folder, tmp_path / "other")
+    study = json.loads((other / "study.json").read_text())
+    study["read_path"] = "exact"
+    (other / "study.json").write_text(json.dumps(study))
+    done = run("report", folder, other)
+    command_refused(done, "read_path", "off", "exact", "--allow-mixed", code="conflict")
+
+
 def copied(folder: Path, place: Path) -> Path:
     shutil.copytree(folder, place, ignore=shutil.ignore_patterns("report"))
     return place

@@ -305,7 +305,7 @@ def join_runs(
     if not runs:
         raise ConfigError("no run; give the folder of archsim train", code=Code.EMPTY, field="runs")
     whole = [opened(run) for run in runs]
-    alike = ["device", "network", "data", "bits_per_cell", "weight_bits", "encoding"]
+    alike = ["device", "network", "data", "bits_per_cell", "weight_bits", "encoding", "read_path"]
     for name in alike if chip is not None else [*alike, "chip"]:
         values = [getattr(run.study, name) for run in whole]
         if len(set(values)) > 1 and not allow_mixed:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from archsim.arch.design import quantity_at
 from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
-from archsim.config.study import load_study
 from archsim.config.sweep import Scalar, Sweep
 from archsim.errors import Code, ConfigError
+from tsb.study.load import load_study
 
 #: What is read, beside the bits and the encoding of weights; in the order of the schema.
 READ_PATHS = (

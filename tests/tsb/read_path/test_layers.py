@@ -135,7 +135,7 @@ def test_other_chips_keep_codes_and_ranges() -> None:
     network = ReadNetwork.of_weights(_lenet(), chip).calibrate(images)
     errors = {
         name: 0.05 * torch.randn(
-            *(network._codes(name).shape), 1, 4, dtype=torch.float64
+            *(network.codes_of(name).shape), 1, 4, dtype=torch.float64
         )
         for name in network.matrices
     }  # fmt: skip
@@ -154,7 +154,7 @@ def test_ranges_are_those_of_sums_without_errors_and_noise() -> None:
     noisy = but_converter(ideal.but(read_noise=0.3), noise_lsb=1.0, offset_lsb=1.0)
     plain = ReadNetwork.of_weights(_lenet(), ideal).calibrate(images)
     errors = {
-        name: 0.3 * torch.randn(*plain._codes(name).shape, 1, 4, dtype=torch.float64)
+        name: 0.3 * torch.randn(*plain.codes_of(name).shape, 1, 4, dtype=torch.float64)
         for name in plain.matrices
     }
     wrong = ReadNetwork.of_weights(_lenet(), noisy, errors=errors).calibrate(images)
