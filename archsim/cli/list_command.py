@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SCHEMA = 1
 
 
-class Kind(StrEnum):
+class ListKind(StrEnum):
     """What can be listed."""
 
     NETWORKS = "networks"
@@ -41,9 +41,9 @@ class Kind(StrEnum):
 
 
 #: Folder below configs/, and keys shown beside name and description.
-_FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
-    Kind.CHIPS: ("chip", ("technology", "device")),
-    Kind.DEVICES: (
+_FOLDERS: dict[ListKind, tuple[str, tuple[str, ...]]] = {
+    ListKind.CHIPS: ("chip", ("technology", "device")),
+    ListKind.DEVICES: (
         "device",
         (
             "memory",
@@ -55,11 +55,11 @@ _FOLDERS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             "write_verify",
         ),
     ),
-    Kind.TECHNOLOGIES: ("technology", ("transistor",)),
-    Kind.OFF_CHIP: ("off-chip", ()),
-    Kind.TSB: ("tsb", ("channels", "depth")),
-    Kind.STUDIES: ("study", ()),
-    Kind.SWEEPS: ("sweep", ()),
+    ListKind.TECHNOLOGIES: ("technology", ("transistor",)),
+    ListKind.OFF_CHIP: ("off-chip", ()),
+    ListKind.TSB: ("tsb", ("channels", "depth")),
+    ListKind.STUDIES: ("study", ()),
+    ListKind.SWEEPS: ("sweep", ()),
 }
 #: Columns whose text may be wrapped.
 _LONG = (
@@ -83,7 +83,7 @@ _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "sourc
 
 @guarded
 def list_command(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[ListKind, typer.Argument(help="What to list.")],
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     debug: options.DebugOption = False,
@@ -216,18 +216,18 @@ def _effects() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
 
 
 #: What is listed from code; all other kinds are files.
-_IN_CODE: dict[Kind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
-    Kind.NETWORKS: _networks,
-    Kind.CORRECTIONS: _corrections,
-    Kind.OBJECTIVES: _objectives,
-    Kind.POLICIES: _policies,
-    Kind.METRICS: _metrics,
-    Kind.DATA: _data,
-    Kind.EFFECTS: _effects,
+_IN_CODE: dict[ListKind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]]]]] = {
+    ListKind.NETWORKS: _networks,
+    ListKind.CORRECTIONS: _corrections,
+    ListKind.OBJECTIVES: _objectives,
+    ListKind.POLICIES: _policies,
+    ListKind.METRICS: _metrics,
+    ListKind.DATA: _data,
+    ListKind.EFFECTS: _effects,
 }
 
 
-def _presets(kind: Kind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+def _presets(kind: ListKind) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from archsim.config.load import load_preset, preset_names
 
     folder, more = _FOLDERS[kind]
@@ -267,7 +267,9 @@ _HEADS = {
 }
 
 
-def _draw(kind: Kind, keys: tuple[str, ...], items: list[dict[str, Any]], console: Console) -> None:
+def _draw(
+    kind: ListKind, keys: tuple[str, ...], items: list[dict[str, Any]], console: Console
+) -> None:
     from archsim.cli import render
     from reports.tables.table import Column, Table
 

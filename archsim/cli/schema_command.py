@@ -12,7 +12,7 @@ from archsim.cli.guard import guarded
 from archsim.cli.output import check_writable, deliver, json_text
 
 
-class Kind(StrEnum):
+class SchemaKind(StrEnum):
     """Kinds of YAML files that have a schema."""
 
     CHIP = "chip"
@@ -28,7 +28,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @guarded
 def schema_command(
-    kind: Annotated[Kind, typer.Argument(help="Kind of YAML file.")],
+    kind: Annotated[SchemaKind, typer.Argument(help="Kind of YAML file.")],
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
@@ -40,7 +40,7 @@ def schema_command(
     deliver(json_text(file_schema(kind)), out)
 
 
-def file_schema(kind: Kind) -> dict[str, Any]:
+def file_schema(kind: SchemaKind) -> dict[str, Any]:
     """Return the schema of what a user may write, which is more than the resolved model.
 
     A file may inherit (``extends``) and then give only what it changes, at any depth; it may name
@@ -55,16 +55,16 @@ def file_schema(kind: Kind) -> dict[str, Any]:
     from archsim.config.study import Study
     from archsim.config.sweep import Sweep
 
-    models: dict[Kind, type[BaseModel]] = {
-        Kind.CHIP: Chip,
-        Kind.DEVICE: DeviceFile,
-        Kind.TECHNOLOGY: TechnologyFile,
-        Kind.TSB: Tsb,
-        Kind.STUDY: Study,
-        Kind.SWEEP: Sweep,
+    models: dict[SchemaKind, type[BaseModel]] = {
+        SchemaKind.CHIP: Chip,
+        SchemaKind.DEVICE: DeviceFile,
+        SchemaKind.TECHNOLOGY: TechnologyFile,
+        SchemaKind.TSB: Tsb,
+        SchemaKind.STUDY: Study,
+        SchemaKind.SWEEP: Sweep,
     }
     document = models[kind].model_json_schema()
-    if kind is Kind.STUDY:
+    if kind is SchemaKind.STUDY:
         from tsb.correction.parse import method_pattern
 
         corrections = document["$defs"]["Method"]["properties"]["corrections"]

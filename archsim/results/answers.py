@@ -63,7 +63,7 @@ class Level(NamedTuple):
     mean: float
 
 
-class Effect(NamedTuple):
+class AxisEffect(NamedTuple):
     """A parameter's levels, and the share of the result's variance that lies between them.
 
     Designs that do not have the parameter (an empty cell) do not count here.
@@ -97,7 +97,7 @@ class MainEffects:
 
     column: str
     scale: Literal["log", "linear"]
-    effects: tuple[Effect, ...]
+    effects: tuple[AxisEffect, ...]
     designs: int
     infeasible: int
     not_evaluated: int

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from archsim import __version__
-from archsim.cli.list_command import Kind as Listed
-from archsim.cli.schema_command import Kind, file_schema
+from archsim.cli.list_command import ListKind as Listed
+from archsim.cli.schema_command import SchemaKind, file_schema
 from archsim.config.load import preset_names
 from archsim.network import zoo
 from archsim.util.paths import configs_dir
@@ -76,7 +76,9 @@ def test_corrections_are_listed_with_their_price(run: Run) -> None:
 
 
 def test_schema_of_a_study_knows_the_corrections() -> None:
-    pattern = file_schema(Kind.STUDY)["$defs"]["Method"]["properties"]["corrections"]["pattern"]
+    pattern = file_schema(SchemaKind.STUDY)["$defs"]["Method"]["properties"]["corrections"][
+        "pattern"
+    ]
     assert all(name in pattern for name in CORRECTIONS)
     for path in (configs_dir() / "study").glob("*.yaml"):
         for method in yaml.safe_load(path.read_text("utf-8"))["methods"]:
@@ -112,8 +114,8 @@ def test_every_kind_can_be_listed(run: Run, kind: Listed) -> None:
     assert done.stdout
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_schema_names_itself_and_allows_inheritance_and_sources(run: Run, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(SchemaKind))
+def test_schema_names_itself_and_allows_inheritance_and_sources(run: Run, kind: SchemaKind) -> None:
     done = run("schema", kind.value)
     assert done.exit_code == 0
     schema = json.loads(done.stdout)
@@ -125,7 +127,7 @@ def test_schema_names_itself_and_allows_inheritance_and_sources(run: Run, kind: 
 
 
 def test_schema_documents_a_key_and_its_bounds() -> None:
-    rows = file_schema(Kind.CHIP)["$defs"]["Crossbar"]["properties"]["rows"]
+    rows = file_schema(SchemaKind.CHIP)["$defs"]["Crossbar"]["properties"]["rows"]
     assert rows == {
         "description": "word lines per crossbar",
         "maximum": 1024,
@@ -157,8 +159,8 @@ def _unknown(schema: dict[str, Any], node: Any, whole: dict[str, Any]) -> Iterat
     yield from (f"no {key}" for key in schema.get("required", ()) if key not in node)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_preset_fits_its_schema(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(SchemaKind))
+def test_every_preset_fits_its_schema(kind: SchemaKind) -> None:
     schema = file_schema(kind)
     for file in sorted((configs_dir() / kind.value).glob("*.yaml")):
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -168,4 +170,4 @@ def test_every_preset_fits_its_schema(kind: Kind) -> None:
 
 def test_schema_to_a_file(run: Run, tmp_path: Path) -> None:
     run("schema", "chip", "--out", "chip.schema.json")
-    assert json.loads((tmp_path / "chip.schema.json").read_text()) == file_schema(Kind.CHIP)
+    assert json.loads((tmp_path / "chip.schema.json").read_text()) == file_schema(SchemaKind.CHIP)

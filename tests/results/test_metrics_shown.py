@@ -15,7 +15,7 @@ import torch
 from archsim.analysis.uncertainty import intervals
 from archsim.api.compare import compare
 from archsim.api.sweep import sweep
-from archsim.cli.schema_command import Kind, file_schema
+from archsim.cli.schema_command import SchemaKind, file_schema
 from archsim.explore.run.rows import schema_of
 from archsim.network import from_graph
 from archsim.results import metrics as registry
@@ -245,7 +245,7 @@ def in_curves_figure() -> list[str]:
 
 
 def in_published() -> list[str]:
-    key = file_schema(Kind.STUDY)["$defs"]["PublishedCost"]["properties"]["quantity"]
+    key = file_schema(SchemaKind.STUDY)["$defs"]["PublishedCost"]["properties"]["quantity"]
     assert set(key) == {"enum", "title", "type"}
     return list(key["enum"])
 

@@ -16,7 +16,7 @@ from archsim.explore.space.constraint import (
     satisfied,
     unknown,
 )
-from archsim.results.answers import Change, Cheapest, Difference, Effect, Level, MainEffects
+from archsim.results.answers import AxisEffect, Change, Cheapest, Difference, Level, MainEffects
 from archsim.results.columns import (
     feasible_rows,
     find_column,
@@ -220,7 +220,7 @@ def _parameters(frame: pandas.DataFrame, wanted: Sequence[str] | None) -> list[s
     return [str(name) for name in frame.columns if is_parameter(str(name))]
 
 
-def _effect(name: str, levels: Levels, values: NDArray[np.float64], is_log: bool) -> Effect:
+def _effect(name: str, levels: Levels, values: NDArray[np.float64], is_log: bool) -> AxisEffect:
     has_level = levels.codes >= 0
     codes, values = levels.codes[has_level], values[has_level]
     counts = np.bincount(codes, minlength=len(levels.names))
@@ -231,7 +231,7 @@ def _effect(name: str, levels: Levels, values: NDArray[np.float64], is_log: bool
     between = float((counts * means**2).sum())
     is_constant = total <= _ROUNDING * len(values) * max(float((values**2).max()), 1.0)
     shown = means + middle
-    return Effect(
+    return AxisEffect(
         parameter=name,
         levels=tuple(
             Level(*entry)

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
-from archsim.cli.schema_command import Kind, file_schema
+from archsim.cli.schema_command import SchemaKind, file_schema
 from archsim.config.study import Study
 from archsim.errors import ConfigError, DataError
 from tests.refusals import refused
@@ -150,7 +150,7 @@ def is_not_there_in_an_empty_folder(which: Source, place: Path) -> None:
 
 
 def is_a_data_set_of_studies(which: Source, place: Path) -> None:
-    assert which.name in file_schema(Kind.STUDY)["properties"]["data"]["enum"]
+    assert which.name in file_schema(SchemaKind.STUDY)["properties"]["data"]["enum"]
     content = {
         "name": "small",
         "network": "lenet3",

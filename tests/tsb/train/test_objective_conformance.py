@@ -19,7 +19,7 @@ from torch.nn import functional
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
-from archsim.cli.schema_command import Kind, file_schema
+from archsim.cli.schema_command import SchemaKind, file_schema
 from archsim.config.study import Backbone, Study
 from archsim.errors import ConfigError
 from archsim.network.zoo import build
@@ -31,7 +31,7 @@ from tsb.study.citations import citations_of
 from tsb.study.load import checked_study, load_study
 from tsb.study.method_line import method_line
 from tsb.train.loop import train_backbone
-from tsb.train.objective.base import Batch, Loss, Objective, Stateless, option, options_of
+from tsb.train.objective.base import Batch, Loss, Stateless, TrainingObjective, option, options_of
 from tsb.train.objective.registry import (
     OBJECTIVES,
     PLAIN,
@@ -68,7 +68,7 @@ def loss_of(made: Loss, model: nn.Module, noise: WeightNoise = NOISE) -> Tensor:
     )
 
 
-def study_of(objective: type[Objective]) -> Study:
+def study_of(objective: type[TrainingObjective]) -> Study:
     content = {
         "name": "small",
         "network": "lenet3",
@@ -82,7 +82,7 @@ def study_of(objective: type[Objective]) -> Study:
 # Every check takes an objective: those of the registry, and one that a test plants.
 
 
-def declares_what_others_say_of_it(objective: type[Objective]) -> None:
+def declares_what_others_say_of_it(objective: type[TrainingObjective]) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", objective.name)
     said = [objective.description, objective_named(objective.name).words]
     said += options_of(objective).values()
@@ -97,7 +97,7 @@ def declares_what_others_say_of_it(objective: type[Objective]) -> None:
     assert list(options_of(objective)) == [each.name for each in fields(own)]
 
 
-def is_made_from_its_name_and_options(objective: type[Objective]) -> None:
+def is_made_from_its_name_and_options(objective: type[TrainingObjective]) -> None:
     own: Any = objective
     defaults = {each.name: each.default for each in fields(own)}
     made = objective_named(objective.name, defaults)
@@ -108,7 +108,7 @@ def is_made_from_its_name_and_options(objective: type[Objective]) -> None:
         objective_named(objective.name, {"no_such": 1})
 
 
-def has_the_gradient_of_finite_differences(objective: type[Objective]) -> None:
+def has_the_gradient_of_finite_differences(objective: type[TrainingObjective]) -> None:
     """With the noise held: unquantised weights, drawn from the same seed, largest left alone."""
     noise, step = WeightNoise(sigma=0.1, quantised=False), 1e-6
     model = lenet().double()
@@ -133,7 +133,7 @@ def has_the_gradient_of_finite_differences(objective: type[Objective]) -> None:
             assert float(weight.grad.view(-1)[index]) == pytest.approx(slope, rel=1e-4, abs=1e-8)
 
 
-def leaves_the_model_and_the_global_stream_alone(objective: type[Objective]) -> None:
+def leaves_the_model_and_the_global_stream_alone(objective: type[TrainingObjective]) -> None:
     model = lenet("lenet3-bn").train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     stream = torch.get_rng_state()
@@ -144,7 +144,7 @@ def leaves_the_model_and_the_global_stream_alone(objective: type[Objective]) -> 
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
-def counts_its_passes_through_the_network(objective: type[Objective]) -> None:
+def counts_its_passes_through_the_network(objective: type[TrainingObjective]) -> None:
     model, calls = lenet(), []
     made = make_loss(objective.name, model, SHAPE)
     first = next(iter(model.children()))
@@ -154,7 +154,7 @@ def counts_its_passes_through_the_network(objective: type[Objective]) -> None:
     assert len(calls) == objective_named(objective.name).forward_passes
 
 
-def needs_no_more_noise_than_it_says(objective: type[Objective]) -> None:
+def needs_no_more_noise_than_it_says(objective: type[TrainingObjective]) -> None:
     """At the largest sigma that leaves room for what it adds it runs; beyond, it does not."""
     added, model = objective_named(objective.name).added_sigma, lenet()
     assert 0 <= added < 1
@@ -165,7 +165,7 @@ def needs_no_more_noise_than_it_says(objective: type[Objective]) -> None:
             loss_of(made, model, replace(NOISE, sigma=1 - added + 0.01))
 
 
-def learns_real_digits(objective: type[Objective]) -> None:
+def learns_real_digits(objective: type[TrainingObjective]) -> None:
     """700 images, 5 epochs: the noisy network gets far above chance (0.1)."""
     model = lenet()
     settings = TrainSettings(noise=NOISE, objective=objective.name, epochs=5, batch_size=25)
@@ -176,8 +176,8 @@ def learns_real_digits(objective: type[Objective]) -> None:
     assert (guesses == digits().test.labels).double().mean() > 0.75
 
 
-def is_an_objective_of_studies(objective: type[Objective]) -> None:
-    schema = file_schema(Kind.STUDY)["$defs"]["Backbone"]["properties"]["objective"]
+def is_an_objective_of_studies(objective: type[TrainingObjective]) -> None:
+    schema = file_schema(SchemaKind.STUDY)["$defs"]["Backbone"]["properties"]["objective"]
     assert objective.name in schema["enum"]
     study = checked_study(study_of(objective))
     line = method_line(study, study.methods[0])
@@ -187,7 +187,7 @@ def is_an_objective_of_studies(objective: type[Objective]) -> None:
     assert all(str(objective.citation) in line for line in cited)
 
 
-def is_listed(objective: type[Objective]) -> None:
+def is_listed(objective: type[TrainingObjective]) -> None:
     done = CliRunner().invoke(app, ["list", "objectives", "--format", "json"])
     (item,) = (own for own in json.loads(done.stdout)["items"] if own["name"] == objective.name)
     assert item["description"] == objective.description
@@ -195,7 +195,7 @@ def is_listed(objective: type[Objective]) -> None:
     assert item["options"] == "; ".join(options_of(objective).values())
 
 
-CHECKS: list[Callable[[type[Objective]], None]] = [
+CHECKS: list[Callable[[type[TrainingObjective]], None]] = [
     declares_what_others_say_of_it,
     is_made_from_its_name_and_options,
     has_the_gradient_of_finite_differences,
@@ -210,7 +210,7 @@ CHECKS: list[Callable[[type[Objective]], None]] = [
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_conformance(name: str, check: Callable[[type[Objective]], None]) -> None:
+def test_conformance(name: str, check: Callable[[type[TrainingObjective]], None]) -> None:
     check(OBJECTIVES[name])
 
 
@@ -241,7 +241,7 @@ def test_what_is_not_declared_does_not_run() -> None:
         def _loss(self, batch: Batch, noise: WeightNoise) -> Tensor:
             return batch.scores(noise).sum()
 
-    class Lossless(Objective):
+    class Lossless(TrainingObjective):
         name = "lossless"
         description = "nothing that could be trained"
         citation = None

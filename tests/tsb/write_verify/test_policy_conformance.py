@@ -21,7 +21,7 @@ import archsim
 from archsim.api.map import map_network
 from archsim.api.report.hardware import hardware_of
 from archsim.cli.app import app
-from archsim.cli.schema_command import Kind, file_schema
+from archsim.cli.schema_command import SchemaKind, file_schema
 from archsim.config.choices import GRANULARITIES
 from archsim.config.load import Setting
 from archsim.config.resolve import resolve
@@ -258,7 +258,7 @@ def is_a_policy_of_archsim_program(policy: WritePolicy) -> None:
 
 def is_a_policy_of_studies(policy: WritePolicy) -> None:
     study = study_of(policy)
-    schema = file_schema(Kind.STUDY)["$defs"]["Method"]["properties"]["write"]
+    schema = file_schema(SchemaKind.STUDY)["$defs"]["Method"]["properties"]["write"]
     if policy.needs_block:
         assert policy.name not in schema["enum"]
         field = "study.methods.0.write"

@@ -52,7 +52,7 @@ class ConverterNoise(Effect):
         return at.read.settings.converter.noise_lsb * at.normals(1)
 
 
-class Levels(Effect):
+class UnevenLevels(Effect):
     """Levels that are not evenly spaced."""
 
     name = "adc-levels"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.effects.base import Effect
-from tsb.read_path.effects.converter import ConverterNoise, ConverterOffset, Levels
+from tsb.read_path.effects.converter import ConverterNoise, ConverterOffset, UnevenLevels
 from tsb.read_path.effects.iv_curve import IvCurve
 from tsb.read_path.effects.off_current import OffCurrent
 from tsb.read_path.effects.read_noise import NoiseOfReads
 from tsb.read_path.effects.rounding import Rounding
 from tsb.read_path.effects.wires import DrivenWires, GatedWires
-from tsb.read_path.effects.written import Drift, ProgrammingError, StuckCells
+from tsb.read_path.effects.written import CellDrift, ProgrammingError, StuckCells
 
 if TYPE_CHECKING:
     from tsb.read_path.settings import ReadSettings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EFFECTS: tuple[Effect, ...] = (
     ProgrammingError(),
     StuckCells(),
-    Drift(),
+    CellDrift(),
     IvCurve(),
     OffCurrent(),
     DrivenWires(),
@@ -33,7 +33,7 @@ EFFECTS: tuple[Effect, ...] = (
     ConverterOffset(),
     ConverterNoise(),
     Rounding(),
-    Levels(),
+    UnevenLevels(),
 )
 
 

@@ -30,7 +30,7 @@ class StuckCells(Effect):
     compiled = True
 
 
-class Drift(Effect):
+class CellDrift(Effect):
     """What time does to conductances."""
 
     name = "drift"

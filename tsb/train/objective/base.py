@@ -84,7 +84,7 @@ class Loss(ABC):
         """Return the loss of one batch; see :meth:`loss`."""
 
 
-class Objective(ABC):
+class TrainingObjective(ABC):
     """An entry of the registry.
 
     Attributes:
@@ -130,7 +130,7 @@ class Objective(ABC):
         """
 
 
-class Stateless(Objective, Loss):
+class Stateless(TrainingObjective, Loss):
     """An objective that asks nothing of the network: it is its own loss, by ``_loss``."""
 
     def prepare(self, model: nn.Module, image_shape: Sequence[int], seed: int) -> Loss:
@@ -147,7 +147,7 @@ def option(description: str) -> dict[str, Any]:
     return {_OPTION: description}
 
 
-def options_of(objective: type[Objective]) -> dict[str, str]:
+def options_of(objective: type[TrainingObjective]) -> dict[str, str]:
     """Return the options of an objective by name, each as ``name=default (what it is)``.
 
     Args:

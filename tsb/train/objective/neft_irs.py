@@ -13,7 +13,7 @@ from torch.nn import functional
 from archsim.errors import Code, ConfigError
 from tsb.cells.noise import WeightNoise, noisy_weights
 from tsb.cells.stored import mapped_weights
-from tsb.train.objective.base import Batch, Loss, Objective, check_not_negative, option
+from tsb.train.objective.base import Batch, Loss, TrainingObjective, check_not_negative, option
 from tsb.train.objective.neft import NEFT, negative_feedback
 from tsb.train.snapshot_heads import SnapshotHeads, inputs_of, snapshot_shapes
 
@@ -22,7 +22,7 @@ _NETWORKS = "networks with two 2-d convolutions or more"
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class NeftIrs(Objective):
+class NeftIrs(TrainingObjective):
     """NeFT's intermediate representation snapshot: scores from inner features are fed back.
 
     The loss is the cross-entropy of :func:`negative_feedback`, the earliest snapshot first. The

@@ -11,14 +11,14 @@ from torch import nn
 
 from archsim.errors import Code, ConfigError, close_matches
 from archsim.util.checks import one_of
-from tsb.train.objective.base import DECLARED, Loss, Objective, options_of
+from tsb.train.objective.base import DECLARED, Loss, TrainingObjective, options_of
 from tsb.train.objective.lipschitz import Lipschitz
 from tsb.train.objective.neft_irs import NeftIrs
 from tsb.train.objective.neft_ovf import NeftOvf
 from tsb.train.objective.noise_injection import NoiseInjection
 
 
-def registered(*classes: type[Objective]) -> dict[str, type[Objective]]:
+def registered(*classes: type[TrainingObjective]) -> dict[str, type[TrainingObjective]]:
     """Return objectives by name.
 
     Args:
@@ -27,7 +27,7 @@ def registered(*classes: type[Objective]) -> dict[str, type[Objective]]:
     Raises:
         TypeError: a class that leaves a declaration out, or a name given twice.
     """
-    by_name: dict[str, type[Objective]] = {}
+    by_name: dict[str, type[TrainingObjective]] = {}
     for objective in classes:
         lacking = [name for name in DECLARED if not hasattr(objective, name)]
         lacking += [f"{name}()" for name in sorted(getattr(objective, "__abstractmethods__", ()))]
@@ -43,14 +43,16 @@ def registered(*classes: type[Objective]) -> dict[str, type[Objective]]:
 
 
 #: All objectives by name.
-OBJECTIVES: Mapping[str, type[Objective]] = registered(NoiseInjection, NeftOvf, NeftIrs, Lipschitz)
+OBJECTIVES: Mapping[str, type[TrainingObjective]] = registered(
+    NoiseInjection, NeftOvf, NeftIrs, Lipschitz
+)
 #: What an objective is where nothing is said: the first, and that of training without noise.
 PLAIN = next(iter(OBJECTIVES))
 
 
 def objective_named(
     name: object, options: Mapping[str, object] | None = None, *, field: str = "objective"
-) -> Objective:
+) -> TrainingObjective:
     """Return an objective by its name.
 
     Args:
@@ -76,7 +78,7 @@ def objective_named(
                 value=option,
                 allowed=known,
             )
-    make: Callable[..., Objective] = objective
+    make: Callable[..., TrainingObjective] = objective
     try:
         return make(**given)
     except TypeError as error:
