@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.network.own_code import check_is
@@ -14,6 +16,7 @@ from archsim.util.consent import saying
 from archsim.util.files import is_file, parse_json, read_regular
 from tsb.study import method_rows, open_run
 from tsb.study.units import backbone_units
+from tsb.train.settings import EpochRecord
 
 if TYPE_CHECKING:
     import pandas
@@ -120,9 +123,20 @@ def learning_curves(run: str | Path) -> pandas.DataFrame:
             about = {"backbone": unit.backbone, "sigma": unit.sigma, "seed": unit.seed}
             try:
                 lines = read_regular(path).decode("utf-8").splitlines()
-                rows += [{**about, **parse_json(line)} for line in lines]
+                rows += [{**about, **_epoch(parse_json(line))} for line in lines]
             except (ValueError, TypeError) as error:
                 raise DataError.of(
                     Code.DAMAGED_FILE, path, problem=f"not a learning curve: {error}"
                 ) from error
     return pd.DataFrame(rows)
+
+
+def _epoch(line: Any) -> dict[str, Any]:
+    """Return one line of a learning curve; a ValueError or TypeError for anything else."""
+    record = asdict(EpochRecord(**line))
+    for name, value in record.items():
+        if not isinstance(value, int | float) or (name != "loss" and not math.isfinite(value)):
+            raise ValueError(f"{name} = {value!r}")
+    if not isinstance(record["epoch"], int):
+        raise ValueError(f"epoch = {record['epoch']!r}")
+    return record

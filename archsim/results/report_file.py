@@ -50,6 +50,13 @@ class _Inputs(_Part):
     settings: dict[str, Any] = {}
     settings_of: dict[str, dict[str, Any]] = {}
 
+    @model_validator(mode="after")
+    def _has_both_settings(self) -> _Inputs:
+        """An older report has neither the settings of all designs nor those of each."""
+        if len({"settings", "settings_of"} & self.model_fields_set) == 1:
+            raise ValueError("settings and settings_of belong together")
+        return self
+
 
 class _Report(_Part):
     designs: list[_Design]
