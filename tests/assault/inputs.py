@@ -95,6 +95,9 @@ class Inputs:
 
     def _settings(self, place: Path, rng: random.Random) -> Sequence[str]:
         value = rng.choice(odd.TEXTS)
+        asked = value.replace(
+            "escaped", "asked"
+        )  # a file that the command line names may be written
         path = rng.choice(self.paths) if rng.random() < 0.9 else rng.choice(odd.TEXTS)
         setting = f"{path}={value}" if rng.random() < 0.97 else value
         shape = ["--input-shape", value]
@@ -105,11 +108,11 @@ class Inputs:
             ["compare", "lenet3", "--set", setting],
             ["map", "lenet3", "--option", setting],
             ["map", "lenet3", *shape],
-            ["map", value],
+            ["map", asked],
             ["sweep", str(self.folder / "tiny-sweep.yaml"), "--axis", setting, "--out", "s"],
-            ["sweep", str(self.folder / "tiny-sweep.yaml"), "--set", setting, "--out", value],
+            ["sweep", str(self.folder / "tiny-sweep.yaml"), "--set", setting, "--out", asked],
             ["train", "tsb-lenet3", "--set", f"study.{setting}", "--data-root", "nowhere"],
-            ["map", "lenet3", rng.choice(("--out", "--plot", "--resolved", "--chip")), value],
+            ["map", "lenet3", rng.choice(("--out", "--plot", "--resolved", "--chip")), asked],
         ]
         return rng.choice(commands)
 

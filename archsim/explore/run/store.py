@@ -267,10 +267,10 @@ class Store:
             raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
         try:
             pieces = [read(self.path(number)) for number in numbers]
+            return pa.concat_tables(pieces).replace_schema_metadata(None)
         except (OSError, pa.ArrowException, ValueError) as error:
-            said = f"a part cannot be read: {error}"
+            said = f"a part cannot be read: {str(error).splitlines()[0]}"
             raise _refusal(Code.DAMAGED_FILE, self.folder, said) from error
-        return pa.concat_tables(pieces).replace_schema_metadata(None)
 
     def frame(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
         """Return all rows that are there as a table of pandas.

@@ -213,6 +213,13 @@ def test_damaged_parts_are_found_and_removed(store: Store, how: str) -> None:
     assert store.verify() == []
 
 
+def test_a_part_with_other_columns_is_damage(store: Store) -> None:
+    other = table_of(10)
+    store.write(1, other.rename_columns(["odd", *other.column_names[1:]]), COUNTS)
+    with refused(DataError, code="damaged-file", field=store.folder):
+        store.table()
+
+
 def test_one_wrong_bit_anywhere_is_found_or_changes_nothing(store: Store) -> None:
     path = store.path(2)
     good, rows = path.read_bytes(), store.table().to_pylist()
