@@ -22,6 +22,7 @@ from archsim.device import (
     level_conductances_S,
     program_tensor,
 )
+from archsim.device.tensor_programming import ProgrammedTensor
 from archsim.errors import Code, ConfigError
 
 
@@ -113,17 +114,7 @@ class ReadOut:
     def _cells(
         self, name: str, weight: Tensor, chip_seed: int, generator: torch.Generator
     ) -> Tensor:
-        done = program_tensor(
-            weight,
-            name=name,
-            device=self.device,
-            generator=generator,
-            chip_seed=chip_seed,
-            weight_format=self.weight_format,
-            verify=self.verify.get(name, False),
-            clip_at_zero=self.clip_at_zero,
-            keep_cells=True,
-        )
+        done = self._programmed(name, weight, chip_seed, generator, keep_cells=True)
         if done.cell_errors is None:
             raise ValueError("cells were not kept")
         digits = self.weight_format.encode(self.weight_format.codes_of(weight, done.scale))
@@ -132,10 +123,17 @@ class ReadOut:
             return errors
         return self._later(digits + errors, generator) - digits
 
-    def _draw(
-        self, name: str, weight: Tensor, chip_seed: int, generator: torch.Generator
-    ) -> Tensor:
-        done = program_tensor(
+    def _programmed(
+        self,
+        name: str,
+        weight: Tensor,
+        chip_seed: int,
+        generator: torch.Generator,
+        *,
+        keep_cells: bool,
+    ) -> ProgrammedTensor:
+        """Program one tensor as this chip programs all."""
+        return program_tensor(
             weight,
             name=name,
             device=self.device,
@@ -144,8 +142,13 @@ class ReadOut:
             weight_format=self.weight_format,
             verify=self.verify.get(name, False),
             clip_at_zero=self.clip_at_zero,
-            keep_cells=self.drifts,
+            keep_cells=keep_cells,
         )
+
+    def _draw(
+        self, name: str, weight: Tensor, chip_seed: int, generator: torch.Generator
+    ) -> Tensor:
+        done = self._programmed(name, weight, chip_seed, generator, keep_cells=self.drifts)
         held = done.weights
         if done.cell_errors is not None:
             held = self._drifted(weight, done.scale, done.cell_errors, generator)

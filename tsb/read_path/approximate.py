@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.converter import Floats
+from tsb.read_path.read_noise import Noise
 
 if TYPE_CHECKING:
     from tsb.read_path.product import MatrixRead
@@ -90,7 +91,8 @@ def moments_of(read: MatrixRead, vectors: npt.NDArray[np.integer], layer: str) -
         ConfigError: what its converters lose is no noise.
     """
     _check(read, layer)
-    return Moments.of(read.exactly(vectors), read.plain(vectors))
+    # Noise of cells and converters, of any seed, is part of the spread.
+    return Moments.of(read.exactly(vectors, Noise(0)), read.plain(vectors))
 
 
 def _check(read: MatrixRead, layer: str) -> None:

@@ -284,6 +284,10 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
     encoding = cell_spec(study, unit.sigma).encoding
     if encoding != "magnitude":
         given["encoding"] = encoding
+    # What else of the chip acts on its cells: the device's own file is known by its hash.
+    given["chip_settings"] = {
+        path: value for path, value in study.chip_settings.items() if path.startswith("device.")
+    }
     if study.read_path != "off":
         given["read_path"] = read_path_settings(study, unit.sigma)
     return _json(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +80,17 @@ def test_what_is_no_noise_is_refused() -> None:
     with refused(ConfigError, code=Code.UNSUPPORTED, field="read_path", value="approximate",
                  allowed="exact"):  # fmt: skip
         read(3, "full-scale", approximate=True)
+
+
+def test_noise_of_reads_and_of_converters_is_in_the_spread() -> None:
+    def spread(**changes: Any) -> float:
+        converter = Converter(bits=4, noise_lsb=changes.pop("noise_lsb", 0.0))
+        settings = ReadSettings(weight_format=FORM, rows=48, converter=converter, **changes)
+        made = ReadNetwork.of_weights(network(), settings)
+        made.approximate = True
+        made.calibrate(images(200))
+        moments = made.layers["0.weight"].reads[0].moments
+        return 0.0 if moments is None else float(np.mean(moments.std))
+
+    assert spread(read_noise=0.3) > 1.3 * spread()
+    assert spread(noise_lsb=1.0) > 1.3 * spread()
