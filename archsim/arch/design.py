@@ -91,6 +91,7 @@ class DesignBatch:
     rows_at_once: Tensor = _parameter("chip.read.rows_at_once", "integer", default=1024.0)
     offset_subtraction: Tensor = _parameter("chip.read.offset_subtraction", "choice")
     analog_pair: Tensor = _parameter("chip.read.pair", "flag")
+    gates_unused: Tensor = _parameter("chip.read.gating", "flag")
     # device
     memory: Tensor = _parameter("device.memory", "choice")
     no_access: Tensor = _parameter("device.access", "flag")

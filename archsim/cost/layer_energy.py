@@ -17,13 +17,14 @@ from archsim.cost.activity import plane_probability
 from archsim.cost.chip import ChipBlocks, tile_rows_summed
 from archsim.cost.component.adder import adder_tree
 from archsim.cost.conversions import conversions_J
+from archsim.cost.gating import running
 from archsim.cost.layer_cycles import results_per_read, split_copies, tile_results, tile_sum_inputs
 from archsim.cost.layer_tile import LayerTile
 from archsim.cost.pieces import Pieces
 from archsim.cost.reads import array_reads, input_passes, signed_layers
 from archsim.cost.tile import Parts
 from archsim.cost.traffic import Traffic, register_lines
-from archsim.plan import MappingPlan
+from archsim.plan import MappingPlan, MatrixLayers
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +81,18 @@ def layer_energy(
     driven_rows = arrays.total(lambda r, c: r * torch.ceil(c / cols))
     active_rows = driven_rows * ones_per_vector * layers.vectors
 
-    def block(name: str) -> Tensor:
-        return array.blocks[name].read_energy_J.unsqueeze(-1) * subarrays * reads
+    def block(name: str, share: Tensor | float = 1.0) -> Tensor:
+        return array.blocks[name].read_energy_J.unsqueeze(-1) * subarrays * share * reads
 
+    # Converters, their mux and shift-adds that work, as a share of those of these subarrays.
+    mux = design.mux_ratio.unsqueeze(-1)
+    converters = arrays.total(lambda r, c: torch.ceil(r / rows) * torch.ceil(c / mux))
+    share = running(design=design, used=converters * mux / (subarrays * cols), there=1 + 0 * reads)
+    registers = running(
+        design=design,
+        used=driven_rows * parts.register.energy_J.unsqueeze(-1) * _planes(design, layers, passes),
+        there=block("drivers"),
+    )
     driver_rows = array.blocks["drivers"].row_energy_J.unsqueeze(-1) * active_rows
     return LayerEnergy(
         array=scale * array.array.row_energy_J.unsqueeze(-1) * active_rows,
@@ -92,15 +102,20 @@ def layer_energy(
         * conversions_J(
             design=design, array=array, plan=plan, pieces=arrays, probability=probability
         ),
-        mux=scale * (block("mux") + block("mux_decoder")),
-        drivers=scale * (block("drivers") + driver_rows),
-        shift_add=scale * (block("shift_add_weight") + block("shift_add_input")),
+        mux=scale * (block("mux", share) + block("mux_decoder")),
+        drivers=scale * (registers + driver_rows),
+        shift_add=scale * (block("shift_add_weight", share) + block("shift_add_input", share)),
         adder_tree=scale * _sums(design, parts, chip, plan, pieces, tile),
         buffer=scale * _buffers(design, parts, chip, plan, pieces, tile, traffic),
         interconnect=scale * _wires(design, parts, chip, plan, pieces, tile, traffic),
         digital=scale * _digital(design, parts, chip, plan),
         digital_unit=chip.digital_unit.energy_J,
     )
+
+
+def _planes(design: DesignBatch, layers: MatrixLayers, passes: Tensor) -> Tensor:
+    """Bit-planes that a row register takes per image."""
+    return layers.vectors * passes * design.input_bits.unsqueeze(-1)
 
 
 def _counted_arrays(
@@ -140,6 +155,7 @@ def _sums(
     """Adder trees of PEs, tiles and chip."""
     layers, adder = plan.layers, parts.adder.per_layer()
     rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
+    mux = design.mux_ratio.unsqueeze(-1)
     split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
     results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
     sum_bit = chip.matrix_tile.sum_bit.unsqueeze(-1)
@@ -149,23 +165,30 @@ def _sums(
         tree = adder_tree(cell=adder, inputs=stacked, bits=sum_bit)
         # With copies inside a PE the reference charges the tree once per array of the piece.
         repeats = torch.where(split.in_pe > 1, stacked * torch.ceil(piece_cols / cols), 1.0)
-        return repeats * tree.energy_J * tile.pe_trees
+        trees = running(design=design, used=torch.ceil(piece_cols / mux), there=tile.pe_trees)
+        return repeats * tree.energy_J * torch.minimum(trees, tile.pe_trees)
 
     pe = torch.where(split.sums_in_pe, pieces.total(in_pe) * results, 0.0)
     stacked = tile_sum_inputs(plan=plan, pieces=pieces, tile=tile)
     tree = adder_tree(cell=adder, inputs=stacked.clamp_min(1.0), bits=tile.pe_sum_bit)
+    all_trees = tile.trees * plan.tile_cols
+    trees = running(design=design, used=torch.ceil(layers.columns / mux), there=all_trees)
     tiles = (
         tree.energy_J
-        * tile.trees
+        * torch.minimum(trees, all_trees)
         * tile_results(design=design, plan=plan)
         * plan.tile_rows
-        * plan.tile_cols
     )
     summed = tile_rows_summed(design=design, plan=plan)
     chip_tree = adder_tree(cell=adder, inputs=summed, bits=chip.sum_bit.unsqueeze(-1))
-    units = chip.layer_units.unsqueeze(-1)
-    steps = torch.ceil(layers.weights_wide * layers.vectors / units)
-    return pe + tiles + chip_tree.energy_J * units * steps
+    return pe + tiles + chip_tree.energy_J * _results(design, chip.layer_units, plan)
+
+
+def _results(design: DesignBatch, units: Tensor, plan: MappingPlan) -> Tensor:
+    """Results that units behind the tiles work on: with all units in every step, or those used."""
+    layers, units = plan.layers, units.unsqueeze(-1)
+    outputs = layers.weights_wide * layers.vectors
+    return running(design=design, used=outputs, there=torch.ceil(outputs / units) * units)
 
 
 def _buffers(
@@ -246,17 +269,19 @@ def _digital(design: DesignBatch, parts: Parts, chip: ChipBlocks, plan: MappingP
     """ReLU registers, max-pool units, residual adds (with the reading of inputs), corrections."""
     layers = plan.layers
     outputs = layers.weights_wide * layers.vectors
-    units, pools = chip.layer_units.unsqueeze(-1), chip.pool_units.unsqueeze(-1)
+    pools = chip.pool_units.unsqueeze(-1)
     relu = (
-        torch.ceil(outputs / units)
-        * units
+        _results(design, chip.layer_units, plan)
         * design.input_bits.unsqueeze(-1)
         * parts.register.energy_J.unsqueeze(-1)
     )
     pool = (
         layers.pooled
-        * torch.ceil(outputs / layers.pool_factor / pools)
-        * pools
+        * running(
+            design=design,
+            used=outputs / layers.pool_factor,
+            there=torch.ceil(outputs / layers.pool_factor / pools) * pools,
+        )
         * chip.pool.energy_J.unsqueeze(-1)
     )
     bits = design.input_bits.unsqueeze(-1)

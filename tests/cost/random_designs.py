@@ -25,6 +25,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "chip.adc.model": ("circuit", "circuit", "andrulis2024", "zigzag-imc"),
     "chip.read.signed_inputs": ("zero-point", "two-pass", "sign-plane"),
     "chip.read.rows_at_once": ("null", 1, 24, 32),
+    "chip.read.gating": ("none", "used"),
     "chip.buffers.port_rule": ("capacity", "cores"),
     "chip.hierarchy.kernel_per_pe": ("true", "false"),
     "chip.hierarchy.duplication": ("none", "fill", "balance"),

@@ -143,3 +143,8 @@ class Read(Model):
         description="pairs of columns: each column has its turn at the ADC, or their difference is "
         "converted once",
     )
+    gating: Literal["none", "used"] = Field(
+        default="none",
+        description="what a crossbar clocks: all its rows and columns, and word lines anew at "
+        "every step of the mux; or what holds weights, with inputs held while the mux goes round",
+    )

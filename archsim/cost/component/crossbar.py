@@ -9,7 +9,8 @@ from torch import Tensor
 
 from archsim.arch.design import MEMORIES, DesignBatch
 from archsim.cost import gate_sizing, gates
-from archsim.cost.reads import dummy_columns, mux_turns
+from archsim.cost.gating import line_toggles
+from archsim.cost.reads import dummy_columns
 
 #: 1T1R cell in F: 4F between word lines, 12F between bit lines (Peng et al., TCAD 2021).
 NVM_CELL_HEIGHT = 4.0
@@ -57,7 +58,8 @@ def crossbar(*, design: DesignBatch) -> CellArray:
     A resistive cell without access device (``device.access: none``) is 4 F^2 and has no series
     resistance; what leaks through half-selected cells while others are written is not modelled.
     Rows run on metal 1 and columns on metal 0. Word lines swing fully at every mux position, so
-    one active row costs ``C_WL * Vdd^2`` per turn of the mux. Dummy columns are as wide as the
+    one active row costs ``C_WL * Vdd^2`` per turn of the mux, or once where inputs are held
+    (:mod:`archsim.cost.gating`). Dummy columns are as wide as the
     others.
 
     Args:
@@ -113,7 +115,7 @@ def crossbar(*, design: DesignBatch) -> CellArray:
         c_wordline_F=c_wordline,
         c_wordline_wire_F=wire_wordline,
         c_bitline_F=technology.c_wire_F_per_m * height + design.rows * drain,
-        row_energy_J=mux_turns(design) * c_wordline * swing_V**2,
+        row_energy_J=line_toggles(design) * c_wordline * swing_V**2,
         leakage_W=torch.where(sram, design.rows * design.cols * cell_leakage, 0.0),
     )
 

@@ -10,6 +10,7 @@ from archsim.cost import gate_sizing, gates
 from archsim.cost.block import CircuitBlock, either
 from archsim.cost.component.crossbar import CellArray
 from archsim.cost.component.flip_flop import FlipFlop
+from archsim.cost.gating import line_toggles
 from archsim.cost.reads import mux_turns
 
 #: Pass gates per row: read, access, inhibit and ground for a resistive cell; on and off for SRAM.
@@ -46,7 +47,7 @@ def wordline_driver(*, design: DesignBatch, array: CellArray, register: FlipFlop
         width_m=driver_columns * gates_of_row.width_m + registers_m,
         latency_s=gates_of_row.latency_s,
         read_energy_J=clocked,
-        row_energy_J=mux_turns(design) * gates_of_row.row_energy_J,
+        row_energy_J=line_toggles(design) * gates_of_row.row_energy_J,
         leakage_W=design.rows * register.leakage_W,
     )
 
