@@ -20,7 +20,7 @@ from archsim.units import (
 )
 
 PREFIXES = {"": 0, "k": 3, "G": 9, "T": 12, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15, "a": -18}
-BASES = {"1", "bit", "ohm", "S", "V", "m", "s", "Hz", "J", "W", "A", "F", "K", "OPS"}
+BASES = {"1", "bit", "ohm", "S", "V", "m", "s", "Hz", "J", "W", "A", "C", "F", "K", "OPS"}
 #: A prefix, a base, and a power, which counts for both.
 PART = re.compile(rf"({'|'.join(PREFIXES)})({'|'.join(BASES)})(2?)")
 

@@ -22,6 +22,7 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("J", "mJ", "uJ", "nJ", "pJ", "fJ"),
     ("W", "mW", "uW"),
     ("F", "fF", "aF"),
+    ("C", "fC"),
     ("F/m", "fF/um"),
     ("J/bit", "pJ/bit"),
     ("bit/s", "Gbit/s"),
