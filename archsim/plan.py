@@ -1,8 +1,8 @@
 """What the mapping compiler hands to the cost engine, and nothing more.
 
-A :class:`MappingPlan` counts: how many rows, vectors, tiles and copies every layer has under every
-design of a batch. A :class:`Placement` (one design) says where each subarray is. A
-:class:`Constraint` says which designs cannot be built, and what to change.
+A :class:`MappingPlan` counts rows, vectors, tiles and copies of every layer under every design of a
+batch. A :class:`Placement` (one design) says where each subarray is, a :class:`Constraint` which
+designs cannot be built.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class MatrixLayers:
     (more than ``rows`` where groups are packed side by side) and ``macs`` its multiply-accumulates.
     ``added`` counts the values of the residual adds behind the layer, per image; ``digital_*`` and
     ``lookups`` the digital work there (:class:`archsim.network.table.LayerTable`).
+    ``diagonal`` copies of a shared block stand on the diagonal of the matrix; ``products`` are those
+    of one of them with a vector; ``wanted`` is inf for as many as fit a tile, 0 for as the backbone.
     ``instances`` identical matrices work side by side (channel groups of a separate shared block);
     ``is_signed`` is 1 where inputs may be negative.
     ``owned`` says how many of them this row brings to the chip (0 where a shared block that
@@ -114,6 +116,9 @@ class MatrixLayers:
     owned: Tensor
     active: Tensor
     shared: Tensor
+    wanted: Tensor
+    diagonal: Tensor
+    products: Tensor
 
     def over_layers(self, values: Tensor) -> Tensor:
         """Sum per-layer values (``*batch layer``) over all layers of the network."""
@@ -195,6 +200,11 @@ class MappingPlan:
         return self.copies_rows * self.copies_cols
 
     @property
+    def blocks(self) -> Tensor:
+        """All copies of a layer's weights, those on the diagonal of a matrix included."""
+        return self.copies * self.layers.diagonal
+
+    @property
     def side(self) -> Tensor:
         """Side of the PE that holds a layer, cells, ``*batch layer``."""
         plan = self.floorplan
@@ -237,7 +247,8 @@ class PlacedSubarray:
 
     ``layer`` counts the plan's rows; ``instance`` the layer's matrices of its own (channel groups
     of a separate shared block) and ``copy`` the copies of each. ``row_*``/``col_*`` are the cells
-    of the matrix that it holds: of the slice of ``kernel_position``, unless that is None.
+    of the matrix that it holds: of the slice of ``kernel_position``, unless that is None. The
+    matrix is ``diagonal`` copies of the layer's weights on a diagonal.
     """
 
     layer: int
@@ -257,6 +268,7 @@ class PlacedSubarray:
     row_stop: int
     col_start: int
     col_stop: int
+    diagonal: int = 1
 
     @property
     def rows_used(self) -> int:
@@ -267,6 +279,11 @@ class PlacedSubarray:
     def cols_used(self) -> int:
         """Columns of the crossbar that hold weights."""
         return self.col_stop - self.col_start
+
+    @property
+    def cells_used(self) -> int:
+        """Cells of the crossbar that hold weights."""
+        return self.rows_used * self.cols_used // self.diagonal
 
 
 @dataclass(frozen=True)
@@ -299,14 +316,14 @@ class PlacedTile:
 class Placement:
     """Where every subarray that holds weights is, for one design.
 
-    Columnar: ``columns[name]`` is an int64 array with one entry per subarray, see
-    :data:`PLACEMENT_COLUMNS`; iterating gives the same as :class:`PlacedSubarray`.
+    ``columns[name]`` is an int64 array with one entry per subarray (:data:`PLACEMENT_COLUMNS`).
     ``grid_row``/``grid_col`` place the tile on the chip, ``pe_*`` the PE in the tile and
     ``array_*`` the subarray in the PE; ``row_*``/``col_*`` say which cells of the layer's matrix it
     holds (of one kernel position's slice, where that is not -1).
 
     ``owners[i]`` is the layer whose subarrays layer ``i`` uses: itself, the first insertion for a
-    common shared block, or -1 for none. ``design`` is the placement of the shared block and
+    common shared block, or -1 for none. ``diagonal[i]`` copies stand on the diagonal of its matrix:
+    what lies beside them holds nothing. ``design`` is the placement of the shared block and
     ``array_rows`` x ``array_cols`` the cells of a subarray; ``tile_*`` have one entry per tile.
     """
 
@@ -314,6 +331,7 @@ class Placement:
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     owners: tuple[int, ...]
+    diagonal: tuple[int, ...]
     array_rows: int
     array_cols: int
     grid_rows: int
@@ -335,14 +353,20 @@ class Placement:
             entry: dict[str, Any] = dict(zip(PLACEMENT_COLUMNS, row, strict=True))
             layer, position = entry["layer"], entry["kernel_position"]
             entry["kernel_position"] = None if position < 0 else position
-            yield PlacedSubarray(name=self.names[layer], kind=self.kinds[layer], **entry)
+            yield PlacedSubarray(
+                name=self.names[layer],
+                kind=self.kinds[layer],
+                diagonal=self.diagonal[layer],
+                **entry,
+            )
 
     @property
     def cells(self) -> numpy.typing.NDArray[numpy.int64]:
         """Cells used in each subarray."""
         here = self.columns
         rows = here["row_stop"] - here["row_start"]
-        return rows * (here["col_stop"] - here["col_start"])
+        diagonal = numpy.array(self.diagonal, dtype=numpy.int64)[here["layer"]]
+        return rows * (here["col_stop"] - here["col_start"]) // diagonal
 
     @property
     def tiles(self) -> tuple[PlacedTile, ...]:

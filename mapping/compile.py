@@ -192,7 +192,7 @@ def _matrix_layers(
         weights_wide=join(backbone.weights_wide, tsb.channels),
         columns=join(backbone.columns, tsb_columns),
         fill=join(backbone.fill, one),
-        macs=join(table.weights, tsb.channels**2),
+        macs=join(table.weights, tsb.channels**2 / tsb.diagonal),
         channels=join(table.in_channels, tsb.channels),
         kernel_area=join(table.kernel_h * table.kernel_w, one),
         kernel_height=join(table.kernel_h, one),
@@ -215,6 +215,9 @@ def _matrix_layers(
         owned=join(ones, tsb.owned),
         active=join(ones, tsb.active),
         shared=join(torch.zeros_like(ones), tsb.shared),
+        wanted=join(torch.zeros_like(ones), tsb.wanted),
+        diagonal=join(ones, tsb.diagonal),
+        products=join(backbone.vectors, tsb.products),
     )
 
 

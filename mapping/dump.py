@@ -104,10 +104,10 @@ def _plan_row(plan: MappingPlan, index: int) -> _Cells:
         plan.kinds[index],
         "kernel" if bool(plan.is_kernel[index]) else "matrix",
         f"{_n(work.rows[index])}x{_n(work.columns[index])}",
-        _n(work.vectors[index]),
+        _n(work.products[index]),
         _n(work.owned[index]),
         f"{_n(plan.tile_rows[index])}x{_n(plan.tile_cols[index])}",
-        _n(plan.copies[index]),
+        _n(plan.blocks[index]),
         f"{_n(plan.pe_copies_rows[index])}x{_n(plan.pe_copies_cols[index])}",
         f"{_n(plan.array_copies_rows[index])}x{_n(plan.array_copies_cols[index])}",
         _n(plan.extra_copies[index]),
@@ -157,9 +157,14 @@ def _tile_row(tile: PlacedTile) -> _Cells:
 
 def _subarray_line(entry: PlacedSubarray) -> str:
     position = "" if entry.kernel_position is None else f" kernel {entry.kernel_position}"
+    again = entry.diagonal
+    first = entry.copy * again
+    copies = (
+        f"copy {first}" if again == 1 else f"copies {first}-{first + again - 1} on the diagonal"
+    )
     return (
         f"  pe ({entry.pe_row},{entry.pe_col}) subarray ({entry.array_row},{entry.array_col}): "
-        f"instance {entry.instance} copy {entry.copy}{position} "
+        f"instance {entry.instance} {copies}{position} "
         f"rows {entry.row_start}:{entry.row_stop} columns {entry.col_start}:{entry.col_stop}"
     )
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.config.choices import PLACEMENTS
@@ -118,6 +119,7 @@ def place(*, design: DesignBatch, plan: MappingPlan) -> Placement:
         names=plan.names,
         kinds=plan.kinds,
         owners=_owners(plan),
+        diagonal=tuple(round(count) for count in _each(plan, plan.layers.diagonal)),
         array_rows=chip.rows,
         array_cols=chip.cols,
         grid_rows=int(floor.grid_rows),
@@ -186,6 +188,11 @@ def _layers(plan: MappingPlan) -> Iterator[_Layer]:
                 round(float(plan.array_copies_cols[index])),
             ),
         )
+
+
+def _each(plan: MappingPlan, values: Tensor) -> list[float]:
+    """Values of every layer as plain numbers."""
+    return [float(value) for value in values.expand(len(plan.names))]
 
 
 def _owners(plan: MappingPlan) -> tuple[int, ...]:

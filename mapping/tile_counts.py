@@ -87,24 +87,22 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     depth = torch.where(is_kernel, layers.channels, layers.rows)
     side = torch.where(is_kernel, kernel, pe)
     array_rows, array_cols = copying.in_pe(depth, side, rows, cols)
-    # A common block has the copies asked for, not all that would fit; a number that does not fill
+    # A shared block has the copies asked for, not all that would fit; a number that does not fill
     # rows of subarrays, PEs and tiles is rounded up to one that does.
-    shared, left = layers.shared > 0, design.tsb_copies.unsqueeze(-1)
-    array_rows, left = _at_most(array_rows, left, shared)
-    array_cols, left = _at_most(array_cols, left, shared)
-    pe_rows, left = _at_most(pe_rows, left, shared)
-    pe_cols, left = _at_most(pe_cols, left, shared)
+    planned, matrices = layers.wanted != 0, ceil_div(layers.wanted, layers.diagonal)
+    left = matrices
+    array_rows, left = _at_most(array_rows, left, planned)
+    array_cols, left = _at_most(array_cols, left, planned)
+    pe_rows, left = _at_most(pe_rows, left, planned)
+    pe_cols, left = _at_most(pe_cols, left, planned)
     base = torch.where(is_kernel, kernel, tile)
     tile_rows, tile_cols = ceil_div(depth, base), ceil_div(layers.columns, base)
     wish = _pipeline_wish(design, layers)
     inside = pe_rows * pe_cols * array_rows * array_cols
     balances = (design.duplication == DUPLICATIONS.index("balance")).unsqueeze(-1)
     balanced = torch.where(balances, ceil_div(wish, inside), 1.0)
-    extra = torch.where(
-        shared,
-        ceil_div(design.tsb_copies.unsqueeze(-1), inside),
-        balanced * design.copies.unsqueeze(-1),
-    )
+    further = torch.where(matrices == torch.inf, 1.0, ceil_div(matrices, inside))
+    extra = torch.where(planned, further, balanced * design.copies.unsqueeze(-1))
     one_layer = tile_rows * tile_cols * extra
     tiles = one_layer * owned
     pes = torch.where(is_kernel, kernel_pes, ceil_div(tile, pe) ** 2)
@@ -153,7 +151,7 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
 def _at_most(fits: Tensor, left: Tensor, limited: Tensor) -> tuple[Tensor, Tensor]:
     """Keep copies within those still wanted where they are limited; also return what is left."""
     taken = torch.where(limited, torch.minimum(fits, left), fits)
-    return taken, torch.where(limited, torch.floor(left / taken).clamp_min(1.0), left)
+    return taken, torch.where(limited, ceil_div(left, taken), left)
 
 
 def most_common_kernel(layers: MatrixLayers) -> Tensor:
@@ -256,7 +254,7 @@ class _Copying:
     """Weight duplication: copies of small matrices inside a tile and a PE; 1 where it is off."""
 
     def __init__(self, design: DesignBatch, layers: MatrixLayers) -> None:
-        self.fills = (design.duplication > 0).unsqueeze(-1)
+        self.fills = (design.duplication > 0).unsqueeze(-1) | (layers.wanted > 1)
         self.rows, self.columns = layers.rows, layers.columns
 
     def in_tile(self, tile: Tensor, pe: Tensor, *, trailing: bool = False) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archsim.analysis.copies import settle
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
 from archsim.config.study import Study
@@ -23,9 +24,10 @@ def mapped_row_groups(
         resolved: the chip.
         placement: of the shared block: none, common or separate.
     """
-    design = DesignBatch.from_resolved(resolved, placement)
     points = () if placement == "none" else graph.insertion_points(resolved.tsb.insertion)
-    plan = compile_plan(design=design, table=from_graph(graph), points=points)
+    table = from_graph(graph)
+    design = DesignBatch.from_resolved(settle(resolved, placement, table, points), placement)
+    plan = compile_plan(design=design, table=table, points=points)
     placed = place(design=design, plan=plan)
     areas = plan.layers.kernel_area.tolist()
     return {

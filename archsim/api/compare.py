@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archsim.config.choices import PLACEMENTS
+from archsim.config.load import Setting
 from archsim.network import LayerGraph
 from archsim.results.compared import CompareResult
 
@@ -22,6 +23,7 @@ def compare(
     networks: Sequence[str | nn.Module | LayerGraph] = PAPER_NETWORKS,
     *,
     designs: Sequence[str] = PLACEMENTS,
+    copies: Sequence[int | str | None] = (),
     **settings: Any,
 ) -> CompareResult:
     """Map several networks under several placements of the shared block.
@@ -29,6 +31,8 @@ def compare(
     Args:
         networks: as ``network`` of :func:`map_network`.
         designs: placements; ``none`` is the base that ratios refer to.
+        copies: values of ``tsb.copies`` to compare, each with every placement that has a block;
+            empty for what the configuration says.
         **settings: further arguments of :func:`map_network`.
     """
     results = []
@@ -36,5 +40,18 @@ def compare(
     shape, dtype, axis = (settings.pop(name, None) for name in names)
     for network in networks:
         graph = graph_of(network, shape, dtype, {}, axis)
-        results += [map_network(graph, design=design, **settings) for design in designs]
+        results += [
+            map_network(graph, design=design, **chosen)
+            for design in designs
+            for chosen in _with_copies(settings, copies if design != PLACEMENTS[0] else ())
+        ]
     return CompareResult(tuple(results))
+
+
+def _with_copies(
+    settings: dict[str, Any], copies: Sequence[int | str | None]
+) -> list[dict[str, Any]]:
+    """Return the settings with each number of copies; as they are where none is given."""
+    overrides = [*settings.get("overrides", ())]
+    chosen = [{**settings, "overrides": [*overrides, Setting("tsb.copies", n)]} for n in copies]
+    return chosen or [settings]

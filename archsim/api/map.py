@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from archsim.analysis import sensitivity, uncertainty
+from archsim.analysis.copies import settle
 from archsim.analysis.soundness import refuse_unsound
 from archsim.arch.design import DesignBatch
 from archsim.config.load import Override
@@ -145,10 +146,12 @@ def graph_of(
 
 def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
     """Compile a graph and price the plan."""
-    batch = DesignBatch.from_resolved(resolved, design)
     table, points = _matrices(graph, resolved, design)
     check(resolved, network=graph.name, layers=len(table))
+    asked = resolved.tsb.copies
+    resolved = settle(resolved, design, table, points)
+    batch = DesignBatch.from_resolved(resolved, design)
     plan = compile_plan(design=batch, table=table, points=points)
     cost = evaluate(design=batch, plan=plan)
     refuse_unsound(cost, resolved=resolved, design=design, table=table, points=points)
-    return MapResult(graph.name, design, graph, resolved, plan, cost)
+    return MapResult(graph.name, design, graph, resolved, plan, cost, copies_asked=asked)

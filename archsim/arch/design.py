@@ -28,6 +28,8 @@ from archsim.errors import Code, ConfigError
 
 #: Most layers that the policy last-layers may name: the last ones are never merged.
 MAX_LAST_LAYERS = 4
+#: What stands for words in ``DesignBatch.tsb_copies``, and for null (at most this).
+FILL, AUTO, LIKE_BACKBONE = 0.0, -1.0, -2.0
 #: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
 NO_POWER_LIMIT_W = 1e12
 
@@ -54,9 +56,9 @@ CHANNEL_CORRECTIONS = _names("chip.correction.kind")
 CORRECTED_LAYERS = _names("chip.correction.layers")
 
 
-def _parameter(path: str, kind: Kind = "continuous", *, default: float = 0.0, **other: str) -> Any:
+def _parameter(path: str, kind: Kind = "continuous", **other: Any) -> Any:
     choices = _names(path) if kind in ("choice", "flag") else ()
-    parameter = Parameter(path, kind, choices, default, **other)
+    parameter = Parameter(path, kind, choices, **other)
     return field(metadata={"parameter": parameter})
 
 
@@ -199,7 +201,9 @@ class DesignBatch:
     # shared block
     tsb_channels: Tensor = _parameter("tsb.channels", "integer")
     tsb_depth: Tensor = _parameter("tsb.depth", "integer")
-    tsb_copies: Tensor = _parameter("tsb.copies", "integer")
+    tsb_copies: Tensor = _parameter(
+        "tsb.copies", "integer", words=(("fill", FILL), ("auto", AUTO)), default=LIKE_BACKBONE
+    )
     tsb_per_group: Tensor = _parameter("tsb.per_group", "flag")
 
     @classmethod

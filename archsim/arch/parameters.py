@@ -33,6 +33,7 @@ class Parameter:
         kind: a number (null is NaN), a code into ``choices``, a truth value, or whether a block of
             settings is there.
         choices: of a choice, or of a flag that is a choice between two.
+        words: what a number may be in place of one, and the number that stands for it.
         default: number that a design has where the setting is null.
         fallback: path of the setting that counts in place of one that is null; "" for none.
         needs: path of the block without which the first choice counts; "" for none.
@@ -41,6 +42,7 @@ class Parameter:
     path: str
     kind: Kind
     choices: tuple[str, ...] = ()
+    words: tuple[tuple[str, float], ...] = ()
     default: float = 0.0
     fallback: str = ""
     needs: str = ""
@@ -65,6 +67,8 @@ class Parameter:
             return torch.tensor(value is not None)
         if isinstance(value, Quantity):
             value = value.si
+        if self.words and isinstance(value, str):
+            value = dict(self.words)[value]
         if value is None:
             value = self.choices[0] if self.choices else math.nan
         if self.kind == "choice":

@@ -13,6 +13,8 @@ from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
 from archsim.config.choices import PLACEMENTS
+from archsim.errors import Code, ConfigError
+from archsim.results.copies import BY_PLACEMENT
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -48,6 +50,26 @@ def compare_command(
     input_shape: options.InputShapeOption = None,
     input_dtype: options.InputDtypeOption = None,
     batch_axis: options.BatchAxisOption = None,
+    copies: Annotated[
+        str | None,
+        typer.Option(
+            "--copies",
+            metavar="N,fill,auto",
+            help="Copies of the shared block to compare, e.g. 1,fill,auto: tsb.copies "
+            "(archsim schema tsb); default is null there. Default: as the shared block says.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw the EDP of the copies against area and against cells written "
+            "(.png, .pdf or .svg).",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
     debug: options.DebugOption = False,
@@ -58,7 +80,12 @@ def compare_command(
     under the chip's write-verify policy, absolute and relative to the base. The exit code is 1 only
     when no row is feasible.
     """
-    check_writable(out)
+    check_writable(out, plot)
+    if plot is not None:
+        from reports.figures.style import check_suffix
+
+        check_suffix(plot)
+    numbers = _copies_of(copies)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
@@ -70,10 +97,31 @@ def compare_command(
     wanted = {PLACEMENTS[0], *(design or PLACEMENTS)}
     designs = [name for name in PLACEMENTS if name in wanted]
     names = networks or PAPER_NETWORKS
-    result = compare(names, designs=designs, input_shape=shape, input_dtype=dtype, **settings)
+    result = compare(
+        names, designs=designs, copies=numbers, input_shape=shape, input_dtype=dtype, **settings
+    )
     _write(result, format, out)
+    if plot is not None:
+        from reports.figures.copies import save_copies
+
+        save_copies(result, plot)
+        typer.echo(f"wrote {plot}", err=True)
     if not any(one.feasible for one in result.results):
         raise typer.Exit(1)
+
+
+def _copies_of(text: str | None) -> list[int | str | None]:
+    """Read ``1,fill,auto``; what a number of copies may be, the schema says."""
+    if text is None:
+        return []
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        allowed = "numbers, fill, auto or default, with commas between"
+        raise ConfigError.of(Code.WRONG_FORM, "--copies", text, allowed=allowed)
+    return [
+        int(word) if word.isascii() and word.isdigit() else None if word == BY_PLACEMENT else word
+        for word in dict.fromkeys(words)
+    ]
 
 
 def _write(result: CompareResult, format: Format, out: Path | None) -> None:
@@ -106,8 +154,18 @@ def _draw(result: CompareResult, console: Console) -> None:
         Text(f"chip {chip.chip.name} ({chip.technology.name}, {chip.device.name})", style="bold"),
     )
     render.show(console, render.gap(render.first_that_fits(console, choices)))
+    layouts: list[RenderableType]
+    if any(one.design != PLACEMENTS[0] for one in result.results):
+        from reports.tables.copies import copies, copies_halves
+
+        counted = copies(result)
+        layouts = [
+            render.grid(counted, group_by="network"),
+            render.stack(*(render.grid(half) for half in copies_halves(counted))),
+        ]
+        render.show(console, render.gap(render.first_that_fits(console, layouts)))
     programmed = tables.programming(result)
-    layouts: list[RenderableType] = [
+    layouts = [
         render.grid(programmed, group_by="network"),
         render.stack(*(render.grid(half) for half in tables.programming_halves(programmed))),
     ]

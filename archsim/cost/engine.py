@@ -163,7 +163,11 @@ def _roll_up(
         layer_times_s=layer_time,
         programming=programming,
         macs=over_layers(
-            plan.layers.macs * plan.layers.vectors * plan.layers.instances * plan.layers.active
+            plan.layers.macs
+            / plan.layers.diagonal
+            * plan.layers.products
+            * plan.layers.instances
+            * plan.layers.active
         ),
         chips=count,
         constraints=(*plan.constraints, _access_fits(design, array), sound),

@@ -9,6 +9,7 @@ from archsim import __version__
 
 if TYPE_CHECKING:
     import pandas
+from archsim.results.copies import COPIES_KEYS, BlockCopies
 from archsim.results.mapped import SCHEMA_VERSION, MapResult
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
@@ -33,6 +34,7 @@ class CompareResult:
                 "design": result.design,
                 "chip": result.resolved.chip.name,
                 "tsb_channels": None if result.design == "none" else result.resolved.tsb.channels,
+                **_copies(result, base),
                 "feasible": result.feasible,
                 "infeasible": list(result.infeasible_because),
                 **result.totals,
@@ -63,6 +65,12 @@ class CompareResult:
 
     def _repr_html_(self) -> str:
         return self.frame.to_html()
+
+
+def _copies(result: MapResult, base: MapResult | None) -> dict[str, Any]:
+    """What the shared blocks take; None for each where there are none."""
+    found = BlockCopies.of(result, base)
+    return dict.fromkeys(COPIES_KEYS) if found is None else dict(found.to_dict())
 
 
 def _ratio(result: MapResult, base: MapResult | None, name: str) -> float | None:

@@ -35,6 +35,7 @@ class MapResult:
         resolved: full configuration, with its hash and its citations.
         plan: counts per layer (shape ``layer``).
         cost: area, energy, time and programming.
+        copies_asked: ``tsb.copies`` as it was asked for; ``resolved`` has what ``auto`` found.
     """
 
     network: str
@@ -43,6 +44,7 @@ class MapResult:
     resolved: Resolved
     plan: MappingPlan
     cost: CostBreakdown
+    copies_asked: int | str | None = None
 
     @property
     def feasible(self) -> bool:
@@ -171,11 +173,11 @@ class MapResult:
                     "matrix_cols": round(float(work.columns[index])),
                     "weights": layer.weights
                     if layer
-                    else round(float(work.rows[index] * work.weights_wide[index])),
+                    else round(float(work.macs[index] / work.diagonal[index])),
                     "instances": round(float(work.instances[index])),
-                    "mvms": round(float(work.vectors[index] * work.instances[index])),
+                    "mvms": round(float(work.products[index] * work.instances[index])),
                     "mapping": "kernel" if bool(plan.is_kernel[index]) else "matrix",
-                    "copies": round(float(plan.copies[index])),
+                    "copies": round(float(plan.blocks[index])),
                     "tiles": round(float(plan.tiles[index])),
                     "subarrays": round(float(plan.subarrays_used[index])),
                     "utilisation": self._layer_utilisation(index),

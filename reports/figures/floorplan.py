@@ -90,7 +90,7 @@ def collect_floorplan(result: MapResult, placement: Placement) -> FloorplanInfo:
             )
         )
         pe = (entry.tile, entry.pe_row, entry.pe_col)
-        in_pe[pe] = in_pe.get(pe, 0) + entry.rows_used * entry.cols_used
+        in_pe[pe] = in_pe.get(pe, 0) + entry.cells_used
     tiles = []
     for tile in placement.tiles:
         rows, cols = tile.pe_grid

@@ -20,7 +20,8 @@ COMPARE_NOTES = (
     "Programming writes every weight once, copies of layers included.",
 )
 
-_DESIGN_LABELS = {"none": "base", "common": "(C) common", "separate": "(S) separate"}
+#: What tables call the placements.
+DESIGN_LABELS = {"none": "base", "common": "(C) common", "separate": "(S) separate"}
 
 
 def comparison(result: CompareResult) -> Table:
@@ -41,13 +42,28 @@ def comparison(result: CompareResult) -> Table:
         Column(metric.overhead_key, metric.title_in(Place.OVERHEAD), "points", "%")
         for metric in shown_in(Place.OVERHEAD)
     ]
-    rows = []
+    rows, several = [], _has_several_copies(result)
     for row in result.rows():
-        cells: dict[str, Any] = {**row, "design": _DESIGN_LABELS[row["design"]]}
+        cells: dict[str, Any] = {**row, "design": _label(row, several)}
         if not row["feasible"]:
             cells[compared[0].key] = "infeasible"
         rows.append(tuple(cells[column.key] for column in columns))
     return Table("EDP overhead of the shared block", tuple(columns), tuple(rows))
+
+
+def _has_several_copies(result: CompareResult) -> bool:
+    """Whether one placement is there with several numbers of copies."""
+    seen = [(one.network, one.design) for one in result.results]
+    return len(seen) != len(set(seen))
+
+
+def _label(row: dict[str, Any], several: bool) -> str:
+    """Name a placement; with its copies where there are several."""
+    label = DESIGN_LABELS[row["design"]]
+    if not several or row["tsb_blocks"] is None:
+        return label
+    asked = row["tsb_copies"]
+    return f"{label}, {asked}" if asked.isdigit() else f"{label}, {asked} ({row['tsb_blocks']:,})"
 
 
 def programming(result: CompareResult) -> Table:
@@ -63,10 +79,10 @@ def programming(result: CompareResult) -> Table:
         if not metric.shown[Place.PROGRAMMING].alone:
             columns.append(Column(metric.ratio_key, "", "ratio"))
     bases = {row["network"]: row for row in result.rows() if row["design"] == "none"}
-    rows = []
+    rows, several = [], _has_several_copies(result)
     for row in result.rows():
         base = bases.get(row["network"], {})
-        cells: dict[str, Any] = {**row, "design": _DESIGN_LABELS[row["design"]]}
+        cells: dict[str, Any] = {**row, "design": _label(row, several)}
         for metric in metrics:
             value, reference = row[metric.key], base.get(metric.key)
             known = value is not None and bool(reference)
@@ -89,7 +105,7 @@ def programming_halves(table: Table) -> tuple[Table, Table]:
         for wanted in (True, False)
     )
     title = "Time and energy of programming"
-    return _with_headings(table.select(first)), _with_headings(table.select(last, title))
+    return with_headings(table.select(first)), with_headings(table.select(last, title))
 
 
 def _policy(result: CompareResult) -> str:
@@ -113,7 +129,7 @@ def beside(table: Table, separator: str) -> Table:
         for column in columns:
             text = row[index[column.key]]
             ratio = row[index[ratios[column.key]]] if column.key in ratios else MISSING
-            plain = ratio == MISSING or row[index["design"]] == _DESIGN_LABELS["none"]
+            plain = ratio == MISSING or row[index["design"]] == DESIGN_LABELS["none"]
             cells.append(text if plain else f"{text}{separator}{ratio}")
         rows.append(tuple(cells))
     return Table(table.title, columns, tuple(rows))
@@ -130,10 +146,10 @@ def halves(table: Table) -> tuple[Table, Table]:
     overheads = [metric.overhead_key for metric in shown_in(Place.OVERHEAD)]
     relative = table.select(("network", "design", *ratios, *overheads), "Relative to the base")
     absolute = table.select(("network", "design", *(metric.key for metric in compared)))
-    return _with_headings(absolute), _with_headings(relative)
+    return with_headings(absolute), with_headings(relative)
 
 
-def _with_headings(table: Table) -> Table:
+def with_headings(table: Table) -> Table:
     """Make a network a row of its own, above its designs."""
     rows: list[tuple[Cell, ...]] = []
     network: Cell = None
@@ -152,5 +168,5 @@ def reasons(result: CompareResult) -> tuple[str, ...]:
     for row in result.rows():
         for reason in row["infeasible"]:
             labels = lines.setdefault((row["network"], reason), [])
-            labels.append(_DESIGN_LABELS[row["design"]])
+            labels.append(DESIGN_LABELS[row["design"]])
     return tuple(f"{network}, {', '.join(who)}: {why}" for (network, why), who in lines.items())

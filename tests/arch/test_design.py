@@ -240,7 +240,7 @@ def contexts() -> Iterator[tuple[str, DesignBatch]]:
     """Designs between them using everything there is."""
     small = ("chip.crossbar.rows=32", "chip.crossbar.cols=32")
     verify = "chip.programming.policy=all"
-    yield "common", make_design(verify, "tsb.channels=8", *small, design="common")
+    yield "common", make_design(verify, "tsb.channels=8", "tsb.copies=1", *small, design="common")
     yield "separate", make_design("tsb.channels=8", *small, design="separate")
     yield "reference", make_design(*small, chip="neurosim-v1.4", design="separate")
     yield "tree", make_design("chip.interconnect.kind=h-tree", *small, verify)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import FILL, LIKE_BACKBONE, DesignBatch
 from archsim.config.choices import PLACEMENTS
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
@@ -106,7 +106,7 @@ def designs(draw: st.DrawFn, sides: Sequence[int] = _SIDES) -> DesignBatch:
         placement=draw(st.sampled_from(range(len(PLACEMENTS)))),
         tsb_channels=number(1, 5, 16, 48, 128, 300),
         tsb_depth=number(1, 2),
-        tsb_copies=number(1, 3),
+        tsb_copies=draw(st.sampled_from([LIKE_BACKBONE, FILL, 1.0, 3.0, 7.0, 50.0])),
         tsb_per_group=draw(st.booleans()),
     )
 

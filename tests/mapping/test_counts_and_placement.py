@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import FILL, LIKE_BACKBONE, DesignBatch
 from archsim.config.choices import PLACEMENTS
 from archsim.config.resolve import resolve
 from archsim.errors import MappingError
@@ -39,7 +39,7 @@ def designs(draw):
         placement=draw(st.sampled_from(range(len(PLACEMENTS)))),
         tsb_channels=number(1, 5, 16, 48, 128, 300),
         tsb_depth=number(1, 2),
-        tsb_copies=number(1, 3),
+        tsb_copies=number(LIKE_BACKBONE, FILL, 1, 3, 7, 50),
         tsb_per_group=draw(st.booleans()),
     )
 

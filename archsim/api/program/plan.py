@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import torch
+
+from archsim.analysis.copies import settle
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import Resolved
 from archsim.config.rules import check
@@ -12,13 +15,12 @@ from archsim.cost.off_chip import chips
 from archsim.cost.verify_read import verify_read
 from archsim.device import CellSpec
 from archsim.errors import Code, NetworkError
-from archsim.network import LayerGraph, from_graph
+from archsim.network import from_graph
 from archsim.plan import MappingPlan
 from mapping.compile import compile_plan
 from tsb.cells.programmable import Programmable
 from tsb.cells.stored import layer_names
 from tsb.program.network import WritePlan
-from tsb.shared_block import group_count
 
 
 def write_plan(
@@ -57,10 +59,12 @@ def write_plan(
             raise NetworkError(network.untraced, code=Code.UNSUPPORTED, field="network")
         return replace(circuit, untraced=network.untraced)
     points = () if design == "none" else graph.insertion_points(resolved.tsb.insertion)
-    plan = compile_plan(design=batch, table=from_graph(graph), points=points)
+    table = from_graph(graph)
+    batch = DesignBatch.from_resolved(settle(stored, design, table, points), design)
+    plan = compile_plan(design=batch, table=table, points=points)
     return replace(
         circuit,
-        blocks=_blocks(graph, resolved, design),
+        blocks=_blocks(plan),
         chips=int(chips(design=batch, plan=plan)) if several else 1,
         kernel_layers=_kernel_layers(plan, layer_names(network.model) or {}),
     )
@@ -81,12 +85,13 @@ def _kernel_layers(plan: MappingPlan, layer_of: Mapping[str, str]) -> frozenset[
     return frozenset(weight for weight, layer in layer_of.items() if layer in kernels)
 
 
-def _blocks(graph: LayerGraph, resolved: Resolved, design: str) -> int:
-    """Shared blocks on the chip: one, or one per layer (and channel group)."""
-    if design != "separate":
-        return int(design == "common")
-    tsb = resolved.tsb
-    points = graph.insertion_points(tsb.insertion)
-    if not tsb.per_group:
-        return len(points)
-    return sum(group_count(point.channels, tsb.channels) for point in points)
+def _blocks(plan: MappingPlan) -> int:
+    """Shared blocks on the chip, with the copies that are planned (``tsb.copies``).
+
+    Copies that come of a policy for all layers are not counted, as those of other layers are not.
+    """
+    layers = plan.layers
+    each = torch.where(layers.wanted > 0, plan.blocks, 1.0)
+    is_tsb = torch.tensor([kind == "tsb" for kind in plan.kinds])
+    is_there = is_tsb & (layers.owned > 0)
+    return round(float(torch.where(is_there, layers.instances * each, 0.0).sum()))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from archsim.analysis.copies import Aim, settled
 from archsim.arch.design import DesignBatch
 from archsim.config.sweep import Scalar, Sweep
 from archsim.cost.engine import evaluate
@@ -205,6 +206,9 @@ def _results(
     base: Base, design: DesignBatch, box: Selection, rows: np.ndarray
 ) -> dict[str, pa.Array]:
     with torch.no_grad():
+        design = settled(
+            design=design, table=base.table, points=base.points, aim=Aim.of(base.resolved)
+        )
         plan = compile_plan(design=design, table=base.table, points=base.points, merge_alike=True)
         cost = evaluate(design=design, plan=plan)
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from archsim.analysis.copies import Aim, settled
 from archsim.analysis.pareto import points_of
 from archsim.arch.design import DesignBatch
 from archsim.arch.parameters import ParameterTable
@@ -156,7 +157,10 @@ class Refinement:
         self.space, self.goals = space, Goals.of(space)
         self.dials = dials(space)
         self.flat = Flat(space.grid.digits_of(np.asarray(points)))
-        self.base, self.design, self.settings = space.design(self.flat)
+        self.base, design, self.settings = space.design(self.flat)
+        base = self.base
+        aim = Aim.of(base.resolved)
+        self.design = settled(design=design, table=base.table, points=base.points, aim=aim)
         self.scales = [_scales(self.base, dial.axis) for dial in self.dials]
         tables = space.grid.tables(self.flat)
         active = space.grid.active(tables)
