@@ -71,7 +71,7 @@ class MatrixLayers:
     (more than ``rows`` where groups are packed side by side) and ``macs`` its multiply-accumulates.
     ``added`` counts the values of the residual adds behind the layer, per image; ``digital_*`` and
     ``lookups`` the digital work there (:class:`archsim.network.table.LayerTable`).
-    ``diagonal`` copies of a block stand on the diagonal of the matrix; ``products`` are those of one
+    ``diagonal`` copies of a block stand on the diagonal of the matrix; ``products`` are of one
     of them with a vector; ``wanted`` is inf for what fits a tile, 0 for what the backbone does.
     ``instances`` identical matrices work side by side (channel groups of a separate shared block);
     ``is_signed`` is 1 where inputs may be negative.
