@@ -11,6 +11,7 @@ import math
 #: Multiply a value in the named unit by this factor to get SI; prefixes as in BIPM (2019), table 7.
 TO_SI: dict[str, float] = {
     "1": 1.0,
+    "%": 0.01,
     "bit": 1.0,
     "ohm": 1.0,
     "kohm": 1e3,

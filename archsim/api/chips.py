@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from torch import nn
 
 from archsim.api.exact_chips import read_chips, reader_of_chips
 from archsim.api.trained import trained_network, write_masks_of
-from archsim.config.load import Override, Setting
+from archsim.config.load import Setting
+from archsim.config.overrides import Overrides, as_overrides
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError, DataError
@@ -252,7 +253,7 @@ def evaluate_chips(
     seed: int = 0,
     read_path: str = "off",
     chip: str = DEFAULT_CHIP,
-    overrides: Iterable[Override] = (),
+    overrides: Overrides = (),
 ) -> ChipAccuracy:
     """Measure chips on the test split; the corrections in cells are written anew in every run.
 
@@ -305,7 +306,9 @@ def evaluate_chips(
     ]
     runs = runs if repaired[0].written else 1
     if read_path != "off":
-        reader = reader_of_chips(opened, carrier, dataset, chip=chip, overrides=overrides)
+        reader = reader_of_chips(
+            opened, carrier, dataset, chip=chip, overrides=as_overrides(overrides)
+        )
         measured, read = read_chips(reader, repaired, test, runs=runs, seed=seed)
         return _accuracy(opened, method, measured, read)
     following = iter(repaired)

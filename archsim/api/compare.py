@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.config.choices import PLACEMENTS
 from archsim.config.load import Setting
+from archsim.config.overrides import as_names
 from archsim.network import LayerGraph
 from archsim.results.compared import CompareResult
 
@@ -20,17 +21,20 @@ PAPER_NETWORKS = ("lenet3", "vgg8", "resnet18-cifar-nodown")
 
 
 def compare(
-    networks: Sequence[str | nn.Module | LayerGraph] = PAPER_NETWORKS,
+    networks: str
+    | nn.Module
+    | LayerGraph
+    | Sequence[str | nn.Module | LayerGraph] = PAPER_NETWORKS,
     *,
-    designs: Sequence[str] = PLACEMENTS,
+    designs: str | Sequence[str] = PLACEMENTS,
     copies: Sequence[int | str | None] = (),
     **settings: Any,
 ) -> CompareResult:
     """Map several networks under several placements of the shared block.
 
     Args:
-        networks: as ``network`` of :func:`map_network`.
-        designs: placements; ``none`` is the base that ratios refer to.
+        networks: as ``network`` of :func:`map_network`, one or several.
+        designs: placements, one or several; ``none`` is the base that ratios refer to.
         copies: values of ``tsb.copies`` to compare, each with every placement that has a block;
             empty for what the configuration says.
         **settings: further arguments of :func:`map_network`.
@@ -38,11 +42,11 @@ def compare(
     results = []
     names = ("input_shape", "input_dtype", "batch_axis")
     shape, dtype, axis = (settings.pop(name, None) for name in names)
-    for network in networks:
+    for network in _listed(networks):
         graph = graph_of(network, shape, dtype, {}, axis)
         results += [
             map_network(graph, design=design, **chosen)
-            for design in designs
+            for design in as_names(designs)
             for chosen in _with_copies(settings, copies if design != PLACEMENTS[0] else ())
         ]
     return CompareResult(tuple(results))
@@ -55,3 +59,10 @@ def _with_copies(
     overrides = [*settings.get("overrides", ())]
     chosen = [{**settings, "overrides": [*overrides, Setting("tsb.copies", n)]} for n in copies]
     return chosen or [settings]
+
+
+def _listed(
+    networks: str | nn.Module | LayerGraph | Sequence[str | nn.Module | LayerGraph],
+) -> Sequence[str | nn.Module | LayerGraph]:
+    """One network may stand alone; a module that is a sequence of layers is one network."""
+    return networks if isinstance(networks, list | tuple) else (networks,)

@@ -6,7 +6,6 @@ and the cost engine prices that plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +14,7 @@ from archsim.analysis import sensitivity, uncertainty
 from archsim.analysis.copies import settle
 from archsim.analysis.soundness import refuse_unsound
 from archsim.arch.design import DesignBatch
-from archsim.config.load import Override
+from archsim.config.overrides import Overrides, as_overrides
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
 from archsim.config.rules import check
 from archsim.cost.engine import evaluate
@@ -43,7 +42,7 @@ def map_network(
     technology: str | None = None,
     device: str | None = None,
     tsb: str | None = None,
-    overrides: Iterable[Override] = (),
+    overrides: Overrides = (),
     input_shape: Shapes | None = None,
     input_dtype: Dtypes | None = None,
     batch_axis: int | None = None,
@@ -59,8 +58,8 @@ def map_network(
         technology: replaces the chip's technology.
         device: replaces the chip's device.
         tsb: shared-block preset or YAML path; by default the paper's for this network.
-        overrides: ``path=value`` texts such as ``chip.adc.bits=6``, or
-            :class:`~archsim.config.load.Setting` with values as they are.
+        overrides: settings by path, ``{"chip.adc.bits": 6}``, or texts ``chip.adc.bits=6``, one or
+            a list.
         input_shape: (channels, height, width) where the network does not say, or shapes by name.
         input_dtype: number format of the input, e.g. ``int64`` for token numbers, or by name.
         batch_axis: where the batch axis of the input lies, 1 for a module that takes time first.
@@ -75,7 +74,7 @@ def map_network(
         technology=technology,
         device=device,
         tsb=tsb or tsb_preset_for(graph.name),
-        overrides=overrides,
+        overrides=as_overrides(overrides),
     )
     return _map(graph, resolved, design)
 

@@ -6,7 +6,7 @@ turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from archsim.analysis.reading import (
@@ -18,7 +18,7 @@ from archsim.analysis.reading import (
 )
 from archsim.api.exact import exact_read
 from archsim.api.trained import trained_network, usual_data, write_masks_of
-from archsim.config.load import Override
+from archsim.config.overrides import Overrides, as_overrides
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.results.reading import ReadResult
@@ -53,7 +53,7 @@ def read(
     technology: str | None = None,
     device: str | None = None,
     tsb: str | None = None,
-    overrides: Iterable[Override] = (),
+    overrides: Overrides = (),
     progress: Callable[[str], None] | None = None,
 ) -> ReadResult:
     """Read a trained network exactly, and say what limits its accuracy.
@@ -94,7 +94,7 @@ def read(
         technology=technology,
         device=device,
         tsb=tsb or tsb_preset_for(network),
-        overrides=overrides,
+        overrides=as_overrides(overrides),
     )
     spec = CellSpec.of_chip(
         resolved,

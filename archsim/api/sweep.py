@@ -11,6 +11,7 @@ from typing import Any
 from archsim.analysis import pareto
 from archsim.config.choices import WITH_BLOCK
 from archsim.config.load import override_path, parse_override
+from archsim.config.overrides import Overrides, as_names, as_texts
 from archsim.config.sweep import Axis, Strategy, Sweep, load_sweep, parse_axis
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.accuracy import COLUMNS as ACCURACIES
@@ -64,8 +65,8 @@ def sweep(
     resume: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
-    overrides: Iterable[str] = (),
-    axes: Iterable[str] = (),
+    overrides: Overrides = (),
+    axes: str | Iterable[str] = (),
     network: str | None = None,
     yes: bool = False,
     data_root: str | Path | None = None,
@@ -100,7 +101,7 @@ def sweep(
     Raises:
         ArchsimError: bad input, before anything runs; a full disk; a scheduler that is not there.
     """
-    settings, more_axes = list(overrides), list(axes)
+    settings, more_axes = as_texts(overrides), as_names(axes)
     asked = (
         name if isinstance(name, Sweep) else load_sweep(name, settings, more_axes, network=network)
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from archsim.analysis.row_groups import rows_of_study
 from archsim.api.map import map_network
 from archsim.config.load import override_path, parse_override
+from archsim.config.overrides import Overrides, as_names, as_texts
 from archsim.config.study import Study
 from archsim.errors import Code, ConfigError, close_matches
 from archsim.network.own_code import check_is, check_said
@@ -67,8 +68,8 @@ def train(
     study: str | Study = DEFAULT_STUDY,
     *,
     out: str | Path | None = None,
-    methods: Sequence[str] = (),
-    overrides: Iterable[str] = (),
+    methods: str | Sequence[str] = (),
+    overrides: Overrides = (),
     data_root: str | Path | None = None,
     jobs: int = 1,
     device: str = "cpu",
@@ -98,10 +99,10 @@ def train(
         ArchsimError: whatever is wrong with study, data or folder.
     """
     compute_device(device, jobs=jobs)
-    settings = list(overrides)
+    settings = as_texts(overrides)
     loaded = study if isinstance(study, Study) else load_study(study, settings)
     check_published(loaded)
-    chosen = select_methods(loaded, methods)
+    chosen = select_methods(loaded, as_names(methods))
     folder = run_place(chosen, out)
     with locked(folder, option="--run"), saying(said_networks(study, settings, network)):
         check_is(network, loaded.network, f"study '{loaded.name}'")

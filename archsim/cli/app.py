@@ -10,7 +10,9 @@ import typer
 
 from archsim import __version__
 from archsim.cli.compare_command import compare_command
+from archsim.cli.demo_command import demo_command
 from archsim.cli.deploy_command import deploy_command
+from archsim.cli.doctor_command import doctor_command
 from archsim.cli.evaluate_command import evaluate_command
 from archsim.cli.list_command import list_command
 from archsim.cli.map_command import map_command
@@ -70,6 +72,8 @@ for _name, _command in {
     "validate": validate_command,
     "list": list_command,
     "schema": schema_command,
+    "demo": demo_command,
+    "doctor": doctor_command,
 }.items():
     app.command(_name, help=_help(_command))(_command)
 app.add_typer(

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from archsim.config.quantity_text import number_and_unit
 from archsim.config.yaml_text import parse_yaml
 from archsim.errors import Code, ConfigError, DataError, close_matches
 from archsim.util.files import is_file, path_exists, read_regular
@@ -248,8 +249,8 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
 def apply_overrides(document: Document, overrides: Iterable[Override]) -> Document:
     """Return a copy of ``document`` with every setting applied.
 
-    A plain number given for a sourced constant replaces its value and keeps its unit; ``null``
-    takes the constant out.
+    A plain number given for a sourced constant replaces its value and keeps its unit; a number with
+    a unit (``1us``, ``5 %``) replaces both; ``null`` takes the constant out.
 
     Raises:
         ConfigError: a path that leads nowhere, with the nearest known key.
@@ -293,7 +294,10 @@ def apply_overrides(document: Document, overrides: Iterable[Override]) -> Docume
             old = node.get(key)
             is_number = value is not None and not isinstance(value, dict)
             if is_number and isinstance(old, dict) and "value" in old:
-                value = {**old, "value": value, "source": f"user override {str(text).strip()}"}
+                said = number_and_unit(value)
+                value, unit = said or (value, old.get("unit"))
+                value = {**old, "value": value, "unit": unit}
+                value["source"] = f"user override {str(text).strip()}"
                 value.pop("range", None)
             elif isinstance(old, dict) and isinstance(value, dict) and "value" not in old:
                 value = _merge(old, value)

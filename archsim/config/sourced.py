@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from archsim.config.quantity_text import in_family
 from archsim.errors import Code, Problem, RejectedValueError
 from archsim.units import TO_SI
 
 #: Units that may replace each other in YAML (they measure the same thing).
 _FAMILIES: tuple[tuple[str, ...], ...] = (
-    ("1", "bit"),
+    ("1", "%"),
+    ("bit", "1"),  # a count may be written without its unit, but nothing else in bits
     ("ohm", "kohm"),
     ("S", "uS"),
     ("V", "mV"),
@@ -103,6 +105,17 @@ def _out_of_range(said: str, given: Quantity, allowed: str) -> RejectedValueErro
     return RejectedValueError(Problem(text, Code.OUT_OF_RANGE, value=given.value, allowed=allowed))
 
 
+def _same_in(allowed: tuple[str, ...], given: Quantity) -> Quantity:
+    """A conductance where a resistance is asked for says the resistance, and the other way."""
+    if isinstance(given.value, tuple):
+        return given
+    value, unit = in_family(given.value, given.unit, allowed)
+    if unit == given.unit:
+        return given
+    # An interval belongs to the value as it was written.
+    return given.model_copy(update={"value": value, "unit": unit, "range": None})
+
+
 class _Checked:
     """Validator of one quantity: unit family, bounds and number of entries."""
 
@@ -113,6 +126,7 @@ class _Checked:
 
     def __call__(self, quantity: Quantity) -> Quantity:
         allowed = compatible_units(self.unit)
+        quantity = _same_in(allowed, quantity)
         if quantity.unit not in allowed:
             said = f"unit '{quantity.unit}' does not fit; allowed: {', '.join(allowed)}"
             raise RejectedValueError(

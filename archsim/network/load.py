@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
@@ -17,6 +16,7 @@ from archsim.network.inputs import Dtypes, Examples, Shapes
 from archsim.network.layer_file import is_layer_table, read_layer_table
 from archsim.network.offline import offline, wants_download
 from archsim.network.trace import trace
+from archsim.network.user_modules import import_user_module
 
 
 def load_network(
@@ -306,7 +306,7 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
     module_name, _, function_name = spec.partition(":")
     try:
         with offline():
-            module = importlib.import_module(module_name)
+            module = import_user_module(module_name)
     except (Exception, SystemExit) as error:
         raise NetworkError(
             f"network '{spec}': module '{module_name}' cannot be imported "
@@ -370,5 +370,5 @@ def _import_advice(module_name: str, error: BaseException) -> str:
         return _NO_DOWNLOAD
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing is not None and f"{module_name}.".startswith(f"{missing}."):
-        return "is it on PYTHONPATH?"
+        return "it is neither in the working directory nor on PYTHONPATH"
     return "mend the module, or what it imports (is all of it on PYTHONPATH?)"

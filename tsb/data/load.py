@@ -85,6 +85,23 @@ def user_cache() -> Path:
     return Path(pooch.os_cache("archsim"))
 
 
+def found(name: str) -> Path | None:
+    """Return where a data set lies that needs no download, None where it would need one.
+
+    Args:
+        name: as of :func:`load_dataset`.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    which = source(name)
+    if which.shipped:
+        return Path(__file__).parent / which.shipped
+    places = (_present(which, root) for root in _SYSTEM_FOLDERS)
+    here = next((place for place in places if place is not None), None)
+    return here or _fetched(which, user_cache())
+
+
 def _present(which: Source, root: Path) -> Path | None:
     """Return the folder or archive with the data at or below ``root``, if it is there."""
     if root.is_file():

@@ -5,7 +5,7 @@ checkpoint -> scores on data -> masks -> programming -> accuracy; and the curve 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from archsim.api.exact import exact_of_evidence
 from archsim.api.program.arguments import check_arguments, check_overrides, check_unused
 from archsim.api.program.plan import write_plan
 from archsim.api.trained import usual_data
+from archsim.config.overrides import Overrides, as_texts
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError, DataError
@@ -69,7 +70,7 @@ def program(
     technology: str | None = None,
     device: str | None = None,
     tsb: str | None = None,
-    overrides: Iterable[str] = (),
+    overrides: Overrides = (),
 ) -> ProgramResult:
     """Program every weight of a network once and report pulses, time, energy and accuracy.
 
@@ -118,7 +119,7 @@ def program(
         last_layers=last_layers,
         granularity=granularity,
     )
-    settings = tuple(overrides)
+    settings = tuple(as_texts(overrides))
     check_arguments(design, encoding, read_after_s, clip_at_zero, seed)
     check_overrides(settings)
     resolved = resolve(
@@ -283,7 +284,7 @@ def write_verify_curve(
     technology: str | None = None,
     device: str | None = None,
     tsb: str | None = None,
-    overrides: Iterable[str] = (),
+    overrides: Overrides = (),
     progress: Callable[[str], None] | None = None,
 ) -> WriteVerifyCurve:
     """Measure accuracy against the share of verified weights, for every policy by score.
@@ -312,7 +313,7 @@ def write_verify_curve(
             field="--checkpoint",
             value="--curve",
         )
-    settings = tuple(overrides)
+    settings = tuple(as_texts(overrides))
     check_overrides(settings)
     resolved = resolve(
         chip=chip,

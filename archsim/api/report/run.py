@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from archsim.api.report.size_curves import size_curves
 from archsim.api.report.write import Report, check_report_folder, write_report
 from archsim.api.train import DEFAULT_STUDY, said_networks
 from archsim.api.train import train as train_study
+from archsim.config.overrides import Overrides, as_texts
 from archsim.config.resolve import device_name
 from archsim.config.study import Study
 from archsim.errors import Code, ConfigError, DataError
@@ -36,7 +37,7 @@ def report(
     sweeps: Sequence[str | Path] = (),
     allow_mixed: bool = False,
     train: bool = True,
-    overrides: Iterable[str] = (),
+    overrides: Overrides = (),
     data_root: str | Path | None = None,
     jobs: int = 1,
     network: str | None = None,
@@ -66,7 +67,7 @@ def report(
         ArchsimError: whatever is wrong with study, runs, sweeps or folder.
     """
     curves = [size_curves(each) for each in sweeps]
-    settings = list(overrides)
+    settings = as_texts(overrides)
     runs = _runs(targets, run, settings, train)
     _check_sweeps(runs, curves, allow_mixed)
     _check_network(network, runs)

@@ -106,7 +106,7 @@ class DeviceFile(Model):
     name: Name
     memory: Literal["sram", "rram", "fefet", "pcm", "mram"]
     description: str = ""
-    max_bits_per_cell: quantity("1", minimum=1.0)  # type: ignore[valid-type]
+    max_bits_per_cell: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
     r_on: quantity("ohm", minimum=1.0, maximum=1e12) | None  # type: ignore[valid-type]
     r_off: quantity("ohm", minimum=1.0, maximum=1e15) | None  # type: ignore[valid-type]
     access: Literal["1t1r", "none"] = Field(
