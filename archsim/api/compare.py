@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.config.choices import PLACEMENTS
 from archsim.config.load import Setting
-from archsim.config.overrides import as_names
+from archsim.config.overrides import as_names, as_overrides
 from archsim.network import LayerGraph
 from archsim.results.compared import CompareResult
 
@@ -56,7 +56,7 @@ def _with_copies(
     settings: dict[str, Any], copies: Sequence[int | str | None]
 ) -> list[dict[str, Any]]:
     """Return the settings with each number of copies; as they are where none is given."""
-    overrides = [*settings.get("overrides", ())]
+    overrides = as_overrides(settings.get("overrides", ()))
     chosen = [{**settings, "overrides": [*overrides, Setting("tsb.copies", n)]} for n in copies]
     return chosen or [settings]
 
