@@ -27,13 +27,14 @@ _MOST_NAMES = 14
 
 
 class Mark(NamedTuple):
-    """A design: its name, placement, costs, accuracy in per cent, and half its interval."""
+    """A design: its name, placement, costs, accuracy in per cent, and how far its interval goes."""
 
     label: str
     placement: str
     costs: tuple[float, ...]
     accuracy: float
-    half_width: float | None
+    below: float
+    above: float
 
 
 class JointInfo(NamedTuple):
@@ -59,7 +60,8 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
     for design in result.at(sigma):
         totals = [design.total(metric.key) for metric in metrics]
         costs = tuple(float(total) for total in totals if total is not None)
-        accuracy, half_width = design.measured.accuracy, design.measured.half_width
+        measured = design.measured
+        accuracy, low, high = measured.accuracy, measured.ci95_low, measured.ci95_high
         if accuracy is None or len(costs) < len(metrics):
             continue
         marks.append(
@@ -68,7 +70,8 @@ def collect_joint(result: JointResult, sigma: float) -> JointInfo:
                 design.placement,
                 costs,
                 100 * accuracy,
-                None if half_width is None else 100 * half_width,
+                0.0 if low is None else 100 * (accuracy - low),
+                0.0 if high is None else 100 * (high - accuracy),
             )
         )
     if not marks:
@@ -105,7 +108,7 @@ def _draw_panel(axes: Axes, axis: FigureAxis, marks: tuple[Mark, ...], place: in
         axes.errorbar(
             [mark.costs[place] / axis.factor for mark in alike],
             [mark.accuracy for mark in alike],
-            yerr=[mark.half_width or 0.0 for mark in alike],
+            yerr=[[mark.below for mark in alike], [mark.above for mark in alike]],
             fmt="o",
             color=_COLOURS[placement],
             markersize=5,

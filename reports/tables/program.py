@@ -84,7 +84,10 @@ def quality(result: ProgramResult) -> Table:
 def _accuracy(accuracy: MeasuredAccuracy) -> list[tuple[Cell, ...]]:
     mean, label = f"{100 * accuracy.mean:.2f}", "accuracy, 1 chip"
     if accuracy.ci95_low is not None and accuracy.ci95_high is not None:
-        mean += f" +- {50 * (accuracy.ci95_high - accuracy.ci95_low):.2f}"
+        low, high = 100 * accuracy.ci95_low, 100 * accuracy.ci95_high
+        # An interval that ends at 0 or 100 % is not even on both sides.
+        cut = low == 0 or high == 100
+        mean += f" ({low:.2f} to {high:.2f})" if cut else f" +- {(high - low) / 2:.2f}"
         label = f"accuracy, {accuracy.chips} chips, 95 %"
     return [
         ("ideal", "accuracy without error", f"{100 * accuracy.ideal:.2f}", "%"),

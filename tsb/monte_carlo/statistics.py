@@ -35,7 +35,8 @@ class AccuracyStats:
             cannot be told from the run component and is the total.
         std_run: cycle-to-cycle component; None with one run per chip.
         ci95_low: lower end of the 95 % interval of the mean, by Student's t over the chips' means;
-            with a single chip over its runs, and then for that chip only.
+            with a single chip over its runs, and then for that chip only. From 0 to 1: see
+            :func:`possible`.
         ci95_high: upper end.
         worst: lowest accuracy of any instance.
         chips: number of chips.
@@ -55,10 +56,10 @@ class AccuracyStats:
 
     @property
     def half_width(self) -> float:
-        """Half of the 95 % interval; infinite for a single instance."""
+        """The longer side of the 95 % interval; infinite for a single instance."""
         if self.ci95_low is None or self.ci95_high is None:
             return math.inf
-        return (self.ci95_high - self.ci95_low) / 2
+        return max(self.ci95_high - self.mean, self.mean - self.ci95_low)
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Return the JSON contract of ``archsim evaluate``."""
@@ -136,6 +137,19 @@ def interval95(values: Float[Tensor, " value"]) -> tuple[float, float] | None:
     return mean - half_width, mean + half_width
 
 
+def possible(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the part of an interval that an accuracy can have, 0 to 1.
+
+    What lies outside holds no possible mean, so that leaving it out takes nothing from the coverage
+    (Mandelkern, Setting confidence intervals for bounded parameters, Statistical Science 17(2),
+    2002). The mean of accuracies is inside, so something is always left.
+
+    Args:
+        interval: of a mean accuracy; None where there is none.
+    """
+    return None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
+
+
 def accuracy_stats(accuracy: AccuracyTable, *, images: int) -> AccuracyStats:
     """Estimate mean, variance components and interval.
 
@@ -160,7 +174,7 @@ def accuracy_stats(accuracy: AccuracyTable, *, images: int) -> AccuracyStats:
     if chips > 1:
         # E[variance of chip means] = chip variance + run variance / runs
         between = max(0.0, float(table.mean(1).var()) - (within or 0.0) / runs)
-    interval = interval95(table.mean(1) if chips > 1 else table[0])
+    interval = possible(interval95(table.mean(1) if chips > 1 else table[0]))
     low, high = interval or (None, None)
     return AccuracyStats(
         mean=float(table.mean()),

@@ -103,9 +103,7 @@ def read_accuracy(
             scores = chip.scores(split.images[order], Noise(seed))
             found.append(float((scores.argmax(-1) == split.labels[order]).double().mean()))
             if half_width is not None and len(found) % _LOOK == 0:
-                stats = _stats(found, count)
-                low, high = stats.ci95_low, stats.ci95_high
-                if low is not None and high is not None and (high - low) / 2 <= half_width:
+                if _stats(found, count).half_width <= half_width:
                     break
     return ReadAccuracy(_stats(found, count), ReadSaid.of_json(describe(network)))
 

@@ -19,7 +19,7 @@ from archsim.results.lost import accuracy_lost
 from archsim.results.method_row import MethodRow
 from archsim.results.read_said import ReadSaid
 from archsim.util.files import is_file, read_json
-from tsb.monte_carlo.statistics import accuracy_stats, interval95, student_t_quantile
+from tsb.monte_carlo.statistics import accuracy_stats, interval95, possible, student_t_quantile
 from tsb.study.commands import train_command
 from tsb.study.conditions import beyond_retention
 from tsb.study.effort import Added, added_of, tune_macs
@@ -235,9 +235,9 @@ def _pooled(results: Sequence[SeedResult]) -> MethodRow:
     """Return what the seeds of one method and sigma say together."""
     stats = [accuracy_stats(_table(result), images=results[0].images) for result in results]
     chips = _chip_means(results)
-    interval = _possible(_within(chips))
+    interval = possible(_within(chips)) or (None, None)
     seeds = torch.stack([means.mean() for means in chips])
-    backbones = _possible(interval95(seeds))
+    backbones = possible(interval95(seeds)) or (None, None)
     first = results[0]
     # The mean over some of the seeds compares with nothing.
     validated = all(result.validation_accuracy is not None for result in results)
@@ -361,11 +361,6 @@ def _closed_by_seed(
             return None, None
         closed.append(1 - accuracy_lost(ideal, _mean_accuracy([result])) / whole)
     return interval95(torch.tensor(closed, dtype=torch.float64)) or (None, None)
-
-
-def _possible(interval: tuple[float, float] | None) -> tuple[float | None, float | None]:
-    """Return the part of an interval that an accuracy can have, 0 to 1."""
-    return (None, None) if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
 
 
 def _within(chips: list[Tensor]) -> tuple[float, float] | None:

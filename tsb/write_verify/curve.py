@@ -26,6 +26,7 @@ from tsb.cells.weight_cells import (
     weight_cells,
 )
 from tsb.monte_carlo import alike_chips, interval95, monte_carlo
+from tsb.monte_carlo.statistics import possible
 from tsb.write_verify.effort import write_effort
 from tsb.write_verify.policy.base import ByScore
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext
@@ -218,7 +219,7 @@ def summarise_curve(runs: pandas.DataFrame) -> pandas.DataFrame:
     keys = ["device", "policy", "fraction"]
     for key, group in runs.groupby(keys, sort=False):
         accuracy = torch.tensor(group["accuracy"].to_numpy(), dtype=torch.float64)
-        interval = interval95(accuracy) or (None, None)
+        interval = possible(interval95(accuracy)) or (None, None)
         effort = ["verified_fraction", "write_pulses", "normalised_pulses", "verify_cycles"]
         rows.append(
             dict(zip(keys, key, strict=True))

@@ -51,6 +51,15 @@ def test_by_hand():
     assert stats.to_dict()["images"] == 100
 
 
+def test_intervals_of_accuracies_end_at_100_per_cent_and_stopping_looks_at_the_longer_side():
+    stats = accuracy_stats(torch.tensor([[0.95], [0.98]], dtype=torch.float64), images=100)
+    assert stats.ci95_high == 1.0  # Student's t of two chips reaches to 1.156
+    assert stats.ci95_low == pytest.approx(0.965 - 12.7062 * 0.015, rel=1e-5)
+    assert stats.half_width == pytest.approx(12.7062 * 0.015, rel=1e-5)
+    none = accuracy_stats(torch.tensor([[0.0], [0.1]], dtype=torch.float64), images=10)
+    assert none.ci95_low == 0.0
+
+
 def test_variance_components_are_found_again():
     generator = torch.Generator().manual_seed(1)
     chip = 0.02 * torch.randn(4000, 1, generator=generator, dtype=torch.float64)
