@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archsim.api.exact_chips import read_chips, reader_of_chips
+from archsim.api.exact_chips import read_chips, reader_of_chips, tuning_of_chips
 from archsim.api.trained import trained_network, write_masks_of
 from archsim.config.load import Setting
 from archsim.config.overrides import Overrides, as_overrides
@@ -159,6 +159,9 @@ def tune_chips(
     learning_rate: float = 1e-2,
     sigma: float | None = None,
     seed: int = 0,
+    read_path: str = "off",
+    chip: str = DEFAULT_CHIP,
+    overrides: Iterable[Override] = (),
     progress: Callable[[int, float], None] | None = None,
 ) -> list[Path]:
     """Train corrections for chips and save each: ``correction-SEED.safetensors``.
@@ -176,6 +179,10 @@ def tune_chips(
         learning_rate: of the first step.
         sigma: noise of what lies in cells during training; None is that of its writing.
         seed: of images and noise, 0 to 2^32 - 1.
+        read_path: ``exact`` trains on what converters, rows, inputs and wires let through,
+            straight through them (:mod:`tsb.correction.read_tuning`); ``off`` on what cells hold.
+        chip: preset or file of the design that chips are read by.
+        overrides: settings of it.
         progress: told of every step.
 
     Raises:
@@ -183,6 +190,7 @@ def tune_chips(
             infinite, after the corrections of the others are saved.
     """
     seed_of(seed)
+    one_of("read_path (--read-path)", read_path, ("off", "exact"))
     if not method.strip():
         raise ConfigError(
             "--method is empty; give corrections, for example tsb+biases",
@@ -201,20 +209,24 @@ def tune_chips(
         noise=WeightNoise.on_cells(storage.cell, sigma=spread, scaling=storage.scaling),
         seed=seed,
     )
+    read = None
+    if read_path == "exact":
+        reader = reader_of_chips(opened, carrier, images, chip=chip, overrides=overrides)
+        read = tuning_of_chips(reader, opened)
     folder, paths = Path(out), []
     with locked(folder, option="folder"):
-        tuned = tune(carrier, opened, corrections, images, settings, progress=progress)
+        tuned = tune(carrier, opened, corrections, images, settings, read=read, progress=progress)
         every = zip(opened, tuned.parameters, tuned.diverged, strict=True)
-        for chip, parameters in ((chip, kept) for chip, kept, diverged in every if not diverged):
+        for one, parameters in ((one, kept) for one, kept, diverged in every if not diverged):
             corrected = CorrectedChip(
-                chip=chip,
+                chip=one,
                 corrections=tuple(corrections),
                 parameters=parameters,
                 carrier=carrier,
                 storage=storage,
                 verify=verify,
             )
-            path = folder / f"correction-{chip.seed}.safetensors"
+            path = folder / f"correction-{one.seed}.safetensors"
             corrected.save(path, method=method)
             paths.append(path)
     _check_none_diverged(opened, tuned.diverged, learning_rate)

@@ -12,6 +12,7 @@ from archsim.results.read_said import ReadSaid
 from tsb.correction import CorrectedChip
 from tsb.correction.base import Carrier
 from tsb.correction.exact import ExactReader
+from tsb.correction.read_tuning import ReadTuning
 from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split
 from tsb.monte_carlo import MonteCarloResult
@@ -98,6 +99,20 @@ def read_chips(
     ]
     measured = reader.measure(used, split.images, split.labels, runs=runs, seed=seed)
     return measured, ReadSaid.of_json(reader.about())
+
+
+def tuning_of_chips(reader: ExactReader, chips: Sequence[ProgrammedChip]) -> ReadTuning:
+    """Return what corrections of chips are trained with, as they are read.
+
+    Args:
+        reader: of their backbone.
+        chips: each with errors of its own.
+
+    Raises:
+        ConfigError: a chip that does not say which of its weights are write-verified.
+    """
+    each = [reader.tuning([chip], _verified(chip)) for chip in chips]
+    return ReadTuning([one.networks[0] for one in each], [one.stored[0] for one in each])
 
 
 def _verified(chip: ProgrammedChip) -> Masks:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archsim.cli.options import choice_option
 from archsim.config.choices import READ_PATHS
 from archsim.errors import Code, ConfigError
+
+if TYPE_CHECKING:
+    from archsim.config.sweep import Sweep
 
 _DATA = "Data"
 
@@ -50,6 +53,16 @@ ReadPathOption = Annotated[
         show_default=False,
     ),
 ]
+ChipReadPathOption = Annotated[
+    str | None,
+    choice_option(
+        "--read-path",
+        names=("off", "exact"),
+        help="How chips are read: exact has converters, rows, inputs and wires of --chip, off "
+        "leaves them out. Default: off.",
+        show_default=False,
+    ),
+]
 
 
 def with_read_path(overrides: list[str] | None, read_path: str | None) -> list[str]:
@@ -60,6 +73,30 @@ def with_read_path(overrides: list[str] | None, read_path: str | None) -> list[s
         read_path: of ``--read-path``; None keeps the study's.
     """
     said = [] if read_path is None else [f"study.read_path={read_path}"]
+    return [*(overrides or ()), *said]
+
+
+def sweep_read_path(sweep: Sweep, overrides: list[str] | None, read_path: str | None) -> list[str]:
+    """Return settings of a sweep with the read path of its accuracies last.
+
+    Args:
+        sweep: with the settings.
+        overrides: ``path=value`` texts.
+        read_path: of ``--read-path``; None keeps the sweep's.
+
+    Raises:
+        ConfigError: a sweep without accuracies.
+    """
+    if read_path is not None and sweep.accuracy is None:
+        raise ConfigError(
+            f"--read-path {read_path} is how accuracies are read, and sweep '{sweep.name}' has "
+            "none; allowed: with sweep.accuracy (study, method)",
+            code=Code.CONFLICT,
+            field="--read-path",
+            value=read_path,
+            allowed="sweeps with accuracies",
+        )
+    said = [] if read_path is None else [f"sweep.accuracy.read_path={read_path}"]
     return [*(overrides or ()), *said]
 
 

@@ -12,7 +12,7 @@ from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable
-from archsim.cli.study_options import DataRootOption
+from archsim.cli.study_options import DataRootOption, sweep_read_path
 from archsim.cli.sweep_output import SweepBars, announce, summary
 from archsim.errors import Code, ConfigError
 
@@ -89,6 +89,16 @@ def run_command(
         ),
     ] = None,
     data_root: DataRootOption = None,
+    read_path: Annotated[
+        str | None,
+        options.choice_option(
+            "--read-path",
+            names=("off", "exact"),
+            help="How accuracies take chips to be read: exact has converters, rows, inputs and "
+            "wires of each point, off leaves them out. Default: the sweep's.",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         Format, typer.Option("--format", help="How to write the summary.")
     ] = Format.TABLE,
@@ -112,13 +122,14 @@ def run_command(
             allowed=("table", "json"),
         )
     asked = load_sweep(sweep, overrides or (), axes or (), network=network)
+    settings = sweep_read_path(asked, overrides, read_path)
     place = out or Path("sweeps") / asked.name
     try:
         with SweepBars() as bars:
             done = run_sweep(
                 sweep,
                 out=place,
-                overrides=overrides or (),
+                overrides=settings,
                 axes=axes or (),
                 network=network,
                 resume=resume,

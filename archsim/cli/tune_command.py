@@ -10,7 +10,13 @@ import typer
 
 from archsim.cli import options
 from archsim.cli.guard import guarded
-from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption
+from archsim.cli.study_options import (
+    ChipReadPathOption,
+    DataOption,
+    DataRootOption,
+    NetworkOption,
+    read_by,
+)
 from archsim.util.checks import seed_of
 
 
@@ -49,15 +55,20 @@ def tune_command(
     data: DataOption = None,
     network: NetworkOption = None,
     data_root: DataRootOption = None,
+    read_path: ChipReadPathOption = None,
+    chip: options.ChipOption = None,
+    overrides: options.SetOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of images and noise, 0 to 2^32 - 1.")] = 0,
     debug: options.DebugOption = False,
 ) -> None:
     """Train corrections for programmed chips, each against its own errors.
 
     Inserts the shared block as the identity, trains only what the method names, and keeps it where
-    the validation images do not get worse.
+    the validation images do not get worse. With --read-path exact they are trained on what the
+    converters of --chip say, straight through them.
     """
     seed_of(seed)
+    read = read_by(chip, overrides, read_path)
     from rich.console import Console
     from rich.progress import Progress
 
@@ -79,6 +90,8 @@ def tune_command(
             learning_rate=learning_rate,
             sigma=sigma,
             seed=seed,
+            read_path=read_path or "off",
+            **read,
             progress=lambda step, loss: bar.update(
                 task, completed=step, description=f"{method}, loss {loss:.4f}"
             ),

@@ -102,9 +102,9 @@ def read_accuracy(
             chip = network.with_errors(errors, chip=seed)
             scores = chip.scores(split.images[order], Noise(seed))
             found.append(float((scores.argmax(-1) == split.labels[order]).double().mean()))
-            if half_width is not None and len(found) % _LOOK == 0:
-                if _stats(found, count).half_width <= half_width:
-                    break
+            looks = half_width is not None and len(found) % _LOOK == 0
+            if looks and _stats(found, count).half_width <= (half_width or 0.0):
+                break
     return ReadAccuracy(_stats(found, count), ReadSaid.of_json(describe(network)))
 
 
