@@ -212,7 +212,7 @@ def tune_chips(
     read = None
     if read_path == "exact":
         reader = reader_of_chips(opened, carrier, images, chip=chip, overrides=overrides)
-        read = tuning_of_chips(reader, opened)
+        read = tuning_of_chips(reader, opened, verify=verify)
     folder, paths = Path(out), []
     with locked(folder, option="folder"):
         tuned = tune(carrier, opened, corrections, images, settings, read=read, progress=progress)

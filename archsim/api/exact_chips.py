@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from archsim.analysis.row_groups import mapped_row_groups
 from archsim.config.load import Override, Setting
@@ -101,18 +102,26 @@ def read_chips(
     return measured, ReadSaid.of_json(reader.about())
 
 
-def tuning_of_chips(reader: ExactReader, chips: Sequence[ProgrammedChip]) -> ReadTuning:
+def tuning_of_chips(
+    reader: ExactReader, chips: Sequence[ProgrammedChip], *, verify: bool
+) -> ReadTuning:
     """Return what corrections of chips are trained with, as they are read.
 
     Args:
         reader: of their backbone.
         chips: each with errors of its own.
+        verify: whether corrections in cells are write-verified.
 
     Raises:
         ConfigError: a chip that does not say which of its weights are write-verified.
     """
-    each = [reader.tuning([chip], _verified(chip)) for chip in chips]
-    return ReadTuning([one.networks[0] for one in each], [one.stored[0] for one in each])
+    storage = chips[0].storage
+    each = [reader.tuning([chip], _verified(chip), storage, verify=verify) for chip in chips]
+    return replace(
+        each[0],
+        networks=[one.networks[0] for one in each],
+        stored=[one.stored[0] for one in each],
+    )
 
 
 def _verified(chip: ProgrammedChip) -> Masks:

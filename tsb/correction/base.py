@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,11 +38,23 @@ class Carrier:
         model: private copy, in evaluation mode; shared blocks that cannot be folded are added.
         layers: its graph.
         rule: where shared blocks go: see :meth:`LayerGraph.insertion_points`.
+        reading: lets the model compute what one chip reads, with biases of some tensors, after some
+            corrections; None where what its cells hold is all that is known.
     """
 
     model: nn.Module
     layers: LayerGraph
     rule: str = "default"
+    reading: Callable[[Tensors, OnRead | None], AbstractContextManager[None]] | None = None
+
+    def as_read(self, tensors: Tensors, act: OnRead | None = None) -> AbstractContextManager[None]:
+        """Let the model compute what the chip reads, for what is measured on it.
+
+        Args:
+            tensors: of the corrected network; biases are taken from them.
+            act: what the measuring correction does so far.
+        """
+        return nullcontext() if self.reading is None else self.reading(tensors, act)
 
     @property
     def points(self) -> tuple[InsertionPoint, ...]:

@@ -61,15 +61,16 @@ class BatchNorms(Correction):
     ) -> dict[str, Tensor]:
         """Return the statistics of the images on this chip; see :meth:`Correction.start`."""
         del wanted
-        model = copy.deepcopy(carrier.model)
-        state = model.state_dict()
-        model.load_state_dict({name: tensors.get(name, state[name]) for name in state})
-        norms = {n: m for n, m in model.named_modules() if isinstance(m, _BatchNorm)}
-        for norm in norms.values():
-            norm.reset_running_stats()
-            norm.momentum = None  # running statistics become plain averages
-            norm.train()
-        with torch.no_grad():
+        # Inside, as what the layers compute goes with the copy.
+        with torch.no_grad(), carrier.as_read(tensors):
+            model = copy.deepcopy(carrier.model)
+            state = model.state_dict()
+            model.load_state_dict({name: tensors.get(name, state[name]) for name in state})
+            norms = {n: m for n, m in model.named_modules() if isinstance(m, _BatchNorm)}
+            for norm in norms.values():
+                norm.reset_running_stats()
+                norm.momentum = None  # running statistics become plain averages
+                norm.train()
             for part in images.split(CALIBRATION_BATCH):
                 model(part)
         return {

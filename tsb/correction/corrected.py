@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from archsim.errors import Code, DataError, NetworkError
 from tsb.checkpoint import check_finite, read_tensors, tensors_hash, write_tensors
 from tsb.correction.base import Carrier, Correction, Tensors, device_of
+from tsb.correction.on_read import OnRead, readable_acts
 from tsb.correction.registry import applicable
 from tsb.monte_carlo.evaluate import Draw
 from tsb.program.chip import ProgrammedChip, WeightStorage
@@ -21,6 +23,8 @@ from tsb.write_verify.selective import Masks, verify_all, verify_none
 _KIND = "correction"
 #: Parameters of all corrections by ``index.name``.
 Parameters = dict[str, Tensor]
+#: Lets a network compute what a chip reads: tensors with its biases, corrections so far.
+Reading = Callable[[Tensors, Sequence[OnRead]], AbstractContextManager[None]]
 
 
 def attach_all(corrections: Sequence[Correction], carrier: Carrier) -> None:
@@ -56,7 +60,12 @@ def own_parameters(parameters: Tensors, index: int) -> dict[str, Tensor]:
 
 
 def start_all(
-    corrections: Sequence[Correction], carrier: Carrier, chip: ProgrammedChip, images: Tensor
+    corrections: Sequence[Correction],
+    carrier: Carrier,
+    chip: ProgrammedChip,
+    images: Tensor,
+    *,
+    reading: Reading | None = None,
 ) -> Parameters:
     """Return the first parameters of all corrections on one chip.
 
@@ -65,14 +74,30 @@ def start_all(
         carrier: the network.
         chip: what is corrected.
         images: for calibration, without labels.
+        reading: lets the network compute what the chip reads; None: what its cells hold.
     """
     tensors: Tensors = chip.tensors
     parameters: Parameters = {}
     for index, correction in enumerate(corrections):
-        first = correction.start(carrier, tensors, chip.wanted, images)
+        here = carrier
+        if reading is not None:
+            here = replace(carrier, reading=_after(reading, corrections[:index], parameters))
+        first = correction.start(here, tensors, chip.wanted, images)
         parameters |= {f"{index}.{name}": tensor for name, tensor in first.items()}
         tensors = correction.apply(tensors, first)
     return parameters
+
+
+def _after(
+    reading: Reading, corrections: Sequence[Correction], parameters: Tensors
+) -> Callable[[Tensors, OnRead | None], AbstractContextManager[None]]:
+    """Return what lets a network compute what a chip reads, behind some corrections."""
+    before = readable_acts(corrections, lambda index: own_parameters(parameters, index))
+
+    def entered(tensors: Tensors, act: OnRead | None) -> AbstractContextManager[None]:
+        return reading(tensors, [*before, *([] if act is None else [act])])
+
+    return entered
 
 
 def apply_all(

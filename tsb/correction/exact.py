@@ -14,6 +14,7 @@ from tsb.correction.corrected import CorrectedChip, own_parameters
 from tsb.correction.on_read import OnRead, readable_acts
 from tsb.correction.read_tuning import ReadTuning
 from tsb.correction.used import ChipInUse
+from tsb.correction.written_cells import cells_of
 from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
 from tsb.program.cell_errors import cell_errors, source_of_cells, stored_codes
 from tsb.program.chip import ProgrammedChip, WeightStorage
@@ -103,19 +104,29 @@ class ExactReader:
         """Name of the back end in results."""
         return "approximate read path" if self.network.approximate else EXACT
 
-    def tuning(self, chips: Sequence[ProgrammedChip], verified: Masks) -> ReadTuning:
+    def tuning(
+        self,
+        chips: Sequence[ProgrammedChip],
+        verified: Masks,
+        storage: WeightStorage,
+        *,
+        verify: bool,
+    ) -> ReadTuning:
         """Return what corrections are trained with: the chips right after programming.
 
         Args:
             chips: of this backbone.
             verified: masks of its write-verified weights.
+            storage: how corrections in cells are written.
+            verify: whether they are write-verified.
         """
         networks = []
         for chip in chips:
             source = source_of_cells(chip.seed)
             errors = cell_errors(chip.stored, chip.wanted, verified, chip.storage, source)
             networks.append(self.network.with_errors(errors, chip=chip.seed))
-        return ReadTuning(networks, [chip.stored for chip in chips])
+        stored = [chip.stored for chip in chips]
+        return ReadTuning(networks, stored, self.products, storage, verify)
 
     def about(self) -> dict[str, object]:
         """Return what every accuracy of these chips says of how they were read."""
@@ -346,11 +357,6 @@ def _cells(
 def _cells_of(
     corrected: CorrectedChip, key: str, held: Tensor | None, generator: torch.Generator | None
 ) -> BlockCells:
-    wanted = {key: corrected.written[key]}
-    storage: WeightStorage = corrected.storage
-    codes, scales = stored_codes(wanted, storage)
-    if held is None or generator is None:
-        return BlockCells(codes[key], scales[key])
-    masks: Masks = {key: corrected.masks.get(key, verify_none(wanted)[key])}
-    errors = cell_errors({key: held}, wanted, masks, storage, generator)
-    return BlockCells(codes[key], scales[key], errors[key])
+    wanted = corrected.written[key]
+    mask = corrected.masks.get(key, verify_none({key: wanted})[key])
+    return cells_of(wanted, held, corrected.storage, mask, generator)

@@ -64,7 +64,8 @@ class OutputMatch(Correction):
         parameters: dict[str, Tensor] = {}
         for name in self.names:
             corrected = self.apply(tensors, parameters)
-            real = layer_outputs(carrier.model, corrected, images, [name])[name]
+            with carrier.as_read(corrected, self.on_read(parameters)):
+                real = layer_outputs(carrier.model, corrected, images, [name])[name]
             scale = ideal[name].std(0) / real.std(0).clamp_min(torch.finfo(real.dtype).tiny)
             raw = real - tensors[f"{name}.bias"]  # what the crossbar gave
             parameters[f"{name}.scale"] = scale

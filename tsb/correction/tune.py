@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -33,6 +34,8 @@ from tsb.program.chip import ProgrammedChip
 
 #: Told of the step just done and of the mean loss.
 Progress = Callable[[int, float], None]
+#: Calibration images at most where chips are read, which takes longer.
+READ_CALIBRATION = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +141,18 @@ def tune(
             allowed="1 chip or more, and at least a batch",
         )
     begin = time.perf_counter()
-    calibration = dataset.train.spread(settings.calibration_images)
-    first = [start_all(corrections, carrier, chip, calibration.images) for chip in chips]
+    most = settings.calibration_images if read is None else READ_CALIBRATION
+    calibration = dataset.train.spread(min(most, settings.calibration_images)).images
+    first = [
+        start_all(
+            corrections,
+            carrier,
+            chip,
+            calibration,
+            reading=None if read is None else partial(read.reading, number),
+        )
+        for number, chip in enumerate(chips)
+    ]
     trained = [n for n in first[0] if corrections[int(n.partition(".")[0])].trained]
     if not trained or not settings.steps:
         seconds = (time.perf_counter() - begin) / len(chips)
@@ -223,7 +236,7 @@ class _Run:
             rate = settings.learning_rate * (1 + math.cos(math.pi * step / settings.steps)) / 2
             optimiser.param_groups[0]["lr"] = rate
             optimiser.zero_grad()
-            loss = self.losses(self.programmed(self.now), train.images[batch], train.labels[batch])
+            loss = self.losses(self.now, train.images[batch], train.labels[batch], step)
             self.finite &= torch.isfinite(loss.detach()).cpu()
             losses.append(float(loss.detach()[self.finite].mean()))
             if not self.finite.any():
@@ -265,20 +278,31 @@ class _Run:
         corrected: dict[str, Tensor] = torch.func.vmap(one)(self.tensors, parameters)
         return corrected
 
-    def losses(self, parameters: Parameters, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of each chip."""
+    def losses(self, wanted: Parameters, images: Tensor, labels: Tensor, step: int) -> Tensor:
+        """Return the loss of each chip whose corrections are written once."""
+        parameters = self.programmed(wanted)
         tensors = self.corrected(parameters)
         if self.compiled is not None:
             return self.compiled(self.model, tensors, images, labels)
         count = len(next(iter(tensors.values())))
         losses = []
+        # Errors of what is written are divided among its cells alike for all chips.
+        seed = 0 if self.read is None else int(torch.randint(1 << 31, (), generator=self.source))
         for chip in range(count):
             chip_tensors = {name: tensor[chip] for name, tensor in tensors.items()}
             if self.read is None:
                 scores = torch.func.functional_call(self.model, chip_tensors, (images,))
             else:
-                written = {name: value[chip] for name, value in parameters.items()}
-                scores = self.read.scores(chip, self.corrections, written, chip_tensors, images)
+                scores = self.read.scores(
+                    chip,
+                    self.corrections,
+                    {name: value[chip] for name, value in wanted.items()},
+                    {name: value[chip] for name, value in parameters.items()},
+                    chip_tensors,
+                    images,
+                    seed=seed,
+                    step=step,
+                )
             losses.append(functional.cross_entropy(scores, labels))
         return torch.stack(losses)
 
@@ -290,9 +314,9 @@ class _Run:
         """
         state = self.source.get_state()
         losses = []
-        for parameters in (self.first, self.now):
+        for number, parameters in enumerate((self.first, self.now)):
             self.source.set_state(state)  # the same noise for both
-            losses.append(self.losses(self.programmed(parameters), split.images, split.labels))
+            losses.append(self.losses(parameters, split.images, split.labels, -1000 * (number + 1)))
         self.finite &= torch.isfinite(losses[1]).cpu()
         return tuple((self.finite & (losses[1] <= losses[0]).cpu()).tolist())
 

@@ -254,7 +254,10 @@ def method_unit(
     reader = None
     if study.read_path != "off":
         reader = exact_reader(study, unit, carrier, programmed[0], stored, rows_of)
-    read = reader.tuning(programmed, masks) if reader and study.tuning.reads else None
+    read = None
+    if reader is not None and study.tuning.reads:
+        own = WeightStorage(cell=cell, scaling=storage.scaling)
+        read = reader.tuning(programmed, masks, own, verify=method.verify)
     tuned = tune(carrier, chips, corrections, data, settings, read=read)
     reached("repair")
     place = folder / "methods" / unit.folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from archsim.errors import Code, ConfigError
 from tests.refusals import refused
 from tests.tsb.correction.test_conformance import STORAGE, CorrectionCase, cases
 from tsb.correction import CORRECTIONS, CorrectedChip
-from tsb.correction.corrected import apply_all
+from tsb.correction.corrected import apply_all, start_all
 from tsb.correction.exact import ExactReader
 from tsb.correction.on_read import Unread
 from tsb.correction.read_tuning import ReadTuning
@@ -151,7 +152,7 @@ def gradients(case: CorrectionCase, read: ReadTuning | None) -> tuple[Tensor, di
     if read is None:
         scores = case.scores(tensors)
     else:
-        scores = read.scores(0, [case.correction], parameters, tensors, case.images)
+        scores = read.scores(0, [case.correction], parameters, parameters, tensors, case.images)
     torch.nn.functional.cross_entropy(scores, torch.arange(len(scores)) % 10).backward()
     return scores.detach(), {n: p.grad for n, p in parameters.items() if p.grad is not None}
 
@@ -162,7 +163,7 @@ def test_straight_through_gradients_without_rounding_are_those_of_the_plain_prod
 ) -> None:
     (case, *_) = readable(name)
     masks = verify_none(case.chip.wanted)
-    read = reader(case, **FINE).tuning([case.chip], masks)
+    read = reader(case, **FINE).tuning([case.chip], masks, case.chip.storage, verify=True)
     scores, wanted = gradients(case, None)
     read_scores, found = gradients(case, read)
     assert float((read_scores - scores).abs().max()) < 1e-2 * spread(scores)
@@ -174,8 +175,42 @@ def test_straight_through_gradients_without_rounding_are_those_of_the_plain_prod
 def test_tuning_sees_the_converter() -> None:
     (case, *_) = readable("tsb")
     coarse = reader(case, converter=Converter(bits=3, range="full-scale"))
-    read = coarse.tuning([case.chip], verify_none(case.chip.wanted))
+    read = coarse.tuning([case.chip], verify_none(case.chip.wanted), case.chip.storage, verify=True)
     scores, _ = gradients(case, None)
     read_scores, found = gradients(case, read)
     assert float((read_scores - scores).abs().max()) > 0.1 * spread(scores)
     assert all(bool(torch.isfinite(gradient).all()) for gradient in found.values())
+
+
+@pytest.mark.parametrize("name", ["tsb", "scales", "biases", "last-layers"])
+def test_what_is_trained_on_is_what_the_chip_reads(name: str) -> None:
+    (case, *_) = readable(name)
+    exact = reader(case, converter=Converter(bits=5))
+    storage = WeightStorage(cell=STORAGE.cell.but(sigma=0.0))
+    repaired = replace(case.corrected(), storage=storage)
+    used = replace(in_use(case), corrected=repaired)
+    wanted = exact.chip(used)(case.images, source(), 0)
+    parameters = {f"0.{key}": value for key, value in case.first.items()}
+    written = parameters | repaired.write(source())
+    tuning = exact.tuning([case.chip], verify_none(case.chip.wanted), storage, verify=True)
+    tensors = apply_all([case.correction], case.chip.tensors, written)
+    found = tuning.scores(0, [case.correction], parameters, written, tensors, case.images)
+    assert float((found - wanted).abs().max()) < 1e-3 * spread(wanted)
+
+
+def test_batch_norms_and_matched_outputs_are_measured_on_what_the_chip_reads() -> None:
+    for name in ("batch-norm", "output-match"):
+        (case, *_) = readable(name)
+        coarse = reader(case, converter=Converter(bits=3, range="full-scale"))
+        masks = verify_none(case.chip.wanted)
+        tuning = coarse.tuning([case.chip], masks, case.chip.storage, verify=True)
+        start = partial(start_all, [case.correction], case.carrier, case.chip, case.images)
+        plain, read = start(), start(reading=partial(tuning.reading, 0))
+        assert any(float((read[key] - plain[key]).abs().max()) > 1e-2 for key in plain)
+        if name == "batch-norm":
+            layer, *_ = tuning.networks[0].layers.values()
+            module = case.carrier.model.get_submodule(layer.name.removesuffix(".weight"))
+            products = layer.scaled(module, case.images)
+            mean = next(value for key, value in read.items() if key.endswith("running_mean"))
+            bias = 0.0 if module.bias is None else module.bias
+            torch.testing.assert_close(mean, (products.mean((0, 2, 3)) + bias).float())
