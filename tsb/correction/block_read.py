@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from tsb.read_path.inputs import InputCodes
 from tsb.read_path.layer import LayerRead
-from tsb.read_path.network import stored_matrices
 from tsb.read_path.product import MatrixRead
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
+from tsb.read_path.stored_matrices import stored_matrices
 
 #: First number of the layers of blocks, for the noise of reads.
 _FIRST_NUMBER = 1 << 16

@@ -10,16 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError, NetworkError
 from tsb.read_path.approximate import moments_of, sampled
 from tsb.read_path.inputs import Codes, Ends, InputCodes
 from tsb.read_path.layer import NUMBERS_PER_LAYER, Layer, LayerRead, unfolded
+from tsb.read_path.learned_ranges import learn_ranges
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.product import MatrixRead
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import Converter, ReadSettings
+from tsb.read_path.stored_matrices import stored_matrices
 from tsb.read_path.substitute import IMAGES_AT_ONCE, crossbar_layers, in_place_of
 from tsb.read_path.wires import driven_levels
 
@@ -301,11 +302,20 @@ class ReadNetwork:
             for part in images.split(IMAGES_AT_ONCE):
                 self.model(part)
         for name, layer in self.layers.items():
-            for number, (read, counter) in enumerate(zip(layer.reads, counters[name], strict=True)):
+            for read, counter in zip(layer.reads, counters[name], strict=True):
                 read.calibrate(counter.slices())
-                if self.approximate and not read.exact:
-                    vectors = np.concatenate(samples[name, number])
-                    read.moments = moments_of(_calibrated(read, self.settings), vectors, name)
+        if self.settings.converter.range == "learned":
+            learn_ranges(self, images)
+        if self.approximate:
+            self._measure_moments(samples)
+
+    def _measure_moments(self, samples: Mapping[tuple[str, int], list[Codes]]) -> None:
+        """Set what converters lose on average and by chance, from some input vectors."""
+        for (name, number), kept in samples.items():
+            read = self.layers[name].reads[number]
+            if not read.exact:
+                ideal = _calibrated(read, self.settings)
+                read.moments = moments_of(ideal, np.concatenate(kept), name)
 
     # Reading.
 
@@ -351,27 +361,6 @@ class ReadNetwork:
                 results.append(torch.func.functional_call(self.model, replaced, (part,)))
                 at += len(part)
         return torch.cat(results)
-
-
-def stored_matrices(
-    module: Layer, codes: Tensor, form: WeightFormat, errors: Tensor | None = None
-) -> list[StoredMatrix]:
-    """Cut the codes of a layer into cells, one matrix per group of channels.
-
-    Args:
-        module: the layer.
-        codes: signed, outputs first.
-        form: bits and encoding.
-        errors: of cells in levels, shaped as the weights, then side and digit; None for none.
-    """
-    count = module.groups if isinstance(module, nn.Conv2d) else 1
-    wrong: list[Tensor | None] = [None] * count
-    if errors is not None:
-        wrong = [part.flatten(1, -3).transpose(0, 1) for part in errors.chunk(count)]
-    return [
-        StoredMatrix.of_codes(part.flatten(1).T, form, part_wrong)
-        for part, part_wrong in zip(codes.chunk(count), wrong, strict=True)
-    ]
 
 
 def _without_errors(matrix: StoredMatrix) -> StoredMatrix:

@@ -213,4 +213,5 @@ def test_batch_norms_and_matched_outputs_are_measured_on_what_the_chip_reads() -
             products = layer.scaled(module, case.images)
             mean = next(value for key, value in read.items() if key.endswith("running_mean"))
             bias = 0.0 if module.bias is None else module.bias
-            torch.testing.assert_close(mean, (products.mean((0, 2, 3)) + bias).float())
+            wanted = (products.mean((0, 2, 3)) + bias).float()
+            assert float((mean - wanted).abs().max()) < 1e-3 * float(wanted.abs().max())
