@@ -222,6 +222,16 @@ def show_command(
             "--plot", metavar="FILE", help="Draw it (.png, .pdf or .svg).", rich_help_panel="Output"
         ),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            help="Write one self-contained HTML page of the front, with the command of every "
+            "point on it.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     figure: Annotated[
         str | None,
         typer.Option(
@@ -253,6 +263,7 @@ def show_command(
     from archsim.cli import sweep_show as answers
 
     check_writable(out, plot)
+    check_writable(page)
     asked = {"--cheapest": cheapest, "--effects": effects, "--compare": compare, "--point": point}
     given = [name for name, value in asked.items() if value is not None]
     if len(given) > 1 or (given and pareto is not None):
@@ -261,6 +272,13 @@ def show_command(
     if plot is None and (figure or colour):
         option = "--figure" if figure else "--colour"
         raise ConfigError(f"{option} without --plot FILE", code=Code.CONFLICT, field=option)
+    if page is not None and given:
+        raise ConfigError(
+            f"--page is of fronts, not of {given[0]}",
+            code=Code.CONFLICT,
+            field="--page",
+            value=given[0],
+        )
     if plot is not None and given:
         raise ConfigError(
             f"--plot draws fronts and heat maps, not {given[0]}",
@@ -280,6 +298,8 @@ def show_command(
     elif point is not None:
         question.point(point)
     else:
+        if page is not None:
+            question.page(pareto, page)
         question.front(pareto, plot, figure or "pareto", colour)
 
 

@@ -96,6 +96,13 @@ class Question:
         }
         self._rows(top, best)
 
+    def page(self, objectives: str | None, path: Path) -> None:
+        """Write the page of the front."""
+        from archsim.api.sweep_page import sweep_page
+
+        sweep_page(self.result, path, objectives=objectives, where=self.where)
+        typer.echo(f"wrote {path}", err=True)
+
     def _nothing(self, rows: pd.DataFrame) -> str:
         if rows.empty and self.conditions:
             return f"none meets {' and '.join(self.conditions)}"

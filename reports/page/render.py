@@ -49,7 +49,7 @@ def html(content: PageContent) -> str:
     library = files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
     core = core_columns()
     script = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
-    return _environment().get_template("page.html").render(
+    return environment().get_template("page.html").render(
         content=content,
         core=core if len(content.sigmas) > 1 else core - {"sigma"},
         points_table=points_table(content.points, content.metrics),
@@ -61,7 +61,7 @@ def html(content: PageContent) -> str:
         css=(_HERE / "page.css").read_text("utf-8"),
         library=library,
         script=script,
-        hashes=[_hash(library), _hash(script)],
+        hashes=[script_hash(library), script_hash(script)],
         version=__version__,
     )  # fmt: skip
 
@@ -80,7 +80,19 @@ def save(content: PageContent, path: Path) -> None:
     Raises:
         ConfigError: a place that cannot be written to.
     """
-    text = html(content)
+    write_page(html(content), path)
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page; whoever reads meanwhile sees the old one or the new one, whole.
+
+    Args:
+        text: of the HTML file.
+        path: of it.
+
+    Raises:
+        ConfigError: a place that cannot be written to.
+    """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     except OSError as error:
@@ -105,25 +117,26 @@ def _umask() -> int:
     return mask
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what fills the templates of pages; all text is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         cell=_cell, raw=_raw, unit=unit_text, image=_data_url, plain_title=_one_line
     )
     # `tojson` escapes <, >, & and ': nothing in the data can end its script element.
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": True}
-    return environment
+    made.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": True}
+    return made
 
 
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
     """Return the source expression that lets a script run under the page's policy."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"sha256-{digest}"
