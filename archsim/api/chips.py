@@ -161,7 +161,7 @@ def tune_chips(
     seed: int = 0,
     read_path: str = "off",
     chip: str = DEFAULT_CHIP,
-    overrides: Iterable[Override] = (),
+    overrides: Overrides = (),
     progress: Callable[[int, float], None] | None = None,
 ) -> list[Path]:
     """Train corrections for chips and save each: ``correction-SEED.safetensors``.
@@ -211,7 +211,8 @@ def tune_chips(
     )
     read = None
     if read_path == "exact":
-        reader = reader_of_chips(opened, carrier, images, chip=chip, overrides=overrides)
+        given = as_overrides(overrides)
+        reader = reader_of_chips(opened, carrier, images, chip=chip, overrides=given)
         read = tuning_of_chips(reader, opened, verify=verify)
     folder, paths = Path(out), []
     with locked(folder, option="folder"):

@@ -17,6 +17,7 @@ from reports.page.render import environment, script_hash, write_page
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from archsim.results.columns import Objective
 
 _HERE = Path(__file__).parent
