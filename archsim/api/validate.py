@@ -8,12 +8,49 @@ from pathlib import Path
 from archsim.analysis import reference
 from archsim.errors import Code, DataError
 from archsim.results.read_path import GROUPS, ReadPathValidation, ReferenceCase
+from archsim.results.silicon import SiliconValidation
 from archsim.results.validation import ValidationResult
 
 
 def validate(folder: str | Path, *, chip: str = reference.REFERENCE_CHIP) -> ValidationResult:
     """Compare the engine with a folder of reference runs; see archsim.analysis.reference."""
     return reference.validate(folder, chip=chip)
+
+
+def validate_silicon(
+    table: str | Path, *, constants: str | None = None, left_out: bool = True
+) -> SiliconValidation:
+    """Compare the silicon model with a table of published macros.
+
+    Args:
+        table: CSV in the form of ``configs/silicon/macros.csv``.
+        constants: preset of ``configs/silicon`` or YAML path; None for the shipped ones.
+        left_out: also predict each macro that the shipped constants were fitted to by constants
+            that it had no part in.
+
+    Raises:
+        DataError: a file that cannot be read, without rows or names.
+        ConfigError: no such constants.
+    """
+    from archsim.analysis.silicon.compare import validate_table
+    from archsim.arch.silicon import DEFAULT_CONSTANTS
+
+    return validate_table(table, constants=constants or DEFAULT_CONSTANTS, left_out=left_out)
+
+
+def refit_silicon(table: str | Path, out: Path) -> None:
+    """Fit the constants of the silicon model to a table and write them as a preset.
+
+    Args:
+        table: of published macros.
+        out: YAML file to write.
+
+    Raises:
+        DataError: a table that cannot be read, or a file that cannot be written.
+    """
+    from archsim.analysis.silicon.refit import refit
+
+    refit(table, out)
 
 
 def validate_read_path(

@@ -15,7 +15,7 @@ from archsim.config.resolve import validate_model
 from archsim.config.schema.silicon import NodesFile, SiliconFile
 
 #: Constants that the model uses where nobody says.
-DEFAULT_CONSTANTS = "specification"
+DEFAULT_CONSTANTS = "calibrated"
 #: Classes of macros that have a spread of their own, in code order.
 SPREAD_CLASSES = ("sram_current", "redistribution", "charge_sum", "nvm", "digital")
 
@@ -38,6 +38,8 @@ class SiliconConstants:
     array_redistribution_F: Tensor = _constant("energy.array_redistribution")
     dc_charge_C: Tensor = _constant("energy.dc_charge")
     dc_mram: Tensor = _constant("energy.dc_mram")
+    dc_input_exponent: Tensor = _constant("energy.dc_input_exponent")
+    dc_weight_exponent: Tensor = _constant("energy.dc_weight_exponent")
     word_line_F: Tensor = _constant("energy.word_line")
     fixed_F: Tensor = _constant("energy.fixed")
     input_exponent: Tensor = _constant("energy.input_exponent")

@@ -18,6 +18,7 @@ from archsim.errors import Code, ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from archsim.results.silicon import SiliconValidation
     from archsim.results.validation import ValidationResult
 
 
@@ -38,6 +39,38 @@ def validate_command(
             metavar="DIR",
             help="Folder with reference data of the read path: mvm_cases.csv, irdrop_*.csv, "
             "lenet3_accuracy*.csv.",
+        ),
+    ] = None,
+    silicon: Annotated[
+        Path | None,
+        typer.Option(
+            "--silicon",
+            metavar="FILE",
+            help="Table of published macros (form: docs/silicon.md) for the silicon model.",
+        ),
+    ] = None,
+    constants: Annotated[
+        str | None,
+        typer.Option(
+            "--constants",
+            metavar="NAME|FILE",
+            help="With --silicon: constants of configs/silicon. Default: calibrated.",
+        ),
+    ] = None,
+    leave_one_out: Annotated[
+        bool,
+        typer.Option(
+            help="With --silicon: also predict every macro that the constants were fitted to "
+            "without it."
+        ),
+    ] = True,
+    refit: Annotated[
+        Path | None,
+        typer.Option(
+            "--refit",
+            metavar="FILE",
+            help="With --silicon: fit the constants to the table, write them to FILE (YAML) and "
+            "judge by them.",
         ),
     ] = None,
     data_root: Annotated[
@@ -70,19 +103,20 @@ def validate_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """Compare with reference runs of the simulator, or with reference data of the read path.
+    """Compare with reference runs, with reference data of the read path, or with published chips.
 
-    Prints the errors per metric and per setting, or per group. csv holds the errors per metric or
-    case, as fractions; json everything.
+    Prints the errors per metric and per setting, per group, or per class of chips. csv holds the
+    errors per metric or case, as fractions (of chips: factors); json everything.
     """
-    if (reference is None) == (read_path is None):
+    given = [place for place in (reference, read_path, silicon) if place is not None]
+    if len(given) != 1:
         raise ConfigError(
-            "archsim validate needs one of --reference DIR and --read-path DIR",
-            code=Code.MISSING_KEY if reference is None else Code.GIVEN_TWICE,
+            "archsim validate needs one of --reference DIR, --read-path DIR and --silicon FILE",
+            code=Code.GIVEN_TWICE if given else Code.MISSING_KEY,
             field="--reference",
-            allowed="--reference DIR or --read-path DIR",
+            allowed="--reference DIR, --read-path DIR or --silicon FILE",
         )
-    check_writable(out, plot)
+    check_writable(out, plot, refit)
     if plot is not None:
         from reports.figures.style import check_suffix
 
@@ -90,6 +124,10 @@ def validate_command(
 
     if read_path is not None:
         _validate_read_path(read_path, data_root, checkpoint, format, out)
+        return
+
+    if silicon is not None:
+        _validate_silicon(silicon, constants, refit, leave_one_out, plot, format, out)
         return
 
     from archsim.api.validate import validate
@@ -101,6 +139,64 @@ def validate_command(
 
         save_validation(result, plot)
         typer.echo(f"wrote {plot}", err=True)
+
+
+def _validate_silicon(
+    table: Path,
+    constants: str | None,
+    refit: Path | None,
+    leave_one_out: bool,
+    plot: Path | None,
+    format: Format,
+    out: Path | None,
+) -> None:
+    from archsim.api.validate import refit_silicon, validate_silicon
+
+    if refit is not None:
+        if constants is not None or refit.suffix not in (".yaml", ".yml"):
+            raise ConfigError.of(
+                Code.CONFLICT if constants else Code.WRONG_FORM,
+                "--refit",
+                str(refit),
+                allowed="a .yaml file to write, without --constants",
+            )
+        refit_silicon(table, refit)
+        typer.echo(f"wrote {refit}", err=True)
+        constants = str(refit)
+    result = validate_silicon(table, constants=constants, left_out=leave_one_out)
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        from reports.tables.silicon import factors
+
+        summary = factors(result)
+        deliver(csv_text([column.key for column in summary.columns], summary.records()), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw_silicon, result), out)
+    if plot is not None:
+        from reports.figures.silicon import save_silicon
+
+        save_silicon(result, plot)
+        typer.echo(f"wrote {plot}", err=True)
+
+
+def _draw_silicon(result: SiliconValidation, console: Console) -> None:
+    from archsim.cli import render
+    from reports.tables import silicon as tables
+
+    parts = [tables.factors(result), tables.furthest(result)]
+    if result.skipped:
+        parts.append(tables.skipped(result))
+    render.show(console, render.stack(*map(render.grid, parts)))
+    notes = ["median and 90 %: of max(predicted / measured, measured / predicted)."]
+    if result.has_left_out and result.calibrated:
+        notes.append(
+            f"{len(result.calibrated)} of these macros were in the fit: `left out` predicts each "
+            "of them by constants that it had no part in."
+        )
+    render.show(console, render.gap(render.bullets("Notes", notes)))
 
 
 def _validate_read_path(

@@ -14,7 +14,11 @@ import pytest
 from archsim.util.paths import configs_dir
 from tests.house.helpers import ROOT, run_python
 
-_PRESETS = sorted(str(file.relative_to(configs_dir())) for file in configs_dir().glob("*/*.yaml"))
+_PRESETS = sorted(
+    str(file.relative_to(configs_dir()))
+    for ending in ("yaml", "csv")
+    for file in configs_dir().glob(f"*/*.{ending}")
+)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +98,11 @@ def test_installed_wheel_finds_its_presets(installed: Path, crowded: Path) -> No
     assert done.returncode == 0, done.stderr
     folder = Path(done.stdout.strip())
     assert folder == installed / "archsim" / "_configs"
-    found = sorted(str(file.relative_to(folder)) for file in folder.glob("*/*.yaml"))
+    found = sorted(
+        str(file.relative_to(folder))
+        for ending in ("yaml", "csv")
+        for file in folder.glob(f"*/*.{ending}")
+    )
     assert found == _PRESETS
     assert any(name.startswith("chip/") for name in found)
 

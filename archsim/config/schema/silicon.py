@@ -39,6 +39,8 @@ class EnergyConstants(Model):
     array_redistribution: quantity("F")  # type: ignore[valid-type]
     dc_charge: quantity("C")  # type: ignore[valid-type]
     dc_mram: quantity("1")  # type: ignore[valid-type]
+    dc_input_exponent: quantity("1", minimum=None)  # type: ignore[valid-type]
+    dc_weight_exponent: quantity("1", minimum=None)  # type: ignore[valid-type]
     word_line: quantity("F")  # type: ignore[valid-type]
     fixed: quantity("F")  # type: ignore[valid-type]
     input_exponent: quantity("1", minimum=None)  # type: ignore[valid-type]

@@ -10,9 +10,7 @@ from archsim.arch.silicon import SiliconConstants
 from archsim.cost.silicon.node import NodeFactors
 
 
-def dc_energy_J(
-    *, macro: MacroBatch, node: NodeFactors, constants: SiliconConstants, phases: Tensor
-) -> Tensor:
+def dc_energy_J(*, macro: MacroBatch, node: NodeFactors, constants: SiliconConstants) -> Tensor:
     """Return the energy of the cells' currents in an invocation, J, ``*batch``.
 
     Only non-volatile cells that are sensed by current conduct; others get 0. Where cell current
@@ -23,10 +21,12 @@ def dc_energy_J(
         macro: ``*batch``.
         node: of each macro.
         constants: of the silicon model.
-        phases: of :func:`archsim.cost.silicon.phases.phase_factor`.
     """
     ratio = torch.where(macro.is_memory("mram"), constants.dc_mram, 1.0)
-    row_C = constants.dc_charge_C * ratio * macro.weight_bits**constants.weight_exponent * phases
+    serial = macro.phases**constants.phase_exponent
+    cells = macro.weight_bits**constants.dc_weight_exponent
+    inputs = macro.input_bits**constants.dc_input_exponent
+    row_C = constants.dc_charge_C * ratio * cells * inputs * serial
     calibrated = row_C * macro.share_of_ones * node.supply_V
     ones = macro.share_of_ones / 2
     volts = macro.cell_supply_V

@@ -84,14 +84,14 @@ def price_macro(*, macro: MacroBatch, constants: SiliconConstants | None = None)
         for name, term in (
             ("converters_J", converter_energy_J),
             ("array_J", array_energy_J),
-            ("dc_J", dc_energy_J),
             ("word_lines_J", word_line_energy_J),
             ("fixed_J", fixed_energy_J),
         )
     }
+    current = share * dc_energy_J(macro=macro, node=node, constants=constants)
     tree = share * digital_energy_J(macro=macro, node=node, constants=constants)
     return MacroCost(
-        energy=MacroEnergy(**terms, digital_J=tree),
+        energy=MacroEnergy(**terms, dc_J=current, digital_J=tree),
         latency_s=latency_s(macro=macro, node=node, constants=constants),
         formula_latency_s=formula_latency_s(macro=macro, node=node, constants=constants),
         area=bank_area(macro=macro, node=node, constants=constants),

@@ -1,0 +1,1 @@
+"""The silicon model against published chips, and the calibration of its constants."""
