@@ -10,8 +10,8 @@ from archsim.arch.design import DesignBatch
 def matrix_columns(*, design: DesignBatch, weights_wide: Tensor) -> Tensor:
     """Return the cells per row of a matrix ``weights_wide`` weights wide, ``*batch layer``.
 
-    Each weight is cut into ceil(M / K) digits of K bits in adjacent columns; the differential
-    encoding has a positive and a negative column per digit.
+    Each weight is cut into ceil(M / K) digits of K bits in adjacent columns; encodings with two
+    sides have a positive and a negative column per digit (:mod:`archsim.config.encodings`).
 
     Args:
         design: ``*batch``.

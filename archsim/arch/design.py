@@ -20,6 +20,7 @@ from torch import Tensor
 from archsim.arch.parameters import PLACEMENT, Kind, Parameter, ParameterTable
 from archsim.arch.technology import Technology
 from archsim.config.choices import PLACEMENTS
+from archsim.config.encodings import STORED_ENCODINGS
 from archsim.config.lookup import look_up, schema_fields
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
@@ -45,6 +46,8 @@ ADC_MODELS = _names("chip.adc.model")
 SIGNED_INPUTS = _names("chip.read.signed_inputs")
 OFFSET_SUBTRACTIONS = _names("chip.read.offset_subtraction")
 MEMORIES = _names("device.memory")
+#: Cells of each slice, by code of the encoding.
+_SIDES = tuple(float(encoding.sides) for encoding in STORED_ENCODINGS)
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = _names("chip.off_chip.when_full")
 WRITE_MODELS = _names("device.write_verify.model")
@@ -76,7 +79,7 @@ class DesignBatch:
     weight_bits: Tensor = _parameter("chip.precision.weight_bits", "integer")
     input_bits: Tensor = _parameter("chip.precision.input_bits", "integer")
     bits_per_cell: Tensor = _parameter("chip.precision.bits_per_cell", "integer")
-    is_differential: Tensor = _parameter("chip.precision.encoding", "flag")
+    encoding: Tensor = _parameter("chip.precision.encoding", "choice")
     # crossbar and read-out
     rows: Tensor = _parameter("chip.crossbar.rows", "integer")
     cols: Tensor = _parameter("chip.crossbar.cols", "integer")
@@ -359,9 +362,14 @@ class DesignBatch:
         return self.cols * self.write_energy_J / self.pulse_width_s.clamp_min(1e-15)
 
     @property
+    def sides(self) -> Tensor:
+        """Cells of each slice: 2 where positive and negative weights have one each."""
+        return torch.tensor(_SIDES, dtype=torch.float64, device=self.encoding.device)[self.encoding]
+
+    @property
     def columns_per_weight(self) -> Tensor:
-        """Adjacent columns per weight: the slices, twice for the differential encoding."""
-        return self.weight_slices * torch.where(self.is_differential, 2.0, 1.0)
+        """Adjacent columns per weight: the slices of each side."""
+        return self.weight_slices * self.sides
 
 
 @cache

@@ -19,7 +19,7 @@ from archsim.config.resolve import Resolved
 from archsim.config.settings import AbstractSettings
 from archsim.config.sourced import Quantity
 
-Kind = Literal["continuous", "integer", "choice", "flag", "block"]
+Kind = Literal["continuous", "integer", "choice", "flag", "block", "text"]
 #: The only setting that is of no configuration: placement of the shared block.
 PLACEMENT = "design"
 
@@ -30,9 +30,9 @@ class Parameter:
 
     Attributes:
         path: in the configuration.
-        kind: a number (null is NaN), a code into ``choices``, a truth value, or whether a block of
-            settings is there.
-        choices: of a choice, or of a flag that is a choice between two.
+        kind: a number (null is NaN), a code into ``choices``, a truth value, whether a block of
+            settings is there, or whether a text is another than its default.
+        choices: of a choice, or of a flag that is a choice between two; of a text, its default.
         words: what a number may be in place of one, and the number that stands for it.
         default: number that a design has where the setting is null.
         fallback: path of the setting that counts in place of one that is null; "" for none.
@@ -65,6 +65,8 @@ class Parameter:
         """
         if self.kind == "block":
             return torch.tensor(value is not None)
+        if self.kind == "text":
+            return torch.tensor(value != self.choices[0])
         if isinstance(value, Quantity):
             value = value.si
         if self.words and isinstance(value, str):
@@ -140,7 +142,7 @@ class ParameterTable(AbstractSettings):
         return value if math.isnan(null) else torch.where(value.isnan(), null, value)
 
     def equals(self, path: str, value: str | bool) -> Tensor:
-        """Return where a choice or a flag has a value."""
+        """Return where a choice or a flag has a value, or a text its default."""
         parameter, stored = self.parameters[path], self.values[path]
         code = parameter.choices.index(str(value)) if parameter.choices else int(value)
         if parameter.kind == "choice":

@@ -24,6 +24,7 @@ _KINDS: Mapping[FieldKind, Kind] = {
     "number": "continuous",
     "flag": "flag",
     "choice": "choice",
+    "text": "text",
 }
 
 
@@ -34,7 +35,8 @@ def checked_parameters() -> dict[str, Parameter]:
     reads = {path for rule in rules.RULES for path in rule.reads}
     for path in sorted(reads & schema.keys() - known.keys()):
         entry = schema[path]
-        known[path] = Parameter(path, _KINDS[entry.kind], entry.choices)
+        choices = (str(entry.default),) if entry.kind == "text" else entry.choices
+        known[path] = Parameter(path, _KINDS[entry.kind], choices)
     return known
 
 

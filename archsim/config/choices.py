@@ -13,9 +13,12 @@ Placement = Literal["none", "common", "separate"]
 PLACEMENTS: tuple[str, ...] = get_args(Placement)
 #: The placements of a design that has a block.
 WITH_BLOCK = PLACEMENTS[1:]
-#: How a weight lies on cells; what each means is in :mod:`archsim.device.weight_format`.
+#: How a weight lies on cells; what each means is in :mod:`archsim.config.encodings`.
 Encoding = Literal["magnitude", "offset", "differential", "separate-sign"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
+#: Those that a chip can store: the sign is in its cells.
+StoredEncoding = Literal["offset", "differential", "separate-sign"]
+STORED_NAMES: tuple[str, ...] = get_args(StoredEncoding)
 #: What is write-verified together, where the cost engine knows a price: single weights, whole rows
 #: of a crossbar.
 PricedGranularity = Literal["weight", "row"]

@@ -24,12 +24,14 @@ class SchemaField:
             among texts, or any text.
         choices: of a choice, in the order of the schema.
         nullable: whether it may be null.
+        default: what it is where nothing is said; None where it must be said.
     """
 
     path: str
     kind: FieldKind
     choices: tuple[str, ...]
     nullable: bool
+    default: object = None
 
 
 def look_up(node: Any, path: str) -> Any:
@@ -62,7 +64,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[SchemaField]:
     for key, info in model.model_fields.items():
         parts = tuple(_parts(info.annotation))
         path = prefix + key
-        yield SchemaField(path, _kind(parts), _choices(parts), type(None) in parts)
+        default = None if info.is_required() else info.default
+        yield SchemaField(path, _kind(parts), _choices(parts), type(None) in parts, default)
         for part in parts:
             if _is_block(part):
                 yield from _walk(part, f"{path}.")

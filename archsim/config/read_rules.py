@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
+from archsim.config.encodings import STORED_ENCODINGS
 from archsim.config.rule import Rule, conflict
 from archsim.config.settings import AbstractSettings, PlainSettings, Truths
 from archsim.errors import Problem
@@ -9,6 +13,11 @@ from archsim.errors import Problem
 _ROWS, _AT_ONCE = "chip.crossbar.rows", "chip.read.rows_at_once"
 _DAC, _PAIR, _OFFSET = "chip.read.dac_bits", "chip.read.pair", "chip.read.offset_subtraction"
 _ENCODING = "chip.precision.encoding"
+_ADC_KIND, _LEVELS = "chip.adc.kind", "chip.adc.levels"
+#: Encodings whose weights have one column for each slice, and those with a pair of them.
+_ALONE = tuple(encoding.name for encoding in STORED_ENCODINGS if encoding.sides == 1)
+_PAIRS = tuple(encoding.name for encoding in STORED_ENCODINGS if encoding.sides > 1)
+_PAIRED = " or ".join(_PAIRS)
 _IDLE, _INPUT_BITS = "chip.read.idle_sign_plane", "chip.precision.input_bits"
 #: Fewest bits of an input that has a sign.
 _SIGN_AND_ONE = 2
@@ -34,23 +43,30 @@ def _say_unpriced_dac(settings: PlainSettings) -> Problem:
     return conflict(_DAC, bits, said, "1")
 
 
+def _alone(settings: AbstractSettings) -> Truths:
+    """Whether a weight has one column for each slice."""
+    truths = [settings.equals(_ENCODING, name) for name in _ALONE]
+    return reduce(or_, truths)
+
+
 def _no_pairs(settings: AbstractSettings) -> Truths:
-    return settings.equals(_PAIR, "analog") & settings.differs(_ENCODING, "differential")
+    return settings.equals(_PAIR, "analog") & _alone(settings)
 
 
 def _say_no_pairs(settings: PlainSettings) -> Problem:
     encoding = settings.value(_ENCODING)
     said = f"{_PAIR} = analog: {_ENCODING} = {encoding} has no pairs of columns"
-    return conflict(_PAIR, "analog", said, f"digital, or {_ENCODING}=differential")
+    return conflict(_PAIR, "analog", said, f"digital, or {_ENCODING}={_PAIRED}")
 
 
 def _pairs_cancel(settings: AbstractSettings) -> Truths:
-    return settings.differs(_OFFSET, "digital") & settings.equals(_ENCODING, "differential")
+    in_pairs = reduce(or_, [settings.equals(_ENCODING, name) for name in _PAIRS])
+    return settings.differs(_OFFSET, "digital") & in_pairs
 
 
 def _say_pairs_cancel(settings: PlainSettings) -> Problem:
-    how = settings.value(_OFFSET)
-    said = f"{_OFFSET} = {how}: pairs of columns ({_ENCODING} = differential) have no offset"
+    how, encoding = settings.value(_OFFSET), settings.value(_ENCODING)
+    said = f"{_OFFSET} = {how}: pairs of columns ({_ENCODING} = {encoding}) have no offset"
     return conflict(_OFFSET, how, said, f"digital, or {_ENCODING}=offset")
 
 
@@ -64,7 +80,26 @@ def _say_sign_alone(settings: PlainSettings) -> Problem:
     return conflict(_INPUT_BITS, bits, said, f"2 to 16, or {_IDLE}=false")
 
 
+def _uneven_sar(settings: AbstractSettings) -> Truths:
+    return settings.equals(_ADC_KIND, "sar") & settings.differs(_LEVELS, "linear")
+
+
+def _say_uneven_sar(settings: PlainSettings) -> Problem:
+    levels = settings.value(_LEVELS)
+    said = (
+        f"{_LEVELS} = '{levels}': a successive-approximation converter ({_ADC_KIND} = sar) has "
+        "even levels"
+    )
+    return conflict(_LEVELS, levels, said, f"linear, or {_ADC_KIND} flash-current or flash-voltage")
+
+
 READ_RULES: tuple[Rule, ...] = (
+    Rule(
+        name=f"{_LEVELS} of a SAR are not linear",
+        reads=(_ADC_KIND, _LEVELS),
+        broken=_uneven_sar,
+        problem=_say_uneven_sar,
+    ),
     Rule(
         name=f"{_AT_ONCE} is more than {_ROWS}",
         reads=(_ROWS, _AT_ONCE),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from archsim.config.encodings import STORED_ENCODINGS
 from archsim.config.load import load_preset
 from archsim.config.priced_policies import LAST_LAYERS
 from archsim.config.read_rules import READ_RULES
@@ -102,9 +103,12 @@ def _say_columns_do_not_divide(settings: PlainSettings) -> Problem:
 
 
 def _cells_per_weight(settings: AbstractSettings) -> Numbers:
-    """Columns of a weight: ceil(M / K), twice for the differential encoding."""
-    slices = -(-settings.number(_WEIGHT_BITS) // settings.number(_CELL_BITS))
-    return slices * (1 + settings.equals(_ENCODING, "differential"))
+    """Columns of a weight in its encoding."""
+    bits = settings.number(_WEIGHT_BITS), settings.number(_CELL_BITS)
+    return sum(
+        settings.equals(_ENCODING, encoding.name) * encoding.columns(*bits)
+        for encoding in STORED_ENCODINGS
+    )
 
 
 def _weight_does_not_fit(settings: AbstractSettings) -> Truths:

@@ -1,6 +1,7 @@
 """How often input bits and weight digits are on: the statistics behind the read energy.
 
-Weights are Gaussian in [-1, 1) and stored as offset code (or as magnitude on one of two columns);
+Weights are Gaussian in (-1, 1), full scale the code above the largest, and lie on cells as their
+encoding says (:class:`archsim.device.WeightFormat`), idle cells of the other sign at level 0;
 inputs are bit-serial, most significant bit first. Inputs that are never negative use all planes as
 magnitude; what those of either sign have instead is ``chip.read.signed_inputs``. Probabilities
 follow in closed form from the normal distribution, so no trace has to be simulated.
@@ -14,7 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import SIGNED_INPUTS, DesignBatch
+from archsim.arch.design import DesignBatch
+from archsim.config.encodings import STORED_ENCODINGS, WeightEncoding
+from archsim.cost.reads import reads_as
+from archsim.device import WeightFormat
 
 #: Codes of the ``activity`` choices in :class:`archsim.arch.design.DesignBatch`.
 _UNIFORM, _RELU, _DENSE = 0, 1, 2
@@ -51,8 +55,8 @@ def level_statistics(*, design: DesignBatch) -> LevelStatistics:
     Args:
         design: ``*batch``; combinations of weight bits, cell bits and encoding are evaluated once.
     """
-    bits, cell, differential = torch.broadcast_tensors(
-        design.weight_bits, design.cell_bits, design.is_differential.to(torch.float64)
+    bits, cell, encoding = torch.broadcast_tensors(
+        design.weight_bits, design.cell_bits, design.encoding.to(torch.float64)
     )
     std = design.weight_std
     most = int(2 ** float(cell.max()))
@@ -63,11 +67,12 @@ def level_statistics(*, design: DesignBatch) -> LevelStatistics:
     )
     level = torch.zeros((*bits.shape, most), dtype=torch.float64, device=bits.device)
     # One number per combination: bits are below 100, so decimal places keep them apart.
-    keys = bits * 1e4 + cell * 1e2 + differential
+    keys = bits * 1e4 + cell * 1e2 + encoding
     for key in keys.unique().tolist():
         here = keys == key
-        weight_bits, cell_bits, is_differential = key // 1e4, key % 1e4 // 1e2, key % 1e2
-        table = _level_table(int(weight_bits), int(cell_bits), is_differential > 0, std)
+        weight_bits, cell_bits, code = key // 1e4, key % 1e4 // 1e2, key % 1e2
+        encoding = STORED_ENCODINGS[int(code)]
+        table = _level_table(int(weight_bits), int(cell_bits), encoding, std)
         width = table.shape[-1]
         padded = torch.nn.functional.pad(table, (0, most - width))
         share = torch.arange(most, dtype=torch.float64, device=bits.device) / (width - 1)
@@ -76,25 +81,21 @@ def level_statistics(*, design: DesignBatch) -> LevelStatistics:
     return LevelStatistics(level, probability)
 
 
-def _level_table(weight_bits: int, cell_bits: int, differential: bool, std: Tensor) -> Tensor:
-    """Level probabilities averaged over the digits, ``... level``."""
-    half = 2 ** (weight_bits - 1)
-    codes = torch.arange(-half + 1, half, dtype=torch.float64, device=std.device)
-    probability = _code_probability(std * half, codes, -half + 1, half - 1)
-    stored = codes.abs().long() if differential else (codes + half).long()
-    slices = math.ceil(weight_bits / cell_bits)
+def _level_table(weight_bits: int, cell_bits: int, encoding: WeightEncoding, std: Tensor) -> Tensor:
+    """Level probabilities averaged over the digits of all sides, ``... level``."""
     levels = 2**cell_bits
+    if encoding.sign_bit and weight_bits == 1:  # one code is left, that of zero
+        one = torch.nn.functional.one_hot(torch.tensor(1, device=std.device), levels)
+        return one.to(torch.float64).expand(*std.shape, levels)
+    form = WeightFormat(weight_bits=weight_bits, bits_per_cell=cell_bits, encoding=encoding.name)
+    largest = form.largest_code
+    codes = torch.arange(-largest, largest + 1, device=std.device)
+    probability = _code_probability(std * (largest + 1), codes.double(), -largest, largest)
     rows = []
-    for digit in range(slices):
-        shift = cell_bits * (slices - 1 - digit)
-        value = (stored >> shift) % levels
-        one_hot = torch.nn.functional.one_hot(value, levels).to(torch.float64)
+    for held in form.encode(codes).flatten(1).unbind(1):
+        one_hot = torch.nn.functional.one_hot(held, levels).to(torch.float64)
         rows.append(probability @ one_hot)
-    table = torch.stack(rows).mean(0)
-    if differential:  # every second column of a pair stays off
-        off = torch.nn.functional.one_hot(torch.tensor(0, device=std.device), levels)
-        table = 0.5 * table + 0.5 * off
-    return table
+    return torch.stack(rows).mean(0)
 
 
 def plane_probability(
@@ -117,23 +118,24 @@ def plane_probability(
     formats = _formats(design, most)
     planes = torch.arange(most, dtype=torch.float64, device=bits.device)
     inside = planes < bits.unsqueeze(-1)
-    twice = (design.signed_inputs == SIGNED_INPUTS.index("two-pass")).unsqueeze(-1)
-    # A value has one sign: where half of the bits are on in one pass, none are in the other.
-    share = 1.0 - 0.5 * twice.to(torch.float64)
     idle = design.idle_sign_plane.unsqueeze(-1) & (planes == 0)
 
-    def choose(code: Tensor, signed: bool) -> Tensor:
+    def choose(code: Tensor, signed: bool, first: bool) -> Tensor:
         code = code.unsqueeze(-1)
-        scale = share if signed else 1.0
-        flat = (1.0 - 0.5 * (code == _UNIFORM).to(torch.float64)) * scale
+        flat = 1.0 - 0.5 * (code == _UNIFORM).to(torch.float64)
+        if signed:
+            # A value has one sign: what is on in one pass is off in the other.
+            twice = reads_as(design, "two-pass", is_first=first).unsqueeze(-1)
+            flat = flat * (1.0 - 0.5 * twice.to(torch.float64))
         flat = torch.where(inside & ~idle, flat, 0.0)
-        return torch.where(code == _RELU, formats.signed if signed else formats.magnitude, flat)
+        gaussian = formats.signed[first] if signed else formats.magnitude
+        return torch.where(code == _RELU, gaussian, flat)
 
     first_layer = (is_first > 0).unsqueeze(-1)
 
     def of_layers(signed: bool) -> Tensor:
         # Hidden layers are never uniform.
-        at_first, elsewhere = choose(first, signed), choose(hidden + 1, signed)
+        at_first, elsewhere = choose(first, signed, True), choose(hidden + 1, signed, False)
         return torch.where(first_layer, at_first.unsqueeze(-2), elsewhere.unsqueeze(-2))
 
     signed = is_signed.unsqueeze(-1)
@@ -145,7 +147,8 @@ def plane_probability(
         is_first > 0, (first == _DENSE).unsqueeze(-1), (hidden + 1 == _DENSE).unsqueeze(-1)
     )
     padded = torch.where(is_dense, 0.0, padding_share).unsqueeze(-1)
-    of_zero = torch.where(signed, formats.zero.unsqueeze(-2), 0.0)
+    at_first, elsewhere = (formats.zero[place].unsqueeze(-2) for place in (True, False))
+    of_zero = torch.where(signed, torch.where(first_layer, at_first, elsewhere), 0.0)
     return probability * (1 - padded) + of_zero * padded
 
 
@@ -154,12 +157,13 @@ class _Formats:
     """P(bit = 1) of Gaussian inputs and of zero, ``*batch plane``.
 
     ``magnitude`` is of inputs that are rectified, ``signed`` of those that are not, in the format
-    that a design has for them; ``zero`` of a zero there.
+    that a design has for them, of hidden layers (False) and of those that read the network's own
+    (True); ``zero`` of a zero there.
     """
 
     magnitude: Tensor
-    signed: Tensor
-    zero: Tensor
+    signed: dict[bool, Tensor]
+    zero: dict[bool, Tensor]
 
 
 def _formats(design: DesignBatch, most: int) -> _Formats:
@@ -184,14 +188,16 @@ def _formats(design: DesignBatch, most: int) -> _Formats:
         if not bool(idle.all()):
             offset = put(offset, _both_signs(width, std, complement=False))
             complement = put(complement, _both_signs(width, std, complement=True))
-    how = design.signed_inputs.unsqueeze(-1)
-    zero_point = how == SIGNED_INPUTS.index("zero-point")
-    sign_plane = how == SIGNED_INPUTS.index("sign-plane")
     top = (torch.arange(most, device=bits.device) == 0).to(torch.float64)
+    signed, zero = {}, {}
+    for first in (False, True):
+        zero_point = reads_as(design, "zero-point", is_first=first).unsqueeze(-1)
+        sign_plane = reads_as(design, "sign-plane", is_first=first).unsqueeze(-1)
+        other = torch.where(sign_plane, complement, magnitude)
+        signed[first] = torch.where(zero_point, offset, other)
+        zero[first] = torch.where(zero_point, top, 0.0)
     return _Formats(
-        magnitude=torch.where(idle.unsqueeze(-1), after_sign, magnitude),
-        signed=torch.where(zero_point, offset, torch.where(sign_plane, complement, magnitude)),
-        zero=torch.where(zero_point, top, 0.0),
+        magnitude=torch.where(idle.unsqueeze(-1), after_sign, magnitude), signed=signed, zero=zero
     )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import OFFSET_SUBTRACTIONS, SIGNED_INPUTS, DesignBatch
+from archsim.config.signed_inputs import signed_format
 from archsim.plan import MatrixLayers
 
 #: Code of the activity of a first layer that is read like hidden ones.
@@ -33,8 +34,22 @@ def input_passes(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
         design: ``*batch``.
         layers: ``*batch layer``.
     """
-    both = (design.signed_inputs == SIGNED_INPUTS.index("two-pass")).unsqueeze(-1)
+    twice = reads_as(design, "two-pass", is_first=False).unsqueeze(-1)
+    twice_first = reads_as(design, "two-pass", is_first=True).unsqueeze(-1)
+    both = torch.where(layers.is_first > 0, twice_first, twice)
     return 1.0 + (both & signed_layers(design=design, layers=layers)).to(torch.float64)
+
+
+def reads_as(design: DesignBatch, name: str, *, is_first: bool) -> Tensor:
+    """Return where inputs of either sign are read in some way, bool, ``*batch``.
+
+    Args:
+        design: ``*batch``.
+        name: of the way.
+        is_first: whether they are the network's own.
+    """
+    rules = [signed_format(rule, is_first=is_first) == name for rule in SIGNED_INPUTS]
+    return torch.tensor(rules, device=design.rows.device)[design.signed_inputs]
 
 
 def array_reads(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:

@@ -91,9 +91,8 @@ def _distribution(
         for spread in profile_sigmas(sigma=sigma, factor=design.sigma_factor)
     )
     if profile == "level":
-        # The other cell of a differential pair is at level 0.
-        among = torch.where(design.is_differential, 0.5, 1.0)
-        return mix_cells(outer, middle, among * middle_level_share(design.cell_bits))
+        # The idle cell of a pair is at level 0.
+        return mix_cells(outer, middle, middle_level_share(design.cell_bits) / design.sides)
     return WeightMixture(outer, middle, design.middle_share)
 
 
@@ -103,7 +102,7 @@ def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseD
     # Where no cell is stuck the distribution knows nothing of levels.
     stuck = bool(((design.stuck_on_rate > 0) | (design.stuck_off_rate > 0)).any())
     none = torch.zeros_like(design.sigma).detach()
-    levels = (design.cell_bits, design.is_differential) if stuck else (none, none)
+    levels = (design.cell_bits, design.sides > 1) if stuck else (none, none)
     numbers = (
         sigma,
         design.write_tolerance * factor,
@@ -136,7 +135,7 @@ def _fresh_distribution(
     stuck_on_rate: Tensor | float,
     stuck_off_rate: Tensor | float,
     cell_bits: Tensor | float,
-    is_differential: Tensor | float,
+    in_pairs: Tensor | float,
 ) -> PulseDistribution:
     distribution = pulse_distribution(
         model=model,
@@ -152,7 +151,7 @@ def _fresh_distribution(
     if not on.requires_grad and not off.requires_grad and not bool(((on > 0) | (off > 0)).any()):
         return distribution
     errors, rates = stuck_errors(
-        cell_bits=cell_bits, pair=is_differential, stuck_on_rate=on, stuck_off_rate=off
+        cell_bits=cell_bits, pair=in_pairs, stuck_on_rate=on, stuck_off_rate=off
     )
     return with_stuck(
         distribution,

@@ -105,9 +105,8 @@ def program_tensor(
         achieved[place] = (form.decode(block.levels, codes).double() * scale).to(matrix.dtype)
         tally = tally + _count(block, verified, programmer.max_pulses)
         if array is not None and row_reads is not None and verified is not None:
-            reads = block.pulses.where(verified, 0.0)
-            separate = form.encoding == "separate-sign"
-            raise_row_reads(row_reads, reads, place, cols=array.cols, side_apart=separate)
+            reads = block.pulses.where(verified, 0.0).flatten(-2)[..., list(form.column_order)]
+            raise_row_reads(row_reads, reads, place, cols=array.cols)
         if keep_cells:
             cell_pulses[place] = block.pulses.flatten(-2).int()
             cell_errors[place] = block.error.flatten(-2)
@@ -201,10 +200,8 @@ def _verified(
 
 def _no_row_reads(matrix: Tensor, form: WeightFormat, array: WriteArray) -> Tensor:
     """Return zeros for each row of each crossbar."""
-    apart = form.encoding == "separate-sign"
-    columns = matrix.shape[0] * (form.slices if apart else form.cells_per_weight)
-    strips = -(-columns // array.cols)
-    return torch.zeros(2 if apart else 1, strips, matrix.shape[1], device=matrix.device)
+    strips = -(-matrix.shape[0] * form.cells_per_weight // array.cols)
+    return torch.zeros(strips, matrix.shape[1], device=matrix.device)
 
 
 def _count(block: CellBlock, verified: Tensor | None, max_pulses: int) -> WriteTally:

@@ -11,12 +11,11 @@ A weight ``w`` is quantised to a signed code ``q`` with ``w = scale q`` and stor
     range of the cells spans twice the largest weight, so the noise is ``(2^M - 1) / (2^(M-1) - 1)``
     (about 2) times that of ``magnitude``.
 ``differential``
-    ``|q|`` on the positive or on the negative cell of a pair in neighbouring columns, the other
-    cell at level 0; both have an error, so the noise is sqrt(2) times that of ``magnitude``.
+    ``|q|`` on the positive or on the negative cell of a pair, the other cell at level 0; both have
+    an error, so the noise is sqrt(2) times that of ``magnitude``.
 ``separate-sign``
-    the same cells, levels and errors as ``differential``, placed otherwise: all positive cells in
-    one crossbar, all negative ones in another. A row has half as many cells and waits less for its
-    slowest, and there are two crossbars to write instead of one twice as wide.
+    the same cells, levels and errors as ``differential``, with each negative column beside its
+    positive one (:mod:`archsim.config.encodings`).
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from archsim.config.choices import ENCODINGS
+from archsim.config.encodings import weight_encoding
 from archsim.device.cell import decode_digits, encode_digits
 from archsim.device.variation import code_noise_std_of
 from archsim.errors import Code, ConfigError, DataError
@@ -67,7 +67,7 @@ class WeightFormat:
         """
         if self.encoding not in ENCODINGS:
             raise ConfigError.of(Code.UNKNOWN_NAME, "encoding", self.encoding, allowed=ENCODINGS)
-        least = 2 if self.encoding == "offset" else 1
+        least = 2 if weight_encoding(self.encoding).sign_bit else 1
         if not least <= self.weight_bits <= _MAX_WEIGHT_BITS:
             raise ConfigError(
                 f"weight_bits = {self.weight_bits}; allowed for {self.encoding}: {least} to "
@@ -98,12 +98,17 @@ class WeightFormat:
     @property
     def sides(self) -> int:
         """Cells per digit: 2 (positive, negative) or 1."""
-        return 2 if self.encoding in ("differential", "separate-sign") else 1
+        return weight_encoding(self.encoding).sides
 
     @property
     def cells_per_weight(self) -> int:
         """Cells per weight, ``sides * slices``."""
-        return self.sides * self.slices
+        return int(weight_encoding(self.encoding).columns(self.weight_bits, self.bits_per_cell))
+
+    @property
+    def column_order(self) -> tuple[int, ...]:
+        """Cells of a weight, ``side * slices + digit``, in the order of its columns."""
+        return weight_encoding(self.encoding).column_order(self.slices)
 
     @property
     def padded_bits(self) -> int:
@@ -113,7 +118,7 @@ class WeightFormat:
     @property
     def magnitude_bits(self) -> int:
         """Bits of the largest weight: an offset code spends one on the sign."""
-        return self.weight_bits - 1 if self.encoding == "offset" else self.weight_bits
+        return self.weight_bits - weight_encoding(self.encoding).sign_bit
 
     @property
     def largest_code(self) -> int:

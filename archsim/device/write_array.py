@@ -67,35 +67,33 @@ class WriteArray:
 
 
 def raise_row_reads(
-    row_reads: Float[Tensor, "plane strip row"],
-    reads: Float[Tensor, "output input side digit"],
+    row_reads: Float[Tensor, "strip row"],
+    reads: Float[Tensor, "output input column"],
     place: tuple[slice, slice],
     *,
     cols: int,
-    side_apart: bool,
 ) -> None:
     """Raise the reads of each crossbar's rows, in place, to those of the slowest cell of a block.
 
     Args:
         row_reads: most reads of a cell so far, in each row of each strip of ``cols`` columns.
-        reads: verify reads of each cell of a block of weights; 0 for a cell that is not verified.
+        reads: verify reads of each cell of a block of weights, in the order of the columns of a
+            weight (:attr:`WeightFormat.column_order`); 0 for a cell that is not verified.
         place: outputs and inputs of the block in the matrix of weights.
         cols: columns per strip (bit lines of a crossbar).
-        side_apart: positive and negative cells are in crossbars of their own (planes).
     """
     outputs, inputs = place
-    planes = reads.permute(2, 1, 0, 3) if side_apart else reads.permute(1, 0, 2, 3).unsqueeze(0)
-    columns = planes.flatten(3).flatten(2)
+    columns = reads.permute(1, 0, 2).flatten(1)
     start = outputs.start * (columns.shape[-1] // reads.shape[0])
     end = start + columns.shape[-1]
     for strip in range(start // cols, -(-end // cols)):
         in_strip = columns[..., max(strip * cols - start, 0) : (strip + 1) * cols - start]
-        held = row_reads[:, strip, inputs]
+        held = row_reads[strip, inputs]
         torch.maximum(held, in_strip.amax(-1), out=held)
 
 
 def crossbar_times_s(
-    row_reads: Float[Tensor, "plane strip input"],
+    row_reads: Float[Tensor, "strip input"],
     *,
     rows: int,
     pulse_width_s: float,

@@ -65,6 +65,8 @@ def value_of(path: str, choose: random.Random) -> Any:
         return None
     if entry.choices:
         return choose.choice(entry.choices)
+    if entry.kind == "text":
+        return choose.choice([entry.default, "another"])
     if entry.kind == "flag":
         return choose.random() < 0.5
     if entry.kind == "constant":

@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "chip.crossbar.mux_ratio": (4, 8, 16, 32),
     "chip.precision.weight_bits": (4, 8),
     "chip.precision.input_bits": (1, 4, 8, 9),
-    "chip.precision.encoding": ("offset", "differential"),
+    "chip.precision.encoding": ("offset", "differential", "separate-sign"),
     "chip.adc.kind": ("flash-current", "flash-voltage", "sar"),
     "chip.adc.bits": (3, 4, 5, 7, 8),
     "chip.adc.model": ("circuit", "circuit", "andrulis2024", "zigzag-imc"),

@@ -166,13 +166,13 @@ def test_gradients_of_factor_and_share_are_those_of_differences() -> None:
 
 
 @pytest.mark.parametrize("profile", SIGMA_PROFILES)
-@pytest.mark.parametrize("name", ["r_on_ohm", "bits_per_cell", "is_differential"])
+@pytest.mark.parametrize("name", ["r_on_ohm", "bits_per_cell", "encoding"])
 def test_designs_whose_cells_are_alike_share_a_distribution(name: str, profile: str) -> None:
     """Resistances, bits and encodings of a sweep share one distribution."""
     varied = {
         "r_on_ohm": torch.tensor([5e4, 1e5, 2e5], dtype=torch.float64),
         "bits_per_cell": torch.tensor([1, 2, 4], dtype=torch.float64),
-        "is_differential": torch.tensor([False, True, False]),
+        "encoding": torch.tensor([0, 1, 2]),
     }
     design = designed(device="rram").replace(**{name: varied[name]})
     assert write_pulses._cell_distribution(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archsim.cost.activity import plane_probability
 from archsim.network import from_graph, load_network
+from archsim.network.insertion import InsertionPoint
 from archsim.results.cost import CostBreakdown
 from tests.designs import Conv, make_design, make_table, near, price
 
@@ -157,6 +158,26 @@ def test_two_passes_double_the_reads_of_signed_inputs_alone() -> None:
     assert of_last(both, "array")[0] == near(of_last(plain, "array")[0])
 
 
+def test_by_layer_reads_hidden_inputs_twice_and_the_networks_own_once() -> None:
+    rule, alike = "chip.read.signed_inputs=by-layer", ("zero-point", "two-pass")
+    own, hidden = (f"chip.read.signed_inputs={each}" for each in alike)
+    assert planes(rule, signed=True, first=True) == planes(own, signed=True, first=True)
+    assert planes(rule, signed=True) == planes(hidden, signed=True)
+    assert planes(rule, signed=False) == planes(own, signed=False)
+    assert of_last(priced(rule, hidden=False), "mux") == of_last(priced(own, hidden=False), "mux")
+    table = make_table(Conv(1, 16, 128))
+    points = (InsertionPoint(name="layer0", after="layer0", channels=16, height=1, width=1),)
+    reads = {}
+    for how in (*alike, "by-layer"):
+        design = make_design(
+            f"chip.read.signed_inputs={how}", "chip.activity.first_layer=uniform", design="common"
+        )
+        reads[how] = price(design, table, points)[1].layer_energies_J["mux"].tolist()
+    first, last = reads["by-layer"]
+    assert first == near(reads["zero-point"][0])
+    assert last == near(reads["two-pass"][1]) == near(2 * reads["zero-point"][1])
+
+
 @pytest.mark.parametrize("rows", [128, 64, 48, 1])
 def test_rows_read_at_once_multiply_reads(rows: int) -> None:
     plain, grouped = priced(), priced(f"chip.read.rows_at_once={rows}")
@@ -192,8 +213,9 @@ def test_empty_groups_cost_what_an_empty_column_does() -> None:
     assert two - half == near(8 * 128 * 6e-9 * 1e-6)
 
 
-def test_analog_pairs_halve_conversions_and_turns() -> None:
-    pairs = ("chip.precision.encoding=differential", "chip.adc.model=andrulis2024")
+@pytest.mark.parametrize("encoding", ["differential", "separate-sign"])
+def test_analog_pairs_halve_conversions_and_turns(encoding: str) -> None:
+    pairs = (f"chip.precision.encoding={encoding}", "chip.adc.model=andrulis2024")
     digital, analog = priced(*pairs), priced(*pairs, "chip.read.pair=analog")
     energy, cycles = of_last(digital, "adc")
     half, half_cycles = of_last(analog, "adc")

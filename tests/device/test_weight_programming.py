@@ -286,25 +286,27 @@ def test_rows_wait_for_their_slowest_cell(encoding):
         array=WriteArray(rows=rows, cols=cols),
         keep_cells=True,
     )
-    slowest: dict[tuple[int, int, int], int] = {}
+    slowest: dict[tuple[int, int], int] = {}
     for o, i, c in torch.cartesian_prod(*map(torch.arange, done.cell_pulses.shape)).tolist():
-        plane, wide, column = 0, form.cells_per_weight, c
-        if encoding == "separate-sign":
-            plane, wide, column = c // form.slices, form.slices, c % form.slices
-        row = (plane, (o * wide + column) // cols, i)
+        column = c
+        if encoding == "separate-sign":  # each negative cell beside its positive one
+            column = 2 * (c % form.slices) + c // form.slices
+        row = ((o * form.cells_per_weight + column) // cols, i)
         reads = int(done.cell_pulses[o, i, c]) if mask[o, i] else 0
         slowest[row] = max(slowest.get(row, 0), reads)
-    expected: dict[tuple[int, int, int], float] = {}
-    for (plane, strip, row), reads in slowest.items():
-        key = (plane, strip, row // rows)
+    expected: dict[tuple[int, int], float] = {}
+    for (strip, row), reads in slowest.items():
+        key = (strip, row // rows)
         time = max(reads, 1) * chip.pulse_width.si + reads * chip.verify_read_time.si
         expected[key] = expected.get(key, 0) + time
     # Crossbars are numbered row tile by row tile.
-    order = sorted(expected, key=lambda key: (key[2], key[0], key[1]))
+    order = sorted(expected, key=lambda key: (key[1], key[0]))
     assert done.crossbar_times_s.tolist() == pytest.approx([expected[key] for key in order])
 
 
-def test_separate_sign_differs_from_differential_in_time_only():
+@pytest.mark.parametrize("cols", [128, 9])
+def test_separate_sign_has_the_cells_of_differential_in_another_order(cols):
+    """On 128 columns no weight is cut in two, so that each row waits for the same cells."""
     both = {
         encoding: program_weights(
             {"w": gaussian(16, 64)},
@@ -312,17 +314,16 @@ def test_separate_sign_differs_from_differential_in_time_only():
             generator=seeded(10),
             weight_format=WeightFormat(encoding=encoding),
             verify=True,
-            array=WriteArray(rows=64, cols=128),
+            array=WriteArray(rows=64, cols=cols),
         )
         for encoding in ("differential", "separate-sign")
     }
-    pair, apart = both["differential"], both["separate-sign"]
-    assert torch.equal(pair.weights["w"], apart.weights["w"])
-    assert pair.tally.write_pulses == apart.tally.write_pulses
-    assert len(pair.tensors["w"].crossbar_times_s) == 1
-    assert len(apart.tensors["w"].crossbar_times_s) == 2
-    assert apart.tensors["w"].crossbar_times_s.max() < pair.tensors["w"].crossbar_times_s.max()
-    assert apart.time_s > pair.time_s
+    pair, beside = both["differential"], both["separate-sign"]
+    assert torch.equal(pair.weights["w"], beside.weights["w"])
+    assert pair.tally.write_pulses == beside.tally.write_pulses
+    times = (pair.tensors["w"].crossbar_times_s, beside.tensors["w"].crossbar_times_s)
+    assert times[0].shape == times[1].shape
+    assert torch.equal(*times) == (cols == 128)
 
 
 def test_tensors_together_or_one_by_one_are_the_same():

@@ -14,29 +14,25 @@ from tests.device.monte_carlo import seeded
 from tests.refusals import refused
 
 
-@pytest.mark.parametrize("side_apart", [False, True])
 @pytest.mark.parametrize("cols", [1, 3, 8, 100])
-def test_row_reads_are_those_of_a_loop_over_cells(side_apart, cols):
-    outputs, inputs, sides, slices = 5, 4, 2, 3
-    reads = torch.randint(0, 50, (outputs, inputs, sides, slices), generator=seeded()).float()
-    planes, wide = (2, slices) if side_apart else (1, sides * slices)
-    expected = torch.zeros(planes, -(-outputs * wide // cols), inputs)
-    for o, i, s, j in torch.cartesian_prod(*map(torch.arange, reads.shape)).tolist():
-        plane = s if side_apart else 0
-        column = o * wide + (j if side_apart else s * slices + j)
-        held = expected[plane, column // cols, i]
-        expected[plane, column // cols, i] = max(float(held), float(reads[o, i, s, j]))
+def test_row_reads_are_those_of_a_loop_over_cells(cols):
+    outputs, inputs, wide = 5, 4, 6
+    reads = torch.randint(0, 50, (outputs, inputs, wide), generator=seeded()).float()
+    expected = torch.zeros(-(-outputs * wide // cols), inputs)
+    for o, i, c in torch.cartesian_prod(*map(torch.arange, reads.shape)).tolist():
+        strip = (o * wide + c) // cols
+        expected[strip, i] = max(float(expected[strip, i]), float(reads[o, i, c]))
     found = torch.zeros_like(expected)
     for top, left in ((0, 0), (0, 3), (2, 0), (2, 3)):
         place = slice(top, 2 if top == 0 else 5), slice(left, 3 if left == 0 else 4)
-        raise_row_reads(found, reads[place], place, cols=cols, side_apart=side_apart)
+        raise_row_reads(found, reads[place], place, cols=cols)
     assert torch.equal(found, expected)
 
 
 def test_time_of_crossbars_by_hand():
     """Rows of 3, 0 and 5 reads on crossbars of two rows: 3 + 1 and 5 pulses."""
     times = crossbar_times_s(
-        torch.tensor([[[3.0, 0.0, 5.0]]]), rows=2, pulse_width_s=10.0, verify_read_time_s=1.0
+        torch.tensor([[3.0, 0.0, 5.0]]), rows=2, pulse_width_s=10.0, verify_read_time_s=1.0
     )
     assert times.tolist() == [3 * 11 + 10, 5 * 11]
 
@@ -44,7 +40,7 @@ def test_time_of_crossbars_by_hand():
 def test_kernel_pixels_have_crossbars_of_their_own():
     """Three channels of two pixels, 10 to 15 reads: channels 0 and 1 of a pixel, then channel 2."""
     times = crossbar_times_s(
-        torch.arange(10.0, 16.0).view(1, 1, 6),
+        torch.arange(10.0, 16.0).view(1, 6),
         rows=2,
         pulse_width_s=1.0,
         verify_read_time_s=0.0,
@@ -89,7 +85,7 @@ def test_no_schedule_is_more_than_a_third_shorter(sizes, parallel):
 @pytest.mark.parametrize("parallel", [1, 3, 10, 64])
 def test_equal_crossbars_take_the_time_of_the_closed_form(parallel):
     times = crossbar_times_s(
-        torch.full((1, 10, 7), 4.0), rows=7, pulse_width_s=10e-9, verify_read_time_s=5e-9
+        torch.full((10, 7), 4.0), rows=7, pulse_width_s=10e-9, verify_read_time_s=5e-9
     )
     closed = programming_time_s(
         row_pulses=4,

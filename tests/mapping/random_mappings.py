@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archsim.arch.design import FILL, LIKE_BACKBONE, DesignBatch
 from archsim.config.choices import PLACEMENTS
+from archsim.config.encodings import STORED_ENCODINGS
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
@@ -93,7 +94,7 @@ def designs(draw: st.DrawFn, sides: Sequence[int] = _SIDES) -> DesignBatch:
         cols=number(*sides),
         mux_ratio=number(4, 8, 16),
         bits_per_cell=number(1, 2, 4, 8),
-        is_differential=draw(st.booleans()),
+        encoding=draw(st.sampled_from(range(len(STORED_ENCODINGS)))),
         kernel_per_pe=draw(st.booleans()),
         duplication=draw(st.sampled_from([0, 1, 2])),
         pipeline=draw(st.booleans()),

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.arch.design import FILL, LIKE_BACKBONE, DesignBatch
-from archsim.config.choices import PLACEMENTS
+from archsim.config.choices import PLACEMENTS, STORED_NAMES
+from archsim.config.encodings import STORED_ENCODINGS
 from archsim.config.resolve import resolve
 from archsim.errors import MappingError
 from archsim.network.insertion import InsertionPoint
@@ -30,7 +31,7 @@ def designs(draw):
         cols=number(32, 64, 96, 128, 256),
         mux_ratio=number(4, 8, 16),
         bits_per_cell=number(1, 2, 3, 4, 8),
-        is_differential=draw(st.booleans()),
+        encoding=draw(st.sampled_from(range(len(STORED_ENCODINGS)))),
         kernel_per_pe=draw(st.booleans()),
         duplication=draw(st.sampled_from([0, 1, 2])),
         pipeline=draw(st.booleans()),
@@ -116,6 +117,16 @@ def test_placement_is_what_was_counted(design, layers):
     tiles = np.bincount(placed.tile_layer, minlength=count)
     assert tiles.tolist() == plan.tiles.tolist()
     assert len(placed.tile_layer) <= placed.grid_rows * placed.grid_cols
+
+
+@settings(max_examples=40)
+@given(design=designs(), layers=st.lists(layer(), min_size=1, max_size=4))
+def test_no_border_of_a_crossbar_cuts_a_pair_of_columns(design, layers):
+    """Columns that share ADCs are multiples of four, so a pair that starts even ends in place."""
+    design = design.replace(encoding=STORED_NAMES.index("separate-sign"))
+    columns = place(design=design, plan=compile_plan(design=design, table=table_of(layers))).columns
+    assert (columns["col_start"] % 2 == 0).all()
+    assert (columns["col_stop"] % 2 == 0).all()
 
 
 @settings(max_examples=60)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from archsim.config.signed_inputs import signed_format
 from tsb.read_path.inputs import InputCodes
 from tsb.read_path.layer import LayerRead
 from tsb.read_path.product import MatrixRead
@@ -74,7 +75,7 @@ class BlockRead:
                 float(grouped.min()),
                 float(grouped.max()),
                 bits=settings.input_bits,
-                signed_inputs=settings.signed_inputs,
+                signed_inputs=signed_format(settings.signed_inputs, is_first=False),
             )
             place = _FIRST_NUMBER + 8 * number + depth
             read = _read(layer, settings, codes, place)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from archsim.config.choices import STORED_NAMES
+from archsim.config.encodings import weight_encoding
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
 
@@ -50,14 +52,14 @@ class StoredMatrix:
         Raises:
             ConfigError: a sign that is kept outside of the cells.
         """
-        if form.encoding == "magnitude":
+        if not weight_encoding(form.encoding).on_chip:
             raise ConfigError(
                 "encoding = 'magnitude' cannot be read in columns: the sign is outside of the "
-                "cells; allowed: offset, differential, separate-sign",
+                f"cells; allowed: {', '.join(STORED_NAMES)}",
                 code=Code.CONFLICT,
                 field="encoding",
                 value="magnitude",
-                allowed=("offset", "differential", "separate-sign"),
+                allowed=STORED_NAMES,
             )
         levels = _by_slice(form.encode(codes))
         return cls(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archsim.config.signed_inputs import signed_format
 from archsim.errors import Code, ConfigError, NetworkError
 from tsb.read_path.approximate import moments_of, sampled
 from tsb.read_path.inputs import Codes, Ends, InputCodes
@@ -225,7 +226,7 @@ class ReadNetwork:
             codes = known.get(name) or InputCodes.of_range(
                 *measured[name],
                 bits=self.settings.input_bits,
-                signed_inputs=self.settings.signed_inputs,
+                signed_inputs=signed_format(self.settings.signed_inputs, is_first=number == 0),
             )
             self.layers[name] = self._layer(name, number, codes, with_errors=True)
         if self.settings.converter.bits:

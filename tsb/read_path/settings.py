@@ -278,15 +278,6 @@ class ReadSettings:
         on_off = math.inf
         if device.r_on is not None and device.r_off is not None:
             on_off = device.r_off.si / device.r_on.si
-        if chip.adc.kind == "sar" and chip.adc.levels != "linear":
-            raise ConfigError(
-                f"chip.adc.levels = '{chip.adc.levels}': a successive-approximation converter "
-                "(chip.adc.kind = sar) has even levels; allowed: linear, or a flash converter",
-                code=Code.CONFLICT,
-                field="chip.adc.levels",
-                value=chip.adc.levels,
-                allowed="linear, or chip.adc.kind flash-current or flash-voltage",
-            )
         return cls(
             weight_format=form,
             input_bits=chip.precision.input_bits,

@@ -10,6 +10,7 @@ import numpy as np
 from tsb.read_path.converter import Floats
 from tsb.read_path.product import MatrixRead
 from tsb.read_path.sums import tail_segments
+from tsb.read_path.wires import laid_out
 
 #: Rows and columns of a map at most; beyond, neighbouring places are one.
 _MOST = 32
@@ -82,23 +83,18 @@ def _crossbars(read: MatrixRead) -> Iterator[tuple[int, Floats, Floats]]:
         first = int(groups.first[group])
         if settings.wires.rows_at == "bottom":
             first += settings.rows - int(groups.held[group])
-        for wanted, carried in zip(
-            _laid(read, cells[rows]), _carried(read, cells, group), strict=True
-        ):
-            yield first, wanted, carried
+        yield first, laid_out(cells[rows], settings), _carried(read, cells, group)
 
 
-def _carried(read: MatrixRead, cells: Floats, group: int) -> list[Floats]:
+def _carried(read: MatrixRead, cells: Floats, group: int) -> Floats:
     rows = read.groups.members(group)
     if read.cells is not None:
-        return _laid(read, read.cells[rows])
+        return laid_out(read.cells[rows], read.settings)
     settings, wires = read.settings, read.settings.wires
     level_S = (1 - 1 / settings.on_off_ratio) / wires.r_on_ohm / settings.top_level
     tail = tail_segments(read, group)
-    return [
-        flat * (1 - bit_line_volts(flat * level_S * wires.ohm_per_cell, tail))
-        for flat in _laid(read, cells[rows])
-    ]
+    flat = laid_out(cells[rows], settings)
+    return flat * (1 - bit_line_volts(flat * level_S * wires.ohm_per_cell, tail))
 
 
 def bit_line_volts(cells: Floats, tail: int) -> Floats:
@@ -125,12 +121,3 @@ def bit_line_volts(cells: Floats, tail: int) -> Floats:
     for row in range(rows - 2, -1, -1):
         volts[row] = (volts[row] + volts[row + 1]) / diagonal[row]
     return volts
-
-
-def _laid(read: MatrixRead, cells: Floats) -> list[Floats]:
-    """Lay cells out as columns of crossbars; see :func:`tsb.read_path.wires.driven_levels`."""
-    laid = np.moveaxis(cells[:, ::-1], (1, 2, 3), (3, 2, 1))
-    apart = read.settings.stored_format.encoding == "separate-sign"
-    sides = range(laid.shape[2])
-    parts = [laid[:, :, side : side + 1] for side in sides] if apart else [laid]
-    return [part.reshape(len(part), -1) for part in parts]

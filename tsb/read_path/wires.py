@@ -138,8 +138,8 @@ def bit_line_currents(
 def driven_levels(matrix: StoredMatrix, groups: RowGroups, settings: ReadSettings) -> Floats:
     """Return what each cell of a passive array contributes behind its wires, levels.
 
-    Columns lie in the order output, side, slice (separate-sign: the positive ones in crossbars of
-    their own), most significant slice first, cut into crossbars.
+    Columns lie output by output, those of a weight in the order of its encoding, the most
+    significant slice first, and are cut into crossbars.
 
     Args:
         matrix: what the cells hold.
@@ -153,24 +153,37 @@ def driven_levels(matrix: StoredMatrix, groups: RowGroups, settings: ReadSetting
     level_S = (1 - 1 / settings.on_off_ratio) / wires.r_on_ohm / settings.top_level
     held = matrix.held + settings.off_level
     solve = one_solve_conductances if wires.model == "driven-one-solve" else effective_conductances
-    apart = settings.stored_format.encoding == "separate-sign"
+    flat = laid_out(held, settings)
+    effective = np.empty_like(flat)
+    for rows, tail in _crossbars(groups, settings):
+        for at in range(0, flat.shape[1], wires.columns):
+            cut = np.s_[at : at + wires.columns]
+            effective[rows, cut] = (
+                solve(flat[rows, cut] * level_S, segment_ohm=wires.ohm_per_cell, tail=tail)
+                / level_S
+            )
+    order = np.argsort(np.asarray(settings.stored_format.column_order))
+    slices, sides, outputs = held.shape[1:]
+    cells = effective.reshape(-1, outputs, slices * sides)[:, :, order]
+    placed = cells.reshape(-1, outputs, sides, slices)[..., ::-1]
+    return np.ascontiguousarray(np.moveaxis(placed, (1, 2, 3), (3, 2, 1)))
+
+
+def laid_out(cells: Floats, settings: ReadSettings) -> Floats:
+    """Lay cells out as they lie in crossbars: see :func:`driven_levels`.
+
+    Args:
+        cells: ``row slice side output``, the least significant slice first.
+        settings: of the chip.
+
+    Returns:
+        ``row column``.
+    """
     # row output side slice, most significant first
-    laid = np.moveaxis(held[:, ::-1], (1, 2, 3), (3, 2, 1))
-    parts = [laid[:, :, side : side + 1] for side in range(laid.shape[2])] if apart else [laid]
-    result = []
-    for part in parts:
-        flat = part.reshape(len(part), -1)
-        effective = np.empty_like(flat)
-        for rows, tail in _crossbars(groups, settings):
-            for at in range(0, flat.shape[1], wires.columns):
-                cut = np.s_[at : at + wires.columns]
-                effective[rows, cut] = (
-                    solve(flat[rows, cut] * level_S, segment_ohm=wires.ohm_per_cell, tail=tail)
-                    / level_S
-                )
-        result.append(effective.reshape(part.shape))
-    joined = np.concatenate(result, axis=2)
-    return np.ascontiguousarray(np.moveaxis(joined, (1, 2, 3), (3, 2, 1))[:, ::-1])
+    laid = np.moveaxis(cells[:, ::-1], (1, 2, 3), (3, 2, 1))
+    flat = laid.reshape(*laid.shape[:2], -1)
+    order = np.asarray(settings.stored_format.column_order)
+    return np.ascontiguousarray(flat[:, :, order].reshape(len(flat), -1))
 
 
 def _crossbars(

@@ -37,10 +37,9 @@ class Tiling:
     Attributes:
         rows: word lines per crossbar.
         cols: bit lines per crossbar.
-        slices: columns that a weight takes in one crossbar.
-        sides: crossbars that hold a weight: 2 where the signs have crossbars of their own. Alike
-            rows of the two make one group, since a weight needs both.
-        shares: part of a weight's noise that each of its columns has, adding up to 1; empty for
+        slices: columns that a weight takes, of both signs.
+        order: the cell that each of them holds; empty for cells in order.
+        shares: part of a weight's noise that each of its cells has, adding up to 1; empty for
             equal parts. It divides the score of a weight that is cut in two.
         kernel_layers: names of the tensors whose kernel pixels have subarrays of their own, with
             the input channels of one pixel in their rows; all others are unrolled (im2col).
@@ -49,7 +48,7 @@ class Tiling:
     rows: int
     cols: int
     slices: int
-    sides: int = 1
+    order: tuple[int, ...] = ()
     shares: tuple[float, ...] = ()
     kernel_layers: frozenset[str] = frozenset()
 
@@ -59,7 +58,7 @@ class Tiling:
         Raises:
             ConfigError: a size below 1, or shares of another number of columns.
         """
-        for key in ("rows", "cols", "slices", "sides"):
+        for key in ("rows", "cols", "slices"):
             if getattr(self, key) < 1:
                 raise ConfigError.of(
                     Code.OUT_OF_RANGE, key, getattr(self, key), allowed="1 or more"
@@ -85,32 +84,29 @@ class Tiling:
         """Return the tiling of weights in a format.
 
         Args:
-            weight_format: bits and encoding; ``separate-sign`` has two crossbars, whose rows are
-                half as long as those of ``differential``.
+            weight_format: bits and encoding.
             rows: word lines per crossbar.
             cols: bit lines per crossbar.
             kernel_layers: names of the tensors whose kernel pixels have subarrays of their own.
         """
-        apart = weight_format.encoding == "separate-sign"
         digits = digit_significances(
             weight_bits=weight_format.weight_bits, bits_per_cell=weight_format.bits_per_cell
         ).tolist()
-        columns = digits if apart else digits * weight_format.sides
-        whole = sum(digit**2 for digit in columns)
+        cells = digits * weight_format.sides
+        whole = sum(digit**2 for digit in cells)
         return cls(
             rows=rows,
             cols=cols,
-            slices=len(columns),
-            sides=weight_format.sides if apart else 1,
-            shares=tuple(digit**2 / whole for digit in columns),
+            slices=len(cells),
+            order=weight_format.column_order,
+            shares=tuple(digit**2 / whole for digit in cells),
             kernel_layers=kernel_layers,
         )
 
     @property
     def cell_shares(self) -> Float[Tensor, " cell"]:
         """Part of a weight's noise that each of its cells has."""
-        shares = torch.tensor(self.shares or [1 / self.slices] * self.slices, dtype=torch.float64)
-        return shares.repeat(self.sides) / self.sides
+        return torch.tensor(self.shares or [1 / self.slices] * self.slices, dtype=torch.float64)
 
     def groups(
         self, shape: torch.Size, granularity: str, *, name: str = ""
@@ -139,12 +135,13 @@ class Tiling:
             columns = self._columns(shape, self.rows, pixels)
         if self.cols % self.slices == 0:
             return columns[..., 0]
-        return columns.repeat(*(1 for _ in shape), self.sides)
+        order = torch.tensor(self.order or range(self.slices))
+        return columns[..., order.argsort()]
 
     def _columns(
         self, shape: torch.Size, rows: int, pixels: int = 1
     ) -> Int[Tensor, "*weights column"]:
-        """Number blocks of ``rows`` rows in one side's strips of columns, for each column.
+        """Number blocks of ``rows`` rows in strips of columns, for each column.
 
         Of inputs that are channels times ``pixels``, a block holds channels of one pixel.
         """

@@ -9,6 +9,7 @@ import torch
 
 from archsim.analysis.copies import settle
 from archsim.arch.design import DesignBatch
+from archsim.config.encodings import weight_encoding
 from archsim.config.resolve import Resolved
 from archsim.config.rules import check
 from archsim.cost.off_chip import chips
@@ -42,7 +43,7 @@ def write_plan(
     """
     several = resolved.chip.off_chip.when_full == "multi-chip"
     needed = several or design != "none"
-    stored = _stored(resolved, in_pairs=spec.weight_format.sides > 1)
+    stored = _stored(resolved, spec)
     check(stored)
     batch = DesignBatch.from_resolved(stored, design)
     read = verify_read(design=batch)
@@ -70,9 +71,9 @@ def write_plan(
     )
 
 
-def _stored(resolved: Resolved, *, in_pairs: bool) -> Resolved:
+def _stored(resolved: Resolved, spec: CellSpec) -> Resolved:
     """Return the configuration whose weights take the columns of the encoding that is written."""
-    encoding = "differential" if in_pairs else "offset"
+    encoding = weight_encoding(spec.encoding).stored_as
     precision = resolved.chip.precision.model_copy(update={"encoding": encoding})
     chip = resolved.chip.model_copy(update={"precision": precision})
     return resolved.model_copy(update={"chip": chip})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from archsim.config.choices import PricedGranularity
+from archsim.config.choices import PricedGranularity, StoredEncoding
 from archsim.config.priced_policies import PolicyName
 from archsim.config.schema.base import Count, Fraction, Model
 from archsim.config.schema.name import Name
@@ -20,8 +20,10 @@ class Precision(Model):
     weight_bits: int = Field(strict=True, ge=1, le=16, description="bits per weight (M)")
     input_bits: int = Field(strict=True, ge=1, le=16, description="bits per input, bit-serial")
     bits_per_cell: int = Field(strict=True, ge=1, le=8, description="bits per cell (K)")
-    encoding: Literal["offset", "differential"] = Field(
-        description="offset code in one column, or a positive and a negative column (x 2 columns)"
+    encoding: StoredEncoding = Field(
+        description="offset code in one column; or a positive and a negative column (x 2 columns): "
+        "the positive columns of a weight first (differential), or each negative one beside its "
+        "positive one (separate-sign)"
     )
     pad_top_slice: bool = Field(
         default=False,

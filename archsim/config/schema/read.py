@@ -100,11 +100,12 @@ class Read(Model):
     adc_empty_power: quantity("W", maximum=1.0) = Field(  # type: ignore[valid-type]
         description="ADC power per column while no row is active"
     )
-    signed_inputs: Literal["zero-point", "two-pass", "sign-plane"] = Field(
+    signed_inputs: Literal["zero-point", "two-pass", "sign-plane", "by-layer"] = Field(
         default="zero-point",
         description="inputs of either sign: shifted to codes that are never negative; positive and "
-        "negative part read one after the other; or two's complement, whose top plane is the sign. "
-        "Inputs that are never negative use all their bits as magnitude",
+        "negative part read one after the other; two's complement, whose top plane is the sign; or "
+        "the network's own shifted, and hidden ones (shared blocks) in two passes. Inputs that are "
+        "never negative use all their bits as magnitude",
     )
     idle_sign_plane: bool = Field(
         default=False,

@@ -186,11 +186,12 @@ GEOMETRIES = {
     "unrolled": ("chip.hierarchy.kernel_per_pe=false",),
     "small": ("chip.crossbar.rows=32", "chip.crossbar.cols=32"),
     "differential": ("chip.precision.encoding=differential",),
+    "separate-sign": ("chip.precision.encoding=separate-sign",),
 }
 KERNEL_LAYERS = {
     "lenet3": {"small": 1},
-    "vgg8": {"kernels": 5, "small": 5, "differential": 5},
-    "resnet18-cifar": {"kernels": 16, "small": 16, "differential": 16},
+    "vgg8": {"kernels": 5, "small": 5, "differential": 5, "separate-sign": 5},
+    "resnet18-cifar": {"kernels": 16, "small": 16, "differential": 16, "separate-sign": 16},
 }
 
 
@@ -218,7 +219,7 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
         assert int(tiling.groups(shape, "row", name=name).max()) + 1 == rows * strips
         assert rows == float(plan.layers.rows[index]), name
         written = crossbar_times_s(
-            torch.zeros(1, strips, rows),
+            torch.zeros(strips, rows),
             rows=array.rows,
             pulse_width_s=resolved.device.pulse_width.si,
             verify_read_time_s=resolved.device.verify_read_time.si,

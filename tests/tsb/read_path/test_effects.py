@@ -10,7 +10,6 @@ import pytest
 from archsim.config.load import Setting
 from archsim.config.lookup import schema_fields
 from archsim.config.resolve import Resolved, resolve
-from archsim.device import WeightFormat
 from archsim.errors import ConfigError
 from tests.refusals import refused
 from tests.tsb.read_path import oracle
@@ -206,8 +205,7 @@ def test_a_table_below_0_needs_sums_with_a_sign() -> None:
 
 def test_successive_approximation_has_even_levels() -> None:
     overrides = [Setting("chip.adc.kind", "sar"), Setting("chip.adc.levels", "lloyd-max")]
-    resolved = resolve(chip="rram-22nm", overrides=overrides)
     with refused(
         ConfigError, code="conflict", field="chip.adc.levels", value="lloyd-max", allowed="linear"
     ):
-        ReadSettings.of_chip(resolved, WeightFormat(encoding="offset"))
+        resolve(chip="rram-22nm", overrides=overrides)

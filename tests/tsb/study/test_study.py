@@ -414,6 +414,22 @@ def test_what_is_off_is_not_part_of_a_result() -> None:
     assert method_settings(on, unit).items() >= {"read_noise": True, "read_after_s": 3600}.items()
 
 
+def test_settings_of_the_device_are_part_of_a_result_and_those_of_the_converter_of_a_read_one():
+    plain = study(methods=BASE["methods"][:1])
+    (unit,) = method_units(plain)
+    drawn = {"device.stuck_on_rate": 0.01, "chip.adc.bits": 4}
+    changed = study(methods=BASE["methods"][:1], chip_settings=drawn)
+    assert "chip_settings" not in method_settings(plain, unit)
+    found = method_settings(changed, unit)
+    assert found["chip_settings"] == {"device.stuck_on_rate": 0.01}
+    assert {key: found[key] for key in found if key != "chip_settings"} == method_settings(
+        plain, unit
+    )
+    read = study(methods=BASE["methods"][:1], chip_settings=drawn, read_path="exact")
+    assert method_settings(read, unit)["read_path"]["converter"]["bits"] == 4
+    assert method_settings(read, unit)["chip_settings"] == found["chip_settings"]
+
+
 def test_chips_drift_after_they_are_tuned_and_every_run_is_another_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

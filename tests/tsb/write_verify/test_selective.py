@@ -115,16 +115,16 @@ def brute_force_groups(shape: tuple[int, ...], granularity: str) -> list[set[int
     return list(found.values())
 
 
-Place = tuple[int, int, int]
+Place = tuple[int, int]
 
 
 def laid_out(outputs: int, inputs: int, tiling: Tiling) -> dict[Place, list[tuple[int, int]]]:
-    """Cells (weight, number) in each row (side, strip of columns, input) of all crossbars."""
+    """Cells (weight, number) in each row (strip of columns, input) of all crossbars."""
     rows: dict[Place, list[tuple[int, int]]] = {}
     for o, r in itertools.product(range(outputs), range(inputs)):
-        for side, c in itertools.product(range(tiling.sides), range(tiling.slices)):
-            place = (side, (o * tiling.slices + c) // tiling.cols, r)
-            rows.setdefault(place, []).append((o * inputs + r, side * tiling.slices + c))
+        for column, cell in enumerate(tiling.order):
+            place = ((o * tiling.slices + column) // tiling.cols, r)
+            rows.setdefault(place, []).append((o * inputs + r, cell))
     return rows
 
 
@@ -141,11 +141,11 @@ FORMATS = {
 @pytest.mark.parametrize("cols", [16, 2, 32])
 @pytest.mark.parametrize("granularity", ["row", "subarray"])
 def test_groups_are_rows_of_cells_for_every_format(name, cols, granularity):
-    """Also where a weight is cut in two; alike rows of the two signs' crossbars go together."""
+    """Also where a weight is cut in two, and where its signs lie beside each other."""
     form, shape = FORMATS[name], (13, 2, 2, 2)
     tiling = Tiling.of(form, rows=3, cols=cols)
     expected: dict[tuple[int, int], set[tuple[int, int]]] = {}
-    for (_, strip, row), held in laid_out(13, 8, tiling).items():
+    for (strip, row), held in laid_out(13, 8, tiling).items():
         key = (strip, row if granularity == "row" else row // 3)
         expected.setdefault(key, set()).update(held)
     groups = tiling.groups(torch.Size(shape), granularity)
@@ -165,7 +165,7 @@ def test_subarrays_of_a_kernel_layer_hold_the_channels_of_one_pixel(name, cols):
     form, shape = FORMATS[name], (13, 5, 2, 3)
     tiling = Tiling.of(form, rows=3, cols=cols, kernel_layers=frozenset({"conv"}))
     expected: dict[tuple[int, ...], set[tuple[int, int]]] = {}
-    for (_, strip, row), held in laid_out(13, 30, tiling).items():
+    for (strip, row), held in laid_out(13, 30, tiling).items():
         channel, pixel = divmod(row, 6)
         expected.setdefault((strip, pixel, channel // 3), set()).update(held)
     groups = tiling.groups(torch.Size(shape), "subarray", name="conv")
@@ -203,8 +203,8 @@ def test_strips_are_those_of_the_mapping_compiler(name):
     settings = [f"chip.precision.bits_per_cell={form.bits_per_cell}"]
     if form.padded_bits:
         settings.append("chip.precision.pad_top_slice=true")
-    if form.encoding == "differential":
-        settings.append("chip.precision.encoding=differential")
+    if form.sides > 1:
+        settings.append(f"chip.precision.encoding={form.encoding}")
     design = DesignBatch.from_resolved(resolve(overrides=settings))
     columns = matrix_columns(design=design, weights_wide=torch.tensor([43.0]))
     strips = math.ceil(float(columns) / 128)
@@ -334,12 +334,6 @@ def test_effort_of_nothing_and_everything():
             "out-of-range",
             "rows",
             {"value": 0, "allowed": "1 or more"},
-        ),
-        (
-            lambda s: Tiling(rows=4, cols=4, slices=4, sides=0),
-            "out-of-range",
-            "sides",
-            {"value": 0},
         ),
         (
             lambda s: Tiling(rows=4, cols=4, slices=2, shares=(1.0,)),

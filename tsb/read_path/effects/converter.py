@@ -70,9 +70,9 @@ class UnevenLevels(Effect):
 def converter_offsets(read: MatrixRead, group: int) -> Floats:
     """Return the offsets of the converters of a group's crossbar, steps, ``column``.
 
-    Neighbouring columns share a converter, as they lie in the crossbar: output by output, sides
-    next to each other (separate-sign: in crossbars of their own), the most significant slice first,
-    the reference column last.
+    Neighbouring columns share a converter, as they lie in the crossbar: output by output, those of
+    a weight in the order of its encoding, the most significant slice first, the reference column
+    last. A pair that is converted at once counts as its positive column.
 
     Args:
         read: the matrix.
@@ -83,9 +83,9 @@ def converter_offsets(read: MatrixRead, group: int) -> Floats:
     if not converter.offset_lsb or not converter.bits:
         return np.zeros(int(np.prod(shape)))
     slices, sides, outputs = np.meshgrid(*map(np.arange, shape), indexing="ij")
-    place = (outputs * shape[1] + sides) * shape[0] + (shape[0] - 1 - slices)
-    if matrix.form.encoding == "separate-sign":
-        place = (sides * shape[2] + outputs) * shape[0] + (shape[0] - 1 - slices)
+    cell = sides * shape[0] + (shape[0] - 1 - slices)
+    column_of = np.argsort(np.asarray(matrix.form.column_order))
+    place = outputs * matrix.form.cells_per_weight + column_of[cell]
     crossbar = int((read.groups.first[: group + 1] == 0).sum())
     seeds = np.random.SeedSequence((read.chip, read.number, crossbar, 1))
     which = (place // converter.columns_per_converter).ravel()
