@@ -53,6 +53,7 @@ NOT_READ = (
     "chip.read.access_resistance_ratio",
     "chip.read.adc_empty_power",
     "chip.read.idle_sign_plane",
+    "chip.read.gating",
 )
 
 

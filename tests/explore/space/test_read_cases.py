@@ -12,7 +12,7 @@ from archsim.config.lookup import schema_fields
 from archsim.config.resolve import Resolved
 from archsim.config.study import Study, load_study
 from archsim.config.sweep import Sweep
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, DataError
 from archsim.explore.accuracy.accuracy import evaluate_cases, plan_cases, with_accuracy
 from archsim.explore.accuracy.case_study import study_of
 from archsim.explore.run.exhaustive import run_exhaustive
@@ -193,17 +193,23 @@ def test_what_is_approximate_is_no_accuracy_of_a_point():
 
 
 def test_what_cannot_be_read_is_refused_before_anything_runs(tmp_path):
-    with refused(
-        ConfigError,
-        code="conflict",
-        field="chip.adc.levels",
-        value="lloyd-max",
-        allowed=["linear", "flash-current", "flash-voltage"],
-    ):
-        plan_cases(
-            Space(sweep({"chip.adc.levels": ["linear", "lloyd-max"]}, set=["chip.adc.kind=sar"])),
-            cache=tmp_path,
-        )
+    table = str(tmp_path / "no.txt")
+    with refused(DataError, code="missing-file", field=table):
+        plan_cases(Space(sweep({"chip.adc.levels": ["linear", table]})), cache=tmp_path)
+
+
+def test_levels_that_a_sar_cannot_have_make_no_case():
+    axes = {"chip.adc.levels": ["linear", "lloyd-max"], "chip.adc.kind": ["flash-current", "sar"]}
+    found = all_cases(Space(sweep(axes)))
+    levels = [
+        (dict(case.read)["chip.adc.kind"], dict(case.read)["chip.adc.levels"])
+        for case in found.values()
+    ]
+    assert sorted(levels) == [
+        ("flash-current", "linear"),
+        ("flash-current", "lloyd-max"),
+        ("sar", "linear"),
+    ]
 
 
 def test_a_sweep_of_converters_trains_once_and_measures_each(tmp_path):
