@@ -48,6 +48,16 @@ class Response:
         """
         return sum(share * ratios[name] for name, share in self.shares.items())
 
+    def level_of(self, accuracy: float) -> float:
+        """Return the noise in all layers that leaves an accuracy: :meth:`at`, the other way round.
+
+        Args:
+            accuracy: a fraction.
+        """
+        falling = np.maximum.accumulate(np.array(self.accuracies)[::-1])
+        spreads = np.sqrt(self.levels)[::-1]
+        return float(np.interp(accuracy, falling, spreads)) ** 2
+
     def at(self, level: float) -> float:
         """Return the accuracy with noise in all layers: linear in its standard deviation.
 

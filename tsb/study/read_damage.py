@@ -25,6 +25,7 @@ from tsb.read_path.network import ReadNetwork
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.response import Response, measure_response
 from tsb.read_path.settings import ReadSettings
+from tsb.read_path.surrogate import layer_moments, surrogate_accuracy
 from tsb.study.conditions import conditions_of
 from tsb.study.network import graph_of, module_of
 from tsb.study.programming import cell_model, cell_spec, write_masks
@@ -49,10 +50,13 @@ class Damage:
 
     Attributes:
         ratios: error over signal by layer, mean over the chips.
+        accuracy: on validation images, of a network that loses the same output by output
+            (:mod:`tsb.read_path.surrogate`), mean over the chips.
         refused: why the errors cannot be taken for a noise, "" where they can.
     """
 
     ratios: dict[str, float]
+    accuracy: float
     refused: str
 
 
@@ -146,13 +150,20 @@ class ReadsOfBackbone:
         network = self._network(study, rows_of).with_converter(settings.converter)
         refused = not_a_noise(network) if settings.converter.bits else ""
         images = self.data.train.spread(IMAGES).images.cpu()
+        known = self.data.validation.spread(RESPONSE_IMAGES)
         ratios: dict[str, float] = {}
+        accuracy = 0.0
         with one_thread():
             for chip, errors in zip(self.chips, self.errors, strict=True):
                 read = network.with_errors(errors, chip=chip.seed)
                 for name, loss in layer_losses(read, images, Noise(chip.seed)).items():
                     ratios[name] = ratios.get(name, 0.0) + loss.ratio / len(self.chips)
-        return Damage(ratios, refused)
+                moments = layer_moments(read, images, Noise(chip.seed))
+                found = surrogate_accuracy(
+                    read, moments, known.images.cpu(), known.labels.cpu(), seed=chip.seed
+                )
+                accuracy += found / len(self.chips)
+        return Damage(ratios, accuracy, refused)
 
     def _network(self, study: Study, rows_of: RowsOf) -> ReadNetwork:
         """Return the backbone without errors, calibrated once for all converters."""

@@ -1,9 +1,11 @@
 """Accuracies that are predicted, for cases that are not measured; never among measured ones.
 
-What the reads of a chip lose in each layer is measured on few images
-(:mod:`tsb.study.read_damage`), and mapped to an accuracy by the response of the network to noise,
-which is measured on the network itself. The interval is that of a factor on the noise, within which
-95 % of the measured cases lie, and of the number of images.
+What the reads of a chip do to each output of a layer is measured on few images: gain, shift, and
+what scatters (:mod:`tsb.study.read_damage`). A network that loses the same has an accuracy, and
+that is the prediction. How far off it may be is said by the noise in all layers that has the same
+accuracy, by the response of the network, which is measured on the network itself. The interval is
+that of a factor on this noise, within which 95 % of the measured cases lie, and of the number of
+images.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ FACTORS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 UNKNOWN_FACTOR = 4.0
 #: From so many measured cases on the factor is chosen, so that this share of them is inside.
 ENOUGH, COVERED = 8, 0.95
+#: Noise that is always taken to be there, relative to the signal of a layer: assumed.
+LEAST = 0.003
 #: Standard deviations of a 95 % interval of a normal distribution.
 _NORMAL = 1.96
 
@@ -113,7 +117,9 @@ def predict(
         except ArchsimError as error:
             found.append(Prediction(key, None, None, len(data.test), str(error)))
             continue
-        level = None if damage.refused else reads.response.total(damage.ratios)
+        level = None
+        if not damage.refused:
+            level = max(LEAST, reads.response.level_of(damage.accuracy))
         found.append(Prediction(key, level, reads.response, len(data.test), damage.refused))
     return found
 
