@@ -4,6 +4,7 @@ from archsim.api.chips import tune_chips as tune_chips
 from archsim.api.compare import PAPER_NETWORKS as PAPER_NETWORKS
 from archsim.api.compare import compare as compare
 from archsim.api.evaluate import evaluate as evaluate
+from archsim.api.macro import macro as macro
 from archsim.api.map import intervals as intervals
 from archsim.api.map import map_network as map_network
 from archsim.api.map import placement as placement
@@ -23,6 +24,7 @@ from archsim.network import LayerGraph as LayerGraph
 from archsim.network import load_network as load_network
 from archsim.plan import Placement as Placement
 from archsim.results.compared import CompareResult as CompareResult
+from archsim.results.macro import MacroResult as MacroResult
 from archsim.results.mapped import MapResult as MapResult
 from archsim.results.programmed import ProgramResult as ProgramResult
 from archsim.results.reading import ReadResult as ReadResult

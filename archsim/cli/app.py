@@ -15,6 +15,7 @@ from archsim.cli.deploy_command import deploy_command
 from archsim.cli.doctor_command import doctor_command
 from archsim.cli.evaluate_command import evaluate_command
 from archsim.cli.list_command import list_command
+from archsim.cli.macro_command import macro_command
 from archsim.cli.map_command import map_command
 from archsim.cli.program_command import program_command
 from archsim.cli.read_command import read_command
@@ -69,6 +70,7 @@ for _name, _command in {
     "evaluate": evaluate_command,
     "deploy": deploy_command,
     "tune": tune_command,
+    "macro": macro_command,
     "validate": validate_command,
     "list": list_command,
     "schema": schema_command,

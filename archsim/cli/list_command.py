@@ -27,6 +27,7 @@ class ListKind(StrEnum):
     NETWORKS = "networks"
     CHIPS = "chips"
     DEVICES = "devices"
+    MACROS = "macros"
     TECHNOLOGIES = "technologies"
     OFF_CHIP = "off-chip"
     TSB = "tsb"
@@ -58,6 +59,7 @@ _FOLDERS: dict[ListKind, tuple[str, tuple[str, ...]]] = {
     ListKind.TECHNOLOGIES: ("technology", ("transistor",)),
     ListKind.OFF_CHIP: ("off-chip", ()),
     ListKind.TSB: ("tsb", ("channels", "depth")),
+    ListKind.MACROS: ("macro", ()),
     ListKind.STUDIES: ("study", ()),
     ListKind.SWEEPS: ("sweep", ()),
 }

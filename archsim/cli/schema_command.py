@@ -17,6 +17,7 @@ class SchemaKind(StrEnum):
 
     CHIP = "chip"
     DEVICE = "device"
+    MACRO = "macro"
     TECHNOLOGY = "technology"
     TSB = "tsb"
     STUDY = "study"
@@ -50,6 +51,7 @@ def file_schema(kind: SchemaKind) -> dict[str, Any]:
 
     from archsim.config.schema.chip import Chip
     from archsim.config.schema.device import DeviceFile
+    from archsim.config.schema.macro import MacroFile
     from archsim.config.schema.technology import TechnologyFile
     from archsim.config.schema.tsb import Tsb
     from archsim.config.study import Study
@@ -58,6 +60,7 @@ def file_schema(kind: SchemaKind) -> dict[str, Any]:
     models: dict[SchemaKind, type[BaseModel]] = {
         SchemaKind.CHIP: Chip,
         SchemaKind.DEVICE: DeviceFile,
+        SchemaKind.MACRO: MacroFile,
         SchemaKind.TECHNOLOGY: TechnologyFile,
         SchemaKind.TSB: Tsb,
         SchemaKind.STUDY: Study,
