@@ -20,6 +20,8 @@ from torch import nn
 from archsim.api.map import map_network
 from archsim.api.program.plan import write_plan
 from archsim.api.program.run import program
+from archsim.config.choices import STORED_NAMES
+from archsim.config.encodings import weight_encoding
 from archsim.config.resolve import resolve
 from archsim.device import CellSpec, WeightFormat, WriteArray
 from archsim.device.variation import NEFT_MIDDLE, NEFT_MIDDLE_SHARE
@@ -178,6 +180,27 @@ def test_trained_weights_lie_less_often_in_the_middle() -> None:
     own = mapped("rram4", *settings)
     # One chip of 21 580 cells, whose pulses spread about twice as much as their mean.
     assert found.write_pulses == near(float(own.write_pulses), rel=0.06)
+
+
+@pytest.mark.parametrize("encoding", STORED_NAMES)
+@pytest.mark.parametrize("bits", [1, 2, 3])
+def test_cells_of_every_encoding_are_those_of_the_plan(encoding: str, bits: int) -> None:
+    settings = (
+        f"chip.precision.encoding={encoding}",
+        f"chip.precision.bits_per_cell={bits}",
+        "chip.precision.pad_top_slice=true",
+        "device.max_bits_per_cell=3",
+    )
+    closed = mapped("rram", *settings, "chip.programming.policy=all")
+    for named in (None, encoding):
+        found = program(
+            "lenet3", checkpoint=CHECKPOINT, policy="all", encoding=named, overrides=settings
+        )
+        assert (
+            found.cells
+            == float(closed.cells)
+            == found.verified_weights * weight_encoding(encoding).columns(8, bits)
+        )
 
 
 #: Settings of chips, and the layers whose kernel pixels have PEs of their own.
