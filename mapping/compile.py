@@ -6,6 +6,7 @@ im2col -> bit slicing -> shared-block rows -> tile sizes and copies -> subarrays
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -18,6 +19,7 @@ from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from archsim.plan import Constraint, MappingPlan, MatrixLayers
 from mapping.bit_slice import matrix_columns
 from mapping.im2col import backbone_matrices
+from mapping.stages import Streams, stream
 from mapping.tile_counts import TileCounts, ceil_div, count_tiles
 from mapping.tsb_placement import place_tsb
 
@@ -43,6 +45,7 @@ def compile_plan(
         Counts of shape ``*batch layer`` with ``len(table) + len(points)`` layers, fewer if merged.
     """
     repeats: Sequence[int] = [1] * (len(table) + len(points))
+    streams = _streams(table, tuple(points), merge_alike)
     if merge_alike:
         table, points, repeats = _merge(table, tuple(points))
     layers = _matrix_layers(design, table, points, repeats)
@@ -73,6 +76,9 @@ def compile_plan(
         verified_cells=cells * _verified_share(design, len(table), len(points)),
         written_twice=_among_last(design.rewritten_layers, len(table), len(points)),
         constraints=_constraints(design, counts),
+        stages=streams.stages,
+        kept=torch.tensor(streams.kept, dtype=torch.float64, device=design.rows.device),
+        waiting=streams.waiting,
     )
 
 
@@ -159,6 +165,34 @@ def _merge(
         merged.append(points[1 + rest.index(group)])
         repeats.append(rest.count(group))
     return table.select(kept), tuple(merged), tuple(repeats)
+
+
+@lru_cache(maxsize=_NETWORKS)
+def _streams(table: LayerTable, points: tuple[InsertionPoint, ...], merge_alike: bool) -> Streams:
+    """The flow of rows, by the rows of the plan; alike layers keep their mean."""
+    whole = list(range(len(table) + len(points)))
+    if not merge_alike:
+        return stream(table, points, whole)
+    rows_of = _merged_rows(table, points)
+    streams = stream(table, points, rows_of)
+    kept = [0.0] * (max(rows_of) + 1)
+    for row, share in zip(rows_of, streams.kept, strict=True):
+        kept[row] += share / rows_of.count(row)
+    return replace(streams, kept=tuple(kept))
+
+
+def _merged_rows(table: LayerTable, points: tuple[InsertionPoint, ...]) -> list[int]:
+    """The merged row of every layer and insertion; see :func:`_merge`."""
+    _, groups = _groups(table, points)
+    backbone, insertions = groups[: len(table)], groups[len(table) :]
+    place = {group: row for row, group in enumerate(dict.fromkeys(backbone))}
+    rows = [place[group] for group in backbone]
+    behind = len(place)
+    if points:
+        rows.append(behind)
+        later = {group: row for row, group in enumerate(dict.fromkeys(insertions[1:]), behind + 1)}
+        rows += [later[group] for group in insertions[1:]]
+    return rows
 
 
 def _matrix_layers(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsim.plan import Placement
+    from archsim.results.schedule import Schedule
 #: Network used when none is named.
 DEFAULT_NETWORK = "vgg8"
 
@@ -85,6 +86,30 @@ def placement(result: MapResult) -> Placement:
 
     design = DesignBatch.from_resolved(result.resolved, result.design)
     return place(design=design, plan=result.plan)
+
+
+def schedule(result: MapResult) -> Schedule:
+    """Follow one image row by row: when each layer works, by an event simulation.
+
+    Without ``chip.timing.overlap=rows`` the layers follow one another.
+    """
+    from mapping.schedule import LayerWork, in_turn, simulate
+
+    plan, cost = result.plan, result.cost
+    unit = cost.layer_times_s["digital_unit"]
+    work = [
+        LayerWork(
+            name,
+            own_s=float(cost.layer_latency_s[index] - unit[index]),
+            unit_s=float(unit[index]),
+            depth=result.resolved.tsb.depth if kind == "tsb" else 1,
+            shared=bool(plan.layers.shared[index] > 0),
+            is_block=kind == "tsb",
+        )
+        for index, (name, kind) in enumerate(zip(plan.names, plan.kinds, strict=True))
+    ]
+    overlaps = result.resolved.chip.timing.overlap == "rows"
+    return simulate(plan.stages, work) if overlaps else in_turn(work)
 
 
 def sensitivities(result: MapResult) -> tuple[Elasticity, ...]:

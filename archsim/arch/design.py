@@ -54,6 +54,8 @@ WRITE_MODELS = _names("device.write_verify.model")
 SIGMA_PROFILES = _names("device.sigma_profile.kind")
 #: Weight duplication of small layers.
 DUPLICATIONS = _names("chip.hierarchy.duplication")
+#: What works at the same time within an image.
+OVERLAPS = _names("chip.timing.overlap")
 #: Digital corrections after the analog sums, and the layers that have them.
 CHANNEL_CORRECTIONS = _names("chip.correction.kind")
 CORRECTED_LAYERS = _names("chip.correction.layers")
@@ -151,6 +153,7 @@ class DesignBatch:
     pipeline: Tensor = _parameter("chip.timing.pipeline", "flag")
     count_padding: Tensor = _parameter("chip.timing.count_padding", "flag")
     copies_only_arrays: Tensor = _parameter("chip.timing.copy_rule", "flag")
+    overlap: Tensor = _parameter("chip.timing.overlap", "choice")
     clock_floor_s: Tensor = _parameter("chip.timing.clock_floor")
     # interconnect
     is_h_tree: Tensor = _parameter("chip.interconnect.kind", "flag")
@@ -168,6 +171,7 @@ class DesignBatch:
     ports_of_cores: Tensor = _parameter("chip.buffers.port_rule", "flag")
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
+    global_banks: Tensor = _parameter("chip.buffers.global_banks", "integer")
     tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")
     tile_line_bit: Tensor = _parameter("chip.buffers.tile_line", "integer")
     # accumulation and area

@@ -55,7 +55,8 @@ def map_command(
         typer.Option(
             "--plot",
             metavar="FILE",
-            help="Draw the floorplan, or the sensitivities if asked for (.png, .pdf or .svg).",
+            help="Draw the floorplan, the sensitivities if asked for, or when each layer works if "
+            "the file's name begins with 'schedule' (.png, .pdf or .svg).",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -238,6 +239,14 @@ def _plot(report: _Report, path: Path) -> None:
         from reports.figures.sensitivity import save_sensitivity
 
         save_sensitivity(report.elasticities, path)
+    elif path.name.startswith("schedule"):
+        from archsim.api.map import schedule
+        from reports.figures.schedule import save_schedule
+
+        result = report.result
+        overlap = result.resolved.chip.timing.overlap
+        title = f"{result.network}, shared block {result.design}, overlap {overlap}: one image"
+        save_schedule(title, schedule(result), path)
     else:
         from archsim.api.map import placement
         from reports.figures.floorplan import save_floorplan

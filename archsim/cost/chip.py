@@ -14,6 +14,7 @@ from archsim.cost.component.max_pool import MaxPool, max_pool
 from archsim.cost.component.wire import HTree, Repeater, h_tree
 from archsim.cost.correction import CorrectionUnit, correction
 from archsim.cost.digital_unit import DigitalUnitCost, digital_unit
+from archsim.cost.double_buffers import doubled, has_halves, in_rows, lines_elements
 from archsim.cost.tile import Parts, Tile, build_tile
 from archsim.plan import Floorplan, MappingPlan
 
@@ -238,17 +239,21 @@ def _bus_width_bit(design: DesignBatch, plan: MappingPlan) -> Tensor:
 
 
 def _global_buffer(design: DesignBatch, parts: Parts, plan: MappingPlan) -> Buffer:
-    """Input maps of all layers at half occupancy (pipeline), or the largest map."""
+    """Input maps of all layers at half occupancy (pipeline), the largest map, or lines of all."""
     layers = plan.layers
     maps = layers.map_elements * layers.instances * layers.active
     largest, cuts = maps.amax(-1), plan.floorplan.parts
     resident = layers.over_layers(maps) / 2 / cuts
     resident = torch.where(cuts > 1, torch.maximum(resident, largest), resident)
     elements = torch.where(design.pipeline, resident, largest)
-    return banked(
+    lines = in_rows(design)
+    elements = torch.where(lines, lines_elements(plan=plan) / cuts, elements)
+    buffer = banked(
         design=design,
         register=parts.register,
         capacity_bit=elements * design.input_bits,
         core_bit=design.global_core_bit,
         line_bit=design.global_line_bit,
+        banks=design.global_banks,
     )
+    return doubled(design=design, buffer=buffer, where=has_halves(design) & ~lines)

@@ -16,10 +16,12 @@ from archsim.cost.chip import ChipBlocks, build_chip
 from archsim.cost.component.adder import adder
 from archsim.cost.component.flip_flop import flip_flop
 from archsim.cost.component.wire import fastest_repeater, frugal_repeater
+from archsim.cost.double_buffers import has_halves
 from archsim.cost.layer_cycles import LayerCycles, layer_cycles
 from archsim.cost.layer_energy import LayerEnergy, layer_energy
 from archsim.cost.layer_tile import pick_tiles
 from archsim.cost.off_chip import chips, off_chip
+from archsim.cost.overlap import Work, image_latency_s, layer_times_s, overlaps
 from archsim.cost.pieces import cut_into_pieces
 from archsim.cost.programming import programming_cost
 from archsim.cost.soundness import sound_totals
@@ -96,15 +98,24 @@ def _roll_up(
     clock = array.clock_s.unsqueeze(-1)
     layer_time = {name: getattr(cycles, name) * clock for name in TIME_COMPONENTS}
     layer_energies = {name: getattr(energy, name) for name in ENERGY_COMPONENTS}
-    layer_latency = cycles.total * clock
     over_layers = plan.layers.over_layers
-    latency = over_layers(layer_latency)
+    alone = layer_times_s(design=design, plan=plan, cycles=cycles, clock_s=array.clock_s)
+    layer_latency = alone + layer_time["digital_unit"]
+    over_chip = over_layers(cycles.over_chip * clock)
+    latency = image_latency_s(
+        design=design,
+        plan=plan,
+        work=Work(own_s=alone, unit_s=layer_time["digital_unit"]),
+        least_s=over_chip,
+    )
     programming = programming_cost(
         design=design, plan=plan, read=verify_read(design=design, array=array)
     )
     count = chips(design=design, plan=plan)
     in_unit = over_layers(layer_time["digital_unit"]) / count
-    stages = torch.maximum(_slowest_stage(design, plan, layer_latency), in_unit)
+    stage = torch.where(has_halves(design).unsqueeze(-1), alone, layer_latency)
+    stages = torch.maximum(_slowest_stage(design, plan, stage), in_unit)
+    stages = torch.where(has_halves(design), torch.maximum(stages, over_chip / count), stages)
     period = torch.where(design.pipeline, stages, latency)
     outside = off_chip(
         design=design, plan=plan, programming=programming, latency_s=latency, period_s=period
@@ -114,6 +125,7 @@ def _roll_up(
     leakage = count * chip.leakage_W + torch.zeros_like(latency)
     energies = {name: over_layers(value) for name, value in layer_energies.items()}
     times = {name: over_layers(value) for name, value in layer_time.items()}
+    hidden = {"overlap": latency - add_up(times.values())} if overlaps(design) else {}
     tile_area = torch.where(
         plan.is_kernel,
         chip.kernel_tile.area_m2.unsqueeze(-1),
@@ -155,7 +167,7 @@ def _roll_up(
         clock_s=array.clock_s + torch.zeros_like(latency),
         areas_m2=areas,
         energies_J={**energies, "off_chip": outside.energy_J},
-        times_s={**times, "off_chip": outside.latency_s - latency},
+        times_s={**times, **hidden, "off_chip": outside.latency_s - latency},
         layer_area_m2=plan.tiles * tile_area,
         layer_energy_J=add_up(layer_energies.values()),
         layer_latency_s=layer_latency,

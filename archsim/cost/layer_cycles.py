@@ -25,7 +25,11 @@ from archsim.plan import MappingPlan
 
 @dataclass(frozen=True, eq=False)
 class LayerCycles:
-    """Cycles per component for one image, ``*batch layer``."""
+    """Cycles per component for one image, ``*batch layer``.
+
+    ``over_chip`` are those in which the global buffer or the global wires are busy, the longer of
+    the two; they are part of ``buffer`` and ``interconnect``, and all layers share them.
+    """
 
     array: Tensor
     shift_add: Tensor
@@ -34,6 +38,7 @@ class LayerCycles:
     interconnect: Tensor
     digital: Tensor
     digital_unit: Tensor
+    over_chip: Tensor
 
     @property
     def total(self) -> Tensor:
@@ -168,15 +173,18 @@ def layer_cycles(
     correct_delay = chip.correction.delay_s.unsqueeze(-1)
     correcting = chip.correction.layers * relu * torch.ceil(rate * correct_delay - 1e-9)
     on = layers.active
+    buffer, of_buffer = _buffer_cycles(chip, tile, traffic, split)
+    wires, of_wires = _wire_cycles(design, chip, plan, tile, traffic, split, rate)
     return LayerCycles(
         array=on * reads * array.adc_cycles.unsqueeze(-1) / divided,
         shift_add=on * reads * array.accumulation_cycles.unsqueeze(-1) / divided,
         adder_tree=on * (pe_sum + tile_sum + global_sum),
-        buffer=on * _buffer_cycles(chip, tile, traffic, split),
-        interconnect=on * _wire_cycles(design, chip, plan, tile, traffic, split, rate),
+        buffer=on * buffer,
+        interconnect=on * wires,
         digital=on * (relu + pooling + adding + correcting),
         digital_unit=chip.digital_unit.steps
         * torch.ceil(rate * chip.digital_unit.delay_s.unsqueeze(-1) - 1e-9),
+        over_chip=on * layers.instances * torch.maximum(of_buffer, of_wires),
     )
 
 
@@ -205,8 +213,10 @@ def tile_results(*, design: DesignBatch, plan: MappingPlan) -> Tensor:
     return plan.layers.vectors * per_vector
 
 
-def _buffer_cycles(chip: ChipBlocks, tile: LayerTile, traffic: Traffic, split: CopySplit) -> Tensor:
-    """PE registers, tile buffers and global buffer: one line per cycle and core."""
+def _buffer_cycles(
+    chip: ChipBlocks, tile: LayerTile, traffic: Traffic, split: CopySplit
+) -> tuple[Tensor, Tensor]:
+    """PE registers, tile buffers and global buffer, one line per cycle and core; the last alone."""
     registers = (traffic.input_lines + traffic.output_lines) / split.in_tile
 
     def moved(bits: Tensor, line: Tensor, ports: Tensor) -> Tensor:
@@ -219,11 +229,8 @@ def _buffer_cycles(chip: ChipBlocks, tile: LayerTile, traffic: Traffic, split: C
     ports = torch.minimum(
         chip.buffer.ports.unsqueeze(-1), torch.ceil(chip.bus_bit.unsqueeze(-1) / line)
     )
-    return (
-        registers
-        + tiles / split.over_tiles
-        + (traffic.chip_in_bit + traffic.chip_out_bit) / line / ports
-    )
+    chip_level = (traffic.chip_in_bit + traffic.chip_out_bit) / line / ports
+    return registers + tiles / split.over_tiles + chip_level, chip_level
 
 
 def _wire_cycles(
@@ -234,8 +241,8 @@ def _wire_cycles(
     traffic: Traffic,
     split: CopySplit,
     rate: Tensor,
-) -> Tensor:
-    """Tile H-tree and global bus or tree."""
+) -> tuple[Tensor, Tensor]:
+    """Tile H-tree and global bus or tree; the latter alone."""
     whole = design.whole_flight.unsqueeze(-1)
 
     def flights(seconds: Tensor, transfers: Tensor) -> Tensor:
@@ -266,4 +273,5 @@ def _wire_cycles(
         tile.bus_flight_s,
         torch.ceil((traffic.chip_in_bit + traffic.chip_out_bit) / traffic.tree_width_bit - 1e-9),
     )
-    return inside + torch.where(design.is_h_tree.unsqueeze(-1), tree, straight)
+    chip_level = torch.where(design.is_h_tree.unsqueeze(-1), tree, straight)
+    return inside + chip_level, chip_level

@@ -18,6 +18,7 @@ from archsim.cost.component.adder import Adder, adder_tree
 from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wire import HTree, Repeater, h_tree
+from archsim.cost.double_buffers import doubled, has_halves
 from archsim.cost.reads import row_groups
 from archsim.cost.subarray import Subarray
 
@@ -156,6 +157,9 @@ def build_tile(
         line_bit=design.tile_line_bit,
         small_line_bit=served * (pe_sum_bit + tile_growth),
     )
+    halves = has_halves(design)
+    input_buffer = doubled(design=design, buffer=input_buffer, where=halves)
+    output_buffer = doubled(design=design, buffer=output_buffer, where=halves)
     bus_bit = served * side
     pe_side_m = torch.sqrt(pe_m2)
     tree = h_tree(

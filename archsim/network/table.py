@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
 
 from archsim.errors import NOT_GIVEN, Code, DataError
 from archsim.network.digital import PRODUCT_KINDS, DigitalOp
+from archsim.network.flow import Flow, flow_of
 from archsim.network.graph import LayerGraph
 from archsim.network.layer import LayerKind, MvmLayer, conv_output
 from archsim.network.operation import Op, OpKind
@@ -50,6 +51,7 @@ class LayerTable:
         is_first: 1 for layers that read the network input, else 0.
         is_signed: 1 for layers whose inputs may be negative, else 0.
         followed_by_relu: 1 where a ReLU follows before the next matrix layer or branch, else 0.
+        flow: How rows flow from layer to layer; None for one behind the other.
     """
 
     names: tuple[str, ...]
@@ -78,6 +80,7 @@ class LayerTable:
     is_first: PerLayer
     is_signed: PerLayer
     followed_by_relu: PerLayer
+    flow: Flow | None = None
 
     def __len__(self) -> int:
         """Number of layers."""
@@ -117,7 +120,7 @@ class LayerTable:
         if self.groups.device == device:
             return self
         columns = {name: getattr(self, name).to(device) for name in _TENSORS}
-        return LayerTable(names=self.names, kinds=self.kinds, **columns)
+        return LayerTable(names=self.names, kinds=self.kinds, flow=self.flow, **columns)
 
     def equals(self, other: LayerTable) -> bool:
         """Whether all fields, names included, are the same."""
@@ -126,7 +129,9 @@ class LayerTable:
         return all(torch.equal(getattr(self, f), getattr(other, f)) for f in _TENSORS)
 
 
-_TENSORS = tuple(field.name for field in fields(LayerTable) if field.name not in ("names", "kinds"))
+_TENSORS = tuple(
+    field.name for field in fields(LayerTable) if field.name not in ("names", "kinds", "flow")
+)
 #: Columns of :class:`archsim.network.digital.DigitalOp` work, per layer.
 DIGITAL_COLUMNS = (
     "digital_macs",
@@ -149,12 +154,13 @@ def from_graph(graph: LayerGraph) -> LayerTable:
     layer before them, those before the first layer with that one.
     """
     first, signed = set(graph.first_layers), _reading_signed(graph)
-    return _from_layers(
+    table = _from_layers(
         graph.layers,
         is_first=tuple(layer.name in first for layer in graph.layers),
         is_signed=tuple(layer.name in signed for layer in graph.layers),
         work=_work(graph),
     )
+    return replace(table, flow=flow_of(graph))
 
 
 def _reading_signed(graph: LayerGraph) -> set[str]:
@@ -216,6 +222,7 @@ def _from_layers(
         is_first=_column(is_first),
         is_signed=_column(is_signed),
         followed_by_relu=_column([layer.activation == "relu" for layer in layers]),
+        flow=None,
         **columns,
     )
 

@@ -34,6 +34,8 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "chip.hierarchy.buffer_rule": ("per_pe", "per_side"),
     "chip.hierarchy.size_check": ("true", "false"),
     "chip.timing.pipeline": ("true", "false"),
+    "chip.timing.overlap": ("none", "buffers", "rows"),
+    "chip.buffers.global_banks": ("null", 3, 40),
     "chip.timing.count_padding": ("true", "false"),
     "chip.timing.copy_rule": ("tiles", "arrays"),
     "chip.accumulation.unit_rule": ("own", "all"),

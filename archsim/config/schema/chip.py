@@ -65,6 +65,13 @@ class Hierarchy(Model):
 class Timing(Model):
     """What counts as time."""
 
+    overlap: Literal["none", "buffers", "rows"] = Field(
+        default="none",
+        description="none: reading, adding up, moving and digital work follow one another; "
+        "buffers: double buffers, so that they work on successive vectors at once; rows: also "
+        "layers on successive rows of a map, of which the global buffer holds the lines needed",
+    )
+
     pipeline: bool = Field(description="layers work on successive images at once")
     count_padding: bool = Field(
         description="count the output positions that touch zero padding; false is an artefact"
@@ -117,6 +124,11 @@ class Buffers(Model):
     global_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
     tile_core: quantity("bit", minimum=1.0, maximum=1e12)  # type: ignore[valid-type]
     tile_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
+    global_banks: Count | None = Field(
+        default=None,
+        description="lines that the global buffer moves in a cycle, from as many banks at least; "
+        "null: by port_rule",
+    )
 
 
 class Accumulation(Model):

@@ -58,6 +58,7 @@ def banked(
     core_bit: Tensor,
     line_bit: Tensor,
     small_line_bit: Tensor | None = None,
+    banks: Tensor | None = None,
 ) -> Buffer:
     """Build a memory from cores of ``core_bit``; a small one may be a single narrow core.
 
@@ -69,11 +70,20 @@ def banked(
         line_bit: line of a full core.
         small_line_bit: line of the single core of a memory smaller than ``core_bit``; ``None`` to
             use full cores only.
+        banks: lines that move in a cycle, where not 0: smaller cores where full ones are too few.
     """
     cores = torch.ceil(capacity_bit / core_bit).clamp_min(1.0)
     in_proportion = (capacity_bit / core_bit).clamp_min(1.0)
     ports = torch.where(design.ports_of_cores, cores, in_proportion)
     count = _Count(cores, ports)
+    if banks is not None and bool((banks > 0).any()):
+        asked = banks > 0
+        count = _Count(
+            torch.where(asked, torch.maximum(cores, banks), cores),
+            torch.where(asked, banks, ports),
+        )
+        least = torch.maximum(torch.ceil(capacity_bit / count.cores), line_bit)
+        core_bit = torch.where(asked, torch.minimum(least, core_bit), core_bit)
     if small_line_bit is None:
         return _core(design, register, count, core_bit + 0 * cores, line_bit + 0 * cores)
     small = capacity_bit < core_bit

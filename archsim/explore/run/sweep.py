@@ -235,6 +235,8 @@ def _table_hashes(table: Any) -> list[str]:
         if isinstance(value, torch.Tensor):
             content = value.contiguous().numpy().tobytes()
             hashes.append(hashlib.sha256(content).hexdigest()[:16])
+        elif entry.name == "flow":
+            hashes.append(hashlib.sha256(repr(value).encode()).hexdigest()[:16])
     return hashes
 
 

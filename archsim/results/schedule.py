@@ -1,0 +1,33 @@
+"""When each row of each layer runs on what hardware, for one image on one design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: What digital work and a common shared block are called as hardware; others have their layer's.
+UNIT, BLOCK = "digital unit", "common block"
+
+
+@dataclass(frozen=True)
+class Busy:
+    """One row of a layer on its hardware."""
+
+    name: str
+    hardware: str
+    row: int
+    rows: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All rows of an image, by start; ``slots`` says how shared hardware is dealt out."""
+
+    rows: tuple[Busy, ...]
+    slots: bool
+
+    @property
+    def latency_s(self) -> float:
+        """When the last row is out."""
+        return max(row.end_s for row in self.rows)
