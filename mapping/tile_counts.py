@@ -80,6 +80,11 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
     tile_side, best = _tile_side(layers, matrix_weight, start_matrix, rows.squeeze(-1))
     pe_side = _pe_side(copying, layers, matrix_weight, tile_side, best, rows.squeeze(-1))
 
+    # A size that is given: two PEs along a side; a kernel position has a PE of that size.
+    given, half = design.tile_arrays > 0, _given_pe_side(design)
+    kernel_side = torch.where(given, half, kernel_side)
+    tile_side = torch.where(given, 2 * half, tile_side)
+    pe_side = torch.where(given, half, pe_side)
     tile, pe = tile_side.unsqueeze(-1), pe_side.unsqueeze(-1)
     kernel = kernel_side.unsqueeze(-1)
     pe_rows, pe_cols = copying.in_tile(tile, pe)
@@ -146,6 +151,22 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
         start_kernel=start_kernel,
         start_matrix=start_matrix,
     )
+
+
+def _given_pe_side(design: DesignBatch) -> Tensor:
+    """Side of a PE that is given in crossbars, cells, ``*batch``.
+
+    Half the tile's number of the longer side of a crossbar, or the nearest below in whole rows or
+    columns of crossbars: what leaves the least of them empty.
+    """
+    rows, cols = design.rows, design.cols
+    longest = (design.tile_arrays / 2).clamp_min(1.0) * torch.maximum(rows, cols)
+    best, fullest = longest, torch.zeros_like(longest)
+    for side in (longest, torch.floor(longest / rows) * rows, torch.floor(longest / cols) * cols):
+        full = side**2 / (ceil_div(side, rows) * rows * ceil_div(side, cols) * cols)
+        best = torch.where(full > fullest + 1e-9, side, best)
+        fullest = torch.maximum(full, fullest)
+    return best
 
 
 def _at_most(fits: Tensor, left: Tensor, limited: Tensor) -> tuple[Tensor, Tensor]:

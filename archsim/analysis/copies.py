@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from archsim.analysis.tile_size import settle_tile, with_tiles
 from archsim.arch.design import AUTO, FILL, LIKE_BACKBONE, DesignBatch
 from archsim.config.resolve import Resolved
 from archsim.cost.engine import evaluate
@@ -45,6 +46,12 @@ def is_open(design: DesignBatch) -> bool:
     return bool((design.tsb_copies == AUTO).any())
 
 
+def _one_copy(design: DesignBatch) -> DesignBatch:
+    """Tiles are sized with one copy where the number is to be found, on these tiles."""
+    copies = design.tsb_copies
+    return design.replace(tsb_copies=torch.where(copies == AUTO, 1.0, copies))
+
+
 def settled(
     *,
     design: DesignBatch,
@@ -62,6 +69,9 @@ def settled(
         points: where the shared block goes.
         aim: objective and bound.
     """
+    design = with_tiles(design=_one_copy(design), table=table, points=points).replace(
+        tsb_copies=design.tsb_copies
+    )
     if not is_open(design):
         return design
     metric = metric_of(aim.objective)
@@ -103,6 +113,7 @@ def settle(
         table: the network's layers.
         points: where the shared block goes.
     """
+    resolved = settle_tile(resolved, placement, table, points)
     if resolved.tsb.copies != "auto":
         return resolved
     design = DesignBatch.from_resolved(resolved, placement)

@@ -31,6 +31,8 @@ from archsim.errors import Code, ConfigError
 MAX_LAST_LAYERS = 4
 #: What stands for words in ``DesignBatch.tsb_copies``, and for null (at most this).
 FILL, AUTO, LIKE_BACKBONE = 0.0, -1.0, -2.0
+#: What stands for words in ``DesignBatch.tile_arrays``.
+TILE_SEARCH, TILE_AUTO = 0.0, -1.0
 #: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
 NO_POWER_LIMIT_W = 1e12
 
@@ -137,6 +139,9 @@ class DesignBatch:
     # hierarchy
     kernel_per_pe: Tensor = _parameter("chip.hierarchy.kernel_per_pe", "flag")
     duplication: Tensor = _parameter("chip.hierarchy.duplication", "choice")
+    tile_arrays: Tensor = _parameter(
+        "chip.hierarchy.tile", "integer", words=(("search", TILE_SEARCH), ("auto", TILE_AUTO))
+    )
     speed_up_degree: Tensor = _parameter("chip.hierarchy.speed_up_degree", "integer")
     copies: Tensor = _parameter("chip.hierarchy.copies", "integer")
     linear_copies: Tensor = _parameter("chip.hierarchy.linear_copies", "integer", default=1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from archsim.config.schema.base import Count, Fraction, Model
 from archsim.config.schema.name import Name
 from archsim.config.schema.read import Adc, Crossbar, Read
 from archsim.config.sourced import quantity
+
+#: Even, since a tile has two PEs along each side.
+TileSide = Annotated[int, Field(strict=True, ge=2, le=64, multiple_of=2)]
 
 
 class Precision(Model):
@@ -42,6 +45,13 @@ class Hierarchy(Model):
     duplication: Literal["none", "fill", "balance"] = Field(
         description="weight duplication of small layers: none; fill the tile that is there anyway; "
         "or fill and add tiles to even out the pipeline"
+    )
+    tile: Literal["search", "auto"] | TileSide = Field(
+        default="search",
+        description="crossbars along a side of a tile of 2 x 2 PEs, an even number (of their "
+        "longer sides, where they are not square); auto: the one that makes area x energy x "
+        "latency smallest; search: the rule of DNN+NeuroSim, best utilisation of powers of two "
+        "below the widest layer, which jumps with its width",
     )
     speed_up_degree: Count = Field(description="most copies per axis that `balance` may ask for")
     copies: Count = Field(default=1, description="multiplies the tiles of every backbone layer")
