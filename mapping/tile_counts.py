@@ -156,17 +156,16 @@ def count_tiles(*, design: DesignBatch, layers: MatrixLayers) -> TileCounts:
 def _given_pe_side(design: DesignBatch) -> Tensor:
     """Side of a PE that is given in crossbars, cells, ``*batch``.
 
-    Half the tile's number of the longer side of a crossbar, or the nearest below in whole rows or
-    columns of crossbars: what leaves the least of them empty.
+    Half the tile's number of rows, or of columns, of crossbars: what leaves less of them empty.
     """
-    rows, cols = design.rows, design.cols
-    longest = (design.tile_arrays / 2).clamp_min(1.0) * torch.maximum(rows, cols)
-    best, fullest = longest, torch.zeros_like(longest)
-    for side in (longest, torch.floor(longest / rows) * rows, torch.floor(longest / cols) * cols):
-        full = side**2 / (ceil_div(side, rows) * rows * ceil_div(side, cols) * cols)
-        best = torch.where(full > fullest + 1e-9, side, best)
-        fullest = torch.maximum(full, fullest)
-    return best
+    rows, cols, count = design.rows, design.cols, (design.tile_arrays / 2).clamp_min(1.0)
+
+    def full(side: Tensor) -> Tensor:
+        """Share of the crossbars' cells in a square of this side."""
+        return side**2 / (ceil_div(side, rows) * rows * ceil_div(side, cols) * cols)
+
+    longer, shorter = count * torch.maximum(rows, cols), count * torch.minimum(rows, cols)
+    return torch.where(full(longer) >= full(shorter), longer, shorter)
 
 
 def _at_most(fits: Tensor, left: Tensor, limited: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,8 @@ from archsim.results.cliffs import PIECE, RULE, SHARE, UNKNOWN
 
 #: Share by which cycles have to change to be a reason.
 _MOVED = 0.1
+#: What buffers do whose bandwidth follows from their size.
+_BUFFER = "lines of a buffer follow its size (chip.buffers.tile_banks and global_banks set them)"
 #: Layers named in a reason; of more, the number.
 _NAMED = 3
 
@@ -53,26 +55,30 @@ def explain(
     if step >= bound and largest <= (1 + step) ** 2 - 1 + bound:
         return SHARE, f"{values[1]} of {axis} are {100 * (values[1] / values[0] - 1):+.0f} %"
     cycles = _cycles(before, after)
+    if cycles.startswith(_BUFFER):
+        return RULE, cycles
     return (PIECE, cycles) if cycles else (UNKNOWN, "nothing known changes in wholes")
 
 
 #: What takes whole clock cycles for its delay.
-_WHOLE_CYCLES = ("interconnect", "adder_tree", "digital", "shift_add")
+_WHOLE_CYCLES = ("buffer", "interconnect", "adder_tree", "digital", "shift_add")
 
 
 def _cycles(before: Built, after: Built) -> str:
     """The layer and component whose clock cycles changed most, of those that come in wholes."""
     costs = [evaluate(design=built.design, plan=built.plan) for built in (before, after)]
     changes = []
-    for part in _WHOLE_CYCLES:
-        old, new = (cost.layer_times_s[part] / cost.clock_s for cost in costs)
+    for component in _WHOLE_CYCLES:
+        old, new = (cost.layer_times_s[component] / cost.clock_s for cost in costs)
         place = int((new - old).abs().argmax())
-        first, second = float(old[place]), float(new[place])
-        changes.append((abs(second - first), part, after.plan.names[place], first, second))
+        ends = float(old[place]), float(new[place])
+        changes.append((abs(ends[1] - ends[0]), component, after.plan.names[place], *ends))
     most, part, layer, first, second = max(changes)
     moved = abs(second - first) > _MOVED * max(first, second)
     if not most or not moved:
         return ""
+    if part == "buffer":
+        return f"{_BUFFER}: {first:.0f} -> {second:.0f} cycles of {layer}"
     return (
         f"{part.replace('_', ' ')} of {layer}: {first:.0f} -> {second:.0f} clock cycles, of which "
         "a delay takes a whole number"
@@ -93,9 +99,9 @@ def _sizes(before: Built, after: Built) -> Iterator[str]:
         )
         if first != second:
             yield f"{title} of {second} x {second} crossbars, before of {first} x {first}"
-    first, second = _crossbars(before), _crossbars(after)
-    if first != second:
-        yield f"crossbars in a PE, a square of cells: {second}, before {first}"
+    grids = _crossbars(before), _crossbars(after)
+    if grids[0] != grids[1]:
+        yield f"crossbars in a PE, a square of cells: {grids[1]}, before {grids[0]}"
     moved = before.plan.is_kernel != after.plan.is_kernel
     if bool(moved.any()):
         which = [name for name, own in zip(after.plan.names, moved.tolist(), strict=True) if own]

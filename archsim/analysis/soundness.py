@@ -76,7 +76,7 @@ def _wrong(cost: CostBreakdown) -> str:
         "programming energy": cost.programming.energy_J,
         **{f"area of {name}": value for name, value in cost.areas_m2.items()},
         **{f"energy of {name}": value for name, value in cost.energies_J.items()},
-        **{f"time of {name}": abs(value) for name, value in cost.times_s.items()},
+        **{f"time of {name}": value for name, value in cost.times_s.items()},
     }
     found = [name for name, value in totals.items() if not 0 < float(value) < math.inf]
     found = found or [name for name, value in parts.items() if not 0 <= float(value) < math.inf]

@@ -177,6 +177,7 @@ class DesignBatch:
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
     global_banks: Tensor = _parameter("chip.buffers.global_banks", "integer")
+    tile_banks: Tensor = _parameter("chip.buffers.tile_banks", "integer")
     tile_core_bit: Tensor = _parameter("chip.buffers.tile_core", "integer")
     tile_line_bit: Tensor = _parameter("chip.buffers.tile_line", "integer")
     # accumulation and area

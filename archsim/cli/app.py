@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archsim import __version__
+from archsim.cli.cliffs_command import cliffs_command
 from archsim.cli.compare_command import compare_command
 from archsim.cli.demo_command import demo_command
 from archsim.cli.deploy_command import deploy_command
@@ -65,6 +66,7 @@ for _name, _command in {
     "map": map_command,
     "compare": compare_command,
     "program": program_command,
+    "cliffs": cliffs_command,
     "read": read_command,
     "train": train_command,
     "evaluate": evaluate_command,

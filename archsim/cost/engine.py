@@ -21,7 +21,7 @@ from archsim.cost.layer_cycles import LayerCycles, layer_cycles
 from archsim.cost.layer_energy import LayerEnergy, layer_energy
 from archsim.cost.layer_tile import pick_tiles
 from archsim.cost.off_chip import chips, off_chip
-from archsim.cost.overlap import Work, image_latency_s, layer_times_s, overlaps
+from archsim.cost.overlap import Work, image_latency_s, layer_times_s
 from archsim.cost.pieces import cut_into_pieces
 from archsim.cost.programming import programming_cost
 from archsim.cost.soundness import sound_totals
@@ -125,7 +125,7 @@ def _roll_up(
     leakage = count * chip.leakage_W + torch.zeros_like(latency)
     energies = {name: over_layers(value) for name, value in layer_energies.items()}
     times = {name: over_layers(value) for name, value in layer_time.items()}
-    hidden = {"overlap": latency - add_up(times.values())} if overlaps(design) else {}
+    hidden = (add_up(times.values()) - latency).clamp_min(0.0) * has_halves(design)
     tile_area = torch.where(
         plan.is_kernel,
         chip.kernel_tile.area_m2.unsqueeze(-1),
@@ -167,7 +167,8 @@ def _roll_up(
         clock_s=array.clock_s + torch.zeros_like(latency),
         areas_m2=areas,
         energies_J={**energies, "off_chip": outside.energy_J},
-        times_s={**times, **hidden, "off_chip": outside.latency_s - latency},
+        times_s={**times, "off_chip": outside.latency_s - latency},
+        hidden_s=hidden,
         layer_area_m2=plan.tiles * tile_area,
         layer_energy_J=add_up(layer_energies.values()),
         layer_latency_s=layer_latency,

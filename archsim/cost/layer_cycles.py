@@ -28,7 +28,8 @@ class LayerCycles:
     """Cycles per component for one image, ``*batch layer``.
 
     ``over_chip`` are those in which the global buffer or the global wires are busy, the longer of
-    the two; they are part of ``buffer`` and ``interconnect``, and all layers share them.
+    the two; they are part of ``buffer`` and ``interconnect``, and all layers share them. As there,
+    the channel groups of a separate shared block are taken to have wires of their own.
     """
 
     array: Tensor
@@ -184,7 +185,7 @@ def layer_cycles(
         digital=on * (relu + pooling + adding + correcting),
         digital_unit=chip.digital_unit.steps
         * torch.ceil(rate * chip.digital_unit.delay_s.unsqueeze(-1) - 1e-9),
-        over_chip=on * layers.instances * torch.maximum(of_buffer, of_wires),
+        over_chip=on * torch.maximum(of_buffer, of_wires),
     )
 
 

@@ -36,11 +36,6 @@ from archsim.plan import MappingPlan, Stage
 _UNIT = -2
 
 
-def overlaps(design: DesignBatch) -> bool:
-    """Return whether anything overlaps in any design of a batch."""
-    return bool(has_halves(design).any())
-
-
 def layer_times_s(
     *, design: DesignBatch, plan: MappingPlan, cycles: LayerCycles, clock_s: Tensor
 ) -> Tensor:
@@ -91,12 +86,13 @@ def image_latency_s(
     """
     serial = plan.layers.over_layers(work.own_s + work.unit_s)
     rows = in_rows(design)
+    least = torch.where(has_halves(design), least_s, 0.0)
     if not bool(rows.any()):
-        return serial
+        return torch.maximum(serial, least)
     latency = _through_rows(design, plan, work, in_slots=False)
     if _shares(plan):
         latency = torch.minimum(latency, _through_rows(design, plan, work, in_slots=True))
-    return torch.where(rows, torch.maximum(latency, least_s), serial)
+    return torch.maximum(torch.where(rows, latency, serial), least)
 
 
 def _shares(plan: MappingPlan) -> bool:

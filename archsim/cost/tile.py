@@ -148,6 +148,7 @@ def build_tile(
         core_bit=design.tile_core_bit,
         line_bit=design.tile_line_bit,
         small_line_bit=served * rows,
+        banks=design.tile_banks,
     )
     output_buffer = banked(
         design=design,
@@ -156,6 +157,7 @@ def build_tile(
         core_bit=design.tile_core_bit,
         line_bit=design.tile_line_bit,
         small_line_bit=served * (pe_sum_bit + tile_growth),
+        banks=design.tile_banks,
     )
     halves = has_halves(design)
     input_buffer = doubled(design=design, buffer=input_buffer, where=halves)

@@ -66,11 +66,17 @@ class BrokenDown:
         return from_si(float(self.of_layers(cost)[place]), self.unit)
 
 
+def _times_s(cost: CostBreakdown) -> dict[str, Tensor]:
+    """Times of components, less what overlap hides of them."""
+    hidden = {"overlap": -cost.hidden_s} if bool((cost.hidden_s != 0).any()) else {}
+    return {**cost.times_s, **hidden}
+
+
 #: In the order of tables and figures. Energy is dynamic: leakage is of no part.
 BROKEN_DOWN = (
     BrokenDown("area_mm2", lambda cost: cost.areas_m2, lambda cost: cost.layer_area_m2),
     BrokenDown("energy_uJ", lambda cost: cost.energies_J, lambda cost: cost.layer_energy_J),
-    BrokenDown("latency_us", lambda cost: cost.times_s, lambda cost: cost.layer_latency_s),
+    BrokenDown("latency_us", _times_s, lambda cost: cost.layer_latency_s),
 )
 #: Their keys, those of ``MapResult.totals``.
 PARTS = tuple(quantity.key for quantity in BROKEN_DOWN)

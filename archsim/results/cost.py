@@ -28,8 +28,8 @@ class CostBreakdown:
     """Hardware cost of a batch of designs; totals are ``*batch``, layers ``*batch layer``.
 
     ``latency_s`` is the time of one image through all layers, ``period_s`` the time between images
-    (equal to the latency without a pipeline). Component times add up to the latency. ``chips`` are
-    those that the network is spread over.
+    (equal to the latency without a pipeline). Component times add up to the latency and
+    ``hidden_s``, what overlap hides of them. ``chips`` are those that the network is spread over.
     """
 
     names: tuple[str, ...]
@@ -44,6 +44,7 @@ class CostBreakdown:
     areas_m2: dict[str, Tensor]
     energies_J: dict[str, Tensor]
     times_s: dict[str, Tensor]
+    hidden_s: Tensor
     layer_area_m2: Tensor
     layer_energy_J: Tensor
     layer_latency_s: Tensor

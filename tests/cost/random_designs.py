@@ -31,6 +31,8 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "chip.hierarchy.duplication": ("none", "fill", "balance"),
     "chip.hierarchy.speed_up_degree": (1, 4, 8),
     "chip.hierarchy.copies": (1, 2, 3),
+    "chip.hierarchy.tile": ("search", "search", 2, 6),
+    "chip.buffers.tile_banks": ("null", "null", 1, 8),
     "chip.hierarchy.buffer_rule": ("per_pe", "per_side"),
     "chip.hierarchy.size_check": ("true", "false"),
     "chip.timing.pipeline": ("true", "false"),

@@ -97,6 +97,7 @@ def designs(draw: st.DrawFn, sides: Sequence[int] = _SIDES) -> DesignBatch:
         encoding=draw(st.sampled_from(range(len(STORED_ENCODINGS)))),
         kernel_per_pe=draw(st.booleans()),
         duplication=draw(st.sampled_from([0, 1, 2])),
+        tile_arrays=number(0, 0, 2, 6),
         pipeline=draw(st.booleans()),
         count_padding=draw(st.booleans()),
         speed_up_degree=number(1, 2, 4, 8),

@@ -134,6 +134,11 @@ class Buffers(Model):
     global_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
     tile_core: quantity("bit", minimum=1.0, maximum=1e12)  # type: ignore[valid-type]
     tile_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
+    tile_banks: Count | None = Field(
+        default=None,
+        description="lines that each tile buffer moves in a cycle, from as many banks at least; "
+        "null: by port_rule, and one wide line in a small buffer",
+    )
     global_banks: Count | None = Field(
         default=None,
         description="lines that the global buffer moves in a cycle, from as many banks at least; "

@@ -84,9 +84,11 @@ def banked(
         )
         least = torch.maximum(torch.ceil(capacity_bit / count.cores), line_bit)
         core_bit = torch.where(asked, torch.minimum(least, core_bit), core_bit)
+        small_line_bit = None if bool(asked.all()) else small_line_bit
     if small_line_bit is None:
         return _core(design, register, count, core_bit + 0 * cores, line_bit + 0 * cores)
     small = capacity_bit < core_bit
+    small = small if banks is None else small & (banks == 0)
     return _core(
         design,
         register,
