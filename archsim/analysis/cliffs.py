@@ -38,7 +38,7 @@ OUTPUTS = "outputs"
 
 
 @dataclass(frozen=True)
-class Axis:
+class CountedSetting:
     """A setting that is counted: its path and the least and most that are scanned."""
 
     path: str
@@ -47,13 +47,13 @@ class Axis:
     per_mux: bool = False
 
 
-AXES: dict[str, Axis] = {
-    "rows": Axis("chip.crossbar.rows", 32, 256),
-    "cols": Axis("chip.crossbar.cols", 32, 256, per_mux=True),
-    "adc_bits": Axis("chip.adc.bits", 3, 10),
-    "input_bits": Axis("chip.precision.input_bits", 1, 16),
-    "weight_bits": Axis("chip.precision.weight_bits", 1, 16),
-    "cell_bits": Axis("chip.precision.bits_per_cell", 1, 8),
+AXES: dict[str, CountedSetting] = {
+    "rows": CountedSetting("chip.crossbar.rows", 32, 256),
+    "cols": CountedSetting("chip.crossbar.cols", 32, 256, per_mux=True),
+    "adc_bits": CountedSetting("chip.adc.bits", 3, 10),
+    "input_bits": CountedSetting("chip.precision.input_bits", 1, 16),
+    "weight_bits": CountedSetting("chip.precision.weight_bits", 1, 16),
+    "cell_bits": CountedSetting("chip.precision.bits_per_cell", 1, 8),
 }
 
 

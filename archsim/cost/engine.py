@@ -21,7 +21,7 @@ from archsim.cost.layer_cycles import LayerCycles, layer_cycles
 from archsim.cost.layer_energy import LayerEnergy, layer_energy
 from archsim.cost.layer_tile import pick_tiles
 from archsim.cost.off_chip import chips, off_chip
-from archsim.cost.overlap import Work, image_latency_s, layer_times_s
+from archsim.cost.overlap import LayerTimes, image_latency_s, layer_times_s
 from archsim.cost.pieces import cut_into_pieces
 from archsim.cost.programming import programming_cost
 from archsim.cost.soundness import sound_totals
@@ -105,7 +105,7 @@ def _roll_up(
     latency = image_latency_s(
         design=design,
         plan=plan,
-        work=Work(own_s=alone, unit_s=layer_time["digital_unit"]),
+        work=LayerTimes(own_s=alone, unit_s=layer_time["digital_unit"]),
         least_s=over_chip,
     )
     programming = programming_cost(

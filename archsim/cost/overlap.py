@@ -65,7 +65,7 @@ def layer_times_s(
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class LayerTimes:
     """Time of every row of the plan, s, ``*batch layer``: on its own hardware and on the unit."""
 
     own_s: Tensor
@@ -73,7 +73,7 @@ class Work:
 
 
 def image_latency_s(
-    *, design: DesignBatch, plan: MappingPlan, work: Work, least_s: Tensor
+    *, design: DesignBatch, plan: MappingPlan, work: LayerTimes, least_s: Tensor
 ) -> Tensor:
     """Return the time of one image through all layers, s, ``*batch``.
 
@@ -100,7 +100,9 @@ def _shares(plan: MappingPlan) -> bool:
     return any(stage.queue >= 0 or stage.unit for stage in plan.stages)
 
 
-def _through_rows(design: DesignBatch, plan: MappingPlan, work: Work, *, in_slots: bool) -> Tensor:
+def _through_rows(
+    design: DesignBatch, plan: MappingPlan, work: LayerTimes, *, in_slots: bool
+) -> Tensor:
     """The latency with one of the two ways to share hardware, ``*batch``."""
     queues = _Queues(design, plan, work, in_slots=in_slots)
     finish: list[Tensor] = []
@@ -128,7 +130,7 @@ class _Queues:
     """The hardware, with the time from which each shared piece is free."""
 
     def __init__(
-        self, design: DesignBatch, plan: MappingPlan, work: Work, *, in_slots: bool
+        self, design: DesignBatch, plan: MappingPlan, work: LayerTimes, *, in_slots: bool
     ) -> None:
         self._plan, self._work, self._in_slots = plan, work, in_slots
         self._free: dict[int, Tensor] = {}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from archsim.arch.design import OVERLAPS, DesignBatch
 from archsim.cost.engine import evaluate
-from archsim.cost.overlap import Work, image_latency_s
+from archsim.cost.overlap import LayerTimes, image_latency_s
 from archsim.network import from_graph, load_network
 from archsim.network.flow import Lines, window_needs
 from archsim.plan import MappingPlan, Stage
@@ -28,7 +28,7 @@ def stage(row: int, rows: int, *reads: tuple[int, Sequence[int]], queue: int = -
 
 
 def latency_s(plan: MappingPlan, design: DesignBatch, own: Tensor, unit: Tensor) -> float:
-    work = Work(own_s=own, unit_s=unit)
+    work = LayerTimes(own_s=own, unit_s=unit)
     least = torch.zeros((), dtype=torch.float64)
     return float(image_latency_s(design=design, plan=plan, work=work, least_s=least))
 
