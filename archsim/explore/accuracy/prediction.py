@@ -2,10 +2,11 @@
 
 What the reads of a chip do to each output of a layer is measured on few images: gain, shift, and
 what scatters (:mod:`tsb.study.read_damage`). A network that loses the same has an accuracy, and
-that is the prediction. How far off it may be is said by the noise in all layers that has the same
-accuracy, by the response of the network, which is measured on the network itself. The interval is
-that of a factor on this noise, within which 95 % of the measured cases lie, and of the number of
-images.
+that is the prediction. How far off it may be is said by two noises in all layers: the one with the
+same accuracy, by the response of the network, which is measured on the network itself, and the one
+that stands for the errors as if all of them scattered. The interval reaches from the smaller to the
+larger of these, widened by a factor with which 95 % of the measured cases lie inside, and by the
+numbers of images.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Prediction:
         response: of the network; None where there is none.
         images: test images of an accuracy that is measured.
         refused: why there is no prediction, "" where there is.
+        summed: noise in all layers that stands for the error of each over its signal, as if all of
+            it scattered; intervals reach to it too. None: ``level``.
     """
 
     key: str
@@ -69,6 +72,7 @@ class Prediction:
     response: Response | None
     images: int
     refused: str = ""
+    summed: float | None = None
 
     def interval(self, factor: float) -> tuple[float, float, float] | None:
         """Return prediction, lower and upper end; None where there is none.
@@ -80,7 +84,8 @@ class Prediction:
             return None
         at = self.response.at
         ends = []
-        for level, sign in ((self.level * factor, -1), (self.level / factor, 1)):
+        known = (self.level, self.level if self.summed is None else self.summed)
+        for level, sign in ((max(known) * factor, -1), (min(known) / factor, 1)):
             share = min(max(at(level), 1 / self.images), 1 - 1 / self.images)
             counted = share * (1 - share) * (1 / self.images + 1 / self.response.images)
             ends.append(min(1.0, max(0.0, at(level) + sign * _NORMAL * math.sqrt(counted))))
@@ -120,7 +125,9 @@ def predict(
         level = None
         if not damage.refused:
             level = max(LEAST, reads.response.level_of(damage.accuracy))
-        found.append(Prediction(key, level, reads.response, len(data.test), damage.refused))
+        summed = reads.response.total(damage.ratios)
+        images = len(data.test)
+        found.append(Prediction(key, level, reads.response, images, damage.refused, summed))
     return found
 
 

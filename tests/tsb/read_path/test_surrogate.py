@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from tests.tsb.read_path.test_damage import IMAGES, Layers, network
-from tsb.read_path.approximate import Moments
 from tsb.read_path.response import Response
-from tsb.read_path.surrogate import layer_moments, surrogate_accuracy
+from tsb.read_path.surrogate import OutputLoss, layer_moments, surrogate_accuracy
 
 
 def test_what_loses_nothing_changes_nothing() -> None:
@@ -39,7 +38,7 @@ def test_errors_of_cells_are_gain_and_shift_of_outputs() -> None:
     errors = {"fc.weight": torch.full((*shape, 2, 4), 0.0, dtype=torch.float64)}
     errors["fc.weight"][2, :, 0] = 0.5  # the third output has cells that hold too much
     found = layer_moments(read.with_errors(errors), IMAGES)["fc.weight"]
-    assert isinstance(found, Moments)
+    assert isinstance(found, OutputLoss)
     assert found.bias[2] > 3 * np.abs(np.delete(found.bias, 2)).max()
 
 
@@ -48,3 +47,14 @@ def test_the_level_of_an_accuracy_is_where_the_response_has_it() -> None:
     for level in (0.05, 0.3, 0.8):
         assert response.level_of(response.at(level)) == pytest.approx(level)
     assert (response.level_of(0.99), response.level_of(0.1)) == (0.0, pytest.approx(1.0))
+
+
+def test_outputs_scatter_together_where_they_are_read_together() -> None:
+    source = np.random.default_rng(0)
+    wanted = source.standard_normal((20_000, 3))
+    rest = source.standard_normal((20_000, 1)) * np.array([1.0, 1.0, -2.0])
+    found = OutputLoss.of(1.5 * wanted + rest, wanted)
+    assert found.gain == pytest.approx(1.5, abs=0.05)
+    covariance = found.root @ found.root.T
+    expected = np.outer([1.0, 1.0, -2.0], [1.0, 1.0, -2.0])
+    assert covariance == pytest.approx(expected, abs=0.1)
