@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archsim.plan import Stage
+from archsim.plan import RowStage
 from archsim.results.schedule import BLOCK, UNIT, Busy, Schedule
 
 
@@ -57,7 +57,7 @@ class _Server:
     readers: set[int] = field(default_factory=set)
 
 
-def simulate(stages: Sequence[Stage], work: Sequence[LayerWork]) -> Schedule:
+def simulate(stages: Sequence[RowStage], work: Sequence[LayerWork]) -> Schedule:
     """Run one image, with layers that overlap row by row.
 
     Args:
@@ -88,7 +88,9 @@ def in_turn(work: Sequence[LayerWork]) -> Schedule:
     return Schedule(tuple(rows), slots=False)
 
 
-def _servers(stages: Sequence[Stage], work: Sequence[LayerWork], *, slots: bool) -> list[_Server]:
+def _servers(
+    stages: Sequence[RowStage], work: Sequence[LayerWork], *, slots: bool
+) -> list[_Server]:
     """A server per stage, and one for the digital unit behind those that need it."""
     block_s = sum(layer.own_s / layer.depth for layer in work if layer.shared)
     unit_s = sum(layer.unit_s for layer in work)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from archsim.network.flow import Flow, FlowNode, Lines, window_needs
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
-from archsim.plan import Stage
+from archsim.plan import RowStage
 
 #: Queue of the insertions of a common shared block; matrices that are used again count from 0.
 BLOCK_QUEUE = 10**9
@@ -30,7 +30,7 @@ class Streams:
     ``kept`` has one share of the input map for each layer and insertion; ``waiting`` counts values.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[RowStage, ...]
     kept: tuple[float, ...]
     waiting: float
 
@@ -62,7 +62,7 @@ class _Condensed:
 
     def __init__(self, rows_of: Sequence[int], work: Sequence[bool], uses: Sequence[int]) -> None:
         self.rows_of, self.work, self.uses = rows_of, work, uses
-        self.stages: list[Stage] = []
+        self.stages: list[RowStage] = []
         self._needs: list[dict[int, _Needs]] = []
 
     def add(self, node: FlowNode) -> None:
@@ -103,7 +103,7 @@ class _Condensed:
         recurrent: bool,
     ) -> None:
         reads = tuple((stage, tuple(own.tolist())) for stage, own in sorted(needs.items()))
-        self.stages.append(Stage(row, rows, share, reads, queue, unit, recurrent))
+        self.stages.append(RowStage(row, rows, share, reads, queue, unit, recurrent))
         self._needs[-1] = {len(self.stages) - 1: np.arange(1, rows + 1, dtype=np.int64)}
 
 

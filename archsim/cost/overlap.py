@@ -7,7 +7,7 @@ layer then takes the time of the busiest of the four, and for one vector that of
 ``rows``: a layer starts when the rows that its kernel needs are there, as in ISAAC (Shafiee et al.,
 ISCA 2016, doi:10.1109/ISCA.2016.12) or Stream (Symons et al., IEEE TC 2024,
 doi:10.1109/TC.2024.3477938). All rows of a layer take equally long. With ``need`` as in
-:class:`archsim.plan.Stage`,
+:class:`archsim.plan.RowStage`,
 
     finish[l, r] = t_l + max(finish[l, r - 1], max over sources s of finish[s, need(r)])
 
@@ -30,7 +30,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.cost.double_buffers import has_halves, in_rows
 from archsim.cost.layer_cycles import LayerCycles
-from archsim.plan import MappingPlan, Stage
+from archsim.plan import MappingPlan, RowStage
 
 #: Queue of the digital unit; others are those of stages.
 _UNIT = -2
@@ -117,7 +117,7 @@ def _through_rows(
     return last
 
 
-def _ready(stage: Stage, finish: list[Tensor], like: Tensor) -> Tensor:
+def _ready(stage: RowStage, finish: list[Tensor], like: Tensor) -> Tensor:
     """When each row has all that it needs, s, ``*batch row``."""
     ready = like.new_zeros(stage.rows)
     for source, needs in stage.reads:
@@ -142,7 +142,7 @@ class _Queues:
         )
         self._unit_s = plan.layers.over_layers(work.unit_s)
 
-    def serve(self, stage: Stage, ready: Tensor) -> Tensor:
+    def serve(self, stage: RowStage, ready: Tensor) -> Tensor:
         """When each row is done on the hardware of its layer, ``*batch row``."""
         row = stage.row
         # The layers of a deep block are crossbars in a row, each of which takes its share.
@@ -157,7 +157,7 @@ class _Queues:
         done = self._one_by_one(stage, ready, time, queued, stage.queue)
         return done + ((depth - 1) * time / stage.rows).unsqueeze(-1)
 
-    def serve_unit(self, stage: Stage, ready: Tensor) -> Tensor:
+    def serve_unit(self, stage: RowStage, ready: Tensor) -> Tensor:
         """When the digital unit is through with each row, ``*batch row``."""
         if stage.recurrent:
             return ready
@@ -168,7 +168,7 @@ class _Queues:
         return self._one_by_one(stage, ready, time, queued, _UNIT)
 
     def _one_by_one(
-        self, stage: Stage, ready: Tensor, time: Tensor, queued: Tensor, queue: int
+        self, stage: RowStage, ready: Tensor, time: Tensor, queued: Tensor, queue: int
     ) -> Tensor:
         each = (time / stage.rows).unsqueeze(-1)
         count = torch.arange(stage.rows, dtype=time.dtype, device=time.device)

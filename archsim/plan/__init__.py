@@ -2,13 +2,13 @@
 
 A :class:`MappingPlan` counts rows, vectors, tiles and copies of every layer under every design of a
 batch. A :class:`Placement` (one design) says where each subarray is, a :class:`Constraint` which
-designs cannot be built, a :class:`Stage` how rows flow from layer to layer.
+designs cannot be built, a :class:`RowStage` how rows flow from layer to layer.
 """
 
 from archsim.plan.constraint import Constraint
 from archsim.plan.counts import Floorplan, MappingPlan, MatrixLayers
 from archsim.plan.placement import PLACEMENT_COLUMNS, PlacedSubarray, PlacedTile, Placement
-from archsim.plan.stage import Stage
+from archsim.plan.stage import RowStage
 
 __all__ = [
     "PLACEMENT_COLUMNS",
@@ -19,5 +19,5 @@ __all__ = [
     "PlacedSubarray",
     "PlacedTile",
     "Placement",
-    "Stage",
+    "RowStage",
 ]

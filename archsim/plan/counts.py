@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.plan.constraint import Constraint
-from archsim.plan.stage import Stage
+from archsim.plan.stage import RowStage
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ class MappingPlan:
     verified_cells: Tensor
     written_twice: Tensor
     constraints: tuple[Constraint, ...]
-    stages: tuple[Stage, ...]
+    stages: tuple[RowStage, ...]
     kept: Tensor
     waiting: float
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Stage:
+class RowStage:
     """One place of a matrix in the flow of rows: plan row ``row`` with ``share`` of its vectors.
 
     ``reads`` are (earlier stage, rows of it that must be there, for each own row). Stages with the

@@ -15,7 +15,7 @@ from archsim.cost.engine import evaluate
 from archsim.cost.overlap import LayerTimes, image_latency_s
 from archsim.network import from_graph, load_network
 from archsim.network.flow import Lines, window_needs
-from archsim.plan import MappingPlan, Stage
+from archsim.plan import MappingPlan, RowStage
 from mapping.compile import compile_plan
 from mapping.schedule import LayerWork, simulate
 from tests.designs import make_design, near, price
@@ -23,8 +23,8 @@ from tests.designs import make_design, near, price
 ROWS = "chip.timing.overlap=rows"
 
 
-def stage(row: int, rows: int, *reads: tuple[int, Sequence[int]], queue: int = -1) -> Stage:
-    return Stage(row, rows, 1.0, tuple((s, tuple(n)) for s, n in reads), queue, False, False)
+def stage(row: int, rows: int, *reads: tuple[int, Sequence[int]], queue: int = -1) -> RowStage:
+    return RowStage(row, rows, 1.0, tuple((s, tuple(n)) for s, n in reads), queue, False, False)
 
 
 def latency_s(plan: MappingPlan, design: DesignBatch, own: Tensor, unit: Tensor) -> float:
