@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archsim.arch.parameters import PLACEMENT, Kind, Parameter, ParameterTable
+from archsim.arch.parameters import PLACEMENT, Kind, Parameter, ParameterTable, joined
 from archsim.arch.technology import Technology
 from archsim.config.choices import PLACEMENTS
 from archsim.config.encodings import STORED_ENCODINGS
@@ -269,12 +269,12 @@ class DesignBatch:
     def stack(cls, designs: Sequence[DesignBatch]) -> DesignBatch:
         """Stack designs of shape ``()`` into one batch ``(n,)``; equal fields keep shape ``()``."""
         values: dict[str, Any] = {
-            name: _join([getattr(design, name) for design in designs]) for name in cls.parameters()
+            name: joined([getattr(design, name) for design in designs]) for name in cls.parameters()
         }
         technologies = [design.technology for design in designs]
         values["technology"] = Technology(
             **{
-                entry.name: _join([getattr(technology, entry.name) for technology in technologies])
+                entry.name: joined([getattr(technology, entry.name) for technology in technologies])
                 for entry in dataclasses.fields(Technology)
             }
         )
@@ -390,14 +390,6 @@ def _users() -> dict[str, tuple[str, ...]]:
         path: tuple(name for name, parameter in known if path in parameter.inputs)
         for path in DesignBatch.inputs()
     }
-
-
-def _join(tensors: Sequence[Tensor]) -> Tensor:
-    """Stack along a new batch axis; equal tensors stay one."""
-    first = tensors[0]
-    if all(torch.equal(first, other) for other in tensors[1:]):
-        return first
-    return torch.stack(list(tensors))
 
 
 def quantity_at(resolved: Resolved, path: str) -> Quantity | None:

@@ -7,7 +7,7 @@ A table is what a sweep writes into, what rules are asked about, and what the fi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -157,3 +157,11 @@ class ParameterTable(AbstractSettings):
         """Return where a number or a block is null."""
         stored = self.values[path]
         return ~stored if self.parameters[path].kind == "block" else stored.isnan()
+
+
+def joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Stack along a new batch axis; equal tensors stay one."""
+    first = tensors[0]
+    if all(torch.equal(first, other) for other in tensors[1:]):
+        return first
+    return torch.stack(list(tensors))
