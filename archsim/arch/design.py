@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from archsim.arch.parameters import PLACEMENT, Kind, Parameter, ParameterTable, joined
+from archsim.arch.field import names as _names
+from archsim.arch.field import parameter as _parameter
+from archsim.arch.parameters import Parameter, ParameterTable, joined
+from archsim.arch.silicon_settings import AbstractSiliconSettings
 from archsim.arch.technology import Technology
 from archsim.config.choices import PLACEMENTS
 from archsim.config.encodings import STORED_ENCODINGS
-from archsim.config.lookup import look_up, schema_fields
+from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
 from archsim.config.sourced import Quantity
@@ -37,11 +40,6 @@ TILE_SEARCH, TILE_AUTO = 0.0, -1.0
 NO_POWER_LIMIT_W = 1e12
 
 
-def _names(path: str) -> tuple[str, ...]:
-    """Return what a setting may be, in code order: that of its schema."""
-    return PLACEMENTS if path == PLACEMENT else schema_fields(Resolved)[path].choices
-
-
 ADC_KINDS = _names("chip.adc.kind")
 #: The circuit model first; the others replace it (archsim.cost.component.adc_models).
 ADC_MODELS = _names("chip.adc.model")
@@ -50,6 +48,8 @@ OFFSET_SUBTRACTIONS = _names("chip.read.offset_subtraction")
 MEMORIES = _names("device.memory")
 #: Cells of each slice, by code of the encoding.
 _SIDES = tuple(float(encoding.sides) for encoding in STORED_ENCODINGS)
+#: Register files first, circuits before closed forms (archsim.cost.component.buffer).
+BUFFER_KINDS = _names("chip.buffers.kind")
 #: What becomes of a network that needs more tiles than there are.
 WHEN_FULL = _names("chip.off_chip.when_full")
 WRITE_MODELS = _names("device.write_verify.model")
@@ -63,21 +63,14 @@ CHANNEL_CORRECTIONS = _names("chip.correction.kind")
 CORRECTED_LAYERS = _names("chip.correction.layers")
 
 
-def _parameter(path: str, kind: Kind = "continuous", **other: Any) -> Any:
-    choices = _names(path) if kind in ("choice", "flag") else ()
-    parameter = Parameter(path, kind, choices, **other)
-    return field(metadata={"parameter": parameter})
-
-
 @dataclass(frozen=True, eq=False)
-class DesignBatch:
+class DesignBatch(AbstractSiliconSettings):
     """All parameters of one design (shape ``()``) or of many (``*batch``, broadcastable).
 
     Numbers, also counts, are float64; choices are int64 codes into what the schema allows;
-    switches are bool.
+    switches are bool. Settings that the silicon cost model alone reads are in the base class.
     """
 
-    technology: Technology
     placement: Tensor = _parameter("design", "choice")
     # number formats
     weight_bits: Tensor = _parameter("chip.precision.weight_bits", "integer")
@@ -172,7 +165,9 @@ class DesignBatch:
     tile_fold: Tensor = _parameter("chip.interconnect.tile_fold")
     delay_tolerance: Tensor = _parameter("chip.interconnect.delay_tolerance")
     # memories
-    sram_buffers: Tensor = _parameter("chip.buffers.kind", "flag")
+    buffer_kind: Tensor = _parameter("chip.buffers.kind", "choice")
+    register_limit_bit: Tensor = _parameter("chip.buffers.register_limit")
+    buffer_ports: Tensor = _parameter("chip.buffers.ports", "integer", default=1.0)
     ports_of_cores: Tensor = _parameter("chip.buffers.port_rule", "flag")
     global_core_bit: Tensor = _parameter("chip.buffers.global_core", "integer")
     global_line_bit: Tensor = _parameter("chip.buffers.global_line", "integer")
@@ -198,6 +193,8 @@ class DesignBatch:
     adc_energy: Tensor = _parameter("chip.calibration.adc_energy")
     adc_area: Tensor = _parameter("chip.calibration.adc_area")
     adc_time: Tensor = _parameter("chip.calibration.adc_time")
+    memory_energy: Tensor = _parameter("chip.calibration.memory_energy", default=1.0)
+    memory_area: Tensor = _parameter("chip.calibration.memory_area", default=1.0)
     io_device_shifters: Tensor = _parameter("chip.calibration.io_device_shifters", "flag")
     # digital corrections
     correction: Tensor = _parameter("chip.correction.kind", "choice")

@@ -11,7 +11,7 @@ from archsim.config.settings import AbstractSettings, PlainSettings, Truths
 from archsim.errors import Problem
 
 _ROWS, _AT_ONCE = "chip.crossbar.rows", "chip.read.rows_at_once"
-_DAC, _PAIR, _OFFSET = "chip.read.dac_bits", "chip.read.pair", "chip.read.offset_subtraction"
+_PAIR, _OFFSET = "chip.read.pair", "chip.read.offset_subtraction"
 _ENCODING = "chip.precision.encoding"
 _ADC_KIND, _LEVELS = "chip.adc.kind", "chip.adc.levels"
 #: Encodings whose weights have one column for each slice, and those with a pair of them.
@@ -31,16 +31,6 @@ def _say_more_than_rows(settings: PlainSettings) -> Problem:
     at_once, rows = settings.value(_AT_ONCE), settings.value(_ROWS)
     said = f"{_AT_ONCE} = {at_once}: a crossbar has {rows} rows"
     return conflict(_AT_ONCE, at_once, said, f"1 to {rows}, or null for all")
-
-
-def _unpriced_dac(settings: AbstractSettings) -> Truths:
-    return settings.number(_DAC) > 1
-
-
-def _say_unpriced_dac(settings: PlainSettings) -> Problem:
-    bits = settings.value(_DAC)
-    said = f"{_DAC} = {bits}: a DAC for every row has no price here"
-    return conflict(_DAC, bits, said, "1")
 
 
 def _alone(settings: AbstractSettings) -> Truths:
@@ -105,12 +95,6 @@ READ_RULES: tuple[Rule, ...] = (
         reads=(_ROWS, _AT_ONCE),
         broken=_more_than_rows,
         problem=_say_more_than_rows,
-    ),
-    Rule(
-        name=f"{_DAC} above 1 has no price",
-        reads=(_DAC,),
-        broken=_unpriced_dac,
-        problem=_say_unpriced_dac,
     ),
     Rule(
         name=f"{_PAIR} = analog without pairs of columns",

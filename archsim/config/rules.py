@@ -26,6 +26,7 @@ from archsim.config.settings import (
     PlainSettings,
     Truths,
 )
+from archsim.config.silicon_rules import SILICON_RULES
 from archsim.config.technology_rules import TECHNOLOGY_RULES
 from archsim.errors import ConfigError, Problem
 
@@ -281,6 +282,7 @@ def _say_layers_missing(settings: PlainSettings) -> Problem:
 #: A combination of a sweep that breaks several is counted under the first.
 RULES: tuple[Rule, ...] = (
     *READ_RULES,
+    *SILICON_RULES,
     *TECHNOLOGY_RULES,
     Rule(
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",

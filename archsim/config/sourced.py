@@ -23,6 +23,7 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("s", "ms", "us", "ns", "ps"),
     ("J", "mJ", "uJ", "nJ", "pJ", "fJ"),
     ("W", "mW", "uW"),
+    ("A", "uA"),
     ("F", "fF", "aF"),
     ("C", "fC"),
     ("F/m", "fF/um"),

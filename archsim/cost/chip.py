@@ -255,5 +255,6 @@ def _global_buffer(design: DesignBatch, parts: Parts, plan: MappingPlan) -> Buff
         core_bit=design.global_core_bit,
         line_bit=design.global_line_bit,
         banks=design.global_banks,
+        clock_s=parts.subarray.clock_s,
     )
     return doubled(design=design, buffer=buffer, where=has_halves(design) & ~lines)

@@ -97,7 +97,8 @@ def _roll_up(
     """Compose layer times, sum energies and areas."""
     clock = array.clock_s.unsqueeze(-1)
     layer_time = {name: getattr(cycles, name) * clock for name in TIME_COMPONENTS}
-    layer_energies = {name: getattr(energy, name) for name in ENERGY_COMPONENTS}
+    components = _energy_components(design)
+    layer_energies = {name: getattr(energy, name) for name in components}
     over_layers = plan.layers.over_layers
     alone = layer_times_s(design=design, plan=plan, cycles=cycles, clock_s=array.clock_s)
     layer_latency = alone + layer_time["digital_unit"]
@@ -187,6 +188,14 @@ def _roll_up(
     )
 
 
+def _energy_components(design: DesignBatch) -> tuple[str, ...]:
+    """Components of the energy; control of banks is one where a design has banks."""
+    banks = bool(design.is_silicon.any())
+    return (
+        (*ENERGY_COMPONENTS[:4], "control", *ENERGY_COMPONENTS[4:]) if banks else ENERGY_COMPONENTS
+    )
+
+
 def _slowest_stage(design: DesignBatch, plan: MappingPlan, layer_latency: Tensor) -> Tensor:
     """Pipeline period: the slowest layer; all visits to one shared block are a single stage."""
     shared = plan.layers.shared > 0
@@ -209,7 +218,7 @@ def _access_fits(design: DesignBatch, array: Subarray) -> Constraint:
     bound = crossbar.cell_width + torch.zeros_like(demand)
     return Constraint(
         name="access transistor width",
-        violated=~design.is_sram & (demand > bound),
+        violated=~design.is_sram & ~design.is_silicon & (demand > bound),
         demand=demand,
         bound=bound,
         unit="F",

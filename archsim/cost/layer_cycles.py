@@ -130,7 +130,7 @@ def layer_cycles(
     frequency = 1 / torch.maximum(array.clock_s, design.clock_floor_s)
     rate = frequency.unsqueeze(-1)
     split = split_copies(design=design, plan=plan, pieces=pieces, tile=tile)
-    reads = layers.vectors * array_reads(design=design, layers=layers)
+    reads = layers.vectors * array_reads(design=design, layers=layers, rows_held=pieces.rows)
     divided = _whole_vectors(design, layers.vectors, split.in_pe * split.in_tile)
     results = layers.vectors * results_per_read(design=design).unsqueeze(-1)
     stacked_arrays = torch.ceil(pieces.rows / design.rows.unsqueeze(-1))

@@ -13,18 +13,16 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
-from archsim.cost.activity import plane_probability
 from archsim.cost.chip import ChipBlocks, tile_rows_summed
 from archsim.cost.component.adder import adder_tree
-from archsim.cost.conversions import conversions_J
 from archsim.cost.gating import running
 from archsim.cost.layer_cycles import results_per_read, split_copies, tile_results, tile_sum_inputs
 from archsim.cost.layer_tile import LayerTile
 from archsim.cost.pieces import Pieces
-from archsim.cost.reads import array_reads, input_passes, signed_layers
+from archsim.cost.subarray_energy import subarray_energy
 from archsim.cost.tile import Parts
 from archsim.cost.traffic import Traffic, register_lines
-from archsim.plan import MappingPlan, MatrixLayers
+from archsim.plan import MappingPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +33,7 @@ class LayerEnergy:
     adc: Tensor
     mux: Tensor
     drivers: Tensor
+    control: Tensor
     shift_add: Tensor
     adder_tree: Tensor
     buffer: Tensor
@@ -64,58 +63,23 @@ def layer_energy(
         tile: tile of every layer.
         traffic: bits moved.
     """
-    layers, array = plan.layers, parts.subarray
+    layers = plan.layers
     scale = layers.active * layers.instances
-    rows, cols = design.rows.unsqueeze(-1), design.cols.unsqueeze(-1)
-    reads = layers.vectors * array_reads(design=design, layers=layers)
-    passes = input_passes(design=design, layers=layers)
-    probability = plane_probability(
-        design=design,
-        is_first=layers.is_first,
-        is_signed=signed_layers(design=design, layers=layers),
-        padding_share=layers.padding_share,
-    )
-    ones_per_vector = passes * probability.sum(-1)
     arrays = _counted_arrays(design, plan, pieces, tile)
-    subarrays = arrays.total(lambda r, c: torch.ceil(r / rows) * torch.ceil(c / cols))
-    driven_rows = arrays.total(lambda r, c: r * torch.ceil(c / cols))
-    active_rows = driven_rows * ones_per_vector * layers.vectors
-
-    def block(name: str, share: Tensor | float = 1.0) -> Tensor:
-        return array.blocks[name].read_energy_J.unsqueeze(-1) * subarrays * share * reads
-
-    # Converters, their mux and shift-adds that work, as a share of those of these subarrays.
-    mux = design.mux_ratio.unsqueeze(-1)
-    converters = arrays.total(lambda r, c: torch.ceil(r / rows) * torch.ceil(c / mux))
-    share = running(design=design, used=converters * mux / (subarrays * cols), there=1 + 0 * reads)
-    registers = running(
-        design=design,
-        used=driven_rows * parts.register.energy_J.unsqueeze(-1) * _planes(design, layers, passes),
-        there=block("drivers"),
-    )
-    driver_rows = array.blocks["drivers"].row_energy_J.unsqueeze(-1) * active_rows
+    reads = subarray_energy(design=design, parts=parts, plan=plan, pieces=arrays)
     return LayerEnergy(
-        array=scale * array.array.row_energy_J.unsqueeze(-1) * active_rows,
-        adc=scale
-        * layers.vectors
-        * passes
-        * conversions_J(
-            design=design, array=array, plan=plan, pieces=arrays, probability=probability
-        ),
-        mux=scale * (block("mux", share) + block("mux_decoder")),
-        drivers=scale * (registers + driver_rows),
-        shift_add=scale * (block("shift_add_weight", share) + block("shift_add_input", share)),
+        array=scale * reads.array,
+        adc=scale * reads.adc,
+        mux=scale * reads.mux,
+        drivers=scale * reads.drivers,
+        control=scale * reads.control,
+        shift_add=scale * reads.shift_add,
         adder_tree=scale * _sums(design, parts, chip, plan, pieces, tile),
         buffer=scale * _buffers(design, parts, chip, plan, pieces, tile, traffic),
         interconnect=scale * _wires(design, parts, chip, plan, pieces, tile, traffic),
         digital=scale * _digital(design, parts, chip, plan),
         digital_unit=chip.digital_unit.energy_J,
     )
-
-
-def _planes(design: DesignBatch, layers: MatrixLayers, passes: Tensor) -> Tensor:
-    """Bit-planes that a row register takes per image."""
-    return layers.vectors * passes * design.input_bits.unsqueeze(-1)
 
 
 def _counted_arrays(

@@ -52,7 +52,9 @@ def reads_as(design: DesignBatch, name: str, *, is_first: bool) -> Tensor:
     return torch.tensor(rules, device=design.rows.device)[design.signed_inputs]
 
 
-def array_reads(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
+def array_reads(
+    *, design: DesignBatch, layers: MatrixLayers, rows_held: Tensor | None = None
+) -> Tensor:
     """Return the reads of a crossbar for one input vector, ``*batch layer``.
 
     Every plane of every pass is read once per group of rows.
@@ -60,9 +62,21 @@ def array_reads(*, design: DesignBatch, layers: MatrixLayers) -> Tensor:
     Args:
         design: ``*batch``.
         layers: ``*batch layer``.
+        rows_held: rows of the fullest crossbar that hold weights, ``*batch layer``: the silicon
+            cost model reads groups of these alone; ``None`` for all groups.
     """
-    planes = (design.input_bits * row_groups(design)).unsqueeze(-1)
+    groups = row_groups(design).unsqueeze(-1)
+    if rows_held is not None and bool(design.is_silicon.any()):
+        held = torch.minimum(rows_held, design.rows.unsqueeze(-1))
+        used = torch.ceil(held / rows_read(design).unsqueeze(-1))
+        groups = torch.where(design.is_silicon.unsqueeze(-1), used, groups)
+    planes = input_planes(design).unsqueeze(-1) * groups
     return planes * input_passes(design=design, layers=layers)
+
+
+def input_planes(design: DesignBatch) -> Tensor:
+    """Return the planes of an input: its bits, or what a DAC takes of them at once, ``*batch``."""
+    return torch.ceil(design.input_bits / design.dac_bits)
 
 
 def rows_read(design: DesignBatch) -> Tensor:
@@ -93,15 +107,24 @@ def converted_dummies(design: DesignBatch) -> Tensor:
 
 
 def columns_per_conversion(design: DesignBatch) -> Tensor:
-    """Return 2 where the difference of a pair of columns is converted, else 1, ``*batch``."""
-    return 1.0 + design.analog_pair.to(torch.float64)
+    """Return the columns that feed one conversion, ``*batch``.
+
+    2 where the difference of a pair is converted, and under the silicon cost model as many more as
+    one conversion reads of a weight's slices.
+    """
+    return (1.0 + design.analog_pair.to(torch.float64)) * columns_joined(design)
+
+
+def columns_joined(design: DesignBatch) -> Tensor:
+    """Return the slices of a weight that one conversion reads, ``*batch``; 1 but in silicon."""
+    joined = torch.ceil(design.weight_bits_read / design.cell_bits).clamp_min(1.0)
+    return torch.where(design.is_silicon, joined, 1.0)
 
 
 def mux_turns(design: DesignBatch) -> Tensor:
     """Return the conversions of an ADC per read, ``*batch``.
 
-    Its columns, or half of them where the difference of a pair is converted; and its share of the
-    dummy columns.
+    Its columns, or fewer where several feed one conversion; and its share of the dummy columns.
     """
     columns = design.mux_ratio / columns_per_conversion(design)
     return columns + torch.ceil(converted_dummies(design) * design.mux_ratio / design.cols)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.cost.bank import Bank, bank
 from archsim.cost.block import CircuitBlock, add_up
 from archsim.cost.component.adc import AdcBank, adc, thermometer_encoder
 from archsim.cost.component.adder import adder
@@ -26,8 +28,9 @@ class Subarray:
     """Everything the chip needs to know of one subarray, ``*batch``.
 
     ``areas_m2`` are used areas by block; ``height_m`` and ``width_m`` the sides that wires have to
-    cross; ``clock_s`` the period of the whole chip; ``cycles_per_read`` ADC and extra
-    accumulation cycles per input bit-plane.
+    cross; ``clock_s`` the period of the whole chip; ``conversion_s`` the time of one turn of the
+    mux; ``cycles_per_read`` ADC and extra accumulation cycles per input bit-plane. ``bank`` is what
+    the silicon cost model has in place of the circuits, None if no design has it.
     """
 
     array: CellArray
@@ -37,10 +40,12 @@ class Subarray:
     height_m: Tensor
     width_m: Tensor
     clock_s: Tensor
+    conversion_s: Tensor
     adc_cycles: Tensor
     accumulation_cycles: Tensor
     leakage_W: Tensor
     leakage_in_use_W: Tensor
+    bank: Bank | None = None
 
     @property
     def area_m2(self) -> Tensor:
@@ -54,14 +59,53 @@ class Subarray:
 
 
 def subarray(*, design: DesignBatch) -> Subarray:
-    """Lay out and time one subarray.
+    """Lay out and time one subarray: as circuits, or as a bank of the silicon cost model.
+
+    Args:
+        design: ``*batch``.
+    """
+    circuits = _circuits(design)
+    if not bool(design.is_silicon.any()):
+        return circuits
+    return _as_bank(design, circuits, bank(design=design))
+
+
+def _as_bank(design: DesignBatch, circuits: Subarray, bank: Bank) -> Subarray:
+    """Put a bank where circuits were, for designs of the silicon cost model: a square of its area.
+
+    Circuits stay what programming asks for: the cells and their access.
+    """
+    silicon = design.is_silicon
+    given = design.chip_clock_s > 0
+    clock = torch.where(given, design.chip_clock_s, bank.invocation_s)
+    clocks = torch.ceil(bank.invocation_s / clock - 1e-9).clamp_min(1.0)
+    side = torch.sqrt(bank.area_m2)
+    none = torch.zeros_like(bank.leakage_W)
+    areas = {
+        name: torch.where(silicon, bank.areas_m2.get(name, none), circuits.areas_m2.get(name, none))
+        for name in (*circuits.areas_m2, *(bank.areas_m2.keys() - circuits.areas_m2.keys()))
+    }
+    return dataclasses.replace(
+        circuits,
+        areas_m2=areas,
+        height_m=torch.where(silicon, side, circuits.height_m),
+        width_m=torch.where(silicon, side, circuits.width_m),
+        clock_s=torch.where(silicon, clock, circuits.clock_s),
+        conversion_s=torch.where(silicon, bank.invocation_s, circuits.conversion_s),
+        adc_cycles=circuits.adc_cycles * torch.where(silicon, clocks, 1.0),
+        accumulation_cycles=torch.where(silicon, 0.0, circuits.accumulation_cycles),
+        leakage_W=torch.where(silicon, bank.leakage_W, circuits.leakage_W),
+        leakage_in_use_W=torch.where(silicon, 0.0, circuits.leakage_in_use_W),
+        bank=bank,
+    )
+
+
+def _circuits(design: DesignBatch) -> Subarray:
+    """Lay out and time the circuits of one subarray.
 
     Blocks above and below the array stack in height, drivers and side shifters in width; the
     clock holds the slower of word line and mux, then precharge, ADC and encoder, stretched by the
     silicon sensing factor.
-
-    Args:
-        design: ``*batch``.
     """
     register = flip_flop(design.technology)
     array = crossbar(design=design)
@@ -135,6 +179,7 @@ def subarray(*, design: DesignBatch) -> Subarray:
         height_m=height * shrink,
         width_m=width * shrink,
         clock_s=clock,
+        conversion_s=clock,
         adc_cycles=mux_turns(design),
         accumulation_cycles=_extra_cycles(design, weight_stage, input_stage, clock),
         leakage_W=leakage,

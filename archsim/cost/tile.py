@@ -19,7 +19,7 @@ from archsim.cost.component.buffer import Buffer, banked
 from archsim.cost.component.flip_flop import FlipFlop
 from archsim.cost.component.wire import HTree, Repeater, h_tree
 from archsim.cost.double_buffers import doubled, has_halves
-from archsim.cost.reads import row_groups
+from archsim.cost.reads import columns_joined, row_groups
 from archsim.cost.subarray import Subarray
 
 
@@ -84,7 +84,7 @@ def subarray_sum_bit(*, design: DesignBatch) -> Tensor:
         design.adc_bits
         + torch.ceil(torch.log2(row_groups(design)) - 1e-9)
         + design.input_bits
-        + (design.weight_slices - 1) * design.cell_bits
+        + (design.weight_slices - columns_joined(design)) * design.cell_bits
         + 1
         + 1e-9
     )
@@ -149,6 +149,7 @@ def build_tile(
         line_bit=design.tile_line_bit,
         small_line_bit=served * rows,
         banks=design.tile_banks,
+        clock_s=array.clock_s,
     )
     output_buffer = banked(
         design=design,
@@ -158,6 +159,7 @@ def build_tile(
         line_bit=design.tile_line_bit,
         small_line_bit=served * (pe_sum_bit + tile_growth),
         banks=design.tile_banks,
+        clock_s=array.clock_s,
     )
     halves = has_halves(design)
     input_buffer = doubled(design=design, buffer=input_buffer, where=halves)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.cost.bank import verify_conversion_J
 from archsim.cost.component.adc import AdcBank, column_power_W
 from archsim.cost.subarray import Subarray, subarray
 
@@ -24,7 +25,7 @@ def verify_read(*, design: DesignBatch, array: Subarray | None = None) -> Verify
     """Price a verify read through the subarray's own mux and ADCs.
 
     Each ADC reads its ``mux_ratio`` columns one after the other. A column takes the read pulse of
-    the cell, or the clock of the chip where that is longer; a cell takes its read pulse and a
+    the cell, or a conversion where that is longer; a cell takes its read pulse and a
     conversion. Cells that are done are not read again, but their row waits for the others.
 
     Args:
@@ -32,8 +33,11 @@ def verify_read(*, design: DesignBatch, array: Subarray | None = None) -> Verify
         array: the subarray, if it is there already.
     """
     array = array or subarray(design=design)
-    column_s = torch.maximum(design.verify_read_time_s, array.clock_s)
+    column_s = torch.maximum(design.verify_read_time_s, array.conversion_s)
     conversion = conversion_energy_J(design=design, adc=array.adc)
+    if array.bank is not None:
+        as_bank = verify_conversion_J(design=design)
+        conversion = torch.where(design.is_silicon, as_bank, conversion)
     return VerifyRead(design.mux_ratio * column_s, design.verify_read_energy_J + conversion)
 
 

@@ -56,6 +56,21 @@ class Drawn:
 
 
 USUAL = resolve()
+#: Constants that are null in the usual chip: a plain number needs a unit to take.
+_KNOWN = [
+    f"chip.{path}={{value: {value}, unit: {unit}, source: test}}"
+    for path, value, unit in (
+        ("read.cell_current", 1, "uA"),
+        ("read.cell_supply", 1, "V"),
+        ("read.sense_time", 1, "ns"),
+        ("adc.energy", 1, "fJ"),
+        ("timing.read_cycle", 1, "ns"),
+        ("timing.clock", 1, "ns"),
+        ("calibration.macro_energy", 1, "1"),
+        ("calibration.macro_time", 1, "1"),
+        ("calibration.macro_area", 1, "1"),
+    )
+]
 
 
 def value_of(path: str, choose: random.Random) -> Any:
@@ -92,7 +107,7 @@ def drawn(rule: Rule) -> Iterator[Drawn]:
     """Configurations with other values of what a rule reads."""
     choose = random.Random(rule.name)
     limit = "chip.programming.max_power={value: 10, unit: mW, source: test}"
-    documents = load_documents(overrides=[limit])
+    documents = load_documents(overrides=[limit, *_KNOWN])
     known = [path for path in rule.reads if path in schema_fields(Resolved)]
     for _ in range(_DRAWS):
         settings = [Setting(path, value_of(path, choose)) for path in known]

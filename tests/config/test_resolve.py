@@ -97,16 +97,15 @@ def test_a_device_file_of_ones_own(tmp_path: Path) -> None:
 
 #: Override: code, field, value, what is allowed.
 BAD: dict[str, tuple[str, str, object, str | tuple[str, ...]]] = {
-    "chip.crossbar.rows=0": ("out-of-range", "chip.crossbar.rows", 0, ">= 8"),
-    "chip.crossbar.cols=-128": ("out-of-range", "chip.crossbar.cols", -128, ">= 8"),
-    "chip.crossbar.rows=4": ("out-of-range", "chip.crossbar.rows", 4, ">= 8"),
-    "chip.crossbar.rows=2048": ("out-of-range", "chip.crossbar.rows", 2048, "<= 1024"),
+    "chip.crossbar.rows=0": ("out-of-range", "chip.crossbar.rows", 0, ">= 1"),
+    "chip.crossbar.cols=-128": ("out-of-range", "chip.crossbar.cols", -128, ">= 1"),
+    "chip.crossbar.rows=4097": ("out-of-range", "chip.crossbar.rows", 4097, "<= 4096"),
     "chip.crossbar.rows=128.5": ("wrong-type", "chip.crossbar.rows", 128.5, ()),
     "chip.crossbar.rows=many": ("wrong-type", "chip.crossbar.rows", "many", ()),
     "chip.crossbar.rows=true": ("wrong-type", "chip.crossbar.rows", True, ()),
     "chip.crossbar.rows=null": ("wrong-type", "chip.crossbar.rows", None, ()),
     "chip.crossbar.mux_ratio=5": ("out-of-range", "chip.crossbar.mux_ratio", 5, "4, 8, 16, 32"),
-    "chip.adc.bits=11": ("out-of-range", "chip.adc.bits", 11, "<= 10"),
+    "chip.adc.bits=15": ("out-of-range", "chip.adc.bits", 15, "<= 14"),
     "chip.adc.kind=flash": ("unknown-name", "chip.adc.kind", "flash", ("'sar'",)),
     "tsb.channels=0": ("out-of-range", "tsb.channels", 0, ">= 1"),
     "chip.hierarchy.max_tiles=0": ("out-of-range", "chip.hierarchy.max_tiles", 0, ">= 1"),

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel
 from archsim.config.load import Setting, preset_names
 from archsim.config.lookup import SchemaField, look_up, schema_fields
 from archsim.config.resolve import Resolved, resolve
+from archsim.config.silicon_rules import SILICON_ONLY as READ_BY_SILICON
 from archsim.config.sourced import Quantity, _Checked
 from archsim.errors import ConfigError
 
@@ -22,7 +23,7 @@ _NAMES = {"name", "description", "technology", "device", "memory", "link", "leve
 #: Largest whole number that is drawn where the schema has no bound, and for what takes long.
 _MOST, _MOST_PULSES = 64, 60
 #: Bounds above twice this are those of a limit, not of a choice.
-_MOST_ROWS = 1024
+_MOST_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ UNBOUNDED: dict[str, float] = {
     "technology.flash_power_breaks": 1e30,
 }
 WHOLE = {"max_pulses", "max_bits_per_cell"}
+#: Settings that the other cost model refuses.
+SILICON_ONLY = {*READ_BY_SILICON, "chip.read.sensing", "chip.read.dac_bits"}
 
 
 def any_configuration(pick: random.Random) -> tuple[Resolved, str] | None:
@@ -178,5 +181,7 @@ def _together(device: str, chosen: set[str]) -> Iterator[tuple[str, Any]]:
         yield cell, 1 if bits.si < 2 else 2
     if "chip.precision.pad_top_slice" not in chosen:
         yield "chip.precision.pad_top_slice", True
+    if chosen & SILICON_ONLY and "chip.cost_model" not in chosen:
+        yield "chip.cost_model", "silicon"
     if "chip.read.pair" in chosen and "chip.precision.encoding" not in chosen:
         yield "chip.precision.encoding", "differential"

@@ -52,7 +52,7 @@ def test_capacity_is_cut_into_full_cores():
 
 def test_kinds_mix_in_a_batch():
     base = DesignBatch.from_resolved(resolve())
-    design = base.replace(sram_buffers=torch.tensor([False, True]))
+    design = base.replace(buffer_kind=torch.tensor([0, 1]))
     size = torch.tensor(16384.0, dtype=torch.float64)
     mixed = banked(
         design=design,

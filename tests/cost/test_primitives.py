@@ -350,7 +350,7 @@ def test_a_small_memory_is_one_core_of_its_own_size() -> None:
 def test_sram_buffer_is_denser_and_leaks_less_than_flip_flops() -> None:
     design = make_design()
     register = flip_flop(design.technology)
-    kinds = design.replace(sram_buffers=torch.tensor([False, True]))
+    kinds = design.replace(buffer_kind=torch.tensor([0, 1]))
     found = banked(
         design=kinds,
         register=register,

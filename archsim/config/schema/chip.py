@@ -11,7 +11,16 @@ from archsim.config.priced_policies import PolicyName
 from archsim.config.schema.base import Count, Fraction, Model
 from archsim.config.schema.name import Name
 from archsim.config.schema.read import Adc, Crossbar, Read
-from archsim.config.sourced import quantity
+from archsim.config.sourced import Quantity, quantity
+
+_REGISTER_LIMIT = Quantity(
+    value=4096.0,
+    unit="bit",
+    source="Andersson et al., Ultra low voltage synthesizable memories, TCAS-I 63, 2016 "
+    "(infoscience.epfl.ch/record/221834): standard-cell memories up to 4 to 6 kbit, SRAM above",
+    range=(1024.0, 6144.0),
+)
+_NO_CORRECTION = Quantity(value=1.0, unit="1", source="physics: no correction")
 
 #: Even, since a tile has two PEs along each side.
 TileSide = Annotated[int, Field(strict=True, ge=2, le=64, multiple_of=2)]
@@ -90,6 +99,16 @@ class Timing(Model):
         description="whole-tile copies of a layer share its vectors in all that happens in a tile; "
         "`arrays` is the artefact that only the subarrays and PEs get faster"
     )
+    read_cycle: quantity("s", maximum=1e-3) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon: time of a conversion of all ADCs of a crossbar, where the "
+        "designer knows it; null for the formula",
+    )
+    clock: quantity("s", minimum=1e-12, maximum=1e-3) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon: clock of what is around the crossbars, whose reads take a "
+        "whole number of them; null for one clock per conversion",
+    )
     clock_floor: quantity("s", maximum=1e-3) = Field(  # type: ignore[valid-type]
         description="artefact: delays are counted in cycles of at least this period"
     )
@@ -122,8 +141,21 @@ class Interconnect(Model):
 class Buffers(Model):
     """On-chip memories."""
 
-    kind: Literal["register-file", "sram"] = Field(
-        description="flip-flops behind a decoder, or SRAM arrays"
+    kind: Literal["register-file", "sram", "sram-macro", "edram-macro"] = Field(
+        description="flip-flops behind a decoder, or SRAM arrays, both drawn gate by gate; or "
+        "compiled memories in closed form (configs/memory), small ones as register files"
+    )
+    register_limit: quantity("bit", maximum=1e9) = Field(  # type: ignore[valid-type]
+        default=_REGISTER_LIMIT,
+        description="kinds sram-macro and edram-macro: a core of no more bits is a register file",
+    )
+    ports: int = Field(
+        default=1,
+        strict=True,
+        ge=1,
+        le=4,
+        description="kind sram-macro: read/write ports of a cell, each of which moves a line in a "
+        "cycle",
     )
     port_rule: Literal["capacity", "cores"] = Field(
         default="capacity",
@@ -195,6 +227,23 @@ class Calibration(Model):
     adc_energy: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
     adc_area: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
     adc_time: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
+    memory_energy: quantity("1", minimum=1e-3, maximum=1e3) = Field(  # type: ignore[valid-type]
+        default=_NO_CORRECTION, description="of buffers of kind sram-macro and edram-macro"
+    )
+    memory_area: quantity("1", minimum=1e-3, maximum=1e3) = Field(  # type: ignore[valid-type]
+        default=_NO_CORRECTION, description="of buffers of kind sram-macro and edram-macro"
+    )
+    macro_energy: quantity("1", minimum=1e-3, maximum=1e3) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon: energy of reads; null for 1, known as well as published "
+        "chips agree (configs/silicon)",
+    )
+    macro_time: quantity("1", minimum=1e-3, maximum=1e3) | None = Field(  # type: ignore[valid-type]
+        default=None, description="cost_model silicon: time of reads by the formula; null as above"
+    )
+    macro_area: quantity("1", minimum=1e-3, maximum=1e3) | None = Field(  # type: ignore[valid-type]
+        default=None, description="cost_model silicon: area of crossbars; null as above"
+    )
     io_device_shifters: bool = Field(
         description="level shifters drawn with thick-oxide I/O devices"
     )
@@ -319,6 +368,11 @@ class Chip(Model):
 
     name: Name
     description: str = ""
+    cost_model: Literal["neurosim", "silicon"] = Field(
+        default="neurosim",
+        description="what prices a read of a crossbar: circuits drawn gate by gate as DNN+NeuroSim "
+        "has them, or a macro as published chips confirm it (configs/silicon); never both",
+    )
     technology: str = Field(description="preset name or path of a technology YAML")
     device: str = Field(description="preset name or path of a device YAML")
     precision: Precision

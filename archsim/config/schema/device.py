@@ -107,6 +107,13 @@ class DeviceFile(Model):
     memory: Literal["sram", "rram", "fefet", "pcm", "mram"]
     description: str = ""
     max_bits_per_cell: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    cell_transistors: int = Field(
+        default=6,
+        strict=True,
+        ge=1,
+        le=40,
+        description="transistors of an SRAM cell: its area under cost_model silicon",
+    )
     r_on: quantity("ohm", minimum=1.0, maximum=1e12) | None  # type: ignore[valid-type]
     r_off: quantity("ohm", minimum=1.0, maximum=1e15) | None  # type: ignore[valid-type]
     access: Literal["1t1r", "none"] = Field(

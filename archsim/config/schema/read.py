@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from archsim.config.schema.base import Model
+from archsim.config.schema.macro import Sensing
 from archsim.config.sourced import Quantity, quantity
 
 _IDEAL = Quantity(
@@ -17,9 +18,9 @@ _IDEAL = Quantity(
 class Crossbar(Model):
     """The cell array, how many columns share an ADC, and its wires."""
 
-    rows: int = Field(strict=True, ge=8, le=1024, description="word lines per crossbar")
-    cols: int = Field(strict=True, ge=8, le=1024, description="bit lines per crossbar")
-    mux_ratio: Literal[4, 8, 16, 32, 64] = Field(description="columns per ADC")
+    rows: int = Field(strict=True, ge=1, le=4096, description="word lines per crossbar")
+    cols: int = Field(strict=True, ge=1, le=4096, description="bit lines per crossbar")
+    mux_ratio: Literal[1, 2, 4, 8, 16, 32, 64] = Field(description="columns per ADC")
     wire_ohm: quantity("ohm", maximum=1e4) | None = Field(  # type: ignore[valid-type]
         default=_IDEAL,
         description="resistance of a wire from one cell to the next, for the accuracy half: 0 for "
@@ -35,10 +36,21 @@ class Crossbar(Model):
 class Adc(Model):
     """The analog-to-digital converter at the end of the columns."""
 
-    kind: Literal["flash-current", "flash-voltage", "sar"] = Field(
-        description="current-mode flash, voltage-mode flash or successive approximation"
+    kind: Literal["flash-current", "flash-voltage", "sar", "ramp"] = Field(
+        description="current-mode flash, voltage-mode flash, successive approximation, or a ramp "
+        "(a counter), which cost_model silicon alone has"
     )
-    bits: int = Field(strict=True, ge=3, le=10, description="resolution; levels = 2^bits")
+    bits: int = Field(
+        strict=True,
+        ge=1,
+        le=14,
+        description="resolution; levels = 2^bits: 1 for a comparator, more than 10 under "
+        "cost_model silicon alone",
+    )
+    energy: quantity("J", maximum=1e-6) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon: known energy of a conversion; null for the formula",
+    )
     model: Literal["circuit", "andrulis2024", "zigzag-imc", "isaac"] = Field(
         default="circuit",
         description="the circuit model of this kind, or a published closed form (configs/adc)",
@@ -129,7 +141,7 @@ class Read(Model):
         default=None,
         strict=True,
         ge=1,
-        le=1024,
+        le=4096,
         description="rows of a crossbar that are read at once, the others following in further "
         "reads; null for all",
     )
@@ -148,4 +160,40 @@ class Read(Model):
         default="none",
         description="what a crossbar clocks: all its rows and columns, and word lines anew at "
         "every step of the mux; or what holds weights, with inputs held while the mux goes round",
+    )
+    sensing: Sensing = Field(
+        default="current",
+        description="how a column is read: the current of its cells; charge summed on the bit "
+        "line; charge shared among capacitors of the cells (C-2C ladders too); time domain; adder "
+        "trees in the array (archsim macro alone). All but current under cost_model silicon alone",
+    )
+    weight_bits_per_conversion: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=16,
+        description="cost_model silicon: bits of a weight that one conversion reads, from as many "
+        "columns as they take; null for those of a cell",
+    )
+    cell_current: quantity("A", maximum=1e-2) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon, sensing current: mean current of a cell that is read; "
+        "null for the read voltage times the mean conductance, where sense_time is known",
+    )
+    cell_supply: quantity("V", minimum=0.01, maximum=10.0) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon: voltage that this current is drawn from; null for the "
+        "supply",
+    )
+    sense_time: quantity("s", maximum=1e-3) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="cost_model silicon, sensing current: how long the current flows; null for the "
+        "charge per row that published chips draw",
+    )
+    activity: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="cost_model silicon: share of ones among the inputs; null for what published "
+        "chips are measured with, or with a known current for that of the layer; not calibrated",
     )

@@ -1,8 +1,9 @@
-"""On-chip memories: flip-flops or SRAM cells behind a row decoder.
+"""On-chip memories: flip-flops or SRAM cells behind a row decoder, or compiled memories.
 
-Both use NVSim's cell rules (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as DNN+NeuroSim
-V1.4 does. What that tool leaves out of its SRAM (bit lines, leakage of the cells; it also sizes the
-cell's access device like that of the crossbar) is put in here.
+The first two use NVSim's cell rules (Dong et al., TCAD 2012, doi:10.1109/TCAD.2012.2185930) as
+DNN+NeuroSim V1.4 does. What that tool leaves out of its SRAM (bit lines, leakage of the cells; it
+also sizes the cell's access device like that of the crossbar) is put in here. Compiled memories are
+closed forms (:mod:`archsim.cost.memory`); a core that is small is a register file there too.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch
+from archsim.arch.design import BUFFER_KINDS, DesignBatch
 from archsim.cost import gate_sizing, gates
 from archsim.cost.component.flip_flop import FlipFlop
+from archsim.cost.memory.closed_form import MemoryPlace, MemoryShape
+from archsim.cost.memory.kinds import COMPILED
 from archsim.cost.standard_cells import standard_cells
 
 
@@ -59,6 +62,7 @@ def banked(
     line_bit: Tensor,
     small_line_bit: Tensor | None = None,
     banks: Tensor | None = None,
+    clock_s: Tensor | None = None,
 ) -> Buffer:
     """Build a memory from cores of ``core_bit``; a small one may be a single narrow core.
 
@@ -71,16 +75,20 @@ def banked(
         small_line_bit: line of the single core of a memory smaller than ``core_bit``; ``None`` to
             use full cores only.
         banks: lines that move in a cycle, where not 0: smaller cores where full ones are too few.
+        clock_s: a compiled memory whose access takes longer moves a line in as many clocks as it
+            needs; circuits are taken to answer within one. ``None`` for a slow enough clock.
     """
     cores = torch.ceil(capacity_bit / core_bit).clamp_min(1.0)
     in_proportion = (capacity_bit / core_bit).clamp_min(1.0)
     ports = torch.where(design.ports_of_cores, cores, in_proportion)
-    count = _Count(cores, ports)
+    clock = torch.full_like(cores, torch.inf) if clock_s is None else clock_s
+    count = _Count(cores, ports, clock)
     if banks is not None and bool((banks > 0).any()):
         asked = banks > 0
         count = _Count(
             torch.where(asked, torch.maximum(cores, banks), cores),
             torch.where(asked, banks, ports),
+            clock,
         )
         least = torch.maximum(torch.ceil(capacity_bit / count.cores), line_bit)
         core_bit = torch.where(asked, torch.minimum(least, core_bit), core_bit)
@@ -100,10 +108,11 @@ def banked(
 
 @dataclass(frozen=True, eq=False)
 class _Count:
-    """Cores and ports of a memory, ``*batch``."""
+    """Cores and ports of a memory, and the clock that it has to keep up with, ``*batch``."""
 
     cores: Tensor
     ports: Tensor
+    clock_s: Tensor
 
 
 def _core(
@@ -150,10 +159,45 @@ def _core(
     )
     store = design.buffer_activity * register.energy_J
     decoder = _Decoder(height, width, decode, vdd * leakage)
-    if not bool(design.sram_buffers.any()):
-        return _register_file(design, register, count, bits, line, decoder, store)
     flip_flops = _register_file(design, register, count, bits, line, decoder, store)
-    return flip_flops.where(~design.sram_buffers, _sram(design, count, bits, line, decoder))
+    return _of_kind(design, count, bits, line, decoder, flip_flops)
+
+
+def _of_kind(
+    design: DesignBatch,
+    count: _Count,
+    bits: Tensor,
+    line: Tensor,
+    decoder: _Decoder,
+    flip_flops: Buffer,
+) -> Buffer:
+    """Take the register file, or what a design has in its place."""
+    chosen = flip_flops
+    drawn = design.buffer_kind == BUFFER_KINDS.index("sram")
+    if bool(drawn.any()):
+        chosen = chosen.where(~drawn, _sram(design, count, bits, line, decoder))
+    for kind in COMPILED:
+        compiled = design.buffer_kind == BUFFER_KINDS.index(kind)
+        if bool(compiled.any()):
+            large = compiled & (bits > design.register_limit_bit)
+            chosen = chosen.where(~large, _compiled(design, count, bits, line, kind))
+    return chosen
+
+
+def _compiled(design: DesignBatch, count: _Count, bits: Tensor, line: Tensor, kind: str) -> Buffer:
+    """Compiled memory; each port of a core moves a line in a cycle."""
+    shape = MemoryShape(bits=bits, line_bit=line, ports=design.buffer_ports)
+    memory = COMPILED[kind](place=MemoryPlace.of(design), shape=shape)
+    clocks = torch.ceil(memory.access_s / count.clock_s - 1e-9).clamp_min(1.0)
+    return Buffer(
+        cores=count.cores,
+        ports=count.ports * design.buffer_ports / clocks,
+        line_bit=line,
+        core_area_m2=design.memory_area * memory.area_m2,
+        read_J_per_bit=design.memory_energy * memory.read_J_per_bit,
+        write_J_per_bit=design.memory_energy * memory.write_J_per_bit,
+        core_leakage_W=memory.leakage_W,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ def macro_spread(*, macro: MacroBatch, constants: SiliconConstants) -> MacroSpre
     """
     code = spread_class(macro=macro)
     return MacroSpread(
-        energy=constants.energy_spread[code],
-        latency=constants.latency_spread[code],
-        area=constants.area_spread[code],
+        energy=constants.energy_spread.to(code.device)[code],
+        latency=constants.latency_spread.to(code.device)[code],
+        area=constants.area_spread.to(code.device)[code],
     )

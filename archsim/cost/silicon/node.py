@@ -51,10 +51,8 @@ def node_factors(*, macro: MacroBatch, constants: SiliconConstants) -> NodeFacto
     said = torch.where(torch.isnan(macro.vdd_V), nominal, torch.nan_to_num(macro.vdd_V))
     core = torch.minimum(said, constants.highest_nvm_supply_V)
     supply = torch.where(macro.is_non_volatile, core, said)
-    delay = _between(macro.node_m, table.delay_node_m, table.delay_s)
-    fastest = torch.minimum(supply, table.highest_supply * nominal)
-    slowness = _slowness(fastest) / _slowness(nominal)
-    return NodeFactors(bit_cell, shrink, torch.sqrt(shrink), nominal, supply, delay * slowness)
+    delay = gate_delay_s(macro.node_m, supply)
+    return NodeFactors(bit_cell, shrink, torch.sqrt(shrink), nominal, supply, delay)
 
 
 def reference_delay_s() -> Tensor:
@@ -78,9 +76,33 @@ def _between(x: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
         xs: of the table, ascending.
         ys: of the table.
     """
-    lx, ly = torch.log(xs), torch.log(ys)
+    lx, ly = torch.log(xs.to(x.device)), torch.log(ys.to(x.device))
     width = lx.diff()
     step = torch.log(x).unsqueeze(-1) - lx[:-1]
     lower, upper = torch.zeros_like(width), width.clone()
     lower[0], upper[-1] = -torch.inf, torch.inf
     return torch.exp(ly[0] + (ly.diff() / width * step.clamp(lower, upper)).sum(-1))
+
+
+def bit_cell_m2(node_m: Tensor) -> Tensor:
+    """Return the area of the published 6T cell of a node, m2, ``*batch``.
+
+    Args:
+        node_m: ``*batch``.
+    """
+    table = silicon_nodes()
+    return _between(node_m, table.node_m, table.bit_cell_m2)
+
+
+def gate_delay_s(node_m: Tensor, vdd_V: Tensor) -> Tensor:
+    """Return the delay of a gate of a node at a supply, s, ``*batch``.
+
+    Args:
+        node_m: ``*batch``.
+        vdd_V: ``*batch``.
+    """
+    table = silicon_nodes()
+    nominal = _between(node_m, table.node_m, table.supply_V)
+    fastest = torch.minimum(vdd_V, table.highest_supply * nominal)
+    delay = _between(node_m, table.delay_node_m, table.delay_s)
+    return delay * _slowness(fastest) / _slowness(nominal)

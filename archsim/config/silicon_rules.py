@@ -1,0 +1,240 @@
+"""What no configuration may have where the cost model meets how a chip is read."""
+
+from __future__ import annotations
+
+from archsim.config.rule import Rule, conflict
+from archsim.config.settings import AbstractSettings, PlainSettings, Truths
+from archsim.errors import Problem
+
+_MODEL = "chip.cost_model"
+_SENSING, _KIND, _BITS = "chip.read.sensing", "chip.adc.kind", "chip.adc.bits"
+_MEMORY, _ADC_MODEL = "device.memory", "chip.adc.model"
+_JOINED, _CELL_BITS = "chip.read.weight_bits_per_conversion", "chip.precision.bits_per_cell"
+_WEIGHT_BITS, _MUX = "chip.precision.weight_bits", "chip.crossbar.mux_ratio"
+_DAC, _INPUT_BITS = "chip.read.dac_bits", "chip.precision.input_bits"
+_CURRENT, _TIME = "chip.read.cell_current", "chip.read.sense_time"
+#: Most bits of a converter that is drawn gate by gate.
+_MOST_CIRCUIT_BITS = 10
+#: What only the silicon model reads, where it is not null.
+SILICON_ONLY = (
+    _JOINED,
+    _CURRENT,
+    _TIME,
+    "chip.read.cell_supply",
+    "chip.read.activity",
+    "chip.adc.energy",
+    "chip.timing.read_cycle",
+    "chip.timing.clock",
+    "chip.calibration.macro_energy",
+    "chip.calibration.macro_time",
+    "chip.calibration.macro_area",
+)
+
+
+def _given(settings: AbstractSettings, path: str) -> Truths:
+    """Whether a number is not null: no comparison is true of one that is."""
+    return settings.number(path) >= 0
+
+
+def _read_by_silicon_alone(path: str) -> Rule:
+    def broken(settings: AbstractSettings) -> Truths:
+        return _given(settings, path) & settings.equals(_MODEL, "neurosim")
+
+    def say(settings: PlainSettings) -> Problem:
+        said = f"{path} does nothing for {_MODEL} = neurosim"
+        return conflict(path, settings.value(path), said, f"null, or {_MODEL}=silicon")
+
+    name = f"{path} without {_MODEL} = silicon"
+    return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
+
+
+def _other_sensing(settings: AbstractSettings) -> Truths:
+    return settings.differs(_SENSING, "current") & settings.equals(_MODEL, "neurosim")
+
+
+def _say_other_sensing(settings: PlainSettings) -> Problem:
+    how = settings.value(_SENSING)
+    said = f"{_SENSING} = {how}: {_MODEL} = neurosim has circuits for current alone"
+    return conflict(_SENSING, how, said, f"current, or {_MODEL}=silicon")
+
+
+def _ramp(settings: AbstractSettings) -> Truths:
+    return settings.equals(_KIND, "ramp") & settings.equals(_MODEL, "neurosim")
+
+
+def _say_ramp(settings: PlainSettings) -> Problem:
+    said = f"{_KIND} = ramp: {_MODEL} = neurosim has no circuit for it"
+    allowed = f"flash-current, flash-voltage, sar, or {_MODEL}=silicon"
+    return conflict(_KIND, settings.value(_KIND), said, allowed)
+
+
+def _fine_circuit(settings: AbstractSettings) -> Truths:
+    return (settings.number(_BITS) > _MOST_CIRCUIT_BITS) & settings.equals(_MODEL, "neurosim")
+
+
+def _say_fine_circuit(settings: PlainSettings) -> Problem:
+    bits = settings.value(_BITS)
+    said = f"{_BITS} = {bits}: {_MODEL} = neurosim has circuits up to {_MOST_CIRCUIT_BITS} bits"
+    return conflict(_BITS, bits, said, f"1 to {_MOST_CIRCUIT_BITS}, or {_MODEL}=silicon")
+
+
+def _unpriced_dac(settings: AbstractSettings) -> Truths:
+    return (settings.number(_DAC) > 1) & settings.equals(_MODEL, "neurosim")
+
+
+def _say_unpriced_dac(settings: PlainSettings) -> Problem:
+    bits = settings.value(_DAC)
+    said = f"{_DAC} = {bits}: a DAC for every row has no price under {_MODEL} = neurosim"
+    return conflict(_DAC, bits, said, f"1, or {_MODEL}=silicon")
+
+
+def _dac_beyond_inputs(settings: AbstractSettings) -> Truths:
+    return settings.number(_DAC) > settings.number(_INPUT_BITS)
+
+
+def _say_dac_beyond_inputs(settings: PlainSettings) -> Problem:
+    bits, most = settings.value(_DAC), settings.value(_INPUT_BITS)
+    said = f"{_DAC} = {bits}: inputs have {most} bits"
+    return conflict(_DAC, bits, said, f"1 to {most}")
+
+
+def _published_converter(settings: AbstractSettings) -> Truths:
+    return settings.differs(_ADC_MODEL, "circuit") & settings.equals(_MODEL, "silicon")
+
+
+def _say_published_converter(settings: PlainSettings) -> Problem:
+    name = settings.value(_ADC_MODEL)
+    said = f"{_ADC_MODEL} = {name}: {_MODEL} = silicon has converters of its own"
+    allowed = "circuit; say chip.adc.energy where a conversion is known"
+    return conflict(_ADC_MODEL, name, said, allowed)
+
+
+def _digital(settings: AbstractSettings) -> Truths:
+    return settings.equals(_SENSING, "digital")
+
+
+def _say_digital(settings: PlainSettings) -> Problem:
+    said = f"{_SENSING} = digital: adder trees in the array are priced by archsim macro alone"
+    allowed = "current, charge-sum, charge-redistribution, time-domain"
+    return conflict(_SENSING, "digital", said, allowed)
+
+
+def _no_capacitors(settings: AbstractSettings) -> Truths:
+    return settings.equals(_SENSING, "charge-redistribution") & settings.differs(_MEMORY, "sram")
+
+
+def _say_no_capacitors(settings: PlainSettings) -> Problem:
+    memory = settings.value(_MEMORY)
+    said = f"{_SENSING} = charge-redistribution: cells of {_MEMORY} = {memory} have no capacitor"
+    return conflict(_SENSING, "charge-redistribution", said, "current, charge-sum, time-domain")
+
+
+def _current_elsewhere(settings: AbstractSettings) -> Truths:
+    known = _given(settings, _CURRENT) | _given(settings, _TIME)
+    other = settings.differs(_SENSING, "current") | settings.equals(_MEMORY, "sram")
+    return known & other & settings.equals(_MODEL, "silicon")
+
+
+def _say_current_elsewhere(settings: PlainSettings) -> Problem:
+    path = _CURRENT if _given(settings, _CURRENT) else _TIME
+    how, memory = settings.value(_SENSING), settings.value(_MEMORY)
+    said = f"{path}: {memory} cells that are read by {how} draw no current while they are sensed"
+    return conflict(path, settings.value(path), said, "null, or a resistive device with current")
+
+
+def _no_time(settings: AbstractSettings) -> Truths:
+    return _given(settings, _CURRENT) & settings.is_null(_TIME)
+
+
+def _say_no_time(settings: PlainSettings) -> Problem:
+    said = f"{_CURRENT} without {_TIME}: a current alone is no energy"
+    return conflict(_TIME, None, said, "{value: ..., unit: ns, source: ...}")
+
+
+def _uneven_join(settings: AbstractSettings) -> Truths:
+    joined, cell = settings.number(_JOINED), settings.number(_CELL_BITS)
+    columns = -(-joined // cell)
+    uneven = (joined % cell != 0) | (settings.number(_MUX) % columns != 0)
+    return _given(settings, _JOINED) & (uneven | (joined > settings.number(_WEIGHT_BITS)))
+
+
+def _say_uneven_join(settings: PlainSettings) -> Problem:
+    joined, cell = settings.value(_JOINED), settings.value(_CELL_BITS)
+    mux, weight = settings.value(_MUX), settings.value(_WEIGHT_BITS)
+    fitting = [bits for bits in range(cell, weight + 1, cell) if mux % (bits // cell) == 0]
+    said = (
+        f"{_JOINED} = {joined}: with {cell} bits per cell, {weight}-bit weights and {mux} columns "
+        "per ADC"
+    )
+    return conflict(_JOINED, joined, said, f"{fitting}, or null for {cell}")
+
+
+SILICON_RULES: tuple[Rule, ...] = (
+    *(_read_by_silicon_alone(path) for path in SILICON_ONLY),
+    Rule(
+        name=f"{_SENSING} that {_MODEL} = neurosim has no circuits for",
+        reads=(_MODEL, _SENSING),
+        broken=_other_sensing,
+        problem=_say_other_sensing,
+    ),
+    Rule(
+        name=f"{_KIND} = ramp without {_MODEL} = silicon",
+        reads=(_MODEL, _KIND),
+        broken=_ramp,
+        problem=_say_ramp,
+    ),
+    Rule(
+        name=f"{_BITS} above {_MOST_CIRCUIT_BITS} without {_MODEL} = silicon",
+        reads=(_MODEL, _BITS),
+        broken=_fine_circuit,
+        problem=_say_fine_circuit,
+    ),
+    Rule(
+        name=f"{_DAC} above 1 without {_MODEL} = silicon",
+        reads=(_MODEL, _DAC),
+        broken=_unpriced_dac,
+        problem=_say_unpriced_dac,
+    ),
+    Rule(
+        name=f"{_DAC} is more than {_INPUT_BITS}",
+        reads=(_DAC, _INPUT_BITS),
+        broken=_dac_beyond_inputs,
+        problem=_say_dac_beyond_inputs,
+    ),
+    Rule(
+        name=f"{_ADC_MODEL} is published with {_MODEL} = silicon",
+        reads=(_MODEL, _ADC_MODEL),
+        broken=_published_converter,
+        problem=_say_published_converter,
+    ),
+    Rule(
+        name=f"{_SENSING} = digital in a chip",
+        reads=(_SENSING,),
+        broken=_digital,
+        problem=_say_digital,
+    ),
+    Rule(
+        name=f"{_SENSING} = charge-redistribution in a cell without a capacitor",
+        reads=(_SENSING, _MEMORY),
+        broken=_no_capacitors,
+        problem=_say_no_capacitors,
+    ),
+    Rule(
+        name=f"{_CURRENT} or sense_time where cells draw no current",
+        reads=(_MODEL, _SENSING, _MEMORY, _CURRENT, _TIME),
+        broken=_current_elsewhere,
+        problem=_say_current_elsewhere,
+    ),
+    Rule(
+        name=f"{_CURRENT} without {_TIME}",
+        reads=(_CURRENT, _TIME),
+        broken=_no_time,
+        problem=_say_no_time,
+    ),
+    Rule(
+        name=f"{_JOINED} does not fit cells, weight or columns per ADC",
+        reads=(_JOINED, _CELL_BITS, _WEIGHT_BITS, _MUX),
+        broken=_uneven_join,
+        problem=_say_uneven_join,
+    ),
+)

@@ -1,0 +1,1 @@
+"""On-chip memories in closed form, one file per kind."""
