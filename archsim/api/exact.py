@@ -5,6 +5,7 @@ from __future__ import annotations
 from archsim.analysis.row_groups import mapped_row_groups
 from archsim.config.resolve import Resolved
 from archsim.device import CellSpec
+from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError, NetworkError
 from tsb.cells.programmable import Programmable
 from tsb.cells.stored import layer_names
@@ -40,7 +41,12 @@ def groups_of(found: Programmable, resolved: Resolved, network: str) -> dict[str
 
 
 def exact_read(
-    found: Programmable, resolved: Resolved, spec: CellSpec, dataset: Dataset, network: str
+    found: Programmable,
+    resolved: Resolved,
+    spec: CellSpec,
+    dataset: Dataset,
+    network: str,
+    time_s: float = REFERENCE_S,
 ) -> ExactRead:
     """Return what an exact read needs.
 
@@ -50,6 +56,7 @@ def exact_read(
         spec: its cells.
         dataset: whose training images input codes and ranges are taken from.
         network: its name.
+        time_s: from programming to the reads, s, for noise that grows with it.
 
     Raises:
         ConfigError: settings that cannot be read.
@@ -57,7 +64,7 @@ def exact_read(
     """
     training = dataset.train.spread(INPUT_IMAGES).images
     return ExactRead(
-        settings=ReadSettings.of_chip(resolved, spec.weight_format, noisy=True),
+        settings=ReadSettings.of_chip(resolved, spec.weight_format, noisy=True, time_s=time_s),
         groups=groups_of(found, resolved, network),
         inputs=training,
         ranges=training[:RANGE_IMAGES],
@@ -65,7 +72,12 @@ def exact_read(
 
 
 def exact_of_evidence(
-    found: Programmable, resolved: Resolved, spec: CellSpec, evidence: Evidence | None, network: str
+    found: Programmable,
+    resolved: Resolved,
+    spec: CellSpec,
+    evidence: Evidence | None,
+    network: str,
+    time_s: float = REFERENCE_S,
 ) -> ExactRead:
     """Return what an exact read of the chips of an accuracy needs.
 
@@ -75,6 +87,7 @@ def exact_of_evidence(
         spec: its cells.
         evidence: data and chips; None where no accuracy is measured.
         network: its name.
+        time_s: from programming to the reads, s.
 
     Raises:
         ConfigError: no accuracy is measured, or settings that cannot be read.
@@ -89,4 +102,4 @@ def exact_of_evidence(
             value="exact",
             allowed="off, or --checkpoint with data",
         )
-    return exact_read(found, resolved, spec, evidence.dataset, network)
+    return exact_read(found, resolved, spec, evidence.dataset, network, time_s)

@@ -71,7 +71,7 @@ def reader_of_chips(
     return ExactReader.of_backbone(
         carrier,
         first,
-        settings.but(read_noise=cell.read_noise_sigma),
+        settings.but(read_noise=cell.read_noise_sigma, read_noise_law=cell.read_noise_law),
         mapped_row_groups(carrier.layers, resolved),
         dataset.train.spread(INPUT_IMAGES).images,
         range_images=RANGE_IMAGES,

@@ -14,9 +14,11 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from archsim.config.schema.device import DeviceFile
+from archsim.device.weight_format import WeightFormat
 from archsim.errors import Code, ConfigError
 
 #: Time after programming at which ``read_noise_sigma`` is given, s.
@@ -98,6 +100,25 @@ class ReadNoise:
         quiet = self.sigma * (1 - self.off) / self._root(REFERENCE_S)
         most = math.inf if quiet == 0 else max(self.most / quiet, 1.0)
         return full * torch.minimum(conductance ** (1 - self.exponent), most * conductance)
+
+    def of_codes(
+        self,
+        codes: Int[Tensor, "*weights"],
+        weight_format: WeightFormat,
+        time_s: float = REFERENCE_S,
+    ) -> Float[Tensor, "*weights"]:
+        """Return the spread of a read of every weight, of all its cells, in steps of its code.
+
+        Args:
+            codes: signed.
+            weight_format: how they lie on cells.
+            time_s: since programming, s.
+
+        Raises:
+            ConfigError: a time shorter than a read.
+        """
+        levels = torch.linspace(0.0, 1.0, weight_format.level_count, dtype=torch.float64)
+        return weight_format.code_noise_std(codes, self.at(levels, time_s).to(codes.device))
 
     def _root(self, time_s: float) -> float:
         read_s = self.read_time_s or math.inf

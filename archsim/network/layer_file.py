@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archsim.errors import Code, NetworkError, close_matches
@@ -83,6 +83,8 @@ def read_layer_table(path: str | Path, *, name: str | None = None) -> LayerGraph
     path = Path(path)
     lines = _lines(path)
     plain = _is_neurosim(lines[0])
+    if plain:  # commas at the ends of rows, as spreadsheets write them, are no cells
+        lines = [replace(line, fields=_without_empty_end(line.fields)) for line in lines]
     columns = NEUROSIM if plain else _columns(path, lines[0])
     body = lines if plain else lines[1:]
     if not body:
@@ -142,7 +144,14 @@ def _delimiter(text: str) -> str:
 
 def _is_neurosim(line: _Line) -> bool:
     """Whether a first line has numbers alone: there is no header."""
-    return all(field.replace(".", "", 1).replace("-", "", 1).isdecimal() for field in line.fields)
+    fields = _without_empty_end(line.fields)
+    return all(field.replace(".", "", 1).replace("-", "", 1).isdecimal() for field in fields)
+
+
+def _without_empty_end(fields: tuple[str, ...]) -> tuple[str, ...]:
+    while fields and not fields[-1]:
+        fields = fields[:-1]
+    return fields
 
 
 def _columns(path: Path, header: _Line) -> tuple[str, ...]:

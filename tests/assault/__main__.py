@@ -22,6 +22,7 @@ def main() -> int:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m tests.assault", description=__doc__)
     parser.add_argument("--inputs", type=int, default=10_000, help="damaged inputs")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--kills", type=int, default=1000, help="SIGKILLs")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of the kills, at most")
     parser.add_argument("--seed", type=int, default=0)
@@ -30,7 +31,7 @@ def main() -> int:
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         if asked.inputs:
-            failures += _fuzz(Path(name) / "fuzz", asked.inputs, asked.seed)
+            failures += _fuzz(Path(name) / "fuzz", asked.inputs, asked.seed, asked.first)
         if asked.kills:
             failures += _kill(Path(name) / "kills", asked.kills, asked.seed, 60 * asked.minutes)
     if asked.failures is not None:
@@ -40,11 +41,11 @@ def main() -> int:
     return int(bool(failures))
 
 
-def _fuzz(folder: Path, inputs: int, seed: int) -> list[str]:
+def _fuzz(folder: Path, inputs: int, seed: int, first: int) -> list[str]:
     folder.mkdir()
     fuzz = Fuzz(folder, with_runs=True)
-    fuzz.run(inputs, seed, say)
-    say(f"\n{inputs} damaged inputs, seed {seed}")
+    fuzz.run(inputs, seed, say, first=first)
+    say(f"\n{inputs} damaged inputs from {first} on, seed {seed}")
     _print({**fuzz.counts, "all": fuzz.total}, OUTCOMES)
     return fuzz.failures
 

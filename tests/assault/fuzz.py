@@ -85,17 +85,27 @@ class Fuzz:
             os.environ.clear()
             os.environ.update(environment)
 
-    def run(self, count: int, seed: int, told: Callable[[str], None] = lambda _: None) -> None:
-        """Run so many inputs, the kinds in turn; input `i` depends on `seed` and `i` alone."""
+    def run(
+        self,
+        count: int,
+        seed: int,
+        told: Callable[[str], None] = lambda _: None,
+        *,
+        first: int = 0,
+    ) -> None:
+        """Run so many inputs from `first` on, the kinds in turn.
+
+        Input `i` depends on `seed` and `i` alone.
+        """
         names = list(self.inputs.kinds)
         begin = time.monotonic()
         with self._surroundings():
-            for index in range(count):
+            for index in range(first, first + count):
                 kind = names[index % len(names)]
                 outcome = self._one(kind, random.Random(f"{seed} {index}"), f"{seed} {index}")
                 self.counts.setdefault(kind, Counter())[outcome] += 1
                 if index % 500 == 499:
-                    told(f"{index + 1} inputs, {time.monotonic() - begin:.0f} s: {self.total}")
+                    told(f"inputs to {index + 1}, {time.monotonic() - begin:.0f} s: {self.total}")
 
     @property
     def total(self) -> dict[str, int]:

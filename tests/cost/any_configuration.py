@@ -97,7 +97,9 @@ def _metadata(path: str) -> Iterator[Any]:
     info = _annotations()[path]
     yield from info.metadata
     for part in _types(info.annotation):
-        yield from getattr(part, "__metadata__", ())
+        for entry in getattr(part, "__metadata__", ()):
+            yield entry
+            yield from getattr(entry, "metadata", ())
 
 
 def _checked(path: str) -> _Checked | None:
@@ -105,6 +107,20 @@ def _checked(path: str) -> _Checked | None:
         if isinstance(entry, AfterValidator) and isinstance(entry.func, _Checked):
             return entry.func
     return None
+
+
+def bounds(path: str) -> tuple[float, float]:
+    """Smallest and largest value that the schema allows, in SI; infinite for none."""
+    rule, info = _checked(path), list(_metadata(path))
+    if rule is not None:
+        low = -math.inf if rule.minimum is None else rule.minimum
+        return low, math.inf if rule.maximum is None else rule.maximum
+    numbers = [each for each in _types(_annotations()[path].annotation) if type(each) is int]
+    if numbers:
+        return min(numbers), max(numbers)
+    lows = [getattr(each, name, -math.inf) for each in info for name in ("ge", "gt")]
+    highs = [getattr(each, name, math.inf) for each in info for name in ("le", "lt")]
+    return max(lows), min(highs)
 
 
 @cache
@@ -119,9 +135,7 @@ def leaves() -> tuple[Leaf, ...]:
             rule = _checked(path)
             assert rule is not None, path
             low = 0.0 if rule.minimum is None else rule.minimum
-            assert rule.maximum is not None or path in UNBOUNDED, f"{path} has no maximum"
-            high = UNBOUNDED.get(path, rule.maximum)
-            high = _MOST_PULSES if key == "max_pulses" else high
+            high = _MOST_PULSES if key == "max_pulses" else rule.maximum
             found.append(Leaf(path, field, low, float(high or 0), rule.length, key in WHOLE))
         elif field.kind == "number":
             info = list(_metadata(path))
@@ -136,15 +150,6 @@ def leaves() -> tuple[Leaf, ...]:
     return tuple(found)
 
 
-#: Constants that no maximum bounds, and what is drawn for them.
-UNBOUNDED: dict[str, float] = {
-    "chip.programming.max_power": 1e3,
-    "device.max_bits_per_cell": 8.0,
-    "device.sigma_profile.factor": 10.0,
-    "device.write_verify.max_pulses": _MOST_PULSES,
-    "technology.flash_time_breaks": 1e30,
-    "technology.flash_power_breaks": 1e30,
-}
 WHOLE = {"max_pulses", "max_bits_per_cell"}
 #: Settings that the other cost model refuses.
 SILICON_ONLY = {*READ_BY_SILICON, "chip.read.sensing", "chip.read.dac_bits"}

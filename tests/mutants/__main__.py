@@ -1,7 +1,8 @@
 """Mutate single lines of the product and see which the tests notice: the score per package.
 
-A seeded sample, as many of each package, in a copy of the tree. For each mutation the test files of
-its package run, nearest first, until one fails. Not in CI: 200 take hours.
+A seeded sample, as many of each package, in copies of the tree. All quick tests run once, to see
+which of them run which line; then for each mutation those that do, near and quick ones first, until
+one fails. Not in CI: 200 take an hour and more.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import Queue
 
 from tests.house.helpers import ROOT
 from tests.mutants.mutate import Mutation, mutations
+from tests.mutants.reach import Reach, reach
 from tests.mutants.run import OUTCOMES, Tree
 from tests.mutants.which import files_for
 
@@ -26,37 +31,75 @@ PACKAGES = (
 )
 
 
+#: What a run of all tests is not needed for: it tests the repository, or this.
+_LEFT_OUT = ("tests/house", "tests/assault", "tests/mutants")
+
+
 def main() -> int:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="mutations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=300.0, help="for each, at most")
+    parser.add_argument("--jobs", type=int, default=1, help="at a time")
+    parser.add_argument("--reach", type=Path, help="file: which tests run which line; kept")
     parser.add_argument("packages", nargs="*", default=PACKAGES, help="folders")
     asked = parser.parse_args()
     chosen = sample(ROOT, asked.packages, asked.count, asked.seed)
     counts = {package: Counter[str]() for package in asked.packages}
     survivors = []
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Tree.copy(ROOT, Path(folder))
-        for number, (package, mutation) in enumerate(chosen, 1):
-            begin = time.monotonic()
-            module = mutation.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            outcome, test = tree.run(mutation, files_for(ROOT, module), asked.seconds)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = _reach(chosen, folder, asked.reach or folder / "reach.txt", asked.jobs)
+        for number, outcome, line in _judge(chosen, found, folder, asked.jobs, asked.seconds):
+            package, mutation = chosen[number]
             counts[package][outcome] += 1
             said = mutation.said((ROOT / mutation.path).read_text(encoding="utf-8"))
             survivors += [] if outcome == "killed" else [f"{outcome}: {said}"]
-            taken = time.monotonic() - begin
-            say(f"{number}/{len(chosen)} {outcome} {taken:.0f} s {test} | {said}")
+            say(f"{sum(counts.values(), Counter()).total()}/{len(chosen)} {line} | {said}")
     say(f"\n{len(chosen)} mutations, seed {asked.seed}, at most {asked.seconds:g} s each\n")
     say("| package | " + " | ".join((*OUTCOMES, "score")) + " |")
     say("|---|" + "---|" * (len(OUTCOMES) + 1))
-    for package, found in {**counts, "all": sum(counts.values(), Counter())}.items():
-        decided = found["killed"] + found["survived"]
-        score = f"{100 * found['killed'] / decided:.0f} %" if decided else ""
-        say(f"| {package} | " + " | ".join(str(found[name]) for name in OUTCOMES) + f" | {score} |")
+    for package, each in {**counts, "all": sum(counts.values(), Counter())}.items():
+        decided = each["killed"] + each["survived"]
+        score = f"{100 * each['killed'] / decided:.0f} %" if decided else ""
+        say(f"| {package} | " + " | ".join(str(each[name]) for name in OUTCOMES) + f" | {score} |")
     say("\n" + "\n".join(survivors))
     return 0
+
+
+def _reach(chosen: Sequence[tuple[str, Mutation]], folder: Path, kept: Path, jobs: int) -> Reach:
+    (folder / "marked").mkdir()
+    root = Tree.copy(ROOT, folder / "marked").root
+    options = ["-m", "not slow", "-n", str(jobs), "--dist", "loadfile"]
+    options += [f"--ignore={name}" for name in _LEFT_OUT]
+    return reach(root, [mutation for _, mutation in chosen], kept, options)
+
+
+def _judge(
+    chosen: Sequence[tuple[str, Mutation]], found: Reach, folder: Path, jobs: int, seconds: float
+) -> Iterator[tuple[int, str, str]]:
+    """Yield number, outcome and what there is to say of each mutation as it is judged."""
+    trees: Queue[Tree] = Queue()
+    for job in range(jobs):
+        (folder / str(job)).mkdir()
+        trees.put(Tree.copy(ROOT, folder / str(job), found.seconds))
+
+    def one(number: int) -> tuple[int, str, str]:
+        _, mutation = chosen[number]
+        begin = time.monotonic()
+        module = mutation.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        tests = found.order(number, files_for(ROOT, module))
+        tree = trees.get()
+        try:
+            outcome, test = tree.run(mutation, tests, seconds)
+        finally:
+            trees.put(tree)
+        return number, outcome, f"{outcome} {time.monotonic() - begin:.0f} s {test}"
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for done in as_completed([pool.submit(one, number) for number in range(len(chosen))]):
+            yield done.result()
 
 
 def sample(

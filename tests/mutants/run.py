@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,12 +29,13 @@ class Tree:
     passing: set[str] = field(default_factory=set)
 
     @classmethod
-    def copy(cls, source: Path, folder: Path) -> Tree:
+    def copy(cls, source: Path, folder: Path, passing: Iterable[str] = ()) -> Tree:
         """Copy what git tracks, as it is in the working tree.
 
         Args:
             source: the tree.
             folder: an empty one.
+            passing: tests that are known to pass.
         """
         done = subprocess.run(
             ["git", "ls-files", "-z"], cwd=source, capture_output=True, check=True
@@ -43,14 +44,14 @@ class Tree:
             if (source / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source / name, folder / name)
-        return cls(folder)
+        return cls(folder, set(passing))
 
     def run(self, mutation: Mutation, tests: Sequence[str], seconds: float) -> tuple[str, str]:
         """Return one of :data:`OUTCOMES`, and the test that failed, or how many files ran.
 
         Args:
             mutation: of a file of this tree, which is as it was afterwards.
-            tests: files, nearest first.
+            tests: node ids and files, nearest first.
             seconds: for all of them.
 
         Raises:
@@ -85,13 +86,13 @@ class Tree:
         try:
             said, _ = started.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            return "out of time", f"{len(tests)} files"
+            return "out of time", f"{len(tests)} tests"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(started.pid, signal.SIGKILL)
             started.wait()
         if started.returncode == 0:
-            return "survived", f"{len(tests)} files"
+            return "survived", f"{len(tests)} tests"
         if started.returncode not in _FAILED:
             raise RuntimeError(f"pytest ended with {started.returncode}: {said[-2000:]}")
         failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]

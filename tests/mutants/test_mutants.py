@@ -84,7 +84,7 @@ def test_what_tests_say_of_a_mutation(tmp_path: Path) -> None:
     tests = ["test_product.py"]
     of_sum, of_product = mutations(source, "product.py")
     assert tree.run(of_sum, tests, 600) == ("killed", "test_product.py::test_add")
-    assert tree.run(of_product, tests, 600) == ("survived", "1 files")
+    assert tree.run(of_product, tests, 600) == ("survived", "1 tests")
     assert (copy / "product.py").read_text() == source
     (copy / "test_product.py").write_text("def test_add():\n    assert False\n")
     with pytest.raises(RuntimeError, match="fails without a mutation"):

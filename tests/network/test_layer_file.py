@@ -71,6 +71,11 @@ def test_a_network_file_costs_what_the_network_costs(tmp_path: Path) -> None:
         assert ours.totals[key] == pytest.approx(theirs.totals[key], rel=1e-12), key
 
 
+def test_commas_at_the_ends_of_rows_are_no_cells(tmp_path: Path) -> None:
+    comma = "\n".join(f"{row},," for row in VGG8.split())
+    assert read(tmp_path, comma).totals.macs == read(tmp_path, VGG8).totals.macs
+
+
 def test_the_eighth_number_may_be_left_out(tmp_path: Path) -> None:
     seven = "\n".join(row.rpartition(",")[0] for row in VGG8.splitlines())
     whole = read(tmp_path, VGG8)

@@ -16,12 +16,13 @@ from torch import Tensor
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device import (
+    ReadNoise,
     WeightFormat,
-    code_noise_std,
     drift_cells,
     level_conductances_S,
     program_tensor,
 )
+from archsim.device.read_noise import REFERENCE_S
 from archsim.device.tensor_programming import ProgrammedTensor
 from archsim.errors import Code, ConfigError
 
@@ -35,7 +36,7 @@ class ReadOut:
         weight_format: bits and encoding.
         verify: masks by name, a flag per weight or per cell.
         time_s: time from programming to the read, s; up to the device's ``drift_start`` nothing
-            drifts.
+            drifts, and at 0 the noise of a read is that of a second later.
         clip_at_zero: cells whose conductance would fall below zero stay at zero; they are read
             with noise all the same.
     """
@@ -152,24 +153,12 @@ class ReadOut:
         held = done.weights
         if done.cell_errors is not None:
             held = self._drifted(weight, done.scale, done.cell_errors, generator)
-        noise = done.scale * self.read_noise_codes
-        if not noise:
+        law, form = ReadNoise.of_device(self.device), self.weight_format
+        if not law.sigma:
             return held
+        noise = law.of_codes(form.codes_of(weight, done.scale), form, self.time_s or REFERENCE_S)
         normal = torch.randn(held.shape, generator=generator, dtype=held.dtype, device=held.device)
-        return held + noise * normal
-
-    @property
-    def read_noise_codes(self) -> float:
-        """Standard deviation of one read of a weight, in steps of its code."""
-        form = self.weight_format
-        return float(
-            code_noise_std(
-                sigma=self.device.of_range(self.device.read_noise_sigma),
-                weight_bits=form.weight_bits,
-                bits_per_cell=form.bits_per_cell,
-                differential=form.sides > 1,
-            )
-        )
+        return held + (done.scale * noise).to(held.dtype) * normal
 
     def _drifted(
         self, weight: Tensor, scale: float, cell_errors: Tensor, generator: torch.Generator

@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from archsim.device import code_noise_std, digit_significances
+from archsim.device import ReadNoise, digit_significances
+from archsim.device.read_noise import REFERENCE_S
 from tsb.cells.cell_model import CellModel, cell_distributions
 
 __all__ = [
@@ -73,18 +74,20 @@ class WeightCells:
             return self.pulses[mask]
         return self.cell.pulse_distribution().stats().write_pulses[self.classes[mask]]
 
-    @property
-    def read_noise(self) -> float:
-        """Standard deviation of one read, the same for each weight: a sum over its cells."""
+    def read_noise(self, time_s: float = REFERENCE_S) -> Float[Tensor, "*weights"]:
+        """Return the standard deviation of one read of each weight: of all its cells.
+
+        Args:
+            time_s: since programming, s; acts where the device has a ``read_noise_law``.
+
+        Raises:
+            ConfigError: a time shorter than a read.
+        """
         cell = self.cell
-        return self.scale * float(
-            code_noise_std(
-                sigma=cell.read_noise_sigma,
-                weight_bits=cell.weight_bits,
-                bits_per_cell=cell.bits_per_cell,
-                differential=cell.weight_format.sides > 1,
-            )
-        )
+        law = cell.read_noise_law or ReadNoise(sigma=cell.read_noise_sigma)
+        levels = torch.linspace(0.0, 1.0, cell.levels, dtype=torch.float64)
+        spread = law.at(levels, time_s)[self.classes % cell.levels]
+        return self.scale * (cell_values(cell) * spread).square().sum(-1).sqrt()
 
 
 def weight_cells(weights: Weights, cell: CellModel) -> dict[str, WeightCells]:
@@ -221,5 +224,5 @@ def noise_std(
             std = _noise(tensor_cells.cell, tensor_cells.classes, tensor_cells.scale, mask)
         else:
             std = torch.where(mask, tensor_cells.residual, tensor_cells.spread)
-        noise[name] = torch.hypot(std, std.new_tensor(tensor_cells.read_noise)) if read else std
+        noise[name] = torch.hypot(std, tensor_cells.read_noise().to(std)) if read else std
     return noise

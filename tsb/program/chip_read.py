@@ -21,10 +21,10 @@ from torch import Tensor
 
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
-from archsim.device import ReadNoise, code_noise_std, drift_cells, mean_drift_factor
+from archsim.device import code_noise_std, drift_cells, mean_drift_factor
 from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
-from tsb.cells.cell_model import CellModel, cell_distributions
+from tsb.cells.cell_model import cell_distributions
 from tsb.cells.quantize import full_scale, weight_range
 from tsb.cells.read_out import drifts
 from tsb.cells.weight_cells import cell_values, weight_cells
@@ -256,18 +256,10 @@ def read_noise(
         own: float | Tensor = steps
         if cell.read_noise_law is not None:
             target = storage.targets({name: weight})[name]
-            own = _code_noise(target, cell, cell.read_noise_law, time_s).to(weight.dtype)
+            codes = form.codes_of(target, 1 / form.largest_code)
+            own = cell.read_noise_law.of_codes(codes, form, time_s).to(weight.dtype)
         read_errors[name] = own / storage.copies.get(name, 1) ** 0.5 * step * normal
     return read_errors
-
-
-def _code_noise(target: Tensor, cell: CellModel, law: ReadNoise, time_s: float) -> Tensor:
-    """Spread of one read of every weight, in steps of its code: of all its cells, ``*weight``."""
-    form = cell.weight_format
-    levels = form.encode(form.codes_of(target, 1 / form.largest_code)).double()
-    spread = law.at(levels / (cell.levels - 1), time_s)
-    values = cell_values(cell).abs().view(levels.shape[-2:])
-    return (values * spread).square().sum((-2, -1)).sqrt()
 
 
 @dataclass(frozen=True, kw_only=True)

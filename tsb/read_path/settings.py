@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from archsim.config.resolve import Resolved
 from archsim.config.schema.read import Adc, Read
-from archsim.device import WeightFormat
+from archsim.device import ReadNoise, WeightFormat
+from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
 from tsb.read_path.level_tables import LEVELS, checked_table, levels_of
 
@@ -177,7 +178,8 @@ class ReadSettings:
         signed_inputs: one of :data:`SIGNED_INPUTS`.
         input_percentile: of the inputs over the calibration images that the highest code stands
             for, per cent.
-        read_noise: standard deviation of one read of a cell, relative to g_on - g_off.
+        read_noise: standard deviation of one read of a cell at full conductance, over g_on - g_off.
+        read_noise_law: how it falls with the conductance; None: not at all.
         iv_curve: current of a cell against voltage; see :mod:`tsb.read_path.effects.iv_curve`.
         converter: at the end of the columns.
         wires: of the crossbars.
@@ -195,6 +197,7 @@ class ReadSettings:
     signed_inputs: str = "zero-point"
     input_percentile: float = 100.0
     read_noise: float = 0.0
+    read_noise_law: ReadNoise | None = None
     iv_curve: str = "linear"
     converter: Converter = field(default_factory=Converter)
     wires: Wires = field(default_factory=Wires)
@@ -261,7 +264,12 @@ class ReadSettings:
 
     @classmethod
     def of_chip(
-        cls, resolved: Resolved, form: WeightFormat, *, noisy: bool = False
+        cls,
+        resolved: Resolved,
+        form: WeightFormat,
+        *,
+        noisy: bool = False,
+        time_s: float = REFERENCE_S,
     ) -> ReadSettings:
         """Take the settings of a chip.
 
@@ -269,13 +277,14 @@ class ReadSettings:
             resolved: the chip with its device.
             form: how its weights lie on cells.
             noisy: whether reads have the device's read noise.
+            time_s: of the read since programming, s, for noise that grows with it.
 
         Raises:
             ConfigError: settings that the read path does not do, by name.
             DataError: a table of levels that cannot be read.
         """
         chip, device = resolved.chip, resolved.device
-        on_off = math.inf
+        on_off, noise = math.inf, ReadNoise.of_device(device)
         if device.r_on is not None and device.r_off is not None:
             on_off = device.r_off.si / device.r_on.si
         return cls(
@@ -289,7 +298,8 @@ class ReadSettings:
             pair=chip.read.pair,
             signed_inputs=chip.read.signed_inputs,
             iv_curve=chip.read.iv_curve,
-            read_noise=device.of_range(device.read_noise_sigma) if noisy else 0.0,
+            read_noise=noise.sigma * noise.growth(time_s) if noisy else 0.0,
+            read_noise_law=noise if noisy and device.read_noise_law is not None else None,
             converter=Converter(
                 bits=chip.adc.bits,
                 range=chip.adc.range,

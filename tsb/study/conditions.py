@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from archsim.config.schema.device import DeviceFile
 from archsim.config.study import Study
+from archsim.device import WeightFormat
 from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
 from tsb.program.chip_read import Conditions, Drift
+from tsb.read_path.settings import ReadSettings
 
 
 def conditions_of(study: Study) -> Conditions:
@@ -31,6 +33,20 @@ def conditions_of(study: Study) -> Conditions:
     drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
     time_s = study.read_after_s or REFERENCE_S
     return Conditions(drift=drift, noisy=study.read_noise, time_s=time_s)
+
+
+def read_settings(study: Study, form: WeightFormat) -> ReadSettings:
+    """Return how the chips of a study are read, by their own noise at the time of the read.
+
+    Args:
+        study: which.
+        form: how weights lie on cells.
+
+    Raises:
+        ConfigError: settings that the read path does not do, by name.
+    """
+    time_s = study.read_after_s or REFERENCE_S
+    return ReadSettings.of_chip(study.resolve(), form, noisy=study.read_noise, time_s=time_s)
 
 
 def retention_s(study: Study) -> float | None:

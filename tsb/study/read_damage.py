@@ -24,9 +24,8 @@ from tsb.read_path.damage import layer_losses, not_a_noise
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.response import Response, measure_response
-from tsb.read_path.settings import ReadSettings
 from tsb.read_path.surrogate import layer_moments, surrogate_accuracy
-from tsb.study.conditions import conditions_of
+from tsb.study.conditions import conditions_of, read_settings
 from tsb.study.network import graph_of, module_of
 from tsb.study.programming import cell_model, cell_spec, write_masks
 from tsb.study.read_path import RowsOf, exact_reader
@@ -146,7 +145,7 @@ class ReadsOfBackbone:
             ArchsimError: settings or layers that cannot be read.
         """
         spec = cell_spec(study, self.unit.sigma)
-        settings = ReadSettings.of_chip(study.resolve(), spec.weight_format, noisy=study.read_noise)
+        settings = read_settings(study, spec.weight_format)
         network = self._network(study, rows_of).with_converter(settings.converter)
         refused = not_a_noise(network) if settings.converter.bits else ""
         images = self.data.train.spread(IMAGES).images.cpu()

@@ -11,7 +11,7 @@ from tsb.correction.exact import ExactReader
 from tsb.data import Dataset
 from tsb.program.chip import ProgrammedChip
 from tsb.read_path.row_groups import RowGroups
-from tsb.read_path.settings import ReadSettings
+from tsb.study.conditions import read_settings
 from tsb.study.programming import cell_spec
 from tsb.study.units import MethodUnit
 
@@ -53,7 +53,7 @@ def exact_reader(
             allowed="off, or a call of archsim.train",
         )
     spec = cell_spec(study, unit.sigma)
-    settings = ReadSettings.of_chip(study.resolve(), spec.weight_format, noisy=study.read_noise)
+    settings = read_settings(study, spec.weight_format)
     images = data.train.spread(INPUT_IMAGES).images
     return ExactReader.of_backbone(
         carrier,

@@ -15,7 +15,7 @@ from archsim.config.study import CHIPS_PER_SEED, Backbone, Method, Study
 from archsim.errors import Code, ConfigError
 from archsim.units import exact
 from tsb.correction import TuneSettings
-from tsb.read_path.settings import ReadSettings
+from tsb.study.conditions import read_settings
 from tsb.study.programming import cell_spec, weight_noise
 from tsb.train.objective.registry import PLAIN
 from tsb.train.settings import TrainSettings
@@ -317,11 +317,14 @@ def read_path_settings(study: Study, sigma: float) -> dict[str, Any]:
         sigma: of the chip.
     """
     resolved, spec = study.resolve(), cell_spec(study, sigma)
-    settings = ReadSettings.of_chip(resolved, spec.weight_format, noisy=study.read_noise)
+    settings = read_settings(study, spec.weight_format)
     chip = resolved.chip
+    own = asdict(settings)
+    if settings.read_noise_law is None:
+        del own["read_noise_law"]
     return {
         "mode": study.read_path,
-        **asdict(settings),
+        **own,
         "on_off_ratio": str(settings.on_off_ratio),
         "mapping": {
             "cols": chip.crossbar.cols,

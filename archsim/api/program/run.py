@@ -20,6 +20,7 @@ from archsim.api.trained import usual_data
 from archsim.config.overrides import Overrides, as_texts
 from archsim.config.resolve import DEFAULT_CHIP, resolve, tsb_preset_for
 from archsim.device import CellSpec
+from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError, DataError
 from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.load import load_module
@@ -184,7 +185,9 @@ def program(
     exact = None
     if read_path != "off":
         measured = evidence if design == "none" else None
-        exact = exact_of_evidence(found, resolved, spec, measured, network)
+        exact = exact_of_evidence(
+            found, resolved, spec, measured, network, read_after_s or REFERENCE_S
+        )
     return program_network(
         found.model,
         network=network,

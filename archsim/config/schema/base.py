@@ -13,5 +13,6 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+#: Copies, tiles, units: 2^24 is beyond what any chip has.
+Count = Annotated[int, Field(strict=True, ge=1, le=2**24)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

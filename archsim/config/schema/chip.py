@@ -162,10 +162,11 @@ class Buffers(Model):
         description="lines that a memory moves in a cycle: in proportion to what it holds, at "
         "least one; `cores` is the artefact of one for each whole core, a sawtooth in its size",
     )
-    global_core: quantity("bit", minimum=1.0, maximum=1e12)  # type: ignore[valid-type]
-    global_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
-    tile_core: quantity("bit", minimum=1.0, maximum=1e12)  # type: ignore[valid-type]
-    tile_line: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
+    # One core is one macro: 2^30 bit is more than a whole die of SRAM; lines are as wide as buses.
+    global_core: quantity("bit", minimum=1.0, maximum=2**30)  # type: ignore[valid-type]
+    global_line: quantity("bit", minimum=1.0, maximum=2**16)  # type: ignore[valid-type]
+    tile_core: quantity("bit", minimum=1.0, maximum=2**30)  # type: ignore[valid-type]
+    tile_line: quantity("bit", minimum=1.0, maximum=2**16)  # type: ignore[valid-type]
     tile_banks: Count | None = Field(
         default=None,
         description="lines that each tile buffer moves in a cycle, from as many banks at least; "
@@ -298,7 +299,8 @@ class Programming(Model):
     parallel_subarrays: Count = Field(
         description="subarrays programmed at the same time, at most; see max_power"
     )
-    max_power: quantity("W") | None = Field(  # type: ignore[valid-type]
+    # 10 kW: a whole wafer.
+    max_power: quantity("W", maximum=1e4) | None = Field(  # type: ignore[valid-type]
         default=None,
         description="power of all write pulses at the same time, per chip; null: as much as "
         "parallel_subarrays take",
@@ -354,7 +356,6 @@ class DigitalUnit(Model):
 
     mac_units: Count = Field(
         default=1024,
-        le=2**24,
         description="multiply-adders of the unit, a square array; a chip whose network has no work "
         "for it has none (assumed; 256 to 4096 are usual)",
     )

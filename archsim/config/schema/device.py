@@ -33,7 +33,7 @@ class SigmaProfile(Model):
         description="the same everywhere; larger in the middle of the range of weights (all cells "
         "of a weight alike: NeFT); or larger at the middle levels of each cell"
     )
-    factor: quantity("1", minimum=1.0) = Field(  # type: ignore[valid-type]
+    factor: quantity("1", minimum=1.0, maximum=100.0) = Field(  # type: ignore[valid-type]
         description="sigma in the middle over that at the ends; 1 for uniform"
     )
 
@@ -48,7 +48,7 @@ class WriteVerify(Model):
 
     model: Literal["redraw", "incremental"]
     tolerance: quantity("1", maximum=1e3)  # type: ignore[valid-type]
-    max_pulses: quantity("1", minimum=1.0)  # type: ignore[valid-type]
+    max_pulses: quantity("1", minimum=1.0, maximum=MAX_PULSES)  # type: ignore[valid-type]
     step_gain: quantity("1", maximum=2.0) | None = Field(  # type: ignore[valid-type]
         default=None,
         description="incremental: share of the error that a further pulse removes; above 2 the "
@@ -106,7 +106,7 @@ class DeviceFile(Model):
     name: Name
     memory: Literal["sram", "rram", "fefet", "pcm", "mram"]
     description: str = ""
-    max_bits_per_cell: quantity("bit", minimum=1.0)  # type: ignore[valid-type]
+    max_bits_per_cell: quantity("bit", minimum=1.0, maximum=8.0)  # type: ignore[valid-type]
     cell_transistors: int = Field(
         default=6,
         strict=True,
@@ -121,11 +121,12 @@ class DeviceFile(Model):
         "paths through half-selected cells then limit arrays, by r_off / r_on and the selector; "
         "SRAM and FeFET cells are transistors themselves and say none"
     )
-    v_write: quantity("V", maximum=50.0) | None  # type: ignore[valid-type]
-    pulse_width: quantity("s", minimum=1e-12, maximum=1e3)  # type: ignore[valid-type]
-    write_energy: quantity("J", maximum=1.0)  # type: ignore[valid-type]
-    verify_read_time: quantity("s", maximum=1e3)  # type: ignore[valid-type]
-    verify_read_energy: quantity("J", maximum=1.0)  # type: ignore[valid-type]
+    v_write: quantity("V", maximum=30.0) | None  # type: ignore[valid-type]
+    # The slowest cells that are written, flash and redox ones, take ms; 1 uJ would burn a cell.
+    pulse_width: quantity("s", minimum=1e-12, maximum=1.0)  # type: ignore[valid-type]
+    write_energy: quantity("J", maximum=1e-6)  # type: ignore[valid-type]
+    verify_read_time: quantity("s", maximum=1.0)  # type: ignore[valid-type]
+    verify_read_energy: quantity("J", maximum=1e-6)  # type: ignore[valid-type]
     spread_reference: Literal["range", "maximum"] = Field(
         default="range",
         description="what sigma, tolerance, step_sigma and the read noises are relative to: "
@@ -154,8 +155,9 @@ class DeviceFile(Model):
         default=None,
         description="noise of one verify read, soon after its pulse; null: read_noise_sigma",
     )
-    retention_time: quantity("s", maximum=1e15) | None = None  # type: ignore[valid-type]
-    endurance_cycles: quantity("1", maximum=1e30) | None = None  # type: ignore[valid-type]
+    # 30 000 years; more cycles than 30 of them at 1 GHz.
+    retention_time: quantity("s", maximum=1e12) | None = None  # type: ignore[valid-type]
+    endurance_cycles: quantity("1", maximum=1e18) | None = None  # type: ignore[valid-type]
 
     @property
     def range_factor(self) -> float:

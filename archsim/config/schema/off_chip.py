@@ -12,5 +12,6 @@ class OffChipFile(Model):
 
     name: Name
     description: str = ""
-    energy_per_bit: quantity("J/bit", maximum=1e-3)  # type: ignore[valid-type]
-    bandwidth: quantity("bit/s", minimum=1.0, maximum=1e18)  # type: ignore[valid-type]
+    # Storage behind a network takes some nJ a bit; a wafer of links moves less than 1 Pbit/s.
+    energy_per_bit: quantity("J/bit", maximum=1e-6)  # type: ignore[valid-type]
+    bandwidth: quantity("bit/s", minimum=1.0, maximum=1e15)  # type: ignore[valid-type]

@@ -109,7 +109,7 @@ class Read(Model):
     access_resistance_ratio: quantity("1", minimum=1e-3, maximum=1e3) = Field(  # type: ignore[valid-type]
         description="on-resistance of the access transistor over that of the cell"
     )
-    adc_empty_power: quantity("W", maximum=1.0) = Field(  # type: ignore[valid-type]
+    adc_empty_power: quantity("W", maximum=1e-3) = Field(  # type: ignore[valid-type]
         description="ADC power per column while no row is active"
     )
     signed_inputs: Literal["zero-point", "two-pass", "sign-plane", "by-layer"] = Field(

@@ -13,6 +13,8 @@ from pydantic import Field
 from archsim.config.schema.base import Model
 from archsim.config.sourced import quantity
 
+#: A resistance that no column has: a piece of a fit that is not used.
+_NEVER = 1e30
 #: Coefficients of the fits to SPICE, of either sign; what they give is checked with the result.
 _FIT = 1e6
 
@@ -85,7 +87,7 @@ class TechnologyFile(Model):
         "ohm/m", length=3, minimum=1e2, maximum=1e10
     )
     v_read: quantity("V", minimum=0.01, maximum=5.0)  # type: ignore[valid-type]
-    flash_time_breaks: quantity("ohm", length=2)  # type: ignore[valid-type]
+    flash_time_breaks: quantity("ohm", length=2, maximum=_NEVER)  # type: ignore[valid-type]
     flash_time_const: quantity("s", length=3, maximum=1e-3)  # type: ignore[valid-type]
     flash_time_linear: quantity(  # type: ignore[valid-type]
         "s/ohm", length=3, minimum=-_FIT, maximum=_FIT
@@ -96,7 +98,7 @@ class TechnologyFile(Model):
     flash_time_onset: quantity("ohm", maximum=9e4) = Field(  # type: ignore[valid-type]
         description="below the 100 kohm at which the slope is anchored"
     )
-    flash_power_breaks: quantity("ohm", length=2)  # type: ignore[valid-type]
+    flash_power_breaks: quantity("ohm", length=2, maximum=_NEVER)  # type: ignore[valid-type]
     flash_power_const: quantity("W", length=3, maximum=1.0)  # type: ignore[valid-type]
     flash_power_linear: quantity(  # type: ignore[valid-type]
         "W/ohm", length=3, minimum=-_FIT, maximum=_FIT

@@ -15,7 +15,7 @@ from tsb.data import Dataset
 from tsb.monte_carlo.evaluate import one_thread
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.read_noise import Noise
-from tsb.read_path.settings import ReadSettings
+from tsb.study.conditions import read_settings
 from tsb.study.estimate import backbone_passes, images_read, method_passes
 from tsb.study.network import graph_of, module_of
 from tsb.study.programming import cell_spec
@@ -84,7 +84,7 @@ def seconds_per_read(study: Study, sigma: float) -> float:
         sigma: of its cells.
     """
     spec = cell_spec(study, sigma)
-    settings = ReadSettings.of_chip(study.resolve(), spec.weight_format, noisy=study.read_noise)
+    settings = read_settings(study, spec.weight_format)
     names = study.model_dump_json(include={"network", "options"})
     key = f"{names} {[getattr(settings, name) for name in _OF_READS]} {settings.read_noise > 0}"
     if key not in _TIMES:

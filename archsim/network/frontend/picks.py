@@ -18,6 +18,7 @@ from archsim.network.frontend.products import multiplications
 from archsim.network.frontend.reading import Draft, draft, whole
 from archsim.network.layer import LayerKind, MvmLayer
 from archsim.network.operation import OpKind
+from archsim.network.source import MatrixLayout
 
 #: Operators that look up entries of the first axis of a table.
 _LOOKUPS = frozenset({"index", "index_select", "embedding", "getitem"})
@@ -35,9 +36,11 @@ _SAME_VALUES = frozenset(
 
 @dataclass(frozen=True)
 class _Pick:
-    """What was looked up: matrices of ``stack``, perhaps turned."""
+    """What was looked up: matrices of ``stack``, by the call ``root``, perhaps transposed."""
 
     stack: Weight
+    root: str
+    turned: bool = False
 
 
 def resolve_picks(calls: Iterable[Call]) -> list[Call]:
@@ -48,6 +51,8 @@ def resolve_picks(calls: Iterable[Call]) -> list[Call]:
     picks: dict[str, _Pick] = {}
     read: list[Call] = []
     used_otherwise: set[str] = set()
+    multiplied: set[str] = set()
+    read_otherwise: set[str] = set()
     for call in calls:
         pick = _pick(call, picks)
         if pick is not None:
@@ -56,9 +61,21 @@ def resolve_picks(calls: Iterable[Call]) -> list[Call]:
             continue
         product = _product(call, picks)
         read.append(product or call)
+        if product is not None:
+            multiplied |= {picks[data.id].root for data in call.data if data.id in picks}
         if product is None:
+            here = [picks[data.id] for data in call.data if data.id in picks]
             used_otherwise |= {data.id for data in call.data if data.id in picks}
-    return [_as_table(call) if _is_table(call, picks, used_otherwise) else call for call in read]
+            read_otherwise |= {pick.root for pick in here}
+    matrices = multiplied - read_otherwise
+    return [
+        _as_table(call)
+        if _is_table(call, picks, used_otherwise)
+        else _as_matrices(call)
+        if call.id in matrices
+        else call
+        for call in read
+    ]
 
 
 def _pick(call: Call, picks: Mapping[str, _Pick]) -> _Pick | None:
@@ -70,10 +87,27 @@ def _pick(call: Call, picks: Mapping[str, _Pick]) -> _Pick | None:
         along = call.args.get("dim", 0)
         computed = len(others) == 1 and isinstance(others[0], Data)
         if isinstance(table, Weight) and computed and along == 0 and _indexes_first(call):
-            return _Pick(table) if len(table.shape) > 1 else None
+            return _Pick(table, call.id) if len(table.shape) > 1 else None
     if call.op in _SAME_VALUES and len(call.operands) == 1 and call.data:
-        return picks.get(call.data[0].id)
+        pick = picks.get(call.data[0].id)
+        if pick is None or not _turns(call):
+            return pick
+        return replace(pick, turned=not pick.turned)
     return None
+
+
+def _turns(call: Call) -> bool:
+    """Whether ``call`` exchanges the last two axes of what it is given."""
+    rank = len(call.shape)
+    if call.op in ("t", "mT", "T"):
+        return True
+    if call.op in ("transpose", "swapaxes", "moveaxis", "movedim"):
+        axes = [value for value in call.args.values() if type(value) is int]
+        return {axis % rank for axis in axes} == {rank - 2, rank - 1}
+    if call.op == "permute":
+        dims = next((v for v in call.args.values() if isinstance(v, list | tuple)), ())
+        return [d % rank for d in dims if type(d) is int][-2:] == [rank - 1, rank - 2]
+    return False
 
 
 def _indexes_first(call: Call) -> bool:
@@ -96,7 +130,8 @@ def _product(call: Call, picks: Mapping[str, _Pick]) -> Call | None:
     if len(found) != 1:
         return None
     other = next(f for f in factors if f is not found[0])
-    stack = picks[found[0].id].stack
+    pick = picks[found[0].id]
+    stack = pick.stack
     macs = multiplications(call, factors)
     matrix = math.prod(stack.shape[1:])
     if len(stack.shape) < 3 or not macs or macs % matrix:
@@ -111,6 +146,8 @@ def _product(call: Call, picks: Mapping[str, _Pick]) -> Call | None:
         "weight": stack,
         "vectors": vectors,
         "columns": columns,
+        # A linear function and a left factor have their outputs first.
+        "outputs_first": (call.op == "linear" or factors[0] is found[0]) != pick.turned,
         "biased": biased,
     }
     return replace(call, op=PICKED, args=args)
@@ -126,6 +163,23 @@ def _is_table(call: Call, picks: Mapping[str, _Pick], used: set[str]) -> bool:
 def _as_table(call: Call) -> Call:
     table, *others = call.operands
     return replace(call, op="embedding", args={"weight": table, "indices": tuple(others)})
+
+
+def _as_matrices(call: Call) -> Call:
+    """A lookup of matrices: the products with them read the stack, not the lookup."""
+    args = {name: value for name, value in call.args.items() if not isinstance(value, Weight)}
+    return replace(call, args=args)
+
+
+def _layout(stack: Weight, columns: int, *, outputs_first: bool) -> MatrixLayout | None:
+    """How a stack is the matrix of all its groups; None where its axes do not say."""
+    if len(stack.shape) != 3:
+        return None
+    _, *sides = stack.shape
+    output = 1 if sides[0] == columns and (outputs_first or sides[1] != columns) else 2
+    if stack.shape[output] != columns:
+        return None
+    return MatrixLayout.of_axes(stack.shape, (0, output), (3 - output,))
 
 
 def picked_product(call: Call) -> tuple[Draft, ...]:
@@ -147,4 +201,6 @@ def picked_product(call: Call) -> tuple[Draft, ...]:
         mvms=each,
         picks=vectors,
     )
-    return (draft(call, OpKind.LINEAR, layer=layer, weight=stack, view=PICKED),)
+    layout = _layout(stack, columns, outputs_first=call.args["outputs_first"] is True)
+    found = draft(call, OpKind.LINEAR, layer=layer, weight=stack, view=PICKED, layout=layout)
+    return (found,)

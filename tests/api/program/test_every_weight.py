@@ -104,10 +104,35 @@ class Computed(nn.Module):
         return out
 
 
+class Experts(nn.Module):
+    """Matrices that a router picks: from the right, from the left, turned."""
+
+    input_shape = (1, 28, 28)
+    weights = 28 * 4 + 4 * 28 * 16 + 4 * 16 * 8 + 8 * 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router = nn.Linear(28, 4)
+        self.up = nn.Parameter(torch.randn(4, 16, 28) * 0.2)
+        self.down = nn.Parameter(torch.randn(4, 16, 8) * 0.2)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(0, 1)
+        share, index = self.router(x).softmax(-1).topk(2)
+        tokens = x.reshape(-1, 28).repeat_interleave(2, 0).unsqueeze(-1)
+        index = index.reshape(-1)
+        x = torch.relu(torch.bmm(self.up[index], tokens)).transpose(1, 2)
+        x = torch.bmm(x, self.down[index]).view(*share.shape, 8)
+        out: Tensor = self.head((x * share.unsqueeze(-1)).sum(2).mean(1))
+        return out
+
+
 CASES: dict[str, Callable[[], nn.Module]] = {
     "recurrent": Recurrent,
     "functional": Functional,
     "computed": Computed,
+    "experts": Experts,
 }
 
 
@@ -123,10 +148,15 @@ def computed() -> nn.Module:
     return Computed()
 
 
+def experts() -> nn.Module:
+    return Experts()
+
+
 SPECS = {
     "recurrent": f"{__name__}:recurrent",
     "functional": f"{__name__}:functional_matrices",
     "computed": f"{__name__}:computed",
+    "experts": f"{__name__}:experts",
 }
 
 

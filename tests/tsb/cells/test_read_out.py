@@ -79,14 +79,33 @@ def test_clipped_cells_hold_no_less_than_nothing(encoding, time_s):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_one_read_has_the_noise_of_its_cells(encoding):
-    chip, form = device("sigma=0", "read_noise_sigma=0.02"), WeightFormat(encoding=encoding)
+    constant = ("sigma=0", "read_noise_sigma=0.02", "read_noise_law=null")
+    chip, form = device(*constant), WeightFormat(encoding=encoding)
     weight = {"w": torch.linspace(-1, 1, 10).expand(4000, 10)}
     read = ReadOut(device=chip, weight_format=form, verify={})
     codes, scale = form.quantise(weight["w"])
     noise = (read.draw(weight, seeded(4))["w"].double() - codes * scale).flatten()
     own = weight_cells(weight, cell_model(chip, encoding=encoding))["w"]
-    assert abs(float(noise.mean())) < 4.5 * own.read_noise / len(noise) ** 0.5
-    assert float(noise.std()) == near(own.read_noise, rel=4.5 / (2 * len(noise)) ** 0.5)
+    own_noise = float(own.read_noise()[0, 0])
+    assert abs(float(noise.mean())) < 4.5 * own_noise / len(noise) ** 0.5
+    assert float(noise.std()) == near(own_noise, rel=4.5 / (2 * len(noise)) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "expected"),
+    [(0.0, 0.0335), (1.0, 0.0335), (DAY_S, 0.0448), (365.25 * DAY_S, 0.0496)],
+)
+def test_read_noise_of_pcm_over_time(time_s, expected):
+    """By hand, of a cell at full conductance, relative to it; beside it one at g_off, 40 / 1000."""
+    chip = device("sigma=0", "drift_nu=0", "drift_nu_sigma=0")
+    form = WeightFormat(weight_bits=2, bits_per_cell=2, encoding="magnitude")
+    weight = {"w": torch.tensor([1.0, 0.0]).expand(20_000, 2)}
+    read = ReadOut(device=chip, weight_format=form, verify={}, time_s=time_s)
+    noise = read.draw(weight, seeded(4))["w"].double() - weight["w"]
+    full, low = (noise.std(0) * (1 - 0.04)).tolist()
+    error = 4.5 / (2 * len(noise)) ** 0.5
+    assert full == near(expected, rel=error)
+    assert low == near(expected * 0.04**0.35, rel=error)
 
 
 def test_every_draw_is_another_chip():

@@ -10,6 +10,7 @@ import pytest
 from archsim.config.load import Setting
 from archsim.config.lookup import schema_fields
 from archsim.config.resolve import Resolved, resolve
+from archsim.device import ReadNoise
 from archsim.errors import ConfigError
 from tests.refusals import refused
 from tests.tsb.read_path import oracle
@@ -32,6 +33,12 @@ ACTS: dict[str, dict[str, Any]] = {
     "wires-driven": {"wires": Wires(model="driven", ohm_per_cell=5.0)},
     "wires-gated": {"wires": Wires(model="gated", ohm_per_cell=500.0)},
     "read-noise": {"read_noise": 0.2},
+    "read-noise-law": {
+        "read_noise": 0.2,
+        "read_noise_law": ReadNoise(
+            sigma=0.1, off=0.04, read_time_s=250e-9, exponent=0.65, most=0.2
+        ),
+    },
     "adc-offset": {"offset_lsb": 1.0},
     "adc-noise": {"noise_lsb": 1.0},
     "adc-rounding": {"bits": 3},

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
+from archsim.config.resolve import resolve
+from archsim.device import WeightFormat
 from tests.tsb.read_path import oracle
 from tests.tsb.read_path.oracle import (
     but_converter,
@@ -15,6 +19,7 @@ from tests.tsb.read_path.oracle import (
 from tsb.read_path.effects.base import ReadPlace
 from tsb.read_path.effects.registry import acting
 from tsb.read_path.read_noise import Noise, normals
+from tsb.read_path.settings import ReadSettings
 from tsb.read_path.sums import digits_of
 
 
@@ -77,3 +82,30 @@ def test_without_a_seed_nothing_is_drawn() -> None:
         matrix_read(codes, chip)(inputs), matrix_read(codes, quiet)(inputs)
     )
     assert [effect.name for effect in acting(quiet)] == ["adc-rounding"]
+
+
+@pytest.mark.parametrize(("encoding", "pair"), [
+    ("offset", "digital"), ("differential", "digital"), ("differential", "analog"),
+])  # fmt: skip
+@pytest.mark.parametrize("time_s", [1.0, 86_400.0, 365.25 * 86_400])
+def test_pcm_reads_every_cell_with_the_noise_of_its_level(
+    encoding: str, pair: str, time_s: float
+) -> None:
+    """By the formula of its source: (x s(g))^2 of each cell, summed up over planes and slices."""
+    own = [f"chip.precision.encoding={encoding}", f"chip.read.pair={pair}", "chip.adc.bits=10"]
+    resolved = resolve(device="pcm", overrides=own)
+    form = WeightFormat(encoding=encoding)
+    chip = ReadSettings.of_chip(resolved, form, noisy=True, time_s=time_s).but(rows=16)
+    assert chip.read_noise * 0.96 == pytest.approx({1.0: 0.0335, 86_400.0: 0.0448}.get(
+        time_s, 0.0496), abs=5e-5)  # fmt: skip
+    codes, inputs = example(5, chip, rows=16, vectors=3)
+    read = matrix_read(codes, but_converter(chip, bits=0))
+    vectors = np.repeat(inputs[2:], 4000, axis=0)
+    noise = (read(vectors, Noise(3)) - read(vectors)).std(0)
+    held = read.matrix.levels / 3 * 0.96 + 0.04  # shares of the largest conductance
+    root = math.sqrt(math.log((time_s + 250e-9) / 500e-9))
+    cells = (3 / 0.96 * 0.0088 * held**0.35 * root) ** 2
+    digits = (inputs[2].astype(np.int64)[:, None] >> np.arange(8)) & 1
+    weights = np.einsum("rp,p,j->rj", digits, 4.0 ** np.arange(8), 16.0 ** np.arange(4))
+    by_hand = np.einsum("rjsc,rj->c", cells, weights) ** 0.5
+    np.testing.assert_allclose(noise, by_hand, rtol=4.5 / (2 * 4000) ** 0.5)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from archsim.device import ReadNoise
 from tsb.read_path.effects.base import Effect, Floats, ReadPlace
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class NoiseOfReads(Effect):
 
     def acts(self, settings: ReadSettings) -> bool:
         """Say whether reads are noisy."""
-        return settings.read_noise > 0
+        return settings.read_noise > 0 and settings.read_noise_law is None
 
     def sums(self, at: ReadPlace, sums: Floats) -> Floats:
         """Add the noise of the cells that are on."""
@@ -36,6 +38,48 @@ class NoiseOfReads(Effect):
         spread = np.sqrt((drive**2).sum(1))
         noise = cell_noise(at.read.settings) * spread[:, None, None, None] * at.normals(0)
         return np.asarray(sums + noise)
+
+
+class NoiseOfReadsByLaw(Effect):
+    """Independent normal noise of every cell that is on, smaller in cells of low conductance.
+
+    The sum over a column is normal, of variance ``sum of (x sigma(g) L)^2``.
+    """
+
+    name = "read-noise-law"
+    description = "read noise of every cell by its conductance and the time since programming"
+    acts_on = "sums"
+    settings = ("device.read_noise_law",)
+    back_ends = ("approximate", "exact")
+
+    def acts(self, settings: ReadSettings) -> bool:
+        """Say whether reads are noisy by a law."""
+        return settings.read_noise > 0 and settings.read_noise_law is not None
+
+    def sums(self, at: ReadPlace, sums: Floats) -> Floats:
+        """Add the noise of the cells that are on, each with the spread of its level."""
+        read, settings = at.read, at.read.settings
+        by_level = level_noise(settings) ** 2
+        squares = by_level[read.matrix.levels[read.groups.members(at.group)]]
+        if settings.signed_sums:
+            squares = squares.sum(2, keepdims=True)
+        elif read.reference is not None:
+            column = by_level[read.reference].reshape(1, -1, 1, 1)
+            column = np.broadcast_to(column, (*squares.shape[:3], 1))
+            squares = np.concatenate([squares, column], axis=-1)
+        variance = np.tensordot(read.drive[at.digits] ** 2, squares, axes=1)
+        return np.asarray(sums + np.sqrt(variance) * at.normals(0))
+
+
+def level_noise(settings: ReadSettings) -> Floats:
+    """Return the standard deviation of a read of a cell of each level, levels, ``level``.
+
+    Args:
+        settings: of the chip; without a law all levels have the same.
+    """
+    law, top = settings.read_noise_law or ReadNoise(sigma=1.0), settings.top_level
+    spread = law.at(torch.linspace(0.0, 1.0, top + 1, dtype=torch.float64)).numpy()
+    return np.asarray(settings.read_noise * top * spread / law.sigma)
 
 
 def cell_noise(settings: ReadSettings) -> float:

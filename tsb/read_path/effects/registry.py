@@ -13,7 +13,7 @@ from tsb.read_path.effects.base import Effect
 from tsb.read_path.effects.converter import ConverterNoise, ConverterOffset, UnevenLevels
 from tsb.read_path.effects.iv_curve import IvCurve
 from tsb.read_path.effects.off_current import OffCurrent
-from tsb.read_path.effects.read_noise import NoiseOfReads
+from tsb.read_path.effects.read_noise import NoiseOfReads, NoiseOfReadsByLaw
 from tsb.read_path.effects.rounding import Rounding
 from tsb.read_path.effects.wires import DrivenWires, GatedWires
 from tsb.read_path.effects.written import CellDrift, ProgrammingError, StuckCells
@@ -30,6 +30,7 @@ EFFECTS: tuple[Effect, ...] = (
     DrivenWires(),
     GatedWires(),
     NoiseOfReads(),
+    NoiseOfReadsByLaw(),
     ConverterOffset(),
     ConverterNoise(),
     Rounding(),
