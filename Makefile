@@ -17,7 +17,7 @@ else ifneq ($(shell cat $(MADE) 2>/dev/null),$(MADE_OF))
 .PHONY: $(MADE)
 endif
 
-.PHONY: setup test typed lint fast coverage demo assault mutants
+.PHONY: setup test typed lint fast coverage demo docs assault mutants
 .NOTPARALLEL:
 
 setup: $(MADE)
@@ -59,6 +59,10 @@ assault: setup
 # Which of 200 wrong lines the tests notice: docs/reliability.md. Hours.
 mutants: setup
 	$(BIN)/python -m tests.mutants
+
+# The documentation as a site: docs/_build/html/index.html. A warning fails it.
+docs: setup
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
 
 demo: setup
 	$(BIN)/archsim report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -152,6 +153,16 @@ class _Checked:
             allowed_text = f"{low or 'at most '}{self.maximum:g}"
             raise _out_of_range(f"{given} is too large", quantity, allowed_text)
         return quantity
+
+
+def checked(metadata: Iterable[Any]) -> _Checked | None:
+    """Return what the type of a sourced constant demands: unit, SI bounds, number of values.
+
+    Args:
+        metadata: of the annotation that :func:`quantity` made.
+    """
+    checks = (getattr(entry, "func", None) for entry in metadata)
+    return next((check for check in checks if isinstance(check, _Checked)), None)
 
 
 def quantity(

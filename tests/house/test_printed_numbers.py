@@ -7,21 +7,15 @@ import re
 import pytest
 
 from archsim.api.map import map_network
-from tests.cli.conftest import Run, run  # noqa: F401 - a fixture
 from tests.house.helpers import ROOT
 
 
-def test_the_boxes_of_the_readme(run: Run) -> None:  # noqa: F811
-    """Each half line of the abridged output is in the whole one."""
+def test_the_example_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    excerpt = re.search(r"\$ archsim map --design common .*?```", text, re.S)
-    assert excerpt is not None
-    boxes = re.findall(r"│ (\S.*?\S)\s*│", excerpt.group())
-    assert len(boxes) == 16
-    printed = run("map", "--design", "common", "--format", "table").stdout
-    shown = {re.sub(r"\s+", " ", line) for line in re.findall(r"│ (\S.*?\S)\s*│", printed)}
-    for box in boxes:
-        assert re.sub(r"\s+", " ", box) in shown
+    example = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.S)
+    assert example is not None
+    exec(compile(example[1], "README.md", "exec"), {})
+    assert capsys.readouterr().out == example[2]
 
 
 @pytest.mark.parametrize(
