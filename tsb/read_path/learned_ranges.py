@@ -39,7 +39,7 @@ _ONE = math.log(math.e - 1)
 
 
 @dataclass(frozen=True, eq=False)
-class Ends:
+class LearnedEnds:
     """The ranges of one matrix, in calibrated spans.
 
     Attributes:
@@ -53,7 +53,7 @@ class Ends:
     size: Tensor
 
     @classmethod
-    def of(cls, grids: Sequence[ConverterGrid]) -> Ends:
+    def of(cls, grids: Sequence[ConverterGrid]) -> LearnedEnds:
         """Begin with calibrated grids."""
         shift = torch.zeros(len(grids), dtype=torch.float64, requires_grad=True)
         size = torch.full((len(grids),), _ONE, dtype=torch.float64, requires_grad=True)
@@ -84,7 +84,7 @@ def learn_ranges(network: ReadNetwork, images: Tensor) -> None:
     settings = network.settings
     bits, signed = settings.converter.bits, settings.signed_sums
     ends = {
-        id(read): Ends.of(read.grids)
+        id(read): LearnedEnds.of(read.grids)
         for layer in network.layers.values()
         for read in layer.reads
         if read.grids is not None and not read.exact and read.grids[0].levels is None
@@ -119,7 +119,7 @@ def _loss(network: ReadNetwork, images: Tensor, wanted: Tensor) -> float:
     return float(functional.cross_entropy(scores, wanted.to(scores.dtype)))
 
 
-def _scores(network: ReadNetwork, images: Tensor, ends: dict[int, Ends]) -> Tensor:
+def _scores(network: ReadNetwork, images: Tensor, ends: dict[int, LearnedEnds]) -> Tensor:
     names = {module: name for name, module in crossbar_layers(network.model).items()}
     plain_of: dict[Layer, Any] = {module: type(module).forward for module in names}
 
