@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from archsim.analysis import sensitivity, uncertainty
+from archsim.analysis import sensitivity, silicon_interval, uncertainty
 from archsim.analysis.copies import settle
 from archsim.analysis.soundness import refuse_unsound
 from archsim.arch.design import DesignBatch
@@ -23,6 +23,7 @@ from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.insertion import InsertionPoint
 from archsim.results.mapped import MapResult
 from archsim.results.sensitivity import Elasticity, Interval
+from archsim.results.silicon_interval import SiliconInterval
 from archsim.util.checks import seed_of
 from mapping.compile import compile_plan
 
@@ -138,6 +139,17 @@ def intervals(result: MapResult, *, samples: int = 500, seed: int = 0) -> tuple[
         points=points,
         samples=samples,
         generator=torch.Generator().manual_seed(seed_of(seed)),
+    )
+
+
+def silicon_intervals(result: MapResult) -> tuple[SiliconInterval, ...]:
+    """Return energy, latency and area with the intervals that hold published chips.
+
+    Empty for ``chip.cost_model=neurosim``, which is not calibrated on published chips.
+    """
+    table, points = _matrices(result.graph, result.resolved, result.design)
+    return silicon_interval.silicon_intervals(
+        resolved=result.resolved, design=result.design, table=table, points=points
     )
 
 

@@ -28,6 +28,7 @@ class ListKind(StrEnum):
     CHIPS = "chips"
     DEVICES = "devices"
     MACROS = "macros"
+    MEMORIES = "memories"
     TECHNOLOGIES = "technologies"
     OFF_CHIP = "off-chip"
     TSB = "tsb"
@@ -60,6 +61,7 @@ _FOLDERS: dict[ListKind, tuple[str, tuple[str, ...]]] = {
     ListKind.OFF_CHIP: ("off-chip", ()),
     ListKind.TSB: ("tsb", ("channels", "depth")),
     ListKind.MACROS: ("macro", ()),
+    ListKind.MEMORIES: ("memory", ("reference", "reference_cell")),
     ListKind.STUDIES: ("study", ()),
     ListKind.SWEEPS: ("sweep", ()),
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from archsim.results.mapped import MapResult
     from archsim.results.sensitivity import Elasticity, Interval
+    from archsim.results.silicon_interval import SiliconInterval
     from reports.tables.table import Table
 
 _STDOUT = Path("-")
@@ -97,7 +98,7 @@ def map_command(
     settings["batch_axis"] = batch_axis
 
     from archsim.api.map import intervals as intervals_of
-    from archsim.api.map import map_network, sensitivities
+    from archsim.api.map import map_network, sensitivities, silicon_intervals
 
     result = map_network(network, design=design, input_shape=shape, input_dtype=dtype, **settings)
     report = _Report(
@@ -106,6 +107,7 @@ def map_command(
         intervals_of(result, samples=samples, seed=seed)
         if uncertainty and result.feasible
         else None,
+        silicon_intervals(result) if result.feasible else (),
     )
     if resolved is not None:
         deliver(_resolved_text(result), None if resolved == _STDOUT else resolved)
@@ -123,10 +125,13 @@ class _Report(NamedTuple):
     result: MapResult
     elasticities: tuple[Elasticity, ...] | None
     intervals: tuple[Interval, ...] | None
+    silicon: tuple[SiliconInterval, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract, with the analyses where there are any."""
         data = self.result.to_dict()
+        if self.silicon:
+            data["silicon_interval"] = {entry.name: entry.to_dict() for entry in self.silicon}
         if self.elasticities is not None:
             data["sensitivity"] = [entry.to_dict() for entry in self.elasticities]
         if self.intervals is not None:
@@ -198,12 +203,21 @@ def _draw(report: _Report, console: Console) -> None:
     parts = [
         render.first_that_fits(console, [render.grid(layers), render.stack(shapes, costs)]),
         render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)]),
+        *_silicon(report),
         render.grid(breakdown(result), last_is_sum=True),
         *_analyses(report),
         render.bullets("Assumed and left out", assumptions(result)),
     ]
     for part in parts:
         render.show(console, render.gap(part))
+
+
+def _silicon(report: _Report) -> Iterator[RenderableType]:
+    from archsim.cli import render
+    from reports.tables.silicon_interval import silicon_intervals
+
+    if report.silicon:
+        yield render.grid(silicon_intervals(report.silicon))
 
 
 #: Parameters shown in a terminal; json and csv hold all.

@@ -25,6 +25,9 @@ SILICON_ONLY = (
     "chip.adc.energy",
     "chip.timing.read_cycle",
     "chip.timing.clock",
+)
+#: Corrections that only the silicon model multiplies with; at 1 they say nothing.
+SILICON_FACTORS = (
     "chip.calibration.macro_energy",
     "chip.calibration.macro_time",
     "chip.calibration.macro_area",
@@ -45,6 +48,19 @@ def _read_by_silicon_alone(path: str) -> Rule:
         return conflict(path, settings.value(path), said, f"null, or {_MODEL}=silicon")
 
     name = f"{path} without {_MODEL} = silicon"
+    return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
+
+
+def _corrects_silicon_alone(path: str) -> Rule:
+    def broken(settings: AbstractSettings) -> Truths:
+        corrects = _given(settings, path) & (settings.number(path) != 1)
+        return corrects & settings.equals(_MODEL, "neurosim")
+
+    def say(settings: PlainSettings) -> Problem:
+        said = f"{path} corrects nothing for {_MODEL} = neurosim"
+        return conflict(path, settings.value(path), said, f"null or 1, or {_MODEL}=silicon")
+
+    name = f"{path} other than 1 without {_MODEL} = silicon"
     return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
 
 
@@ -171,6 +187,7 @@ def _say_uneven_join(settings: PlainSettings) -> Problem:
 
 SILICON_RULES: tuple[Rule, ...] = (
     *(_read_by_silicon_alone(path) for path in SILICON_ONLY),
+    *(_corrects_silicon_alone(path) for path in SILICON_FACTORS),
     Rule(
         name=f"{_SENSING} that {_MODEL} = neurosim has no circuits for",
         reads=(_MODEL, _SENSING),

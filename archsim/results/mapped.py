@@ -220,6 +220,7 @@ class MapResult:
             "network": self.network,
             "design": self.design,
             "chip": self.resolved.chip.name,
+            "cost_model": self.resolved.chip.cost_model,
             "device": self.resolved.device.name,
             "technology": self.resolved.technology.name,
             "tsb": None if self.design == "none" else self.resolved.tsb.model_dump(mode="json"),

@@ -129,7 +129,8 @@ def heading(result: MapResult) -> str:
     resolved = result.resolved
     return (
         f"{result.network}, design {result.design}, chip {resolved.chip.name} "
-        f"({resolved.technology.name}, {resolved.device.name}), config {resolved.config_hash}"
+        f"({resolved.technology.name}, {resolved.device.name}), cost model "
+        f"{resolved.chip.cost_model}, config {resolved.config_hash}"
     )
 
 

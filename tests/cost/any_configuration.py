@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel
 from archsim.config.load import Setting, preset_names
 from archsim.config.lookup import SchemaField, look_up, schema_fields
 from archsim.config.resolve import Resolved, resolve
+from archsim.config.silicon_rules import SILICON_FACTORS
 from archsim.config.silicon_rules import SILICON_ONLY as READ_BY_SILICON
 from archsim.config.sourced import Quantity, _Checked
 from archsim.errors import ConfigError
@@ -152,7 +153,7 @@ def leaves() -> tuple[Leaf, ...]:
 
 WHOLE = {"max_pulses", "max_bits_per_cell"}
 #: Settings that the other cost model refuses.
-SILICON_ONLY = {*READ_BY_SILICON, "chip.read.sensing", "chip.read.dac_bits"}
+SILICON_ONLY = {*READ_BY_SILICON, *SILICON_FACTORS, "chip.read.sensing", "chip.read.dac_bits"}
 
 
 def any_configuration(pick: random.Random) -> tuple[Resolved, str] | None:

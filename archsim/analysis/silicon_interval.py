@@ -1,0 +1,88 @@
+"""How far off the totals of a chip of the silicon model can be, from the calibration's spread.
+
+The reads are off by one log-normal factor each in energy, time and area; what is around them stays.
+A total grows with its factor, so its quantiles are the totals at the quantiles of the factor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from archsim.analysis.totals import evaluate_totals
+from archsim.arch.design import DesignBatch, quantity_at
+from archsim.arch.silicon import default_constants
+from archsim.config.resolve import Resolved
+from archsim.cost.bank import bank_macro
+from archsim.cost.silicon.interval import Z_80, Z_90, macro_spread
+from archsim.network.insertion import InsertionPoint
+from archsim.network.table import LayerTable
+from archsim.results.metric import Metric
+from archsim.results.metrics import all_metrics
+from archsim.results.silicon_interval import SiliconInterval
+
+#: Totals that have an interval, the correction that spreads each, and its spread's name.
+_SPREAD_BY = {
+    "energy_uJ": ("macro_energy", "energy"),
+    "latency_us": ("macro_time", "latency"),
+    "area_mm2": ("macro_area", "area"),
+}
+_QUANTILES = (-Z_90, -Z_80, 0.0, Z_80, Z_90)
+
+
+def silicon_intervals(
+    *,
+    resolved: Resolved,
+    design: str,
+    table: LayerTable,
+    points: Sequence[InsertionPoint] = (),
+) -> tuple[SiliconInterval, ...]:
+    """Return energy, latency and area with their intervals; none under ``neurosim``.
+
+    A ``sigma`` of ``chip.calibration.macro_energy`` and its like counts, else the calibration's.
+
+    Args:
+        resolved: configuration.
+        design: placement of the shared block.
+        table: the network's layers.
+        points: insertion points of the shared block.
+    """
+    if resolved.chip.cost_model != "silicon":
+        return ()
+    base = DesignBatch.from_resolved(resolved, design)
+    calibrated = macro_spread(macro=bank_macro(design=base), constants=default_constants())
+    by_key = {metric.key: metric for metric in all_metrics()}
+    found = []
+    for key, (field, part) in _SPREAD_BY.items():
+        said = quantity_at(resolved, f"chip.calibration.{field}")
+        known = said.sigma if said is not None and said.sigma is not None else None
+        sigma = float(getattr(calibrated, part)) if known is None else known
+        factors = torch.tensor([math.exp(sigma * z) for z in _QUANTILES], dtype=torch.float64)
+        spread = base.replace(
+            rows=base.rows.expand(len(factors)), **{field: getattr(base, field) * factors}
+        )
+        found.append(_interval(by_key[key], sigma, spread, table, points))
+    return tuple(found)
+
+
+def _interval(
+    metric: Metric,
+    sigma: float,
+    spread: DesignBatch,
+    table: LayerTable,
+    points: Sequence[InsertionPoint],
+) -> SiliconInterval:
+    totals = evaluate_totals(design=spread, table=table, points=points, metrics=(metric,))
+    values = [float(metric.from_column(value)) for value in totals[metric.column].tolist()]
+    low90, low80, value, high80, high90 = values
+    return SiliconInterval(
+        name=metric.key,
+        unit=metric.shown_unit,
+        title=metric.title,
+        value=value,
+        sigma=sigma,
+        interval80=(low80, high80),
+        interval90=(low90, high90),
+    )
