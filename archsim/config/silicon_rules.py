@@ -154,8 +154,12 @@ def _current_elsewhere(settings: AbstractSettings) -> Truths:
 def _say_current_elsewhere(settings: PlainSettings) -> Problem:
     path = _CURRENT if _given(settings, _CURRENT) else _TIME
     how, memory = settings.value(_SENSING), settings.value(_MEMORY)
-    said = f"{path}: {memory} cells that are read by {how} draw no current while they are sensed"
-    return conflict(path, settings.value(path), said, "null, or a resistive device with current")
+    value = settings.value(path)
+    said = (
+        f"{path} = {settings.number(path):g}: {memory} cells that are read by {how} draw no current while they are "
+        "sensed"
+    )
+    return conflict(path, value, said, "null, or a resistive device with current")
 
 
 def _no_time(settings: AbstractSettings) -> Truths:
@@ -163,7 +167,7 @@ def _no_time(settings: AbstractSettings) -> Truths:
 
 
 def _say_no_time(settings: PlainSettings) -> Problem:
-    said = f"{_CURRENT} without {_TIME}: a current alone is no energy"
+    said = f"{_TIME} = null: {_CURRENT} alone is no energy"
     return conflict(_TIME, None, said, "{value: ..., unit: ns, source: ...}")
 
 
