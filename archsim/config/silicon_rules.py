@@ -156,8 +156,8 @@ def _say_current_elsewhere(settings: PlainSettings) -> Problem:
     how, memory = settings.value(_SENSING), settings.value(_MEMORY)
     value = settings.value(path)
     said = (
-        f"{path} = {settings.number(path):g}: {memory} cells that are read by {how} draw no current while they are "
-        "sensed"
+        f"{path} = {settings.number(path):g}: {memory} cells that are read by {how} draw no "
+        "current while they are sensed"
     )
     return conflict(path, value, said, "null, or a resistive device with current")
 
