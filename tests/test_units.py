@@ -33,7 +33,7 @@ def exponent(part: str) -> int:
     return PREFIXES[prefix] * (2 if power else 1)
 
 
-@pytest.mark.parametrize("unit", TO_SI)
+@pytest.mark.parametrize("unit", [unit for unit in TO_SI if unit != "%"])
 def test_a_unit_is_the_product_of_its_parts(unit: str) -> None:
     above, *below = unit.split("/")
     assert len(below) <= 1
@@ -44,6 +44,7 @@ def test_a_unit_is_the_product_of_its_parts(unit: str) -> None:
 def test_products_by_hand() -> None:
     """Some of them written out."""
     assert TO_SI["mJ*ms"] == 1e-3 * 1e-3
+    assert TO_SI["%"] == 0.01
     assert TO_SI["uJ*us"] == 1e-12
     assert TO_SI["fF/um"] == 1e-9
     assert TO_SI["TOPS/W"] == 1e12

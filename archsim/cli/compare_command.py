@@ -12,9 +12,8 @@ from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
-from archsim.config.choices import PLACEMENTS
+from archsim.config.choices import BY_PLACEMENT, PLACEMENTS
 from archsim.errors import Code, ConfigError
-from archsim.results.copies import BY_PLACEMENT
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -35,3 +35,6 @@ READ_PATHS: tuple[str, ...] = get_args(ReadPath)
 #: Number formats of a training's passes; weights and their updates are float32 in both.
 TrainingPrecision = Literal["float32", "bfloat16"]
 TRAINING_PRECISIONS: tuple[str, ...] = get_args(TrainingPrecision)
+
+#: What tables and ``--copies`` call ``tsb.copies: null``.
+BY_PLACEMENT = "default"

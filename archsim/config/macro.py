@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 from archsim.config.load import Override, apply_overrides, load_preset
 from archsim.config.resolve import validate_model
-from archsim.config.schema.macro import Macro, MacroFile
+from archsim.config.schema.macro import Macro, MacroFile, Sensing
 from archsim.errors import Code, ConfigError, Problem
 
 _RESISTIVE = ("current", "charge-sum", "time-domain")
-_CHARGED = ("current", "charge-sum", "charge-redistribution", "time-domain", "digital")
+_CHARGED: tuple[str, ...] = get_args(Sensing)
 #: Ways of sensing that each memory can have: capacitors and gates stand beside SRAM and eDRAM.
 FITTING_SENSING: dict[str, tuple[str, ...]] = {
     "sram": _CHARGED,

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from archsim.config.choices import BY_PLACEMENT
 from archsim.units import from_si
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from archsim.results.mapped import MapResult
-
-#: What a table calls ``tsb.copies: null``.
-BY_PLACEMENT = "default"
 
 
 @dataclass(frozen=True)

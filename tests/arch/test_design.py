@@ -63,6 +63,8 @@ def test_choices_are_those_of_the_schema(name: str) -> None:
             overrides.append("chip.adc.bits=8")
         if entry.path == "chip.read.pair":
             overrides.append("chip.precision.encoding=differential")
+        if choice in ("ramp", "charge-sum", "charge-redistribution", "time-domain"):
+            overrides += ["chip.cost_model=silicon", "chip.adc.kind=sar"][: 1 + (choice != "ramp")]
         found = getattr(make_design(*overrides), name)
         assert int(found) == code, choice
 

@@ -16,10 +16,10 @@ from tests.refusals import command_refused
 @pytest.mark.parametrize(
     ("setting", "code", "words"),
     [
-        ("chip.crossbar.rows=0", "out-of-range", ("chip.crossbar.rows = 0", "8")),
-        ("chip.crossbar.rows=-128", "out-of-range", ("chip.crossbar.rows = -128", "8")),
-        ("chip.crossbar.cols=4", "out-of-range", ("chip.crossbar.cols = 4", "8")),
-        ("chip.crossbar.rows=4096", "out-of-range", ("chip.crossbar.rows = 4096", "1024")),
+        ("chip.crossbar.rows=0", "out-of-range", ("chip.crossbar.rows = 0", "1")),
+        ("chip.crossbar.rows=-128", "out-of-range", ("chip.crossbar.rows = -128", "1")),
+        ("chip.crossbar.cols=0", "out-of-range", ("chip.crossbar.cols = 0", "1")),
+        ("chip.crossbar.rows=8192", "out-of-range", ("chip.crossbar.rows = 8192", "4096")),
         (
             "chip.crossbar.cols=100",
             "conflict",
@@ -123,7 +123,7 @@ def test_wrong_names_and_options(
         (("compare", "--design", "shared"), ("'none', 'common', 'separate'",)),
         (("map", "--format", "xml"), ("'table', 'json', 'csv'",)),
         (("list", "chip"), ("networks", "chips", "studies")),
-        (("schema", "chips"), ("'chip', 'device', 'technology', 'tsb'",)),
+        (("schema", "chips"), ("'chip', 'device', 'macro', 'technology', 'tsb'",)),
         (("map", "vgg8", "lenet3"), ("lenet3",)),
         (("map", "--nonsense"), ("--nonsense",)),
         (("mapp",), ("mapp", "map")),

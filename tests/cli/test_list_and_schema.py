@@ -130,8 +130,8 @@ def test_schema_documents_a_key_and_its_bounds() -> None:
     rows = file_schema(SchemaKind.CHIP)["$defs"]["Crossbar"]["properties"]["rows"]
     assert rows == {
         "description": "word lines per crossbar",
-        "maximum": 1024,
-        "minimum": 8,
+        "maximum": 4096,
+        "minimum": 1,
         "title": "Rows",
         "type": "integer",
     }

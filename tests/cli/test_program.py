@@ -458,7 +458,7 @@ REFUSED: dict[str, tuple[list[str], str, tuple[str, ...]]] = {
     "too many pulses": (
         ["--set", "device.write_verify.max_pulses=1.0e+12"],
         "out-of-range",
-        ("device.write_verify.max_pulses:", "1e+12;", "1 to 10000"),
+        ("device.write_verify.max_pulses:", "1000000000000.0", "1 to 10000"),
     ),
     "negative chips": ([*WITH_DATA, "--chips", "-3"], "out-of-range", ("(--chips) = -3", "0")),
     "a policy of the chip": (

@@ -33,6 +33,7 @@ READ_PATHS = (
     "chip.read.offset_subtraction",
     "chip.read.pair",
     "chip.hierarchy.kernel_per_pe",
+    "chip.hierarchy.tile",
     "chip.hierarchy.duplication",
     "chip.hierarchy.speed_up_degree",
     "chip.hierarchy.copies",
@@ -54,6 +55,13 @@ NOT_READ = (
     "chip.read.adc_empty_power",
     "chip.read.idle_sign_plane",
     "chip.read.gating",
+    "chip.adc.energy",
+    "chip.read.activity",
+    "chip.read.cell_current",
+    "chip.read.cell_supply",
+    "chip.read.sense_time",
+    "chip.read.sensing",
+    "chip.read.weight_bits_per_conversion",
 )
 
 

@@ -41,6 +41,7 @@ VALUES: dict[str, tuple[list[Any], list[str]]] = {
     "chip.adc.levels": (["linear", "lloyd-max"], []),
     "chip.adc.noise_lsb": ([0.0, 0.5], []),
     "chip.adc.offset_lsb": ([0.0, 0.5], []),
+    "chip.hierarchy.tile": (["search", 4], []),
     "chip.read.signed_inputs": (["zero-point", "two-pass"], []),
     "chip.read.iv_curve": (["linear", "cubic: 0.2"], []),
     "chip.read.rows_at_once": ([None, 32], []),

@@ -99,8 +99,8 @@ def test_the_documents_list_the_registry() -> None:
         [f"`{policy.name}`", quoted(policy.takes[:1]), policy.description]
         for policy in registry.backbone_policies()
     ]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert quoted(registry.names_taking("fraction")) in readme
+    tutorial = ROOT / "docs" / "tutorials" / "program-and-verify.md"
+    assert quoted(registry.names_taking("fraction")) in tutorial.read_text(encoding="utf-8")
 
 
 def test_bad_choices_name_what_is_allowed() -> None:
