@@ -65,6 +65,12 @@ def test_choices_are_those_of_the_schema(name: str) -> None:
             overrides.append("chip.precision.encoding=differential")
         if choice in ("ramp", "charge-sum", "charge-redistribution", "time-domain"):
             overrides += ["chip.cost_model=silicon", "chip.adc.kind=sar"][: 1 + (choice != "ramp")]
+        if choice == "charge-redistribution":  # cells with capacitors
+            overrides += ["chip.device=sram", "chip.precision.bits_per_cell=1"]
+        if choice == "digital":
+            with pytest.raises(ConfigError, match="priced by archsim macro alone"):
+                make_design(*overrides)
+            continue
         found = getattr(make_design(*overrides), name)
         assert int(found) == code, choice
 

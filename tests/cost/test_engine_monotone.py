@@ -206,7 +206,7 @@ def test_more_common_blocks_share_the_queue(small_net: Network) -> None:
     alone = plan.layers.vectors[0, is_tsb]  # one copy: nothing is shared
     expected = 64 * torch.ceil(alone / copies.unsqueeze(-1))
     torch.testing.assert_close(cycles, expected, rtol=1e-12, atol=0)
-    assert plan.copies[:, is_tsb].tolist() == [[1] * 4, [2] * 4, [4] * 4]
+    assert plan.blocks[:, is_tsb].tolist() == [[1] * 4, [2] * 4, [4] * 4]
 
 
 def test_queue_of_the_common_block_by_hand(small_net: Network) -> None:
