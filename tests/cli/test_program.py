@@ -267,11 +267,12 @@ def test_read_noise_and_drift_are_in_the_accuracy(run: Run) -> None:
         return float(accuracy["loss"]), found
 
     quiet, silent = lost("--set", "device.read_noise_sigma=0")
-    noisy, loud = lost("--set", "device.read_noise_sigma=0.15")
+    # Two fifths of the maximum: by its law, noise of a cell at a low level is far below that.
+    noisy, loud = lost("--set", "device.read_noise_sigma=0.4")
     assert noisy > quiet + 0.005
     change = "expected_loss_change"
     assert number(loud, change) > 2 * number(silent, change)
-    assert "Read noise (15.6 %" in notes(loud)  # 0.15 of the maximum
+    assert "Read noise (41.7 %" in notes(loud)  # 0.4 of the maximum
     assert "see --read-after" in notes(silent)
     later, found = lost("--set", "device.read_noise_sigma=0", "--read-after", "1e7")
     assert later > quiet + 0.005
