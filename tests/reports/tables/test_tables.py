@@ -225,7 +225,7 @@ def test_no_block_no_word_about_it() -> None:
 
 def test_heading_names_the_configuration(mapped: MapResult) -> None:
     assert heading(mapped) == (
-        "lenet3, design common, chip rram-22nm (22nm-lstp, rram), config "
+        "lenet3, design common, chip rram-22nm (22nm-lstp, rram), cost model neurosim, config "
         f"{mapped.resolved.config_hash}"
     )
 
