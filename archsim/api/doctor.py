@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -30,7 +31,8 @@ EXTRAS = (
     Extra("onnx", "onnx", "archsim map model.onnx"),
     Extra("timm", "timm", "archsim map timm:NAME"),
 )
-_NEEDED = ("torch", "numpy", "scipy", "numba", "llvmlite", "pandas", "pyarrow", "pydantic")
+#: The name that a requirement such as ``torch>=2.6`` begins with.
+_NAME = re.compile(r"[\w.-]+")
 
 
 def doctor() -> Health:
@@ -40,6 +42,16 @@ def doctor() -> Health:
     """
     parts = (_versions, _machine, _folders, _data, _extras, _self_test)
     return Health(tuple(check for part in parts for check in part()))
+
+
+def _needed() -> list[str]:
+    """Return the packages that the installed archsim asks for, its extras left out."""
+    try:
+        asked = metadata.requires("archsim") or []
+    except metadata.PackageNotFoundError:  # run from a folder that was never installed
+        return ["torch", "numpy"]
+    names = (_NAME.match(each) for each in asked if "extra ==" not in each)
+    return [name[0] for name in names if name is not None]
 
 
 def _version(package: str) -> str | None:
@@ -54,7 +66,7 @@ def _versions() -> Iterator[Check]:
 
     yield Check("versions", "archsim", f"{__version__}, {Path(__file__).parents[1]}")
     yield Check("versions", "Python", f"{platform.python_version()}, {sys.executable}")
-    for package in _NEEDED:
+    for package in _needed():
         version = _version(package)
         advice = "" if version else f"pip install {package}"
         yield Check("versions", package, version or "missing", version is not None, advice)

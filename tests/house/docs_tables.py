@@ -13,7 +13,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
-from tests.house.helpers import ROOT
+from tests.house.helpers import ROOT, pages
 
 COMMAND = "python -m tests.house.docs_tables"
 _BLOCK = re.compile(r"(<!-- archsim list (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"(<!-- archsim list (\S+) -->\n).*?(<!-- end -->)", flags=r
 
 def documents() -> list[Path]:
     """All pages."""
-    return sorted((ROOT / "docs").glob("*.md"))
+    return [page for page in pages() if page.parent != ROOT]
 
 
 def kinds(text: str) -> list[str]:

@@ -11,6 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def pages() -> list[Path]:
+    """Every page that people write and read, below ``docs`` and at the root, by name."""
+    below = [page for page in (ROOT / "docs").rglob("*.md") if "generated" not in page.parts]
+    return sorted([*ROOT.glob("*.md"), *(page for page in below if "_build" not in page.parts)])
+
+
 def run_python(
     *arguments: str, cwd: Path, path: Path | None = ROOT
 ) -> subprocess.CompletedProcess[str]:

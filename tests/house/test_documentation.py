@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.house.helpers import ROOT
+from tests.house.helpers import ROOT, pages, run_python
 
 WIDEST = 100
 #: Words of the field that codespell takes for others.
 KNOWN_WORDS = "te,mis,fo,ue,sinc"
 
 
-def pages() -> list[Path]:
-    """Every page that people read, in the order of their names."""
-    below = [page for page in (ROOT / "docs").rglob("*.md") if "generated" not in page.parts]
-    return sorted([*ROOT.glob("*.md"), *(p for p in below if "_build" not in p.parts)])
-
-
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """Broken links between pages, wrong markup and unknown names are warnings."""
-    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"]
-    done = subprocess.run(
-        [*command, "-d", str(tmp_path / "trees"), "-b", "html", "docs", str(tmp_path / "html")],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_python(
+        *("-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"),
+        *("-d", str(tmp_path / "trees"), "-b", "html", "docs", str(tmp_path / "html")),
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr
     for page in ("index", "reference/generated/keys-chip", "tutorials/first-chip"):
         assert (tmp_path / "html" / f"{page}.html").is_file()
 
 
 def test_pages_are_spelled_right() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "codespell_lib", "--ignore-words-list", KNOWN_WORDS]
-        + [str(page.relative_to(ROOT)) for page in pages()],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    names = [str(page.relative_to(ROOT)) for page in pages()]
+    done = run_python("-m", "codespell_lib", "--ignore-words-list", KNOWN_WORDS, *names, cwd=ROOT)
     assert done.returncode == 0, done.stdout
 
 

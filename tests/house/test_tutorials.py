@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
-from tests.house.helpers import ROOT
+from tests.house.helpers import run_python
 from tests.house.tutorials import Step, pages, steps
 
 
@@ -31,12 +28,7 @@ def _do(step: Step, folder: Path) -> None:
     if step.kind == "file":
         (folder / step.file).write_text(step.text, encoding="utf-8")
     elif step.kind == "python":
-        # A process of its own, as the reader has it.
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", step.text],
-            cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = run_python("-c", step.text, cwd=folder)  # a process of its own, as the reader has it
         assert done.returncode == 0, done.stderr
     else:
         program, *arguments = shlex.split(step.text, comments=True)

@@ -94,12 +94,7 @@ def found(name: str) -> Path | None:
     Raises:
         ConfigError: an unknown name.
     """
-    which = source(name)
-    if which.shipped:
-        return Path(__file__).parent / which.shipped
-    places = (_present(which, root) for root in _SYSTEM_FOLDERS)
-    here = next((place for place in places if place is not None), None)
-    return here or _fetched(which, user_cache())
+    return _here(source(name), user_cache())
 
 
 def _present(which: Source, root: Path) -> Path | None:
@@ -137,13 +132,15 @@ def _find(which: Source, root: Path) -> Path:
 
 
 def _find_or_fetch(which: Source, cache: Path) -> Path:
+    return _here(which, cache) or _fetch(which, cache)
+
+
+def _here(which: Source, cache: Path) -> Path | None:
+    """Return what needs no download: shipped, in a folder of the system, or fetched before."""
     if which.shipped:
         return Path(__file__).parent / which.shipped
-    for root in _SYSTEM_FOLDERS:
-        place = _present(which, root)
-        if place is not None:
-            return place
-    return _fetched(which, cache) or _fetch(which, cache)
+    places = (_present(which, root) for root in _SYSTEM_FOLDERS)
+    return next((place for place in places if place is not None), None) or _fetched(which, cache)
 
 
 def _fetched(which: Source, cache: Path) -> Path | None:
