@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import get_args
 
 from archsim.config.load import Override, apply_overrides, load_preset
 from archsim.config.resolve import validate_model
-from archsim.config.schema.macro import Macro, MacroFile, Sensing
+from archsim.config.schema.macro import Macro, MacroFile
+from archsim.config.sensing import FITTING_SENSING
 from archsim.errors import Code, ConfigError, Problem
 
-_RESISTIVE = ("current", "charge-sum", "time-domain")
-_CHARGED: tuple[str, ...] = get_args(Sensing)
-#: Ways of sensing that each memory can have: capacitors and gates stand beside SRAM and eDRAM.
-FITTING_SENSING: dict[str, tuple[str, ...]] = {
-    "sram": _CHARGED,
-    "edram": _CHARGED,
-    "rram": _RESISTIVE,
-    "pcm": _RESISTIVE,
-    "mram": _RESISTIVE,
-    "flash": _RESISTIVE,
-    "fefet": (*_RESISTIVE, "charge-redistribution"),
-}
 #: What the constants were calibrated within: key, lowest, highest, unit.
 CALIBRATED_RANGE = (
     ("node_nm", 4.0, 180.0, "nm"),

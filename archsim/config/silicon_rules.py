@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+from typing import get_args
+
 from archsim.config.rule import Rule, conflict
+from archsim.config.schema.device import DeviceFile
+from archsim.config.schema.macro import Sensing
+from archsim.config.sensing import FITTING_SENSING
 from archsim.config.settings import AbstractSettings, PlainSettings, Truths
 from archsim.errors import Problem
 
@@ -13,6 +20,13 @@ _JOINED, _CELL_BITS = "chip.read.weight_bits_per_conversion", "chip.precision.bi
 _WEIGHT_BITS, _MUX = "chip.precision.weight_bits", "chip.crossbar.mux_ratio"
 _DAC, _INPUT_BITS = "chip.read.dac_bits", "chip.precision.input_bits"
 _CURRENT, _TIME = "chip.read.cell_current", "chip.read.sense_time"
+#: Memories of devices, and ways of sensing that they do not have; digital is refused for all.
+_UNFIT = tuple(
+    (memory, how)
+    for memory in get_args(DeviceFile.model_fields["memory"].annotation)
+    for how in get_args(Sensing)
+    if how not in (*FITTING_SENSING[memory], "digital")
+)
 #: Most bits of a converter that is drawn gate by gate.
 _MOST_CIRCUIT_BITS = 10
 #: What only the silicon model reads, where it is not null.
@@ -135,14 +149,15 @@ def _say_digital(settings: PlainSettings) -> Problem:
     return conflict(_SENSING, "digital", said, allowed)
 
 
-def _no_capacitors(settings: AbstractSettings) -> Truths:
-    return settings.equals(_SENSING, "charge-redistribution") & settings.differs(_MEMORY, "sram")
+def _unfit(settings: AbstractSettings) -> Truths:
+    pairs = [settings.equals(_MEMORY, of) & settings.equals(_SENSING, how) for of, how in _UNFIT]
+    return reduce(or_, pairs)
 
 
-def _say_no_capacitors(settings: PlainSettings) -> Problem:
-    memory = settings.value(_MEMORY)
-    said = f"{_SENSING} = charge-redistribution: cells of {_MEMORY} = {memory} have no capacitor"
-    return conflict(_SENSING, "charge-redistribution", said, "current, charge-sum, time-domain")
+def _say_unfit(settings: PlainSettings) -> Problem:
+    memory, how = settings.value(_MEMORY), settings.value(_SENSING)
+    said = f"{_SENSING} = {how}: cells of {_MEMORY} = {memory} cannot be read so"
+    return conflict(_SENSING, how, said, ", ".join(FITTING_SENSING[memory]))
 
 
 def _current_elsewhere(settings: AbstractSettings) -> Truths:
@@ -235,10 +250,10 @@ SILICON_RULES: tuple[Rule, ...] = (
         problem=_say_digital,
     ),
     Rule(
-        name=f"{_SENSING} = charge-redistribution in a cell without a capacitor",
+        name=f"{_SENSING} that cells of {_MEMORY} do not have",
         reads=(_SENSING, _MEMORY),
-        broken=_no_capacitors,
-        problem=_say_no_capacitors,
+        broken=_unfit,
+        problem=_say_unfit,
     ),
     Rule(
         name=f"{_CURRENT} or sense_time where cells draw no current",
