@@ -122,6 +122,13 @@ def _problems(macro: Macro) -> Iterable[Problem | None]:
         "a current needs a time and a time a current",
         "both of cell_current_uA and sense_time_ns, or neither",
     )
+    yield _unless(
+        macro.cell_supply_V is None or macro.cell_current_uA is not None,
+        "macro.cell_supply_V",
+        macro.cell_supply_V,
+        "does nothing without a known current",
+        "null, or cell_current_uA and sense_time_ns beside it",
+    )
     conducts = macro.memory not in ("sram", "edram") and macro.sensing == "current"
     yield _unless(
         macro.cell_current_uA is None or conducts,

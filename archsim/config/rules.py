@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from archsim.config.buffer_rules import BUFFER_RULES
 from archsim.config.encodings import STORED_ENCODINGS
 from archsim.config.load import load_preset
 from archsim.config.priced_policies import LAST_LAYERS
@@ -283,6 +284,7 @@ def _say_layers_missing(settings: PlainSettings) -> Problem:
 RULES: tuple[Rule, ...] = (
     *READ_RULES,
     *SILICON_RULES,
+    *BUFFER_RULES,
     *TECHNOLOGY_RULES,
     Rule(
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",

@@ -20,6 +20,7 @@ _JOINED, _CELL_BITS = "chip.read.weight_bits_per_conversion", "chip.precision.bi
 _WEIGHT_BITS, _MUX = "chip.precision.weight_bits", "chip.crossbar.mux_ratio"
 _DAC, _INPUT_BITS = "chip.read.dac_bits", "chip.precision.input_bits"
 _CURRENT, _TIME = "chip.read.cell_current", "chip.read.sense_time"
+_SUPPLY = "chip.read.cell_supply"
 #: Memories of devices, and ways of sensing that they do not have; digital is refused for all.
 _UNFIT = tuple(
     (memory, how)
@@ -34,7 +35,7 @@ SILICON_ONLY = (
     _JOINED,
     _CURRENT,
     _TIME,
-    "chip.read.cell_supply",
+    _SUPPLY,
     "chip.read.activity",
     "chip.adc.energy",
     "chip.timing.read_cycle",
@@ -45,6 +46,12 @@ SILICON_FACTORS = (
     "chip.calibration.macro_energy",
     "chip.calibration.macro_time",
     "chip.calibration.macro_area",
+)
+#: Those of converters as circuits, which the silicon model has none of.
+CIRCUIT_FACTORS = (
+    "chip.calibration.adc_energy",
+    "chip.calibration.adc_area",
+    "chip.calibration.adc_time",
 )
 
 
@@ -59,22 +66,23 @@ def _read_by_silicon_alone(path: str) -> Rule:
 
     def say(settings: PlainSettings) -> Problem:
         said = f"{path} does nothing for {_MODEL} = neurosim"
-        return conflict(path, settings.value(path), said, f"null, or {_MODEL}=silicon")
+        return conflict(path, settings.number(path), said, f"null, or {_MODEL}=silicon")
 
     name = f"{path} without {_MODEL} = silicon"
     return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
 
 
-def _corrects_silicon_alone(path: str) -> Rule:
+def _corrects_alone(path: str, model: str, other: str) -> Rule:
     def broken(settings: AbstractSettings) -> Truths:
         corrects = _given(settings, path) & (settings.number(path) != 1)
-        return corrects & settings.equals(_MODEL, "neurosim")
+        return corrects & settings.equals(_MODEL, other)
 
     def say(settings: PlainSettings) -> Problem:
-        said = f"{path} corrects nothing for {_MODEL} = neurosim"
-        return conflict(path, settings.value(path), said, f"null or 1, or {_MODEL}=silicon")
+        value = settings.number(path)
+        said = f"{path} = {value:g} corrects nothing for {_MODEL} = {other}"
+        return conflict(path, value, said, f"1, or {_MODEL}={model}")
 
-    name = f"{path} other than 1 without {_MODEL} = silicon"
+    name = f"{path} other than 1 without {_MODEL} = {model}"
     return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
 
 
@@ -169,9 +177,9 @@ def _current_elsewhere(settings: AbstractSettings) -> Truths:
 def _say_current_elsewhere(settings: PlainSettings) -> Problem:
     path = _CURRENT if _given(settings, _CURRENT) else _TIME
     how, memory = settings.value(_SENSING), settings.value(_MEMORY)
-    value = settings.value(path)
+    value = settings.number(path)
     said = (
-        f"{path} = {settings.number(path):g}: {memory} cells that are read by {how} draw no "
+        f"{path} = {value:g}: {memory} cells that are read by {how} draw no "
         "current while they are sensed"
     )
     return conflict(path, value, said, "null, or a resistive device with current")
@@ -184,6 +192,16 @@ def _no_time(settings: AbstractSettings) -> Truths:
 def _say_no_time(settings: PlainSettings) -> Problem:
     said = f"{_TIME} = null: {_CURRENT} alone is no energy"
     return conflict(_TIME, None, said, "{value: ..., unit: ns, source: ...}")
+
+
+def _idle_supply(settings: AbstractSettings) -> Truths:
+    return _given(settings, _SUPPLY) & settings.is_null(_TIME)
+
+
+def _say_idle_supply(settings: PlainSettings) -> Problem:
+    volts = settings.number(_SUPPLY)
+    said = f"{_SUPPLY} = {volts:g} V does nothing for {_TIME} = null: no current is known"
+    return conflict(_SUPPLY, volts, said, f"null, or {_TIME} beside it")
 
 
 def _uneven_join(settings: AbstractSettings) -> Truths:
@@ -206,7 +224,8 @@ def _say_uneven_join(settings: PlainSettings) -> Problem:
 
 SILICON_RULES: tuple[Rule, ...] = (
     *(_read_by_silicon_alone(path) for path in SILICON_ONLY),
-    *(_corrects_silicon_alone(path) for path in SILICON_FACTORS),
+    *(_corrects_alone(path, "silicon", "neurosim") for path in SILICON_FACTORS),
+    *(_corrects_alone(path, "neurosim", "silicon") for path in CIRCUIT_FACTORS),
     Rule(
         name=f"{_SENSING} that {_MODEL} = neurosim has no circuits for",
         reads=(_MODEL, _SENSING),
@@ -266,6 +285,12 @@ SILICON_RULES: tuple[Rule, ...] = (
         reads=(_CURRENT, _TIME),
         broken=_no_time,
         problem=_say_no_time,
+    ),
+    Rule(
+        name=f"{_SUPPLY} without {_TIME}",
+        reads=(_SUPPLY, _TIME),
+        broken=_idle_supply,
+        problem=_say_idle_supply,
     ),
     Rule(
         name=f"{_JOINED} does not fit cells, weight or columns per ADC",

@@ -58,5 +58,5 @@ def test_neurosim_has_no_interval() -> None:
 
 def test_a_factor_that_neurosim_would_ignore_is_refused() -> None:
     overrides = ["chip.cost_model=neurosim", factor(2, "macro_energy")]
-    with pytest.raises(ConfigError, match="macro_energy corrects nothing"):
+    with pytest.raises(ConfigError, match="macro_energy = 2 corrects nothing"):
         map_network("lenet3", chip=CHIP, overrides=overrides)

@@ -79,6 +79,7 @@ def test_outside_of_the_calibration_is_said():
         (["macro.adc_bits=null"], "macro.adc_bits", "16"),
         (["macro.cols_per_adc=100"], "macro.cols_per_adc", "512"),
         (["macro.cell_current_uA=3"], "macro.cell_current_uA", "sense_time_ns"),
+        (["macro.cell_supply_V=0.2"], "macro.cell_supply_V", "sense_time_ns"),
         (
             ["macro.memory=sram", "macro.cell_current_uA=3", "macro.sense_time_ns=3"],
             "macro.cell_current_uA",

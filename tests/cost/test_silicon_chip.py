@@ -13,6 +13,7 @@ from archsim.arch.macro import MacroBatch
 from archsim.arch.silicon import default_constants
 from archsim.config.lookup import look_up
 from archsim.config.resolve import load_documents, resolve, unchecked
+from archsim.config.sourced import Quantity
 from archsim.cost.bank import bank, bank_macro
 from archsim.cost.silicon.price import price_macro
 from archsim.cost.subarray import subarray
@@ -260,6 +261,16 @@ def test_one_column() -> None:
         ((SILICON, "chip.read.sensing=charge-redistribution"), "chip.read.sensing", "charge-sum"),
         ((SILICON, "chip.adc.model=zigzag-imc"), "chip.adc.model", "circuit"),
         (
+            (SILICON, "chip.calibration.adc_energy=2"),
+            "chip.calibration.adc_energy",
+            "chip.cost_model=neurosim",
+        ),
+        (
+            (SILICON, "chip.read.cell_supply={value: 0.2, unit: V, source: test}"),
+            "chip.read.cell_supply",
+            "chip.read.sense_time",
+        ),
+        (
             (SILICON, "chip.read.dac_bits=8", "chip.precision.input_bits=4"),
             "chip.read.dac_bits",
             "4",
@@ -268,5 +279,6 @@ def test_one_column() -> None:
 )
 def test_what_does_not_go_together(settings: tuple[str, ...], field: str, allowed: str) -> None:
     value = look_up(unchecked(load_documents(overrides=settings)), field)
+    value = value.si if isinstance(value, Quantity) else value
     with refused(ConfigError, code="conflict", field=field, value=value, allowed=allowed):
         resolve(overrides=settings)

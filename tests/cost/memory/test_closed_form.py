@@ -19,6 +19,7 @@ from archsim.cost.memory.edram import edram
 from archsim.cost.memory.kinds import COMPILED
 from archsim.cost.memory.sram import sram
 from archsim.cost.silicon.node import bit_cell_m2, gate_delay_s
+from archsim.errors import ConfigError
 from tests.designs import make_design
 
 #: One run of CACTI 7 a row, itrs-lop; supply of those devices by node (its tech_params, row Vdd).
@@ -219,9 +220,25 @@ def test_corrections_scale_compiled_memories_alone() -> None:
     once, scaled = buffer("sram-macro", 16), buffer("sram-macro", 16, *settings)
     assert float(scaled.read_J_per_bit) == pytest.approx(2 * float(once.read_J_per_bit), rel=1e-12)
     assert float(scaled.area_m2) == pytest.approx(3 * float(once.area_m2), rel=1e-12)
-    assert float(buffer("register-file", 16, *settings).area_m2) == float(
-        buffer("register-file", 16).area_m2
-    )
+    # A small core is a register file there too, which no such factor corrects.
+    small = (buffer("sram-macro", 0.5, *each) for each in ((), settings))
+    assert len({float(each.area_m2) for each in small}) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [
+        ("register-file", "chip.calibration.memory_energy=2"),
+        ("sram", "chip.calibration.memory_area=2"),
+        ("sram", "chip.buffers.ports=2"),
+        ("edram-macro", "chip.buffers.ports=2"),
+    ],
+)
+def test_what_a_kind_of_buffer_does_not_read_is_refused(kind: str, setting: str) -> None:
+    path, _, value = setting.partition("=")
+    with pytest.raises(ConfigError, match=rf"{path} = {value}") as caught:
+        buffer(kind, 16, setting)
+    assert "chip.buffers.kind=sram-macro" in str(caught.value)
 
 
 def test_kinds_mix_in_a_batch() -> None:
