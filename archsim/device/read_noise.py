@@ -49,17 +49,32 @@ class ReadNoise:
 
         Args:
             device: a file of ``configs/device``.
+
+        Raises:
+            ConfigError: noise at full conductance beyond the bound of its law.
         """
         sigma, law = device.of_range(device.read_noise_sigma), device.read_noise_law
         if law is None or device.r_on is None or device.r_off is None:
             return cls(sigma=sigma)
-        return cls(
+        noise = cls(
             sigma=sigma,
             off=device.r_on.si / device.r_off.si,
             read_time_s=law.read_time.si,
             exponent=law.exponent.si,
             most=law.most.si,
         )
+        if noise._relative > noise.most * (1 + 1e-9):
+            said = device.read_noise_sigma.si if device.read_noise_sigma else 0.0
+            most = said * noise.most / noise._relative
+            raise ConfigError.of(
+                Code.OUT_OF_RANGE,
+                "device.read_noise_sigma",
+                said,
+                problem=f"more than device.read_noise_law.most = {law.most.si:g} allows at full "
+                "conductance",
+                allowed=f"0 to {most:.3g}, or device.read_noise_law=null",
+            )
+        return noise
 
     def growth(self, time_s: float = REFERENCE_S) -> float:
         """Return the noise at a time over that at :data:`REFERENCE_S`.
@@ -96,9 +111,7 @@ class ReadNoise:
         if self.read_time_s is None:
             return full + torch.zeros_like(levels)
         conductance = (self.off + levels * (1 - self.off)).clamp(0.0, 1.0)
-        # sigma is of the range: Q at full conductance is relative to the maximum.
-        quiet = self.sigma * (1 - self.off) / self._root(REFERENCE_S)
-        most = math.inf if quiet == 0 else max(self.most / quiet, 1.0)
+        most = math.inf if self._relative == 0 else self.most / self._relative
         return full * torch.minimum(conductance ** (1 - self.exponent), most * conductance)
 
     def of_codes(
@@ -119,6 +132,11 @@ class ReadNoise:
         """
         levels = torch.linspace(0.0, 1.0, weight_format.level_count, dtype=torch.float64)
         return weight_format.code_noise_std(codes, self.at(levels, time_s).to(codes.device))
+
+    @property
+    def _relative(self) -> float:
+        """Q at full conductance: of the maximum, where sigma is of the range."""
+        return self.sigma * (1 - self.off) / self._root(REFERENCE_S)
 
     def _root(self, time_s: float) -> float:
         read_s = self.read_time_s or math.inf

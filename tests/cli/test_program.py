@@ -267,18 +267,50 @@ def test_read_noise_and_drift_are_in_the_accuracy(run: Run) -> None:
         return float(accuracy["loss"]), found
 
     quiet, silent = lost("--set", "device.read_noise_sigma=0")
-    # Two fifths of the maximum: by its law, noise of a cell at a low level is far below that.
-    noisy, loud = lost("--set", "device.read_noise_sigma=0.4")
+    constant = ("--set", "device.read_noise_law=null")
+    noisy, loud = lost("--set", "device.read_noise_sigma=0.15", *constant)
     assert noisy > quiet + 0.005
     change = "expected_loss_change"
     assert number(loud, change) > 2 * number(silent, change)
-    assert "Read noise (41.7 %" in notes(loud)  # 0.4 of the maximum
+    assert "Read noise (15.6 % of the range per cell)" in notes(loud)  # 0.15 of the maximum
     assert "see --read-after" in notes(silent)
     later, found = lost("--set", "device.read_noise_sigma=0", "--read-after", "1e7")
     assert later > quiet + 0.005
     assert found["read_after_s"] == 1e7
     assert "drifted for 1e+07 s" in notes(found)
     assert found["write_pulses"] == silent["write_pulses"]
+
+
+def test_read_noise_of_pcm_goes_by_its_law(run: Run) -> None:
+    """Noise of a cell of conductance g: sigma min(g^0.35, bound g), at least g = 0.04."""
+
+    def found(sigma: float, *arguments: object) -> dict[str, object]:
+        chosen = ("--policy", "all", "--device", "pcm", "--chips", 0, *arguments)
+        noise = ("--set", f"device.read_noise_sigma={sigma}")
+        return program(run, *TRAINED, *FEW, *chosen, *noise)
+
+    def added(sigma: float, *arguments: object) -> float:
+        change = "expected_loss_change"
+        return number(found(sigma, *arguments), change) - number(found(0), change)
+
+    # Up to 0.2 3.809 0.04^0.65 = 0.094 of the maximum no cell is at the bound: a square law.
+    assert added(0.08) == pytest.approx(4 * added(0.04), rel=1e-6, abs=0)
+    # At 0.4 the lowest level has 0.2 3.809 / 0.4 0.04 = 0.076 of it, in place of 0.324.
+    assert 1 < added(0.4) / added(0.08) < 0.95 * 25
+    # No cell is noisier than by a constant spread, and none below 0.324 of it.
+    share = added(0.08) / added(0.08, "--set", "device.read_noise_law=null")
+    assert 0.324**2 < share < 1
+    said = notes(found(0.08, "--chips", 1))
+    assert "(8.33 % of the range at full conductance, less below, by device." in said
+
+
+def test_read_noise_beyond_its_law_is_refused(run: Run) -> None:
+    """At full conductance the law allows 0.2 sqrt(ln((1 s + 250 ns) / 500 ns)) = 0.762."""
+    done = run(
+        "program", "lenet3", "--device", "pcm", "--policy", "all",
+        "--set", "device.read_noise_sigma=0.8",
+    )  # fmt: skip
+    command_refused(done, "device.read_noise_sigma", "0.8", "0.762", code="out-of-range")
 
 
 def test_clipping_at_zero_is_in_the_accuracy(run: Run) -> None:

@@ -185,8 +185,11 @@ def _read(device: DeviceFile, read_after_s: float | None) -> Iterator[str]:
     noise = device.read_noise_sigma
     if noise is not None and noise.si > 0:
         share = 100 * device.of_range(noise)
+        where = "per cell"
+        if device.read_noise_law is not None:
+            where = "at full conductance, less below, by device.read_noise_law"
         yield (
-            f"Read noise ({share:.3g} % of the range per cell) is drawn once per chip, and stays "
+            f"Read noise ({share:.3g} % of the range {where}) is drawn once per chip, and stays "
             "for all of its images, however late they come; a real chip draws it for each product."
         )
     if not drifts(device):
