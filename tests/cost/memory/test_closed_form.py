@@ -131,7 +131,7 @@ def test_energy_of_others(
 
 
 def test_edram_of_isaac() -> None:
-    """Shafiee et al., ISCA 2016: 64 KiB at 32 nm, 20.45 pJ per 256 bits, 83 000 um2."""
+    """ISAAC in CiMLoop's component table: 64 KiB at 32 nm, 20.45 pJ per 256 bits, 83 000 um2."""
     memory = edram(place=place(32, 1.0), shape=shape(64, 256))
     assert float(memory.read_J_per_bit) * 256 == pytest.approx(20.45e-12, rel=0.03)
     assert float(memory.area_m2) == pytest.approx(83_000e-12, rel=0.03)
