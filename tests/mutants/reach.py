@@ -76,15 +76,17 @@ def reach(root: Path, sample: Sequence[Mutation], kept: Path, options: Sequence[
             lines = {n: each.line for n, each in enumerate(sample) if each.path == path}
             source = (root / path).read_text(encoding="utf-8")
             (root / path).write_text(marked(source, lines), encoding="utf-8")
-        kept.write_text(head + "\n", encoding="utf-8")
+        begun = kept.with_name(f"{kept.name}.part")  # A run that is stopped leaves nothing kept.
+        begun.write_text(head + "\n", encoding="utf-8")
         subprocess.run(
             [sys.executable, "-m", *_PYTEST, *options],
             cwd=root,
             env=os.environ
-            | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", marks.FILE: str(kept.resolve())},
+            | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", marks.FILE: str(begun.resolve())},
             stdout=subprocess.DEVNULL,
             check=False,
         )
+        begun.replace(kept)
     return read(kept.read_text(encoding="utf-8").splitlines()[1:], len(sample))
 
 
