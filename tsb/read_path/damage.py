@@ -38,10 +38,14 @@ class LayerLoss:
         return math.inf if self.error else 0.0
 
 
-def layer_losses(
+#: Of a layer: outputs as the chip reads them and as they should be, ``output value`` each.
+Outputs = tuple[Tensor, Tensor]
+
+
+def layer_outputs(
     network: ReadNetwork, images: Tensor, noise: Noise | None = None
-) -> dict[str, LayerLoss]:
-    """Return signal and error of each layer, on inputs without errors.
+) -> dict[str, Outputs]:
+    """Return what each layer gives as it is read and as it should be, on inputs without errors.
 
     Every layer is given what the float network gives it, so that errors of one layer are not those
     of the layers before.
@@ -53,26 +57,35 @@ def layer_losses(
     """
     names = {module: name for name, module in crossbar_layers(network.model).items()}
     plain: dict[Layer, Any] = {module: type(module).forward for module in names}
-    outputs: dict[str, list[tuple[Tensor, float, int]]] = {name: [] for name in names.values()}
+    pairs: dict[str, list[Outputs]] = {name: [] for name in names.values()}
 
     def watch(module: Layer, activations: Tensor, first: int) -> Tensor:
         wanted: Tensor = plain[module](module, activations)
         name = names[module]
         read = network.layers[name](module, activations, noise, first, network.after.get(name))
-        lost = (read.double() - wanted.double()).square()
-        outputs[name].append((wanted.double(), float(lost.sum()), lost.numel()))
+        pairs[name].append((signal_of(read.double()), signal_of(wanted.double())))
         return wanted
 
     with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)) as first:
         for part in images.split(IMAGES_AT_ONCE):
             network.model(part)
             first[0] += len(part)
-    losses = {}
-    for name, parts in outputs.items():
-        signal = float(torch.cat([signal_of(wanted) for wanted, _, _ in parts], 1).var(1).mean())
-        error = sum(lost for _, lost, _ in parts) / max(1, sum(count for _, _, count in parts))
-        losses[name] = LayerLoss(signal, error)
-    return losses
+    return {
+        name: (torch.cat([read for read, _ in parts], 1), torch.cat([want for _, want in parts], 1))
+        for name, parts in pairs.items()
+    }
+
+
+def layer_losses(outputs: Mapping[str, Outputs]) -> dict[str, LayerLoss]:
+    """Return signal and error of each layer.
+
+    Args:
+        outputs: of :func:`layer_outputs`.
+    """
+    return {
+        name: LayerLoss(float(wanted.var(1).mean()), float((read - wanted).square().mean()))
+        for name, (read, wanted) in outputs.items()
+    }
 
 
 def signal_of(outputs: Tensor) -> Tensor:

@@ -169,11 +169,12 @@ class ReadNetwork:
             chip.layers[name] = layer
         return chip
 
-    def with_converter(self, converter: Converter) -> ReadNetwork:
+    def with_converter(self, converter: Converter, range_images: Tensor) -> ReadNetwork:
         """Return the network without errors behind other converters: its sums are known.
 
         Args:
             converter: whose range is taken from the sums of the calibration.
+            range_images: of the calibration, for ranges that are learned from there.
 
         Raises:
             ConfigError: the network has not been calibrated.
@@ -184,6 +185,8 @@ class ReadNetwork:
             for read, known in zip(made.reads, layer.reads, strict=True):
                 read.calibrate(known.sums or [])
             other.layers[name] = made
+        if converter.range == "learned":
+            learn_ranges(other, range_images)
         return other
 
     def codes_of(self, name: str) -> Tensor:

@@ -20,10 +20,9 @@ from torch import Tensor
 
 from tsb.read_path.approximate import Moments
 from tsb.read_path.converter import Floats
-from tsb.read_path.damage import signal_of
+from tsb.read_path.damage import Outputs
 from tsb.read_path.layer import Layer
 from tsb.read_path.network import ReadNetwork
-from tsb.read_path.read_noise import Noise
 from tsb.read_path.substitute import IMAGES_AT_ONCE, crossbar_layers, in_place_of
 
 
@@ -56,34 +55,15 @@ class OutputLoss:
         return cls(line.gain, line.bias, np.asarray(root))
 
 
-def layer_moments(
-    network: ReadNetwork, images: Tensor, noise: Noise | None = None
-) -> dict[str, OutputLoss]:
-    """Return what the reads of a chip do to the outputs of each layer, on inputs without errors.
+def layer_moments(outputs: Mapping[str, Outputs]) -> dict[str, OutputLoss]:
+    """Return what the reads of a chip do to the outputs of each layer.
 
     Args:
-        network: of one chip, calibrated.
-        images: few, ``image ...``.
-        noise: seed of the reads.
+        outputs: of :func:`tsb.read_path.damage.layer_outputs`.
     """
-    names = {module: name for name, module in crossbar_layers(network.model).items()}
-    plain: dict[Layer, Any] = {module: type(module).forward for module in names}
-    pairs: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in names.values()}
-
-    def watch(module: Layer, activations: Tensor, first: int) -> Tensor:
-        wanted: Tensor = plain[module](module, activations)
-        name = names[module]
-        read = network.layers[name](module, activations, noise, first, network.after.get(name))
-        pairs[name].append((signal_of(read.double()), signal_of(wanted.double())))
-        return wanted
-
-    with torch.no_grad(), in_place_of(dict.fromkeys(names, watch)) as first:
-        for part in images.split(IMAGES_AT_ONCE):
-            network.model(part)
-            first[0] += len(part)
     return {
-        name: OutputLoss.of(*(torch.cat(side, 1).T.numpy() for side in zip(*parts, strict=True)))
-        for name, parts in pairs.items()
+        name: OutputLoss.of(read.T.numpy(), wanted.T.numpy())
+        for name, (read, wanted) in outputs.items()
     }
 
 

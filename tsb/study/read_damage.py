@@ -20,7 +20,7 @@ from tsb.data import Dataset
 from tsb.monte_carlo.evaluate import one_thread
 from tsb.program.cell_errors import cell_errors
 from tsb.program.chip import ProgrammedChip, WeightStorage, deploy_all
-from tsb.read_path.damage import layer_losses, not_a_noise
+from tsb.read_path.damage import layer_losses, layer_outputs, not_a_noise
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.response import Response, measure_response
@@ -28,7 +28,7 @@ from tsb.read_path.surrogate import layer_moments, surrogate_accuracy
 from tsb.study.conditions import conditions_of, read_settings
 from tsb.study.network import graph_of, module_of
 from tsb.study.programming import cell_model, cell_spec, write_masks
-from tsb.study.read_path import RowsOf, exact_reader
+from tsb.study.read_path import INPUT_IMAGES, RANGE_IMAGES, RowsOf, exact_reader
 from tsb.study.units import (
     MethodUnit,
     backbone_unit,
@@ -146,7 +146,10 @@ class ReadsOfBackbone:
         """
         spec = cell_spec(study, self.unit.sigma)
         settings = read_settings(study, spec.weight_format)
-        network = self._network(study, rows_of).with_converter(settings.converter)
+        ranges = self.data.train.spread(INPUT_IMAGES).images[:RANGE_IMAGES].cpu()
+        network = self._network(study, rows_of)
+        with one_thread():
+            network = network.with_converter(settings.converter, ranges)
         refused = not_a_noise(network) if settings.converter.bits else ""
         images = self.data.train.spread(IMAGES).images.cpu()
         known = self.data.validation.spread(RESPONSE_IMAGES)
@@ -155,11 +158,15 @@ class ReadsOfBackbone:
         with one_thread():
             for chip, errors in zip(self.chips, self.errors, strict=True):
                 read = network.with_errors(errors, chip=chip.seed)
-                for name, loss in layer_losses(read, images, Noise(chip.seed)).items():
+                outputs = layer_outputs(read, images, Noise(chip.seed))
+                for name, loss in layer_losses(outputs).items():
                     ratios[name] = ratios.get(name, 0.0) + loss.ratio / len(self.chips)
-                moments = layer_moments(read, images, Noise(chip.seed))
                 found = surrogate_accuracy(
-                    read, moments, known.images.cpu(), known.labels.cpu(), seed=chip.seed
+                    read,
+                    layer_moments(outputs),
+                    known.images.cpu(),
+                    known.labels.cpu(),
+                    seed=chip.seed,
                 )
                 accuracy += found / len(self.chips)
         return Damage(ratios, accuracy, refused)

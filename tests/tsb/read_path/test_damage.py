@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.device import WeightFormat
-from tsb.read_path.damage import layer_losses, not_a_noise
+from tsb.read_path.damage import layer_losses, layer_outputs, not_a_noise
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.response import Response, measure_response
 from tsb.read_path.settings import Converter, ReadSettings
@@ -44,7 +44,7 @@ def test_the_error_of_a_single_layer_is_that_of_its_outputs():
     model = nn.Sequential(nn.Linear(20, 6))
     inputs = torch.rand((64, 20), generator=torch.Generator().manual_seed(2))
     read = network(model, inputs, bits=4)
-    (loss,) = layer_losses(read, inputs).values()
+    (loss,) = layer_losses(layer_outputs(read, inputs)).values()
     with torch.no_grad():
         wanted = model(inputs).double()
     lost = read.scores(inputs).double() - wanted
@@ -58,14 +58,16 @@ def test_a_layer_has_no_errors_of_those_before_it():
     shape = read.model.get_parameter("conv.weight").shape
     generator = torch.Generator().manual_seed(3)
     errors = {"conv.weight": torch.randn((*shape, 2, 4), generator=generator)}
-    before, after = (layer_losses(one, IMAGES) for one in (read, read.with_errors(errors)))
+    before, after = (
+        layer_losses(layer_outputs(one, IMAGES)) for one in (read, read.with_errors(errors))
+    )
     assert after["conv.weight"].ratio > 2 * before["conv.weight"].ratio
     assert after["fc.weight"] == before["fc.weight"]
 
 
 def test_fewer_bits_lose_more_and_none_next_to_nothing():
     model = Layers()
-    found = [layer_losses(network(model, bits=bits), IMAGES) for bits in (3, 5, 0)]
+    found = [layer_losses(layer_outputs(network(model, bits=bits), IMAGES)) for bits in (3, 5, 0)]
     for name in ("conv.weight", "fc.weight"):
         coarse, fine, exact = (losses[name].ratio for losses in found)
         assert coarse > 2 * max(fine, exact)
@@ -74,7 +76,7 @@ def test_fewer_bits_lose_more_and_none_next_to_nothing():
 
 def test_another_converter_on_known_sums_is_one_that_was_calibrated():
     model = Layers()
-    other = network(model, bits=3).with_converter(Converter(bits=6, percentile=99.0))
+    other = network(model, bits=3).with_converter(Converter(bits=6, percentile=99.0), IMAGES)
     anew = network(model, bits=6, percentile=99.0)
     assert torch.equal(other.scores(IMAGES), anew.scores(IMAGES))
 

@@ -57,3 +57,26 @@ def test_learned_ranges_lose_less_of_the_calibration_images() -> None:
     (calibrated, before), (learned, after) = loss("calibrated"), loss("learned")
     assert after != before
     assert learned < calibrated
+
+
+def test_ranges_are_learned_behind_another_converter_too() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, 10))
+    images = torch.rand(32, 1, 10, 10)
+    learned = Converter(bits=3, range="learned", percentile=80.0)
+
+    def read(converter: Converter) -> ReadNetwork:
+        form = WeightFormat(weight_bits=8, bits_per_cell=2, encoding="offset")
+        settings = ReadSettings(weight_format=form, converter=converter)
+        return ReadNetwork.of_weights(model.eval(), settings).calibrate(images)
+
+    calibrated, wanted = read(Converter(bits=8)), read(learned)
+    found = calibrated.with_converter(learned, images)
+    for name, layer in wanted.layers.items():
+        assert [one.grids for one in found.layers[name].reads] == [one.grids for one in layer.reads]
+    assert found.layers["0.weight"].reads[0].grids != (
+        calibrated.with_converter(Converter(bits=3, percentile=80.0), images)
+        .layers["0.weight"]
+        .reads[0]
+        .grids
+    )

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.tsb.read_path.test_damage import IMAGES, Layers, network
+from tsb.read_path.damage import layer_outputs
 from tsb.read_path.response import Response
 from tsb.read_path.surrogate import OutputLoss, layer_moments, surrogate_accuracy
 
@@ -16,7 +17,7 @@ from tsb.read_path.surrogate import OutputLoss, layer_moments, surrogate_accurac
 def test_what_loses_nothing_changes_nothing() -> None:
     read = network(Layers(), bits=0)
     labels = read.model(IMAGES).argmax(-1)
-    moments = layer_moments(read, IMAGES)
+    moments = layer_moments(layer_outputs(read, IMAGES))
     assert moments["fc.weight"].gain == pytest.approx(1.0, abs=2e-2)
     assert surrogate_accuracy(read, moments, IMAGES, labels) == 1.0
 
@@ -24,7 +25,7 @@ def test_what_loses_nothing_changes_nothing() -> None:
 def test_a_shift_that_all_outputs_share_costs_no_accuracy_and_one_of_an_output_does() -> None:
     read = network(Layers(), bits=0)
     labels = read.model(IMAGES).argmax(-1)
-    moments = layer_moments(read, IMAGES)
+    moments = layer_moments(layer_outputs(read, IMAGES))
     fc = moments["fc.weight"]
     shared = replace(fc, bias=fc.bias + 10)
     assert surrogate_accuracy(read, {**moments, "fc.weight": shared}, IMAGES, labels) == 1.0
@@ -37,7 +38,7 @@ def test_errors_of_cells_are_gain_and_shift_of_outputs() -> None:
     shape = read.model.get_parameter("fc.weight").shape
     errors = {"fc.weight": torch.full((*shape, 2, 4), 0.0, dtype=torch.float64)}
     errors["fc.weight"][2, :, 0] = 0.5  # the third output has cells that hold too much
-    found = layer_moments(read.with_errors(errors), IMAGES)["fc.weight"]
+    found = layer_moments(layer_outputs(read.with_errors(errors), IMAGES))["fc.weight"]
     assert isinstance(found, OutputLoss)
     assert found.bias[2] > 3 * np.abs(np.delete(found.bias, 2)).max()
 

@@ -59,7 +59,10 @@ class NoiseOfReadsByLaw(Effect):
     def sums(self, at: ReadPlace, sums: Floats) -> Floats:
         """Add the noise of the cells that are on, each with the spread of its level."""
         read, settings = at.read, at.read.settings
-        by_level = level_noise(settings) ** 2
+        law = settings.read_noise_law
+        if at.noise is None or law is None:
+            return sums
+        by_level = level_noise(settings, law) ** 2
         squares = by_level[read.matrix.levels[read.groups.members(at.group)]]
         if settings.signed_sums:
             squares = squares.sum(2, keepdims=True)
@@ -71,13 +74,14 @@ class NoiseOfReadsByLaw(Effect):
         return np.asarray(sums + np.sqrt(variance) * at.normals(0))
 
 
-def level_noise(settings: ReadSettings) -> Floats:
+def level_noise(settings: ReadSettings, law: ReadNoise) -> Floats:
     """Return the standard deviation of a read of a cell of each level, levels, ``level``.
 
     Args:
-        settings: of the chip; without a law all levels have the same.
+        settings: of the chip.
+        law: of its reads.
     """
-    law, top = settings.read_noise_law or ReadNoise(sigma=1.0), settings.top_level
+    top = settings.top_level
     spread = law.at(torch.linspace(0.0, 1.0, top + 1, dtype=torch.float64)).numpy()
     return np.asarray(settings.read_noise * top * spread / law.sigma)
 
