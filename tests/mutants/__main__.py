@@ -2,7 +2,7 @@
 
 A seeded sample, as many of each package, in copies of the tree. All quick tests run once, to see
 which of them run which line; then for each mutation those that do, near and quick ones first, until
-one fails. Not in CI: 200 take an hour and more.
+one fails. Not in CI: 200 are expected to take hours on two cores (not run yet).
 """
 
 from __future__ import annotations
