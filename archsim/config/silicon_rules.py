@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from typing import get_args
@@ -86,44 +87,19 @@ def _corrects_alone(path: str, model: str, other: str) -> Rule:
     return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
 
 
-def _other_sensing(settings: AbstractSettings) -> Truths:
-    return settings.differs(_SENSING, "current") & settings.equals(_MODEL, "neurosim")
+def _no_circuit(
+    path: str, name: str, asks: Callable[[AbstractSettings], Truths], *, why: str, allowed: str
+) -> Rule:
+    """What no circuit of the other model does: where a setting asks for it."""
 
+    def broken(settings: AbstractSettings) -> Truths:
+        return asks(settings) & settings.equals(_MODEL, "neurosim")
 
-def _say_other_sensing(settings: PlainSettings) -> Problem:
-    how = settings.value(_SENSING)
-    said = f"{_SENSING} = {how}: {_MODEL} = neurosim has circuits for current alone"
-    return conflict(_SENSING, how, said, f"current, or {_MODEL}=silicon")
+    def say(settings: PlainSettings) -> Problem:
+        value = settings.value(path)
+        return conflict(path, value, f"{path} = {value}: {why}", f"{allowed}, or {_MODEL}=silicon")
 
-
-def _ramp(settings: AbstractSettings) -> Truths:
-    return settings.equals(_KIND, "ramp") & settings.equals(_MODEL, "neurosim")
-
-
-def _say_ramp(settings: PlainSettings) -> Problem:
-    said = f"{_KIND} = ramp: {_MODEL} = neurosim has no circuit for it"
-    allowed = f"flash-current, flash-voltage, sar, or {_MODEL}=silicon"
-    return conflict(_KIND, settings.value(_KIND), said, allowed)
-
-
-def _fine_circuit(settings: AbstractSettings) -> Truths:
-    return (settings.number(_BITS) > _MOST_CIRCUIT_BITS) & settings.equals(_MODEL, "neurosim")
-
-
-def _say_fine_circuit(settings: PlainSettings) -> Problem:
-    bits = settings.value(_BITS)
-    said = f"{_BITS} = {bits}: {_MODEL} = neurosim has circuits up to {_MOST_CIRCUIT_BITS} bits"
-    return conflict(_BITS, bits, said, f"1 to {_MOST_CIRCUIT_BITS}, or {_MODEL}=silicon")
-
-
-def _unpriced_dac(settings: AbstractSettings) -> Truths:
-    return (settings.number(_DAC) > 1) & settings.equals(_MODEL, "neurosim")
-
-
-def _say_unpriced_dac(settings: PlainSettings) -> Problem:
-    bits = settings.value(_DAC)
-    said = f"{_DAC} = {bits}: a DAC for every row has no price under {_MODEL} = neurosim"
-    return conflict(_DAC, bits, said, f"1, or {_MODEL}=silicon")
+    return Rule(name=name, reads=(_MODEL, path), broken=broken, problem=say)
 
 
 def _dac_beyond_inputs(settings: AbstractSettings) -> Truths:
@@ -226,29 +202,33 @@ SILICON_RULES: tuple[Rule, ...] = (
     *(_read_by_silicon_alone(path) for path in SILICON_ONLY),
     *(_corrects_alone(path, "silicon", "neurosim") for path in SILICON_FACTORS),
     *(_corrects_alone(path, "neurosim", "silicon") for path in CIRCUIT_FACTORS),
-    Rule(
-        name=f"{_SENSING} that {_MODEL} = neurosim has no circuits for",
-        reads=(_MODEL, _SENSING),
-        broken=_other_sensing,
-        problem=_say_other_sensing,
+    _no_circuit(
+        _SENSING,
+        f"{_SENSING} that {_MODEL} = neurosim has no circuits for",
+        lambda settings: settings.differs(_SENSING, "current"),
+        why=f"{_MODEL} = neurosim has circuits for current alone",
+        allowed="current",
     ),
-    Rule(
-        name=f"{_KIND} = ramp without {_MODEL} = silicon",
-        reads=(_MODEL, _KIND),
-        broken=_ramp,
-        problem=_say_ramp,
+    _no_circuit(
+        _KIND,
+        f"{_KIND} = ramp without {_MODEL} = silicon",
+        lambda settings: settings.equals(_KIND, "ramp"),
+        why=f"{_MODEL} = neurosim has no circuit for it",
+        allowed="flash-current, flash-voltage, sar",
     ),
-    Rule(
-        name=f"{_BITS} above {_MOST_CIRCUIT_BITS} without {_MODEL} = silicon",
-        reads=(_MODEL, _BITS),
-        broken=_fine_circuit,
-        problem=_say_fine_circuit,
+    _no_circuit(
+        _BITS,
+        f"{_BITS} above {_MOST_CIRCUIT_BITS} without {_MODEL} = silicon",
+        lambda settings: settings.number(_BITS) > _MOST_CIRCUIT_BITS,
+        why=f"{_MODEL} = neurosim has circuits up to {_MOST_CIRCUIT_BITS} bits",
+        allowed=f"1 to {_MOST_CIRCUIT_BITS}",
     ),
-    Rule(
-        name=f"{_DAC} above 1 without {_MODEL} = silicon",
-        reads=(_MODEL, _DAC),
-        broken=_unpriced_dac,
-        problem=_say_unpriced_dac,
+    _no_circuit(
+        _DAC,
+        f"{_DAC} above 1 without {_MODEL} = silicon",
+        lambda settings: settings.number(_DAC) > 1,
+        why=f"a DAC for every row has no price under {_MODEL} = neurosim",
+        allowed="1",
     ),
     Rule(
         name=f"{_DAC} is more than {_INPUT_BITS}",
