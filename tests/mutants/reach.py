@@ -81,13 +81,18 @@ def reach(root: Path, sample: Sequence[Mutation], kept: Path, options: Sequence[
         subprocess.run(
             [sys.executable, "-m", *_PYTEST, *options],
             cwd=root,
-            env=os.environ
+            env=_outside()
             | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", marks.FILE: str(begun.resolve())},
             stdout=subprocess.DEVNULL,
             check=False,
         )
         begun.replace(kept)
     return read(kept.read_text(encoding="utf-8").splitlines()[1:], len(sample))
+
+
+def _outside() -> dict[str, str]:
+    # A run may start in a test of a worker: it is no worker itself.
+    return {name: what for name, what in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 def read(lines: Iterable[str], count: int) -> Reach:
