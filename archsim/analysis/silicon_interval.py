@@ -29,6 +29,8 @@ _SPREAD_BY = {
     "latency_us": ("macro_time", "latency"),
     "area_mm2": ("macro_area", "area"),
 }
+#: Names of the corrections, and of the spread of each in the calibration.
+MACRO_FACTORS = dict(_SPREAD_BY.values())
 _QUANTILES = (-Z_90, -Z_80, 0.0, Z_80, Z_90)
 
 
@@ -52,19 +54,31 @@ def silicon_intervals(
     if resolved.chip.cost_model != "silicon":
         return ()
     base = DesignBatch.from_resolved(resolved, design)
-    calibrated = macro_spread(macro=bank_macro(design=base), constants=default_constants())
     by_key = {metric.key: metric for metric in all_metrics()}
     found = []
-    for key, (field, part) in _SPREAD_BY.items():
-        said = quantity_at(resolved, f"chip.calibration.{field}")
-        known = said.sigma if said is not None and said.sigma is not None else None
-        sigma = float(getattr(calibrated, part)) if known is None else known
+    for key, (field, _) in _SPREAD_BY.items():
+        sigma = macro_sigma(resolved=resolved, design=base, field=field)
         factors = torch.tensor([math.exp(sigma * z) for z in _QUANTILES], dtype=torch.float64)
         spread = base.replace(
             rows=base.rows.expand(len(factors)), **{field: getattr(base, field) * factors}
         )
         found.append(_interval(by_key[key], sigma, spread, table, points))
     return tuple(found)
+
+
+def macro_sigma(*, resolved: Resolved, design: DesignBatch, field: str) -> float:
+    """Return the standard deviation of ln(measured / predicted) of the reads.
+
+    Args:
+        resolved: configuration; a ``sigma`` of the correction that it says counts.
+        design: of the same, ``()``.
+        field: of :data:`MACRO_FACTORS`.
+    """
+    said = quantity_at(resolved, f"chip.calibration.{field}")
+    if said is not None and said.sigma is not None:
+        return said.sigma
+    calibrated = macro_spread(macro=bank_macro(design=design), constants=default_constants())
+    return float(getattr(calibrated, MACRO_FACTORS[field]))
 
 
 def _interval(

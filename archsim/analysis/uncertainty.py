@@ -1,8 +1,11 @@
 """Intervals of the totals from what is known of the constants' uncertainty.
 
 Every constant of the configuration that carries a ``sigma`` (standard deviation of its logarithm)
-or a ``range`` is drawn independently, log-normal around its value or log-uniform over its range,
-and all draws are evaluated as one batch.
+or a ``range`` is drawn independently, and all draws are evaluated as one batch. Its value is the
+median of its draws: log-normal around it, or log-uniform below it in half of the draws and above it
+in the other half, so that a value at the end of its range does not lie outside of what is drawn.
+Whole numbers are choices of the designer and are not drawn. Chips of the silicon cost model have
+the calibration's spread where the configuration says none.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from archsim.analysis.silicon_interval import MACRO_FACTORS, macro_sigma
 from archsim.analysis.totals import evaluate_totals
 from archsim.arch.design import DesignBatch, quantity_at
 from archsim.arch.technology import Technology
@@ -21,13 +25,17 @@ from archsim.config.sourced import Quantity
 from archsim.errors import Code, ConfigError
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
-from archsim.results.metric import Place
+from archsim.results.metric import Metric, Place
 from archsim.results.metrics import shown_in
 from archsim.results.sensitivity import Interval
 from archsim.units import TO_SI
 
 #: Most draws accepted.
 MAX_SAMPLES = 1_000_000
+#: Why a total has no interval.
+NOT_KNOWN = "no constant that it depends on has a sigma or a range"
+#: An interval narrower than this share of its total is rounding.
+_ROUNDING = 1e-9
 
 
 def uncertain_parameters(resolved: Resolved) -> tuple[str, ...]:
@@ -57,6 +65,9 @@ def intervals(
 ) -> tuple[Interval, ...]:
     """Return nominal value, median and 5th to 95th percentile of metrics, in report units.
 
+    An interval reaches to the nominal value where that lies beyond a percentile. A total that no
+    drawn constant moves has none, but counts are exact.
+
     Args:
         resolved: configuration whose constants carry sigma or range.
         design: placement of the shared block.
@@ -82,19 +93,31 @@ def intervals(
     )
     _refuse_unsound(totals, resolved, samples)
     levels = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
-    metric_intervals = []
-    for metric in metrics:
-        low, median, high = torch.quantile(totals[metric.column], levels).tolist()
-        metric_intervals.append(
-            Interval(
-                name=metric.key,
-                nominal=metric.from_column(float(nominal[metric.column][0])),
-                low=metric.from_column(low),
-                median=metric.from_column(median),
-                high=metric.from_column(high),
-            )
+    return tuple(
+        interval_of(
+            metric,
+            metric.from_column(float(nominal[metric.column][0])),
+            [metric.from_column(v) for v in torch.quantile(totals[metric.column], levels).tolist()],
         )
-    return tuple(metric_intervals)
+        for metric in metrics
+    )
+
+
+def interval_of(metric: Metric, nominal: float, drawn: Sequence[float]) -> Interval:
+    """Return the interval of one metric: see :func:`intervals`.
+
+    Args:
+        metric: which.
+        nominal: its value, in its report unit.
+        drawn: its 5th, 50th and 95th percentile, in that unit.
+    """
+    low, median, high = drawn
+    low, high = min(low, nominal), max(high, nominal)
+    if high - low > _ROUNDING * abs(nominal):
+        return Interval(metric.key, nominal, low, median, high)
+    if metric.is_count:
+        return Interval(metric.key, nominal, nominal, nominal, nominal)
+    return Interval(metric.key, nominal, None, None, None, because=NOT_KNOWN)
 
 
 def _refuse_unsound(totals: dict[str, Tensor], resolved: Resolved, samples: int) -> None:
@@ -138,27 +161,35 @@ def _draw(
     for name, parameter in DesignBatch.parameters().items():
         quantity = quantity_at(resolved, parameter.path)
         if parameter.kind == "continuous" and quantity is not None and _is_uncertain(quantity):
-            fields[name] = getattr(base, name) * _factor(quantity, samples, generator)
+            fields[name] = _drawn_si(quantity, samples, generator)
+    if resolved.chip.cost_model == "silicon":
+        for name in MACRO_FACTORS:
+            if name not in fields:
+                normal = torch.randn(samples, dtype=torch.float64, generator=generator)
+                spread = macro_sigma(resolved=resolved, design=base, field=name)
+                fields[name] = getattr(base, name) * torch.exp(spread * normal)
     constants: dict[str, Tensor] = {}
     for name in Technology.constant_names():
         quantity = quantity_at(resolved, f"technology.{Technology.key_of(name)}")
-        if quantity is not None and _is_uncertain(quantity):
-            factor = _factor(quantity, samples, generator)
-            value = getattr(base.technology, name)
-            constants[name] = factor.reshape(-1, *(1,) * value.dim()) * value
+        if quantity is None or not _is_uncertain(quantity) or quantity.si_values[0] == 0:
+            continue
+        factor = _drawn_si(quantity, samples, generator) / quantity.si_values[0]
+        value = getattr(base.technology, name)
+        constants[name] = factor.reshape(-1, *(1,) * value.dim()) * value
     return base.replace(technology=base.technology.replace(**constants), **fields)
 
 
-def _factor(quantity: Quantity, samples: int, generator: torch.Generator) -> Tensor:
-    """Draw the ratio of the constant to its nominal value."""
+def _drawn_si(quantity: Quantity, samples: int, generator: torch.Generator) -> Tensor:
+    """Draw a constant, the first of a list, SI, ``sample``; its value is the median."""
+    value, scale = quantity.si_values[0], TO_SI.get(quantity.unit, 1.0)
     if quantity.sigma:
         normal = torch.randn(samples, dtype=torch.float64, generator=generator)
-        return torch.exp(quantity.sigma * normal)
-    value, scale = quantity.si_values[0], TO_SI.get(quantity.unit, 1.0)
+        return value * torch.exp(quantity.sigma * normal)
     low, high = (bound * scale for bound in quantity.range or (value, value))
-    uniform = torch.rand(samples, dtype=torch.float64, generator=generator)
-    if value == 0:
-        return torch.ones_like(uniform)
-    if low > 0:
-        return torch.exp(math.log(low) + uniform * math.log(high / low)) / value
-    return (low + uniform * (high - low)) / value
+    place = 2 * torch.rand(samples, dtype=torch.float64, generator=generator) - 1
+    ends = torch.where(place < 0, min(low, value), max(high, value))
+    # The logarithm of zero is none: from there, and to there, draws are uniform.
+    straight = value + place.abs() * (ends - value)
+    if value <= 0 or low <= 0:
+        return straight
+    return value * torch.exp(place.abs() * torch.log(ends / value))

@@ -77,7 +77,8 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         of_batch=lambda cost, plan: cost.energy_J,
         shown={
-            **_in(Place.INFERENCE, Place.SENSITIVITY, Place.SENSITIVITY_FIGURE, Place.COMPARE),
+            **_in(Place.INFERENCE, Place.SENSITIVITY, Place.SENSITIVITY_FIGURE),
+            **_in(Place.UNCERTAINTY, Place.COMPARE),
             Place.SWEEP: _FIRST,
             **_in(Place.SWEEP_FRONT, Place.SWEEP_POINT, Place.REPORT, Place.REPORT_TABLE),
             **_in(Place.PAGE, Place.PAGE_CORE),
@@ -147,7 +148,7 @@ METRICS: tuple[Metric, ...] = (
         direction="lower",
         of_batch=lambda cost, plan: cost.edp_period_Js,
         shown={
-            Place.INFERENCE: Shown(),
+            **_in(Place.INFERENCE, Place.UNCERTAINTY),
             Place.COMPARE: Shown(title="EDP\n(period)"),
             Place.OVERHEAD: Shown(title="overhead\n(period)"),
             **_in(Place.SWEEP, Place.REPORT, Place.PAGE),
@@ -162,7 +163,7 @@ METRICS: tuple[Metric, ...] = (
         unit="1/s",
         direction="higher",
         of_batch=lambda cost, plan: cost.throughput_per_s,
-        shown=_in(Place.INFERENCE),
+        shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
     ),
     Metric(
         key="tops_per_W",
@@ -171,7 +172,7 @@ METRICS: tuple[Metric, ...] = (
         unit="TOPS/W",
         direction="higher",
         of_batch=lambda cost, plan: cost.ops_per_J,
-        shown=_in(Place.INFERENCE),
+        shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
     ),
     Metric(
         key="clock_ns",
@@ -180,7 +181,7 @@ METRICS: tuple[Metric, ...] = (
         unit="ns",
         direction="lower",
         of_batch=lambda cost, plan: cost.clock_s,
-        shown=_in(Place.INFERENCE),
+        shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
     ),
     Metric(
         key="leakage_power_mW",
@@ -189,7 +190,7 @@ METRICS: tuple[Metric, ...] = (
         unit="mW",
         direction="lower",
         of_batch=lambda cost, plan: cost.leakage_power_W,
-        shown=_in(Place.INFERENCE),
+        shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
     ),
     Metric(
         key="subarrays",
@@ -292,7 +293,7 @@ METRICS: tuple[Metric, ...] = (
         form="engineering",
         of_batch=lambda cost, plan: cost.programming.verify_reads,
         shown={
-            Place.CHIP: Shown(),
+            **_in(Place.CHIP, Place.UNCERTAINTY),
             Place.PROGRAMMING: Shown(title="verify\nreads", alone=True),
         },
     ),

@@ -44,19 +44,30 @@ class Elasticity:
 
 @dataclass(frozen=True)
 class Interval:
-    """What the uncertainty of the constants makes of one total, in its report unit."""
+    """What the uncertainty of the constants makes of one total, in its report unit.
+
+    Attributes:
+        name: key of the metric.
+        nominal: with every constant at its value.
+        low: 5th percentile of the draws, or the nominal value if that is below; None: not known.
+        median: of the draws.
+        high: 95th percentile, or the nominal value if that is above.
+        because: why there is no interval.
+    """
 
     name: str
     nominal: float
-    low: float
-    median: float
-    high: float
+    low: float | None
+    median: float | None
+    high: float | None
+    because: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return {
+        numbers = {
             "nominal": self.nominal,
             "p05": self.low,
             "median": self.median,
             "p95": self.high,
         }
+        return numbers if self.because is None else {**numbers, "because": self.because}

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from archsim.results.sensitivity import Elasticity, Interval
     from archsim.results.validation import ValidationResult
 
+#: Stands in place of an interval that a total does not have.
+NOT_KNOWN = "not known"
+
 
 def sensitivity(entries: Sequence[Elasticity], most: int | None = None) -> Table:
     """Elasticities in the order given; whole numbers are stepped, all others by autograd."""
@@ -39,7 +42,10 @@ def intervals(entries: Iterable[Interval]) -> Table:
         Column("median", "median", "number"),
         Column("p95", "95 %", "number"),
     )
-    rows = tuple((e.name, e.nominal, e.low, e.median, e.high) for e in entries)
+    rows = tuple(
+        (e.name, e.nominal, *(NOT_KNOWN if v is None else v for v in (e.low, e.median, e.high)))
+        for e in entries
+    )
     return Table("Uncertainty of the totals", columns, rows)
 
 

@@ -1,12 +1,17 @@
 """Intervals from the constants' uncertainty."""
 
+import math
+
 import pytest
 import torch
 
-from archsim.analysis.uncertainty import intervals
+from archsim.analysis.uncertainty import NOT_KNOWN, interval_of, intervals
 from archsim.config.resolve import resolve
 from archsim.errors import ConfigError
 from archsim.network import from_graph, load_network
+from archsim.results.metrics import METRICS, metric_of
+from archsim.results.sensitivity import Interval
+from reports.tables.analysis import intervals as table_of
 from tests.refusals import refused
 
 
@@ -25,18 +30,81 @@ def run(resolved, table, samples=64, seed=0):
 
 def test_same_seed_same_intervals_other_seed_others(table):
     resolved = resolve()
-    assert run(resolved, table) == run(resolved, table)
-    assert run(resolved, table) != run(resolved, table, seed=1)
+    assert run(resolved, table, 20) == run(resolved, table, 20)
+    assert run(resolved, table, 20) != run(resolved, table, 20, seed=1)
 
 
-def test_percentiles_are_ordered_and_energy_varies_but_time_does_not(table):
-    found = run(resolve(), table)
+@pytest.mark.parametrize("chip", ["rram-22nm-neurosim", "rram-22nm-silicon"])
+def test_every_quantity_has_an_interval_that_holds_its_nominal_value(table, chip):
+    # With the policy all every assumed constant of the device counts, too.
+    settings = ["chip.programming.policy=all"]
+    found = run(resolve(chip=chip, overrides=settings), table, samples=200)
+    drawn = {metric.key for metric in METRICS if metric.of_batch and not metric.is_whole}
+    assert set(found) == drawn
     for entry in found.values():
-        assert entry.low <= entry.median <= entry.high
+        assert entry.because is None
+        # Strictly: a percentile beyond it would have been moved to it.
+        assert entry.low < entry.nominal < entry.high, entry
+        assert entry.low < entry.median < entry.high, entry
     assert found["dynamic_energy_uJ"].high > 1.5 * found["dynamic_energy_uJ"].low
-    latency = found["latency_us"]
-    assert latency.low == pytest.approx(latency.nominal)
-    assert latency.high == pytest.approx(latency.nominal)
+
+
+def test_a_value_at_the_end_of_its_range_is_the_median_of_its_draws(table):
+    # One pulse per cell, nothing verified: the time is proportional to the pulse width, half of
+    # whose draws are at 10 ns and half log-uniform up to 1 us. The 95th percentile is at
+    # 10^(0.9 * 2); its exponent has a standard error of 4 sqrt(0.05 * 0.95 / 100) = 0.09.
+    width = "{value: 10, unit: ns, source: test, range: [10, 1000]}"
+    settings = ["chip.programming.policy=none", f"device.pulse_width={width}"]
+    found = run(resolve(chip="rram-22nm-neurosim", overrides=settings), table, samples=100)
+    time = found["programming_time_ms"]
+    assert time.low == pytest.approx(time.nominal, rel=1e-12, abs=0)
+    assert math.log10(time.high / time.nominal) == pytest.approx(1.8, abs=0.2)
+
+
+def test_zero_with_a_range_is_drawn(table):
+    # Nothing else of the device is, so that only stuck cells take more pulses.
+    device = {
+        "write_verify.tolerance": 0.043,
+        "write_verify.step_gain": 0.055,
+        "write_verify.step_sigma": 0.02,
+        "read_noise_sigma": 0,
+        "stuck_on_rate": 0,
+        "device_to_device_share": 0.5,
+    }
+    quiet = [f"device.{key}={{value: {v}, unit: '1', source: test}}" for key, v in device.items()]
+    settings = ["chip.programming.policy=all", *quiet]
+    pulses = run(resolve(chip="rram-22nm-neurosim", overrides=settings), table)["write_pulses"]
+    assert pulses.low == pytest.approx(pulses.nominal, rel=1e-9, abs=0)
+    # At most 9 % of the cells are stuck, each for 100 pulses in place of about 10.
+    assert 1.3 < pulses.high / pulses.nominal < 2
+
+
+def test_what_no_drawn_constant_moves_is_not_known_and_counts_are_exact(table):
+    factors = {"sensing_time": 1.4, "adc_time": 1.0}
+    quiet = [
+        f"chip.calibration.{key}={{value: {value}, unit: '1', source: test}}"
+        for key, value in factors.items()
+    ]
+    settings = ["chip.programming.policy=none", *quiet]
+    found = run(resolve(chip="rram-22nm-neurosim", overrides=settings), table, samples=20)
+    for key in ("latency_us", "clock_ns", "period_us", "throughput_per_s"):
+        assert found[key].low is found[key].median is found[key].high is None
+        assert found[key].because == NOT_KNOWN
+        assert found[key].to_dict()["because"] == NOT_KNOWN
+    assert {
+        row["median"]
+        for row in table_of(found.values()).records()
+        if row["total"] in ("latency_us", "clock_ns")
+    } == {"not known"}
+    pulses = found["write_pulses"]
+    assert pulses.low == pulses.median == pulses.high == pulses.nominal > 0
+
+
+def test_an_interval_reaches_to_the_nominal_value():
+    metric = metric_of("energy")
+    for nominal, low, high in ((1.0, 1.0, 4.0), (5.0, 2.0, 5.0), (3.5, 2.0, 4.0)):
+        found = interval_of(metric, nominal, (2.0, 3.0, 4.0))
+        assert found == Interval("energy_uJ", nominal, low, 3.0, high)
 
 
 def test_lognormal_factor_has_the_stated_quantiles(table):
