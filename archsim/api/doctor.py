@@ -86,7 +86,7 @@ def _machine() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     from archsim.util.paths import configs_dir
-    from tsb.data.load import user_cache
+    from tsb.data.kept import user_cache
 
     yield Check("folders", "presets", str(configs_dir()))
     yield _writable("cache", user_cache(), "set XDG_CACHE_HOME to a folder that can be written")

@@ -68,6 +68,7 @@ def sweep(
     overrides: Overrides = (),
     axes: str | Iterable[str] = (),
     network: str | None = None,
+    data: str | None = None,
     yes: bool = False,
     data_root: str | Path | None = None,
     accuracy_cache: str | Path | None = None,
@@ -89,6 +90,7 @@ def sweep(
         axes: ``path=[values]``, to add or replace axes.
         network: replaces the sweep's; must be said where it is ``package.module:function``: code is
             not run because a file names it.
+        data: of an accuracy study; must be said where it is ``package.module:function``.
         yes: run also more than 10^8 combinations.
         data_root: where the data of an accuracy study lie.
         accuracy_cache: folder of accuracies; None: the user's cache.
@@ -107,7 +109,7 @@ def sweep(
     )
     check_place(Path(out))
     known = asked if isinstance(name, Sweep) else None
-    with locked(Path(out)), saying(_said_networks(known, settings, more_axes, network)):
+    with locked(Path(out)), saying([data, *_said_networks(known, settings, more_axes, network)]):
         return _run(
             asked, Path(out), resume=resume, jobs=jobs, scheduler=scheduler, yes=yes,
             data_root=data_root, accuracy_cache=accuracy_cache, max_minutes=max_minutes,

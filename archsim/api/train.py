@@ -30,7 +30,7 @@ from tsb.write_verify.policy.none import NoWeights
 
 #: Study of ``archsim train`` when none is named: runs on the data that come with archsim.
 DEFAULT_STUDY = "tsb-lenet3"
-_NETWORK = "study.network"
+_CODE = ("study.network", "study.data")
 
 
 def select_methods(study: Study, names: Sequence[str]) -> Study:
@@ -75,6 +75,7 @@ def train(
     device: str = "cpu",
     priced_on: str | None = None,
     network: str | None = None,
+    data: str | None = None,
     news: News | None = None,
 ) -> StudyRun:
     """Train, program, repair and evaluate everything in a study that its folder lacks.
@@ -93,6 +94,7 @@ def train(
         network: of the study; must be said where it is ``package.module:function`` and only a file
             names it: code is not run because a file names it. A setting ``study.network=`` says it
             too.
+        data: of the study; likewise.
         news: told of every epoch and unit.
 
     Raises:
@@ -104,8 +106,9 @@ def train(
     check_published(loaded)
     chosen = select_methods(loaded, as_names(methods))
     folder = run_place(chosen, out)
-    with locked(folder, option="--run"), saying(said_networks(study, settings, network)):
+    with locked(folder, option="--run"), saying(said_code(study, settings, network, data)):
         check_is(network, loaded.network, f"study '{loaded.name}'")
+        check_is(data, loaded.data, f"study '{loaded.name}'", "data")
         check_said(loaded.network)
         _warn_without_price(StudyRun(checked_study(chosen), folder), priced_on or chosen.chip)
         return begin_run(
@@ -129,19 +132,20 @@ def run_place(study: Study, out: str | Path | None) -> Path:
     return Path("runs") / study.name if out is None else Path(out)
 
 
-def said_networks(
-    study: object, overrides: Iterable[str], network: str | None
+def said_code(
+    study: object, overrides: Iterable[str], network: str | None, data: str | None
 ) -> tuple[object, ...]:
-    """Return the names of networks that a caller says with a study.
+    """Return the names of networks and data that a caller says with a study.
 
     Args:
-        study: itself, whose network the caller says; of a name or a file it is the file that does.
+        study: itself, whose names the caller says; of a name or a file it is the file that does.
         overrides: settings of the study.
         network: what is said beside it.
+        data: likewise.
     """
-    own = study.network if isinstance(study, Study) else None
-    parsed = [parse_override(text) for text in overrides if override_path(text) == _NETWORK]
-    return own, network, *(value for _, value in parsed)
+    own = (study.network, study.data) if isinstance(study, Study) else ()
+    parsed = [parse_override(text) for text in overrides if override_path(text) in _CODE]
+    return *own, network, data, *(value for _, value in parsed)
 
 
 def _warn_without_price(run: StudyRun, chip: str) -> None:

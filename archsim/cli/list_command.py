@@ -39,6 +39,7 @@ class ListKind(StrEnum):
     OBJECTIVES = "objectives"
     METRICS = "metrics"
     DATA = "data"
+    DATA_FORMS = "data-forms"
     EFFECTS = "effects"
 
 
@@ -81,6 +82,7 @@ _CORRECTION_KEYS = ("name", "description", "options", "stored_in", "priced_as", 
 _OBJECTIVE_KEYS = ("name", "description", "options", "citation")
 _DATA_KEYS = ("name", "input", "classes", "licence")
 _METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
+_FORM_KEYS = ("name", "description", "example")
 _EFFECT_KEYS = ("name", "description", "acts_on", "settings", "back_ends", "source")
 _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
@@ -203,6 +205,15 @@ def _data() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _data_forms() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.data.own.registry import FORMS
+
+    return _FORM_KEYS, [
+        {"name": form.name, "description": form.description, "example": form.example}
+        for form in FORMS.values()
+    ]
+
+
 def _effects() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from tsb.read_path.effects.registry import EFFECTS
 
@@ -227,6 +238,7 @@ _IN_CODE: dict[ListKind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]
     ListKind.POLICIES: _policies,
     ListKind.METRICS: _metrics,
     ListKind.DATA: _data,
+    ListKind.DATA_FORMS: _data_forms,
     ListKind.EFFECTS: _effects,
 }
 

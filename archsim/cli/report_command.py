@@ -15,7 +15,13 @@ from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable, csv_text, deliver, json_text
-from archsim.cli.study_options import DataRootOption, NetworkOption, ReadPathOption, with_read_path
+from archsim.cli.study_options import (
+    DataRootOption,
+    NetworkOption,
+    OwnDataOption,
+    ReadPathOption,
+    with_read_path,
+)
 from archsim.errors import Code, DataError
 from archsim.util.files import is_file, read_json
 
@@ -74,6 +80,7 @@ def make_command(
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of the training.")] = 1,
     network: NetworkOption = None,
+    data: OwnDataOption = None,
     data_root: DataRootOption = None,
     read_path: ReadPathOption = None,
     overrides: Annotated[
@@ -112,6 +119,7 @@ def make_command(
                 data_root=data_root,
                 jobs=jobs,
                 network=network,
+                data=data,
                 commands=[shlex.join(["archsim", *sys.argv[1:]])],
                 news=bars.news,
             )

@@ -72,8 +72,11 @@ def file_schema(kind: SchemaKind) -> dict[str, Any]:
 
         corrections = document["$defs"]["Method"]["properties"]["corrections"]
         corrections["pattern"] = method_pattern()
+        from tsb.data import dataset_names
         from tsb.study.load import choices
 
+        # Data may also be the user's own: docs/data.md.
+        document["properties"]["data"]["examples"] = list(dataset_names())
         for (model, key), names in choices().items():
             document["$defs"].get(model, document)["properties"][key]["enum"] = list(names)
     _name_metrics(document)

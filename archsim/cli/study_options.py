@@ -20,7 +20,8 @@ DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",
-        help="archsim list data; mnist-part comes with archsim. Default: the network's.",
+        help="A built-in set (archsim list data), MODULE:FUNCTION, a YAML description, or a file "
+        "of arrays or text. Default: the network's.",
         show_default=False,
         rich_help_panel=_DATA,
     ),
@@ -32,6 +33,16 @@ NetworkOption = Annotated[
         metavar="MODULE:FUNCTION",
         help="The network, where a file names code of yours: it is not run unless you name it too.",
         show_default=False,
+    ),
+]
+OwnDataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="MODULE:FUNCTION",
+        help="The data, where a file names code of yours: it is not run unless you name it too.",
+        show_default=False,
+        rich_help_panel=_DATA,
     ),
 ]
 DataRootOption = Annotated[

@@ -12,7 +12,7 @@ from archsim.cli.groups import DefaultCommand
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable
-from archsim.cli.study_options import DataRootOption, sweep_read_path
+from archsim.cli.study_options import DataRootOption, OwnDataOption, sweep_read_path
 from archsim.cli.sweep_output import SweepBars, announce, summary
 from archsim.errors import Code, ConfigError
 
@@ -55,6 +55,7 @@ def run_command(
     network: Annotated[
         str | None, typer.Option("--network", help="Replaces the sweep's network.")
     ] = None,
+    data: OwnDataOption = None,
     axes: Annotated[
         list[str] | None,
         typer.Option(
@@ -132,6 +133,7 @@ def run_command(
                 overrides=settings,
                 axes=axes or (),
                 network=network,
+                data=data,
                 resume=resume,
                 jobs=jobs,
                 scheduler=scheduler,

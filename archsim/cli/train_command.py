@@ -13,7 +13,13 @@ from archsim.cli.evaluate_command import write_run
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable
-from archsim.cli.study_options import DataRootOption, NetworkOption, ReadPathOption, with_read_path
+from archsim.cli.study_options import (
+    DataRootOption,
+    NetworkOption,
+    OwnDataOption,
+    ReadPathOption,
+    with_read_path,
+)
 
 #: ``tsb.study.work.PHASES``, without its imports.
 _PHASES = ("program", "repair", "evaluate")
@@ -59,6 +65,7 @@ def train_command(
         ),
     ] = "cpu",
     network: NetworkOption = None,
+    data: OwnDataOption = None,
     data_root: DataRootOption = None,
     read_path: ReadPathOption = None,
     overrides: Annotated[
@@ -98,6 +105,7 @@ def train_command(
                     jobs=jobs,
                     device=device,
                     network=network,
+                    data=data,
                     news=bars.news,
                 )
             with saying([done.study.network]):

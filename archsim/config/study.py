@@ -186,7 +186,10 @@ class Study(Model):
     options: dict[str, int | bool | list[int]] = Field(
         default_factory=dict, description="of the network, e.g. widths: [32, 64, 128]"
     )
-    data: str = Field(description="name of a data set: archsim list data")
+    data: str = Field(
+        description="a data set (archsim list data), package.module:function, a YAML description "
+        "or a file (docs/data.md)"
+    )
     chip: str = Field(
         default=DEFAULT_CHIP,
         description="preset or YAML file: the chip whose cells the accuracies are of, and that "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 from torch.export import ExportedProgram
@@ -16,7 +16,7 @@ from archsim.network.inputs import Dtypes, Examples, Shapes
 from archsim.network.layer_file import is_layer_table, read_layer_table
 from archsim.network.offline import offline, wants_download
 from archsim.network.trace import trace
-from archsim.network.user_modules import import_user_module
+from archsim.network.user_functions import no_function, user_object
 
 
 def load_network(
@@ -303,19 +303,8 @@ def _zoo_shape(
 
 
 def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
-    module_name, _, function_name = spec.partition(":")
-    try:
-        with offline():
-            module = import_user_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise NetworkError(
-            f"network '{spec}': module '{module_name}' cannot be imported "
-            f"({type(error).__name__}: {error}); {_import_advice(module_name, error)}",
-            code=Code.CALL_FAILED,
-            field="network",
-            value=module_name,
-        ) from error
-    function: Callable[..., object] | None = getattr(module, function_name, None)
+    with offline():
+        function = user_object(spec, kind="network", error=NetworkError, of_download=_NO_DOWNLOAD)
     if isinstance(function, nn.Module):  # the model itself, made when its module is imported
         if options:
             raise NetworkError(
@@ -327,12 +316,7 @@ def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
             )
         return function
     if not callable(function):
-        raise NetworkError(
-            f"network '{spec}': '{module_name}' has no function '{function_name}'",
-            code=Code.UNKNOWN_NAME,
-            field="network",
-            value=function_name,
-        )
+        raise no_function(spec, kind="network", error=NetworkError)
     try:
         with offline():
             model = function(**options)
@@ -363,12 +347,3 @@ _NO_DOWNLOAD = (
     "Build the model from its configuration (AutoModel.from_config, pretrained=False), or download "
     "the files before"
 )
-
-
-def _import_advice(module_name: str, error: BaseException) -> str:
-    if wants_download(error):
-        return _NO_DOWNLOAD
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    if missing is not None and f"{module_name}.".startswith(f"{missing}."):
-        return "it is neither in the working directory nor on PYTHONPATH"
-    return "mend the module, or what it imports (is all of it on PYTHONPATH?)"

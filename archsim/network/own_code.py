@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archsim.errors import Code, NetworkError
 from archsim.network.timm_models import PREFIX
-from archsim.util.consent import said
+from archsim.util.consent import check_code_said, said
 
 
 def is_code(spec: str) -> bool:
@@ -34,32 +34,27 @@ def check_said(spec: str) -> None:
     Raises:
         NetworkError: it is code, and its name was not said in this call; with the option.
     """
-    if not is_said(spec):
-        raise NetworkError.of(
-            Code.UNSAFE_FILE,
-            "network",
-            spec,
-            problem="a file names this code, and it is not run for that; if you trust it, say so",
-            allowed=f"--network {spec} (network={spec!r} in Python)",
-        )
+    if is_code(spec):
+        check_code_said(spec, "network", NetworkError)
 
 
-def check_is(given: str | None, stored: str, where: object) -> None:
-    """Refuse a network that was said for something of another one.
+def check_is(given: str | None, stored: str, where: object, kind: str = "network") -> None:
+    """Refuse a network or data that were said for something of others.
 
     Args:
         given: what was said; None for nothing.
         stored: what the file says.
         where: the file.
+        kind: ``network`` or ``data``, and the option that says it.
 
     Raises:
-        NetworkError: another network.
+        NetworkError: another network, or other data.
     """
     if given is not None and given != stored:
         raise NetworkError.of(
             Code.WRONG_FILE,
-            "--network",
+            f"--{kind}",
             given,
-            problem=f"{where} is of another network",
+            problem=f"{where} is of another {kind}" if kind == "network" else f"{where} has others",
             allowed=stored,
         )

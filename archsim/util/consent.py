@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from archsim.errors import ArchsimError, Code
+
 _SAID: ContextVar[frozenset[str]] = ContextVar("said", default=frozenset())
 
 
@@ -31,6 +33,27 @@ def saying(names: Iterable[object]) -> Iterator[None]:
         yield
     finally:
         _SAID.reset(token)
+
+
+def check_code_said(spec: str, kind: str, error: type[ArchsimError]) -> None:
+    """Refuse to run code that only a file names.
+
+    Args:
+        spec: ``package.module:function`` of a study, a run, a sweep or a chip.
+        kind: what it is there, and the option that says it: ``network``, ``data`` or ``metric``.
+        error: class of the error.
+
+    Raises:
+        ArchsimError: its name was not said in this call; with the option.
+    """
+    if spec not in said():
+        raise error.of(
+            Code.UNSAFE_FILE,
+            kind,
+            spec,
+            problem="a file names this code, and it is not run for that; if you trust it, say so",
+            allowed=f"--{kind} {spec} ({kind}={spec!r} in Python)",
+        )
 
 
 def say_for_good(names: Iterable[str]) -> None:

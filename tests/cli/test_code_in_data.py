@@ -138,6 +138,43 @@ def test_a_run_of_own_code_is_shown_without_it(
     assert numbers(priced.stdout) == numbers(report.stdout)
 
 
+DATA = "own_data_of_a_user:data"
+DATA_MODULE = """
+from pathlib import Path
+MARKS = Path({folder!r})
+(MARKS / "imported").touch()
+def data():
+    (MARKS / "called").touch()
+    from tests.tsb.data.own_data import arrays
+    return arrays()
+"""
+
+
+@pytest.mark.usefixtures("light")
+def test_data_that_only_a_file_names_are_not_called(run: Run, marks: Path, tmp_path: Path) -> None:
+    (tmp_path / "code" / "own_data_of_a_user.py").write_text(DATA_MODULE.format(folder=str(marks)))
+    study = {**STUDY, "network": "lenet3", "data": DATA, "methods": [{"name": "plain"}]}
+    study["backbones"] = {"noise": {"epochs": 1, "batch_size": 16, "validation_instances": 1}}
+    study["tuning"] = {"steps": 1, "batch_size": 16}
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump(study))
+    for command in ("train data.yaml", "report data.yaml", "train data.yaml --data mnist-part"):
+        done = run(*command.split())
+        code = "wrong-file" if "mnist-part" in command else "unsafe-file"
+        command_refused(done, "--data", DATA, code=code)
+        assert nothing_ran(marks)
+    done = run("train", "data.yaml", "--run", "r", "--set", f"study.data={DATA}")
+    assert done.exit_code == 0, done.stderr
+    assert (marks / "called").exists()
+    note = json.loads((tmp_path / "r" / "run.json").read_text())["data_note"]
+    assert "no validation part" in note
+    sys.modules.pop("own_data_of_a_user")
+    forget(marks)
+    assert run("evaluate", "r").exit_code == 0
+    assert run("report", "r", "--format", "json").exit_code in (0, 1)
+    assert nothing_ran(marks)
+    assert run("train", "data.yaml", "--run", "r", "--data", DATA).exit_code == 0
+
+
 def test_a_chip_runs_no_code(run: Run, marks: Path, tmp_path: Path) -> None:
     from tests.house.helpers import ROOT
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor, nn
 
 from archsim.errors import Code, DataError
@@ -19,6 +19,8 @@ VALIDATION_DIVISOR = 10
 _BYTE_MAX = 255
 #: Hexadecimal digits of a split's hash.
 _HASH_DIGITS = 16
+#: Letters of the network's own error in a message.
+_SHOWN = 200
 
 
 class RawImages(NamedTuple):
@@ -30,10 +32,14 @@ class RawImages(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Normalised images, float32, and their classes, 0 to ``num_classes - 1``."""
+    """Normalised images, float32, and their classes, 0 to ``num_classes - 1``.
 
-    images: Float[Tensor, "image channel height width"]
-    labels: Int[Tensor, " image"]
+    Data of the user may have other inputs (token numbers, int64) and targets (maps of classes,
+    values).
+    """
+
+    images: Shaped[Tensor, "image ..."]
+    labels: Shaped[Tensor, "image ..."]
 
     def __len__(self) -> int:
         """Number of images."""
@@ -67,7 +73,7 @@ class Dataset:
         train: images to train on.
         validation: images to choose by, cut from the training images.
         test: images to report.
-        num_classes: number of classes.
+        num_classes: number of classes; None where targets are values.
         note: what a reader of results must know about this copy; "" if it is the original.
     """
 
@@ -75,7 +81,7 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    num_classes: int
+    num_classes: int | None
     note: str = ""
 
     @cached_property
@@ -111,30 +117,112 @@ class Dataset:
         Raises:
             DataError: it does not.
         """
-        images = self.test.images[:1]
-        has = "x".join(map(str, images.shape[1:]))
-        input_shape = getattr(model, "input_shape", None)
-        takes = "x".join(map(str, input_shape)) if isinstance(input_shape, tuple) else "others"
-        try:
-            with torch.no_grad():
-                scores = model(images)
-        except RuntimeError as error:
-            raise DataError(
-                f"data '{self.name}' has images of {has}; network '{network}' takes {takes}",
-                code=Code.SHAPE_MISMATCH,
-                field=f"data '{self.name}'",
-                value=has,
-                allowed=takes,
+        check_outputs(self, _scores(self, model, network), network)
+
+
+def _scores(data: Dataset, model: nn.Module, network: str) -> Tensor:
+    """Return what a network gives for the first test image.
+
+    Raises:
+        DataError: it does not take it.
+    """
+    images = data.test.images[:1]
+    has = "x".join(map(str, images.shape[1:]))
+    input_shape = getattr(model, "input_shape", None)
+    takes = "x".join(map(str, input_shape)) if isinstance(input_shape, tuple) else "others"
+    try:
+        return _output(model, images)
+    except Exception as error:  # whatever a network of the user raises
+        other, words = images.float(), ("whole numbers", "real numbers")
+        if images.is_floating_point():
+            other, words = images.abs().long() * 0, ("real numbers", "whole numbers")
+        if _takes(model, other):
+            raise DataError.of(
+                Code.WRONG_TYPE,
+                f"data '{data.name}'",
+                str(images.dtype).removeprefix("torch."),
+                problem=f"its inputs are {words[0]}; network '{network}' takes {words[1]}",
+                allowed=str(other.dtype).removeprefix("torch."),
             ) from error
-        if scores.shape[-1] < self.num_classes:
-            raise DataError(
-                f"data '{self.name}' has {self.num_classes} classes; network '{network}' tells "
-                f"{scores.shape[-1]} apart",
-                code=Code.SHAPE_MISMATCH,
-                field=f"data '{self.name}'",
-                value=self.num_classes,
-                allowed=str(scores.shape[-1]),
+        raise DataError(
+            f"data '{data.name}' has images of {has}; network '{network}' takes {takes} "
+            f"({type(error).__name__}: {str(error)[:_SHOWN]})",
+            code=Code.SHAPE_MISMATCH,
+            field=f"data '{data.name}'",
+            value=has,
+            allowed=takes,
+        ) from error
+
+
+@torch.no_grad()
+def _output(model: nn.Module, images: Tensor) -> Tensor:
+    found = model(images)
+    if not isinstance(found, Tensor):
+        raise TypeError(f"it returns {type(found).__name__}, not a tensor")
+    return found
+
+
+def _takes(model: nn.Module, images: Tensor) -> bool:
+    try:
+        return bool(_output(model, images).numel())
+    except Exception:  # noqa: BLE001 - whatever a network of the user raises
+        return False
+
+
+def check_outputs(data: Dataset, scores: Tensor, network: str) -> None:
+    """Check that outputs of a network fit the targets of a data set.
+
+    Args:
+        data: which.
+        scores: for its first test image.
+        network: its name, for the message.
+
+    Raises:
+        DataError: another shape, or fewer classes.
+    """
+    field, target = f"data '{data.name}'", tuple(data.test.labels.shape[1:])
+    if data.num_classes is None:
+        if tuple(scores.shape[1:]) != target:
+            raise DataError.of(
+                Code.SHAPE_MISMATCH,
+                f"{field}: targets",
+                target,
+                allowed=f"{tuple(scores.shape[1:])}, the outputs of network '{network}'",
             )
+        return
+    axis = class_axis(scores, data.test.labels[:1])
+    if axis is None:
+        raise DataError.of(
+            Code.SHAPE_MISMATCH,
+            f"{field}: targets",
+            target,
+            problem="classes that the outputs have no scores for",
+            allowed=f"outputs of network '{network}': {tuple(scores.shape[1:])}",
+        )
+    if scores.shape[axis] < data.num_classes:
+        raise DataError(
+            f"{field} has {data.num_classes} classes; network '{network}' tells "
+            f"{scores.shape[axis]} apart",
+            code=Code.SHAPE_MISMATCH,
+            field=field,
+            value=data.num_classes,
+            allowed=str(scores.shape[axis]),
+        )
+
+
+def class_axis(scores: Tensor, labels: Tensor) -> int | None:
+    """Return along which axis of scores the classes lie: last, or second; None for neither.
+
+    Args:
+        scores: ``item class``; ``item *place class`` (tokens) or ``item class *place`` (maps).
+        labels: ``item *place``.
+    """
+    if scores.dim() == labels.dim() + 1:
+        if scores.shape[:-1] == labels.shape:
+            return scores.dim() - 1
+        if (scores.shape[0], *scores.shape[2:]) == tuple(labels.shape):
+            return 1
+    return None
 
 
 def validation_mask(labels: Int[Tensor, " image"]) -> Tensor:

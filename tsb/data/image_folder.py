@@ -18,7 +18,7 @@ from tsb.data.reader import Reader, ReadImages
 if TYPE_CHECKING:
     from tsb.data.sources import Source
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2")
 #: Which file of Tiny ImageNet's validation folder says what the images are.
 ANNOTATIONS = "val_annotations.txt"
@@ -65,7 +65,7 @@ def is_image(name: str) -> bool:
     """Return whether a file name is an image's, or that of Tiny ImageNet's list of labels."""
     path = PurePosixPath(name)
     labelled = {"train", "val", "test"} & set(path.parts)
-    return bool(labelled) and (path.suffix.lower() in _SUFFIXES or path.name == ANNOTATIONS)
+    return bool(labelled) and (path.suffix.lower() in IMAGE_SUFFIXES or path.name == ANNOTATIONS)
 
 
 def read_image_folder(

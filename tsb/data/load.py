@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
-import warnings
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
-from archsim.errors import Code, DataError
-from tsb.checkpoint import read_tensors, write_tensors
+from archsim.errors import Code, ConfigError, DataError
+from archsim.util.checks import one_of
+from archsim.util.consent import check_code_said
 from tsb.data.dataset import Dataset, RawImages, assemble
-from tsb.data.sources import Source, source
+from tsb.data.kept import keep, kept_place, kept_tensors, user_cache
+from tsb.data.own.registry import is_code, is_own, load_own
+from tsb.data.sources import Source, dataset_names, source
 
 #: Where Debian's package dataset-fashion-mnist puts its files.
 _SYSTEM_FOLDERS = (Path("/usr/share/datasets"),)
@@ -26,7 +25,11 @@ _LOCAL_ERRORS = (
 
 
 def load_dataset(
-    name: str, data_root: Path | str | None = None, *, cache_dir: Path | str | None = None
+    name: str,
+    data_root: Path | str | None = None,
+    *,
+    cache_dir: Path | str | None = None,
+    most: Mapping[str, int] | None = None,
 ) -> Dataset:
     """Load a data set with its fixed splits; see :func:`tsb.data.dataset.validation_mask`.
 
@@ -34,18 +37,24 @@ def load_dataset(
     Tiny ImageNet.
 
     Args:
-        name: one of :func:`tsb.data.dataset_names`; ``mnist-part`` comes with archsim.
+        name: one of :func:`tsb.data.dataset_names` (``mnist-part`` comes with archsim), or data of
+            the user: :mod:`tsb.data.own`. A function of the user is called: whoever takes the name
+            from a file looks first that it was said (:func:`check_data_said`).
         data_root: the folder with the files, a folder above it, or the archive itself. None looks
             among the system's data sets and in the cache, and then downloads the official files
             (their MD5 sums are checked).
         cache_dir: for downloads and decoded JPEG images; None is the user's cache folder. Without
             it nothing can be downloaded, and images are decoded anew each time, with a warning.
+        most: of data of the user, items of each part (``train``, ``validation``, ``test``) that are
+            read, spread over it; parts that are not named are read whole.
 
     Raises:
         ConfigError: an unknown name.
         DataError: missing, truncated, damaged, or another data set; no network, or no place for
             what is downloaded.
     """
+    if is_own(name):
+        return load_own(name, None if data_root is None else Path(data_root), most or {})
     which = source(name)
     cache = Path(cache_dir) if cache_dir is not None else user_cache()
     place = _find(which, Path(data_root)) if data_root is not None else _find_or_fetch(which, cache)
@@ -59,6 +68,33 @@ def load_dataset(
         std=which.std,
         note=note,
     )
+
+
+def check_data_said(name: str) -> None:
+    """Refuse to call a function that only a file names.
+
+    Args:
+        name: data of a study or a run.
+
+    Raises:
+        ConfigError: it is code, and its name was not said in this call; with the option.
+    """
+    if is_code(name):
+        check_code_said(name, "data", ConfigError)
+
+
+def check_data_name(field: str, name: str) -> None:
+    """Check that a name may be that of data; files and modules are not looked at.
+
+    Args:
+        field: what the name is given as, for the message.
+        name: of a study.
+
+    Raises:
+        ConfigError: neither a built-in set nor the user's own.
+    """
+    if not is_own(name):
+        one_of(field, name, dataset_names())
 
 
 def raw_images(name: str, data_root: Path | str | None = None) -> tuple[RawImages, RawImages]:
@@ -76,13 +112,6 @@ def raw_images(name: str, data_root: Path | str | None = None) -> tuple[RawImage
     place = _find(which, Path(data_root)) if data_root is not None else _find_or_fetch(which, cache)
     train, test, _ = _read(which, place, cache)
     return train, test
-
-
-def user_cache() -> Path:
-    """Return the user's cache folder of archsim."""
-    import pooch  # type: ignore[import-untyped]
-
-    return Path(pooch.os_cache("archsim"))
 
 
 def found(name: str) -> Path | None:
@@ -161,7 +190,7 @@ def _download_path(which: Source, cache: Path) -> Path:
 
 
 def _fetch(which: Source, cache: Path) -> Path:
-    import pooch
+    import pooch  # type: ignore[import-untyped]
 
     folder = _download_path(which, cache)
     try:
@@ -204,55 +233,18 @@ def _reason(error: Exception) -> str:
 
 def _read(which: Source, place: Path, cache: Path) -> tuple[RawImages, RawImages, str]:
     which.reader.check(place, which)
-    cached = _cached(which, place, cache)
-    if cached is not None and _is_there(cached):
-        tensors, _ = read_tensors(cached)
+    kept = kept_place(which.name, place, cache=cache)
+    tensors = kept_tensors(kept)
+    if tensors is not None:
         parts = [RawImages(tensors[f"{p}.images"], tensors[f"{p}.labels"]) for p in _PARTS]
         return parts[0], parts[1], which.reader.kept_note(which)
     images = which.reader.read(place, which)
-    if cached is not None and images.is_slow:
-        _store(cached, images.train, images.test)
+    if images.is_slow:
+        tensors = {}
+        for part, raw in zip(_PARTS, (images.train, images.test), strict=True):
+            tensors |= {f"{part}.images": raw.images, f"{part}.labels": raw.labels}
+        keep(kept, tensors)
     return images.train, images.test, images.note
 
 
 _PARTS = ("train", "test")
-
-
-def _cached(which: Source, place: Path, cache: Path) -> Path | None:
-    """Where the decoded images of an archive are kept; None for folders, which may change."""
-    if not place.is_file():
-        return None
-    about = place.stat()
-    key = f"{place.resolve()} {about.st_size} {about.st_mtime_ns}"
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return cache / f"decoded-{which.name}-{digest}.safetensors"
-
-
-def _is_there(cached: Path) -> bool:
-    try:
-        return cached.is_file()
-    except OSError:  # in a folder that must not be entered
-        return False
-
-
-def _store(cached: Path, train: RawImages, test: RawImages) -> None:
-    """Keep decoded images; where that is not possible they are decoded again next time."""
-    tensors: dict[str, torch.Tensor] = {}
-    for part, raw in zip(_PARTS, (train, test), strict=True):
-        tensors |= {f"{part}.images": raw.images, f"{part}.labels": raw.labels}
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(cached, tensors, {})
-    except OSError as error:
-        _warn_not_kept(f"{cached.parent}: cannot be made: {error.strerror or error}")
-    except DataError as error:
-        _warn_not_kept(str(error))
-
-
-@lru_cache(maxsize=16)
-def _warn_not_kept(reason: str) -> None:  # once for each reason
-    warnings.warn(
-        f"decoded images are not kept and will be decoded again next time ({reason}); set "
-        "XDG_CACHE_HOME to a folder that can be written",
-        stacklevel=2,
-    )

@@ -13,8 +13,7 @@ from archsim.config import study as schema
 from archsim.config.study import Backbone, Method, Study
 from archsim.errors import Code, ConfigError, NetworkError
 from archsim.network.load import check_module_name
-from archsim.util.checks import one_of
-from tsb.data import dataset_names
+from tsb.data.load import check_data_name
 from tsb.train.objective.registry import OBJECTIVES, objective_named
 from tsb.write_verify.policy import registry
 
@@ -50,10 +49,9 @@ def checked_study(study: Study) -> Study:
 def choices() -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the names that a key of a study may have, by model and key of the schema.
 
-    A network may also be the user's own, so that it has no such list.
+    Network and data may also be the user's own, so that they have no such list.
     """
     return {
-        (Study.__name__, "data"): dataset_names(),
         (Backbone.__name__, "objective"): tuple(OBJECTIVES),
         (Method.__name__, "write"): registry.names_of(registry.backbone_policies()),
     }
@@ -62,7 +60,7 @@ def choices() -> dict[tuple[str, str], tuple[str, ...]]:
 def _errors(study: Study) -> Iterator[ConfigError]:
     checks: list[Callable[[], object]] = [
         partial(_check_network, study.network),
-        partial(one_of, "study.data", study.data, dataset_names()),
+        partial(check_data_name, "study.data", study.data),
     ]
     checks += [
         partial(objective_named, backbone.objective, field=f"study.backbones.{name}.objective")

@@ -18,6 +18,9 @@ from tsb.study.units import check_names
 from tsb.study.work import dataset_of
 from tsb.train.objective.registry import objective_named
 
+#: Channels, height and width.
+IMAGE_AXES = 3
+
 
 def check_runnable(study: Study, data_root: str | None) -> None:
     """Find what is wrong with a study before hours of work; nothing is written.
@@ -45,6 +48,16 @@ def check_runnable(study: Study, data_root: str | None) -> None:
             code=Code.SHAPE_MISMATCH,
             field="study.data",
             value=study.data,
+        )
+    if data.num_classes is None or data.train.labels.dim() != 1 or len(shape) != IMAGE_AXES:
+        raise ConfigError(
+            f"study.data = '{study.data}': studies train classifiers of images, and its items are "
+            f"of shape {shape} with targets of {tuple(data.train.labels.shape[1:])}; allowed: "
+            "channels, height and width, with one class each. archsim evaluate takes others",
+            code=Code.UNSUPPORTED,
+            field="study.data",
+            value=study.data,
+            allowed="channels, height and width, with one class each",
         )
     classes = getattr(model, "num_classes", data.num_classes)
     if classes != data.num_classes:

@@ -28,6 +28,7 @@ from tsb.correction.exact import ExactReader
 from tsb.correction.tune import TuneResult
 from tsb.correction.used import ChipInUse
 from tsb.data import Dataset, Split, load_dataset
+from tsb.data.load import check_data_said
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
 from tsb.program.chip import ProgrammedChip, WeightStorage, deploy_all
@@ -72,8 +73,10 @@ def dataset_of(study: Study, data_root: str | None) -> Dataset:
         data_root: where the files are.
 
     Raises:
+        ConfigError: they are code of the user, and only the study names it.
         DataError: they are missing, damaged or of another data set.
     """
+    check_data_said(study.data)
     counts = (study.train_images, study.validation_images, study.test_images)
     return _cut(study.data, data_root, counts)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from archsim.api.report.join import join_runs, opened, planned
 from archsim.api.report.size_curves import size_curves
 from archsim.api.report.write import Report, check_report_folder, write_report
-from archsim.api.train import DEFAULT_STUDY, said_networks
+from archsim.api.train import DEFAULT_STUDY, said_code
 from archsim.api.train import train as train_study
 from archsim.config.overrides import Overrides, as_texts
 from archsim.config.resolve import device_name
@@ -22,6 +22,7 @@ from archsim.results.size_curves import SizeCurves
 from archsim.util.consent import saying
 from archsim.util.files import is_folder
 from archsim.util.lock import locked
+from tsb.data.load import check_data_said
 from tsb.study import StudyRun
 from tsb.study.load import load_study
 from tsb.study.network import graph_of
@@ -41,6 +42,7 @@ def report(
     data_root: str | Path | None = None,
     jobs: int = 1,
     network: str | None = None,
+    data: str | None = None,
     commands: Sequence[str] = (),
     news: News | None = None,
 ) -> Report:
@@ -60,6 +62,7 @@ def report(
         jobs: processes of the training.
         network: of the study or a run; must be said where it is ``package.module:function`` and
             only a file names it, unless the folder of the run keeps its layers.
+        data: of the study that is trained; must be said likewise.
         commands: that make the report, for the page.
         news: told of every step of training, mapping and writing.
 
@@ -71,6 +74,7 @@ def report(
     runs = _runs(targets, run, settings, train)
     _check_sweeps(runs, curves, allow_mixed)
     _check_network(network, runs)
+    check_is(data, runs[0].study.data, runs[0].folder, "data")
     place = runs[0].folder / "report" if folder is None else Path(folder)
     for study_run in runs:
         check_published(study_run.study)
@@ -81,7 +85,7 @@ def report(
         if trains:
             locks.enter_context(locked(runs[0].folder, option="--run"))
         locks.enter_context(locked(place, option="--folder"))
-        locks.enter_context(saying(said_networks(asked, settings, network)))
+        locks.enter_context(saying(said_code(asked, settings, network, data)))
         check_report_folder(place)
         return _written(
             runs, place, curves,
@@ -116,6 +120,7 @@ def _written(
     if train:
         for study_run in runs:
             check_said(study_run.study.network)
+            check_data_said(study_run.study.data)
         runs = [
             train_study(
                 study_run.study,

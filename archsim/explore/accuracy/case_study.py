@@ -16,7 +16,7 @@ from archsim.explore.space.read_settings import read_value
 from archsim.units import from_si
 from tsb.correction.parse import format_terms, parse_terms
 from tsb.correction.shared_blocks import SharedBlocks
-from tsb.data.load import user_cache
+from tsb.data.kept import user_cache
 from tsb.study.load import load_study
 from tsb.study.units import backbone_settings, backbone_units, method_settings, method_units
 

@@ -150,7 +150,7 @@ def is_not_there_in_an_empty_folder(which: Source, place: Path) -> None:
 
 
 def is_a_data_set_of_studies(which: Source, place: Path) -> None:
-    assert which.name in file_schema(SchemaKind.STUDY)["properties"]["data"]["enum"]
+    assert which.name in file_schema(SchemaKind.STUDY)["properties"]["data"]["examples"]
     content = {
         "name": "small",
         "network": "lenet3",

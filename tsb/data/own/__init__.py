@@ -1,0 +1,1 @@
+"""Data of the user: functions, image folders, arrays and tokens, one form per file."""
