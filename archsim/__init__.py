@@ -28,6 +28,7 @@ _HOMES = {
     "evaluate": "archsim.api.evaluate",
     "evaluate_chips": "archsim.api.chips",
     "intervals": "archsim.api.map",
+    "limits": "archsim.api.map",
     "load_network": "archsim.network",
     "macro": "archsim.api.macro",
     "map_network": "archsim.api.map",

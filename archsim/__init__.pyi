@@ -6,6 +6,7 @@ from archsim.api.compare import compare as compare
 from archsim.api.evaluate import evaluate as evaluate
 from archsim.api.macro import macro as macro
 from archsim.api.map import intervals as intervals
+from archsim.api.map import limits as limits
 from archsim.api.map import map_network as map_network
 from archsim.api.map import placement as placement
 from archsim.api.map import sensitivities as sensitivities

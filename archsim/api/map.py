@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from archsim.analysis import limits as found_limits
 from archsim.analysis import sensitivity, silicon_interval, uncertainty
 from archsim.analysis.copies import settle
 from archsim.analysis.soundness import refuse_unsound
@@ -21,6 +22,7 @@ from archsim.cost.engine import evaluate
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.insertion import InsertionPoint
+from archsim.results.limits import Limit
 from archsim.results.mapped import MapResult
 from archsim.results.sensitivity import Elasticity, Interval
 from archsim.results.silicon_interval import SiliconInterval
@@ -151,6 +153,12 @@ def silicon_intervals(result: MapResult) -> tuple[SiliconInterval, ...]:
     return silicon_interval.silicon_intervals(
         resolved=result.resolved, design=result.design, table=table, points=points
     )
+
+
+def limits(result: MapResult) -> tuple[Limit, ...]:
+    """Return what limits latency, energy and area of a feasible result, and what to change."""
+    table, points = _matrices(result.graph, result.resolved, result.design)
+    return found_limits.limits(result=result, table=table, points=points)
 
 
 def _matrices(

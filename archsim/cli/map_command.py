@@ -11,7 +11,7 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
 from archsim.config.choices import PLACEMENTS
 from archsim.util.checks import seed_of
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from archsim.results.limits import Limit
     from archsim.results.mapped import MapResult
     from archsim.results.sensitivity import Elasticity, Interval
     from archsim.results.silicon_interval import SiliconInterval
@@ -61,6 +62,15 @@ def map_command(
             rich_help_panel="Output",
         ),
     ] = None,
+    layer_energy: Annotated[
+        Path | None,
+        typer.Option(
+            "--layer-energy",
+            metavar="FILE",
+            help="Write the energy of every layer and component as CSV.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     sensitivity: Annotated[
         bool,
         typer.Option("--sensitivity", help="Which parameter moves what by how much (autograd)."),
@@ -90,7 +100,7 @@ def map_command(
     code 1.
     """
     seed_of(seed)
-    _check_files(out, plot, resolved)
+    _check_files(out, plot, resolved, layer_energy)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
@@ -98,6 +108,7 @@ def map_command(
     settings["batch_axis"] = batch_axis
 
     from archsim.api.map import intervals as intervals_of
+    from archsim.api.map import limits as limits_of
     from archsim.api.map import map_network, sensitivities, silicon_intervals
 
     result = map_network(network, design=design, input_shape=shape, input_dtype=dtype, **settings)
@@ -108,11 +119,14 @@ def map_command(
         if uncertainty and result.feasible
         else None,
         silicon_intervals(result) if result.feasible else (),
+        limits_of(result) if result.feasible and format is not Format.CSV else (),
     )
     if resolved is not None:
         deliver(_resolved_text(result), None if resolved == _STDOUT else resolved)
     if resolved != _STDOUT or out is not None:
         _write(report, format, out)
+    if layer_energy is not None:
+        _write_layer_energies(report, layer_energy)
     if plot is not None:
         _plot(report, plot)
     if not result.feasible:
@@ -126,12 +140,15 @@ class _Report(NamedTuple):
     elasticities: tuple[Elasticity, ...] | None
     intervals: tuple[Interval, ...] | None
     silicon: tuple[SiliconInterval, ...]
+    limits: tuple[Limit, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract, with the analyses where there are any."""
         data = self.result.to_dict()
         if self.silicon:
             data["silicon_interval"] = {entry.name: entry.to_dict() for entry in self.silicon}
+        if self.limits:
+            data["limits"] = {limit.total: limit.to_dict() for limit in self.limits}
         if self.elasticities is not None:
             data["sensitivity"] = [entry.to_dict() for entry in self.elasticities]
         if self.intervals is not None:
@@ -139,8 +156,10 @@ class _Report(NamedTuple):
         return data
 
 
-def _check_files(out: Path | None, plot: Path | None, resolved: Path | None) -> None:
-    check_writable(out, plot, None if resolved == _STDOUT else resolved)
+def _check_files(
+    out: Path | None, plot: Path | None, resolved: Path | None, layer_energy: Path | None
+) -> None:
+    check_writable(out, plot, None if resolved == _STDOUT else resolved, layer_energy)
     if plot is not None:
         from reports.figures.style import check_suffix
 
@@ -176,11 +195,13 @@ def _draw(report: _Report, console: Console) -> None:
     from rich.text import Text
 
     from archsim.cli import render
+    from archsim.results.limits import LEFT_OUT
     from reports.tables.assumptions import assumptions, capacity
     from reports.tables.mapped import (
         COST_COLUMNS,
         SHAPE_COLUMNS,
         breakdown,
+        component_use,
         heading,
         layer_overview,
         shortages,
@@ -205,7 +226,9 @@ def _draw(report: _Report, console: Console) -> None:
         render.first_that_fits(console, [render.side_by_side(boxes), render.stack(*boxes)]),
         *_silicon(report),
         render.grid(breakdown(result), last_is_sum=True),
+        render.grid(component_use(result), last_is_sum=True),
         *_analyses(report),
+        render.bullets("What limits", [limit.said for limit in report.limits] + [LEFT_OUT]),
         render.bullets("Assumed and left out", assumptions(result)),
     ]
     for part in parts:
@@ -232,6 +255,18 @@ def _analyses(report: _Report) -> Iterator[RenderableType]:
         yield render.grid(analysis_tables.sensitivity(report.elasticities, _MOST))
     if report.intervals is not None:
         yield render.grid(analysis_tables.intervals(report.intervals))
+
+
+def _write_layer_energies(report: _Report, path: Path) -> None:
+    from reports.tables.mapped import layer_energies
+
+    if not report.result.feasible:
+        typer.echo(f"{path}: not written, the design is infeasible", err=True)
+        return
+    table = layer_energies(report.result)
+    text = csv_text([column.key for column in table.columns], table.records())
+    write_file(path, text.encode("utf-8"))
+    typer.echo(f"wrote {path}", err=True)
 
 
 def _resolved_text(result: MapResult) -> str:

@@ -47,7 +47,7 @@ class ChipBlocks:
     correction: CorrectionUnit
     digital_unit: DigitalUnitCost
     areas_m2: dict[str, Tensor]
-    leakage_W: Tensor
+    leakages_W: dict[str, Tensor]
 
 
 def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> ChipBlocks:
@@ -130,17 +130,22 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> ChipB
     areas["digital"] = digital
     areas["digital_unit"] = unit.area_m2
     bus_length = torch.where(design.is_h_tree, bus_tree.leakage_length_m, grid_height + grid_width)
-    leakage = (
-        floor.kernel_tiles * kernel.leakage_W
-        + floor.matrix_tiles * matrix.leakage_W
-        + buffer.leakage_W
-        + wire.leakage_W_per_m * bus_length * bus_bit
-        + adders * parts.adder.bit_leakage_W
-        + parts.register.leakage_W * result_units * (design.input_bits + residual)
+    leakages = {
+        name: floor.kernel_tiles * kernel.leakages_W[name]
+        + floor.matrix_tiles * matrix.leakages_W[name]
+        for name in matrix.leakages_W
+    }
+    leakages["adder_tree"] = leakages["adder_tree"] + adders * parts.adder.bit_leakage_W
+    leakages["buffer"] = leakages["buffer"] + buffer.leakage_W
+    leakages["interconnect"] = (
+        leakages["interconnect"] + wire.leakage_W_per_m * bus_length * bus_bit
+    )
+    leakages["digital"] = (
+        parts.register.leakage_W * result_units * (design.input_bits + residual)
         + parts.adder.bit_leakage_W * result_units * design.input_bits * residual
         + corrected.leakage_W
-        + unit.leakage_W
     )
+    leakages["digital_unit"] = unit.leakage_W
     return ChipBlocks(
         kernel_tile=kernel,
         matrix_tile=matrix,
@@ -164,7 +169,7 @@ def build_chip(*, design: DesignBatch, parts: Parts, plan: MappingPlan) -> ChipB
         correction=corrected,
         digital_unit=unit,
         areas_m2=areas,
-        leakage_W=leakage,
+        leakages_W=leakages,
     )
 
 

@@ -123,7 +123,8 @@ def _roll_up(
     )
     busy = torch.where(design.pipeline, outside.period_s, outside.latency_s)
     areas = {name: count * area for name, area in chip.areas_m2.items()}
-    leakage = count * chip.leakage_W + torch.zeros_like(latency)
+    leakages = {name: count * own for name, own in chip.leakages_W.items()}
+    leakage = add_up(leakages.values()) + torch.zeros_like(latency)
     energies = {name: over_layers(value) for name, value in layer_energies.items()}
     times = {name: over_layers(value) for name, value in layer_time.items()}
     hidden = (add_up(times.values()) - latency).clamp_min(0.0) * has_halves(design)
@@ -134,6 +135,8 @@ def _roll_up(
     )
     dynamic = over_layers(add_up(layer_energies.values())) + outside.energy_J
     area = add_up(areas.values())
+    work = plan.layers
+    macs = work.macs / work.diagonal * work.products * work.instances * work.active
     parts = {
         "area": tuple(areas.values()),
         "energy": (*energies.values(), outside.energy_J),
@@ -162,6 +165,7 @@ def _roll_up(
         area_m2=area,
         dynamic_energy_J=dynamic,
         leakage_power_W=leakage,
+        leakages_W=leakages,
         leakage_energy_J=leakage * busy,
         latency_s=outside.latency_s,
         period_s=outside.period_s,
@@ -176,12 +180,9 @@ def _roll_up(
         layer_energies_J=layer_energies,
         layer_times_s=layer_time,
         programming=programming,
-        macs=over_layers(
-            plan.layers.macs
-            / plan.layers.diagonal
-            * plan.layers.products
-            * plan.layers.instances
-            * plan.layers.active
+        macs=over_layers(macs),
+        network_macs=over_layers(
+            macs * torch.tensor([kind != "tsb" for kind in plan.kinds], device=macs.device)
         ),
         chips=count,
         constraints=(*plan.constraints, _access_fits(design, array), sound),

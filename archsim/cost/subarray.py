@@ -27,10 +27,11 @@ from archsim.cost.reads import mux_turns
 class Subarray:
     """Everything the chip needs to know of one subarray, ``*batch``.
 
-    ``areas_m2`` are used areas by block; ``height_m`` and ``width_m`` the sides that wires have to
-    cross; ``clock_s`` the period of the whole chip; ``conversion_s`` the time of one turn of the
-    mux; ``cycles_per_read`` ADC and extra accumulation cycles per input bit-plane. ``bank`` is what
-    the silicon cost model has in place of the circuits, None if no design has it.
+    ``areas_m2`` are used areas by block, ``leakages_W`` their leakage; ``height_m`` and ``width_m``
+    the sides that wires have to cross; ``clock_s`` the period of the whole chip; ``conversion_s``
+    the time of one turn of the mux; ``cycles_per_read`` ADC and extra accumulation cycles per input
+    bit-plane. ``bank`` is what the silicon cost model has in place of the circuits, None if no
+    design has it.
     """
 
     array: CellArray
@@ -43,7 +44,7 @@ class Subarray:
     conversion_s: Tensor
     adc_cycles: Tensor
     accumulation_cycles: Tensor
-    leakage_W: Tensor
+    leakages_W: dict[str, Tensor]
     leakage_in_use_W: Tensor
     bank: Bank | None = None
 
@@ -51,6 +52,11 @@ class Subarray:
     def area_m2(self) -> Tensor:
         """Area that one subarray takes on the chip."""
         return self.height_m * self.width_m
+
+    @property
+    def leakage_W(self) -> Tensor:
+        """Leakage of one subarray."""
+        return add_up(self.leakages_W.values())
 
     @property
     def used_area_m2(self) -> Tensor:
@@ -81,20 +87,23 @@ def _as_bank(design: DesignBatch, circuits: Subarray, bank: Bank) -> Subarray:
     clocks = torch.ceil(bank.invocation_s / clock - 1e-9).clamp_min(1.0)
     side = torch.sqrt(bank.area_m2)
     none = torch.zeros_like(bank.leakage_W)
-    areas = {
-        name: torch.where(silicon, bank.areas_m2.get(name, none), circuits.areas_m2.get(name, none))
-        for name in (*circuits.areas_m2, *(bank.areas_m2.keys() - circuits.areas_m2.keys()))
-    }
+
+    def either_of(of_bank: dict[str, Tensor], of_circuits: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            name: torch.where(silicon, of_bank.get(name, none), of_circuits.get(name, none))
+            for name in dict.fromkeys((*of_circuits, *of_bank))
+        }
+
     return dataclasses.replace(
         circuits,
-        areas_m2=areas,
+        areas_m2=either_of(bank.areas_m2, circuits.areas_m2),
         height_m=torch.where(silicon, side, circuits.height_m),
         width_m=torch.where(silicon, side, circuits.width_m),
         clock_s=torch.where(silicon, clock, circuits.clock_s),
         conversion_s=torch.where(silicon, bank.invocation_s, circuits.conversion_s),
         adc_cycles=circuits.adc_cycles * torch.where(silicon, clocks, 1.0),
         accumulation_cycles=torch.where(silicon, 0.0, circuits.accumulation_cycles),
-        leakage_W=torch.where(silicon, bank.leakage_W, circuits.leakage_W),
+        leakages_W=either_of({"array": bank.leakage_W}, circuits.leakages_W),
         leakage_in_use_W=torch.where(silicon, 0.0, circuits.leakage_in_use_W),
         bank=bank,
     )
@@ -166,11 +175,15 @@ def _circuits(design: DesignBatch) -> Subarray:
         "precharger": charge,
         "write_driver": write,
     }
-    leakage = array.leakage_W
-    for block in blocks.values():
-        leakage = leakage + block.leakage_W
     busy_rows = design.rows * torch.ceil(design.cols / design.mux_ratio)
     cells = design.rows * design.cols
+    leakages = {
+        "array": array.leakage_W,
+        "adc": encoder.leakage_W + charge.leakage_W,
+        "mux": mux.block.leakage_W + decoder.leakage_W,
+        "drivers": driver.leakage_W + switch.leakage_W + write.leakage_W,
+        "shift_add": weight_stage.block.leakage_W + input_stage.block.leakage_W,
+    }
     return Subarray(
         array=array,
         adc=converter,
@@ -182,7 +195,7 @@ def _circuits(design: DesignBatch) -> Subarray:
         conversion_s=clock,
         adc_cycles=mux_turns(design),
         accumulation_cycles=_extra_cycles(design, weight_stage, input_stage, clock),
-        leakage_W=leakage,
+        leakages_W=leakages,
         leakage_in_use_W=array.leakage_W * (cells - busy_rows) / cells,
     )
 

@@ -64,8 +64,7 @@ class Tile:
     bus_bit: Tensor
     tree: HTree
     areas_m2: dict[str, Tensor]
-    leakage_W: Tensor
-    leakage_in_use_W: Tensor
+    leakages_W: dict[str, Tensor]
 
     @property
     def area_m2(self) -> Tensor:
@@ -177,12 +176,17 @@ def build_tile(
     tile_tree_m2 = trees * tile_tree.bit_adders * parts.adder.bit_area_m2
     input_bus = array.width_m * (array_side - 1)
     output_bus = array.height_m * (array_side - 1)
-    pe_leakage = (
-        array.leakage_W * array_rows * array_cols
-        + parts.adder.bit_leakage_W * pe_trees * pe_tree.bit_adders
-        + register.leakage_W * (input_bit + output_bit)
-        + parts.pe_wire.leakage_W_per_m * (input_bus * rows + output_bus * cols * array_side)
-    )
+    pe_wires_m = input_bus * rows + output_bus * cols * array_side
+    adder_bits = pes * pe_trees * pe_tree.bit_adders + trees * tile_tree.bit_adders
+    leakages = {
+        **{name: pes * array_rows * array_cols * own for name, own in array.leakages_W.items()},
+        "adder_tree": parts.adder.bit_leakage_W * adder_bits,
+        "buffer": pes * register.leakage_W * (input_bit + output_bit)
+        + input_buffer.leakage_W
+        + output_buffer.leakage_W,
+        "interconnect": pes * parts.pe_wire.leakage_W_per_m * pe_wires_m
+        + parts.tree_wire.leakage_W_per_m * tree.leakage_length_m * bus_bit,
+    }
     used = {name: pes * arrays * area for name, area in array.areas_m2.items()}
     used_total = pes * arrays * array.used_area_m2
     return Tile(
@@ -215,10 +219,5 @@ def build_tile(
             + output_buffer.area_m2,
             "interconnect": tree.area_m2,
         },
-        leakage_W=pes * pe_leakage
-        + parts.adder.bit_leakage_W * trees * tile_tree.bit_adders
-        + input_buffer.leakage_W
-        + output_buffer.leakage_W
-        + parts.tree_wire.leakage_W_per_m * tree.leakage_length_m * bus_bit,
-        leakage_in_use_W=pes * array.leakage_in_use_W * array_rows * array_cols,
+        leakages_W=leakages,
     )

@@ -28,8 +28,10 @@ class CostBreakdown:
     """Hardware cost of a batch of designs; totals are ``*batch``, layers ``*batch layer``.
 
     ``latency_s`` is the time of one image through all layers, ``period_s`` the time between images
-    (equal to the latency without a pipeline). Component times add up to the latency and
-    ``hidden_s``, what overlap hides of them. ``chips`` are those that the network is spread over.
+    (equal to the latency without a pipeline). ``leakages_W`` add up to ``leakage_power_W``. Of
+    ``macs`` on crossbars ``network_macs`` are not those of a shared block. Component times add up
+    to the latency and ``hidden_s``, what overlap hides of them. ``chips`` are those that the
+    network is spread over.
     """
 
     names: tuple[str, ...]
@@ -37,6 +39,7 @@ class CostBreakdown:
     area_m2: Tensor
     dynamic_energy_J: Tensor
     leakage_power_W: Tensor
+    leakages_W: dict[str, Tensor]
     leakage_energy_J: Tensor
     latency_s: Tensor
     period_s: Tensor
@@ -52,6 +55,7 @@ class CostBreakdown:
     layer_times_s: dict[str, Tensor]
     programming: ProgrammingCost
     macs: Tensor
+    network_macs: Tensor
     chips: Tensor
     constraints: tuple[Constraint, ...]
 
@@ -77,8 +81,21 @@ class CostBreakdown:
 
     @property
     def ops_per_J(self) -> Tensor:
-        """Operations (two per multiply-accumulate) per joule; 1e12 is 1 TOPS/W."""
-        return 2 * self.macs / self.energy_J
+        """Operations of the network (two per multiply-accumulate) per joule; 1e12 is 1 TOPS/W.
+
+        Those of a shared block are overhead: in the energy, not in the work.
+        """
+        return 2 * self.network_macs / self.energy_J
+
+    @property
+    def average_power_W(self) -> Tensor:
+        """Energy of an image over the time between images."""
+        return self.energy_J / self.period_s
+
+    @property
+    def power_density_W_per_m2(self) -> Tensor:
+        """Average power over the area of all chips."""
+        return self.average_power_W / self.area_m2
 
     @property
     def feasible(self) -> Tensor:

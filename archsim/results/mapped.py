@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 from archsim.results.breakdown import BROKEN_DOWN
 from archsim.results.cost import CostBreakdown
 from archsim.results.metrics import all_metrics
+from archsim.results.use import energy_rows, uses
 
 #: Version of the JSON that ``to_dict`` methods write; a change of meaning raises it.
 SCHEMA_VERSION = 1
@@ -230,6 +231,8 @@ class MapResult:
             "totals": self.totals,
             "breakdown": self.breakdown_rows() if self.feasible else None,
             "layers": self.layer_rows() if self.feasible else None,
+            "use": {use.component: use.to_dict() for use in uses(self)} if self.feasible else None,
+            "layer_energies": energy_rows(self) if self.feasible else None,
             "capacity": self.capacity,
             "coverage": self.graph.coverage.to_dict(),
             "unmapped": [

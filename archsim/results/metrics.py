@@ -168,7 +168,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         key="tops_per_W",
         title="efficiency",
-        about="operations, two per multiply-accumulate on crossbars, per energy",
+        about="the network's operations on crossbars, two per multiply-accumulate, per energy",
         unit="TOPS/W",
         direction="higher",
         of_batch=lambda cost, plan: cost.ops_per_J,
@@ -190,6 +190,24 @@ METRICS: tuple[Metric, ...] = (
         unit="mW",
         direction="lower",
         of_batch=lambda cost, plan: cost.leakage_power_W,
+        shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
+    ),
+    Metric(
+        key="average_power_mW",
+        title="average power",
+        about="energy of an image over the time between images",
+        unit="mW",
+        direction="lower",
+        of_batch=lambda cost, plan: cost.average_power_W,
+        shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
+    ),
+    Metric(
+        key="power_density_mW_per_mm2",
+        title="power density",
+        about="average power over the area of all chips",
+        unit="mW/mm2",
+        direction="lower",
+        of_batch=lambda cost, plan: cost.power_density_W_per_m2,
         shown=_in(Place.INFERENCE, Place.UNCERTAINTY),
     ),
     Metric(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archsim.results.breakdown import BROKEN_DOWN, PARTS
 from archsim.results.metric import Place
 from archsim.results.metrics import shown_in
+from archsim.results.use import energy_rows, uses
 from archsim.units import engineering
 
 if TYPE_CHECKING:
@@ -106,6 +107,40 @@ def breakdown(result: MapResult) -> Table:
             cells += [value or None, value / whole if value and whole else None]
         rows.append(tuple(cells))
     return Table("Breakdown (dynamic energy)", tuple(columns), tuple(rows))
+
+
+def component_use(result: MapResult) -> Table:
+    """Leakage of every component and the share of time that it works; the last row is the sum."""
+    columns = (
+        Column("component", "component"),
+        Column("leakage_mW", "leakage", "number", "mW"),
+        Column("leakage_share", "", "percent", "%"),
+        Column("busy_share", "busy", "percent", "%"),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            use.component.replace("_", " "),
+            use.leakage_mW or None,
+            use.leakage_share or None,
+            use.busy_share,
+        )
+        for use in uses(result)
+    ]
+    leakage = result.totals["leakage_power_mW"]
+    rows.append(("total", leakage, 1.0 if leakage else None, None))
+    return Table("Leakage, and share of the period at work", columns, tuple(rows))
+
+
+def layer_energies(result: MapResult) -> Table:
+    """Energy of one image by layer and component; leakage is of components and of no layer."""
+    columns = (
+        Column("layer", "layer", wraps=True),
+        Column("kind", "kind"),
+        Column("component", "component"),
+        Column("energy_uJ", "energy", "number", "uJ"),
+    )
+    rows = [tuple(row[column.key] for column in columns) for row in energy_rows(result)]
+    return Table("Energy by layer and component", columns, tuple(rows))
 
 
 def shortages(result: MapResult) -> Table:

@@ -92,6 +92,23 @@ def test_table_shows_layers_totals_breakdown_and_assumptions(run: Run) -> None:
     assert "write-verified (policy tsb)" in text
 
 
+def test_the_energy_of_every_layer_and_component_is_written(run: Run, tmp_path: Path) -> None:
+    asked = ("map", "lenet3", "--chip", "rram-22nm-neurosim", "--format", "json")
+    data = _strict(run(*asked, "--layer-energy", "energy.csv").stdout)
+    frame = pd.read_csv(tmp_path / "energy.csv")
+    assert frame["component"].tolist() == [row["component"] for row in data["layer_energies"]]
+    assert frame["energy_uJ"].sum() == pytest.approx(data["totals"]["energy_uJ"])
+    assert set(data["limits"]) == {"latency", "energy", "area"}
+    text = run(*asked[:-1], "table").stdout
+    for limit in data["limits"].values():
+        assert limit["setting"] in text
+    assert "read path off" in " ".join(text.split())
+    assert "Leakage, and share of the period at work" in text
+    small = ("--set", "chip.hierarchy.max_tiles=1")
+    assert run(*asked, *small, "--layer-energy", "none.csv").exit_code == 1
+    assert not (tmp_path / "none.csv").exists()
+
+
 _MODELS = """
     import torch
     from torch import nn

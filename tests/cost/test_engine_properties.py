@@ -114,7 +114,7 @@ def test_products_and_derived_totals(mixed: list[DesignBatch], small_net: Networ
     close(cost.edp_Js, cost.energy_J * cost.latency_s, "edp")
     close(cost.edp_period_Js, cost.energy_J * cost.period_s, "edp with period")
     close(cost.throughput_per_s, 1 / cost.period_s, "throughput")
-    close(cost.ops_per_J, 2 * cost.macs / cost.energy_J, "operations per joule")
+    close(cost.ops_per_J, 2 * cost.network_macs / cost.energy_J, "operations per joule")
     busy = torch.where(design.pipeline, cost.period_s, cost.latency_s)
     close(cost.leakage_energy_J, cost.leakage_power_W * busy, "leakage")
     assert bool((cost.period_s <= cost.latency_s * (1 + 1e-12)).all())
