@@ -18,8 +18,9 @@ import time
 
 import torch
 
-from archsim.analysis.totals import DEFAULT_CHUNK, evaluate_totals
+from archsim.analysis.totals import DEFAULT_CHUNK, Engine, evaluate_totals
 from archsim.arch.design import ADC_KINDS, PLACEMENTS, DesignBatch
+from archsim.compiled.totals import Tally
 from archsim.config.resolve import resolve
 from archsim.network import from_graph, load_network
 
@@ -69,6 +70,26 @@ def rate(network: str, size: int, threads: int, chunk: int, device: str) -> floa
     return best
 
 
+def compiled_line(network: str, size: int) -> str:
+    """Eager against compiled on the same designs, in CPU time of this process and this run."""
+    graph = load_network(network)
+    table, points = from_graph(graph), graph.insertion_points()
+    designs, tally, seconds = random_designs(size), Tally(), []
+    # The compiled engine twice: with what it takes to make the program, and without.
+    for engine in (Engine.EAGER, Engine.COMPILED, Engine.COMPILED):
+        start = time.process_time()
+        evaluate_totals(
+            design=designs, table=table, points=points, engine=engine, least=0, tally=tally
+        )
+        seconds.append(time.process_time() - start)
+    eager, first, again = seconds
+    return (
+        f"{network:10s} n={size}, CPU time: eager {size / eager:.0f} points/s, compiled "
+        f"{size / again:.0f} (x{eager / again:.1f}); making the program {first - again:.1f} s, "
+        f"{tally.eager.total()} points left to the eager engine"
+    )
+
+
 def main() -> None:
     """Run the benchmark and print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,6 +111,7 @@ def main() -> None:
                     f"x{points_per_s / single:<7.0f} peak {peak_mib():.0f} MiB",
                     flush=True,
                 )
+        print(compiled_line(network, max(arguments.sizes)), flush=True)
     start = time.perf_counter()
     command = [sys.executable, "-m", "archsim", "map", "resnet18", "--format", "json"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

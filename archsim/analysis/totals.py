@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from archsim.arch.design import ADC_KINDS, ADC_MODELS, DesignBatch
+from archsim.compiled.object_file import objects_folder
+from archsim.compiled.totals import PAYS_FROM, Tally, compiled_columns
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import LayerTable
@@ -21,6 +25,13 @@ from mapping.compile import compile_plan
 #: Designs per chunk: large enough to hide the interpreter, small enough for the cache
 #: (benchmarks/README.md).
 DEFAULT_CHUNK = 4096
+
+
+class Engine(StrEnum):
+    """What computes: the engine as it is written, or what :mod:`archsim.compiled` makes of it."""
+
+    EAGER = "eager"
+    COMPILED = "compiled"
 
 
 def chunks(design: DesignBatch, size: int) -> Iterator[DesignBatch]:
@@ -49,6 +60,10 @@ def evaluate_totals(
     chunk: int = DEFAULT_CHUNK,
     threads: int = 1,
     device: str | torch.device = "cpu",
+    engine: Engine | str = Engine.EAGER,
+    least: int = PAYS_FROM,
+    cache: Path | None = None,
+    tally: Tally | None = None,
 ) -> dict[str, Tensor]:
     """Return metrics of every design of a batch by column, SI, and whether it is feasible.
 
@@ -63,6 +78,11 @@ def evaluate_totals(
         threads: chunks worked on at once; each runs on one intra-op thread of torch.
         device: where the work is done, for example ``cuda``; totals come back to the CPU. A GPU
             wants larger chunks (10^5 and more).
+        engine: the compiled one gives the same numbers to 1e-12, and leaves to the eager one what
+            it cannot do; on the CPU only.
+        least: designs from which the compiled engine makes a program for a batch of a new kind.
+        cache: folder where it keeps what is compiled; None: the user's.
+        tally: counts which engine computed how many designs, and why.
     """
     wanted = shown_in(Place.SWEEP) if metrics is None else metrics
     place = torch.device(device)
@@ -79,6 +99,20 @@ def evaluate_totals(
             values[FEASIBLE] = cost.feasible
             return {name: column.expand(count).cpu() for name, column in values.items()}
 
+    if Engine(engine) is Engine.COMPILED and place.type == "cpu":
+        return compiled_columns(
+            design,
+            one,
+            key=(table, tuple(points), tuple(metric.column for metric in wanted)),
+            eager=lambda left: evaluate_totals(
+                design=left, table=table, points=points, metrics=wanted, chunk=chunk,
+                threads=threads,
+            ),
+            tally=Tally() if tally is None else tally,
+            folder=objects_folder() if cache is None else cache,
+            threads=threads,
+            least=least,
+        )  # fmt: skip
     order = by_adc_and_memory(design)
     if order is not None:
         design = design.index(order)

@@ -17,6 +17,7 @@ from archsim.arch.design import ADC_KINDS, MEMORIES, DesignBatch
 from archsim.arch.macro import CONVERTER_KINDS, MACRO_MEMORIES, MACRO_SENSINGS, MacroBatch
 from archsim.arch.silicon_settings import SENSINGS
 from archsim.cost.activity import level_statistics
+from archsim.cost.block import add_up
 from archsim.cost.component.crossbar import is_passive
 from archsim.cost.memory.closed_form import memory_constants
 from archsim.cost.reads import columns_per_conversion, dummy_columns, input_planes, rows_read
@@ -59,7 +60,7 @@ class Bank:
     @property
     def area_m2(self) -> Tensor:
         """Area of the bank."""
-        return torch.stack(torch.broadcast_tensors(*self.areas_m2.values())).sum(0)
+        return add_up(self.areas_m2.values())
 
 
 def bank_macro(*, design: DesignBatch) -> MacroBatch:
