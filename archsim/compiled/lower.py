@@ -386,7 +386,8 @@ _SPECIAL: dict[str, Callable[[Builder, Step, tuple[int, ...]], Operand]] = {
     "permute": _permute, "transpose": _permute,
     "_to_copy": _convert, "clamp": _clamp, "rsub": _reversed,
     "reciprocal": _reciprocal, "addcmul": _multiply_add,
-    "isnan": _not_a_number, "nan_to_num": _numbers_only, "cat": _join, "stack": _join, "constant_pad_nd": _pad,
+    "isnan": _not_a_number, "nan_to_num": _numbers_only,
+    "cat": _join, "stack": _join, "constant_pad_nd": _pad,
     "index": pick.index, "gather": pick.gather,
     "place_among": pick.place_among,
 }  # fmt: skip
