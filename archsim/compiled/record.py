@@ -15,7 +15,7 @@ in another way cannot be guarded, and is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,7 +132,7 @@ def record(
 
 class _Recorder(TorchDispatchMode):
     def __init__(self, count: int, inputs: Mapping[str, Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tape = Tape(count)
         self._numbers: dict[int, int] = {}
         # Tensors are told apart by identity, so none may be freed while recording.
@@ -245,6 +245,5 @@ def _reduced(name: str, args: Any, options: Mapping[str, Any]) -> frozenset[int]
     rank = args[0].dim()
     if isinstance(said, Tensor):  # the larger of two tensors
         return None
-    every = said is None or (isinstance(said, (list, tuple)) and not said)
-    dims = range(rank) if every else [said] if isinstance(said, int) else said
+    dims: Iterable[int] = [said] if isinstance(said, int) else said or range(rank)
     return frozenset(dim % rank for dim in dims)

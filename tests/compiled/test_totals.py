@@ -87,7 +87,7 @@ def test_both_cost_models_overlap_gating_and_copies_are_compiled(network):
 
 
 def test_designs_outside_the_recording_are_eager_and_counted(network):
-    known = designs(400, rows=[64, 128], bits_per_cell=[1, 2], memory=[0])
+    known = designs(400, rows=[64, 128], bits_per_cell=[1, 2], memory=[MEMORIES.index("rram")])
     assert both(known, network).compiled == 400
     # More cell bits make longer tables, another memory another branch.
     other = known.replace(bits_per_cell=known.bits_per_cell.clone(), memory=known.memory.clone())
