@@ -5,7 +5,8 @@ like any other: it has its own pid, is killed and interrupted, starts workers, a
 does. It runs the same ``archsim.__main__``. What it does not show is a process that ends while it
 imports: a test of that starts an interpreter.
 
-The server is this module run as a script; it has one thread and has run nothing when it forks.
+The server is this module run as a script; it has one thread and has run nothing when it forks, but
+for what :meth:`Server.warm` asks for.
 """
 
 from __future__ import annotations
@@ -62,6 +63,22 @@ class Forked:
         assert self.returncode is not None
         return self.returncode, self.stderr.read_text()
 
+    def used(self, seconds: float = float("inf")) -> float:
+        """Wait until it took so long of a processor, or has ended; return what it took, s."""
+        late, took = time.monotonic() + _TIMEOUT_S, 0.0
+        while took < seconds and self.poll() is None:
+            assert time.monotonic() < late, f"still runs: {self.stderr.read_text()}"
+            time.sleep(0.002)
+            took = max(took, self._seconds())
+        return took
+
+    def _seconds(self) -> float:
+        try:
+            words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            return 0.0
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
 
 class Server:
     """Forks commands; to be closed.
@@ -103,6 +120,10 @@ class Server:
         assert pid is not None
         return Forked(self, pid, *files)
 
+    def warm(self, *arguments: object) -> None:
+        """Run a command in the server: what it compiles, later ones have. It must end well."""
+        assert self.ask({"warm": [str(each) for each in arguments]}) == 0
+
     def close(self) -> None:
         """End the server."""
         assert self._process.stdin is not None
@@ -123,6 +144,8 @@ def _serve(requests: IO[str], answers: IO[str]) -> list[str] | None:
         request = json.loads(line)
         if "poll" in request:
             answer = _status(request["poll"])
+        elif "warm" in request:
+            answer = _code_of(request["warm"])
         else:
             answer = os.fork()
             if answer == 0:
@@ -131,6 +154,20 @@ def _serve(requests: IO[str], answers: IO[str]) -> list[str] | None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     return None
+
+
+def _code_of(arguments: list[str]) -> int | str | None:
+    """Run a command here, and return its exit code."""
+    try:
+        _run(arguments)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    sys.argv = ["archsim", *arguments]
+    runpy.run_module("archsim", run_name="__main__", alter_sys=True)
 
 
 def _become(request: Mapping[str, object]) -> None:
@@ -153,10 +190,10 @@ def main() -> None:
     # Streams of its own: the child's sys.stdin and sys.stdout are what they are in a fresh process.
     requests = os.fdopen(os.dup(0), closefd=False)
     answers = os.fdopen(os.dup(1), "w", closefd=False)
+    os.dup2(2, 1)  # what is run here prints elsewhere
     arguments = _serve(requests, answers)
     if arguments is not None:
-        sys.argv = ["archsim", *arguments]
-        runpy.run_module("archsim", run_name="__main__", alter_sys=True)
+        _run(arguments)
 
 
 if __name__ == "__main__":

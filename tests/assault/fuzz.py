@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from typer.testing import CliRunner, Result
-
-from archsim.cli.app import app
 from tests.assault.inputs import Inputs
 from tests.assault.odd import CODE
+from tests.in_process import Result, archsim
 
 #: Good ones first: what is told by an exit code of 0 (or 1: infeasible), and of 2.
 OUTCOMES = ("done", "refused", "internal error", "hang", "code run", "file outside")
-#: A command on such small inputs that takes longer hangs, s.
-HANG_S = 60
+#: A command on such small inputs that takes longer hangs: s of the process' own time, whatever else
+#: the machine does, and s of waiting for what never comes.
+HANG_S, WAIT_S = 60, 600
 
 _MODULE = """
 from pathlib import Path
@@ -54,13 +53,14 @@ class Fuzz:
         self.folder = folder
         self.counts: dict[str, Counter[str]] = {}
         self.failures: list[str] = []
+        self.slowest = (0.0, "none")
         self.mark = folder / "code" / "mark"
         for name in ("work", "whole", "code", "cache"):
             (folder / name).mkdir()
         name = CODE.partition(":")[0]
         (folder / "code" / f"{name}.py").write_text(_MODULE.format(mark=str(self.mark)))
         with self._surroundings():
-            self.inputs = Inputs(folder / "whole", _run, with_runs=with_runs)
+            self.inputs = Inputs(folder / "whole", archsim, with_runs=with_runs)
 
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
@@ -74,13 +74,14 @@ class Fuzz:
             "ARCHSIM_DEBUG": "1",
             "COLUMNS": "100",
         }
-        rang = signal.signal(signal.SIGALRM, _ring)
+        rang = {each: signal.signal(each, _ring) for each in (signal.SIGALRM, signal.SIGPROF)}
         os.chdir(self.folder / "work")
         try:
             yield
         finally:
             os.chdir(before)
-            signal.signal(signal.SIGALRM, rang)
+            for each, handler in rang.items():
+                signal.signal(each, handler)
             sys.path.remove(str(self.folder / "code"))
             os.environ.clear()
             os.environ.update(environment)
@@ -104,6 +105,8 @@ class Fuzz:
                 kind = names[index % len(names)]
                 outcome = self._one(kind, random.Random(f"{seed} {index}"), f"{seed} {index}")
                 self.counts.setdefault(kind, Counter())[outcome] += 1
+                if outcome not in OUTCOMES[:2]:
+                    told(self.failures[-1])
                 if index % 500 == 499:
                     told(f"inputs to {index + 1}, {time.monotonic() - begin:.0f} s: {self.total}")
 
@@ -118,14 +121,19 @@ class Fuzz:
         os.chdir(place)
         arguments = self.inputs.kinds[kind](place, rng)
         before = self._outside()
-        signal.alarm(HANG_S)
+        begin = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, HANG_S)
+        signal.alarm(WAIT_S)
         try:
-            done = _run(*arguments)
+            done = archsim(*arguments)
             outcome, said = _outcome(done), done.stderr
         except _Hang:
             outcome, said = "hang", ""
         finally:
             signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        took = time.process_time() - begin
+        self.slowest = max(self.slowest, (took, f"{kind}, input {name}: {arguments}"))
         if self.mark.exists():
             outcome = "code run"
             self.mark.unlink()
@@ -143,10 +151,6 @@ class Fuzz:
         return {str(path) for place in places for path in place.glob("*escaped*")} | {
             path.name for path in (self.folder / "work").iterdir()
         }
-
-
-def _run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
 def _outcome(done: Result) -> str:

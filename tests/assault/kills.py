@@ -1,4 +1,8 @@
-"""SIGKILL at any moment of a sweep, a training and a report; then on, and compared bit for bit."""
+"""SIGKILL at any moment of a sweep, a training and a report; then on, and compared bit for bit.
+
+A moment is one of the time that the process gets of a processor: what else the machine does changes
+neither where kills fall nor how many fall too late.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ from tests.forks import Server
 #: What a command may say of itself that differs from one time to the other.
 _TIMES = ("seconds", "started", "finished")
 OUTCOMES = ("same", "other", "not resumed")
+#: A part for each point: much is written between little that is computed.
+_SWEEP = SWEEP | {"axes": {"device.r_on": [20, 200], "chip.adc.bits": [4, 5, 6]}, "part_points": 1}
 
 
 class Kills:
@@ -35,17 +41,15 @@ class Kills:
         self.folder, self.server = folder, server
         self.failures: list[str] = []
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in names}
-        (folder / "sweep.yaml").write_text(yaml.safe_dump(SWEEP))
+        (folder / "sweep.yaml").write_text(yaml.safe_dump(_SWEEP))
         (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
         self.seconds: dict[str, float] = {}
         self.whole: dict[str, dict[str, object]] = {}
-        if "report" in names:
-            self._finish(["train", folder / "study.yaml", "--run", folder / "run"])
+        if names != ("sweep",):  # compiling is nine tenths of so small a training
+            server.warm("train", folder / "study.yaml", "--run", folder / "run")
         for name in names:
             place = folder / "whole" / name
-            begin = time.monotonic()
-            self._finish(self._command(name, place, first=True))
-            self.seconds[name] = time.monotonic() - begin
+            self.seconds[name] = self._finish(self._command(name, place, first=True))
             self.whole[name] = contents(place)
 
     def _command(self, name: str, place: Path, *, first: bool) -> list[object]:
@@ -57,20 +61,34 @@ class Kills:
         }
         return commands[name]
 
-    def _finish(self, command: Sequence[object]) -> None:
-        code, stderr = self.server.start(*command, cwd=self.folder).ended()
+    def _finish(self, command: Sequence[object]) -> float:
+        """Run a command to its end, and return what it took of a processor, s."""
+        process = self.server.start(*command, cwd=self.folder)
+        took = process.used()
+        code, stderr = process.ended()
         assert code == 0, stderr
+        return took
 
-    def run(self, name: str, kills: int, seed: int, until: float = float("inf")) -> None:
-        """Kill a command so often, up to three times in a row, then let it end and compare."""
-        left, trial = kills, 0
-        while left > 0 and time.monotonic() < until:
+    def run(
+        self,
+        name: str,
+        kills: int,
+        seed: int,
+        until: float = float("inf"),
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Kill a command so often, up to three times in a row, then let it end and compare.
+
+        What has ended before it was to be killed is not counted as a kill.
+        """
+        counts, trial = self.counts[name], 0
+        while counts["kills"] < kills and time.monotonic() < until:
             rng = random.Random(f"{seed} {name} {trial}")
-            count = min(left, rng.choice((1, 1, 2, 3)))
-            outcome = self._one(name, count, rng)
-            self.counts[name][outcome] += 1
-            self.counts[name]["kills"] += count
-            left, trial = left - count, trial + 1
+            count = min(rng.choice((1, 1, 2, 3)), kills - counts["kills"])
+            counts[self._one(name, count, rng)] += 1
+            trial += 1
+            if trial % 10 == 0:
+                told(f"{name}: {dict(counts)}")
 
     def _one(self, name: str, count: int, rng: random.Random) -> str:
         place = self.folder / "killed" / name
@@ -78,9 +96,9 @@ class Kills:
         for _ in range(count):
             begun = not (place / "sweep.json").exists()
             process = self.server.start(*self._command(name, place, first=begun), cwd=self.folder)
-            time.sleep(rng.uniform(0, 1.05 * self.seconds[name]))
+            process.used(rng.uniform(0, self.seconds[name]))
             process.send_signal(signal.SIGKILL)
-            process.ended()
+            self.counts[name]["kills" if process.ended()[0] < 0 else "too late"] += 1
         first = not (place / "sweep.json").exists()
         process = self.server.start(*self._command(name, place, first=first), cwd=self.folder)
         code, stderr = process.ended()

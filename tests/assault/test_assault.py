@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,14 @@ def test_damaged_inputs_are_read_or_refused(tmp_path: Path) -> None:
     assert len(fuzz.counts) == 7
 
 
-@pytest.mark.parametrize("what", OUTCOMES[2:])
+@pytest.mark.parametrize("what", ["wait", *OUTCOMES[2:]])
 def test_what_goes_wrong_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """The assault itself: each thing that it looks for is counted as such."""
     fuzz = Fuzz(tmp_path, with_runs=False)
     monkeypatch.setattr("tests.assault.fuzz.HANG_S", 1)
+    monkeypatch.setattr("tests.assault.fuzz.WAIT_S", 2)
 
     def wrong(*arguments: object, **options: object) -> None:
         if what == "internal error":
@@ -42,6 +44,8 @@ def test_what_goes_wrong_is_seen(
         if what == "hang":
             while True:
                 pass
+        if what == "wait":
+            threading.Event().wait()
         if what == "code run":
             __import__(odd.CODE.partition(":")[0])
         Path("../escaped").touch()
@@ -49,8 +53,9 @@ def test_what_goes_wrong_is_seen(
     monkeypatch.setattr("archsim.api.map.map_network", wrong)
     fuzz.inputs.kinds = {"map": lambda place, rng: ["map", "lenet3"]}
     fuzz.run(1, seed=0)
-    assert fuzz.total[what] == 1
+    assert fuzz.total["hang" if what == "wait" else what] == 1
     assert len(fuzz.failures) == 1
+    assert "map" in fuzz.slowest[1]
     assert HANG_S == 60
 
 

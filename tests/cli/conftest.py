@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from archsim.cli.app import app
 from tests.cli.light_report import render_only
+from tests.in_process import Result, archsim
 
 Run = Callable[..., Result]
 
@@ -21,10 +20,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.delenv("ARCHSIM_DEBUG", raising=False)
 
-    def invoke(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    return invoke
+    return archsim
 
 
 @pytest.fixture

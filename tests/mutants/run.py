@@ -73,6 +73,7 @@ class Tree:
             return "survived", "no tests"
         # One process, which imports once; it stops at the first failure.
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+        command += ["-m", "not slow"]
         own = {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
         started = subprocess.Popen(
             [*command, *tests],
