@@ -31,6 +31,8 @@ _IMPORTED = (
 )
 #: Longer than any command of a test takes, s.
 _TIMEOUT_S = 300.0
+#: Between looks at a command that runs, s.
+_LOOK_S = 0.01
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Forked:
         late = time.monotonic() + _TIMEOUT_S
         while self.poll() is None:
             assert time.monotonic() < late, f"still runs: {self.stderr.read_text()}"
-            time.sleep(0.002)
+            time.sleep(_LOOK_S)
         assert self.returncode is not None
         return self.returncode, self.stderr.read_text()
 
@@ -68,7 +70,7 @@ class Forked:
         late, took = time.monotonic() + _TIMEOUT_S, 0.0
         while took < seconds and self.poll() is None:
             assert time.monotonic() < late, f"still runs: {self.stderr.read_text()}"
-            time.sleep(0.002)
+            time.sleep(_LOOK_S)
             took = max(took, self._seconds())
         return took
 

@@ -6,8 +6,7 @@ from functools import cache
 from unittest import mock
 
 from typer.main import get_command
-from typer.testing import CliRunner
-from typer.testing import Result as Result
+from typer.testing import CliRunner, Result
 
 from archsim.cli.app import app
 

@@ -1,7 +1,7 @@
 """YAML text to plain values: maps, lists, texts, numbers, flags and null, and nothing else.
 
-Tags, anchors and aliases are refused, a date is a text. So no text makes an object, grows when it
-is read, or gives a value that a setting could not have.
+Tags, anchors, aliases and integers beyond any float are refused, a date is a text. So no text makes
+an object, grows when it is read, or gives a value that a setting could not have.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from archsim.util.files import MAX_DEPTH
+from archsim.util.files import MAX_DEPTH, as_float_can
 
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
@@ -55,6 +55,11 @@ def _refused(said: str, event: Any) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, said, event.start_mark)
 
 
+def _integer(loader: _PlainLoader, node: Any) -> int:
+    return as_float_can(loader.construct_yaml_int(node))  # type: ignore[no-untyped-call]
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 _PlainLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,20 @@ def read_regular(path: Path, most_bytes: int | None = None) -> bytes:
         raise DataError.of(Code.CANNOT_READ, path, problem=f"cannot be read: {said}") from error
 
 
+def as_float_can(number: int) -> int:
+    """Return an integer that a float can be too, so that whoever reads it can count and print it.
+
+    Args:
+        number: any.
+
+    Raises:
+        ValueError: larger than the largest float, about 1.8e308.
+    """
+    if abs(number) > sys.float_info.max:
+        raise ValueError(f"an integer of {len(str(abs(number)))} digits; allowed: below 1.8e308")
+    return number
+
+
 def parse_json(text: str | bytes) -> Any:
     """Parse JSON that is not nested beyond :data:`MAX_DEPTH`.
 
@@ -149,10 +164,10 @@ def parse_json(text: str | bytes) -> Any:
         text: of the document.
 
     Raises:
-        ValueError: no JSON, no UTF-8, or nested deeper.
+        ValueError: no JSON, no UTF-8, nested deeper, or an integer that is no float.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_int=lambda digits: as_float_can(int(digits)))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     level: list[Any] = [document]

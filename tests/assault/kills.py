@@ -47,10 +47,6 @@ class Kills:
         self.whole: dict[str, dict[str, object]] = {}
         if names != ("sweep",):  # compiling is nine tenths of so small a training
             server.warm("train", folder / "study.yaml", "--run", folder / "run")
-        for name in names:
-            place = folder / "whole" / name
-            self.seconds[name] = self._finish(self._command(name, place, first=True))
-            self.whole[name] = contents(place)
 
     def _command(self, name: str, place: Path, *, first: bool) -> list[object]:
         resume = [] if first else ["--resume"]
@@ -82,6 +78,9 @@ class Kills:
         What has ended before it was to be killed is not counted as a kill.
         """
         counts, trial = self.counts[name], 0
+        place = self.folder / "whole" / name
+        self.seconds[name] = self._finish(self._command(name, place, first=True))
+        self.whole[name] = contents(place)
         while counts["kills"] < kills and time.monotonic() < until:
             rng = random.Random(f"{seed} {name} {trial}")
             count = min(rng.choice((1, 1, 2, 3)), kills - counts["kills"])

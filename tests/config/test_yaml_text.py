@@ -18,6 +18,7 @@ ODD = (
     *("!!int ''", "!!bool maybe", "!!float x", "!!timestamp x", "!!binary '='", "!!set {a}"),
     *("!!python/object/apply:os.getpid []", "! x", "!mine 1", "!!null x", "!!omap [a]"),
     *("*a", "&a 1", "[", "{a: 1, a: 2}", "{1: 2}", "{[1]: 2}", "{<<: 3}", "=", "\x07", "9" * 5000),
+    *("2" + 308 * "0", "-" + 309 * "9"),  # integers that no float can be
     "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
     "[" * 5000,
 )
@@ -44,6 +45,7 @@ def test_plain_values_are_as_yaml_has_them() -> None:
     text = "{a: 1, b: 2.5, c: [true, null], d: text, e: 1.0e-9, f: '7', g: .inf}"
     values = {"a": 1, "b": 2.5, "c": [True, None], "d": "text", "e": 1e-9, "f": "7"}
     assert parse_yaml(text) == {**values, "g": float("inf")}
+    assert parse_yaml("1" + 308 * "0") == 10**308
 
 
 PATHS = (

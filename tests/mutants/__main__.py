@@ -91,9 +91,10 @@ def _judge(
 ) -> Iterator[tuple[int, str, str]]:
     """Yield number, outcome and what there is to say of each mutation as it is judged."""
     trees: Queue[Tree] = Queue()
+    killers: set[str] = set()
     for job in range(jobs):
         (folder / str(job)).mkdir()
-        trees.put(Tree.copy(ROOT, folder / str(job), found.seconds))
+        trees.put(Tree.copy(ROOT, folder / str(job)))
 
     def one(number: int) -> tuple[int, str, str]:
         _, mutation = chosen[number]
@@ -105,11 +106,14 @@ def _judge(
             outcome, test = tree.run(mutation, tests, seconds)
         finally:
             trees.put(tree)
+        if outcome == "killed":
+            killers.add(test)
         return number, outcome, f"{outcome} {time.monotonic() - begin:.0f} s {test}"
 
     with ThreadPoolExecutor(jobs) as pool:
         for done in as_completed([pool.submit(one, number) for number in range(len(chosen))]):
             yield done.result()
+    trees.get().must_pass(killers)
 
 
 def sample(

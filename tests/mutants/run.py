@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.mutate import Mutation
@@ -26,16 +26,14 @@ class Tree:
     """A copy of the tracked files of a tree."""
 
     root: Path
-    passing: set[str] = field(default_factory=set)
 
     @classmethod
-    def copy(cls, source: Path, folder: Path, passing: Iterable[str] = ()) -> Tree:
+    def copy(cls, source: Path, folder: Path) -> Tree:
         """Copy what git tracks, as it is in the working tree.
 
         Args:
             source: the tree.
             folder: an empty one.
-            passing: tests that are known to pass.
         """
         done = subprocess.run(
             ["git", "ls-files", "-z"], cwd=source, capture_output=True, check=True
@@ -44,7 +42,7 @@ class Tree:
             if (source / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source / name, folder / name)
-        return cls(folder, set(passing))
+        return cls(folder)
 
     def run(self, mutation: Mutation, tests: Sequence[str], seconds: float) -> tuple[str, str]:
         """Return one of :data:`OUTCOMES`, and the test that failed, or how many files ran.
@@ -54,19 +52,14 @@ class Tree:
             tests: node ids and files, nearest first.
             seconds: for all of them.
 
-        Raises:
-            RuntimeError: the test that failed does so without the mutation.
         """
         path = self.root / mutation.path
         source = path.read_text(encoding="utf-8")
         try:
             self._write(path, mutation.of(source))
-            outcome, test = self._judge(tests, seconds)
+            return self._judge(tests, seconds)
         finally:
             self._write(path, source)
-        if outcome == "killed":
-            self._must_pass(test)
-        return outcome, test
 
     def _judge(self, tests: Sequence[str], seconds: float) -> tuple[str, str]:
         if not tests:
@@ -99,13 +92,15 @@ class Tree:
         failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         return "killed", failed[0].split(" - ")[0].split(" ", 1)[1] if failed else tests[0]
 
-    def _must_pass(self, test: str) -> None:
-        """Run a test without a mutation, once: what fails anyway tells nothing."""
-        if test not in self.passing:
-            outcome, _ = self._judge([test], 600)
-            if outcome == "killed":
-                raise RuntimeError(f"{test} fails without a mutation")
-            self.passing.add(test)
+    def must_pass(self, tests: Iterable[str]) -> None:
+        """Run tests without a mutation: what fails anyway tells nothing.
+
+        Raises:
+            RuntimeError: one fails.
+        """
+        outcome, test = self._judge(sorted(set(tests)), 3600)
+        if outcome != "survived":
+            raise RuntimeError(f"{test}: {outcome} without a mutation")
 
     @staticmethod
     def _write(path: Path, source: str) -> None:

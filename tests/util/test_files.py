@@ -58,6 +58,13 @@ def test_deep_json_is_refused(opening: str, depth: int) -> None:
         parse_json(opening * depth + "1" + closing * depth)
 
 
+def test_an_integer_of_json_that_is_no_float_is_refused() -> None:
+    assert parse_json(f"[{10**308}]") == [10**308]
+    for number in (10**309, -(10**400)):
+        with pytest.raises(ValueError, match=r"digits; allowed: below 1\.8e308"):
+            parse_json(f'{{"a": {number}}}')
+
+
 @pytest.mark.parametrize("name", ["a" * 241, "é" * 121, "x\0y"])
 def test_names_of_files_to_be_written(tmp_path: Path, name: str) -> None:
     check_name(tmp_path / ("a" * 240))
