@@ -106,14 +106,15 @@ class Inputs:
             ["map", "lenet3", "--design", "common", "--set", setting],
             ["program", "lenet3", "--set", setting],
             ["compare", "lenet3", "--set", setting],
-            ["map", "lenet3", "--option", setting],
+            ["deploy", "lenet3", "--checkpoint", str(CHECKPOINT), "--chips", "1",
+             "--chips-to", "c", "--option", setting],
             ["map", "lenet3", *shape],
             ["map", asked],
             ["sweep", str(self.folder / "tiny-sweep.yaml"), "--axis", setting, "--out", "s"],
             ["sweep", str(self.folder / "tiny-sweep.yaml"), "--set", setting, "--out", asked],
             ["train", "tsb-lenet3", "--set", f"study.{setting}", "--data-root", "nowhere"],
             ["map", "lenet3", rng.choice(("--out", "--plot", "--resolved", "--chip")), asked],
-        ]
+        ]  # fmt: skip
         return rng.choice(commands)
 
     def _yaml(self, place: Path, rng: random.Random) -> Sequence[str]:

@@ -41,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="mutations")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=300.0, help="for each, at most")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of a processor, for each")
     parser.add_argument("--jobs", type=int, default=1, help="at a time")
     parser.add_argument("--reach", type=Path, help="file: which tests run which line; kept")
     parser.add_argument("--near", type=int, help="no run of all: so many files, the nearest")
@@ -62,7 +62,7 @@ def main() -> int:
             said = mutation.said((ROOT / mutation.path).read_text(encoding="utf-8"))
             survivors += [] if outcome == "killed" else [f"{outcome}: {said}"]
             say(f"{sum(counts.values(), Counter()).total()}/{len(chosen)} {line} | {said}")
-    say(f"\n{len(chosen)} mutations, seed {asked.seed}, at most {asked.seconds:g} s each\n")
+    say(f"\n{len(chosen)} mutations, seed {asked.seed}, each {asked.seconds:g} s of a processor\n")
     say("| package | " + " | ".join((*OUTCOMES, "score")) + " |")
     say("|---|" + "---|" * (len(OUTCOMES) + 1))
     for package, each in {**counts, "all": sum(counts.values(), Counter())}.items():

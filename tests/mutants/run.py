@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -50,7 +52,7 @@ class Tree:
         Args:
             mutation: of a file of this tree, which is as it was afterwards.
             tests: node ids and files, nearest first.
-            seconds: for all of them.
+            seconds: of a processor, for all of them; 20 times that by the clock.
 
         """
         path = self.root / mutation.path
@@ -67,6 +69,7 @@ class Tree:
         # One process, which imports once; it stops at the first failure.
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
         command += ["-m", "not slow"]
+        most = math.ceil(seconds)
         own = {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
         started = subprocess.Popen(
             [*command, *tests],
@@ -77,14 +80,17 @@ class Tree:
             text=True,
             start_new_session=True,
         )
+        resource.prlimit(started.pid, resource.RLIMIT_CPU, (most, most + 5))
         try:
-            said, _ = started.communicate(timeout=seconds)
+            said, _ = started.communicate(timeout=20 * seconds)
         except subprocess.TimeoutExpired:
             return "out of time", f"{len(tests)} tests"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(started.pid, signal.SIGKILL)
             started.wait()
+        if started.returncode == -signal.SIGXCPU:
+            return "out of time", f"{len(tests)} tests"
         if started.returncode == 0:
             return "survived", f"{len(tests)} tests"
         if started.returncode not in _FAILED:

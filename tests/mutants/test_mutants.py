@@ -91,6 +91,8 @@ def test_what_tests_say_of_a_mutation(tmp_path: Path) -> None:
     assert tree.run(of_product, tests, 600) == ("survived", "1 tests")
     assert (copy / "product.py").read_text() == source
     tree.must_pass(tests)
+    (copy / "test_product.py").write_text("def test_add():\n    while True:\n        pass\n")
+    assert tree.run(of_sum, tests, 5) == ("out of time", "1 tests")
     (copy / "test_product.py").write_text("def test_add():\n    assert False\n")
     with pytest.raises(RuntimeError, match="test_add: killed without a mutation"):
         tree.must_pass(tests)
