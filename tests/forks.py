@@ -3,7 +3,7 @@
 A server imports what the command needs and forks a child for every command. The child is a process
 like any other: it has its own pid, is killed and interrupted, starts workers, and ends as Python
 does. It runs the same ``archsim.__main__``. What it does not show is a process that ends while it
-imports: a test of that starts an interpreter.
+imports: a test of that starts an interpreter. Any other module runs in the same way.
 
 The server is this module run as a script; it has one thread and has run nothing when it forks, but
 for what :meth:`Server.warm` asks for.
@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -88,12 +88,20 @@ class Server:
     Args:
         root: of the checkout.
         folder: for what they print.
+        module: that is run.
+        imported: modules that it finds imported.
     """
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        module: str = "archsim",
+        imported: Sequence[str] = _IMPORTED,
+    ) -> None:
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, __file__, module, *imported],
             cwd=root,
             env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
@@ -112,7 +120,7 @@ class Server:
         return json.loads(from_.readline())
 
     def start(self, *arguments: object, cwd: Path) -> Forked:
-        """Start ``archsim ARGUMENTS`` in a folder."""
+        """Start ``archsim ARGUMENTS`` in a folder, as a process group of its own."""
         self._count += 1
         files = [self.folder / f"{self._count}.{name}" for name in ("stdout", "stderr")]
         for file in files:
@@ -140,14 +148,14 @@ def _status(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _serve(requests: IO[str], answers: IO[str]) -> list[str] | None:
+def _serve(module: str, requests: IO[str], answers: IO[str]) -> list[str] | None:
     """Answer requests; return the arguments of a command in its child, None at the end."""
     for line in requests:
         request = json.loads(line)
         if "poll" in request:
             answer = _status(request["poll"])
         elif "warm" in request:
-            answer = _code_of(request["warm"])
+            answer = _code_of(module, request["warm"])
         else:
             answer = os.fork()
             if answer == 0:
@@ -158,18 +166,18 @@ def _serve(requests: IO[str], answers: IO[str]) -> list[str] | None:
     return None
 
 
-def _code_of(arguments: list[str]) -> int | str | None:
+def _code_of(module: str, arguments: list[str]) -> int | str | None:
     """Run a command here, and return its exit code."""
     try:
-        _run(arguments)
+        _run(module, arguments)
     except SystemExit as end:
         return end.code
     return 0
 
 
-def _run(arguments: list[str]) -> None:
-    sys.argv = ["archsim", *arguments]
-    runpy.run_module("archsim", run_name="__main__", alter_sys=True)
+def _run(module: str, arguments: list[str]) -> None:
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _become(request: Mapping[str, object]) -> None:
@@ -180,6 +188,7 @@ def _become(request: Mapping[str, object]) -> None:
         handle = os.open(path, mode)
         os.dup2(handle, number)
         os.close(handle)
+    os.setpgid(0, 0)
     os.chdir(str(request["cwd"]))
     sys.path[0] = str(request["cwd"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -187,15 +196,17 @@ def _become(request: Mapping[str, object]) -> None:
 
 def main() -> None:
     """Serve; in a child, run its command and end as Python does."""
-    for name in _IMPORTED:
+    module, *imported = sys.argv[1:]
+    sys.path[0] = str(Path.cwd())  # this folder holds tests of mapping, not mapping
+    for name in imported:
         import_module(name)
     # Streams of its own: the child's sys.stdin and sys.stdout are what they are in a fresh process.
     requests = os.fdopen(os.dup(0), closefd=False)
     answers = os.fdopen(os.dup(1), "w", closefd=False)
     os.dup2(2, 1)  # what is run here prints elsewhere
-    arguments = _serve(requests, answers)
+    arguments = _serve(module, requests, answers)
     if arguments is not None:
-        _run(arguments)
+        _run(module, arguments)
 
 
 if __name__ == "__main__":

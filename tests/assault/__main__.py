@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.assault.fuzz import OUTCOMES, Fuzz
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=10_000, help="damaged inputs")
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--kills", type=int, default=1000, help="SIGKILLs")
+    parser.add_argument("--killed", nargs="+", choices=_SHARES, default=tuple(_SHARES))
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of the kills, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--failures", type=Path, help="file for what went wrong")
@@ -34,7 +36,8 @@ def main() -> int:
         if asked.inputs:
             failures += _fuzz(Path(name) / "fuzz", asked.inputs, asked.seed, asked.first)
         if asked.kills:
-            failures += _kill(Path(name) / "kills", asked.kills, asked.seed, 60 * asked.minutes)
+            folder = Path(name) / "kills"
+            failures += _kill(folder, asked.killed, asked.kills, asked.seed, 60 * asked.minutes)
     if asked.failures is not None:
         asked.failures.write_text("\n\n".join(failures))
     for failure in failures[:20]:
@@ -54,16 +57,19 @@ def _fuzz(folder: Path, inputs: int, seed: int, first: int) -> list[str]:
     return fuzz.failures
 
 
-def _kill(folder: Path, kills: int, seed: int, seconds: float) -> list[str]:
+def _kill(folder: Path, names: Sequence[str], kills: int, seed: int, seconds: float) -> list[str]:
     folder.mkdir()
+    all_kills, all_time = (sum(_SHARES[name][part] for name in names) for part in (0, 1))
     server = Server(ROOT, folder)
     begin = time.monotonic()
     try:
-        killer = Kills(folder, server, tuple(_SHARES))
+        killer = Kills(folder, server, tuple(names))
         used = 0.0
-        for name, (share, of_time) in _SHARES.items():
-            used += of_time
-            killer.run(name, round(share * kills), seed, begin + used * seconds, say)
+        for name in names:
+            share, of_time = _SHARES[name]
+            used += of_time / all_time
+            wanted = round(kills * share / all_kills)
+            killer.run(name, wanted, seed, begin + used * seconds, say)
     finally:
         server.close()
     say(f"\nSIGKILLs, seed {seed}; each resumed, and its files compared with those of a whole run")

@@ -95,9 +95,8 @@ class Inputs:
 
     def _settings(self, place: Path, rng: random.Random) -> Sequence[str]:
         value = rng.choice(odd.TEXTS)
-        asked = value.replace(
-            "escaped", "asked"
-        )  # a file that the command line names may be written
+        # A file that the command line names may be written, and code that it names may be run.
+        asked = value.replace("escaped", "asked").replace(odd.CODE, f"no_{odd.CODE}")
         path = rng.choice(self.paths) if rng.random() < 0.9 else rng.choice(odd.TEXTS)
         setting = f"{path}={value}" if rng.random() < 0.97 else value
         shape = ["--input-shape", value]

@@ -23,7 +23,7 @@ from queue import Queue
 from tests.house.helpers import ROOT
 from tests.mutants.mutate import Mutation, mutations
 from tests.mutants.reach import Reach, reach
-from tests.mutants.run import OUTCOMES, Tree
+from tests.mutants.run import OUTCOMES, Tree, copied
 from tests.mutants.which import files_for
 
 PACKAGES = (
@@ -75,7 +75,7 @@ def main() -> int:
 
 def _reach(chosen: Sequence[tuple[str, Mutation]], folder: Path, kept: Path, jobs: int) -> Reach:
     (folder / "marked").mkdir()
-    root = Tree.copy(ROOT, folder / "marked").root
+    root = copied(ROOT, folder / "marked")
     options = ["-m", "not slow", "-n", str(jobs), "--dist", "loadfile"]
     options += [f"--ignore={name}" for name in _LEFT_OUT]
     return reach(root, [mutation for _, mutation in chosen], kept, options)
@@ -110,10 +110,14 @@ def _judge(
             killers.add(test)
         return number, outcome, f"{outcome} {time.monotonic() - begin:.0f} s {test}"
 
-    with ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed([pool.submit(one, number) for number in range(len(chosen))]):
-            yield done.result()
-    trees.get().must_pass(killers)
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            for done in as_completed([pool.submit(one, number) for number in range(len(chosen))]):
+                yield done.result()
+        trees.queue[0].must_pass(killers)
+    finally:
+        for tree in trees.queue:
+            tree.close()
 
 
 def sample(

@@ -10,11 +10,12 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.forks import Server
 from tests.mutants.mutate import Mutation
 
 #: A test failed; all passed; some had not begun or ended when the time was up.
@@ -23,28 +24,53 @@ OUTCOMES = ("killed", "survived", "out of time")
 _FAILED = (1, 2)
 
 
+_OPTIONS = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow")
+#: What tests import of others, once for all mutations.
+_IMPORTED = (
+    *("torch.export._trace", "pandas", "pyarrow.dataset", "onnx", "numba", "matplotlib.pyplot"),
+    *("safetensors.torch", "typer.testing", "rich.progress", "pydantic"),
+)
+
+
+def copied(source: Path, folder: Path) -> Path:
+    """Copy what git tracks, as it is in the working tree, and return where it is.
+
+    Args:
+        source: the tree.
+        folder: an empty one.
+    """
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=source, capture_output=True, check=True)
+    for name in filter(None, done.stdout.decode().split("\0")):
+        if (source / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, folder / name)
+    return folder
+
+
 @dataclass(frozen=True)
 class Tree:
-    """A copy of the tracked files of a tree."""
+    """A copy of the tracked files of a tree, and what runs its tests; to be closed."""
 
     root: Path
+    server: Server
 
     @classmethod
-    def copy(cls, source: Path, folder: Path) -> Tree:
-        """Copy what git tracks, as it is in the working tree.
+    def copy(cls, source: Path, folder: Path, imported: Sequence[str] = _IMPORTED) -> Tree:
+        """Copy what git tracks, and be ready to run its tests.
 
         Args:
             source: the tree.
             folder: an empty one.
+            imported: modules that tests find imported; none of the tree's.
         """
-        done = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=source, capture_output=True, check=True
-        )
-        for name in filter(None, done.stdout.decode().split("\0")):
-            if (source / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source / name, folder / name)
-        return cls(folder)
+        copied(source, folder)
+        said = folder / ".said"
+        said.mkdir()
+        return cls(folder, Server(folder, said, "pytest", imported))
+
+    def close(self) -> None:
+        """End what runs its tests."""
+        self.server.close()
 
     def run(self, mutation: Mutation, tests: Sequence[str], seconds: float) -> tuple[str, str]:
         """Return one of :data:`OUTCOMES`, and the test that failed, or how many files ran.
@@ -66,35 +92,22 @@ class Tree:
     def _judge(self, tests: Sequence[str], seconds: float) -> tuple[str, str]:
         if not tests:
             return "survived", "no tests"
-        # One process, which imports once; it stops at the first failure.
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
-        command += ["-m", "not slow"]
+        # One process, which stops at the first failure.
+        started = self.server.start(*_OPTIONS, *tests, cwd=self.root)
         most = math.ceil(seconds)
-        own = {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
-        started = subprocess.Popen(
-            [*command, *tests],
-            cwd=self.root,
-            env=os.environ | own,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
         resource.prlimit(started.pid, resource.RLIMIT_CPU, (most, most + 5))
-        try:
-            said, _ = started.communicate(timeout=20 * seconds)
-        except subprocess.TimeoutExpired:
+        late = time.monotonic() + 20 * seconds
+        while started.poll() is None and time.monotonic() < late:
+            time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        code, said = started.ended()[0], started.stdout.read_text()
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
             return "out of time", f"{len(tests)} tests"
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(started.pid, signal.SIGKILL)
-            started.wait()
-        if started.returncode == -signal.SIGXCPU:
-            return "out of time", f"{len(tests)} tests"
-        if started.returncode == 0:
+        if code == 0:
             return "survived", f"{len(tests)} tests"
-        if started.returncode not in _FAILED:
-            raise RuntimeError(f"pytest ended with {started.returncode}: {said[-2000:]}")
+        if code > max(_FAILED):
+            raise RuntimeError(f"pytest ended with {code}: {said[-2000:]}")
         failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         return "killed", failed[0].split(" - ")[0].split(" ", 1)[1] if failed else tests[0]
 

@@ -84,7 +84,7 @@ def test_what_tests_say_of_a_mutation(tmp_path: Path) -> None:
     )
     for command in (["init", "-q"], ["add", "."]):
         subprocess.run(["git", *command], cwd=origin, check=True)
-    tree = Tree.copy(origin, copy)
+    tree = Tree.copy(origin, copy, imported=())
     tests = ["test_product.py"]
     of_sum, of_product = mutations(source, "product.py")
     assert tree.run(of_sum, tests, 600) == ("killed", "test_product.py::test_add")
@@ -92,7 +92,8 @@ def test_what_tests_say_of_a_mutation(tmp_path: Path) -> None:
     assert (copy / "product.py").read_text() == source
     tree.must_pass(tests)
     (copy / "test_product.py").write_text("def test_add():\n    while True:\n        pass\n")
-    assert tree.run(of_sum, tests, 5) == ("out of time", "1 tests")
+    assert tree.run(of_sum, tests, 2) == ("out of time", "1 tests")
     (copy / "test_product.py").write_text("def test_add():\n    assert False\n")
     with pytest.raises(RuntimeError, match="test_add: killed without a mutation"):
         tree.must_pass(tests)
+    tree.close()
