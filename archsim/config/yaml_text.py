@@ -56,7 +56,7 @@ def _refused(said: str, event: Any) -> yaml.constructor.ConstructorError:
 
 
 def _integer(loader: _PlainLoader, node: Any) -> int:
-    return as_float_can(loader.construct_yaml_int(node))  # type: ignore[no-untyped-call]
+    return as_float_can(loader.construct_yaml_int(node))
 
 
 _PlainLoader.add_constructor("tag:yaml.org,2002:int", _integer)
