@@ -163,7 +163,8 @@ class _Run:
         if server.queue is not None and self._waiting[server.queue][0] != index:
             return
         end = now + server.each_s
-        self.rows.append(Busy(server.name, server.hardware, server.begun, server.rows, now, end))
+        place = (server.name, server.hardware, server.begun, server.rows)
+        self.rows.append(Busy(*place, now, end, server.behind_s))
         server.free_s = end
         server.begun += 1
         heapq.heappush(self._events, (end, 0, index))

@@ -14,7 +14,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.arch.technology import Technology
 from archsim.config.load import load_preset
-from archsim.config.resolve import DEFAULT_CHIP, resolve, validate_model
+from archsim.config.resolve import resolve, validate_model
 from archsim.config.schema.technology import TechnologyFile
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint
@@ -35,13 +35,17 @@ def technology(name: str) -> Technology:
 @functools.cache
 def make_design(
     *overrides: str,
-    chip: str = DEFAULT_CHIP,
+    chip: str = "rram-22nm-neurosim",
     node: str | None = None,
     device: str | None = None,
     design: str = "none",
     tsb: str = "paper",
 ) -> DesignBatch:
-    """One design of shape ``()``; SRAM gets the one bit per cell that it can hold."""
+    """One design of shape ``()``, by default with one copy of a common block and circuits of rows.
+
+    SRAM gets the one bit per cell that it can hold.
+    """
+    overrides = ("tsb.copies=null", *overrides)
     if device == "sram":
         overrides = ("chip.precision.bits_per_cell=1", *overrides)
     resolved = resolve(chip=chip, technology=node, device=device, tsb=tsb, overrides=overrides)

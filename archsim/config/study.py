@@ -29,7 +29,7 @@ from archsim.config.resolve import (
 )
 from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
-from archsim.config.schema.tsb import Insertion
+from archsim.config.schema.tsb import Copies, Insertion
 from archsim.errors import Code, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
@@ -173,6 +173,11 @@ class PublishedCost(Model):
     )
     chip: str = Field(description="preset of the chip that the number is of")
     network: str | None = Field(default=None, description="null: the study's")
+    copies: Copies = Field(
+        default=None,
+        description="tsb.copies that the number is of; null: a common block once, separate ones "
+        "as often as backbone layers",
+    )
     source: str = Field(min_length=1)
     note: str = Field(default="", description="what is not alike here")
 

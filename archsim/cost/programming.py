@@ -52,8 +52,10 @@ def programming_cost(
     share = plan.verified_cells / plan.write_cells.clamp_min(1.0)
     # Chosen weights are scattered over all rows, or fill some of the rows.
     whole = design.whole_rows.unsqueeze(-1) & (share > 0)
-    strips = torch.ceil(layers.columns / cols)
-    last = layers.columns - (strips - 1) * cols
+    # A row of copies on the diagonal has the cells of one of them.
+    columns = layers.columns / layers.diagonal
+    strips = torch.ceil(columns / cols)
+    last = columns - (strips - 1) * cols
     row = Row(
         torch.cat(torch.broadcast_tensors(cols, last), dim=-1),
         _twice(torch.where(whole, 1.0, share)),

@@ -10,7 +10,7 @@ UNIT, BLOCK = "digital unit", "common block"
 
 @dataclass(frozen=True)
 class Busy:
-    """One row of a layer on its hardware."""
+    """One row of a layer on its hardware; a deep block has it ``behind_s`` longer, further down."""
 
     name: str
     hardware: str
@@ -18,6 +18,7 @@ class Busy:
     rows: int
     start_s: float
     end_s: float
+    behind_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -30,4 +31,4 @@ class Schedule:
     @property
     def latency_s(self) -> float:
         """When the last row is out."""
-        return max(row.end_s for row in self.rows)
+        return max(row.end_s + row.behind_s for row in self.rows)

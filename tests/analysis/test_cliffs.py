@@ -31,12 +31,14 @@ def test_every_jump_has_a_reason(settings: list[str]) -> None:
 
 
 def test_a_jump_is_what_two_chips_differ_by() -> None:
-    scan = cliffs("vgg8", axes=["rows"])
+    scan = cliffs("vgg8", axes=["rows"], chip="rram-22nm-neurosim")
     jump = next(own for own in scan.jumps if own.before == 127)
     assert jump.kind == RULE
     assert "8 x 8 crossbars, before of 4 x 4" in jump.reason
     areas = [
-        map_network("vgg8", overrides=[f"chip.crossbar.rows={rows}"]).totals["area_mm2"]
+        map_network(
+            "vgg8", overrides=[f"chip.crossbar.rows={rows}"], chip="rram-22nm-neurosim"
+        ).totals["area_mm2"]
         for rows in (127, 128)
     ]
     assert jump.changes["area"] == near(areas[1] / areas[0] - 1, 1e-9)
@@ -44,13 +46,15 @@ def test_a_jump_is_what_two_chips_differ_by() -> None:
 
 def test_a_given_tile_leaves_no_jump_to_the_rule() -> None:
     """Rows of 127 and 128: the tile stays, what jumps is that 128 channels need two crossbars."""
-    scan = cliffs("vgg8", axes=["rows"], overrides=["chip.hierarchy.tile=8"])
+    scan = cliffs(
+        "vgg8", axes=["rows"], overrides=["chip.hierarchy.tile=8"], chip="rram-22nm-neurosim"
+    )
     jump = next(own for own in scan.jumps if own.before == 127)
     assert "tiles of" not in jump.reason
 
 
 def test_bits_are_shares_and_cells_are_pieces() -> None:
-    scan = cliffs("lenet3", axes=["input_bits", "weight_bits"])
+    scan = cliffs("lenet3", axes=["input_bits", "weight_bits"], chip="rram-22nm-neurosim")
     kinds = {(jump.axis, jump.before): jump.kind for jump in scan.jumps}
     assert kinds["input_bits", 1] == SHARE
     assert kinds["weight_bits", 2] == PIECE  # a second cell of two bits
@@ -61,7 +65,13 @@ def test_one_output_more_than_the_tiles_hold() -> None:
     """A tile of one PE of 4 x 128 columns holds 128 outputs: 1025 take a ninth tile for one."""
     model = nn.Sequential(nn.Linear(512, 1025))
     scan = cliffs(
-        model, axes=["outputs"], span=2, overrides=MENDED, input_shape=(512,), threshold=0.05
+        model,
+        axes=["outputs"],
+        span=2,
+        overrides=MENDED,
+        input_shape=(512,),
+        threshold=0.05,
+        chip="rram-22nm-neurosim",
     )
     assert [(own.outputs, own.fewer, own.tiles_less) for own in scan.neighbours] == [(1025, 1, 1)]
     assert scan.neighbours[0].said == "0: 1024 outputs in place of 1025 would take 1 tile less"
@@ -83,5 +93,5 @@ def test_one_output_more_than_the_tiles_hold() -> None:
 )
 def test_bad_input(given: dict[str, object], field: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        cliffs("lenet3", **given)
+        cliffs("lenet3", **given, chip="rram-22nm-neurosim")
     assert caught.value.problems[0].field == field

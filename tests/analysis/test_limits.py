@@ -16,7 +16,7 @@ from tests.designs import near
 CASES = (
     ("none", "rram-22nm-neurosim"),
     ("common", "rram-22nm-neurosim"),
-    ("common", "rram-22nm-silicon"),
+    ("common", "rram-22nm"),
 )
 #: What the read path sees: no advice may name it.
 SEEN_BY_READS = (

@@ -55,7 +55,7 @@ def test_runs_of_a_missing_network_are_named(folder):
 def test_a_wrong_default_shows_as_an_error():
     # With the default physics in place of the reference's artefacts the errors must be large:
     # the comparison can fail.
-    summary = validate(REFERENCE, chip="rram-22nm").summary()
+    summary = validate(REFERENCE, chip="rram-22nm-neurosim").summary()
     assert summary["area"].median > 0.3
     assert summary["latency"].median > 0.02
 

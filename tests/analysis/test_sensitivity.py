@@ -27,7 +27,9 @@ def lenet():
 
 @pytest.fixture(scope="module")
 def design():
-    return DesignBatch.from_resolved(resolve(tsb="paper-lenet3"), "common")
+    return DesignBatch.from_resolved(
+        resolve(chip="rram-22nm-neurosim", tsb="paper-lenet3"), "common"
+    )
 
 
 @pytest.fixture(scope="module")

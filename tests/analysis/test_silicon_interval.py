@@ -12,7 +12,7 @@ from archsim.config.resolve import resolve
 from archsim.errors import ConfigError
 from archsim.results.silicon_interval import SiliconInterval
 
-CHIP = "rram-22nm-silicon"
+CHIP = "rram-22nm"
 #: Quantiles of the normal distribution, from a table.
 Z_80, Z_90 = 1.28155, 1.64485
 

@@ -32,15 +32,15 @@ RANGES = {
 @pytest.mark.parametrize("setting", RANGES)
 def test_what_is_no_silicon_is_out_of_range(setting: str) -> None:
     with refused(ConfigError, code="out-of-range", field=RANGES[setting], value=ANY):
-        map_network("lenet3", overrides=[setting])
+        map_network("lenet3", overrides=[setting], chip="rram-22nm-neurosim")
 
 
 def test_a_total_below_zero_is_an_error() -> None:
     facts = {"code": "not-finite", "field": "technology.flash_time_log", "value": [-1.0] * 3}
     with refused(ConfigError, **facts):
-        map_network("lenet3", overrides=[LOG])
+        map_network("lenet3", overrides=[LOG], chip="rram-22nm-neurosim")
     with refused(ConfigError, **facts):
-        compare(["lenet3"], overrides=[LOG])
+        compare(["lenet3"], overrides=[LOG], chip="rram-22nm-neurosim")
 
 
 def test_the_same_in_a_sweep_is_infeasible_with_the_reason() -> None:
@@ -56,7 +56,7 @@ def test_the_same_in_a_sweep_is_infeasible_with_the_reason() -> None:
 
 def test_intervals_of_draws_that_overflow_are_refused() -> None:
     wide = "chip.calibration.adc_energy={value: 1.0, unit: '1', sigma: 1000.0, source: test}"
-    result = map_network("lenet3", overrides=[wide])
+    result = map_network("lenet3", overrides=[wide], chip="rram-22nm-neurosim")
     path = "chip.calibration.adc_energy"
     with refused(ConfigError, code="not-finite", field=path, value=1000.0):
         intervals(result, samples=50)

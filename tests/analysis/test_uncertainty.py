@@ -29,12 +29,12 @@ def run(resolved, table, samples=64, seed=0):
 
 
 def test_same_seed_same_intervals_other_seed_others(table):
-    resolved = resolve()
+    resolved = resolve(chip="rram-22nm-neurosim")
     assert run(resolved, table, 20) == run(resolved, table, 20)
     assert run(resolved, table, 20) != run(resolved, table, 20, seed=1)
 
 
-@pytest.mark.parametrize("chip", ["rram-22nm-neurosim", "rram-22nm-silicon"])
+@pytest.mark.parametrize("chip", ["rram-22nm-neurosim", "rram-22nm"])
 def test_every_quantity_has_an_interval_that_holds_its_nominal_value(table, chip):
     # With the policy all every assumed constant of the device counts, too.
     settings = ["chip.programming.policy=all"]
@@ -124,10 +124,15 @@ def test_lognormal_factor_has_the_stated_quantiles(table):
         "device.write_verify.step_gain={value: 0.055, unit: '1', source: test}",
         "device.write_verify.step_sigma={value: 0.02, unit: '1', source: test}",
     ]
-    found = run(resolve(overrides=quiet + device), table, samples=4000)
+    found = run(resolve(chip="rram-22nm-neurosim", overrides=quiet + device), table, samples=4000)
     found = found["dynamic_energy_uJ"]
     double = run(
-        resolve(overrides=[*quiet, *device, "chip.calibration.adc_energy=2.0"]), table, samples=20
+        resolve(
+            chip="rram-22nm-neurosim",
+            overrides=[*quiet, *device, "chip.calibration.adc_energy=2.0"],
+        ),
+        table,
+        samples=20,
     )["dynamic_energy_uJ"]
     adc_uJ = double.nominal - found.nominal
     for value, z in ((found.low, -1.6449), (found.high, 1.6449)):
@@ -139,4 +144,4 @@ def test_lognormal_factor_has_the_stated_quantiles(table):
 def test_number_of_samples_is_bounded(table, samples):
     facts = {"code": "out-of-range", "field": "samples", "value": samples}
     with refused(ConfigError, **facts, allowed="20 to 1000000"):
-        run(resolve(), table, samples=samples)
+        run(resolve(chip="rram-22nm-neurosim"), table, samples=samples)

@@ -23,7 +23,7 @@ from archsim.config.resolve import resolve
 from archsim.network import from_graph, load_network
 
 NETWORKS = ("lenet3", "vgg8", "resnet20", "resnet18")
-CHIPS = ("rram-22nm-neurosim", "rram-22nm-silicon", "neurosim-v1.4")
+CHIPS = ("rram-22nm-neurosim", "rram-22nm", "neurosim-v1.4")
 #: Values of fields of which half and double mean nothing.
 VALUES = {
     "rows": (32, 64, 96, 128, 256), "cols": (32, 64, 128, 256), "mux_ratio": (4, 8, 16),

@@ -58,7 +58,7 @@ def both(design, network, **options):
 @pytest.mark.parametrize(
     ("seed", "chip", "fields"),
     [
-        (2, "rram-22nm-silicon", 12),
+        (2, "rram-22nm", 12),
         (3, "neurosim-v1.4", 30),
     ],
 )
@@ -72,7 +72,7 @@ def test_random_designs_have_the_totals_of_the_eager_engine(seed, chip, fields):
 def test_both_cost_models_overlap_gating_and_copies_are_compiled(network):
     design = designs(
         600,
-        chip="rram-22nm-silicon",
+        chip="rram-22nm",
         is_silicon=[False, True],
         overlap=[0, 1, 2],
         gates_unused=[False, True],

@@ -54,7 +54,7 @@ def test_all_parts_count_alike(row: WeightEncoding, bits: int) -> None:
     )
     assert int(make_design(*settings).columns_per_weight) == row.columns(8, bits)
     # A crossbar of fewer columns cannot hold a weight, and says how many it takes.
-    resolved = resolve(overrides=settings)
+    resolved = resolve(chip="rram-22nm-neurosim", overrides=settings)
     crossbar = resolved.chip.crossbar.model_copy(update={"cols": row.columns(8, bits) - 1})
     narrow = resolved.chip.model_copy(update={"crossbar": crossbar})
     with pytest.raises(ConfigError, match=f"one weight of {row.columns(8, bits)} cells"):

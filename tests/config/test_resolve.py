@@ -242,7 +242,7 @@ def test_hash_changes_with_any_override() -> None:
     settings: list[list[str]] = [
         [],
         ["chip.adc.bits=6"],
-        ["chip.adc.kind=sar"],
+        ["chip.adc.kind=flash-current"],
         ["chip.timing.pipeline=false"],
         ["chip.hierarchy.max_tiles=100"],
         ["chip.read.voltage={value: 0.3, unit: V, source: lab}"],
@@ -327,15 +327,64 @@ def test_models_are_frozen() -> None:
 
 
 def test_default_chip_is_free_of_artefacts() -> None:
-    chip, reference = resolve(chip=DEFAULT_CHIP).chip, resolve(chip="neurosim-v1.4").chip
-    assert not chip.hierarchy.size_check
-    assert chip.timing.count_padding
-    assert chip.area.white_space == "none"
+    reference = resolve(chip="neurosim-v1.4").chip
+    for name in (DEFAULT_CHIP, "rram-22nm-neurosim"):
+        chip = resolve(chip=name).chip
+        assert not chip.hierarchy.size_check
+        assert chip.timing.count_padding
+        assert chip.area.white_space == "none"
+        assert not chip.read.idle_sign_plane
     assert reference.hierarchy.size_check
     assert not reference.timing.count_padding
-    # What the two share is one set of numbers: technology, device, read-out and calibration.
+    # What the last two share is one set of numbers: technology, device, read-out and calibration.
     for part in ("precision", "crossbar", "adc", "calibration", "activity"):
         assert getattr(chip, part) == getattr(reference, part), part
-    assert not chip.read.idle_sign_plane
     inputs = {"signed_inputs", "idle_sign_plane"}
     assert chip.read.model_dump(exclude=inputs) == reference.read.model_dump(exclude=inputs)
+
+
+def test_the_default_chip_is_one_of_published_macros() -> None:
+    """What the chip of circuits has otherwise, and nothing more: one step of each kind."""
+    before, now = (_flat(resolve(chip=name)) for name in ("rram-22nm-neurosim", DEFAULT_CHIP))
+    moved = {path: now[path] for path in now if now[path] != before.get(path)}
+    said = {"name", "description"}
+    cores = {"global_core", "tile_core", "tile_line"}
+    spreads = {f"macro_{of}" for of in ("energy", "time", "area")} | {"memory_energy"}
+    sums = {
+        path for path in moved if path.split(".")[2:3] and path.split(".")[2] in cores | spreads
+    }
+    assert sums == {path for path in moved if path.startswith(("chip.buffers", "chip.cal"))} - {
+        "chip.buffers.kind"
+    }
+    moved = {path: value for path, value in moved.items() if path not in sums}
+    assert {path.removeprefix("chip."): value for path, value in moved.items()} | dict.fromkeys(
+        said
+    ) == {
+        "name": None,
+        "description": None,
+        "cost_model": "silicon",
+        "precision.encoding": "separate-sign",
+        "crossbar.rows": 256,
+        "crossbar.cols": 256,
+        "adc.kind": "sar",
+        "read.rows_at_once": 16,
+        "read.pair": "analog",
+        "read.signed_inputs": "by-layer",
+        "read.gating": "used",
+        "timing.overlap": "rows",
+        "buffers.kind": "sram-macro",
+    }
+
+
+def _flat(resolved: Resolved) -> dict[str, object]:
+    found: dict[str, object] = {}
+
+    def walk(node: object, path: str) -> None:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                walk(value, f"{path}.{key}")
+        elif not path.endswith((".source", ".note")):
+            found[path] = node
+
+    walk(resolved.chip.model_dump(), "chip")
+    return found

@@ -169,7 +169,7 @@ def any_configuration(pick: random.Random) -> tuple[Resolved, str] | None:
         settings.append(Setting(path, value))
     try:
         resolved = resolve(
-            chip=pick.choice(("rram-22nm", "rram-22nm", "neurosim-v1.4")),
+            chip=pick.choice(("rram-22nm", "rram-22nm-neurosim", "neurosim-v1.4")),
             technology=pick.choice(preset_names("technology")),
             device=device,
             overrides=settings,

@@ -11,7 +11,9 @@ from tests.refusals import tells
 
 def conversion(model, bits, technology="32nm-lstp"):
     overrides = [f"chip.adc.model={model}", f"chip.adc.bits={bits}"]
-    design = DesignBatch.from_resolved(resolve(technology=technology, overrides=overrides))
+    design = DesignBatch.from_resolved(
+        resolve(chip="rram-22nm-neurosim", technology=technology, overrides=overrides)
+    )
     return published(design=design)
 
 

@@ -12,7 +12,7 @@ from archsim.config.load import load_preset
 NODES = (22, 28, 32, 40, 45, 55, 65)
 
 
-@pytest.mark.parametrize("chip", ["rram-22nm-silicon", "rram-22nm-neurosim"])
+@pytest.mark.parametrize("chip", ["rram-22nm", "rram-22nm-neurosim"])
 def test_energy_time_and_area_of_vgg8_rise_with_the_node(chip: str) -> None:
     totals = [map_network("vgg8", chip=chip, technology=f"{n}nm-lstp").totals for n in NODES]
     for key in ("energy_uJ", "latency_us", "area_mm2"):

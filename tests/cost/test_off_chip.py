@@ -21,7 +21,9 @@ LINK_J, LINK_RATE = 50.8e-12, 204.8e9
 
 def vgg8(*settings: str, design: str = "none") -> MapResult:
     """VGG-8 without copies."""
-    return map_network("vgg8", design=design, overrides=[*PLAIN, *settings])
+    return map_network(
+        "vgg8", design=design, overrides=[*PLAIN, *settings], chip="rram-22nm-neurosim"
+    )
 
 
 def full(when: str, tiles: int, *settings: str, design: str = "none") -> MapResult:

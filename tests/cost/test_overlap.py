@@ -72,6 +72,14 @@ def test_a_branch_waits_for_the_longer_path() -> None:
     assert simulate(stages, work).latency_s == 8.0
 
 
+def test_a_deep_block_that_nobody_reads_to_the_end_counts_too() -> None:
+    """A block of two layers on 2 rows of 1 s each; the head reads the first row alone."""
+    stages = [stage(0, 2), stage(1, 1, (0, (1,)))]
+    work = [LayerWork("block", 4.0, depth=2, is_block=True), LayerWork("head", 0.5)]
+    # Rows leave the first crossbar at 1 and 2 s, the second at 2 and 3 s; the head is done at 2.5.
+    assert simulate(stages, work).latency_s == 3.0
+
+
 def test_a_common_block_serves_whole_maps_in_turn_or_in_slots() -> None:
     """Two layers of 2 rows; blocks of 2 s each: in turn the second waits, slots take 4 s each."""
     stages = [

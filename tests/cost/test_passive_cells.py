@@ -31,8 +31,10 @@ def test_geometry_and_loads_by_hand() -> None:
 @pytest.mark.parametrize("device", ["rram", "pcm", "stt-mram"])
 def test_it_acts_and_says_so(device: str) -> None:
     one_bit = "chip.precision.bits_per_cell=1"
-    plain = map_network("lenet3", device=device, overrides=[one_bit])
-    passive = map_network("lenet3", device=device, overrides=[one_bit, PASSIVE])
+    plain = map_network("lenet3", device=device, overrides=[one_bit], chip="rram-22nm-neurosim")
+    passive = map_network(
+        "lenet3", device=device, overrides=[one_bit, PASSIVE], chip="rram-22nm-neurosim"
+    )
     assert float(passive.cost.areas_m2["array"]) == near(float(plain.cost.areas_m2["array"]) / 12)
     (note,) = passive.to_dict()["notes"]
     assert "sneak" in note
@@ -44,14 +46,14 @@ def test_cells_that_are_transistors_have_no_other(device: str) -> None:
     overrides = ["chip.precision.bits_per_cell=1", "device.access=1t1r"]
     facts = {"code": "conflict", "field": "device.access", "value": "1t1r", "allowed": "none"}
     with refused(ConfigError, **facts):
-        resolve(device=device, overrides=overrides)
+        resolve(chip="rram-22nm-neurosim", device=device, overrides=overrides)
 
 
 def test_incremental_write_verify_needs_its_steps() -> None:
     for key in ("step_gain", "step_sigma"):
         path = f"device.write_verify.{key}"
         with refused(ConfigError, code="conflict", field=path, value=None):
-            resolve(device="pcm", overrides=[f"{path}=null"])
+            resolve(chip="rram-22nm-neurosim", device="pcm", overrides=[f"{path}=null"])
 
 
 def test_a_register_wider_than_its_place_keeps_its_area() -> None:

@@ -278,7 +278,7 @@ def test_one_column() -> None:
     ],
 )
 def test_what_does_not_go_together(settings: tuple[str, ...], field: str, allowed: str) -> None:
-    value = look_up(unchecked(load_documents(overrides=settings)), field)
+    value = look_up(unchecked(load_documents(chip="rram-22nm-neurosim", overrides=settings)), field)
     value = value.si if isinstance(value, Quantity) else value
     with refused(ConfigError, code="conflict", field=field, value=value, allowed=allowed):
-        resolve(overrides=settings)
+        resolve(chip="rram-22nm-neurosim", overrides=settings)

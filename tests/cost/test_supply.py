@@ -80,7 +80,7 @@ def test_the_clock_is_that_of_its_parts() -> None:
 
 @pytest.mark.parametrize("name", preset_names("technology"))
 def test_the_tabulated_supply_is_that_of_the_preset(name: str) -> None:
-    file = resolve(technology=name).technology
+    file = resolve(chip="rram-22nm-neurosim", technology=name).technology
     assert file.vdd.si == file.tabulated_vdd.si
     assert file.node.si == file.tabulated_node.si
     technology = make_design(node=name).technology
@@ -93,23 +93,30 @@ def test_the_tabulated_supply_is_that_of_the_preset(name: str) -> None:
 def test_a_supply_out_of_range(vdd: float) -> None:
     facts = {"code": "conflict", "field": "technology.vdd", "value": vdd, "allowed": "0.6 to 1 V"}
     with refused(ConfigError, **facts):
-        resolve(overrides=[f"technology.vdd={vdd}"])
+        resolve(chip="rram-22nm-neurosim", overrides=[f"technology.vdd={vdd}"])
 
 
 def test_a_published_converter_knows_no_supply() -> None:
     facts = {"code": "conflict", "field": "technology.vdd", "value": 0.8}
     with refused(ConfigError, **facts):
-        resolve(overrides=["technology.vdd=0.8", "chip.adc.model=andrulis2024"])
+        resolve(
+            chip="rram-22nm-neurosim",
+            overrides=["technology.vdd=0.8", "chip.adc.model=andrulis2024"],
+        )
 
 
 @pytest.mark.parametrize("node", [5, 20, 45])
 def test_a_node_is_not_torn_from_its_transistors(node: int) -> None:
     with refused(ConfigError, code="conflict", field="technology.node", value=near(node * 1e-9)):
-        resolve(overrides=[f"technology.node={node}"])
+        resolve(chip="rram-22nm-neurosim", overrides=[f"technology.node={node}"])
 
 
 def test_a_kind_of_transistor_needs_its_numbers() -> None:
     with refused(ConfigError, code="conflict", field="technology.c_fin", value=0.0):
-        resolve(overrides=["technology.transistor=finfet"])
+        resolve(chip="rram-22nm-neurosim", overrides=["technology.transistor=finfet"])
     with refused(ConfigError, code="conflict", field="technology.c_gate", value=0.0):
-        resolve(technology="14nm-lstp", overrides=["technology.transistor=planar"])
+        resolve(
+            chip="rram-22nm-neurosim",
+            technology="14nm-lstp",
+            overrides=["technology.transistor=planar"],
+        )

@@ -112,12 +112,12 @@ def test_what_is_no_power_is_refused(text, code, facts):
 def test_a_part_of_nothing_is_refused():
     facts = {"code": "unknown-key", "field": "chip.programming.max_power.value", "value": "value"}
     with refused(ConfigError, **facts, says=["chip.programming.max_power={value:"]):
-        resolve(overrides=["chip.programming.max_power.value=0.08"])
+        resolve(chip="rram-22nm-neurosim", overrides=["chip.programming.max_power.value=0.08"])
 
 
 def test_program_and_map_read_alike():
     overrides = ("chip.programming.parallel_subarrays=7", "chip.crossbar.mux_ratio=16")
-    resolved = resolve(overrides=list(overrides))
+    resolved = resolve(chip="rram-22nm-neurosim", overrides=list(overrides))
     placed = write_plan(
         programmable(load_module("lenet3"), network="lenet3"),
         resolved=resolved,

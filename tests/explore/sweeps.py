@@ -40,7 +40,7 @@ SPACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "devices": (
         {
-            "chip": ["rram-22nm", "neurosim-v1.4"],
+            "chip": ["rram-22nm-neurosim", "neurosim-v1.4"],
             "device": ["sram", "rram", "stt-mram", "pcm", "fefet2"],
             "chip.programming.policy": ["none", "tsb", "all"],
             "chip.precision.bits_per_cell": [1, 2],
@@ -79,8 +79,8 @@ def run_cli(*arguments: object) -> Result:
 
 def sweep_of(axes: dict[str, Any], **keys: Any) -> Sweep:
     """A sweep of LeNet-3, checked as files are."""
-    document = {"name": "test", "network": "lenet3", "axes": axes, **keys}
-    return validate_model(Sweep, document, "sweep")
+    document = {"name": "test", "network": "lenet3", "chip": "rram-22nm-neurosim", **keys}
+    return validate_model(Sweep, {**document, "axes": axes}, "sweep")
 
 
 def space_of(axes: dict[str, Any], **keys: Any) -> Space:

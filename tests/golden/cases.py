@@ -15,14 +15,16 @@ from mapping.dump import dump_placement, dump_plan
 from mapping.place import place
 
 #: Named in full, so that a new default does not rewrite the files.
-CHIP, DEVICE = "rram-22nm", "rram"
+CHIP, DEVICE = "rram-22nm-neurosim", "rram"
+#: One common block; separate ones as often as the layers before them.
+ONE = "tsb.copies=null"
 
 
 def mapped(
     network: LayerGraph, design: str, tsb: str, *overrides: str
 ) -> tuple[DesignBatch, MappingPlan]:
     """A network on one design; nothing is priced."""
-    resolved = resolve(chip=CHIP, device=DEVICE, tsb=tsb, overrides=overrides)
+    resolved = resolve(chip=CHIP, device=DEVICE, tsb=tsb, overrides=(ONE, *overrides))
     batch = DesignBatch.from_resolved(resolved, design)
     points = () if design == "none" else network.insertion_points(resolved.tsb.insertion)
     return batch, compile_plan(design=batch, table=from_graph(network), points=points)

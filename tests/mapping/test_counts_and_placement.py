@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from archsim.arch.design import FILL, LIKE_BACKBONE, DesignBatch
 from archsim.config.choices import PLACEMENTS, STORED_NAMES
 from archsim.config.encodings import STORED_ENCODINGS
-from archsim.config.resolve import resolve
 from archsim.errors import MappingError
 from archsim.network.insertion import InsertionPoint
 from archsim.network.layer import LayerKind
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from mapping.compile import compile_plan
 from mapping.place import place
+from tests.designs import make_design
 from tests.refusals import refused
 
-BASE = DesignBatch.from_resolved(resolve(), "none")
+BASE = make_design()
 
 
 @st.composite

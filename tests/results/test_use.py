@@ -14,7 +14,7 @@ from archsim.results.use import energy_rows, uses
 from reports.tables.mapped import component_use, layer_energies
 from tests.designs import Conv, make_design, make_table, near, price
 
-CHIPS = ("rram-22nm-neurosim", "rram-22nm-silicon", "neurosim-v1.4")
+CHIPS = ("rram-22nm-neurosim", "rram-22nm", "neurosim-v1.4")
 
 
 @cache
@@ -38,7 +38,7 @@ def test_leakage_of_components_adds_up_to_the_chips(chip: str) -> None:
 def test_a_bank_replaces_the_leakage_of_circuits() -> None:
     """Non-volatile banks leak nothing, those of SRAM do; no circuit inside leaks beside them."""
     inside = ("array", "adc", "mux", "drivers", "shift_add")
-    of_rram = {use.component: use.leakage_mW for use in uses(mapped("rram-22nm-silicon"))}
+    of_rram = {use.component: use.leakage_mW for use in uses(mapped("rram-22nm"))}
     assert {of_rram.get(name, 0.0) for name in inside} == {0.0}
     assert of_rram["buffer"] > 0
     layer = make_table(Conv(1, 128, 32))
@@ -117,7 +117,7 @@ def test_efficiency_counts_the_networks_own_operations() -> None:
 
 
 def test_power_is_energy_over_the_time_between_images() -> None:
-    totals = mapped("rram-22nm-silicon").totals
+    totals = mapped("rram-22nm").totals
     power = totals["energy_uJ"] / totals["period_us"] * 1e3
     assert totals["average_power_mW"] == near(power, 1e-12)
     assert totals["power_density_mW_per_mm2"] == near(power / totals["area_mm2"], 1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archsim.api.map import map_network
+from archsim.config.load import Setting
 from archsim.config.study import PublishedClaim, PublishedCost, Study
 from archsim.network.own_code import check_said
 from archsim.results.columns import label_of, split_unit
@@ -41,13 +42,18 @@ def published_of(
         for claim in study.published_claims
         for sigma in (study.sigma if claim.sigma is None else [claim.sigma])
     ]
-    mapped: dict[tuple[str, str, str], MapResult] = {}
+    mapped: dict[tuple[str | int | None, ...], MapResult] = {}
     for cost in study.published_costs:
         network = cost.network or study.network
-        key = (network, cost.design, cost.chip)
+        key = (network, cost.design, cost.chip, cost.copies)
         if key not in mapped:
             check_said(network)
-            mapped[key] = map_network(network, design=cost.design, chip=cost.chip)
+            mapped[key] = map_network(
+                network,
+                design=cost.design,
+                chip=cost.chip,
+                overrides=[Setting("tsb.copies", cost.copies)],
+            )
         beside.append(_cost(cost, network, mapped[key]))
     return tuple(beside)
 

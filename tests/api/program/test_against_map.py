@@ -87,7 +87,9 @@ def spread_weights() -> nn.Module:
 def mapped(device: str, *settings: str, design: str = "none") -> ProgrammingCost:
     """The closed form, every layer once."""
     overrides = ("chip.hierarchy.duplication=none", *settings)
-    return map_network("lenet3", device=device, overrides=overrides, design=design).cost.programming
+    return map_network(
+        "lenet3", device=device, overrides=overrides, design=design, chip="rram-22nm-neurosim"
+    ).cost.programming
 
 
 @cache
@@ -98,6 +100,7 @@ def programmed(name: str, policy: str, design: str, *settings: str) -> tuple[Pro
         program(
             network, checkpoint=checkpoint, policy=policy, fraction=0.2, last_layers=2, seed=seed,
             device=device, tsb="paper-lenet3", design=design, overrides=(*own, *settings),
+            chip="rram-22nm-neurosim",
         )
         for seed in range(CHIPS)
     )  # fmt: skip
@@ -172,7 +175,9 @@ def test_trained_weights_lie_less_often_in_the_middle() -> None:
         ]
     )
     share = float(((places > low) & (places < high)).double().mean())
-    found = program("lenet3", checkpoint=CHECKPOINT, policy="all", device="rram4")
+    found = program(
+        "lenet3", checkpoint=CHECKPOINT, policy="all", device="rram4", chip="rram-22nm-neurosim"
+    )
     assert share < 0.5 * NEFT_MIDDLE_SHARE
     closed = mapped("rram4", "chip.programming.policy=all")
     assert 1.5 < float(closed.write_pulses) / found.write_pulses < 2.5
@@ -194,7 +199,12 @@ def test_cells_of_every_encoding_are_those_of_the_plan(encoding: str, bits: int)
     closed = mapped("rram", *settings, "chip.programming.policy=all")
     for named in (None, encoding):
         found = program(
-            "lenet3", checkpoint=CHECKPOINT, policy="all", encoding=named, overrides=settings
+            "lenet3",
+            checkpoint=CHECKPOINT,
+            policy="all",
+            encoding=named,
+            overrides=settings,
+            chip="rram-22nm-neurosim",
         )
         assert (
             found.cells
@@ -223,7 +233,7 @@ KERNEL_LAYERS = {
 def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) -> None:
     """One pulse for each row; with a driver for every crossbar the time is that of the longest."""
     settings = ("chip.hierarchy.duplication=none", *GEOMETRIES[chip])
-    resolved = resolve(overrides=settings)
+    resolved = resolve(chip="rram-22nm-neurosim", overrides=settings)
     crossbar, model = resolved.chip.crossbar, load_module(network)
     spec = CellSpec.of_chip(resolved)
     form = spec.weight_format
@@ -232,7 +242,7 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
     assert len(kernel_layers) == KERNEL_LAYERS[network].get(chip, 0)
     tiling = Tiling.of(form, rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)
     array = WriteArray(rows=crossbar.rows, cols=crossbar.cols, kernel_layers=kernel_layers)
-    plan = map_network(network, overrides=settings).plan
+    plan = map_network(network, overrides=settings, chip="rram-22nm-neurosim").plan
     times = []
     for index, (name, weight) in enumerate(mapped_weights(model).items()):
         shape, rows = weight.shape, weight.shape[1:].numel()
@@ -253,7 +263,9 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
     everything = torch.cat(times)
     for drivers, seconds in ((1, everything.sum()), (len(everything), everything.max())):
         several = f"chip.programming.parallel_subarrays={drivers}"
-        found = map_network(network, overrides=(*settings, several)).cost.programming
+        found = map_network(
+            network, overrides=(*settings, several), chip="rram-22nm-neurosim"
+        ).cost.programming
         assert float(found.time_s) == near(float(seconds)), drivers
 
 
@@ -275,15 +287,19 @@ def shaped() -> nn.Module:
 def test_programmed_crossbars_are_those_of_the_plan(chip: str, expected: int) -> None:
     """Strips of 32 outputs; 360 and 180 inputs, or nine times 40 and 20."""
     network, settings = f"{__name__}:shaped", GEOMETRIES[chip]
-    found = program(network, overrides=settings)
-    plan = map_network(network, overrides=("chip.hierarchy.duplication=none", *settings)).plan
+    found = program(network, overrides=settings, chip="rram-22nm-neurosim")
+    plan = map_network(
+        network, overrides=("chip.hierarchy.duplication=none", *settings), chip="rram-22nm-neurosim"
+    ).plan
     assert found.subarrays == expected
     assert float(plan.layers.over_layers(plan.subarrays_used)) == expected
     rows = 27 * 2 + 360 + 180 * 3
     assert found.time_s == near(rows * found.resolved.device.pulse_width.si)
     # One driver for each crossbar waits for the longest: the 40 channels of a pixel, or 128 rows.
     most = program(
-        network, overrides=(*settings, f"chip.programming.parallel_subarrays={expected}")
+        network,
+        overrides=(*settings, f"chip.programming.parallel_subarrays={expected}"),
+        chip="rram-22nm-neurosim",
     )
     longest = {"kernels": 40, "unrolled": 128}[chip]
     assert most.time_s == near(longest * found.resolved.device.pulse_width.si)
@@ -292,13 +308,15 @@ def test_programmed_crossbars_are_those_of_the_plan(chip: str, expected: int) ->
 def test_whole_crossbars_of_one_pixel_are_verified() -> None:
     """A choice of subarrays verifies the channels of one kernel pixel, not 128 unrolled inputs."""
     network = f"{__name__}:shaped"
-    found = program(network, policy="random", fraction=0.001, granularity="subarray")
+    found = program(
+        network, policy="random", fraction=0.001, granularity="subarray", chip="rram-22nm-neurosim"
+    )
     assert found.verified_weights in (27 * 32, 27 * 8, 40 * 20, 20 * 32, 20 * 6)
 
 
 def test_a_network_that_cannot_be_mapped_is_unrolled_and_says_so() -> None:
-    found = program(f"{__name__}:two_kernels")
+    found = program(f"{__name__}:two_kernels", chip="rram-22nm-neurosim")
     assert found.subarrays == 2 + 3 + 2 * 3
     assert any("All layers are unrolled" in note for note in found.notes)
     with pytest.raises(NetworkError, match="input_shape"):
-        program(f"{__name__}:two_kernels", design="common")
+        program(f"{__name__}:two_kernels", design="common", chip="rram-22nm-neurosim")

@@ -37,9 +37,12 @@ AXES = {
 }
 
 
+CHIP = "rram-22nm-neurosim"
+
+
 def sweep_of(**changes):
     strategy = {"kind": "gradient", "steps": 12, "starts": 3, **changes.pop("strategy", {})}
-    content = {"name": "small", "network": "lenet3", "axes": AXES, **changes}
+    content = {"name": "small", "network": "lenet3", "chip": CHIP, "axes": AXES, **changes}
     return Sweep.model_validate({**content, "strategy": strategy})
 
 

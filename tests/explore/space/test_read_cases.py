@@ -64,10 +64,19 @@ UNPRICED = "chip.read.dac_bits"
 ALIKE = ("chip.adc.kind", "device.access")
 
 
+CHIP = "rram-22nm-neurosim"
+
+
 def sweep(axes: dict[str, Any], **changes: Any) -> Sweep:
     """Of LeNet-3; ``read_path`` is the sweep's word."""
     asked = {"study": "tsb-lenet3", "method": "TSB", "read_path": changes.pop("read_path", "exact")}
-    content = {"name": "read", "network": "lenet3", "axes": axes, "fidelity": "accuracy"}
+    content = {
+        "name": "read",
+        "network": "lenet3",
+        "chip": CHIP,
+        "axes": axes,
+        "fidelity": "accuracy",
+    }
     return Sweep.model_validate({**content, "accuracy": asked, **changes})
 
 
@@ -121,7 +130,7 @@ def test_off_knows_no_read_path_and_keys_are_as_they_are_in_old_stores(path):
     (case,) = cases({path: values}, set=settings, read_path=None)
     known = {
         "network": "lenet3",
-        "chip": "rram-22nm",
+        "chip": CHIP,
         "device": "rram",
         "weight_bits": 8,
         "bits_per_cell": 2,
@@ -217,6 +226,7 @@ def test_a_sweep_of_converters_trains_once_and_measures_each(tmp_path):
     """3 bits over the full scale lose what calibrated 8 bits keep."""
     study = own_study(
         tmp_path,
+        encoding="magnitude",
         chips=1,
         train_images=1000,
         validation_images=64,

@@ -125,7 +125,7 @@ def values_at(path: str) -> st.SearchStrategy[Any]:
         return st.sampled_from([*entry.choices])
     if entry.kind == "flag":
         return st.booleans()
-    found = look_up(resolve(), path)
+    found = look_up(resolve(chip="rram-22nm-neurosim"), path)
     if isinstance(found, Quantity):
         near = [found.value, found.value * 2, found.value / 2, 0.5]
         return st.sampled_from([*near, *null])
@@ -191,8 +191,12 @@ def test_the_schema_leaves_what_several_settings_decide_to_the_rules() -> None:
     """A value that is written directly is checked by the block around it and nothing else."""
     for path, entry in schema_fields(Resolved).items():
         if entry.kind == "block":
-            value = look_up(resolve(), path)
-            block = type(look_up(resolve(device="pcm"), path) if value is None else value)
+            value = look_up(resolve(chip="rram-22nm-neurosim"), path)
+            block = type(
+                look_up(resolve(chip="rram-22nm-neurosim", device="pcm"), path)
+                if value is None
+                else value
+            )
             assert not block.__pydantic_decorators__.model_validators, path
 
 

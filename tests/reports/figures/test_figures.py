@@ -21,7 +21,9 @@ from tests.refusals import refused
 
 @pytest.fixture(scope="module")
 def mapped():
-    result = map_network("lenet3", design="common")
+    result = map_network(
+        "lenet3", design="common", chip="rram-22nm-neurosim", overrides=["tsb.copies=null"]
+    )
     return result, place_subarrays(result)
 
 
@@ -50,7 +52,7 @@ def test_floorplan_has_every_tile_once_with_its_fill(mapped):
 def test_floorplan_says_what_it_shows(mapped):
     result, placement = mapped
     title = collect_floorplan(result, placement).title
-    assert title.startswith("lenet3 on rram-22nm, shared block: common\n4 tiles, ")
+    assert title.startswith("lenet3 on rram-22nm-neurosim, shared block: common\n4 tiles, ")
     assert f"in use: {len(placement)} of 64 subarrays (128 x 128), 11 % of the cells" in title
 
 

@@ -22,7 +22,8 @@ SIGMAS = (0.1, 0.2)
 
 @cache
 def mapped(design: str, *overrides: str) -> MapResult:
-    return map_network("lenet3", design=design, overrides=list(overrides))
+    settings = ["tsb.copies=null", *overrides]
+    return map_network("lenet3", design=design, chip="rram-22nm-neurosim", overrides=settings)
 
 
 def measured(method: str, sigma: float, accuracy: float | None, **changes: object) -> MethodRow:

@@ -22,7 +22,7 @@ from reports.tables.table import Cell, Column, Kind, Table, four_digits, show
 @pytest.fixture(scope="module")
 def mapped() -> MapResult:
     """LeNet-3 with a common block."""
-    return map_network("lenet3", design="common")
+    return map_network("lenet3", design="common", chip="rram-22nm-neurosim")
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +225,8 @@ def test_no_block_no_word_about_it() -> None:
 
 def test_heading_names_the_configuration(mapped: MapResult) -> None:
     assert heading(mapped) == (
-        "lenet3, design common, chip rram-22nm (22nm-lstp, rram), cost model neurosim, config "
-        f"{mapped.resolved.config_hash}"
+        "lenet3, design common, chip rram-22nm-neurosim (22nm-lstp, rram), cost model neurosim, "
+        f"config {mapped.resolved.config_hash}"
     )
 
 
