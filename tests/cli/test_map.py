@@ -86,7 +86,7 @@ def test_table_shows_layers_totals_breakdown_and_assumptions(run: Run) -> None:
     text = run("map", "lenet3", "--design", "common").stdout
     result = archsim.map_network("lenet3", design="common")
     assert result.resolved.config_hash in text
-    for words in ("conv1", "490x40", "tsb@conv2", "One inference", "write pulses", "Breakdown"):
+    for words in ("conv1", "490x80", "tsb@conv2", "One inference", "write pulses", "Breakdown"):
         assert words in text
     assert "TSB: 5 x 5 channels, depth 1, common, in turn; 2 insertions in 3 channel" in text
     assert "write-verified (policy tsb)" in text
@@ -207,7 +207,9 @@ def test_folded_batch_norms_are_counted(run: Run) -> None:
 
 
 def test_a_network_larger_than_the_chip(run: Run) -> None:
-    done = run("map", "vgg8", "--set", "chip.hierarchy.max_tiles=20")
+    done = run(
+        "map", "vgg8", "--chip", "rram-22nm-neurosim", "--set", "chip.hierarchy.max_tiles=20"
+    )
     assert done.exit_code == 1
     flat = " ".join(done.stdout.split())
     assert "3 chips of this size, or 3 loads of one, of about 4,324,480 weights each" in flat

@@ -20,6 +20,7 @@ from tests.refusals import command_refused
 CHECKPOINT = ROOT / "tests" / "data" / "checkpoints" / "lenet3.safetensors"
 MNIST = ROOT / "tests" / "data" / "mnist"
 WEIGHTS, CELLS = 5395, 4 * 5395
+CHIP = "rram-22nm-neurosim"
 #: The JSON contract of the command.
 CONTRACT = {
     *("weights", "verified_weights", "write_pulses", "verify_reads", "time_ms", "energy_uJ"),
@@ -29,7 +30,7 @@ CONTRACT = {
 
 def program(run: Run, *arguments: object) -> dict[str, object]:
     """Run with JSON output and return it."""
-    done = run("program", "lenet3", *arguments, "--format", "json")
+    done = run("program", "lenet3", "--chip", CHIP, *arguments, "--format", "json")
     assert done.exit_code == 0, done.stderr
     data: dict[str, object] = json.loads(done.stdout)
     return data
@@ -104,16 +105,16 @@ def test_encodings_have_their_cells(run: Run, encoding: str, cells: int) -> None
 
 
 def test_a_shared_block_is_programmed_too(run: Run) -> None:
-    found = program(run, "--policy", "tsb", "--design", "common")
+    found = program(run, "--policy", "tsb", "--design", "common", "--set", "tsb.copies=1")
     assert found["weights"] == WEIGHTS + 25
     assert found["verified_weights"] == 25
 
 
 def test_separate_blocks_are_those_of_the_plan(run: Run) -> None:
-    found = program(run, "--policy", "tsb", "--design", "separate")
+    found = program(run, "--policy", "tsb", "--design", "separate", "--set", "tsb.copies=1")
     done = run(
-        "map", "lenet3", "--design", "separate", "--format", "json",
-        "--set", "chip.hierarchy.duplication=none",
+        "map", "lenet3", "--design", "separate", "--format", "json", "--chip", CHIP,
+        "--set", "chip.hierarchy.duplication=none", "--set", "tsb.copies=1",
     )  # fmt: skip
     rows = [row for row in json.loads(done.stdout)["layers"] if row["kind"] == "tsb"]
     assert found["verified_weights"] == sum(25 * row["instances"] for row in rows) > 25
@@ -624,7 +625,8 @@ def test_more_images_than_there_are_is_said(run: Run) -> None:
 
 def test_the_curve_in_one_command(run: Run, tmp_path: Path) -> None:
     done = run(
-        "program", "lenet3", "--checkpoint", CHECKPOINT, "--data-root", MNIST, "--curve", "out",
+        "program", "lenet3", "--chip", CHIP, "--checkpoint", CHECKPOINT, "--data-root", MNIST,
+        "--curve", "out",
         "--instances", 2, "--test-images", 60, "--score-images", 60, "--seed", 7,
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr

@@ -19,7 +19,8 @@ _FEW = ("--data", "mnist-part", "--images", "60", "--chips", "1")
 
 def _arguments(*settings: str, sigma: float = 0.0) -> list[object]:
     given = [part for setting in settings for part in ("--set", setting)]
-    return ["read", "lenet3", "--checkpoint", _WEIGHTS, *_FEW, "--sigma", sigma, *given]
+    chip = ("--chip", "rram-22nm-neurosim")
+    return ["read", "lenet3", "--checkpoint", _WEIGHTS, *_FEW, *chip, "--sigma", sigma, *given]
 
 
 def _read(run: Run, *settings: str, sigma: float = 0.0) -> dict[str, Any]:
@@ -152,5 +153,6 @@ def test_write_verify_is_in_the_cells(run: Run) -> None:
     ],
 )  # fmt: skip
 def test_bad_input(run: Run, arguments: list[str], words: list[str], code: str | None) -> None:
-    done = run("read", "lenet3", "--checkpoint", _WEIGHTS, *_FEW, *arguments)
+    chip = ("--chip", "rram-22nm-neurosim")
+    done = run("read", "lenet3", "--checkpoint", _WEIGHTS, *_FEW, *chip, *arguments)
     command_refused(done, *words, code=code)

@@ -20,6 +20,7 @@ from tests.refusals import command_refused
 SWEEP = """
 name: small
 network: lenet3
+chip: rram-22nm-neurosim
 axes:
   design: [none, common]
   chip.crossbar.rows: [64, 128]

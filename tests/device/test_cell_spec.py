@@ -26,7 +26,7 @@ from tsb.cells.noise import WeightNoise
 
 
 def spec_of(*overrides: str, **changes: object) -> CellSpec:
-    return CellSpec.of_chip(resolve(overrides=overrides), **changes)  # type: ignore[arg-type]
+    return CellSpec.of_chip(resolve(chip="rram-22nm-neurosim", overrides=overrides), **changes)  # type: ignore[arg-type]
 
 
 def study_of(**changes: object) -> Study:
@@ -102,7 +102,7 @@ def test_training_noise_is_that_of_programmed_cells(encoding: str) -> None:
 
 def test_a_study_takes_from_its_chip_what_it_does_not_say() -> None:
     study = study_of()
-    chip = resolve().chip
+    chip = resolve(chip="rram-22nm-neurosim").chip
     assert (study.chip, study.device) == (chip.name, chip.device)
     assert study.bits_per_cell == chip.precision.bits_per_cell
     assert study.weight_bits == chip.precision.weight_bits

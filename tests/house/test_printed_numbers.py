@@ -33,5 +33,7 @@ def test_programming_times_of_circuits_that_verify_rows(
     section = text[text.index("## Circuits verify rows") :]
     times = [float(each.replace(" ", "")) for each in re.findall(r"([\d ]+) ms\b", section)[:3]]
     overrides = [f"chip.programming.{setting}" for setting in settings]
-    found = map_network("vgg8", design="common", overrides=overrides).totals
+    found = map_network(
+        "vgg8", design="common", chip="rram-22nm-neurosim", overrides=["tsb.copies=1", *overrides]
+    ).totals
     assert times[place] == pytest.approx(float(found["programming_time_ms"]), abs=0.5)

@@ -98,7 +98,7 @@ def test_nothing_works_longer_than_there_is_time(design: str) -> None:
 
 def test_the_slowest_stage_works_all_the_time() -> None:
     """The tile of a block that all layers share, alone on a chip of one layer: its queue."""
-    result = mapped("rram-22nm-neurosim", "common")
+    result = mapped("rram-22nm-neurosim", "common", "tsb.copies=1")
     cost, plan = result.cost, result.plan
     visits = [i for i, kind in enumerate(plan.kinds) if kind == "tsb"]
     queue = sum(float(cost.layer_latency_s[i]) for i in visits)

@@ -158,7 +158,7 @@ def has_a_price_that_the_chip_takes(policy: WritePolicy) -> None:
     for choice in amounts(policy):
         price = choice.price()
         assert all(own.path.startswith("chip.programming.") for own in price)
-        programmed = resolve(overrides=price).chip.programming
+        programmed = resolve(chip="rram-22nm-neurosim", overrides=price).chip.programming
         for own in price:
             assert getattr(programmed, own.path.rpartition(".")[2]) == own.value
         assert (programmed.policy != "none") == policy.verifies
@@ -179,8 +179,10 @@ def is_never_free(policy: WritePolicy) -> None:
     """The cost half counts as many verified cells as the policy chooses, block included."""
     choice = Choice(policy=policy, fraction=0.25, last_layers=2)
     designs = "common" if policy.needs_block else "none"
-    overrides = ("chip.hierarchy.duplication=none", *choice.price())
-    cost = map_network("lenet3", design=designs, overrides=overrides).cost.programming
+    overrides = ("chip.hierarchy.duplication=none", "tsb.copies=1", *choice.price())
+    cost = map_network(
+        "lenet3", design=designs, overrides=overrides, chip="rram-22nm-neurosim"
+    ).cost.programming
     masks = registry.write_masks(choice, context(block={}) if designs == "none" else context())
     slices = 4  # 8 bits on 2-bit cells
     expected = slices * chosen(masks)

@@ -205,7 +205,7 @@ def test_strips_are_those_of_the_mapping_compiler(name):
         settings.append("chip.precision.pad_top_slice=true")
     if form.sides > 1:
         settings.append(f"chip.precision.encoding={form.encoding}")
-    design = DesignBatch.from_resolved(resolve(overrides=settings))
+    design = DesignBatch.from_resolved(resolve(chip="rram-22nm-neurosim", overrides=settings))
     columns = matrix_columns(design=design, weights_wide=torch.tensor([43.0]))
     strips = math.ceil(float(columns) / 128)
     tiling = Tiling.of(form, rows=128, cols=128)
@@ -238,7 +238,7 @@ def test_rows_that_are_verified_are_those_that_wait():
     tiling = Tiling.of(form, rows=64, cols=128)
     masks = verify_fraction(magnitudes(weights), 0.2, granularity="row", tiling=tiling)
     chosen = tiling.groups(weights["w"].shape, "row")[masks["w"]].unique().numel()
-    device = resolve(overrides=["device.sigma=0"]).device
+    device = resolve(chip="rram-22nm-neurosim", overrides=["device.sigma=0"]).device
     done = program_weights(
         weights,
         device=device,
