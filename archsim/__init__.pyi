@@ -10,6 +10,7 @@ from archsim.api.map import limits as limits
 from archsim.api.map import map_network as map_network
 from archsim.api.map import placement as placement
 from archsim.api.map import sensitivities as sensitivities
+from archsim.api.pretrained import evaluate_network as evaluate_network
 from archsim.api.program.run import program as program
 from archsim.api.read import read as read
 from archsim.api.report.run import report as report
@@ -27,6 +28,7 @@ from archsim.plan import Placement as Placement
 from archsim.results.compared import CompareResult as CompareResult
 from archsim.results.macro import MacroResult as MacroResult
 from archsim.results.mapped import MapResult as MapResult
+from archsim.results.network_accuracy import NetworkAccuracy as NetworkAccuracy
 from archsim.results.programmed import ProgramResult as ProgramResult
 from archsim.results.reading import ReadResult as ReadResult
 

@@ -37,7 +37,8 @@ from tsb.correction.base import Carrier, Correction
 from tsb.correction.corrected import attach_all, load_parameters, saved_method
 from tsb.data import load_dataset
 from tsb.monte_carlo import AccuracyStats, MonteCarloResult, monte_carlo
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
+from tsb.program.chip import ProgrammedChip, deploy
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.policy.text import parse_choice
 
 

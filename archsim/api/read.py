@@ -28,7 +28,8 @@ from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import tensors_hash
 from tsb.data import load_dataset
 from tsb.program.cell_errors import cell_errors, source_of_cells, stored_codes
-from tsb.program.chip import WeightStorage, deploy
+from tsb.program.chip import deploy
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.policy.text import parse_choice
 
 #: Chips and test images where nobody says: some hundred reads tell effects of a point apart.

@@ -13,7 +13,7 @@ from archsim.network import zoo
 from archsim.network.load import load_module
 from tsb.cells.stored import mapped_weights
 from tsb.checkpoint import load_checkpoint
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import WriteContext
 from tsb.write_verify.policy.registry import write_masks

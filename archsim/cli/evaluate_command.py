@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from archsim.cli import evaluate_network as network_options
 from archsim.cli import options
+from archsim.cli.evaluate_output import write_chips, write_rows
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
+from archsim.cli.output import check_writable
 from archsim.cli.study_options import DataOption, DataRootOption, NetworkOption, read_by
 from archsim.errors import Code, ConfigError
-from archsim.results.read_said import ReadSaid
 from archsim.util.checks import seed_of
 from archsim.util.files import is_folder
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from archsim.api.chips import ChipAccuracy
-    from archsim.results.method_row import MethodRow
-    from reports.tables.table import Table
-
-#: Version of the JSON of chips, and of that of a run: 2 has ``accuracy_of``, ``chosen`` and
-#: ``max_verified`` in place of ``best``, and ``accuracy`` is of the method chosen on validation.
-_CHIP_SCHEMA, _RUN_SCHEMA = 1, 2
 #: How often corrections are written per chip, where nothing else is asked for.
 _RUNS = 25
-_RESULTS, _CURVES, _GAPS = "results.csv", "learning-curves.png", "gap.png"
-_METHODS = "methods.png"
-#: Keys of ``accuracy`` in JSON, and the columns that they come from.
-_ACCURACY = {
-    "mean": "accuracy",
-    "std_chip": "std_chip",
-    "std_run": "std_run",
-    "std_seed": "std_seed",
-    "ci95_low": "ci95_low",
-    "ci95_high": "ci95_high",
-    "worst": "worst",
-    "seeds": "seeds",
-    "chips": "chips",
-    "runs": "runs",
-    "images": "images",
-}
-#: What is said of the chosen method of each sigma.
-_CHOSEN_KEYS = ("sigma", "method", "validation_accuracy", "verified_share")
-#: What is said of a method that keeps its sigma from having a choice.
-_LACKS_KEYS = ("sigma", "method", "choice_lacks")
-_NAMED = (*_ACCURACY.values(), "method", "sigma")
 
 
 @guarded
@@ -59,7 +27,9 @@ def evaluate_command(
     run: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder of archsim train, or chips of archsim deploy.", metavar="RUN|CHIP..."
+            help="Folder of archsim train, chips of archsim deploy, or a trained network: a "
+            "built-in name or MODULE:FUNCTION.",
+            metavar="RUN|CHIP...|NETWORK",
         ),
     ],
     method: Annotated[
@@ -112,6 +82,19 @@ def evaluate_command(
             show_default=False,
         ),
     ] = None,
+    checkpoint: network_options.CheckpointOption = None,
+    metric: network_options.MetricOption = None,
+    metric_direction: network_options.DirectionOption = None,
+    chips: network_options.ChipsOption = None,
+    ranges: network_options.RangesOption = None,
+    percentile: network_options.PercentileOption = None,
+    scaling: network_options.ScalingOption = None,
+    write: network_options.WriteOption = None,
+    repair: network_options.RepairOption = None,
+    calibration: network_options.CalibrationOption = None,
+    sigma: network_options.SigmaOption = None,
+    encoding: options.EncodingOption = None,
+    option: network_options.NetworkOptionsOption = None,
     chip: options.ChipOption = None,
     overrides: options.SetOption = None,
     plot: Annotated[
@@ -126,14 +109,43 @@ def evaluate_command(
     out: options.OutOption = None,
     debug: options.DebugOption = False,
 ) -> None:
-    """Show the accuracies of a run with their intervals, or measure single chips.
+    """Show the accuracies of a run, measure single chips, or put a trained network on chips.
 
     Accuracies are those of the test images; every choice is made on the validation images: for each
     sigma of a run, the method of the highest validation accuracy, within --max-verified.
+
+    A NETWORK with its --checkpoint is measured as trained, rounded, on --chips, and after a
+    --repair without labels; nothing is trained.
     """
     if seed is not None:
         seed_of(seed)
-    check_writable(out)
+    check_writable(out, plot)
+    of_network = {
+        "checkpoint": checkpoint, "metric": metric, "metric_direction": metric_direction,
+        "chips": chips, "ranges": ranges, "percentile": percentile, "scaling": scaling,
+        "write": write, "repair": repair, "calibration": calibration, "sigma": sigma,
+        "encoding": encoding,
+    }  # fmt: skip
+    if len(run) == 1 and network_options.is_network(str(run[0]), checkpoint):
+        _check_unused(
+            {
+                "--method": method,
+                "--max-verified": max_verified,
+                "--correction": correction,
+                "--network": network,
+                "--runs": runs,
+                "--read-path": None if read_path == "off" else read_path,
+            },
+            "runs and chips",
+        )
+        shared = {"data": data, "data_root": data_root, "test_images": test_images, "seed": seed}
+        given = {**of_network, **shared, "chip": chip, "overrides": tuple(overrides or ())}
+        network_options.write_network(
+            str(run[0]), given, option=option, format=format, out=out, plot=plot
+        )
+        return
+    unused = {f"--{name.replace('_', '-')}": value for name, value in of_network.items()}
+    _check_unused({**unused, "--option": option}, "a network")
     from archsim.api.evaluate import evaluated_rows
 
     folders = [path for path in run if is_folder(path)]
@@ -156,22 +168,15 @@ def evaluate_command(
                 "--read-path": read_path,
                 "--chip": chip,
                 "--set": overrides,
-            }
+            },
+            "files of chips",
         )
         rows = evaluated_rows(
             run[0], methods=method or (), max_verified=max_verified, network=network
         )
-        _write_rows(run[0], rows, format, out, plot=plot, max_verified=max_verified)
+        write_rows(run[0], rows, format, out, plot=plot, max_verified=max_verified)
         return
-    for option, value in (("--plot", plot), ("--max-verified", max_verified)):
-        if value is not None:
-            raise ConfigError(
-                f"{option} is for the folder of a run",
-                code=Code.UNSUPPORTED,
-                field=option,
-                value=value,
-                allowed="the folder of a run",
-            )
+    _check_unused({"--plot": plot, "--max-verified": max_verified}, "the folder of a run")
     if method:
         raise ConfigError(
             "--method is for the folder of a run; chips are measured as they are",
@@ -196,191 +201,21 @@ def evaluate_command(
         read_path=read_path or "off",
         **read_by(chip, overrides, read_path),
     )
-    _write_chips(measured, format, out)
+    write_chips(measured, format, out)
 
 
-def _write_chips(measured: ChipAccuracy, format: Format, out: Path | None) -> None:
-    """Write the accuracy of single chips."""
-    stats = measured.stats.to_dict()
-    row = {"network": measured.network, "method": measured.method, **stats}
-    row["encoding"] = measured.encoding
-    row |= measured.read.columns()
-    if format is Format.JSON:
-        top = {"schema": _CHIP_SCHEMA, "network": measured.network, "method": measured.method}
-        read = {"encoding": measured.encoding, "read_path": measured.read.to_dict()}
-        deliver(json_text({**top, **read, "accuracy": stats}), out)
-    elif format is Format.CSV:
-        deliver(csv_text(list(row), [row]), out)
-    else:
-        from archsim.cli import render
-        from reports.tables.study import chip_accuracy
-
-        table = chip_accuracy(measured.network, measured.method, stats, encoding=measured.encoding)
-        render.present(functools.partial(_draw_chips, table, measured.read), out)
-
-
-def _draw_chips(table: Table, read: ReadSaid, console: Console) -> None:
-    from rich.text import Text
-
-    from archsim.cli import render
-
-    render.show(console, render.figures(table))
-    for line in (read.line, *(f"Warning: {text}." for text in read.warnings)):
-        render.show(console, Text(line))
-
-
-def _check_unused(given: dict[str, object]) -> None:
-    """Refuse options of chips beside the folder of a run.
+def _check_unused(given: dict[str, object], allowed: str) -> None:
+    """Refuse options of something else that is evaluated.
 
     Raises:
         ConfigError: names the option.
     """
-    for option, value in given.items():
+    for name, value in given.items():
         if value not in (None, []):
             raise ConfigError(
-                f"{option} is for files of chips; a run has its own data, corrections, runs and "
-                "seeds",
+                f"{name} is for {allowed}; what is evaluated here does not take it",
                 code=Code.UNSUPPORTED,
-                field=option,
+                field=name,
                 value=value,
-                allowed="files of chips",
+                allowed=allowed,
             )
-
-
-def write_run(folder: Path, format: Format, out: Path | None) -> None:
-    """Write the table of a run, and its CSV and figures into its folder."""
-    from archsim.api.evaluate import evaluated_rows
-
-    rows = evaluated_rows(folder)
-    write_file(folder / _RESULTS, _csv(rows).encode())
-    _figures(folder, rows)
-    _write_rows(folder, rows, format, out)
-
-
-def _csv(rows: Sequence[MethodRow]) -> str:
-    from archsim.results.method_row import frame_of
-
-    return frame_of(rows).to_csv(index=False)
-
-
-def _has_sigmas(rows: Sequence[MethodRow]) -> bool:
-    """Whether there is a gap to draw against sigma."""
-    return len({row.sigma for row in rows}) > 1
-
-
-def _write_rows(
-    folder: Path,
-    rows: Sequence[MethodRow],
-    format: Format,
-    out: Path | None,
-    *,
-    plot: Path | None = None,
-    max_verified: float | None = None,
-) -> None:
-    """Write the table of a run."""
-    if plot is not None:
-        from reports.figures.gap import save_gap
-        from reports.figures.methods import save_methods
-
-        (save_gap if _has_sigmas(rows) else save_methods)(rows, plot)
-        for path in (plot, plot.with_suffix(".csv")):
-            typer.echo(f"wrote {path}", err=True)
-    if format is Format.JSON:
-        deliver(json_text(_json([row.without_nan() for row in rows], max_verified)), out)
-    elif format is Format.CSV:
-        deliver(_csv(rows), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, folder, rows, max_verified), out)
-
-
-def _figures(folder: Path, rows: Sequence[MethodRow]) -> None:
-    from archsim.api.evaluate import learning_curves
-    from reports.figures.gap import save_gap
-    from reports.figures.learning_curve import save_learning_curves
-    from reports.figures.methods import collect_methods, draw_methods
-    from reports.figures.style import save
-
-    save_learning_curves(learning_curves(folder), folder / _CURVES)
-    save(draw_methods(collect_methods(rows)), folder / _METHODS)
-    written = [folder / _RESULTS, folder / _CURVES, folder / _METHODS]
-    if _has_sigmas(rows):
-        save_gap(rows, folder / _GAPS)
-        written.append(folder / _GAPS)
-    for path in written:
-        typer.echo(f"wrote {path}", err=True)
-
-
-def _json(rows: Sequence[MethodRow], max_verified: float | None) -> dict[str, Any]:
-    entries = [
-        {
-            "method": row.method,
-            "sigma": row.sigma,
-            "accuracy": _accuracy(row),
-            **{key: value for key, value in row.record().items() if key not in _NAMED},
-        }
-        for row in rows
-    ]
-    chosen = [row for row in rows if row.chosen]
-    shown, highest = _shown(rows, chosen, max_verified)
-    lacks = [row for row in rows if row.choice_lacks]
-    return {
-        "schema": _RUN_SCHEMA,
-        "accuracy": _accuracy(shown),
-        "accuracy_of": {"method": shown.method, "sigma": shown.sigma, "highest": highest},
-        "chosen": [{key: getattr(row, key) for key in _CHOSEN_KEYS} for row in chosen],
-        "not_comparable": [{key: getattr(row, key) for key in _LACKS_KEYS} for row in lacks],
-        "max_verified": max_verified,
-        "read_path": ReadSaid.pooled(row.read for row in rows).to_dict(),
-        "methods": entries,
-    }
-
-
-def _shown(
-    rows: Sequence[MethodRow], chosen: Sequence[MethodRow], max_verified: float | None
-) -> tuple[MethodRow, str | None]:
-    """Return whose accuracy stands first, and of what it is the highest, None if of nothing.
-
-    Raises:
-        ConfigError: a bound, and nothing chosen within it.
-    """
-    if chosen:
-        return chosen[0], "validation_accuracy"
-    if max_verified is not None:
-        raise ConfigError.of(
-            Code.EMPTY,
-            "--max-verified",
-            max_verified,
-            form="g",
-            problem="no method can be chosen within it",
-        )
-    if any(row.validation_accuracy is not None for row in rows):
-        return rows[0], None
-    # Results of before validation accuracies were recorded have nothing else to go by.
-    return max(
-        (row for row in rows if row.sigma == rows[0].sigma), key=lambda row: row.accuracy or 0.0
-    ), "accuracy"
-
-
-def _accuracy(row: MethodRow) -> dict[str, Any]:
-    return {key: getattr(row, column) for key, column in _ACCURACY.items()}
-
-
-def _draw(
-    folder: Path, rows: Sequence[MethodRow], max_verified: float | None, console: Console
-) -> None:
-    from rich.text import Text
-
-    from archsim.cli import render
-    from reports.tables import study as tables
-
-    render.show(console, Text(tables.heading(folder.name, rows), style="bold"))
-    for line in tables.read_path(rows):
-        render.show(console, Text(line))
-    for table in (tables.accuracy(rows), tables.effort(rows)):
-        render.show(console, render.gap(render.grid(table, group_by="sigma")))
-    title, lines = tables.choice(rows, max_verified)
-    if lines:
-        render.show(console, render.gap(render.bullets(title, lines)))
-    render.show(console, render.gap(render.bullets("How to read it", tables.notes(rows))))

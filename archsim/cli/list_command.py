@@ -40,6 +40,9 @@ class ListKind(StrEnum):
     METRICS = "metrics"
     DATA = "data"
     DATA_FORMS = "data-forms"
+    TASK_METRICS = "task-metrics"
+    RANGE_RULES = "range-rules"
+    REPAIRS = "repairs"
     EFFECTS = "effects"
 
 
@@ -83,6 +86,9 @@ _OBJECTIVE_KEYS = ("name", "description", "options", "citation")
 _DATA_KEYS = ("name", "input", "classes", "licence")
 _METRIC_KEYS = ("key", "title", "unit", "direction", "description", "shown")
 _FORM_KEYS = ("name", "description", "example")
+_TASK_METRIC_KEYS = ("name", "description", "targets", "direction", "unit", "source")
+_RULE_KEYS = ("name", "description", "source")
+_REPAIR_KEYS = ("name", "description", "needs", "source")
 _EFFECT_KEYS = ("name", "description", "acts_on", "settings", "back_ends", "source")
 _POLICY_KEYS = ("name", "description", "by_score", "takes", "needs_data", "source")
 
@@ -214,6 +220,30 @@ def _data_forms() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _task_metrics() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.metric.registry import LISTED
+
+    return _TASK_METRIC_KEYS, [
+        {key: getattr(metric, key) or None for key in _TASK_METRIC_KEYS} for metric in LISTED
+    ]
+
+
+def _range_rules() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.pretrained.ranges.registry import RANGE_RULES
+
+    return _RULE_KEYS, [
+        {key: getattr(rule, key) for key in _RULE_KEYS} for rule in RANGE_RULES.values()
+    ]
+
+
+def _repairs() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.pretrained.repair.registry import REPAIRS
+
+    return _REPAIR_KEYS, [
+        {key: getattr(repair, key) for key in _REPAIR_KEYS} for repair in REPAIRS.values()
+    ]
+
+
 def _effects() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from tsb.read_path.effects.registry import EFFECTS
 
@@ -239,6 +269,9 @@ _IN_CODE: dict[ListKind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]
     ListKind.METRICS: _metrics,
     ListKind.DATA: _data,
     ListKind.DATA_FORMS: _data_forms,
+    ListKind.TASK_METRICS: _task_metrics,
+    ListKind.RANGE_RULES: _range_rules,
+    ListKind.REPAIRS: _repairs,
     ListKind.EFFECTS: _effects,
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archsim.cli import options
-from archsim.cli.evaluate_command import write_run
+from archsim.cli.evaluate_output import write_run
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
 from archsim.cli.output import check_writable

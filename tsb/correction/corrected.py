@@ -17,7 +17,8 @@ from tsb.correction.base import Carrier, Correction, Tensors, device_of
 from tsb.correction.on_read import OnRead, readable_acts
 from tsb.correction.registry import applicable
 from tsb.monte_carlo.evaluate import Draw
-from tsb.program.chip import ProgrammedChip, WeightStorage
+from tsb.program.chip import ProgrammedChip
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import Masks, verify_all, verify_none
 
 _KIND = "correction"

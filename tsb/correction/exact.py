@@ -17,7 +17,8 @@ from tsb.correction.used import ChipInUse
 from tsb.correction.written_cells import cells_of
 from tsb.monte_carlo.evaluate import MonteCarloResult, one_thread
 from tsb.program.cell_errors import cell_errors, source_of_cells, stored_codes
-from tsb.program.chip import ProgrammedChip, WeightStorage
+from tsb.program.chip import ProgrammedChip
+from tsb.program.storage import WeightStorage
 from tsb.read_path.describe import describe
 from tsb.read_path.effects.registry import check_back_end
 from tsb.read_path.network import ReadNetwork

@@ -22,7 +22,7 @@ from tsb.correction.block_read import BlockCells, BlockRead, mixed_by
 from tsb.correction.corrected import own_parameters
 from tsb.correction.on_read import OnRead, readable_acts
 from tsb.correction.written_cells import cells_of
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 from tsb.read_path.layer import Layer
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.substitute import IMAGES_AT_ONCE, crossbar_layers, in_place_of

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tsb.correction.block_read import BlockCells
 from tsb.program.cell_errors import cell_errors, stored_codes
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 
 
 def cells_of(

@@ -93,6 +93,14 @@ class Dataset:
             for name, split in splits.items()
         }
 
+    def with_test(self, count: int) -> Dataset:
+        """Return the data set with fewer test items, spread evenly.
+
+        Args:
+            count: of the test items; all, if there are fewer.
+        """
+        return replace(self, test=self.test.spread(count))
+
     def to(self, device: torch.device | str) -> Dataset:
         """Return the data set on a device."""
         return replace(

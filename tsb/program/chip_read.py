@@ -28,7 +28,7 @@ from tsb.cells.cell_model import cell_distributions
 from tsb.cells.quantize import full_scale, weight_range
 from tsb.cells.read_out import drifts
 from tsb.cells.weight_cells import cell_values, weight_cells
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import Masks
 
 #: Weights whose cells are drawn at once, which bounds memory on large layers.

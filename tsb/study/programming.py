@@ -12,7 +12,7 @@ from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.compute_device import CPU
 from tsb.data import Dataset
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.policy import registry
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext

@@ -19,7 +19,8 @@ from tsb.correction.used import ChipInUse
 from tsb.data import Dataset
 from tsb.monte_carlo.evaluate import one_thread
 from tsb.program.cell_errors import cell_errors
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy_all
+from tsb.program.chip import ProgrammedChip, deploy_all
+from tsb.program.storage import WeightStorage
 from tsb.read_path.damage import layer_losses, layer_outputs, not_a_noise
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.read_noise import Noise

@@ -31,7 +31,8 @@ from tsb.data import Dataset, Split, load_dataset
 from tsb.data.load import check_data_said
 from tsb.monte_carlo import alike_chips, monte_carlo
 from tsb.monte_carlo.evaluate import Draw, MonteCarloResult
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy_all
+from tsb.program.chip import ProgrammedChip, deploy_all
+from tsb.program.storage import WeightStorage
 from tsb.study.about import provenance
 from tsb.study.conditions import conditions_of
 from tsb.study.corrections import corrections_of

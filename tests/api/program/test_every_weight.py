@@ -29,7 +29,8 @@ from tsb.cells.stored import StoredNetwork, layer_names, mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import save_checkpoint
 from tsb.data import Dataset, load_dataset
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
+from tsb.program.chip import ProgrammedChip, deploy
+from tsb.program.storage import WeightStorage
 from tsb.train.loop import train_backbone
 from tsb.train.objective.noise_injection import NoiseInjection
 from tsb.train.settings import TrainSettings

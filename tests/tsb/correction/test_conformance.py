@@ -25,7 +25,8 @@ from tsb.correction.corrected import load_parameters, saved_method
 from tsb.correction.needs import Needs, Unpriced, together
 from tsb.correction.options import options_of
 from tsb.correction.registry import applicable, example
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
+from tsb.program.chip import ProgrammedChip, deploy
+from tsb.program.storage import WeightStorage
 
 NETWORKS: dict[str, dict[str, object]] = {
     "lenet3": {},

@@ -35,7 +35,8 @@ from tsb.correction.corrected import apply_all, attach_all, load_parameters, sta
 from tsb.correction.parse import format_terms, parse_terms
 from tsb.data import Dataset, load_dataset
 from tsb.monte_carlo import monte_carlo
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
+from tsb.program.chip import ProgrammedChip, deploy
+from tsb.program.storage import WeightStorage
 from tsb.shared_block import SharedBlock
 
 #: The module, which the function of its name hides.

@@ -18,8 +18,8 @@ from tsb.correction.exact import ExactReader
 from tsb.correction.on_read import Unread
 from tsb.correction.read_tuning import ReadTuning
 from tsb.correction.used import ChipInUse
-from tsb.program.chip import WeightStorage
 from tsb.program.chip_read import Conditions
+from tsb.program.storage import WeightStorage
 from tsb.read_path.settings import Converter, ReadSettings
 from tsb.write_verify.selective import verify_none
 

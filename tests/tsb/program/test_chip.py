@@ -18,7 +18,8 @@ from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import read_tensors, write_tensors
 from tsb.program import chip as chip_module
-from tsb.program.chip import ProgrammedChip, WeightStorage, deploy
+from tsb.program.chip import ProgrammedChip, deploy
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import verify_all, verify_named
 
 CELL = CellModel(

@@ -21,8 +21,9 @@ from tsb.cells.weight_cells import weight_cells
 from tsb.correction import CorrectedChip, make_carrier, parse_corrections
 from tsb.correction.corrected import attach_all, start_all
 from tsb.correction.used import ChipInUse
-from tsb.program.chip import WeightStorage, deploy
+from tsb.program.chip import deploy
 from tsb.program.chip_read import Conditions, Drift, read_noise
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import verify_all, verify_none
 
 DAY_S = 86400.0

@@ -34,7 +34,7 @@ from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import load_checkpoint
 from tsb.data import load_dataset
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 from tsb.study import programming
 from tsb.study.citations import citations_of
 from tsb.study.load import checked_study, load_study

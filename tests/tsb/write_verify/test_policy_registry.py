@@ -25,7 +25,7 @@ from tests.tsb.write_verify.test_policy_conformance import (
     weights,
 )
 from tsb.cells.weight_cells import weight_cells
-from tsb.program.chip import WeightStorage
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.policy import registry, text
 from tsb.write_verify.policy.base import Choice
 from tsb.write_verify.policy.context import LossDerivatives, WriteContext

@@ -1,0 +1,223 @@
+"""``archsim evaluate NETWORK``: a trained network on chips, without training."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archsim.cli.options import Format, choice_option
+from archsim.cli.output import csv_text, deliver, json_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from archsim.results.network_accuracy import NetworkAccuracy
+
+_PANEL = "A trained network"
+
+
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Trained weights of NETWORK, safetensors. Default: those that its function gives.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+MetricOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME|MODULE:FUNCTION",
+        help="archsim list task-metrics. Default: top-1, for values mse.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+DirectionOption = Annotated[
+    str | None,
+    choice_option(
+        "--metric-direction",
+        names=("higher", "lower"),
+        help="Which end of a MODULE:FUNCTION is better, where it does not say it.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+ChipsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--chips",
+        min=1,
+        help="Programmed chips. Default: 8.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+RangesOption = Annotated[
+    str | None,
+    choice_option(
+        "--ranges",
+        names=("max", "percentile", "mse", "histogram"),
+        help="Ranges of inputs from calibration items: archsim list range-rules. Default: max.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+PercentileOption = Annotated[
+    float | None,
+    typer.Option(
+        "--percentile",
+        help="Of --ranges percentile, per cent. Default: 99.99.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+ScalingOption = Annotated[
+    str | None,
+    choice_option(
+        "--scaling",
+        names=("tensor", "column"),
+        help="What shares a full-scale conductance. Default: tensor.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+WriteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--write",
+        metavar="POLICY",
+        help="Which weights are write-verified, e.g. all (archsim list policies). Default: none.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+RepairOption = Annotated[
+    str | None,
+    typer.Option(
+        "--repair",
+        metavar="NAME+NAME",
+        help="Without labels: archsim list repairs. Default: none.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+CalibrationOption = Annotated[
+    int | None,
+    typer.Option(
+        "--calibration",
+        min=1,
+        help="Training items behind ranges and repairs. Default: 128.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+SigmaOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sigma",
+        help="Spread of one pulse. Default: the device's.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+NetworkOptionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="Of the network, where the checkpoint does not say it. Repeatable.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
+def is_network(name: str, checkpoint: Path | None) -> bool:
+    """Whether what is evaluated is a network, neither a run nor a chip.
+
+    Args:
+        name: of the first argument.
+        checkpoint: of ``--checkpoint``.
+    """
+    if checkpoint is not None:
+        return True
+    from archsim.network import zoo
+    from archsim.util.files import path_exists
+
+    return not path_exists(Path(name)) and (":" in name or name in zoo.names())
+
+
+def write_network(
+    network: str,
+    given: dict[str, Any],
+    *,
+    option: list[str] | None,
+    format: Format,
+    out: Path | None,
+    plot: Path | None,
+) -> None:
+    """Measure a network and write its stages.
+
+    Args:
+        network: its name.
+        given: arguments of ``archsim.evaluate_network``; None for those that were not given.
+        option: options of the network, ``NAME=VALUE``.
+        format: of the output.
+        out: file; None for standard output.
+        plot: file of the figure; None for none.
+    """
+    from archsim.api.pretrained import evaluate_network
+    from archsim.config.load import parse_options
+
+    if plot is not None:
+        from reports.figures.style import check_suffix
+
+        check_suffix(plot)
+    result = evaluate_network(
+        network,
+        **{name: value for name, value in given.items() if value is not None},
+        options=parse_options(option or ()),
+        progress=lambda line: typer.echo(line, err=True),
+    )
+    _write(result, format, out)
+    if plot is not None:
+        from reports.figures.network_accuracy import save_stages
+
+        save_stages(result, plot)
+        typer.echo(f"wrote {plot}", err=True)
+
+
+def _write(result: NetworkAccuracy, format: Format, out: Path | None) -> None:
+    from reports.tables import network_accuracy as tables
+
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        keys = [column.key for column in tables.STAGE_COLUMNS]
+        rows = [{key: getattr(stage, key) for key in keys} for stage in result.stages]
+        deliver(csv_text(keys, rows), out)
+    else:
+        from archsim.cli import render
+
+        render.present(functools.partial(_draw, result), out)
+
+
+def _draw(result: NetworkAccuracy, console: Console) -> None:
+    from rich.text import Text
+
+    from archsim.cli import render
+    from reports.tables import network_accuracy as tables
+
+    render.show(console, Text(tables.heading(result), style="bold"))
+    render.show(console, Text(tables.rounding(result)))
+    render.show(console, render.gap(render.grid(tables.stages(result))))
+    said = tables.choice(result)
+    if said:
+        render.show(console, render.gap(Text(said)))
+    render.show(console, render.gap(render.bullets("How to read it", result.notes)))

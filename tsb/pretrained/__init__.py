@@ -1,0 +1,1 @@
+"""A trained network on chips without training: calibrate, round, program, repair, measure."""

@@ -1,0 +1,1 @@
+"""Repair of a programmed chip without labels, from the outputs of the network without errors."""
