@@ -17,7 +17,7 @@ from tsb.cells.quantize import quantise
 from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.checkpoint import read_tensors, write_tensors
-from tsb.program import chip as chip_module
+from tsb.program import storage as storage_module
 from tsb.program.chip import ProgrammedChip, deploy
 from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import verify_all, verify_named
@@ -222,13 +222,13 @@ def test_defects_and_spread_have_seeds_of_their_own(
 ) -> None:
     """One seed for both would tie a cell's defect to the numbers that its neighbours' noise is."""
     drawn: list[tuple[int, int]] = []
-    original = chip_module.defective_instance
+    original = storage_module.defective_instance
 
     def noted(weights: Any, cell: Any, verified: Any, spread: Any, defects: Any) -> Any:
         drawn.append((spread.initial_seed(), defects.initial_seed()))
         return original(weights, cell, verified, spread, defects)
 
-    monkeypatch.setattr(chip_module, "defective_instance", noted)
+    monkeypatch.setattr(storage_module, "defective_instance", noted)
     stuck = WeightStorage(cell=CELL.but(stuck_off_rate=0.1))
     for seed in (0, 1, 2):
         deploy(model, stuck, seed=seed)
