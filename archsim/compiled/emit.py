@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archsim.compiled.functions import definitions
-from archsim.compiled.instructions import Lines, emit, number
-from archsim.compiled.loops import Layout, laid_out
+from archsim.compiled.instructions import InstructionList, emit, number
+from archsim.compiled.loops import LoopLayout, laid_out
 from archsim.compiled.operation import Lookup, Operand, Operation, Program
 from archsim.compiled.views import CONSTANTS, View
 
@@ -63,9 +63,11 @@ def written(program: Program, width: int) -> Module:
 class _Loop:
     """One loop nest as a function of its own."""
 
-    def __init__(self, layout: Layout, width: int, place: int, operations: list[Operation]) -> None:
+    def __init__(
+        self, layout: LoopLayout, width: int, place: int, operations: list[Operation]
+    ) -> None:
         self._layout, self._place, self._operations = layout, place, operations
-        self._to = Lines(width)
+        self._to = InstructionList(width)
         self._shape = operations[0].shape
         self._local: dict[int, str] = {}
         self._loaded: dict[tuple[int, int, tuple[int, ...]], str] = {}
@@ -203,17 +205,18 @@ def _wholes(values: Iterable[int]) -> str:
     return f"<{', '.join(f'i64 {value}' for value in values)}>"
 
 
-def _spread(to: Lines, one: str) -> str:
+def _spread(to: InstructionList, one: str) -> str:
     first = to.new(f"insertelement {to.type} poison, double {one}, i32 0")
     zeros = f"<{to.width} x i32> zeroinitializer"
     return to.new(f"shufflevector {to.type} {first}, {to.type} poison, {zeros}")
 
 
-def _nest(shape: tuple[int, ...], body: Lines, before: str) -> list[str]:
+def _nest(shape: tuple[int, ...], body: InstructionList, before: str) -> list[str]:
     """Put a body into loops over the axes of a shape and the vectors of a block."""
     names = [f"r{axis}" for axis in range(len(shape))] + ["b"]
     ends, steps = [*shape, BLOCK], [1] * len(shape) + [body.width]
-    head, tail = [], []
+    head: list[str] = []
+    tail: list[str] = []
     for name, end, step in zip(names, ends, steps, strict=True):
         head += [
             f"br label %h{name}",
@@ -233,7 +236,7 @@ def _nest(shape: tuple[int, ...], body: Lines, before: str) -> list[str]:
     return [*head, *body.lines, *tail]
 
 
-def _run(program: Program, layout: Layout, width: int, calls: list[str]) -> str:
+def _run(program: Program, layout: LoopLayout, width: int, calls: list[str]) -> str:
     """Copy a block in, compute it, copy it out."""
     moved, row = [], 0
     for view in program.inputs.values():
@@ -276,7 +279,7 @@ def _run(program: Program, layout: Layout, width: int, calls: list[str]) -> str:
     )
 
 
-def _source(output: Operand, layout: Layout) -> tuple[str, str]:
+def _source(output: Operand, layout: LoopLayout) -> tuple[str, str]:
     if isinstance(output, float):
         return "", number(output)
     if output.store == CONSTANTS:
@@ -287,7 +290,7 @@ def _source(output: Operand, layout: Layout) -> tuple[str, str]:
 def _moved(name: str, width: int, source: tuple[str, str], target: tuple[str, str]) -> list[str]:
     """Copy one row of a block; all vectors are written out."""
     kind, lines = f"<{width} x double>", []
-    to = Lines(width)
+    to = InstructionList(width)
     for vector in range(0, BLOCK, width):
         key = f"%{name}_{vector}"
         where, at = source

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from archsim.compiled.instructions import Lines
+from archsim.compiled.instructions import InstructionList
 
 #: ln 2 as 32 leading bits, exact times any exponent, and the rest.
 _LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
@@ -40,7 +40,7 @@ def definitions(width: int) -> str:
     """
     parts = []
     for name, (count, build) in _FUNCTIONS.items():
-        to = Lines(width)
+        to = InstructionList(width)
         args = [f"%x{index}" for index in range(count)]
         result = build(to, *args)
         heads = ", ".join(f"{to.type} {arg}" for arg in args)
@@ -52,28 +52,28 @@ def definitions(width: int) -> str:
     return "\n".join(parts)
 
 
-def _fma(to: Lines, a: str, b: str, c: str) -> str:
+def _fma(to: InstructionList, a: str, b: str, c: str) -> str:
     return to.intrinsic("fma", a, b, c)
 
 
-def _neg(to: Lines, value: str) -> str:
+def _neg(to: InstructionList, value: str) -> str:
     return to.new(f"fneg {to.type} {value}")
 
 
-def _horner(to: Lines, x: str, coefficients: list[float]) -> str:
+def _horner(to: InstructionList, x: str, coefficients: list[float]) -> str:
     result = to.all_of(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         result = _fma(to, result, x, to.all_of(coefficient))
     return result
 
 
-def _sum(to: Lines, large: str, small: str) -> tuple[str, str]:
+def _sum(to: InstructionList, large: str, small: str) -> tuple[str, str]:
     """Return the rounded sum and its error; the first is the larger, or 0."""
     total = to.plain("fadd", large, small)
     return total, to.plain("fsub", small, to.plain("fsub", total, large))
 
 
-def _any_sum(to: Lines, a: str, b: str) -> tuple[str, str]:
+def _any_sum(to: InstructionList, a: str, b: str) -> tuple[str, str]:
     """Return the rounded sum and its error, whichever is larger."""
     total = to.plain("fadd", a, b)
     of_b = to.plain("fsub", total, a)
@@ -82,13 +82,13 @@ def _any_sum(to: Lines, a: str, b: str) -> tuple[str, str]:
     return total, rest
 
 
-def _product(to: Lines, a: str, b: str) -> tuple[str, str]:
+def _product(to: InstructionList, a: str, b: str) -> tuple[str, str]:
     """Return the rounded product and its error."""
     product = to.plain("fmul", a, b)
     return product, _fma(to, a, b, _neg(to, product))
 
 
-def _two_to(to: Lines, exponent: str) -> str:
+def _two_to(to: InstructionList, exponent: str) -> str:
     """Return 2 to a whole number from -1022 to 1023."""
     whole = to.new(f"fptosi {to.type} {exponent} to <{to.width} x i32>")
     wide = to.new(f"sext <{to.width} x i32> {whole} to <{to.width} x i64>")
@@ -97,30 +97,30 @@ def _two_to(to: Lines, exponent: str) -> str:
     return to.new(f"bitcast <{to.width} x i64> {bits} to {to.type}")
 
 
-def _whole(to: Lines, value: int) -> str:
+def _whole(to: InstructionList, value: int) -> str:
     return f"<{', '.join([f'i64 {value}'] * to.width)}>"
 
 
-def _scaled(to: Lines, value: str, exponent: str) -> str:
+def _scaled(to: InstructionList, value: str, exponent: str) -> str:
     """Multiply by 2 to a whole number, in two steps: it may be beyond that of a float64."""
     half = to.intrinsic("floor", to.plain("fmul", exponent, to.all_of(0.5)))
     first = to.plain("fmul", value, _two_to(to, half))
     return to.plain("fmul", first, _two_to(to, to.plain("fsub", exponent, half)))
 
 
-def _within(to: Lines, x: str, low: float, high: float) -> str:
+def _within(to: InstructionList, x: str, low: float, high: float) -> str:
     """Return an argument within bounds; not-a-number becomes the lower one."""
     x = to.select(to.compare("oge", x, to.all_of(low)), x, to.all_of(low))
     return to.select(to.compare("ole", x, to.all_of(high)), x, to.all_of(high))
 
 
-def _unless_nan(to: Lines, result: str, *args: str) -> str:
+def _unless_nan(to: InstructionList, result: str, *args: str) -> str:
     for arg in args:
         result = to.select(to.compare("uno", arg, arg), arg, result)
     return result
 
 
-def _reduced(to: Lines, x: str) -> tuple[str, str, str]:
+def _reduced(to: InstructionList, x: str) -> tuple[str, str, str]:
     """Return k, r and what r's rounding left out: x = k ln 2 + r."""
     k = to.intrinsic("rint", to.plain("fmul", x, to.all_of(_LOG2_E)))
     minus = _neg(to, k)
@@ -128,24 +128,24 @@ def _reduced(to: Lines, x: str) -> tuple[str, str, str]:
     return k, *_sum(to, r, to.plain("fmul", minus, to.all_of(_LN2_LOW)))
 
 
-def _exp_rest(to: Lines, r: str, low: str) -> str:
+def _exp_rest(to: InstructionList, r: str, low: str) -> str:
     """Return exp(r + low) - 1 - r."""
     square = to.plain("fmul", r, r)
     return _fma(to, square, _horner(to, r, _EXP), low)
 
 
-def _one_plus(to: Lines, r: str, low: str) -> str:
+def _one_plus(to: InstructionList, r: str, low: str) -> str:
     """Return exp(r + low); low is below the rounding error of r."""
     total, rest = _sum(to, to.all_of(1.0), r)
     return to.plain("fadd", total, to.plain("fadd", rest, _exp_rest(to, r, low)))
 
 
-def _exp(to: Lines, x: str) -> str:
+def _exp(to: InstructionList, x: str) -> str:
     k, r, low = _reduced(to, _within(to, x, _SMALLEST, _LARGEST))
     return _unless_nan(to, _scaled(to, _one_plus(to, r, low), k), x)
 
 
-def _exp2(to: Lines, x: str) -> str:
+def _exp2(to: InstructionList, x: str) -> str:
     inside = _within(to, x, -1080.0, 1030.0)
     k = to.intrinsic("rint", inside)
     rest = to.plain("fsub", inside, k)
@@ -154,7 +154,7 @@ def _exp2(to: Lines, x: str) -> str:
     return _unless_nan(to, _scaled(to, _one_plus(to, r, low), k), x)
 
 
-def _expm1(to: Lines, x: str) -> str:
+def _expm1(to: InstructionList, x: str) -> str:
     k, r, low = _reduced(to, _within(to, x, -40.0, _LARGEST))
     rest = to.plain("fadd", r, _exp_rest(to, r, low))
     smallest = to.select(to.compare("olt", k, to.all_of(1000.0)), k, to.all_of(1000.0))
@@ -165,7 +165,7 @@ def _expm1(to: Lines, x: str) -> str:
     return _unless_nan(to, to.select(tiny, x, result), x)
 
 
-def _parts(to: Lines, x: str) -> tuple[str, str]:
+def _parts(to: InstructionList, x: str) -> tuple[str, str]:
     """Return the exponent of a positive number, and its mantissa from sqrt(1/2) to sqrt(2)."""
     small = to.compare("olt", x, to.all_of(2.0**-1022))
     raised = to.select(small, to.plain("fmul", x, to.all_of(2.0**54)), x)
@@ -185,7 +185,7 @@ def _parts(to: Lines, x: str) -> tuple[str, str]:
     return exponent, mantissa
 
 
-def _log_of_mantissa(to: Lines, mantissa: str) -> tuple[str, str]:
+def _log_of_mantissa(to: InstructionList, mantissa: str) -> tuple[str, str]:
     """Return ln of a mantissa as two numbers, to 2^-63 of itself."""
     f = to.plain("fsub", mantissa, to.all_of(1.0))
     below, below_low = _sum(to, to.all_of(2.0), f)
@@ -209,7 +209,7 @@ def _log_of_mantissa(to: Lines, mantissa: str) -> tuple[str, str]:
     return _sum(to, high, to.plain("fadd", low, p_low))
 
 
-def _log_pair(to: Lines, x: str) -> tuple[str, str]:
+def _log_pair(to: InstructionList, x: str) -> tuple[str, str]:
     """Return ln of a positive number as two numbers."""
     exponent, mantissa = _parts(to, x)
     high, low = _log_of_mantissa(to, mantissa)
@@ -219,7 +219,7 @@ def _log_pair(to: Lines, x: str) -> tuple[str, str]:
     return _sum(to, total, rest)
 
 
-def _short_log(to: Lines, mantissa: str) -> tuple[str, str]:
+def _short_log(to: InstructionList, mantissa: str) -> tuple[str, str]:
     """Return f and ln(1 + f) - f of a mantissa 1 + f."""
     f = to.plain("fsub", mantissa, to.all_of(1.0))
     s = to.plain("fdiv", f, to.plain("fadd", to.all_of(2.0), f))
@@ -229,7 +229,7 @@ def _short_log(to: Lines, mantissa: str) -> tuple[str, str]:
     return f, to.plain("fsub", to.plain("fmul", s, to.plain("fadd", half, rest)), half)
 
 
-def _at_ends(to: Lines, result: str, x: str) -> str:
+def _at_ends(to: InstructionList, result: str, x: str) -> str:
     """Logarithms of 0, of infinity and of negative numbers."""
     result = to.select(to.compare("oeq", x, to.all_of(math.inf)), x, result)
     result = to.select(to.compare("oeq", x, to.all_of(0.0)), to.all_of(-math.inf), result)
@@ -237,7 +237,7 @@ def _at_ends(to: Lines, result: str, x: str) -> str:
     return _unless_nan(to, result, x)
 
 
-def _log(to: Lines, x: str) -> str:
+def _log(to: InstructionList, x: str) -> str:
     exponent, mantissa = _parts(to, x)
     f, rest = _short_log(to, mantissa)
     low = _fma(to, exponent, to.all_of(_LN2_LOW), rest)
@@ -245,7 +245,7 @@ def _log(to: Lines, x: str) -> str:
     return _at_ends(to, to.plain("fadd", high, to.plain("fadd", left, low)), x)
 
 
-def _log2(to: Lines, x: str) -> str:
+def _log2(to: InstructionList, x: str) -> str:
     exponent, mantissa = _parts(to, x)
     f, rest = _short_log(to, mantissa)
     value, left = _sum(to, f, rest)
@@ -256,7 +256,7 @@ def _log2(to: Lines, x: str) -> str:
     return _at_ends(to, to.plain("fadd", total, to.plain("fadd", more, low)), x)
 
 
-def _log1p(to: Lines, x: str) -> str:
+def _log1p(to: InstructionList, x: str) -> str:
     total, left = _any_sum(to, to.all_of(1.0), x)
     value = to.call("archsim_log", total)
     inside = to.compare("olt", to.intrinsic("fabs", x), to.all_of(2.0**60))
@@ -267,7 +267,7 @@ def _log1p(to: Lines, x: str) -> str:
     return to.select(tiny, x, result)
 
 
-def _pow(to: Lines, x: str, y: str) -> str:
+def _pow(to: InstructionList, x: str, y: str) -> str:
     size = to.intrinsic("fabs", x)
     high, low = _log_pair(to, size)
     product = to.plain("fmul", y, high)

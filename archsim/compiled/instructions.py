@@ -31,7 +31,7 @@ def number(value: float) -> str:
 
 
 @dataclass(eq=False)
-class Lines:
+class InstructionList:
     """Instructions in order, of vectors of ``width`` designs.
 
     Attributes:
@@ -122,7 +122,7 @@ class Lines:
         return name
 
 
-def emit(lines: Lines, name: str, args: list[str], exponent: float | None = None) -> str:
+def emit(lines: InstructionList, name: str, args: list[str], exponent: float | None = None) -> str:
     """Add an instruction and return its result.
 
     Args:
@@ -147,7 +147,7 @@ def emit(lines: Lines, name: str, args: list[str], exponent: float | None = None
     return _OTHERS[name](lines, *args)
 
 
-def _power(lines: Lines, args: list[str], exponent: float | None) -> str:
+def _power(lines: InstructionList, args: list[str], exponent: float | None) -> str:
     base, one = args[0], lines.all_of(1)
     if exponent is None or exponent not in _SHORT:
         return lines.call("archsim_pow", *args)
@@ -155,7 +155,7 @@ def _power(lines: Lines, args: list[str], exponent: float | None) -> str:
 
 
 #: Exponents that PyTorch computes without a power.
-_SHORT: dict[float, Callable[[Lines, str, str], str]] = {
+_SHORT: dict[float, Callable[[InstructionList, str, str], str]] = {
     0.5: lambda to, x, one: to.intrinsic("sqrt", x),
     2.0: lambda to, x, one: to.plain("fmul", x, x),
     3.0: lambda to, x, one: to.plain("fmul", to.plain("fmul", x, x), x),
@@ -165,8 +165,8 @@ _SHORT: dict[float, Callable[[Lines, str, str], str]] = {
 }
 
 
-def _extreme(predicate: str) -> Callable[[Lines, str, str], str]:
-    def emitted(lines: Lines, one: str, other: str) -> str:
+def _extreme(predicate: str) -> Callable[[InstructionList, str, str], str]:
+    def emitted(lines: InstructionList, one: str, other: str) -> str:
         # Not-a-number on the left stays: no comparison with it holds.
         chosen = lines.compare(predicate, one, other)
         if not other.startswith("<"):
@@ -176,7 +176,7 @@ def _extreme(predicate: str) -> Callable[[Lines, str, str], str]:
     return emitted
 
 
-def _whole_and_rest(lines: Lines, one: str, other: str) -> tuple[str, str]:
+def _whole_and_rest(lines: InstructionList, one: str, other: str) -> tuple[str, str]:
     """Return floor(one / other) and what is left, exactly, by one correction of the quotient."""
     whole = lines.intrinsic("floor", lines.plain("fdiv", one, other))
     minus = lines.new(f"fneg {lines.type} {whole}")
@@ -188,7 +188,7 @@ def _whole_and_rest(lines: Lines, one: str, other: str) -> tuple[str, str]:
     return lines.select(wrong, less, whole), lines.select(wrong, more, rest)
 
 
-def _rounded(lines: Lines, value: str) -> str:
+def _rounded(lines: InstructionList, value: str) -> str:
     short = f"<{lines.width} x float>"
     rounded = lines.new(f"fptrunc {lines.type} {lines.as_number(value)} to {short}")
     return lines.new(f"fpext {short} {rounded} to {lines.type}")
@@ -199,7 +199,7 @@ _OTHERS: dict[str, Callable[..., str]] = {
     "min": _extreme("ogt"),
     "and": lambda to, a, b: to.logic("and", a, b),
     "or": lambda to, a, b: to.logic("or", a, b),
-    "not": Lines.negated,
+    "not": InstructionList.negated,
     "select": lambda to, c, a, b: to.select(c, a, b),
     "neg": lambda to, a: to.new(f"fneg {to.type} {to.as_number(a)}"),
     "truth": lambda to, a: to.compare("une", a, to.all_of(0)),

@@ -18,7 +18,7 @@ LONGEST = 120
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class LoopLayout:
     """Loops in order, and where their buffers lie.
 
     Attributes:
@@ -36,7 +36,7 @@ class Layout:
     buffer_sizes: list[int]
 
 
-def laid_out(program: Program) -> Layout:
+def laid_out(program: Program) -> LoopLayout:
     """Return the loops of a program and the places of its buffers.
 
     Args:
@@ -45,7 +45,7 @@ def laid_out(program: Program) -> Layout:
     loops = _grouped(program.operations)
     local, lives = _lives(program, loops)
     places, size = _placed(program.sizes, lives, len(loops))
-    return Layout(loops, local, places, size, program.sizes)
+    return LoopLayout(loops, local, places, size, program.sizes)
 
 
 def _grouped(operations: Sequence[Operation]) -> list[list[Operation]]:
@@ -76,8 +76,8 @@ def _grouped(operations: Sequence[Operation]) -> list[list[Operation]]:
             raise AssertionError("no operation can be done")
         left -= len(loop)
         loops.append(loop)
-        for other in [s for s, places in ready.items() if not places]:
-            del ready[other]
+        for done in [each for each, places in ready.items() if not places]:
+            del ready[done]
     return loops
 
 

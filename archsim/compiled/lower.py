@@ -17,7 +17,7 @@ from torch import Tensor
 from archsim.compiled import pick
 from archsim.compiled.builder import Builder, axis_of
 from archsim.compiled.operation import Operand, Operation, Program
-from archsim.compiled.record import Guard, Ref, Step, Tape
+from archsim.compiled.record import Guard, RecordedStep, Ref, Tape
 from archsim.compiled.refusal import NotCompiledError
 from archsim.compiled.views import View
 
@@ -74,7 +74,7 @@ def lowered(tape: Tape, results: dict[str, Ref | Tensor]) -> Program:
     return program
 
 
-def _lower(to: Builder, step: Step) -> None:
+def _lower(to: Builder, step: RecordedStep) -> None:
     shape = to.tape.shapes[step.outs[0]]
     if step.name in _TRUTH and to.tape.dtypes[step.outs[0]] is not torch.bool:
         raise NotCompiledError(f"operation {step.name} on whole numbers")
@@ -94,7 +94,7 @@ def _lower(to: Builder, step: Step) -> None:
     to.values[step.outs[0]] = result
 
 
-def _elementwise(to: Builder, instruction: str, step: Step, shape: tuple[int, ...]) -> View:
+def _elementwise(to: Builder, instruction: str, step: RecordedStep, shape: tuple[int, ...]) -> View:
     options = dict(step.options)
     args = [to.operand(arg, shape) for arg in step.args]
     scale = options.pop("alpha", 1)
@@ -117,7 +117,7 @@ def _elementwise(to: Builder, instruction: str, step: Step, shape: tuple[int, ..
     return to.emit("float32", shape, to.emit(instruction, shape, *args))
 
 
-def _reduction(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _reduction(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     view = to.view(step.args[0])
     instruction, start = _REDUCTIONS[step.name]
     axes = _axes(step.args[1] if len(step.args) > 1 else None, view)
@@ -130,23 +130,24 @@ def _reduction(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
     return to.reshaped(result, shape)
 
 
-def _reshape(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _reshape(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     return to.reshaped(to.view(step.args[0]), shape)
 
 
-def _expand(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _expand(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     return to.view(step.args[0]).expanded(shape)
 
 
-def _select(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _select(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     view = to.view(step.args[0])
     axis = axis_of(step.args[1], view)
     return view.selected(axis, step.args[2] % view.shape[axis])
 
 
-def _slice(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _slice(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     view = to.view(step.args[0])
-    dim, start, _, by = (*step.args[1:], *(0, None, None, 1)[len(step.args) - 1 :])
+    given: tuple[Any, ...] = (*step.args[1:], *(0, None, None, 1)[len(step.args) - 1 :])
+    dim, start, _, by = given
     if dim == 0:
         if start or by != 1:
             raise NotCompiledError("a part of the batch")
@@ -156,7 +157,7 @@ def _slice(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
     return view.sliced(axis, first, shape[axis], by)
 
 
-def _permute(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _permute(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     view = to.view(step.args[0])
     if step.name == "permute":
         order = [dim % (len(view.shape) + 1) for dim in step.args[1]]
@@ -169,7 +170,7 @@ def _permute(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
     return view.permuted([dim - 1 for dim in order[1:]])
 
 
-def _convert(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _convert(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     """Change the type; whole numbers are cut off."""
     source = to.tape.dtypes[step.args[0].number]
     wanted = to.tape.dtypes[step.outs[0]]
@@ -183,7 +184,7 @@ def _convert(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
     return operand
 
 
-def _clamp(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _clamp(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     low, high = (*step.args[1:], None, None)[:2]
     result = to.operand(step.args[0], shape)
     if low is not None:
@@ -193,7 +194,7 @@ def _clamp(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
     return result
 
 
-def _reversed(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _reversed(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     """``rsub``: the second argument minus the first."""
     if step.options.get("alpha", 1) != 1 or len(step.args) > 2:
         raise NotCompiledError("operation rsub with a factor")
@@ -201,11 +202,11 @@ def _reversed(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
     return to.emit("sub", shape, other, one)
 
 
-def _reciprocal(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _reciprocal(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     return to.emit("div", shape, 1.0, to.operand(step.args[0], shape))
 
 
-def _multiply_add(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _multiply_add(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     """``addcmul``: the first argument plus the product of the others, rounded twice."""
     first, one, other = (to.operand(arg, shape) for arg in step.args)
     product = to.emit("mul", shape, one, other)
@@ -215,7 +216,7 @@ def _multiply_add(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
     return to.emit("add", shape, first, product)
 
 
-def _numbers_only(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _numbers_only(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     """``nan_to_num``: other values for those that are no finite numbers."""
     value, *said = (*step.args, *step.options.values())
     undefined, above, below = (*said, None, None, None)[:3]
@@ -231,12 +232,12 @@ def _numbers_only(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
     return result
 
 
-def _not_a_number(to: Builder, step: Step, shape: tuple[int, ...]) -> Operand:
+def _not_a_number(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> Operand:
     value = to.operand(step.args[0], shape)
     return to.emit("ne", shape, value, value)
 
 
-def _join(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _join(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     """``cat`` and ``stack``."""
     dim = step.args[1] if len(step.args) > 1 else 0
     axis = dim % (len(shape) + 1) - 1
@@ -265,7 +266,7 @@ def _shape_of(to: Builder, value: Any) -> tuple[int, ...]:
     return tuple(value.shape[1:])
 
 
-def _pad(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def _pad(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     source, widths = to.view(step.args[0]), step.args[1]
     value = step.args[2] if len(step.args) > 2 else 0.0
     target = to.buffer(shape)
@@ -281,7 +282,7 @@ def _pad(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
     return target
 
 
-def _split(to: Builder, step: Step) -> list[View]:
+def _split(to: Builder, step: RecordedStep) -> list[View]:
     view = to.view(step.args[0])
     dim = step.args[2] if len(step.args) > 2 else step.options.get("dim", 0)
     axis, at, parts = axis_of(dim, view), 0, []
@@ -292,13 +293,13 @@ def _split(to: Builder, step: Step) -> list[View]:
     return parts
 
 
-def _unbind(to: Builder, step: Step) -> list[View]:
+def _unbind(to: Builder, step: RecordedStep) -> list[View]:
     view = to.view(step.args[0])
     axis = axis_of(step.args[1] if len(step.args) > 1 else 0, view)
     return [view.selected(axis, index) for index in range(view.shape[axis])]
 
 
-def _running(to: Builder, step: Step) -> list[Operand | None]:
+def _running(to: Builder, step: RecordedStep) -> list[Operand | None]:
     """``cummax``; which element it was is not known."""
     view = to.view(step.args[0])
     axis = axis_of(step.args[1], view)
@@ -310,7 +311,7 @@ def _running(to: Builder, step: Step) -> list[Operand | None]:
     return [target, None]
 
 
-def _extreme(to: Builder, step: Step) -> list[Operand | None]:
+def _extreme(to: Builder, step: RecordedStep) -> list[Operand | None]:
     """``max`` and ``min`` of an axis, and where it is first."""
     view = to.view(step.args[0])
     axis, shape = axis_of(step.args[1], view), to.tape.shapes[step.outs[0]]
@@ -367,7 +368,7 @@ def _everywhere(to: Builder, holds: View) -> View:
     return to.reshaped(whole, ())
 
 
-def _is_short(step: Step, kind: torch.dtype) -> bool:
+def _is_short(step: RecordedStep, kind: torch.dtype) -> bool:
     """Whether it gives float32 numbers that follow by rounding from those of float64."""
     instruction = _ELEMENTWISE.get(step.name)
     exact = step.name in _SPECIAL and step.name not in ("reciprocal", "addcmul", "rsub", "clamp")
@@ -379,7 +380,7 @@ def _axes(dims: Any, view: View) -> list[int]:
     return [axis_of(dim, view) for dim in said]
 
 
-_SPECIAL: dict[str, Callable[[Builder, Step, tuple[int, ...]], Operand]] = {
+_SPECIAL: dict[str, Callable[[Builder, RecordedStep, tuple[int, ...]], Operand]] = {
     "view": _reshape, "_unsafe_view": _reshape,
     "unsqueeze": _reshape, "squeeze": _reshape,
     "expand": _expand, "select": _select, "slice": _slice,
@@ -391,7 +392,7 @@ _SPECIAL: dict[str, Callable[[Builder, Step, tuple[int, ...]], Operand]] = {
     "index": pick.index, "gather": pick.gather,
     "place_among": pick.place_among,
 }  # fmt: skip
-_SEVERAL: dict[str, Callable[[Builder, Step], Sequence[Operand | None]]] = {
+_SEVERAL: dict[str, Callable[[Builder, RecordedStep], Sequence[Operand | None]]] = {
     "split": _split, "split_with_sizes": _split, "unbind": _unbind,
     "cummax": _running, "max": _extreme, "min": _extreme,
 }  # fmt: skip

@@ -27,7 +27,7 @@ _SUFFIX = ".object"
 
 def objects_folder() -> Path:
     """Return the folder of compiled objects in the user's cache."""
-    from tsb.data.load import user_cache
+    from tsb.data.kept import user_cache
 
     return user_cache() / "compiled"
 
@@ -127,7 +127,7 @@ def _compile(text: str) -> bytes:
     return content
 
 
-class Loaded:
+class LoadedObject:
     """An object in this process, with its one function."""
 
     def __init__(self, content: bytes) -> None:

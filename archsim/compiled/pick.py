@@ -10,12 +10,12 @@ from torch import Tensor
 
 from archsim.compiled.builder import Builder
 from archsim.compiled.operation import Operand
-from archsim.compiled.record import Ref, Step
+from archsim.compiled.record import RecordedStep, Ref
 from archsim.compiled.refusal import NotCompiledError
 from archsim.compiled.views import View
 
 
-def index(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def index(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     """Pick by numbers: constant ones along an axis, or varying ones in a constant table."""
     source, indices = step.args
     given = [(place, index) for place, index in enumerate(indices) if index is not None]
@@ -63,7 +63,7 @@ def _table(to: Builder, source: Any, indices: list[Any], shape: tuple[int, ...])
     return to.lookup(view, 0, at.expanded(shape), shape)
 
 
-def gather(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def gather(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     """Take the element of an axis that an index says, for each place by itself."""
     source, dim, index = step.args
     axis = dim % (len(shape) + 1) - 1
@@ -80,7 +80,7 @@ def gather(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
     return to.lookup(view, axis, to.operand(index, shape), shape)
 
 
-def place_among(to: Builder, step: Step, shape: tuple[int, ...]) -> View:
+def place_among(to: Builder, step: RecordedStep, shape: tuple[int, ...]) -> View:
     """Say how many of some sorted values are below: the place of one that is among them."""
     operand, values = to.operand(step.args[0], shape), step.args[1].double().tolist()
     result = to.emit("copy", shape, 0.0)

@@ -22,7 +22,7 @@ from torch import Tensor
 from archsim.arch.design import DesignBatch
 from archsim.compiled.emit import BLOCK, written
 from archsim.compiled.lower import VALID, lowered
-from archsim.compiled.object_file import Loaded, compiled, vector_width
+from archsim.compiled.object_file import LoadedObject, compiled, vector_width
 from archsim.compiled.record import record
 from archsim.compiled.refusal import NotCompiledError
 from archsim.compiled.simplify import simplified
@@ -58,7 +58,7 @@ class CompiledRun:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     dtypes: Mapping[str, torch.dtype]
-    loaded: Loaded
+    loaded: LoadedObject
     memory: int
     constants: np.ndarray
     from_cache: bool
@@ -163,7 +163,7 @@ def _built(
         inputs=tuple(program.inputs),
         outputs=tuple(program.outputs),
         dtypes=dtypes,
-        loaded=Loaded(content),
+        loaded=LoadedObject(content),
         memory=module.memory,
         constants=program.constants,
         from_cache=from_cache,

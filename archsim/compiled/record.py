@@ -47,7 +47,7 @@ class Ref:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class RecordedStep:
     """One operation.
 
     Attributes:
@@ -102,7 +102,7 @@ class Tape:
 
     count: int
     inputs: dict[str, int] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[RecordedStep] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     dtypes: dict[int, torch.dtype] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class _Recorder(TorchDispatchMode):
             return result  # nothing in it can vary
         said, named = (tree_map(self.reference, part) for part in (tuple(args), dict(options)))
         outs = tuple(self._new(tensor, name) for tensor in results)
-        self.tape.steps.append(Step(name, said, named, outs))
+        self.tape.steps.append(RecordedStep(name, said, named, outs))
         return result
 
     def _question(self, func: Any, name: str, args: Any, options: Any, dims: frozenset[int]) -> Any:
@@ -204,7 +204,7 @@ class _Recorder(TorchDispatchMode):
         if place.numel():
             outs = (self._new(place, "unique"),)
             self.tape.steps.append(
-                Step("place_among", (Ref(self._numbers[id(args[0])]), distinct), {}, outs)
+                RecordedStep("place_among", (Ref(self._numbers[id(args[0])]), distinct), {}, outs)
             )
         return distinct, place, counts
 

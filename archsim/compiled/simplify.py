@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
-from archsim.compiled.record import Guard, Ref, Step, Tape
+from archsim.compiled.record import Guard, RecordedStep, Ref, Tape
 
 #: Operations that give what they take.
 _SAME = frozenset({"detach", "alias", "lift_fresh"})
@@ -49,7 +49,7 @@ def simplified(
     return replace(tape, steps=steps, guards=_distinct(guards)), kept
 
 
-def _key(step: Step, tape: Tape) -> Any:
+def _key(step: RecordedStep, tape: Tape) -> Any:
     leaves, shape = tree_flatten((step.args, dict(step.options)))
     kinds = tuple(tape.dtypes[out] for out in step.outs)
     return step.name, kinds, repr(shape), tuple(_content(leaf) for leaf in leaves)
@@ -61,7 +61,7 @@ def _content(leaf: object) -> Any:
     return type(leaf), leaf
 
 
-def _alive(steps: list[Step], roots: Iterable[object]) -> list[Step]:
+def _alive(steps: list[RecordedStep], roots: Iterable[object]) -> list[RecordedStep]:
     wanted = {root.number for root in roots if isinstance(root, Ref)}
     alive = []
     for step in reversed(steps):

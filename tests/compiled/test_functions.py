@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from archsim.compiled.emit import BLOCK, written
-from archsim.compiled.object_file import Loaded, compiled, vector_width
+from archsim.compiled.object_file import LoadedObject, compiled, vector_width
 from archsim.compiled.operation import Operation, Program
 from archsim.compiled.views import View
 
@@ -42,7 +42,7 @@ def calculator():
         program.outputs[name] = target
     program.sizes = [1] * (2 + len(INSTRUCTIONS))
     module = written(program, vector_width())
-    loaded = Loaded(compiled(module.text, None)[0])
+    loaded = LoadedObject(compiled(module.text, None)[0])
 
     def calculate(first, second):
         count = len(first)

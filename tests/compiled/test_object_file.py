@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archsim.compiled.emit import BLOCK, written
-from archsim.compiled.object_file import Loaded, compiled, vector_width
+from archsim.compiled.object_file import LoadedObject, compiled, vector_width
 from archsim.compiled.operation import Operation, Program
 from archsim.compiled.refusal import NotCompiledError
 from archsim.compiled.views import View
@@ -25,7 +25,7 @@ def doubling():
 def result_of(content):
     given, result = np.arange(float(BLOCK)), np.zeros(BLOCK)
     memory = np.zeros(doubling().memory)
-    Loaded(content).run(
+    LoadedObject(content).run(
         given.ctypes.data, result.ctypes.data, BLOCK, 0, 1, memory.ctypes.data, memory.ctypes.data
     )
     return result
