@@ -67,6 +67,7 @@ TO_SI: dict[str, float] = {
     "nJ*ns": 1e-18,
     "1/s": 1.0,
     "TOPS/W": 1e12,
+    "TOPS/mm2": 1e18,
     "mW/mm2": 1e3,
 }
 

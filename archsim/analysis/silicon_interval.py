@@ -1,7 +1,9 @@
 """How far off the totals of a chip of the silicon model can be, from the calibration's spread.
 
 The reads are off by one log-normal factor each in energy, time and area; what is around them stays.
-A total grows with its factor, so its quantiles are the totals at the quantiles of the factor.
+A total grows with its factor, so its quantiles are the totals at the quantiles of the factor. Those
+of the compute density come from time and area drawn together; that the two are independent of each
+other is assumed, as in ``archsim macro``.
 """
 
 from __future__ import annotations
@@ -32,6 +34,19 @@ _SPREAD_BY = {
 #: Names of the corrections, and of the spread of each in the calibration.
 MACRO_FACTORS = dict(_SPREAD_BY.values())
 _QUANTILES = (-Z_90, -Z_80, 0.0, Z_80, Z_90)
+#: Shares of the chips below each bound, 90 % and 80 %.
+_SHARES = (0.05, 0.10, 0.90, 0.95)
+#: Equally likely values of each of two factors that are drawn together.
+_STEPS = 15
+#: Operations of the network per second and area, at the rate of images behind one another.
+DENSITY = Metric(
+    key="tops_per_mm2",
+    title="density",
+    about="the network's operations on crossbars per second, two per multiply-accumulate, per area",
+    unit="TOPS/mm2",
+    direction="higher",
+    of_batch=lambda cost, plan: cost.ops_per_m2_s,
+)
 
 
 def silicon_intervals(
@@ -41,7 +56,7 @@ def silicon_intervals(
     table: LayerTable,
     points: Sequence[InsertionPoint] = (),
 ) -> tuple[SiliconInterval, ...]:
-    """Return energy, latency and area with their intervals; none under ``neurosim``.
+    """Return energy, latency, area and compute density with intervals; none under ``neurosim``.
 
     A ``sigma`` of ``chip.calibration.macro_energy`` and its like counts, else the calibration's.
 
@@ -63,7 +78,45 @@ def silicon_intervals(
             rows=base.rows.expand(len(factors)), **{field: getattr(base, field) * factors}
         )
         found.append(_interval(by_key[key], sigma, spread, table, points))
+    sigmas = {entry.name: entry.sigma for entry in found}
+    sigma_time, sigma_area = sigmas["latency_us"], sigmas["area_mm2"]
+    found.append(_density(base, sigma_time, sigma_area, table, points))
     return tuple(found)
+
+
+def _density(
+    base: DesignBatch,
+    sigma_time: float,
+    sigma_area: float,
+    table: LayerTable,
+    points: Sequence[InsertionPoint],
+) -> SiliconInterval:
+    """Compute density with time and area of the reads at all pairs of equally likely factors."""
+    shares = (torch.arange(_STEPS, dtype=torch.float64) + 0.5) / _STEPS
+    z = torch.special.ndtri(shares)
+    time, area = torch.meshgrid(torch.exp(sigma_time * z), torch.exp(sigma_area * z), indexing="ij")
+    # The nominal design comes first.
+    one = torch.ones(1, dtype=torch.float64)
+    times, areas = torch.cat([one, time.flatten()]), torch.cat([one, area.flatten()])
+    spread = base.replace(
+        rows=base.rows.expand(len(times)),
+        macro_time=base.macro_time * times,
+        macro_area=base.macro_area * areas,
+    )
+    totals = evaluate_totals(design=spread, table=table, points=points, metrics=(DENSITY,))
+    values = totals[DENSITY.column].double()
+    bounds = torch.quantile(values[1:], torch.tensor(_SHARES, dtype=torch.float64))
+    value, *ends = [float(DENSITY.from_column(v)) for v in (float(values[0]), *bounds.tolist())]
+    low90, low80, high80, high90 = ends
+    return SiliconInterval(
+        name=DENSITY.key,
+        unit=DENSITY.shown_unit,
+        title=DENSITY.title,
+        value=value,
+        sigma=math.hypot(sigma_time, sigma_area),
+        interval80=(low80, high80),
+        interval90=(low90, high90),
+    )
 
 
 def macro_sigma(*, resolved: Resolved, design: DesignBatch, field: str) -> float:

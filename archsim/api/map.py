@@ -145,7 +145,7 @@ def intervals(result: MapResult, *, samples: int = 500, seed: int = 0) -> tuple[
 
 
 def silicon_intervals(result: MapResult) -> tuple[SiliconInterval, ...]:
-    """Return energy, latency and area with the intervals that hold published chips.
+    """Return energy, latency, area and TOPS/mm2 with the intervals that hold published chips.
 
     Empty for ``chip.cost_model=neurosim``, which is not calibrated on published chips.
     """

@@ -88,6 +88,11 @@ class CostBreakdown:
         return 2 * self.network_macs / self.energy_J
 
     @property
+    def ops_per_m2_s(self) -> Tensor:
+        """Operations of the network per second and area of all chips; 1e18 is 1 TOPS/mm2."""
+        return 2 * self.network_macs / self.period_s / self.area_m2
+
+    @property
     def average_power_W(self) -> Tensor:
         """Energy of an image over the time between images."""
         return self.energy_J / self.period_s

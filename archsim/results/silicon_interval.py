@@ -15,7 +15,8 @@ class SiliconInterval:
         unit: of the value.
         title: for people.
         value: nominal.
-        sigma: standard deviation of ln(measured / predicted) of the reads.
+        sigma: standard deviation of ln(measured / predicted) of the reads; of a quotient that of
+            the product of both factors.
         interval80: low, high.
         interval90: low, high.
     """

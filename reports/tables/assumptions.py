@@ -334,6 +334,13 @@ def _about_statistics(result: MapResult) -> list[str]:
         f"{activity.weight_std.value:g}) of full scale 1; not those of a trained network."
     ]
     lines += [f"Cells: {note}." for note in result.device_notes]
+    chip = result.resolved.chip
+    if chip.cost_model == "silicon" and chip.adc.kind != "ramp":
+        lines.append(
+            f"Converters: chip.adc.kind = {chip.adc.kind} costs what flash and SAR cost alike, for "
+            "published macros that the model is calibrated on seldom say which they have; a known "
+            "conversion is chip.adc.energy."
+        )
     if not result.resolved.chip.timing.pipeline:
         lines.append("No pipeline: the period is the latency.")
     return lines

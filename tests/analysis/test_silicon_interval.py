@@ -35,6 +35,29 @@ def test_bounds_are_totals_with_that_factor_on_the_reads() -> None:
     assert spread.interval90[0] < spread.interval80[0] < spread.value < spread.interval80[1]
 
 
+def test_density_draws_time_and_area_together() -> None:
+    """Where the reads are nearly all time and area, it is log-normal with both spreads."""
+    sigmas = [f'chip.calibration.macro_{of}={{value: 1, unit: "1", sigma: {s}, source: test}}'
+              for of, s in (("time", 0.4), ("area", 0.3))]  # fmt: skip
+    by_name = found(*sigmas)
+    density = by_name["tops_per_mm2"]
+    assert density.sigma == pytest.approx(0.5)
+    for interval, z in ((density.interval80, Z_80), (density.interval90, Z_90)):
+        low, high = interval
+        assert low < density.value < high
+        # A part of time and area is not the reads', so it is never wider than that.
+        assert 0.6 * 2 * z * 0.5 < math.log(high / low) < 1.05 * 2 * z * 0.5
+
+
+def test_density_is_work_over_period_and_area() -> None:
+    result = map_network("lenet3", chip=CHIP)
+    (density,) = (e for e in silicon_intervals(result) if e.name == "tops_per_mm2")
+    energy_J = result.totals["energy_uJ"] * 1e-6
+    operations = result.totals["tops_per_W"] * 1e12 * energy_J
+    per_second = operations * result.totals["throughput_per_s"]
+    assert density.value == pytest.approx(per_second / result.totals["area_mm2"] * 1e-12)
+
+
 def test_presets_spread_is_the_calibrations() -> None:
     calibration = resolve(chip=CHIP).chip.calibration
     constants, nvm = default_constants(), SPREAD_CLASSES.index("nvm")

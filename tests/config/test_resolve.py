@@ -106,6 +106,7 @@ BAD: dict[str, tuple[str, str, object, str | tuple[str, ...]]] = {
     "chip.crossbar.rows=null": ("wrong-type", "chip.crossbar.rows", None, ()),
     "chip.crossbar.mux_ratio=5": ("out-of-range", "chip.crossbar.mux_ratio", 5, "4, 8, 16, 32"),
     "chip.adc.bits=15": ("out-of-range", "chip.adc.bits", 15, "<= 14"),
+    "chip.adc.bits=2.58": ("wrong-type", "chip.adc.bits", 2.58, "3"),
     "chip.adc.kind=flash": ("unknown-name", "chip.adc.kind", "flash", ("'sar'",)),
     "tsb.channels=0": ("out-of-range", "tsb.channels", 0, ">= 1"),
     "chip.hierarchy.max_tiles=0": ("out-of-range", "chip.hierarchy.max_tiles", 0, ">= 1"),

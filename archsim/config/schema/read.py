@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from archsim.config.schema.base import Model
 from archsim.config.schema.macro import Sensing
 from archsim.config.sourced import Quantity, quantity
+from archsim.errors import Code, Problem, RejectedValueError
 
 _IDEAL = Quantity(
     value=0.0, unit="ohm", source="physics: wires without loss, in the accuracy half alone"
 )
+#: Finest converter of a chip.
+_MOST_BITS = 14
 
 
 class Crossbar(Model):
@@ -38,14 +42,14 @@ class Adc(Model):
 
     kind: Literal["flash-current", "flash-voltage", "sar", "ramp"] = Field(
         description="current-mode flash, voltage-mode flash, successive approximation, or a ramp "
-        "(a counter), which cost_model silicon alone has"
+        "(a counter), which cost_model silicon alone has; there all others cost the same"
     )
     bits: int = Field(
         strict=True,
         ge=1,
-        le=14,
+        le=_MOST_BITS,
         description="resolution; levels = 2^bits: 1 for a comparator, more than 10 under "
-        "cost_model silicon alone",
+        "cost_model silicon alone; levels that are no power of two in archsim macro alone",
     )
     energy: quantity("J", maximum=1e-6) | None = Field(  # type: ignore[valid-type]
         default=None,
@@ -95,6 +99,19 @@ class Adc(Model):
         description="standard deviation of the converters' offsets, in steps, one for each ADC of "
         "mux_ratio columns; no cost",
     )
+
+    @field_validator("bits", mode="before")
+    @classmethod
+    def _whole(cls, bits: object) -> object:
+        """Refuse levels that are no power of two: digital sums and the accuracy half have none."""
+        if not isinstance(bits, float) or not 1 < bits < _MOST_BITS or bits.is_integer():
+            return bits
+        said = (
+            f"the converters of a chip have 2^bits levels with whole bits; allowed: "
+            f"{math.ceil(bits)} with the levels above left unused, or one bank alone, which may "
+            "have a fraction: archsim macro ... --set macro.adc_bits"
+        )
+        raise RejectedValueError(Problem(said, Code.WRONG_TYPE, allowed=f"{math.ceil(bits)}"))
 
 
 class Read(Model):

@@ -155,6 +155,15 @@ def said(*overrides: str, device: str = "rram") -> str:
     return " ".join(assumptions(map_network("lenet3", device=device, overrides=overrides)))
 
 
+def test_a_kind_of_converter_without_effect_is_said() -> None:
+    silicon = "chip.cost_model=silicon"
+    for kind in ("sar", "flash-current"):
+        assert f"chip.adc.kind = {kind} costs what" in said(silicon, f"chip.adc.kind={kind}")
+    assert "costs what" not in said(silicon, "chip.adc.kind=ramp")
+    neurosim = map_network("lenet3", chip="rram-22nm-neurosim")
+    assert "costs what" not in " ".join(assumptions(neurosim))
+
+
 def test_digital_corrections_are_said() -> None:
     assert "Digital correction" not in said()
     both = said("chip.correction.kind=scale-and-bias", "chip.correction.layers=all")
