@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,8 @@ def deploy_chips(
         overrides=[Setting(f"chip.precision.{k}", v) for k, v in given.items() if v is not None],
     )
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
-    storage = WeightStorage(cell=CellModel.of(spec), scaling=scaling)
+    cell = CellModel.of(spec, verifiable=choice.policy.verifies)
+    storage = WeightStorage(cell=cell, scaling=scaling)
     model, chosen = trained_network(network, checkpoint, options or {})
     model = programmable(
         model, network=network, input_shape=input_shape, input_dtype=input_dtype
@@ -203,6 +205,14 @@ def tune_chips(
     images = load_dataset(data, data_root)
     images.check_fits(carrier.model, opened[0].network)
     storage = opened[0].storage
+    if verify and math.isinf(storage.cell.tolerance):
+        raise ConfigError.of(
+            Code.CONFLICT,
+            "verify (--verify)",
+            True,
+            problem="the cells of these chips have no write_verify",
+            allowed="--no-verify",
+        )
     spread = storage.cell.written_sigma(verify=verify) if sigma is None else sigma
     settings = TuneSettings(
         steps=steps,

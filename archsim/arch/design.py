@@ -28,6 +28,7 @@ from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
 from archsim.config.sourced import Quantity
+from archsim.device.level_table import LevelTable
 from archsim.errors import Code, ConfigError
 
 #: Most layers that the policy last-layers may name: the last ones are never merged.
@@ -215,6 +216,8 @@ class DesignBatch(AbstractSiliconSettings):
         "tsb.copies", "integer", words=(("fill", FILL), ("auto", AUTO)), default=LIKE_BACKBONE
     )
     tsb_per_group: Tensor = _parameter("tsb.per_group", "flag")
+    #: Measured levels of the cells of all designs; None for equal steps.
+    cell_levels: LevelTable | None = None
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -249,25 +252,48 @@ class DesignBatch(AbstractSiliconSettings):
         if placement not in PLACEMENTS:
             raise ConfigError.of(Code.UNKNOWN_NAME, "design", placement, allowed=PLACEMENTS)
         table = ParameterTable.of(resolved, placement, cls.inputs())
-        return cls.of(table, Technology.from_file(resolved.technology))
+        return cls.of(
+            table, Technology.from_file(resolved.technology), LevelTable.of_device(resolved.device)
+        )
 
     @classmethod
-    def of(cls, table: ParameterTable, technology: Technology) -> DesignBatch:
+    def of(
+        cls,
+        table: ParameterTable,
+        technology: Technology,
+        cell_levels: LevelTable | None = None,
+    ) -> DesignBatch:
         """Return the designs of a table of settings: defaults in place of null.
 
         Args:
             table: with :meth:`inputs`, ``*batch``.
             technology: of all of them.
+            cell_levels: measured levels of their cells.
         """
-        fields = {name: parameter.field(table) for name, parameter in cls.parameters().items()}
-        return cls(technology=technology, **fields)
+        fields: dict[str, Any] = {
+            name: parameter.field(table) for name, parameter in cls.parameters().items()
+        }
+        return cls(technology=technology, cell_levels=cell_levels, **fields)
 
     @classmethod
     def stack(cls, designs: Sequence[DesignBatch]) -> DesignBatch:
-        """Stack designs of shape ``()`` into one batch ``(n,)``; equal fields keep shape ``()``."""
+        """Stack designs of shape ``()`` into one batch ``(n,)``; equal fields keep shape ``()``.
+
+        Raises:
+            ConfigError: measured levels (``device.levels``) that differ between designs.
+        """
+        tables = {design.cell_levels for design in designs}
+        if len(tables) > 1:
+            raise ConfigError.of(
+                Code.UNSUPPORTED,
+                "device.levels",
+                problem="designs of one batch have different measured levels",
+                allowed="one device with levels per batch",
+            )
         values: dict[str, Any] = {
             name: joined([getattr(design, name) for design in designs]) for name in cls.parameters()
         }
+        values["cell_levels"] = designs[0].cell_levels if designs else None
         technologies = [design.technology for design in designs]
         values["technology"] = Technology(
             **{
@@ -313,14 +339,18 @@ class DesignBatch(AbstractSiliconSettings):
         for name in self.parameters():
             tensor = getattr(self, name)
             values[name] = tensor[position] if tensor.dim() else tensor
-        return DesignBatch(technology=self.technology.index(position), **values)
+        technology = self.technology.index(position)
+        return DesignBatch(technology=technology, cell_levels=self.cell_levels, **values)
 
     def to(self, device: torch.device) -> DesignBatch:
         """Return a copy whose tensors lie on ``device``; itself if they do."""
         if self.rows.device == device:
             return self
-        values = {name: getattr(self, name).to(device) for name in self.parameters()}
-        return DesignBatch(technology=self.technology.to(device), **values)
+        values: dict[str, Any] = {
+            name: getattr(self, name).to(device) for name in self.parameters()
+        }
+        technology = self.technology.to(device)
+        return DesignBatch(technology=technology, cell_levels=self.cell_levels, **values)
 
     @property
     def is_sram(self) -> Tensor:

@@ -19,7 +19,7 @@ from archsim.config.resolve import Resolved
 from archsim.config.settings import AbstractSettings
 from archsim.config.sourced import Quantity
 
-Kind = Literal["continuous", "integer", "choice", "flag", "block", "text"]
+Kind = Literal["continuous", "integer", "choice", "flag", "block", "list", "text"]
 #: The only setting that is of no configuration: placement of the shared block.
 PLACEMENT = "design"
 
@@ -31,7 +31,8 @@ class Parameter:
     Attributes:
         path: in the configuration.
         kind: a number (null is NaN), a code into ``choices``, a truth value, whether a block of
-            settings is there, or whether a text is another than its default.
+            settings is there, the number of blocks in a list (null is NaN), or whether a text is
+            another than its default.
         choices: of a choice, or of a flag that is a choice between two; of a text, its default.
         words: what a number may be in place of one, and the number that stands for it.
         default: number that a design has where the setting is null.
@@ -67,6 +68,8 @@ class Parameter:
             return torch.tensor(value is not None)
         if self.kind == "text":
             return torch.tensor(value != self.choices[0])
+        if self.kind == "list":
+            return torch.tensor(math.nan if value is None else len(value), dtype=torch.float64)
         if isinstance(value, Quantity):
             value = value.si
         if self.words and isinstance(value, str):

@@ -20,6 +20,7 @@ from archsim.config.settings import LAYERS
 
 _KINDS: Mapping[FieldKind, Kind] = {
     "block": "block",
+    "list": "list",
     "constant": "continuous",
     "number": "continuous",
     "flag": "flag",

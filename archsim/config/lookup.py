@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from archsim.config.sourced import Quantity
 
-FieldKind = Literal["block", "constant", "number", "flag", "choice", "text"]
+FieldKind = Literal["block", "list", "constant", "number", "flag", "choice", "text"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class SchemaField:
 
     Attributes:
         path: dotted, e.g. ``chip.adc.bits``.
-        kind: a block of settings, a constant with unit and source, a plain number, a flag, a choice
-            among texts, or any text.
+        kind: a block of settings, a list of such blocks, a constant with unit and source, a plain
+            number, a flag, a choice among texts, or any text.
         choices: of a choice, in the order of the schema.
         nullable: whether it may be null.
         default: what it is where nothing is said; None where it must be said.
@@ -65,6 +65,9 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[SchemaField]:
         parts = tuple(_parts(info.annotation))
         path = prefix + key
         default = None if info.is_required() else info.default
+        if _is_list(info.annotation):  # its entries are no settings by themselves
+            yield SchemaField(path, "list", (), type(None) in parts, default)
+            continue
         yield SchemaField(path, _kind(parts), _choices(parts), type(None) in parts, default)
         for part in parts:
             if _is_block(part):
@@ -84,6 +87,12 @@ def _parts(annotation: Any) -> Iterator[Any]:
         return
     for argument in arguments:
         yield from _parts(argument)
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether an annotation is of several blocks, e.g. ``tuple[Level, ...] | None``."""
+    kinds = [annotation, *get_args(annotation)]
+    return any(get_origin(kind) is tuple and _is_block(get_args(kind)[0]) for kind in kinds)
 
 
 def _is_block(part: Any) -> bool:

@@ -106,6 +106,8 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         constants: list[Constant] = []
 
         def visit(node: Any, path: str) -> None:
+            if isinstance(node, list):
+                node = dict(enumerate(node))
             if not isinstance(node, dict):
                 return
             if isinstance(node.get("source"), str) and "value" in node:
@@ -125,6 +127,8 @@ class Resolved(BaseModel, frozen=True, extra="forbid"):
         settings: dict[str, str | int | float | bool | None] = {}
 
         def visit(node: Any, path: str) -> None:
+            if isinstance(node, list) and any(isinstance(child, dict) for child in node):
+                node = dict(enumerate(node))
             if isinstance(node, dict) and "source" in node and "value" in node:
                 settings[path] = _value(node, ".9g")
             elif isinstance(node, dict):

@@ -13,6 +13,7 @@ from typing import Any
 
 from archsim.config.buffer_rules import BUFFER_RULES
 from archsim.config.encodings import STORED_ENCODINGS
+from archsim.config.level_rules import LEVEL_RULES
 from archsim.config.load import load_preset
 from archsim.config.priced_policies import LAST_LAYERS
 from archsim.config.read_rules import READ_RULES
@@ -286,6 +287,7 @@ RULES: tuple[Rule, ...] = (
     *SILICON_RULES,
     *BUFFER_RULES,
     *TECHNOLOGY_RULES,
+    *LEVEL_RULES,
     Rule(
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",
         reads=(_WEIGHT_BITS, _CELL_BITS, _PADDED),

@@ -28,7 +28,10 @@ class AbstractSettings(ABC):
 
     @abstractmethod
     def number(self, path: str, null: float = math.nan) -> Numbers:
-        """Return a number, SI; ``null`` where it is null: no comparison is true of NaN."""
+        """Return a number, SI, of a list its length; ``null`` where it is null.
+
+        No comparison is true of NaN.
+        """
 
     @abstractmethod
     def equals(self, path: str, value: str | bool) -> Truths:
@@ -70,6 +73,8 @@ class PlainSettings(AbstractSettings):
         value = self.value(path)
         if value is None:
             return null
+        if isinstance(value, tuple):
+            return float(len(value))
         return float(value.si if isinstance(value, Quantity) else value)
 
     def equals(self, path: str, value: str | bool) -> bool:

@@ -28,7 +28,8 @@ _UNIFORM, _RELU, _DENSE = 0, 1, 2
 class LevelStatistics:
     """Distribution of cell levels over all digits of the weights.
 
-    ``level`` is the conductance level as a share of the range and ``probability`` how often a cell
+    ``level`` is the mean conductance of a level as a share of the range, at equal steps or as
+    measured, and ``probability`` how often a cell
     holds it, both ``*batch level``. Digits of a Gaussian weight around mid-scale all have the same
     mean, and the read energy is nearly linear in the rest, so their mixture stands for them.
     """
@@ -76,8 +77,12 @@ def level_statistics(*, design: DesignBatch) -> LevelStatistics:
         width = table.shape[-1]
         padded = torch.nn.functional.pad(table, (0, most - width))
         share = torch.arange(most, dtype=torch.float64, device=bits.device) / (width - 1)
+        share = share.clamp_max(1.0)
+        if design.cell_levels is not None:
+            means = torch.tensor(design.cell_levels.of_cells(int(cell_bits)).means).to(share)
+            share = torch.nn.functional.pad(means, (0, most - width), value=1.0)
         probability = torch.where(here[..., None], padded, probability)
-        level = torch.where(here[..., None], share.clamp_max(1.0), level)
+        level = torch.where(here[..., None], share, level)
     return LevelStatistics(level, probability)
 
 

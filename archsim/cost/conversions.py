@@ -82,7 +82,7 @@ class _Columns:
         self._design, self._array = design, array
         self._levels = level_statistics(design=design)
         self._off = LevelStatistics(
-            torch.zeros_like(self._levels.level),
+            self._levels.level[..., :1].expand_as(self._levels.level),
             torch.nn.functional.one_hot(
                 torch.tensor(0, device=design.rows.device), self._levels.probability.shape[-1]
             ).to(torch.float64),

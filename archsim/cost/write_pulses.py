@@ -17,6 +17,7 @@ from torch import Tensor
 
 from archsim.arch.design import SIGMA_PROFILES, WRITE_MODELS, DesignBatch
 from archsim.device.cell import real
+from archsim.device.level_table import LevelTable
 from archsim.device.programming import row_pulses
 from archsim.device.stuck import stuck_errors, with_stuck
 from archsim.device.variation import middle_level_share, profile_sigmas
@@ -84,6 +85,8 @@ def _distribution(
 ) -> PulseDistribution | WeightMixture:
     """Pulse distribution of a model, of cells that are all alike or of two kinds."""
     sigma = design.sigma * design.range_factor
+    if design.cell_levels is not None:
+        return _of_levels(design, design.cell_levels, model)
     if profile == "uniform":
         return _cell_distribution(design, model, sigma)
     outer, middle = (
@@ -96,7 +99,48 @@ def _distribution(
     return WeightMixture(outer, middle, design.middle_share)
 
 
-def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseDistribution:
+def _of_levels(design: DesignBatch, table: LevelTable, model: str) -> PulseDistribution:
+    """Pulse distribution of cells of measured levels, all equally likely; idle ones hold level 0.
+
+    Args:
+        design: ``*batch``; its cells may have different numbers of bits.
+        table: of all levels.
+        model: of write-verify.
+    """
+    result: PulseDistribution | None = None
+    for bits in design.cell_bits.unique().tolist():
+        cells = table.of_cells(int(bits))
+        share = design.sides.reciprocal() / len(cells)
+        first, *others = (
+            _cell_distribution(design, model, torch.full_like(design.sigma, spread), mean=bias)
+            for bias, spread in zip(cells.biases, cells.sigmas, strict=True)
+        )
+        # Level 0 takes the idle cells; each other one is mixed in with its share of those so far.
+        mixed, so_far = first, 1 - len(others) * share
+        for own in others:
+            so_far = so_far + share
+            mixed = mix_cells(mixed, own, share / so_far)
+        result = mixed if result is None else _chosen(design.cell_bits == bits, mixed, result)
+    if result is None:  # pragma: no cover - a design has cells
+        raise AssertionError("no cells")
+    return result
+
+
+def _chosen(here: Tensor, one: PulseDistribution, other: PulseDistribution) -> PulseDistribution:
+    """Choose per design between two distributions."""
+    return PulseDistribution(
+        survival=torch.where(here.unsqueeze(-1), one.survival, other.survival),
+        residual_sigma=torch.where(here, one.residual_sigma, other.residual_sigma),
+        unconverged_fraction=torch.where(
+            here, one.unconverged_fraction, other.unconverged_fraction
+        ),
+        verified=one.verified,
+    )
+
+
+def _cell_distribution(
+    design: DesignBatch, model: str, sigma: Tensor, mean: float = 0.0
+) -> PulseDistribution:
     """Pulse distribution of cells of one spread; remembered while all have the same numbers."""
     factor = design.range_factor
     # Where no cell is stuck the distribution knows nothing of levels.
@@ -105,6 +149,7 @@ def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseD
     levels = (design.cell_bits, design.sides > 1) if stuck else (none, none)
     numbers = (
         sigma,
+        torch.full_like(design.sigma, mean).detach(),
         design.write_tolerance * factor,
         design.max_pulses,
         design.step_gain,
@@ -126,6 +171,7 @@ def _cell_distribution(design: DesignBatch, model: str, sigma: Tensor) -> PulseD
 def _fresh_distribution(
     model: str,
     sigma: Tensor | float,
+    mean: Tensor | float,
     tolerance: Tensor | float,
     max_pulses: Tensor | float,
     step_gain: Tensor | float,
@@ -146,6 +192,7 @@ def _fresh_distribution(
         step_sigma=step_sigma,
         device_share=device_share,
         read_noise=read_noise,
+        mean=mean,
     )
     on, off = real(stuck_on_rate), real(stuck_off_rate)
     if not on.requires_grad and not off.requires_grad and not bool(((on > 0) | (off > 0)).any()):

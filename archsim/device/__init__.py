@@ -18,6 +18,7 @@ from archsim.device.disturbance import mean_drift_factor as mean_drift_factor
 from archsim.device.disturbance import read_cells as read_cells
 from archsim.device.disturbance import stick_cells as stick_cells
 from archsim.device.disturbance import stuck_levels as stuck_levels
+from archsim.device.level_table import LevelTable as LevelTable
 from archsim.device.programming import programming_energy_J as programming_energy_J
 from archsim.device.programming import programming_time_s as programming_time_s
 from archsim.device.programming import row_pulses as row_pulses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,6 +14,7 @@ from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
 from archsim.device.cell import Real, zero_conductance_level
 from archsim.device.disturbance import stuck_levels
+from archsim.device.level_table import LevelTable
 from archsim.device.stuck import stuck_pulses
 from archsim.device.variation import level_sigmas, profile_sigma
 from archsim.device.weight_format import WeightFormat
@@ -65,8 +67,10 @@ class CellProgrammer:
         """Check that device and format go together.
 
         Raises:
-            ConfigError: more bits per cell than the device holds, or clipping without resistances.
+            ConfigError: more bits per cell than the device holds, or not those of its measured
+                levels; clipping without resistances.
         """
+        _ = self.levels
         most, bits = int(self.device.max_bits_per_cell.si), self.weight_format.bits_per_cell
         if bits > most:
             raise ConfigError.of(
@@ -84,6 +88,12 @@ class CellProgrammer:
                 "resistive device or leave it off",
             )
 
+    @cached_property
+    def levels(self) -> LevelTable | None:
+        """Measured levels of these cells; None for a device without."""
+        table = LevelTable.of_device(self.device)
+        return None if table is None else table.of_cells(self.weight_format.bits_per_cell)
+
     @property
     def max_pulses(self) -> int:
         """Pulse limit; 1 without write-verify."""
@@ -99,8 +109,11 @@ class CellProgrammer:
             codes: signed codes of the weights.
             digits: levels that their cells are meant to hold.
         """
-        sigma, profile = self.device.of_range(self.device.sigma), self.device.sigma_profile
+        sigma, profile = self.device.sigma_of_range, self.device.sigma_profile
         factor = profile.factor.si
+        if self.levels is not None:
+            spreads = torch.tensor(self.levels.sigmas, dtype=SAMPLE_DTYPE, device=codes.device)
+            return spreads[digits]
         if factor == 1:
             return float(sigma)
         if profile.kind == "level":
@@ -135,11 +148,14 @@ class CellProgrammer:
         sigma, top = self.sigma(codes, digits), self.weight_format.level_count - 1
         share = _number(self.device.device_to_device_share)
         cycle = sigma * math.sqrt(1 - share)
-        error = cycle * _normal(digits.shape, generator)
-        fixed = None
-        if share > 0:
-            fixed = sigma * math.sqrt(share) * _normal(digits.shape, chip.device)
-            error = error + fixed
+        drawn = _normal(digits.shape, generator)
+        own = _normal(digits.shape, chip.device) if share > 0 else None
+        fixed = None if own is None else sigma * math.sqrt(share) * own
+        if self.levels is None:
+            error = cycle * drawn if fixed is None else cycle * drawn + fixed
+        else:
+            both = drawn if own is None else math.sqrt(1 - share) * drawn + math.sqrt(share) * own
+            error = self.levels.errors(digits, both)
         error = error.to(SAMPLE_DTYPE)
         pulses, converged = torch.ones_like(error), torch.ones_like(error, dtype=torch.bool)
         if verified is not None:

@@ -6,10 +6,12 @@ one resolved chip.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import DeviceFile
+from archsim.device.level_table import LevelTable
 from archsim.device.variation import code_noise_std
 from archsim.device.weight_format import WeightFormat
 from archsim.errors import Code, ConfigError
@@ -48,7 +50,7 @@ class CellSpec:
         """Check the spread.
 
         Raises:
-            ConfigError: outside 0 to 1.
+            ConfigError: outside 0 to 1, or another than that of a device's measured levels.
         """
         if not 0 <= self.sigma_of_range <= 1:
             raise ConfigError.of(
@@ -58,6 +60,17 @@ class CellSpec:
                 allowed="0 to 1",
                 form="g",
                 more=", of the range of conductance",
+            )
+        own = self.device.sigma_of_range
+        if self.device.levels is not None and not math.isclose(self.sigma_of_range, own):
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "sigma",
+                self.sigma_of_range,
+                problem=f"device '{self.device.name}' has a spread of each level (device.levels), "
+                "which no one number replaces",
+                allowed=f"{own:.9g}, or a device without levels",
+                form="g",
             )
 
     @classmethod
@@ -88,10 +101,18 @@ class CellSpec:
                 encoding=assumed_encoding(precision.encoding) if encoding is None else encoding,
             ),
             stored_encoding=precision.encoding,
-            sigma_of_range=device.of_range(device.sigma)
-            if sigma_of_range is None
-            else sigma_of_range,
+            sigma_of_range=device.sigma_of_range if sigma_of_range is None else sigma_of_range,
         )
+
+    @property
+    def levels(self) -> LevelTable | None:
+        """Measured levels of these cells; None for a device without.
+
+        Raises:
+            ConfigError: the table has none for so many bits per cell.
+        """
+        table = LevelTable.of_device(self.device)
+        return None if table is None else table.of_cells(self.weight_format.bits_per_cell)
 
     @property
     def encoding(self) -> str:

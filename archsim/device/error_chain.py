@@ -1,12 +1,12 @@
 """The distribution of incremental write-verify: a Markov chain of the remaining error on a grid.
 
-After the first pulse the error is ``e_1 ~ N(0, sigma^2)``. While ``|e| > tolerance`` another pulse
-gives ``e' = (1 - gain) e + step_sigma xi``. The distribution is even in ``e``, so the grid covers
-``|e|`` only: bins from the tolerance to six standard deviations of the chain that never stops
-(a bound, since stopping only removes mass), narrower near the tolerance, and bins inside the
-tolerance that absorb. Each bin spreads its mass evenly over its width, and the share that lands
-in another bin is the exact integral of the step noise, so that mass is conserved and a step
-without noise is handled too.
+After the first pulse the error is ``e_1 ~ N(mean, sigma^2)``. While ``|e| > tolerance`` another
+pulse gives ``e' = (1 - gain) e + step_sigma xi``. Where ``|e|`` goes does not depend on the sign of
+``e``, so the grid covers ``|e|`` only: bins from the tolerance to six standard deviations of the
+chain that never stops (a bound, since stopping only removes mass) beyond the mean, narrower near
+the tolerance, and bins inside the tolerance that absorb. Each bin spreads its mass evenly over its
+width, and the share that lands in another bin is the exact integral of the step noise, so that mass
+is conserved and a step without noise is handled too.
 
 The error of the grid falls with the square of the bin width, so two grids, one twice as fine, are
 extrapolated (Richardson). Accuracy against a fine grid (tests/device/test_error_chain.py): where
@@ -48,6 +48,7 @@ def incremental_distribution(
     step_gain: Real,
     step_sigma: Real,
     read_noise: Real = 0.0,
+    mean: Real = 0.0,
     refine: int = 1,
 ) -> tuple[Float[Tensor, "*batch pulse"], Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
     """Propagate the error of a cell through its pulses.
@@ -59,16 +60,19 @@ def incremental_distribution(
         step_gain: share of the error that a further pulse removes, 0 to 2, ``*batch``.
         step_sigma: spread that a further pulse adds, ``*batch``.
         read_noise: spread of one verify read, ``*batch``.
+        mean: error of the first pulse, ``*batch``.
         refine: multiplies the bins of both grids.
 
     Returns:
-        Probability that a cell needs more than k pulses (k = 0 to the largest limit - 1), the
-        variance of the final error, and the fraction of cells whose last read was outside the
+        Probability that a cell needs more than k pulses (k = 0 to the largest limit - 1), the mean
+        square of the final error, and the fraction of cells whose last read was outside the
         tolerance.
     """
-    values = torch.stack(broadcast(sigma, tolerance, max_pulses, step_gain, step_sigma, read_noise))
+    values = torch.stack(
+        broadcast(sigma, tolerance, max_pulses, step_gain, step_sigma, read_noise, mean)
+    )
     batch = values.shape[1:]
-    values = values.reshape(6, -1)
+    values = values.reshape(7, -1)
     noisy = torch.as_tensor(read_noise)
     sees_all = not noisy.requires_grad and not bool((noisy > 0).any())
     pulses = int(values[2].max().item()) if values.numel() else 1
@@ -92,8 +96,8 @@ def _extrapolate(
         refine: multiplies the bins.
         sees_all: reads are without noise.
     """
-    sigma, tolerance, max_pulses, step_gain, step_sigma, noise = parameters.unbind()
-    chain = _Chain(sigma, max_pulses, (1 - step_gain).abs(), step_sigma, pulses)
+    sigma, tolerance, max_pulses, step_gain, step_sigma, noise, mean = parameters.unbind()
+    chain = _Chain(sigma, mean, max_pulses, (1 - step_gain).abs(), step_sigma, pulses)
     half_width = chain.half_width()
     grids = [_edges(tolerance, half_width, bins) for bins in (refine, 2 * refine)]
     if sees_all:
@@ -111,6 +115,7 @@ class _Chain:
     """Chains of several designs: their parameters, ``design``, and the pulses of the longest."""
 
     sigma: Tensor
+    mean: Tensor
     max_pulses: Tensor
     keep: Tensor
     step_sigma: Tensor
@@ -125,13 +130,14 @@ class _Chain:
             largest = torch.maximum(largest, variance)
         positive = largest > 0
         deviation = torch.sqrt(torch.where(positive, largest, 1.0))
-        return _HALF_WIDTH * torch.where(positive, deviation, 0.0)
+        # Pulses bring a mean error nearer; a gain of up to 2 keeps its size at most.
+        return _HALF_WIDTH * torch.where(positive, deviation, 0.0) + self.mean.abs()
 
 
 def _propagate(chain: _Chain, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return survival, variance and outside fraction on one grid."""
     square = _mean_square(edges)
-    mass = _first_pulse(chain.sigma, edges)
+    mass = _first_pulse(chain, edges)
     inner = _inner_bins(edges)
     step = _transition(edges, chain, sources=edges[:, inner:])
     variance = (mass[:, :inner] * square[:, :inner]).sum(-1)
@@ -161,7 +167,7 @@ def _propagate_noisy(
     """
     square = _mean_square(edges)
     step = _transition(edges, chain, sources=edges)
-    mass = _first_pulse(chain.sigma, edges)
+    mass = _first_pulse(chain, edges)
     variance = (accepted * mass * square).sum(-1)
     going = (1 - accepted) * mass
     survival = [torch.ones_like(chain.sigma)]
@@ -211,11 +217,22 @@ def _inner_bins(edges: Tensor) -> int:
     return (edges.shape[-1] - 1) * INNER_BINS // (INNER_BINS + OUTER_BINS)
 
 
-def _first_pulse(sigma: Tensor, edges: Tensor) -> Tensor:
-    """Return the mass of |N(0, sigma^2)| in each bin; the last one takes what lies beyond."""
-    tail = torch.erfc(scaled(edges, sigma.unsqueeze(-1)) / math.sqrt(2))
+def _first_pulse(chain: _Chain, edges: Tensor) -> Tensor:
+    """Return the mass of |N(mean, sigma^2)| in each bin; the last one takes what lies beyond."""
+    sigma, mean = chain.sigma.unsqueeze(-1), chain.mean.unsqueeze(-1)
+    if chain.mean.requires_grad or bool((chain.mean != 0).any()):
+        tail = _beyond(edges - mean, sigma) + _beyond(edges + mean, sigma)
+    else:
+        tail = torch.erfc(scaled(edges, sigma) / math.sqrt(2))
     ends = torch.zeros_like(tail[:, :1])
     return tail[:, :-1] - torch.cat([tail[:, 1:-1], ends], dim=-1)
+
+
+def _beyond(distance: Tensor, sigma: Tensor) -> Tensor:
+    """Return how much of a normal distribution lies beyond a signed distance from its mean."""
+    ratio = scaled(distance.abs(), sigma)
+    beyond: Tensor = torch.special.ndtr(torch.where(distance >= 0, -ratio, ratio))
+    return beyond
 
 
 def _transition(edges: Tensor, chain: _Chain, *, sources: Tensor) -> Tensor:

@@ -262,6 +262,7 @@ def pulse_distribution(
     step_sigma: Real | None = None,
     device_share: Real = 0.0,
     read_noise: Real = 0.0,
+    mean: Real = 0.0,
 ) -> PulseDistribution:
     """Return the pulse distribution of write-verify, differentiable in all but ``max_pulses``.
 
@@ -275,6 +276,8 @@ def pulse_distribution(
         device_share: redraw: share of ``sigma^2`` that all pulses of a cell have in common, 0 to
             1, ``*batch``.
         read_noise: spread of one verify read, ``*batch``.
+        mean: mean error of the first pulse, ``*batch``; the residual sigma is about no error.
+            ``redraw`` takes it for a limit of one pulse alone, as of devices without write-verify.
 
     Raises:
         ConfigError: an unknown model, or ``incremental`` without its step.
@@ -288,6 +291,7 @@ def pulse_distribution(
             device_share=device_share,
             read_noise=read_noise,
         )
+        variance = variance + real(mean) ** 2
     else:
         survival, variance, outside = incremental_distribution(
             sigma=sigma,
@@ -296,6 +300,7 @@ def pulse_distribution(
             step_gain=gain,
             step_sigma=spread,
             read_noise=read_noise,
+            mean=mean,
         )
     positive = variance > 0
     deviation = torch.sqrt(torch.where(positive, variance, 1.0))

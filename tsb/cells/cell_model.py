@@ -15,8 +15,10 @@ the lowest level, whatever is asked for.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,6 +27,7 @@ from torch import Tensor
 from archsim.config.sourced import Quantity
 from archsim.device import (
     CellSpec,
+    LevelTable,
     PulseDistribution,
     ReadNoise,
     WeightFormat,
@@ -65,6 +68,8 @@ class CellModel:
         read_noise_sigma: spread of one read of a cell, relative to the range g_on - g_off.
         read_noise_law: how that grows with time and conductance; None for not at all.
         verify_noise_sigma: the same of a verify read.
+        table: measured levels, which say the error of one pulse in place of ``sigma``; quantiles
+            act where cells are drawn one by one, here their mean and variance count.
     """
 
     sigma: float
@@ -84,14 +89,23 @@ class CellModel:
     read_noise_sigma: float = 0.0
     read_noise_law: ReadNoise | None = None
     verify_noise_sigma: float = 0.0
+    table: LevelTable | None = None
 
     def __post_init__(self) -> None:
         """Check the values.
 
         Raises:
-            ConfigError: sigma outside 0 to 1, an unknown profile or encoding, bits out of range, or
-                shares that are none.
+            ConfigError: sigma outside 0 to 1, an unknown profile or encoding, bits out of range,
+                shares that are none, or a table of another number of levels.
         """
+        if self.table is not None and len(self.table) != 1 << self.bits_per_cell:
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "bits_per_cell",
+                self.bits_per_cell,
+                problem=f"the measured levels of these cells are {len(self.table)}",
+                allowed=f"{len(self.table)} levels",
+            )
         if not 0 <= self.sigma <= 1:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE,
@@ -145,7 +159,8 @@ class CellModel:
         write = device.write_verify
         if write is None and verifiable:
             raise ConfigError(
-                f"device '{device.name}' has no write_verify; choose a non-volatile one",
+                f"device '{device.name}' has no write_verify; verify nothing, or choose "
+                "another device",
                 code=Code.CONFLICT,
                 field="device",
                 value=device.name,
@@ -170,6 +185,27 @@ class CellModel:
             read_noise_sigma=device.of_range(device.read_noise_sigma),
             read_noise_law=None if device.read_noise_law is None else ReadNoise.of_device(device),
             verify_noise_sigma=device.verify_noise_of_range,
+            table=spec.levels,
+        )
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> CellModel:
+        """Return the cells that a file of a chip names.
+
+        Args:
+            values: of ``dataclasses.asdict``.
+
+        Raises:
+            ConfigError: values that cells cannot have.
+            TypeError: other values than cells have.
+        """
+        law = values.get("read_noise_law")
+        return cls(
+            **{
+                **values,
+                "read_noise_law": None if law is None else ReadNoise(**law),
+                "table": LevelTable.of_json(values.get("table")),
+            }
         )
 
     def but(self, **changes: object) -> CellModel:
@@ -194,13 +230,16 @@ class CellModel:
         return self.weight_format.level_count
 
     def written_sigma(self, *, verify: bool) -> float:
-        """Return the root-mean-square spread of written cells, over equally likely classes.
+        """Return the root-mean-square error of written cells, over equally likely classes.
 
         Args:
             verify: whether they are write-verified; else they get one pulse.
         """
-        sigmas = self.pulse_distribution().residual_sigma if verify else self.class_sigmas()
-        return float(sigmas.square().mean().sqrt())
+        if verify:
+            errors = self.pulse_distribution().residual_sigma
+        else:
+            errors = torch.hypot(self.class_sigmas(), self.class_biases())
+        return float(errors.square().mean().sqrt())
 
     def class_sigmas(self) -> Float[Tensor, " kind"]:
         """Return the sigma of one pulse of each class of cells that work.
@@ -213,11 +252,19 @@ class CellModel:
         ``sigma^2 (m s^2 + 1 - m) / (0.4 s^2 + 0.6)`` with m the share of levels in the middle: 1/2
         for 2, 3 and 4 bits per cell (1.21 ``sigma^2`` at s = 4), 0 for 1 bit (0.14 ``sigma^2``).
         """
+        if self.table is not None:
+            return torch.tensor(self.table.sigmas, dtype=torch.float64)
         if self.profile == "level":
             return level_sigmas(sigma=self.sigma, level_count=self.levels, factor=self.factor)
         places = torch.tensor([0.0, sum(NEFT_MIDDLE) / 2], dtype=torch.float64)
         sigmas = profile_sigma(position=places, sigma=self.sigma, factor=self.factor)
         return sigmas.repeat_interleave(self.levels)
+
+    def class_biases(self) -> Float[Tensor, " kind"]:
+        """Return the mean error of one pulse of each class: of measured levels, else none."""
+        if self.table is None:
+            return torch.zeros_like(self.class_sigmas())
+        return torch.tensor(self.table.biases, dtype=torch.float64)
 
     def pulse_distribution(self) -> PulseDistribution:
         """Return the distribution of write-verify of each class of cells, ``kind``; remembered.
@@ -261,15 +308,28 @@ class CellDistributions:
         verified: write-verify.
         mean: mean error, of stuck cells alone.
         once: mean squared error after one pulse.
+        bias: mean error of cells that work after one pulse: that of measured levels.
     """
 
     verified: PulseDistribution
     mean: Float[Tensor, " kind"]
     once: Float[Tensor, " kind"]
+    bias: Float[Tensor, " kind"]
 
     def squares(self, verified: Bool[Tensor, "*cells"], classes: Tensor) -> Tensor:
         """Return the mean squared error of cells of some classes."""
         return torch.where(verified, (self.verified.residual_sigma**2)[classes], self.once[classes])
+
+    def means(self, verified: Bool[Tensor, "*cells"], classes: Tensor) -> Tensor:
+        """Return the mean error of cells of some classes.
+
+        Pulses on a cell remove its bias, so that what it leaves counts as spread.
+        """
+        return self.mean[classes] + self.biases(verified, classes)
+
+    def biases(self, verified: Bool[Tensor, "*cells"], classes: Tensor) -> Tensor:
+        """Return the mean error of cells that work."""
+        return torch.where(verified, 0.0, self.bias[classes])
 
 
 @lru_cache(maxsize=64)
@@ -279,11 +339,12 @@ def cell_distributions(cell: CellModel) -> CellDistributions:
     Args:
         cell: the device.
     """
-    sigmas = cell.class_sigmas()
-    distinct_sigmas, place = sigmas.unique(return_inverse=True)
+    sigmas, biases = cell.class_sigmas(), cell.class_biases()
+    kinds, place = torch.stack([sigmas, biases]).unique(dim=1, return_inverse=True)
     distribution = pulse_distribution(
         model=cell.write_model,
-        sigma=distinct_sigmas,
+        sigma=kinds[0],
+        mean=kinds[1],
         tolerance=cell.tolerance,
         max_pulses=cell.max_pulses,
         step_gain=cell.step_gain,
@@ -312,5 +373,6 @@ def cell_distributions(cell: CellModel) -> CellDistributions:
             read_noise=cell.verify_noise_sigma,
         ),
         mean=(rates * errors).sum(-1),
-        once=(1 - rates.sum()) * sigmas**2 + squares,
+        once=(1 - rates.sum()) * (sigmas**2 + biases**2) + squares,
+        bias=(1 - rates.sum()) * biases,
     )

@@ -54,6 +54,11 @@ class WeightCells:
     residual: Float[Tensor, "*weights"]
     pulses: Float[Tensor, "*weights"]
 
+    @property
+    def biased(self) -> bool:
+        """Whether cells that work have a mean error."""
+        return self.cell.table is not None
+
     def verified_cells(self, mask: Bool[Tensor, ...]) -> Bool[Tensor, "*weights cell"]:
         """Return which cells are verified.
 
@@ -125,9 +130,9 @@ def _noise(
     """Return the root-mean-square error of weights, some of whose cells are verified."""
     distributions, value = cell_distributions(cell), cell_values(cell)
     squares = distributions.squares(verified, classes)
-    if not bool(distributions.mean.any()):
+    if not bool(distributions.mean.any() | distributions.bias.any()):
         return scale * torch.sqrt((squares * value**2).sum(-1))
-    mean = distributions.mean[classes]
+    mean = distributions.means(verified, classes)
     variance = ((squares - mean**2) * value**2).sum(-1)
     return scale * torch.sqrt(variance + (mean * value).sum(-1) ** 2)
 
@@ -165,6 +170,47 @@ def gaussian_instance(
     return instance
 
 
+def mean_weights(
+    weights: Weights, cells: Mapping[str, WeightCells], verified: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return weights as cells that work hold them on average: measured levels are not equal steps.
+
+    Args:
+        weights: targets by name.
+        cells: from :func:`weight_cells`.
+        verified: masks by name, a flag per weight or per cell.
+    """
+    means = {}
+    for name, weight in weights.items():
+        means[name] = weight.detach()
+        if cells[name].biased:
+            shift = cells[name].scale * _mean_codes(cells[name], verified[name])
+            means[name] = means[name] + _signed(weight, shift, cells[name].cell).to(weight.dtype)
+    return means
+
+
+def _mean_codes(tensor_cells: WeightCells, mask: Tensor) -> Tensor:
+    """Return the mean error of weights, in steps of their code."""
+    distributions = cell_distributions(tensor_cells.cell)
+    classes = tensor_cells.classes
+    bias = distributions.biases(tensor_cells.verified_cells(mask), classes)
+    return (bias * cell_values(tensor_cells.cell)).sum(-1)
+
+
+def _spread_about_mean(tensor_cells: WeightCells, mask: Tensor) -> Tensor:
+    distributions = cell_distributions(tensor_cells.cell)
+    verified, classes = tensor_cells.verified_cells(mask), tensor_cells.classes
+    variance = distributions.squares(verified, classes)
+    variance = (variance - distributions.biases(verified, classes) ** 2).clamp_min(0.0)
+    return tensor_cells.scale * (variance * cell_values(tensor_cells.cell) ** 2).sum(-1).sqrt()
+
+
+def _signed(weight: Tensor, shift: Tensor, cell: CellModel) -> Tensor:
+    """Return errors of what cells hold as errors of weights: a magnitude's cells know no sign."""
+    negative = (weight.detach() < 0) & (cell.encoding == "magnitude")
+    return torch.where(negative, -shift, shift)
+
+
 def defective_instance(
     weights: Weights,
     cell: CellModel,
@@ -196,19 +242,25 @@ def defective_instance(
         squares = distributions.squares(
             tensor_cells.verified_cells(verified[name]), tensor_cells.classes
         )
+        bias = distributions.biases(
+            tensor_cells.verified_cells(verified[name]), tensor_cells.classes
+        )
+        squares = squares - bias**2
         std = (torch.where(stuck, 0.0, squares) * value**2).sum(-1).sqrt()
-        shift = (torch.where(stuck, error, 0.0) * value).sum(-1)
+        shift = (torch.where(stuck, error, bias) * value).sum(-1)
         weight = weights[name].detach()
         normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-        # Cells of a magnitude know no sign; it is given to what they hold.
-        negative = (weight < 0) & (cell.encoding == "magnitude")
-        error = std * normal + torch.where(negative, -shift, shift)
+        error = std * normal + _signed(weight, shift, cell)
         instance[name] = weight + (tensor_cells.scale * error).to(weight.dtype)
     return instance
 
 
 def noise_std(
-    cells: Mapping[str, WeightCells], verified: Mapping[str, Tensor], *, read: bool = False
+    cells: Mapping[str, WeightCells],
+    verified: Mapping[str, Tensor],
+    *,
+    read: bool = False,
+    centred: bool = False,
 ) -> dict[str, Tensor]:
     """Return the noise of each weight: the residual where verified, else the spread.
 
@@ -216,11 +268,14 @@ def noise_std(
         cells: from :func:`weight_cells`.
         verified: masks by name, a flag per weight or per cell.
         read: add the noise of one read.
+        centred: about :func:`mean_weights` in place of the weights.
     """
     noise = {}
     for name, tensor_cells in cells.items():
         mask = verified[name]
-        if mask.dim() == tensor_cells.classes.dim():
+        if centred and tensor_cells.biased:
+            std = _spread_about_mean(tensor_cells, mask)
+        elif mask.dim() == tensor_cells.classes.dim():
             std = _noise(tensor_cells.cell, tensor_cells.classes, tensor_cells.scale, mask)
         else:
             std = torch.where(mask, tensor_cells.residual, tensor_cells.spread)

@@ -159,7 +159,7 @@ def _from_parts(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> P
         backbone=str(about["backbone"]),
         seed=int(str(about["seed"])),
         storage=WeightStorage(
-            cell=CellModel(**cell), scaling=str(about["scaling"]), copies=dict(copies)
+            cell=CellModel.of_json(cell), scaling=str(about["scaling"]), copies=dict(copies)
         ),
         tensors=part("chip."),
         wanted=part("wanted."),

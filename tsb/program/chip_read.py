@@ -140,7 +140,8 @@ class CellsOfTensor:
     Attributes:
         codes: of the weights, ``weight``.
         levels: that the cells were asked for, ``weight cell``.
-        squares: mean squared errors, ``weight cell``.
+        squares: mean squared errors about their mean, ``weight cell``.
+        biases: mean errors of cells that work, ``weight cell``.
         values: what the range of each cell is worth, in steps of the weight's code.
         signs: of each weight, where cells do not know it; else 1.
         copies: of every cell; their outputs are averaged.
@@ -150,6 +151,7 @@ class CellsOfTensor:
     codes: Tensor
     levels: Tensor
     squares: Tensor
+    biases: Tensor
     values: Tensor
     signs: Tensor
     copies: int
@@ -160,7 +162,9 @@ class CellsOfTensor:
         """Return the cells that were asked for a target, of which a mask says what was verified."""
         cell = storage.cell
         cells = weight_cells({"w": target}, cell)["w"]
-        squares = cell_distributions(cell).squares(cells.verified_cells(mask), cells.classes)
+        distributions, verified = cell_distributions(cell), cells.verified_cells(mask)
+        biases = distributions.biases(verified, cells.classes)
+        squares = (distributions.squares(verified, cells.classes) - biases**2).clamp_min(0.0)
         step = 1 / cell.weight_format.largest_code
         codes = cell.weight_format.codes_of(target, step).flatten()
         negative = (codes < 0) & (cell.encoding == "magnitude")
@@ -169,6 +173,7 @@ class CellsOfTensor:
             codes=codes.double(),
             levels=(cells.classes % cell.levels).view(-1, len(values)).double() / top,
             squares=squares.view(-1, len(values)),
+            biases=biases.view(-1, len(values)),
             values=values,
             signs=torch.where(negative, -1.0, 1.0).double(),
             copies=copies,
@@ -191,7 +196,13 @@ class CellsOfTensor:
         errors = self.signs * (held - self.codes)
         parts = torch.arange(len(errors)).split(_WEIGHTS_AT_ONCE)
         drawn = [
-            self._cell_errors(errors[part], self.squares[part].unsqueeze(1), self.values, generator)
+            self._cell_errors(
+                errors[part],
+                self.squares[part].unsqueeze(1),
+                self.biases[part].unsqueeze(1),
+                self.values,
+                generator,
+            )
             for part in parts
         ]
         return torch.cat(drawn).squeeze(1)
@@ -201,7 +212,9 @@ class CellsOfTensor:
     ) -> Tensor:
         values = self.values / self.copies
         squares = self.squares[part].unsqueeze(1).expand(-1, self.copies, -1)
-        cell_errors = self._cell_errors((self.signs * errors)[part], squares, values, generator)
+        biases = self.biases[part].unsqueeze(1).expand(-1, self.copies, -1)
+        own = (self.signs * errors)[part]
+        cell_errors = self._cell_errors(own, squares, biases, values, generator)
         landed = self.levels[part].unsqueeze(1) + cell_errors + drift.off
         later = drift_cells(
             conductance=landed,
@@ -214,11 +227,16 @@ class CellsOfTensor:
         return self.signs[part] * ((later - landed) * values).sum((1, 2))
 
     def _cell_errors(
-        self, errors: Tensor, squares: Tensor, values: Tensor, generator: torch.Generator
+        self,
+        errors: Tensor,
+        squares: Tensor,
+        biases: Tensor,
+        values: Tensor,
+        generator: torch.Generator,
     ) -> Tensor:
         """Draw errors of cells, ``weight copy cell``, that add up to those of the weights."""
         normal = torch.randn(squares.shape, generator=generator, dtype=torch.float64)
-        drawn = squares.sqrt() * normal
+        drawn = biases + squares.sqrt() * normal
         lacking = errors - (values * drawn).sum((1, 2))
         shares = values * squares
         whole = (values * shares).sum((1, 2))

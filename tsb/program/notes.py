@@ -80,7 +80,7 @@ def program_notes(
             "Single weights are verified; circuits verify rows, which wait for their slowest cell: "
             "see --granularity row."
         )
-    if resolved.device.sigma.si == 0:
+    if resolved.device.sigma_of_range == 0:
         yield "sigma = 0: the first pulse is exact."
 
 

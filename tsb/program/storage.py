@@ -16,6 +16,7 @@ from tsb.cells.weight_cells import (
     CellModel,
     defective_instance,
     gaussian_instance,
+    mean_weights,
     noise_std,
     weight_cells,
 )
@@ -65,14 +66,17 @@ class WeightStorage:
             for name, weight in weights.items()
         }
 
-    def std(self, targets: Mapping[str, Tensor], verified: Masks) -> dict[str, Tensor]:
+    def std(
+        self, targets: Mapping[str, Tensor], verified: Masks, *, centred: bool = False
+    ) -> dict[str, Tensor]:
         """Return the standard deviation of each target, relative to its full scale.
 
         Args:
             targets: from :meth:`targets`.
             verified: masks by name; the others get one pulse.
+            centred: about what cells hold on average, in place of the targets.
         """
-        std = noise_std(weight_cells(targets, self.cell), verified)
+        std = noise_std(weight_cells(targets, self.cell), verified, centred=centred)
         return {
             name: deviation / self.copies.get(name, 1) ** 0.5 for name, deviation in std.items()
         }
@@ -130,13 +134,13 @@ class WeightStorage:
         targets = self.targets(weights)
         scale = {name: full_scale(weight, self.scaling) for name, weight in weights.items()}
         defects = self.has_defects
-        std = {} if defects else self.std(targets, verified)
+        means, std = ({}, {}) if defects else self._spread(targets, verified)
 
         def write(generator: torch.Generator) -> dict[str, Tensor]:
             if defects:
                 stored = self._with_defects(targets, verified, generator, _defects_of(generator))
             else:
-                stored = gaussian_instance(targets, std, generator)
+                stored = gaussian_instance(means, std, generator)
             return {name: fraction * scale[name] for name, fraction in stored.items()}
 
         return write
@@ -157,8 +161,17 @@ class WeightStorage:
             if self.has_defects:
                 stored = self._with_defects(target, mask, generator, defects)
             else:
-                stored = gaussian_instance(target, self.std(target, mask), generator)
+                stored = gaussian_instance(*self._spread(target, mask), generator)
             yield name, stored[name] * full_scale(weight, self.scaling)
+
+    def _spread(
+        self, targets: Mapping[str, Tensor], verified: Masks
+    ) -> tuple[Mapping[str, Tensor], dict[str, Tensor]]:
+        """Return what cells hold on average, and the standard deviation about that."""
+        std = self.std(targets, verified, centred=True)
+        if self.cell.table is None:
+            return targets, std
+        return mean_weights(targets, weight_cells(targets, self.cell), verified), std
 
     @property
     def has_defects(self) -> bool:

@@ -22,6 +22,7 @@ from tsb.cells.weight_cells import (
     WeightCells,
     Weights,
     gaussian_instance,
+    mean_weights,
     noise_std,
     weight_cells,
 )
@@ -116,7 +117,9 @@ def write_verify_runs(
         for fraction in fractions:
             # Where orders are drawn: the same ones at every fraction, apart from the noise.
             orders = replace(context, generator=torch.Generator().manual_seed(seed + 1))
-            choose = partial(_choose, cells, cell, fraction, granularity=granularity, tiling=tiling)
+            choose = partial(
+                _choose, weights, cells, cell, fraction, granularity=granularity, tiling=tiling
+            )
             fixed = None if policy.drawn_per_chip else choose(scores[policy.name])
             rows: list[dict[str, float]] = []
 
@@ -130,7 +133,7 @@ def write_verify_runs(
             ) -> Mapping[str, Tensor]:
                 chosen = fixed or choose(policy.score(orders))
                 rows.append(chosen.effort)
-                return gaussian_instance(weights, chosen.std, generator)
+                return gaussian_instance(chosen.means, chosen.std, generator)
 
             result = monte_carlo(
                 model,
@@ -153,13 +156,15 @@ def write_verify_runs(
 
 
 class _Chosen(NamedTuple):
-    """Noise of every weight, and what the choice costs."""
+    """What weights are on average, their noise, and what the choice costs."""
 
+    means: dict[str, Tensor]
     std: dict[str, Tensor]
     effort: dict[str, float]
 
 
 def _choose(
+    weights: Weights,
     cells: Mapping[str, WeightCells],
     cell: CellModel,
     fraction: float,
@@ -176,7 +181,8 @@ def _choose(
         "normalised_pulses": effort.normalised_pulses,
         "verify_cycles": effort.verify_cycles,
     }
-    return _Chosen(noise_std(cells, masks, read=True), numbers)
+    means = mean_weights(weights, cells, masks)
+    return _Chosen(means, noise_std(cells, masks, read=True, centred=True), numbers)
 
 
 def _check_scores(weights: Weights, scores: Mapping[str, Mapping[str, Tensor]]) -> None:

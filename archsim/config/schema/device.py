@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from archsim.config.schema.base import Model
+from archsim.config.schema.level import Level, LevelShape, root_mean_square_sigma, table_problem
 from archsim.config.schema.name import Name
 from archsim.config.sourced import Quantity, quantity
 from archsim.errors import Code, Problem, RejectedValueError
@@ -132,8 +133,20 @@ class DeviceFile(Model):
         description="what sigma, tolerance, step_sigma and the read noises are relative to: "
         "g_on - g_off, which is what a weight spans, or g_on",
     )
-    sigma: quantity("1", maximum=1.0)  # type: ignore[valid-type]
+    sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        description="spread of one pulse; null where levels say it"
+    )
     sigma_profile: SigmaProfile
+    levels: tuple[Level, ...] | None = Field(
+        default=None,
+        description="measured levels at equal steps of the range, lowest first: mean and sigma of "
+        "each; cells of K bits use 2^K of them",
+    )
+    level_shapes: tuple[LevelShape, ...] | None = Field(
+        default=None,
+        description="quantiles of the errors at each level, for cells that are not verified; "
+        "null: normal",
+    )
     device_to_device_share: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
         default=None,
         description="share of the variance sigma^2 that belongs to the cell and comes back each "
@@ -158,6 +171,21 @@ class DeviceFile(Model):
     # 30 000 years; more cycles than 30 of them at 1 GHz.
     retention_time: quantity("s", maximum=1e12) | None = None  # type: ignore[valid-type]
     endurance_cycles: quantity("1", maximum=1e18) | None = None  # type: ignore[valid-type]
+
+    @field_validator("levels")
+    @classmethod
+    def _rise(cls, levels: tuple[Level, ...] | None) -> tuple[Level, ...] | None:
+        problem = None if levels is None else table_problem(levels)
+        if problem is not None:
+            raise RejectedValueError(problem)
+        return levels
+
+    @property
+    def sigma_of_range(self) -> float:
+        """Spread of one pulse, relative to ``g_on - g_off``: of levels their root mean square."""
+        if self.levels is not None:
+            return root_mean_square_sigma(self.levels)
+        return self.of_range(self.sigma)
 
     @property
     def range_factor(self) -> float:

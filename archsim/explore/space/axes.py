@@ -9,7 +9,7 @@ import numpy as np
 
 from archsim.arch.design import DesignBatch
 from archsim.config.choices import PLACEMENTS
-from archsim.config.load import preset_names
+from archsim.config.load import load_preset, preset_names
 from archsim.config.sweep import Axis, Scalar, Sweep
 from archsim.errors import Code, ConfigError, close_matches
 from archsim.explore.space.condition import Condition, parse_condition
@@ -32,12 +32,14 @@ class Dimension:
         values: in order.
         followers: settings that take the same values (``same_as``).
         when: condition on other axes; None always.
+        measured: whether some of its values are devices with measured levels.
     """
 
     path: str
     values: tuple[Scalar, ...]
     followers: tuple[str, ...] = ()
     when: Condition | None = None
+    measured: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -49,8 +51,11 @@ class Dimension:
 
     @property
     def is_outer(self) -> bool:
-        """Whether it changes layers or the technology, so that a block has one value of it."""
-        return any(path in _OUTER or path.startswith("technology.") for path in self.members)
+        """Whether it changes layers, technology or measured levels: a block has one value of it."""
+        return self.measured or any(
+            path in _OUTER or path.startswith(("technology.", "device.level"))
+            for path in self.members
+        )
 
 
 def dimensions(sweep: Sweep) -> tuple[Dimension, ...]:
@@ -73,7 +78,8 @@ def dimensions(sweep: Sweep) -> tuple[Dimension, ...]:
             continue
         followers = tuple(name for name, follower in sweep.axes.items() if follower.same_as == path)
         when = None if axis.when is None else parse_condition(axis.when)
-        axes.append(Dimension(path, _values(path, axis), followers, when))
+        values = _values(path, axis)
+        axes.append(Dimension(path, values, followers, when, _measured(path, values)))
     for one, other in _SPELLINGS:
         if one in sweep.axes and other in sweep.axes:
             raise ConfigError(
@@ -95,6 +101,12 @@ def dimensions(sweep: Sweep) -> tuple[Dimension, ...]:
         return 1 if chosen else 2
 
     return tuple(sorted(axes, key=place))
+
+
+def _measured(path: str, values: tuple[Scalar, ...]) -> bool:
+    if path not in ("device", "chip.device"):
+        return False
+    return any(load_preset("device", str(value)).get("levels") is not None for value in values)
 
 
 def _check_path(path: str) -> None:

@@ -25,6 +25,7 @@ from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved, load_documents, tsb_preset_for, unchecked
 from archsim.config.rules import check
 from archsim.config.sweep import Scalar, Sweep
+from archsim.device import LevelTable
 from archsim.errors import ConfigError
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.grid import Grid, grid_of
@@ -279,7 +280,11 @@ class Space:
             points=tuple(graph.insertion_points(insertion)) if has_block else (),
             resolved=allowed.resolved,
             start=start,
-            design=DesignBatch.of(start, Technology.from_file(loaded.resolved.technology)),
+            design=DesignBatch.of(
+                start,
+                Technology.from_file(loaded.resolved.technology),
+                LevelTable.of_device(loaded.resolved.device),
+            ),
             writes=pruned(writes, start, {axis.path for axis in self.inner if axis.when is None}),
         )
 

@@ -270,7 +270,7 @@ class _Writer:
 
 def _is_setting(path: str) -> bool:
     entry = schema_fields(Resolved).get(path)
-    return path == PLACEMENT or (entry is not None and entry.kind not in ("block", "text"))
+    return path == PLACEMENT or (entry is not None and entry.kind not in ("block", "list", "text"))
 
 
 def _places(path: str, base: Loaded, files: Mapping[str, tuple[Loaded, ...]]) -> tuple[Loaded, ...]:

@@ -14,7 +14,13 @@ class ProgrammingError(Effect):
     name = "programming-error"
     description = "cells hold another conductance than was asked for, verified or not"
     acts_on = "write"
-    settings = ("device.sigma", "device.spread_reference", "device.sigma_profile")
+    settings = (
+        "device.sigma",
+        "device.levels",
+        "device.level_shapes",
+        "device.spread_reference",
+        "device.sigma_profile",
+    )
     back_ends = BACK_ENDS
     compiled = True
 
