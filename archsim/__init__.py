@@ -29,6 +29,7 @@ _HOMES = {
     "evaluate": "archsim.api.evaluate",
     "evaluate_chips": "archsim.api.chips",
     "evaluate_network": "archsim.api.pretrained",
+    "fit_device": "archsim.api.fit",
     "intervals": "archsim.api.map",
     "limits": "archsim.api.map",
     "load_network": "archsim.network",

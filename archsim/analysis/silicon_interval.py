@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 
 from archsim.analysis.totals import evaluate_totals
-from archsim.arch.design import DesignBatch, quantity_at
+from archsim.arch.design import DesignBatch
+from archsim.arch.parameters import quantity_at
 from archsim.arch.silicon import default_constants
 from archsim.config.resolve import Resolved
 from archsim.cost.bank import bank_macro

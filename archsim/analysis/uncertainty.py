@@ -18,7 +18,8 @@ from torch import Tensor
 
 from archsim.analysis.silicon_interval import MACRO_FACTORS, macro_sigma
 from archsim.analysis.totals import evaluate_totals
-from archsim.arch.design import DesignBatch, quantity_at
+from archsim.arch.design import DesignBatch
+from archsim.arch.parameters import quantity_at
 from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved
 from archsim.config.sourced import Quantity

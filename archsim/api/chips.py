@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,14 +204,8 @@ def tune_chips(
     images = load_dataset(data, data_root)
     images.check_fits(carrier.model, opened[0].network)
     storage = opened[0].storage
-    if verify and math.isinf(storage.cell.tolerance):
-        raise ConfigError.of(
-            Code.CONFLICT,
-            "verify (--verify)",
-            True,
-            problem="the cells of these chips have no write_verify",
-            allowed="--no-verify",
-        )
+    if verify:
+        storage.cell.check_verifiable()
     spread = storage.cell.written_sigma(verify=verify) if sigma is None else sigma
     settings = TuneSettings(
         steps=steps,

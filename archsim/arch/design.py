@@ -24,11 +24,9 @@ from archsim.arch.silicon_settings import AbstractSiliconSettings
 from archsim.arch.technology import Technology
 from archsim.config.choices import PLACEMENTS
 from archsim.config.encodings import STORED_ENCODINGS
-from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
-from archsim.config.sourced import Quantity
-from archsim.device.level_table import LevelTable
+from archsim.device.level_table import LevelTable, one_table
 from archsim.errors import Code, ConfigError
 
 #: Most layers that the policy last-layers may name: the last ones are never merged.
@@ -252,16 +250,12 @@ class DesignBatch(AbstractSiliconSettings):
         if placement not in PLACEMENTS:
             raise ConfigError.of(Code.UNKNOWN_NAME, "design", placement, allowed=PLACEMENTS)
         table = ParameterTable.of(resolved, placement, cls.inputs())
-        return cls.of(
-            table, Technology.from_file(resolved.technology), LevelTable.of_device(resolved.device)
-        )
+        levels = LevelTable.of_device(resolved.device)
+        return cls.of(table, Technology.from_file(resolved.technology), levels)
 
     @classmethod
     def of(
-        cls,
-        table: ParameterTable,
-        technology: Technology,
-        cell_levels: LevelTable | None = None,
+        cls, table: ParameterTable, technology: Technology, cell_levels: LevelTable | None = None
     ) -> DesignBatch:
         """Return the designs of a table of settings: defaults in place of null.
 
@@ -270,9 +264,8 @@ class DesignBatch(AbstractSiliconSettings):
             technology: of all of them.
             cell_levels: measured levels of their cells.
         """
-        fields: dict[str, Any] = {
-            name: parameter.field(table) for name, parameter in cls.parameters().items()
-        }
+        known = cls.parameters().items()
+        fields: dict[str, Any] = {name: parameter.field(table) for name, parameter in known}
         return cls(technology=technology, cell_levels=cell_levels, **fields)
 
     @classmethod
@@ -282,18 +275,10 @@ class DesignBatch(AbstractSiliconSettings):
         Raises:
             ConfigError: measured levels (``device.levels``) that differ between designs.
         """
-        tables = {design.cell_levels for design in designs}
-        if len(tables) > 1:
-            raise ConfigError.of(
-                Code.UNSUPPORTED,
-                "device.levels",
-                problem="designs of one batch have different measured levels",
-                allowed="one device with levels per batch",
-            )
         values: dict[str, Any] = {
             name: joined([getattr(design, name) for design in designs]) for name in cls.parameters()
         }
-        values["cell_levels"] = designs[0].cell_levels if designs else None
+        values["cell_levels"] = one_table([design.cell_levels for design in designs])
         technologies = [design.technology for design in designs]
         values["technology"] = Technology(
             **{
@@ -339,18 +324,14 @@ class DesignBatch(AbstractSiliconSettings):
         for name in self.parameters():
             tensor = getattr(self, name)
             values[name] = tensor[position] if tensor.dim() else tensor
-        technology = self.technology.index(position)
-        return DesignBatch(technology=technology, cell_levels=self.cell_levels, **values)
+        return self.replace(technology=self.technology.index(position), **values)
 
     def to(self, device: torch.device) -> DesignBatch:
         """Return a copy whose tensors lie on ``device``; itself if they do."""
         if self.rows.device == device:
             return self
-        values: dict[str, Any] = {
-            name: getattr(self, name).to(device) for name in self.parameters()
-        }
-        technology = self.technology.to(device)
-        return DesignBatch(technology=technology, cell_levels=self.cell_levels, **values)
+        values = {name: getattr(self, name).to(device) for name in self.parameters()}
+        return self.replace(technology=self.technology.to(device), **values)
 
     @property
     def is_sram(self) -> Tensor:
@@ -417,11 +398,3 @@ def _users() -> dict[str, tuple[str, ...]]:
         path: tuple(name for name, parameter in known if path in parameter.inputs)
         for path in DesignBatch.inputs()
     }
-
-
-def quantity_at(resolved: Resolved, path: str) -> Quantity | None:
-    """Return the sourced constant at a dotted path; None for anything else."""
-    if "." not in path:
-        return None
-    value = look_up(resolved, path)
-    return value if isinstance(value, Quantity) else None

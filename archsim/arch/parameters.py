@@ -168,3 +168,11 @@ def joined(tensors: Sequence[Tensor]) -> Tensor:
     if all(torch.equal(first, other) for other in tensors[1:]):
         return first
     return torch.stack(list(tensors))
+
+
+def quantity_at(resolved: Resolved, path: str) -> Quantity | None:
+    """Return the sourced constant at a dotted path; None for anything else."""
+    if "." not in path:
+        return None
+    value = look_up(resolved, path)
+    return value if isinstance(value, Quantity) else None

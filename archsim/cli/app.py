@@ -13,6 +13,7 @@ from archsim.cli.cliffs_command import cliffs_command
 from archsim.cli.compare_command import compare_command
 from archsim.cli.demo_command import demo_command
 from archsim.cli.deploy_command import deploy_command
+from archsim.cli.device_command import device_app
 from archsim.cli.doctor_command import doctor_command
 from archsim.cli.evaluate_command import evaluate_command
 from archsim.cli.list_command import list_command
@@ -84,6 +85,11 @@ app.add_typer(
     sweep_app(_help),
     name="sweep",
     help="A design space: run it (archsim sweep FILE), then ask (archsim sweep show FOLDER).",
+)
+app.add_typer(
+    device_app(_help),
+    name="device",
+    help="A device of your own: from measured cells (archsim device fit FILE).",
 )
 app.add_typer(
     report_app(_help),

@@ -96,7 +96,7 @@ def _shapes_verified(settings: AbstractSettings) -> Truths:
 
 def _say_shapes_verified(settings: PlainSettings) -> Problem:
     shapes = int(settings.number(_SHAPES))
-    said = f"{_SHAPES} of {shapes} levels: write-verify starts from normal errors"
+    said = f"{_SHAPES} = {shapes}: write-verify starts from normal errors"
     return conflict(_SHAPES, shapes, said, f"null, or {_VERIFY}=null")
 
 

@@ -90,7 +90,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def _is_list(annotation: Any) -> bool:
-    """Whether an annotation is of several blocks, e.g. ``tuple[Level, ...] | None``."""
+    """Whether an annotation is of several blocks, e.g. ``tuple[MeasuredLevel, ...] | None``."""
     kinds = [annotation, *get_args(annotation)]
     return any(get_origin(kind) is tuple and _is_block(get_args(kind)[0]) for kind in kinds)
 

@@ -14,6 +14,7 @@ copula.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +130,25 @@ class LevelTable:
         start, end = table[digits, low], table[digits, low + 1]
         drawn: Tensor = start + (place - low).to(normal.dtype) * (end - start)
         return drawn
+
+
+def one_table(tables: Sequence[LevelTable | None]) -> LevelTable | None:
+    """Return the table that designs of one batch have.
+
+    Args:
+        tables: of each.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if len(set(tables)) > 1:
+        raise ConfigError.of(
+            Code.UNSUPPORTED,
+            "device.levels",
+            problem="designs of one batch have different measured levels",
+            allowed="one device with levels per batch",
+        )
+    return tables[0] if tables else None
 
 
 def _standard(row: tuple[float, ...]) -> Tensor:

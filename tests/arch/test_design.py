@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from archsim.arch.design import ADC_KINDS, MEMORIES, DesignBatch, quantity_at
-from archsim.arch.parameters import Parameter
+from archsim.arch.design import ADC_KINDS, MEMORIES, DesignBatch
+from archsim.arch.parameters import Parameter, quantity_at
 from archsim.arch.technology import LIST_FIELDS, Technology
 from archsim.config.choices import PLACEMENTS
 from archsim.config.load import preset_names

@@ -73,6 +73,17 @@ _KNOWN = [
 ]
 
 
+def _own(value: Any) -> dict[str, Any]:
+    return {"value": value, "unit": "1", "source": "test"}
+
+
+#: Entries of lists of blocks, of which any number may be taken.
+LISTS = {
+    "device.levels": [{"mean": _own(place / 4), "sigma": _own(0.05)} for place in range(4)],
+    "device.level_shapes": [{"quantiles": _own([float(k) for k in range(33)])}] * 4,
+}
+
+
 def value_of(path: str, choose: random.Random) -> Any:
     """Any value of a setting; some are outside its range."""
     entry, found = schema_fields(Resolved)[path], look_up(USUAL, path)
@@ -80,6 +91,8 @@ def value_of(path: str, choose: random.Random) -> Any:
         return None
     if entry.choices:
         return choose.choice(entry.choices)
+    if entry.kind == "list":
+        return LISTS[path][: choose.choice([2, 3, 4])]
     if entry.kind == "text":
         return choose.choice([entry.default, "another"])
     if entry.kind == "flag":

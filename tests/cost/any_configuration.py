@@ -130,7 +130,7 @@ def leaves() -> tuple[Leaf, ...]:
     found = []
     for path, field in schema_fields(Resolved).items():
         key = path.rpartition(".")[2]
-        if field.kind in ("block", "text") or (key in _NAMES and field.kind != "choice"):
+        if field.kind in ("block", "list", "text") or (key in _NAMES and field.kind != "choice"):
             continue
         if field.kind == "constant":
             rule = _checked(path)

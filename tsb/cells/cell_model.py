@@ -208,6 +208,21 @@ class CellModel:
             }
         )
 
+    def check_verifiable(self) -> None:
+        """Check that these cells can be write-verified.
+
+        Raises:
+            ConfigError: their device has no write-verify.
+        """
+        if math.isinf(self.tolerance):
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "verify (--verify)",
+                True,
+                problem="the cells of these chips have no write_verify",
+                allowed="--no-verify",
+            )
+
     def but(self, **changes: object) -> CellModel:
         """Return a copy with some values changed, for example ``but(sigma=0.2, factor=4.0)``."""
         return replace(self, **changes)  # type: ignore[arg-type]

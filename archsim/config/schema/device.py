@@ -7,7 +7,12 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from archsim.config.schema.base import Model
-from archsim.config.schema.level import Level, LevelShape, root_mean_square_sigma, table_problem
+from archsim.config.schema.level import (
+    LevelShape,
+    MeasuredLevel,
+    root_mean_square_sigma,
+    table_problem,
+)
 from archsim.config.schema.name import Name
 from archsim.config.sourced import Quantity, quantity
 from archsim.errors import Code, Problem, RejectedValueError
@@ -137,7 +142,7 @@ class DeviceFile(Model):
         description="spread of one pulse; null where levels say it"
     )
     sigma_profile: SigmaProfile
-    levels: tuple[Level, ...] | None = Field(
+    levels: tuple[MeasuredLevel, ...] | None = Field(
         default=None,
         description="measured levels at equal steps of the range, lowest first: mean and sigma of "
         "each; cells of K bits use 2^K of them",
@@ -174,7 +179,7 @@ class DeviceFile(Model):
 
     @field_validator("levels")
     @classmethod
-    def _rise(cls, levels: tuple[Level, ...] | None) -> tuple[Level, ...] | None:
+    def _rise(cls, levels: tuple[MeasuredLevel, ...] | None) -> tuple[MeasuredLevel, ...] | None:
         problem = None if levels is None else table_problem(levels)
         if problem is not None:
             raise RejectedValueError(problem)

@@ -18,7 +18,7 @@ QUANTILES = 33
 MAX_LEVELS = 1024
 
 
-class Level(Model):
+class MeasuredLevel(Model):
     """Where cells lie that were asked for one level, shares of the range g_on - g_off."""
 
     mean: quantity("1", minimum=-0.5, maximum=1.5) = Field(  # type: ignore[valid-type]
@@ -57,7 +57,7 @@ def fitting_bits(levels: int) -> str:
     return ", ".join(map(str, bits))
 
 
-def root_mean_square_sigma(levels: Sequence[Level]) -> float:
+def root_mean_square_sigma(levels: Sequence[MeasuredLevel]) -> float:
     """Return the root mean square of the spreads of all levels.
 
     Args:
@@ -67,7 +67,7 @@ def root_mean_square_sigma(levels: Sequence[Level]) -> float:
     return math.sqrt(sum(squares) / len(squares))
 
 
-def table_problem(levels: Sequence[Level]) -> Problem | None:
+def table_problem(levels: Sequence[MeasuredLevel]) -> Problem | None:
     """Return what is wrong with levels together; None for nothing.
 
     Args:

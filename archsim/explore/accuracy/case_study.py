@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archsim.arch.design import quantity_at
+from archsim.arch.parameters import quantity_at
 from archsim.config.priced_policies import NOTHING, priced_policy
 from archsim.config.study import Method, Study
 from archsim.config.sweep import AccuracyOfPoints, Scalar

@@ -18,8 +18,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from archsim.arch.design import DesignBatch, quantity_at
-from archsim.arch.parameters import ParameterTable
+from archsim.arch.design import DesignBatch
+from archsim.arch.parameters import ParameterTable, quantity_at
 from archsim.arch.rules import table_of
 from archsim.arch.technology import Technology
 from archsim.config.resolve import Resolved, load_documents, tsb_preset_for, unchecked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.arch.design import quantity_at
+from archsim.arch.parameters import quantity_at
 from archsim.config.lookup import look_up
 from archsim.config.resolve import Resolved
 from archsim.config.sweep import Scalar, Sweep

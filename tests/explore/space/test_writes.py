@@ -113,7 +113,7 @@ def test_a_combination_is_left_out_exactly_if_no_configuration_allows_it(
 PATHS = {
     path: entry
     for path, entry in schema_fields(Resolved).items()
-    if entry.kind not in ("block", "text") and not path.startswith("technology.")
+    if entry.kind not in ("block", "list", "text") and not path.startswith("technology.")
 }
 
 
