@@ -16,8 +16,8 @@ from tsb.cells.cell_model import CellModel
 from tsb.cells.read_out import ReadOut
 from tsb.cells.weight_cells import mean_weights, noise_std, weight_cells
 from tsb.program.chip import ProgrammedChip, deploy
-from tsb.program.storage import WeightStorage
 from tsb.program.chip_read import CellsOfTensor
+from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import verify_none
 
 SHAPE = (3, 5)
@@ -63,6 +63,17 @@ def test_weights_have_the_mean_and_spread_of_their_cells(tmp_path: Path, encodin
     drawn = torch.stack([write(stream)["w"] for _ in range(CHIPS)])
     assert bool(((drawn.mean(0) - sampled.mean(0)).abs() < 1.5 * error).all())
     torch.testing.assert_close(drawn.std(0), std, rtol=0.08, atol=0.0)
+
+
+def test_tensors_written_one_by_one_have_the_means_of_their_levels(tmp_path: Path) -> None:
+    """A stream writes what all tensors at once are written to, mean errors and all."""
+    storage = WeightStorage(cell=cell_by_cell(tmp_path, "differential")[0])
+    both = {"a": weights()["w"], "b": 0.5 * weights()["w"]}
+    masks = verify_none(both)
+    whole = storage.write(both, masks, torch.Generator().manual_seed(4))
+    stream = dict(storage.stream(both, masks, torch.Generator().manual_seed(4)))
+    assert all(torch.equal(whole[name], stream[name]) for name in both)
+    assert not torch.equal(whole["a"], both["a"])
 
 
 def test_stuck_cells_keep_the_means_of_the_others(tmp_path: Path) -> None:
