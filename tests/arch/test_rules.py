@@ -30,7 +30,8 @@ from tests.explore.sweeps import run_cli, space_of
 from tests.refusals import command_refused, holds, refused
 
 _RULES = {rule.name: rule for rule in RULES}
-_DRAWS = 150
+#: Configurations that are tried at least, and at most, until there is a legal and an illegal one.
+_DRAWS, _MOST_DRAWS = 150, 3000
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,18 @@ def drawn(rule: Rule) -> Iterator[Drawn]:
     limit = "chip.programming.max_power={value: 10, unit: mW, source: test}"
     documents = load_documents(overrides=[limit, *_KNOWN])
     known = [path for path in rule.reads if path in schema_fields(Resolved)]
-    for _ in range(_DRAWS):
+    seen: set[bool] = set()
+    for place in range(_MOST_DRAWS):
+        if place >= _DRAWS and len(seen) == 2:
+            return
         settings = [Setting(path, value_of(path, choose)) for path in known]
         try:
             resolved = unchecked(apply_overrides(documents, settings))
         except ConfigError:
             continue  # a value outside its own range
-        yield Drawn(resolved, choose.randint(1, 6))
+        one = Drawn(resolved, choose.randint(1, 6))
+        seen.add(is_broken(rule, one))
+        yield one
 
 
 @pytest.fixture(scope="module", params=_RULES)
