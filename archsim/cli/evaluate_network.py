@@ -10,6 +10,7 @@ import typer
 
 from archsim.cli.options import Format, choice_option
 from archsim.cli.output import csv_text, deliver, json_text
+from archsim.config.choices import SCALINGS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +83,7 @@ ScalingOption = Annotated[
     str | None,
     choice_option(
         "--scaling",
-        names=("tensor", "column"),
+        names=SCALINGS,
         help="What shares a full-scale conductance. Default: tensor.",
         show_default=False,
         rich_help_panel=_PANEL,

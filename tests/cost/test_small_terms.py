@@ -7,9 +7,12 @@ of 8 bits, sums of 20 bits out of a crossbar and of 22 out of the chip's adders.
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
 
 import pytest
 import torch
+from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.config.resolve import resolve
@@ -147,8 +150,12 @@ def around_W(parts: Parts, chip: ChipBlocks, floor: Floorplan) -> float:
     """What leaks outside of the tiles, but for the buffer and the repeaters of a bus each way."""
     bus_m = (floor.grid_rows + floor.grid_cols) * chip.tile_side_m
     bus = parts.tree_wire.leakage_W_per_m * bus_m * chip.bus_bit
-    tiles = floor.matrix_tiles * chip.matrix_tile.leakage_W
-    return float(chip.leakage_W - tiles - chip.buffer.leakage_W - bus)
+    tiles = float(floor.matrix_tiles) * total_W(chip.matrix_tile.leakages_W)
+    return total_W(chip.leakages_W) - tiles - float(chip.buffer.leakage_W + bus)
+
+
+def total_W(parts: Mapping[str, Tensor]) -> float:
+    return math.fsum(float(part) for part in parts.values())
 
 
 def test_leakage_of_adders_and_registers() -> None:
@@ -172,7 +179,7 @@ def test_leakage_of_adders_and_registers() -> None:
     memories = float(tile.input_buffer.leakage_W + tile.output_buffer.leakage_W)
     tree = float(parts.tree_wire.leakage_W_per_m * tile.tree.leakage_length_m) * 1024
     # A tile: 4 of them and 64 adders of 21 bits.
-    assert float(tile.leakage_W) == near(4 * pe + 64 * 21 * adder_W() + memories + tree)
+    assert total_W(tile.leakages_W) == near(4 * pe + 64 * 21 * adder_W() + memories + tree)
     # The chip: ReLU registers of 8 bits in 64 units; no sums over tiles.
     assert around_W(parts, chip, floor) == near(64 * 8 * register_W())
 

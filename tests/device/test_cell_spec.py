@@ -102,7 +102,7 @@ def test_training_noise_is_that_of_programmed_cells(encoding: str) -> None:
 
 def test_a_study_takes_from_its_chip_what_it_does_not_say() -> None:
     study = study_of()
-    chip = resolve(chip="rram-22nm-neurosim").chip
+    chip = resolve().chip
     assert (study.chip, study.device) == (chip.name, chip.device)
     assert study.bits_per_cell == chip.precision.bits_per_cell
     assert study.weight_bits == chip.precision.weight_bits

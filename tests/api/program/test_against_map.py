@@ -84,9 +84,13 @@ def spread_weights() -> nn.Module:
     return model
 
 
+#: Copies of a block, on the diagonal of one crossbar.
+SIX = "tsb.copies=6"
+
+
 def mapped(device: str, *settings: str, design: str = "none") -> ProgrammingCost:
     """The closed form, every layer once."""
-    overrides = ("chip.hierarchy.duplication=none", *settings)
+    overrides = ("chip.hierarchy.duplication=none", SIX, *settings)
     return map_network(
         "lenet3", device=device, overrides=overrides, design=design, chip="rram-22nm-neurosim"
     ).cost.programming
@@ -99,7 +103,7 @@ def programmed(name: str, policy: str, design: str, *settings: str) -> tuple[Pro
     return tuple(
         program(
             network, checkpoint=checkpoint, policy=policy, fraction=0.2, last_layers=2, seed=seed,
-            device=device, tsb="paper-lenet3", design=design, overrides=(*own, *settings),
+            device=device, tsb="paper-lenet3", design=design, overrides=(SIX, *own, *settings),
             chip="rram-22nm-neurosim",
         )
         for seed in range(CHIPS)

@@ -226,7 +226,6 @@ def test_a_sweep_of_converters_trains_once_and_measures_each(tmp_path):
     """3 bits over the full scale lose what calibrated 8 bits keep."""
     study = own_study(
         tmp_path,
-        encoding="magnitude",
         chips=1,
         train_images=1000,
         validation_images=64,
@@ -251,4 +250,5 @@ def test_a_sweep_of_converters_trains_once_and_measures_each(tmp_path):
     frame = with_accuracy(store, store.frame()).set_index(["chip.adc.range", "chip.adc.bits"])
     found = frame["accuracy_mean"]
     assert found["calibrated", 8] > found["full-scale", 3] + 0.2
-    assert found["calibrated", 8] >= found["full-scale", 8]
+    # 8 bits are enough for either range, but for an image or two of the 100.
+    assert found["calibrated", 8] == pytest.approx(found["full-scale", 8], abs=0.02)
