@@ -36,7 +36,7 @@ def random_designs(count: int, seed: int = 0) -> DesignBatch:
     def codes(choices: int) -> torch.Tensor:
         return torch.randint(choices, (count,), generator=generator)
 
-    base = DesignBatch.from_resolved(resolve(), "separate")
+    base = DesignBatch.from_resolved(resolve(chip="rram-22nm-neurosim"), "separate")
     return base.replace(
         rows=pick(64, 128, 256),
         cols=pick(64, 128, 256),

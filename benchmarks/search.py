@@ -34,7 +34,9 @@ POPULATION = 50
 
 
 def job_of(strategy, objectives):
-    content = {"name": "benchmark", "network": "resnet18", "axes": AXES, "strategy": strategy}
+    chip = "rram-22nm-neurosim"  # kinds of converters are told apart by circuits
+    content = {"name": "benchmark", "network": "resnet18", "chip": chip, "axes": AXES}
+    content["strategy"] = strategy
     return Job(Sweep.model_validate({**content, "objectives": objectives}))
 
 
