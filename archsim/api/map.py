@@ -80,7 +80,7 @@ def map_network(
         tsb=tsb or tsb_preset_for(graph.name),
         overrides=as_overrides(overrides),
     )
-    return _map(graph, resolved, design)
+    return map_resolved(graph, resolved, design)
 
 
 def placement(result: MapResult) -> Placement:
@@ -188,8 +188,17 @@ def graph_of(
     )
 
 
-def _map(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
-    """Compile a graph and price the plan."""
+def map_resolved(graph: LayerGraph, resolved: Resolved, design: str) -> MapResult:
+    """Compile a graph for a chip that is resolved already, and price the plan.
+
+    Args:
+        graph: of the network.
+        resolved: the chip.
+        design: placement of the shared block.
+
+    Raises:
+        ArchsimError: as :func:`map_network`.
+    """
     table, points = _matrices(graph, resolved, design)
     check(resolved, network=graph.name, layers=len(table))
     asked = resolved.tsb.copies

@@ -6,10 +6,12 @@ checkpoint -> ranges of inputs -> rounded -> programmed -> repaired without labe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from archsim.api.drift import check_drift, compensation_price, conditions_of, drift_notes
 from archsim.api.trained import trained_network, usual_data, write_masks_of
 from archsim.config.overrides import Overrides, as_overrides
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
@@ -31,6 +33,7 @@ from tsb.pretrained.measure import Measured, MeasureSettings, measure
 from tsb.pretrained.ranges.registry import range_rule
 from tsb.pretrained.repair.base import Repair
 from tsb.pretrained.repair.registry import repairs_named
+from tsb.program.compensation.registry import NONE
 from tsb.program.storage import WeightStorage
 from tsb.write_verify.policy.text import parse_choice
 
@@ -58,6 +61,10 @@ def evaluate_network(
     ranges: str = "max",
     percentile: float | None = None,
     repair: str = "none",
+    read_after_s: float | None = None,
+    read_noise: bool = False,
+    compensation: str = "none",
+    calibrated_after_s: float | None = None,
     calibration: int = CALIBRATION,
     test_images: int | None = None,
     batch: int = BATCH,
@@ -88,6 +95,10 @@ def evaluate_network(
         ranges: rule of the ranges of inputs: ``archsim list range-rules``.
         percentile: of the rule ``percentile``, per cent.
         repair: without labels, joined by ``+``: ``archsim list repairs``; ``none``.
+        read_after_s: time from programming to the reads, s: cells drift; None: at once.
+        read_noise: cells are read once, with the device's read noise.
+        compensation: of drift: ``archsim list compensations``; ``none``.
+        calibrated_after_s: when compensation and repairs are measured, s; None: at the reads.
         calibration: training items behind ranges and repairs, spread over the part.
         test_images: items of the test part, spread over it; None takes all.
         batch: items at once.
@@ -104,6 +115,7 @@ def evaluate_network(
     last_seed_of(seed, chips, what="chips")
     choice, rule = parse_choice(write, field="write (--write)"), range_rule(ranges, percentile)
     repairs = repairs_named(repair)
+    check_drift(read_after_s, compensation, calibrated_after_s, repairs=bool(repairs))
     resolved = resolve(chip=chip, tsb=tsb_preset_for(network), overrides=as_overrides(overrides))
     spec = CellSpec.of_chip(resolved, encoding=encoding, sigma_of_range=sigma)
     storage = WeightStorage(
@@ -152,11 +164,15 @@ def evaluate_network(
             chips=chips,
             seed=seed,
             batch=batch,
+            conditions=conditions_of(
+                resolved.device, read_after_s, read_noise, compensation, calibrated_after_s
+            ),
         ),
         progress or (lambda _: None),
     )
     stages = _stages(measured, task.facts)
-    return NetworkAccuracy(
+    price, unpriced = compensation_price(compensation, found, resolved)
+    result = NetworkAccuracy(
         network=network,
         checkpoint_hash=tensors_hash(found.model.state_dict())[:_HASH_DIGITS],
         data=dataset.name,
@@ -165,19 +181,28 @@ def evaluate_network(
         items=len(dataset.test),
         calibration=min(calibration, len(dataset.train)),
         stages=stages,
-        better=_better(stages, task.facts),
+        better=None,
         ranges=ranges if percentile is None else f"{ranges} {percentile:g}",
         scaling=scaling,
         repair="" if not repairs else repair,
+        read_after_s=read_after_s,
+        read_noise=read_noise,
+        compensation="" if compensation == NONE else compensation,
+        calibrated_after_s=calibrated_after_s,
+        price=price,
         write=write,
         encoding=spec.encoding,
         sigma=spec.sigma_of_range,
         seed=seed,
         weights=sum(weight.numel() for weight in mapped_weights(found.model).values()),
         layers=_layers(measured),
-        notes=_notes(measured, repairs, dataset, resolved),
+        notes=(
+            *_notes(measured, repairs, dataset, resolved),
+            *drift_notes(resolved.device, read_after_s, compensation, unpriced),
+        ),
         resolved=resolved,
     )
+    return replace(result, better=_better(result))
 
 
 def _stages(measured: Measured, facts: MetricFacts) -> tuple[StageValue, ...]:
@@ -186,7 +211,12 @@ def _stages(measured: Measured, facts: MetricFacts) -> tuple[StageValue, ...]:
         StageValue(stage=name, mean=value, worst=value, lost=facts.lost(measured.real, value))
         for name, value in (("float", measured.real), ("fixed-point", measured.fixed))
     ]
-    for name, values in (("programmed", measured.chips), ("repaired", measured.repaired)):
+    for name, values in (
+        ("programmed", measured.chips),
+        ("drifted", measured.drifted),
+        ("compensated", measured.compensated),
+        ("repaired", measured.repaired),
+    ):
         if not values:
             continue
         table = torch.tensor(values, dtype=torch.float64)
@@ -208,13 +238,15 @@ def _stages(measured: Measured, facts: MetricFacts) -> tuple[StageValue, ...]:
     return tuple(stages)
 
 
-def _better(stages: Sequence[StageValue], facts: MetricFacts) -> str | None:
-    """Return the stage on chips with the better mean; None where there is one alone."""
-    on_chips = [stage for stage in stages if stage.chips]
-    if len(on_chips) < 2:
+def _better(result: NetworkAccuracy) -> str | None:
+    """Return the stage with the best mean of those that there is a choice of; None for one."""
+    best, *others = result.options
+    if not others:
         return None
-    plain, repaired = on_chips
-    return repaired.stage if facts.is_better(repaired.mean, plain.mean) else plain.stage
+    for stage in others:
+        if result.metric.is_better(stage.mean, best.mean):
+            best = stage
+    return best.stage
 
 
 def _layers(measured: Measured) -> tuple[LayerInputs, ...]:

@@ -91,6 +91,10 @@ def evaluate_command(
     scaling: network_options.ScalingOption = None,
     write: network_options.WriteOption = None,
     repair: network_options.RepairOption = None,
+    read_after: network_options.ReadAfterOption = None,
+    read_noise: network_options.ReadNoiseOption = False,
+    compensation: network_options.CompensationOption = None,
+    calibrated_after: network_options.CalibratedOption = None,
     calibration: network_options.CalibrationOption = None,
     sigma: network_options.SigmaOption = None,
     encoding: options.EncodingOption = None,
@@ -124,7 +128,8 @@ def evaluate_command(
         "checkpoint": checkpoint, "metric": metric, "metric_direction": metric_direction,
         "chips": chips, "ranges": ranges, "percentile": percentile, "scaling": scaling,
         "write": write, "repair": repair, "calibration": calibration, "sigma": sigma,
-        "encoding": encoding,
+        "encoding": encoding, "read_after_s": read_after, "read_noise": read_noise or None,
+        "compensation": compensation, "calibrated_after_s": calibrated_after,
     }  # fmt: skip
     if len(run) == 1 and network_options.is_network(str(run[0]), checkpoint):
         _check_unused(
@@ -144,7 +149,10 @@ def evaluate_command(
             str(run[0]), given, option=option, format=format, out=out, plot=plot
         )
         return
-    unused = {f"--{name.replace('_', '-')}": value for name, value in of_network.items()}
+    unused = {
+        f"--{name.removesuffix('_s').replace('_', '-')}": value
+        for name, value in of_network.items()
+    }
     _check_unused({**unused, "--option": option}, "a network")
     from archsim.api.evaluate import evaluated_rows
 

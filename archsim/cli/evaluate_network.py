@@ -10,7 +10,7 @@ import typer
 
 from archsim.cli.options import Format, choice_option
 from archsim.cli.output import csv_text, deliver, json_text
-from archsim.config.choices import SCALINGS
+from archsim.config.choices import COMPENSATIONS, SCALINGS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,6 +105,45 @@ RepairOption = Annotated[
         "--repair",
         metavar="NAME+NAME",
         help="Without labels: archsim list repairs. Default: none.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+ReadAfterOption = Annotated[
+    float | None,
+    typer.Option(
+        "--read-after",
+        metavar="SECONDS",
+        help="Time from programming to the reads: cells drift. Default: read at once.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+ReadNoiseOption = Annotated[
+    bool,
+    typer.Option(
+        "--read-noise",
+        help="Read the cells of each chip once, with the device's read noise.",
+        rich_help_panel=_PANEL,
+    ),
+]
+CompensationOption = Annotated[
+    str | None,
+    choice_option(
+        "--compensation",
+        names=COMPENSATIONS,
+        help="Of drift, from reference reads: archsim list compensations. Default: none.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+CalibratedOption = Annotated[
+    float | None,
+    typer.Option(
+        "--calibrated-after",
+        metavar="SECONDS",
+        help="Time from programming to the measurement of compensation and repairs. Default: that "
+        "of the reads.",
         show_default=False,
         rich_help_panel=_PANEL,
     ),
@@ -218,6 +257,8 @@ def _draw(result: NetworkAccuracy, console: Console) -> None:
     render.show(console, Text(tables.heading(result), style="bold"))
     render.show(console, Text(tables.rounding(result)))
     render.show(console, render.gap(render.grid(tables.stages(result))))
+    if result.price is not None:
+        render.show(console, render.gap(render.grid(tables.price(result.price))))
     said = tables.choice(result)
     if said:
         render.show(console, render.gap(Text(said)))

@@ -43,6 +43,7 @@ class ListKind(StrEnum):
     TASK_METRICS = "task-metrics"
     RANGE_RULES = "range-rules"
     REPAIRS = "repairs"
+    COMPENSATIONS = "compensations"
     EFFECTS = "effects"
 
 
@@ -244,6 +245,14 @@ def _repairs() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     ]
 
 
+def _compensations() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    from tsb.program.compensation.registry import REGISTRY
+
+    return _REPAIR_KEYS, [
+        {key: getattr(each, key) for key in _REPAIR_KEYS} for each in REGISTRY.values()
+    ]
+
+
 def _effects() -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     from tsb.read_path.effects.registry import EFFECTS
 
@@ -272,6 +281,7 @@ _IN_CODE: dict[ListKind, Callable[[], tuple[tuple[str, ...], list[dict[str, Any]
     ListKind.TASK_METRICS: _task_metrics,
     ListKind.RANGE_RULES: _range_rules,
     ListKind.REPAIRS: _repairs,
+    ListKind.COMPENSATIONS: _compensations,
     ListKind.EFFECTS: _effects,
 }
 

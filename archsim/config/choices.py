@@ -29,6 +29,9 @@ GRANULARITIES = (*PRICED_GRANULARITIES, "subarray")
 #: own digital scale, folded into the affine part of a batch norm where there is one).
 Scaling = Literal["tensor", "column"]
 SCALINGS: tuple[str, ...] = get_args(Scaling)
+#: How outputs of cells that have drifted are multiplied (docs/how-to/drift.md).
+CompensationName = Literal["none", "layer", "column"]
+COMPENSATIONS: tuple[str, ...] = get_args(CompensationName)
 #: How accuracies take a chip to be read (docs/read-path.md).
 ReadPath = Literal["off", "approximate", "exact"]
 READ_PATHS: tuple[str, ...] = get_args(ReadPath)

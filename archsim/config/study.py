@@ -7,19 +7,20 @@ is left out has the default shown by ``archsim schema study``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from archsim.config.choices import (
     READ_PATHS,
+    CompensationName,
     Encoding,
-    Placement,
     ReadPath,
     Scaling,
     TrainingPrecision,
 )
 from archsim.config.load import Override, Setting, apply_overrides, load_preset
+from archsim.config.published import Published, PublishedClaim, PublishedCost, Sigma
 from archsim.config.resolve import (
     DEFAULT_CHIP,
     Resolved,
@@ -29,7 +30,7 @@ from archsim.config.resolve import (
 )
 from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
-from archsim.config.schema.tsb import Copies, Insertion
+from archsim.config.schema.tsb import Insertion
 from archsim.errors import Code, Problem, RejectedValueError
 from archsim.util.checks import MAX_SEED
 
@@ -44,7 +45,6 @@ def _off(value: object) -> object:
 
 #: How accuracies take a chip to be read.
 ReadPathMode = Annotated[ReadPath, BeforeValidator(_off)]
-Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -138,50 +138,6 @@ class SharedBlockDefaults(Model):
         return given
 
 
-class Published(Model):
-    """A published number that a study's table shows beside ours."""
-
-    method: str = Field(description="of the study; noise-free (with sigma 0): the ideal network")
-    sigma: Sigma
-    accuracy: Annotated[float, Field(ge=0, le=1)]
-    source: str = Field(min_length=1)
-
-
-class PublishedClaim(Model):
-    """A published statement about a method that is no accuracy; a report shows it beside ours."""
-
-    quantity: Literal["gap_shrink", "verified_share", "macs_share"] = Field(
-        description="the baseline's gap over the method's; write-verified weights over those of "
-        "the network; multiply-adds of training over those of the baseline's backbone"
-    )
-    method: str = Field(description="of the study")
-    sigma: Sigma | None = Field(default=None, description="null: every sigma of the study")
-    number: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    bound: Literal["=", ">", "<"] = Field(default="=", description="whether it is a bound")
-    source: str = Field(min_length=1)
-    note: str = Field(default="", description="what is not alike here")
-
-
-class PublishedCost(Model):
-    """A published hardware number that a report shows beside that of the cost engine."""
-
-    design: Placement
-    # Which metrics there are is known above the configuration: archsim.results.metrics.
-    quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
-    number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        description="in the unit of the quantity's name"
-    )
-    chip: str = Field(description="preset of the chip that the number is of")
-    network: str | None = Field(default=None, description="null: the study's")
-    copies: Copies = Field(
-        default=None,
-        description="tsb.copies that the number is of; null: a common block once, separate ones "
-        "as often as backbone layers",
-    )
-    source: str = Field(min_length=1)
-    note: str = Field(default="", description="what is not alike here")
-
-
 class Study(Model):
     """Network, data, chips, backbones and methods."""
 
@@ -252,6 +208,16 @@ class Study(Model):
         default=0.0,
         description="time between writing and use, s: cells drift once per chip, after tuning; 0: "
         "no drift",
+    )
+    compensation: CompensationName = Field(
+        default="none",
+        description="of that drift: outputs times a factor per layer or column, from reference "
+        "reads (archsim list compensations)",
+    )
+    compensated_after_s: Seconds | None = Field(
+        default=None,
+        description="time between writing and the reference read of the factors, s; null: that of "
+        "the use",
     )
     score_images: Count = Field(default=2000, description="for write policies that need data")
     tsb: SharedBlockDefaults = Field(

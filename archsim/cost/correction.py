@@ -1,5 +1,7 @@
 """Digital corrections: a scale and a bias for every output channel, after the analog sums.
 
+A factor that undoes drift is a scale without a bias, of every channel or one for each layer.
+
 What a chip of its own numbers needs in logic: a register for each number of each channel, and in
 each result unit an adder (bias) and an array multiplier (scale). The multiplier is a row of
 full adders of the width of a sum for every bit of the scale, through which carries ripple; its AND
@@ -55,20 +57,26 @@ def correction(
         sum_bit: width of a sum, ``*batch``.
     """
     bits, kind = design.correction_bits, design.correction
-    biased = (kind > CHANNEL_CORRECTIONS.index("none")).double()
-    scaled = (kind == CHANNEL_CORRECTIONS.index("scale-and-bias")).double()
+
+    def is_one_of(*names: str) -> Tensor:
+        flags = torch.tensor([name in names for name in CHANNEL_CORRECTIONS], device=kind.device)
+        return flags[kind].double()
+
+    biased = is_one_of("bias", "scale-and-bias")
+    scaled = is_one_of("scale-and-bias", "scale", "layer-scale")
     numbers = biased + scaled
-    covered = _layers(design, plan) * biased.unsqueeze(-1)
-    channels = plan.layers.over_layers(covered * plan.layers.weights_wide)
-    stored_bit = channels * numbers * bits
+    covered = _layers(design, plan) * numbers.clamp_max(1.0).unsqueeze(-1)
+    of_layer = is_one_of("layer-scale").unsqueeze(-1)
+    wide = torch.where(of_layer > 0, 1.0, plan.layers.weights_wide)
+    stored_bit = plan.layers.over_layers(covered * wide) * numbers * bits
     adders = units * sum_bit * (biased + scaled * bits)
     add_J = adder.energy_J(sum_bit)
-    wide = sum_bit + bits
+    product_bit = sum_bit + bits
     return CorrectionUnit(
         area_m2=stored_bit * register.area_m2 + adders * adder.bit_area_m2,
         leakage_W=stored_bit * register.leakage_W + adders * adder.bit_leakage_W,
         energy_J=biased * add_J + scaled * bits * add_J + numbers * bits * register.energy_J,
-        delay_s=biased * adder.delay_s(sum_bit) + scaled * adder.delay_s(wide),
+        delay_s=biased * adder.delay_s(sum_bit) + scaled * adder.delay_s(product_bit),
         layers=covered,
     )
 

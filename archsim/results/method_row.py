@@ -79,6 +79,7 @@ class MethodRow:
         own_images: whether every run has its own test images.
         read_noise: whether every run reads the cells with noise.
         read_after_s: time from writing to reading, s.
+        compensation: of that drift; "none" for none.
         beyond_retention: whether that is longer than the device keeps its levels.
         published_accuracy: of this method at this sigma.
         published_source: where it stands.
@@ -147,6 +148,7 @@ class MethodRow:
     own_images: bool | None = None
     read_noise: bool | None = None
     read_after_s: float | None = None
+    compensation: str | None = None
     beyond_retention: bool | None = None
     published_accuracy: float | None = None
     published_source: str | None = None

@@ -19,8 +19,12 @@ STAGES = {
     "float": "as trained",
     "fixed-point": "weights and inputs rounded",
     "programmed": "on chips",
+    "drifted": "on chips, drifted",
+    "compensated": "on chips, drift compensated",
     "repaired": "on chips, repaired",
 }
+#: What the user may choose between once a chip is written.
+CHOICES = ("drifted", "compensated", "repaired")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,28 @@ class LayerInputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompensationPrice:
+    """What a compensation of drift takes.
+
+    Attributes:
+        reference_energy_nJ: of one reference read of all layers; two are needed, one after
+            programming and one for every calibration.
+        reference_time_us: of it, layer after layer.
+        products: multiplications for every image.
+        energy_nJ: of them and of their registers, for every image.
+        latency_us: that they add to an image.
+        area_mm2: of multipliers and registers.
+    """
+
+    reference_energy_nJ: float
+    reference_time_us: float
+    products: float
+    energy_nJ: float
+    latency_us: float
+    area_mm2: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkAccuracy:
     """What was measured, and how.
 
@@ -82,11 +108,16 @@ class NetworkAccuracy:
         metric: facts of the metric.
         items: of the test part.
         calibration: training items behind ranges and repairs.
-        stages: in order; the last one only where something is repaired.
-        better: stage on chips with the better mean, of the two; None for one.
+        stages: in order; those of drift, compensation and repair only where there is one.
+        better: stage with the best mean of those that there is a choice of; None for one.
         ranges: rule of the ranges of inputs.
         scaling: what shares a full-scale conductance: ``tensor`` or ``column``.
         repair: what was repaired, "" for nothing.
+        read_after_s: time from programming to the reads, s; None: at once.
+        read_noise: whether cells are read with noise.
+        compensation: of drift, "" for none.
+        calibrated_after_s: when its factors and repairs are measured, s; None: as ``read_after_s``.
+        price: of the compensation; None without one, or where ``notes`` say why there is none.
         write: policy of write-verify.
         encoding: of weights on cells.
         sigma: spread of one pulse, relative to the range of conductance.
@@ -109,6 +140,11 @@ class NetworkAccuracy:
     ranges: str
     scaling: str
     repair: str
+    read_after_s: float | None = None
+    read_noise: bool = False
+    compensation: str = ""
+    calibrated_after_s: float | None = None
+    price: CompensationPrice | None = None
     write: str
     encoding: str
     sigma: float
@@ -126,6 +162,12 @@ class NetworkAccuracy:
         """
         return next(stage for stage in self.stages if stage.stage == name)
 
+    @property
+    def options(self) -> tuple[StageValue, ...]:
+        """Stages that there is a choice of: a chip as it is, compensated, repaired."""
+        plain = "drifted" if self.read_after_s else "programmed"
+        return tuple(stage for stage in self.stages if stage.stage in (plain, *CHOICES))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract of ``archsim evaluate NETWORK``."""
         about = {
@@ -133,6 +175,7 @@ class NetworkAccuracy:
             for key in (
                 *("network", "checkpoint_hash", "data", "data_note", "items", "calibration"),
                 *("ranges", "scaling", "repair", "write", "encoding", "sigma", "seed", "weights"),
+                *("read_after_s", "read_noise", "compensation", "calibrated_after_s"),
                 *("better", "notes"),
             )
         }
@@ -147,6 +190,7 @@ class NetworkAccuracy:
             "weight_bits": precision.weight_bits,
             "input_bits": precision.input_bits,
             "metric": self.metric.to_dict(),
+            "compensation_price": None if self.price is None else asdict(self.price),
             "stages": [asdict(stage) for stage in self.stages],
             "layers": [asdict(layer) for layer in self.layers],
         }

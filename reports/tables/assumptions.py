@@ -168,7 +168,14 @@ def _about_correction(result: MapResult) -> list[str]:
         )
         if kind == "linear" or (correction.layers == "all" and kind != "tsb")
     )
-    each, what = (1, "a bias") if correction.kind == "bias" else (2, "a scale and a bias")
+    if correction.kind == "layer-scale":
+        return [
+            f"Digital correction: every output of {correction.layers} layers times one factor of "
+            f"its layer, {correction.bits} bit (chip.correction)."
+        ]
+    each, what = {
+        "bias": (1, "a bias"), "scale": (1, "a scale"), "scale-and-bias": (2, "a scale and a bias")
+    }[correction.kind]  # fmt: skip
     return [
         f"Digital correction: {what} for each output channel of {correction.layers} layers, "
         f"{each * channels:,.0f} numbers of {correction.bits} bit in registers (chip.correction)."

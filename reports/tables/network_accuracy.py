@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.results.network_accuracy import STAGES, NetworkAccuracy
+from archsim.results.network_accuracy import STAGES, CompensationPrice, NetworkAccuracy
 from reports.tables.table import Cell, Column, Table
 
 #: Columns of the CSV of ``archsim evaluate NETWORK``: a row per stage.
@@ -15,6 +15,11 @@ STAGE_COLUMNS = (
     Column("worst", "worst chip", "number"),
     Column("lost", "worse by", "number"),
     Column("chips", "chips", "count"),
+)
+_PRICE_COLUMNS = (
+    Column("what", "quantity"),
+    Column("value", "value", "number"),
+    Column("unit", "unit"),
 )
 
 
@@ -29,12 +34,18 @@ def heading(result: NetworkAccuracy) -> str:
 
 
 def rounding(result: NetworkAccuracy) -> str:
-    """One line: bits, ranges and repair."""
+    """One line: bits, ranges, repair and age."""
     precision = result.resolved.chip.precision
+    age = ""
+    if result.read_after_s:
+        age = f", read after {result.read_after_s:g} s"
+        if result.calibrated_after_s is not None:
+            age += f", calibrated after {result.calibrated_after_s:g} s"
+        age += f", compensation {result.compensation or 'none'}"
     return (
         f"weights of {precision.weight_bits} bits, inputs of {precision.input_bits} bits, ranges "
         f"{result.ranges} of {result.calibration} calibration items, write-verify {result.write}, "
-        f"repair {result.repair or 'none'}"
+        f"repair {result.repair or 'none'}{age}"
     )
 
 
@@ -50,16 +61,45 @@ def stages(result: NetworkAccuracy) -> Table:
     return Table(facts.title, STAGE_COLUMNS, tuple(rows))
 
 
+def price(own: CompensationPrice) -> Table:
+    """What a compensation of drift takes."""
+    rows: list[tuple[Cell, ...]] = [
+        ("one reference read of all layers, energy", own.reference_energy_nJ, "nJ"),
+        ("its time, layer after layer", own.reference_time_us, "us"),
+        ("multiplications for every image", own.products, ""),
+        ("their energy", own.energy_nJ, "nJ"),
+        ("their latency", own.latency_us, "us"),
+        ("area of multipliers and registers", own.area_mm2, "mm2"),
+    ]
+    return Table("What the compensation takes", _PRICE_COLUMNS, tuple(rows))
+
+
 def choice(result: NetworkAccuracy) -> str:
-    """One sentence: whether the repair helps, by the metric's own direction; "" without one."""
+    """One sentence: which stage to use, by the metric's own direction; "" without a choice."""
     if result.better is None:
         return ""
-    facts = result.metric
-    plain, repaired = result.stage("programmed"), result.stage("repaired")
-    difference = facts.shown(facts.lost(repaired.mean, plain.mean))
+    facts, plain = result.metric, result.options[0]
+    tried = [_named(result, stage.stage) for stage in result.options[1:]]
     unit = f" {facts.unit}" if facts.unit else ""
-    said = f"{facts.name} of {facts.shown(plain.mean):.4g}{unit} on chips becomes "
-    said += f"{facts.shown(repaired.mean):.4g}{unit} with {result.repair}"
-    if difference > 0:
-        return f"Use the repair: {said}, better by {difference:.3g}{unit}."
-    return f"Leave the repair out: {said}, no better."
+    if result.better == plain.stage:
+        best = result.options[1]
+        for stage in result.options[2:]:
+            best = stage if facts.is_better(stage.mean, best.mean) else best
+        verb, said = "Leave out", ", no better"
+    else:
+        best = result.stage(result.better)
+        difference = facts.shown(facts.lost(best.mean, plain.mean))
+        verb, said = "Use", f", better by {difference:.3g}{unit}"
+        tried = [_named(result, best.stage)]
+    return (
+        f"{verb} {' and '.join(tried)}: {facts.name} of {facts.shown(plain.mean):.4g}{unit} on "
+        f"chips becomes {facts.shown(best.mean):.4g}{unit}{said}."
+    )
+
+
+def _named(result: NetworkAccuracy, stage: str) -> str:
+    """What a stage adds, for people."""
+    if stage == "compensated":
+        return f"the compensation {result.compensation}"
+    both = f" with the compensation {result.compensation}" if result.compensation else ""
+    return f"the repair {result.repair}{both}"

@@ -303,9 +303,11 @@ def _conditions(rows: Sequence[MethodRow]) -> list[str]:
         )
     time_s = max((row.read_after_s or 0.0 for row in rows), default=0.0)
     if time_s:
+        how = {row.compensation for row in rows} - {None, "none"}
+        scaled = f"outputs are compensated for it by {'/'.join(sorted(map(str, how)))}"
         lines.append(
             f"Cells are read {time_s:g} s after they were written; corrections were measured and "
-            "trained before they drifted, and no output is rescaled."
+            f"trained before they drifted, and {scaled if how else 'no output is rescaled'}."
         )
     if any(row.beyond_retention for row in rows):
         lines.append(

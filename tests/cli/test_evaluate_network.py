@@ -237,6 +237,44 @@ def test_what_cannot_be_evaluated(run: Run, own: Path, tmp_path: Path) -> None:
         archsim.evaluate_network("lenet3", WEIGHTS, data="mnist-part", chips=0)
 
 
+DRIFT = ("lenet3", "--checkpoint", WEIGHTS, "--data", "mnist-part", "--test-images", 30)
+
+
+def test_drift_and_its_compensation(run: Run, own: Path) -> None:
+    given = (*DRIFT, "--chips", 2, "--set", "chip.device=pcm", "--read-after", 1e7, "--read-noise")
+    result = evaluated(run, *given, "--compensation", "column", "--calibrated-after", 1e6)
+    names = ["float", "fixed-point", "programmed", "drifted", "compensated"]
+    assert [stage["stage"] for stage in result["stages"]] == names
+    assert result["better"] in ("drifted", "compensated")
+    assert (result["read_after_s"], result["calibrated_after_s"]) == (1e7, 1e6)
+    price = result["compensation_price"]
+    # Outputs of the three layers, each times its factor.
+    assert price["products"] == 5 * 28**2 + 10 * 14**2 + 10
+    assert all(value > 0 for value in price.values())
+    table = run("evaluate", *given, "--compensation", "layer", "--chip", CHIP)
+    assert "compensation layer" in table.stdout
+    assert "one reference read" in table.stdout
+    plain = evaluated(run, *given)
+    assert plain["better"] is None
+    assert plain["compensation_price"] is None
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "code"),
+    [
+        (("--compensation", "layer"), "--compensation", "conflict"),
+        (("--read-after", -1), "--read-after", "out-of-range"),
+        (("--read-after", 9, "--calibrated-after", 1), "--calibrated-after", "conflict"),
+        (("--read-after", 3600), "read_after_s", "conflict"),
+        (("--read-noise",), "--read-noise", "conflict"),
+    ],
+)
+def test_drift_that_cannot_be_asked_for(
+    run: Run, own: Path, more: tuple[object, ...], field: str, code: str
+) -> None:
+    command_refused(run("evaluate", *DRIFT, *more), field, code=code)
+
+
 def test_own_classes_beyond_those_of_the_network(own: Path) -> None:
     own.write_text(
         own.read_text()

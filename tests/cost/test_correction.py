@@ -34,16 +34,26 @@ def test_nothing_is_priced_without_a_correction():
     assert float(found.latency_s) == float(plain.latency_s)
 
 
-@pytest.mark.parametrize(("kind", "numbers"), [("bias", 1), ("scale-and-bias", 2)])
-@pytest.mark.parametrize("bits", [4, 8, 12])
-def test_area_and_energy_by_hand(kind: str, numbers: int, bits: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "numbers", "scales", "stored_for"),
+    [
+        ("bias", 1, 0, 32),
+        ("scale-and-bias", 2, 1, 32),
+        ("scale", 1, 1, 32),
+        ("layer-scale", 1, 1, 1),
+    ],
+)
+@pytest.mark.parametrize("bits", [4, 12])
+def test_area_and_energy_by_hand(
+    kind: str, numbers: int, scales: int, stored_for: int, bits: int
+) -> None:
     """Sums of 128 rows: registers for 32 channels, an adder for each unit and bit of the scale."""
     design, _, cost = priced(kind, bits=bits)
     base = priced()[2]
     cell, register = adder(design=design), flip_flop(design.technology)
-    per_value = 1 + (bits if numbers == 2 else 0)
+    per_value = numbers - scales + scales * bits
     area = float(cost.areas_m2["digital"] - base.areas_m2["digital"])
-    stored = 32 * numbers * bits * float(register.area_m2)
+    stored = stored_for * numbers * bits * float(register.area_m2)
     bit_adders = (area - stored) / float(cell.bit_area_m2) / per_value
     assert bit_adders == near(round(bit_adders), 1e-6)
     # Result units times the width of a sum; the energy says how wide that is.
@@ -57,9 +67,11 @@ def test_area_and_energy_by_hand(kind: str, numbers: int, bits: int) -> None:
 
 
 def test_values_wait_for_their_correction():
-    times = [float(priced(kind)[2].latency_s) for kind in ("none", "bias", "scale-and-bias")]
+    kinds = ("none", "bias", "scale", "scale-and-bias")
+    times = [float(priced(kind)[2].latency_s) for kind in kinds]
     assert times == sorted(times)
-    assert len(set(times)) == 3
+    assert len(set(times)) == 4
+    assert float(priced("layer-scale")[2].latency_s) == times[2]
 
 
 def test_only_linear_layers_or_all_but_the_shared_block():
@@ -89,7 +101,7 @@ def test_only_linear_layers_or_all_but_the_shared_block():
 
 
 def test_designs_with_and_without_share_a_batch():
-    kinds = ("none", "bias", "scale-and-bias")
+    kinds = ("none", "bias", "scale-and-bias", "layer-scale")
     designs = [priced(kind)[0] for kind in kinds]
     batch = price(DesignBatch.stack(designs), TABLE)[1]
     for place, kind in enumerate(kinds):

@@ -10,11 +10,8 @@ from torch import Tensor
 from tsb.correction.base import Tensors
 from tsb.correction.corrected import CorrectedChip
 from tsb.monte_carlo.evaluate import Draw
-from tsb.program.chip_read import Conditions
+from tsb.program.chip_read import DRIFT_SEED, READ_SEED, Conditions
 from tsb.write_verify.selective import Masks
-
-#: Tells the seeds of exponents and of reads from that of the programming errors.
-_DRIFT, _READS = 0xD21F7, 0x4EAD5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,7 +36,7 @@ class ChipInUse:
     def held(self) -> dict[str, Tensor]:
         """Return the weights of the backbone as its cells hold them in use, on the CPU."""
         chip = self.corrected.chip.to("cpu")
-        exponents = torch.Generator().manual_seed(chip.seed ^ _DRIFT)
+        exponents = torch.Generator().manual_seed(chip.seed ^ DRIFT_SEED)
         return self.conditions.later(
             chip.stored, chip.wanted, self.verified, chip.storage, exponents
         )
@@ -50,7 +47,7 @@ class ChipInUse:
             return self.corrected.draw
         chip = self.corrected.chip.to("cpu")
         held = self.held()
-        reads = torch.Generator().manual_seed(chip.seed ^ _READS)
+        reads = torch.Generator().manual_seed(chip.seed ^ READ_SEED)
 
         def draw(generator: torch.Generator) -> dict[str, Tensor]:
             seen = self.conditions.read(held, chip.wanted, chip.storage, reads)

@@ -1,14 +1,14 @@
 """Measure a trained network: real numbers, fixed point, on chips, and repaired without labels.
 
 Layers and chips stream: one model is there, into which the weights of one chip after the other are
-written, tensor by tensor.
+written, tensor by tensor, as its cells hold them at once and after their drift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,13 @@ from tsb.pretrained.layers import input_codes, observe, product_layers, rounded_
 from tsb.pretrained.ranges.base import RangeRule
 from tsb.pretrained.repair.apply import repaired, wanted_moments
 from tsb.pretrained.repair.base import Repair
+from tsb.program.chip_read import DRIFT_SEED, READ_SEED, Conditions
 from tsb.program.storage import WeightStorage
 from tsb.read_path.inputs import InputCodes
 from tsb.write_verify.selective import Masks
 
+#: Cells are read as they were written.
+AT_ONCE = Conditions()
 #: Told of each step in words.
 Progress = Callable[[str], None]
 
@@ -44,6 +47,8 @@ class MeasureSettings:
         chips: programmed ones.
         seed: of the first; the others count up.
         batch: items at once; bounds memory.
+        conditions: when and how cells are read; repairs are measured when the compensation of their
+            drift is.
     """
 
     input_bits: int
@@ -54,6 +59,7 @@ class MeasureSettings:
     chips: int = 8
     seed: int = 0
     batch: int = 50
+    conditions: Conditions = AT_ONCE
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,8 +69,10 @@ class Measured:
     Attributes:
         real: of the network as it was trained.
         fixed: of weights and inputs rounded to their codes.
-        chips: of each chip.
-        repaired: of each chip after the repairs; none without any.
+        chips: of each chip, right after programming.
+        drifted: of each chip after its drift; none without any.
+        compensated: the same, outputs multiplied by its compensation; none without any.
+        repaired: of each chip after that and the repairs; none without any.
         codes: of the inputs of each layer.
         unrounded: weights on crossbars of which the inputs are not rounded.
     """
@@ -72,6 +80,8 @@ class Measured:
     real: float
     fixed: float
     chips: tuple[float, ...]
+    drifted: tuple[float, ...]
+    compensated: tuple[float, ...]
     repaired: tuple[float, ...]
     codes: Mapping[str, InputCodes]
     unrounded: tuple[str, ...]
@@ -125,23 +135,89 @@ def measure(
         fixed = value("fixed point")
         matched = {name: layers[name] for name in codes}
         wanted = wanted_moments(model, matched, calibration) if settings.repairs else {}
-        plain, after = [], []
+        when = _times(settings.conditions)
+        values: dict[str, list[float]] = {stage: [] for stage in (*when, "repaired")}
         for chip in range(settings.seed, settings.seed + settings.chips):
-            source = torch.Generator().manual_seed(chip)
-            put(model, storage.stream(trained, verified, source))
-            plain.append(value(f"chip {chip}"))
+
+            def as_read(conditions: Conditions, chip: int = chip) -> None:
+                put(model, _cells(trained, verified, storage, chip, conditions))
+
+            for stage, conditions in when.items():
+                as_read(conditions)
+                values[stage].append(value(f"chip {chip}{_SAID[stage]}"))
             if settings.repairs:
+                last = settings.conditions
+                if last.drift is not None:
+                    as_read(_when_calibrated(last))
                 with repaired(model, layers, wanted, calibration, settings.repairs):
-                    after.append(value(f"chip {chip} repaired"))
+                    if last.drift is not None:
+                        as_read(last)
+                    values["repaired"].append(value(f"chip {chip} repaired"))
+    found = {stage: tuple(each) for stage, each in values.items()}
     rounded = {id(layers[name].weight) for name in codes}
     return Measured(
         real=real,
         fixed=fixed,
-        chips=tuple(plain),
-        repaired=tuple(after),
+        chips=found["programmed"],
+        drifted=found.get("drifted", ()),
+        compensated=found.get("compensated", ()),
+        repaired=found["repaired"],
         codes=codes,
         unrounded=tuple(n for n, weight in parameters.items() if id(weight) not in rounded),
     )
+
+
+#: What progress says of each stage of a chip.
+_SAID = {"programmed": "", "drifted": " drifted", "compensated": " compensated"}
+
+
+def _times(conditions: Conditions) -> dict[str, Conditions]:
+    """Return under which conditions each stage without repairs is measured, in order."""
+    drift = conditions.drift
+    stages = {"programmed": Conditions(noisy=conditions.noisy)}
+    if drift is not None:
+        plain = replace(drift, compensation=None, measured_s=None)
+        stages["drifted"] = replace(conditions, drift=plain)
+        if drift.compensation is not None:
+            stages["compensated"] = conditions
+    return stages
+
+
+def _when_calibrated(conditions: Conditions) -> Conditions:
+    """Return the conditions of the calibration pass: the time at which factors are measured."""
+    drift = conditions.drift
+    if drift is None:
+        return conditions
+    if drift.calibrated_s <= drift.start_s:
+        return Conditions(noisy=conditions.noisy)
+    return replace(
+        conditions,
+        drift=replace(drift, time_s=drift.calibrated_s, measured_s=None),
+        time_s=drift.calibrated_s,
+    )
+
+
+def _cells(
+    trained: Mapping[str, Tensor],
+    verified: Masks,
+    storage: WeightStorage,
+    seed: int,
+    conditions: Conditions,
+) -> Iterator[tuple[str, Tensor]]:
+    """Program the chip of a seed and read it: the same cells whenever and however they are read.
+
+    Exponents and reads are those of :class:`tsb.correction.used.ChipInUse`.
+    """
+    exponents = torch.Generator().manual_seed(seed ^ DRIFT_SEED)
+    reads = torch.Generator().manual_seed(seed ^ READ_SEED)
+    bits = storage.cell.weight_format.magnitude_bits
+    for name, weight in storage.stream(trained, verified, torch.Generator().manual_seed(seed)):
+        if conditions.ideal:
+            yield name, weight
+            continue
+        wanted = {name: quantise(trained[name], bits, storage.scaling)}
+        held = conditions.later({name: weight}, wanted, verified, storage, exponents)
+        yield name, conditions.read(held, wanted, storage, reads)[name]
 
 
 @torch.no_grad()

@@ -15,8 +15,8 @@ from torch import Tensor
 from archsim.device import WeightFormat
 from archsim.errors import Code, ConfigError
 from tsb.cells.quantize import full_scale, weight_range
-from tsb.program.chip_read import CellsOfTensor
 from tsb.program.storage import WeightStorage
+from tsb.program.tensor_cells import CellsOfTensor
 from tsb.write_verify.selective import Masks
 
 #: Tells the seed of the division among cells from that of the programming errors.

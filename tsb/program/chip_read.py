@@ -8,7 +8,8 @@ twice, right after programming and later; only with stuck cells, of which a chip
 the places, the division is that of normal errors with the same mean square. A read adds one normal
 number to each weight, exactly.
 
-Reads are not compensated for drift: no output is rescaled.
+Outputs are rescaled only where a compensation says so (:mod:`tsb.program.compensation`): its
+factors come from the sums of the same cells, right after programming and when they are measured.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from torch import Tensor
 
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sourced import Quantity
-from archsim.device import code_noise_std, drift_cells, mean_drift_factor
+from archsim.device import code_noise_std, mean_drift_factor
 from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
-from tsb.cells.cell_model import cell_distributions
 from tsb.cells.quantize import full_scale, weight_range
 from tsb.cells.read_out import drifts
-from tsb.cells.weight_cells import cell_values, weight_cells
+from tsb.cells.weight_cells import CellModel
+from tsb.program.compensation.base import Compensation
 from tsb.program.storage import WeightStorage
+from tsb.program.tensor_cells import CellsOfTensor, ReferenceReads
 from tsb.write_verify.selective import Masks
 
-#: Weights whose cells are drawn at once, which bounds memory on large layers.
-_WEIGHTS_AT_ONCE = 1 << 18
+#: Tell the seeds of exponents and of reads from that of the programming errors, and the seed of
+#: reference reads from that of the exponents.
+DRIFT_SEED, READ_SEED, _REFERENCE_SEED = 0xD21F7, 0x4EAD5, 0x2EF5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,8 @@ class Drift:
         nu: mean exponent.
         nu_sigma: its standard deviation between cells.
         off: conductance of the lowest level, relative to the range g_on - g_off.
+        compensation: what outputs are multiplied by; None for nothing.
+        measured_s: when its factors are measured, s since programming; None: at ``time_s``.
     """
 
     time_s: float
@@ -52,14 +57,25 @@ class Drift:
     nu: float
     nu_sigma: float
     off: float
+    compensation: Compensation | None = None
+    measured_s: float | None = None
 
     @classmethod
-    def of_device(cls, device: DeviceFile, time_s: int | float) -> Drift:
+    def of_device(
+        cls,
+        device: DeviceFile,
+        time_s: int | float,
+        *,
+        compensation: Compensation | None = None,
+        measured_s: int | float | None = None,
+    ) -> Drift:
         """Take the constants of a device.
 
         Args:
             device: a file of ``configs/device``.
             time_s: time since programming, s.
+            compensation: what outputs are multiplied by; None for nothing.
+            measured_s: when its factors are measured, s; None: at ``time_s``.
 
         Raises:
             ConfigError: the device does not drift, or not yet, or does not say from where.
@@ -100,6 +116,28 @@ class Drift:
             nu_sigma=_si(device.drift_nu_sigma),
             # g_off / (g_on - g_off) with g = 1 / r
             off=known["r_on"] / (known["r_off"] - known["r_on"]),
+            compensation=compensation,
+            measured_s=None if measured_s is None else float(measured_s),
+        )
+
+    @property
+    def calibrated_s(self) -> float:
+        """When the factors of the compensation are measured, s."""
+        return self.time_s if self.measured_s is None else self.measured_s
+
+    def share(self, time_s: float) -> float:
+        """Return what cells have left of their conductance on average.
+
+        Args:
+            time_s: time since programming, s.
+        """
+        return float(
+            mean_drift_factor(
+                time_s=time_s,
+                start_s=self.start_s,
+                drift_nu=self.nu,
+                drift_nu_sigma=self.nu_sigma,
+            )
         )
 
     def later(
@@ -109,10 +147,13 @@ class Drift:
         verified: Masks,
         storage: WeightStorage,
         generator: torch.Generator,
+        *,
+        noisy: bool = False,
     ) -> dict[str, Tensor]:
-        """Return weights after the drift.
+        """Return weights after the drift, as they act where outputs are compensated.
 
-        The same seed gives the same exponents, whatever the errors and the masks.
+        The same seed gives the same exponents, whatever the errors, the masks, the times and the
+        compensation.
 
         Args:
             stored: weights as the cells hold them after programming, by name.
@@ -120,128 +161,47 @@ class Drift:
             verified: masks of the write-verified ones.
             storage: how they lie on cells.
             generator: source of all randomness, on the CPU.
+            noisy: whether reference reads have the device's read noise.
         """
         drifted = {}
         for name, target in storage.targets(wanted).items():
             cells = CellsOfTensor.of(target, verified[name], storage, storage.copies.get(name, 1))
             held, full = stored[name].double(), full_scale(wanted[name], storage.scaling)
             codes = held / full / cells.step  # with their errors
-            change = cells.change(codes.flatten(), self, generator).view(target.shape)
+            reference = self._reference(target, cells, storage, generator, noisy=noisy)
+            change = cells.change(codes.flatten(), self, generator, reference).view(target.shape)
             # Without a range there is nothing to drift.
             step = weight_range(wanted[name], storage.scaling) * cells.step
             drifted[name] = (held + step * change).to(stored[name].dtype)
         return drifted
 
-
-@dataclass(frozen=True, eq=False)
-class CellsOfTensor:
-    """The cells of one tensor, all in units of the range g_on - g_off.
-
-    Attributes:
-        codes: of the weights, ``weight``.
-        levels: that the cells were asked for, ``weight cell``.
-        squares: mean squared errors about their mean, ``weight cell``.
-        biases: mean errors of cells that work, ``weight cell``.
-        values: what the range of each cell is worth, in steps of the weight's code.
-        signs: of each weight, where cells do not know it; else 1.
-        copies: of every cell; their outputs are averaged.
-        step: of the code, relative to full scale.
-    """
-
-    codes: Tensor
-    levels: Tensor
-    squares: Tensor
-    biases: Tensor
-    values: Tensor
-    signs: Tensor
-    copies: int
-    step: float
-
-    @classmethod
-    def of(cls, target: Tensor, mask: Tensor, storage: WeightStorage, copies: int) -> CellsOfTensor:
-        """Return the cells that were asked for a target, of which a mask says what was verified."""
-        cell = storage.cell
-        cells = weight_cells({"w": target}, cell)["w"]
-        distributions, verified = cell_distributions(cell), cells.verified_cells(mask)
-        biases = distributions.biases(verified, cells.classes)
-        squares = (distributions.squares(verified, cells.classes) - biases**2).clamp_min(0.0)
-        step = 1 / cell.weight_format.largest_code
-        codes = cell.weight_format.codes_of(target, step).flatten()
-        negative = (codes < 0) & (cell.encoding == "magnitude")
-        values, top = cell_values(cell), cell.levels - 1
-        return cls(
-            codes=codes.double(),
-            levels=(cells.classes % cell.levels).view(-1, len(values)).double() / top,
-            squares=squares.view(-1, len(values)),
-            biases=biases.view(-1, len(values)),
-            values=values,
-            signs=torch.where(negative, -1.0, 1.0).double(),
-            copies=copies,
-            step=step,
-        )
-
-    def change(self, held: Tensor, drift: Drift, generator: torch.Generator) -> Tensor:
-        """Return what drift does to weights, in steps of their codes, as ``held`` is."""
-        errors = held - self.codes
-        parts = torch.arange(len(errors)).split(_WEIGHTS_AT_ONCE)
-        return torch.cat([self._change(errors, part, drift, generator) for part in parts])
-
-    def errors(self, held: Tensor, generator: torch.Generator) -> Tensor:
-        """Return errors of cells that add up to those of weights, ``weight cell``, without copies.
-
-        Args:
-            held: weights as the cells hold them, in steps of their codes, ``weight``.
-            generator: source of all randomness, on the CPU.
-        """
-        errors = self.signs * (held - self.codes)
-        parts = torch.arange(len(errors)).split(_WEIGHTS_AT_ONCE)
-        drawn = [
-            self._cell_errors(
-                errors[part],
-                self.squares[part].unsqueeze(1),
-                self.biases[part].unsqueeze(1),
-                self.values,
-                generator,
-            )
-            for part in parts
-        ]
-        return torch.cat(drawn).squeeze(1)
-
-    def _change(
-        self, errors: Tensor, part: Tensor, drift: Drift, generator: torch.Generator
-    ) -> Tensor:
-        values = self.values / self.copies
-        squares = self.squares[part].unsqueeze(1).expand(-1, self.copies, -1)
-        biases = self.biases[part].unsqueeze(1).expand(-1, self.copies, -1)
-        own = (self.signs * errors)[part]
-        cell_errors = self._cell_errors(own, squares, biases, values, generator)
-        landed = self.levels[part].unsqueeze(1) + cell_errors + drift.off
-        later = drift_cells(
-            conductance=landed,
-            time_s=drift.time_s,
-            start_s=drift.start_s,
-            drift_nu=drift.nu,
-            drift_nu_sigma=drift.nu_sigma,
-            generator=generator,
-        )
-        return self.signs[part] * ((later - landed) * values).sum((1, 2))
-
-    def _cell_errors(
+    def _reference(
         self,
-        errors: Tensor,
-        squares: Tensor,
-        biases: Tensor,
-        values: Tensor,
+        target: Tensor,
+        cells: CellsOfTensor,
+        storage: WeightStorage,
         generator: torch.Generator,
-    ) -> Tensor:
-        """Draw errors of cells, ``weight copy cell``, that add up to those of the weights."""
-        normal = torch.randn(squares.shape, generator=generator, dtype=torch.float64)
-        drawn = biases + squares.sqrt() * normal
-        lacking = errors - (values * drawn).sum((1, 2))
-        shares = values * squares
-        whole = (values * shares).sum((1, 2))
-        per_step = torch.where(whole > 0, lacking / whole, 0.0)
-        return drawn + shares * per_step.view(-1, 1, 1)
+        *,
+        noisy: bool,
+    ) -> ReferenceReads | None:
+        """Return the reference reads of one tensor, before its exponents are drawn."""
+        if self.compensation is None:
+            return None
+        outputs = len(target) if target.dim() else 1
+        errors = torch.zeros(2, outputs, dtype=torch.float64)
+        if noisy:
+            # Of a seed of its own: exponents are those of a chip that is not compensated.
+            peek = torch.Generator()
+            peek.set_state(generator.get_state())
+            seed = int(torch.randint(1 << 62, (), generator=peek)) ^ _REFERENCE_SEED
+            own = torch.Generator().manual_seed(seed)
+            for index, time_s in enumerate((REFERENCE_S, max(self.calibrated_s, REFERENCE_S))):
+                left = 1.0 if storage.cell.read_noise_law is None else self.share(time_s)
+                std = left * _read_steps(target, storage.cell, time_s) / cells.copies**0.5
+                spread = std.square().reshape(outputs, -1).sum(1).sqrt()
+                normal = torch.randn(outputs, generator=own, dtype=torch.float64)
+                errors[index] = spread * normal
+        return ReferenceReads(self.compensation, outputs, errors)
 
 
 def read_noise(
@@ -259,25 +219,36 @@ def read_noise(
         time_s: since programming, s; acts where the device has a ``read_noise_law``.
     """
     cell, read_errors = storage.cell, {}
+    for name, weight in wanted.items():
+        step = weight_range(weight, storage.scaling) / cell.weight_format.largest_code
+        normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+        own: float | Tensor = _uniform_read_steps(cell)
+        if cell.read_noise_law is not None:
+            target = storage.targets({name: weight})[name]
+            own = _read_steps(target, cell, time_s).to(weight.dtype)
+        read_errors[name] = own / storage.copies.get(name, 1) ** 0.5 * step * normal
+    return read_errors
+
+
+def _read_steps(target: Tensor, cell: CellModel, time_s: float) -> Tensor:
+    """Return the standard deviation of a read of each weight, in steps of its code."""
     form = cell.weight_format
-    steps = float(
+    if cell.read_noise_law is None:
+        return torch.full(target.shape, _uniform_read_steps(cell), dtype=torch.float64)
+    codes = form.codes_of(target, 1 / form.largest_code)
+    return cell.read_noise_law.of_codes(codes, form, time_s).double()
+
+
+def _uniform_read_steps(cell: CellModel) -> float:
+    """Return the same for noise that is the same in all cells."""
+    return float(
         code_noise_std(
             sigma=cell.read_noise_sigma,
             weight_bits=cell.weight_bits,
             bits_per_cell=cell.bits_per_cell,
-            differential=form.sides > 1,
+            differential=cell.weight_format.sides > 1,
         )
     )
-    for name, weight in wanted.items():
-        step = weight_range(weight, storage.scaling) / form.largest_code
-        normal = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-        own: float | Tensor = steps
-        if cell.read_noise_law is not None:
-            target = storage.targets({name: weight})[name]
-            codes = form.codes_of(target, 1 / form.largest_code)
-            own = cell.read_noise_law.of_codes(codes, form, time_s).to(weight.dtype)
-        read_errors[name] = own / storage.copies.get(name, 1) ** 0.5 * step * normal
-    return read_errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,7 +281,7 @@ class Conditions:
         """Return weights after the drift: see :meth:`Drift.later`."""
         if self.drift is None:
             return dict(stored)
-        return self.drift.later(stored, wanted, verified, storage, generator)
+        return self.drift.later(stored, wanted, verified, storage, generator, noisy=self.noisy)
 
     def read(
         self,
@@ -323,22 +294,21 @@ class Conditions:
         if not self.noisy:
             return dict(held)
         noise = read_noise(wanted, storage, generator, self.time_s)
-        share = self._drifted_share(storage)
+        share = self._noise_share(storage)
         return {name: weight + share * noise[name] for name, weight in held.items()}
 
-    def _drifted_share(self, storage: WeightStorage) -> float:
-        """Share of their conductance that cells have left, for noise that goes with it."""
-        if self.drift is None or storage.cell.read_noise_law is None:
+    def _noise_share(self, storage: WeightStorage) -> float:
+        """Return what drift and its compensation do to the noise of a read, on average.
+
+        Noise that goes with the conductance is less by what cells have lost; a compensation
+        multiplies it with the signal.
+        """
+        if self.drift is None:
             return 1.0
-        drift = self.drift
-        return float(
-            mean_drift_factor(
-                time_s=drift.time_s,
-                start_s=drift.start_s,
-                drift_nu=drift.nu,
-                drift_nu_sigma=drift.nu_sigma,
-            )
-        )
+        share = 1.0 if storage.cell.read_noise_law is None else self.drift.share(self.drift.time_s)
+        if self.drift.compensation is None:
+            return share
+        return share / self.drift.share(self.drift.calibrated_s)
 
 
 def _si(quantity: Quantity | None) -> float:

@@ -8,6 +8,7 @@ from archsim.device import WeightFormat
 from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
 from tsb.program.chip_read import Conditions, Drift
+from tsb.program.compensation.registry import compensation_named
 from tsb.read_path.settings import ReadSettings
 
 
@@ -18,9 +19,11 @@ def conditions_of(study: Study) -> Conditions:
         study: which.
 
     Raises:
-        ConfigError: drift or read noise of a device that has none.
+        ConfigError: drift or read noise of a device that has none, or a compensation without
+            drift.
     """
     device = _device(study)
+    _check_compensation(study)
     if study.read_noise and not device.of_range(device.read_noise_sigma):
         raise ConfigError(
             f"study.read_noise = true: device '{device.name}' has no read noise (read_noise_sigma "
@@ -30,9 +33,59 @@ def conditions_of(study: Study) -> Conditions:
             value=True,
             allowed="false",
         )
-    drift = Drift.of_device(device, study.read_after_s) if study.read_after_s else None
+    drift = None
+    if study.read_after_s:
+        drift = Drift.of_device(
+            device,
+            study.read_after_s,
+            compensation=compensation_named(study.compensation, field="study.compensation"),
+            measured_s=study.compensated_after_s,
+        )
     time_s = study.read_after_s or REFERENCE_S
     return Conditions(drift=drift, noisy=study.read_noise, time_s=time_s)
+
+
+def _check_compensation(study: Study) -> None:
+    """Refuse a compensation of nothing, or of what is read exactly.
+
+    Raises:
+        ConfigError: names the setting.
+    """
+    if study.compensation == "none":
+        if study.compensated_after_s is not None:
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "study.compensated_after_s",
+                study.compensated_after_s,
+                problem="nothing is compensated",
+                allowed="null, or a study with a compensation",
+                form="g",
+            )
+        return
+    problems = {
+        "nothing has drifted (read_after_s = 0)": not study.read_after_s,
+        "the read path computes what cells let through, without factors behind the converters": (
+            study.read_path != "off"
+        ),
+    }
+    for problem, is_so in problems.items():
+        if is_so:
+            raise ConfigError.of(
+                Code.CONFLICT,
+                "study.compensation",
+                study.compensation,
+                problem=problem,
+                allowed="none, or a study with read_after_s above 0 and read_path off",
+            )
+    if (study.compensated_after_s or 0.0) > study.read_after_s:
+        raise ConfigError.of(
+            Code.OUT_OF_RANGE,
+            "study.compensated_after_s",
+            study.compensated_after_s,
+            problem=f"cells are read after {study.read_after_s:g} s",
+            allowed=f"0 to {study.read_after_s:g}",
+            form="g",
+        )
 
 
 def read_settings(study: Study, form: WeightFormat) -> ReadSettings:

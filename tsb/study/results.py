@@ -215,6 +215,7 @@ def _with_study(row: MethodRow, study: Study, extra: Added, cells: CellSpec) -> 
         own_images=bool(study.images_per_run),
         read_noise=study.read_noise,
         read_after_s=study.read_after_s,
+        compensation=study.compensation,
         beyond_retention=bool(beyond_retention(study)),
         published_accuracy=None if theirs is None else theirs.accuracy,
         published_source=None if theirs is None else theirs.source,

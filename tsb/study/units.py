@@ -281,6 +281,9 @@ def method_settings(study: Study, unit: MethodUnit) -> dict[str, Any]:
     keys = ("device", "chips", "runs", "test_images", "score_images", "insertion")
     # What is off is not named: results of before it existed are the same.
     given = {key: getattr(study, key) for key in ("images_per_run", "read_noise", "read_after_s")}
+    if study.compensation != "none":
+        given["compensation"] = study.compensation
+        given["compensated_after_s"] = study.compensated_after_s
     encoding = cell_spec(study, unit.sigma).encoding
     if encoding != "magnitude":
         given["encoding"] = encoding

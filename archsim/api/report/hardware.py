@@ -11,6 +11,7 @@ from archsim.config.load import Setting
 from archsim.config.study import Method, Study
 from tsb.cells.stored import mapped_weights, stored_network
 from tsb.correction.needs import Together, together
+from tsb.program.compensation.registry import REGISTRY
 from tsb.study.corrections import corrections_of
 from tsb.study.network import graph_of, module_of
 from tsb.study.programming import write_choice
@@ -57,8 +58,13 @@ def hardware_of(study: Study, method: Method, sigma: float) -> Hardware:
     settings += _block(study, needs)
     settings += _verified(method, needs)
     settings += _rewritten(needs)
-    settings += _digital(needs)
+    settings += _digital(needs, study.compensation)
     settings += _copies(study, method, notes)
+    if study.compensation in REGISTRY:
+        notes.append(
+            "reference reads of the compensation: two of all layers for every calibration, not in "
+            "the cost of an image (archsim evaluate NETWORK prices them)"
+        )
     return Hardware(designs, tuple(settings), tuple(notes))
 
 
@@ -100,8 +106,15 @@ def _verified(method: Method, needs: Together) -> list[Setting]:
     return list(choice.price())
 
 
-def _digital(needs: Together) -> list[Setting]:
-    """Return the digital numbers: what scales needs a multiplier, what shifts an adder."""
+def _digital(needs: Together, compensation: str) -> list[Setting]:
+    """Return the digital numbers: what scales needs a multiplier, what shifts an adder.
+
+    A compensation of drift scales all layers; where there are biases too, its factor is a scale
+    beside them.
+    """
+    if compensation in REGISTRY:
+        kind = "scale-and-bias" if needs.digital else REGISTRY[compensation].correction
+        return [Setting("chip.correction.kind", kind), Setting("chip.correction.layers", "all")]
     if needs.digital is None:
         return []
     kind = "scale-and-bias" if needs.digital.scales else "bias"

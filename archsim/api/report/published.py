@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from archsim.api.map import map_network
 from archsim.config.load import Setting
-from archsim.config.study import PublishedClaim, PublishedCost, Study
+from archsim.config.published import PublishedClaim, PublishedCost
+from archsim.config.study import Study
 from archsim.network.own_code import check_said
 from archsim.results.columns import label_of, split_unit
 from archsim.results.mapped import MapResult

@@ -338,10 +338,11 @@ class OffChip(Model):
 class ChannelCorrection(Model):
     """Numbers of each output channel that a chip keeps in digital registers."""
 
-    kind: Literal["none", "bias", "scale-and-bias"] = Field(
+    kind: Literal["none", "bias", "scale-and-bias", "scale", "layer-scale"] = Field(
         default="none",
         description="what is applied to every sum before the activation: nothing, a bias, or a "
-        "scale and a bias (what digital corrections of a study need)",
+        "scale and a bias (what digital corrections of a study need); a scale alone, of every "
+        "output channel or one for each layer (what compensations of drift need)",
     )
     layers: Literal["linear", "all"] = Field(
         default="linear", description="which layers have it; never the shared block"

@@ -80,6 +80,26 @@ def test_every_correction_has_a_price_or_says_why_not(name, verify):
     assert found.overrides != plain.overrides or found.notes
 
 
+@pytest.mark.parametrize(
+    ("corrections", "compensation", "kind"),
+    [
+        ("", "layer", "layer-scale"),
+        ("", "column", "scale"),
+        ("biases", "layer", "scale-and-bias"),
+        ("output-match", "column", "scale-and-bias"),
+    ],
+)
+def test_a_compensation_of_drift_is_a_digital_scale_of_all_layers(
+    corrections: str, compensation: str, kind: str
+) -> None:
+    drift = {"device": "pcm", "read_after_s": 3600.0, "compensation": compensation}
+    found = hardware({"corrections": corrections}, **drift)
+    settings = dict(str(each).split("=") for each in found.overrides or ())
+    assert settings["chip.correction.kind"] == kind
+    assert settings["chip.correction.layers"] == "all"
+    assert any("reference reads" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("corrections", ["own-blocks+tsb", "low-rank+biases", "last-layers:5"])
 @pytest.mark.parametrize("verify", [True, False])
 def test_what_cannot_be_priced_is_not_free(corrections, verify):

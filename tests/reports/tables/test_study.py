@@ -149,6 +149,8 @@ def test_heading_and_notes() -> None:
     later = tables.notes(all_with(read_noise=True, read_after_s=3600.0))
     assert "read noise" in later[-2]
     assert "3600 s after" in later[-1]
+    scaled = tables.notes(all_with(read_after_s=3600.0, compensation="layer"))
+    assert any("compensated for it by layer" in line for line in scaled)
     lost = tables.notes(all_with(read_after_s=1e9, beyond_retention=True))
     assert "1e+09 s is beyond the device's retention time" in lost[-1]
     notes = tables.notes(ROWS)

@@ -16,8 +16,8 @@ from tsb.cells.cell_model import CellModel
 from tsb.cells.read_out import ReadOut
 from tsb.cells.weight_cells import mean_weights, noise_std, weight_cells
 from tsb.program.chip import ProgrammedChip, deploy
-from tsb.program.chip_read import CellsOfTensor
 from tsb.program.storage import WeightStorage
+from tsb.program.tensor_cells import CellsOfTensor
 from tsb.write_verify.selective import verify_none
 
 SHAPE = (3, 5)

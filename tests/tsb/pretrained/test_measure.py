@@ -12,17 +12,20 @@ from archsim.errors import ConfigError, DataError
 from archsim.network.load import load_module
 from tests.refusals import refused
 from tsb.cells.programmable import programmable
+from tsb.cells.quantize import quantise
 from tsb.cells.stored import mapped_weights
 from tsb.cells.weight_cells import CellModel
 from tsb.data import load_dataset
 from tsb.metric.registry import TASK_METRICS
 from tsb.pretrained.layers import channel_axis, product_layers
-from tsb.pretrained.measure import MeasureSettings, measure, put
+from tsb.pretrained.measure import Measured, MeasureSettings, _cells, measure, put
 from tsb.pretrained.ranges.registry import RANGE_RULES
 from tsb.pretrained.repair.apply import repaired, wanted_moments
 from tsb.pretrained.repair.base import ChannelMoments
 from tsb.pretrained.repair.registry import REPAIRS, repairs_named
 from tsb.program.chip import deploy
+from tsb.program.chip_read import DRIFT_SEED, Conditions, Drift
+from tsb.program.compensation.registry import REGISTRY
 from tsb.program.storage import WeightStorage
 from tsb.write_verify.selective import verify_none
 
@@ -151,6 +154,39 @@ def test_batches_and_chips_do_not_change_what_is_measured() -> None:
     other = measure(*args, settings(batch=60, seed=1, chips=1))
     assert one.chips[1] == pytest.approx(other.chips[0], rel=1e-6)
     assert one.chips[0] != pytest.approx(one.chips[1], rel=1e-3)
+
+
+def test_drift_of_a_chip_is_that_of_the_chip_in_use() -> None:
+    """Calibrated right after programming nothing is compensated; repairs come on top."""
+    model, data = network("lenet3"), load_dataset("mnist-part").with_test(30)
+    device = resolve(device="pcm").device
+    spec = CellSpec.of_chip(resolve(chip=CHIP, device="pcm"), sigma_of_range=0.05)
+    own, masks = WeightStorage(cell=CellModel.of(spec)), verify_none(weights_of(model))
+
+    def found(drift: Drift | None) -> Measured:
+        return measure(
+            model, data, TASK_METRICS["perplexity"], own, masks,
+            settings(
+                conditions=Conditions(drift=drift), repairs=repairs_named("output-match"), chips=1
+            ),
+        )  # fmt: skip
+
+    how = REGISTRY["layer"]
+    late = Drift.of_device(device, 3e7, compensation=how)
+    early = Drift.of_device(device, 3e7, compensation=how, measured_s=0.0)
+    at_once, later, too_early = found(None), found(late), found(early)
+    assert at_once.drifted == at_once.compensated == ()
+    assert later.chips == too_early.chips == at_once.chips
+    assert later.drifted == too_early.drifted != later.chips
+    assert too_early.compensated == pytest.approx(too_early.drifted, rel=1e-5)
+    assert later.repaired != too_early.repaired
+    used = Conditions(drift=late).later(
+        dict(own.stream(weights_of(model), masks, torch.Generator().manual_seed(0))),
+        {name: quantise(weight) for name, weight in weights_of(model).items()},
+        masks, own, torch.Generator().manual_seed(DRIFT_SEED),
+    )  # fmt: skip
+    cells = dict(_cells(weights_of(model), masks, own, 0, Conditions(drift=late)))
+    assert all(cells[name].equal(weight) for name, weight in used.items())
 
 
 def test_repairs_that_cannot_be_used() -> None:

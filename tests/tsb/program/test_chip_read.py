@@ -148,7 +148,7 @@ def test_large_tensors_are_cut_without_a_trace(monkeypatch: pytest.MonkeyPatch) 
     own, late = placed(), drift(DAY_S, "drift_nu_sigma=0")
     stored = own.write(WEIGHTS, verify_none(WEIGHTS), seeded(1))
     whole = late.later(stored, WEIGHTS, verify_none(WEIGHTS), own, seeded(2))
-    monkeypatch.setattr("tsb.program.chip_read._WEIGHTS_AT_ONCE", 7)
+    monkeypatch.setattr("tsb.program.tensor_cells._WEIGHTS_AT_ONCE", 7)
     parts = late.later(stored, WEIGHTS, verify_none(WEIGHTS), own, seeded(2))
     for name in WEIGHTS:
         torch.testing.assert_close(whole[name], parts[name])

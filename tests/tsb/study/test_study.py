@@ -409,9 +409,12 @@ def test_what_is_off_is_not_part_of_a_result() -> None:
     """Runs of before read noise and drift existed go on; those with them are others."""
     (unit,) = method_units(study(methods=BASE["methods"][:1]))
     off = method_settings(study(methods=BASE["methods"][:1]), unit)
-    assert not {"read_noise", "read_after_s"} & off.keys()
+    assert not {"read_noise", "read_after_s", "compensation", "compensated_after_s"} & off.keys()
     on = study(methods=BASE["methods"][:1], device="pcm", read_noise=True, read_after_s=3600)
     assert method_settings(on, unit).items() >= {"read_noise": True, "read_after_s": 3600}.items()
+    again = on.model_copy(update={"compensation": "layer", "compensated_after_s": 60.0})
+    given = {"compensation": "layer", "compensated_after_s": 60.0}
+    assert method_settings(again, unit) == {**method_settings(on, unit), **given}
 
 
 def test_settings_of_the_device_are_part_of_a_result_and_those_of_the_converter_of_a_read_one():
@@ -627,6 +630,27 @@ def test_cells_are_those_of_the_device() -> None:
             "conflict",
             "study.read_noise",
             {"value": True, "says": ["'rram'", "pcm"]},
+        ),
+        (
+            {"compensation": "layer"},
+            ConfigError,
+            "conflict",
+            "study.compensation",
+            {"value": "layer"},
+        ),
+        (
+            {"compensation": "layer", "read_path": "exact", "read_after_s": 60, "device": "pcm"},
+            ConfigError,
+            "conflict",
+            "study.compensation",
+            {"value": "layer"},
+        ),
+        (
+            {"compensated_after_s": 60},
+            ConfigError,
+            "conflict",
+            "study.compensated_after_s",
+            {"value": 60},
         ),
         (
             {"data": "mnits"},

@@ -1,0 +1,58 @@
+"""Published numbers that a study is compared with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from archsim.config.choices import Placement
+from archsim.config.schema.base import Model
+from archsim.config.schema.tsb import Copies
+
+#: Spread of one pulse, relative to the range of conductance.
+Sigma = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Published(Model):
+    """A published number that a study's table shows beside ours."""
+
+    method: str = Field(description="of the study; noise-free (with sigma 0): the ideal network")
+    sigma: Sigma
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    source: str = Field(min_length=1)
+
+
+class PublishedClaim(Model):
+    """A published statement about a method that is no accuracy; a report shows it beside ours."""
+
+    quantity: Literal["gap_shrink", "verified_share", "macs_share"] = Field(
+        description="the baseline's gap over the method's; write-verified weights over those of "
+        "the network; multiply-adds of training over those of the baseline's backbone"
+    )
+    method: str = Field(description="of the study")
+    sigma: Sigma | None = Field(default=None, description="null: every sigma of the study")
+    number: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    bound: Literal["=", ">", "<"] = Field(default="=", description="whether it is a bound")
+    source: str = Field(min_length=1)
+    note: str = Field(default="", description="what is not alike here")
+
+
+class PublishedCost(Model):
+    """A published hardware number that a report shows beside that of the cost engine."""
+
+    design: Placement
+    # Which metrics there are is known above the configuration: archsim.results.metrics.
+    quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
+    number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        description="in the unit of the quantity's name"
+    )
+    chip: str = Field(description="preset of the chip that the number is of")
+    network: str | None = Field(default=None, description="null: the study's")
+    copies: Copies = Field(
+        default=None,
+        description="tsb.copies that the number is of; null: a common block once, separate ones "
+        "as often as backbone layers",
+    )
+    source: str = Field(min_length=1)
+    note: str = Field(default="", description="what is not alike here")
