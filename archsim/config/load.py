@@ -73,6 +73,15 @@ def find_preset(kind: str, name: str) -> Path:
             said = f"{kind} file '{name}' does not exist"
             raise ConfigError(said, code=Code.MISSING_FILE, field=name)
         return path
+    if kind == "device" and name.lower().endswith(".csv"):
+        raise ConfigError.of(
+            Code.WRONG_FORM,
+            kind,
+            name,
+            problem="a table is no device; archsim device fit TABLE --out FILE makes one of "
+            "measured cells",
+            allowed="a preset, or a path to a .yaml file",
+        )
     known = preset_names(kind)
     if name not in known:
         raise ConfigError(

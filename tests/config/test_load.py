@@ -118,6 +118,12 @@ def test_a_name_like_nothing_gets_no_suggestion() -> None:
     assert "Did you mean" not in str(caught.value)
 
 
+def test_measured_cells_are_no_device_until_they_are_fitted() -> None:
+    facts: dict[str, Any] = {"code": "wrong-form", "field": "device", "value": "cells.csv"}
+    with refused(ConfigError, **facts, says=["--out", ".yaml"]):
+        load_preset("device", "cells.csv")
+
+
 def test_missing_preset_file() -> None:
     with refused(ConfigError, code="missing-file", field="my.yaml", says=["chip", "'my.yaml'"]):
         find_preset("chip", "my.yaml")

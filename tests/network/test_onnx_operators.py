@@ -380,6 +380,24 @@ def test_nodes_that_no_output_depends_on_are_left_out(tmp_path: Path) -> None:
     assert kinds(graph) == ["input", "conv"]
 
 
+@pytest.mark.parametrize("dequantised", [False, True])
+def test_parts_of_a_stored_matrix_are_matrices_of_their_own(
+    dequantised: bool, tmp_path: Path
+) -> None:
+    whole = [node("DequantizeLinear", ["w", "scale"], ["w1"])] if dequantised else []
+    nodes = [
+        *whole,
+        node("Split", ["w1" if dequantised else "w", "sizes"], ["a", "b", "c"], axis=1),
+        *[node("MatMul", ["x", part], [f"x{part}"]) for part in "abc"],
+        node("Sum", ["xa", "xb", "xc"], ["y"]),
+    ]
+    tensors = {"sizes": numpy.array([2, 2, 2]), "scale": numpy.array(0.1, dtype=numpy.float32)}
+    weights = random(6, 6).astype(numpy.int8) if dequantised else random(6, 6)
+    graph = read(tmp_path, model(nodes, {"x": (1, 7, 6)}, {**tensors, "w": weights}))
+    assert [layer.weights for layer in graph.layers] == [12, 12, 12]
+    assert (graph.totals.weights, graph.totals.macs) == (36, 7 * 36)
+
+
 def test_products_of_stored_tensors_are_worked_out_beforehand(tmp_path: Path) -> None:
     proto = model(
         [

@@ -15,6 +15,8 @@ from archsim.errors import NetworkError
 from archsim.network import load_network, trace
 from tests.network.models import Model, conv3, traced
 from tests.refusals import refused
+from tsb.cells.programmable import programmable
+from tsb.cells.stored import mapped_weights
 
 
 def pair() -> nn.Module:
@@ -94,6 +96,36 @@ def test_packed_sequences_are_named() -> None:
     facts: dict[str, Any] = {"code": "unsupported-operator", "value": "pack_padded_sequence"}
     with refused(NetworkError, **facts, field="reader"):
         trace(Outer(Packed()), (10, 8))
+
+
+class Ensemble(nn.Module):
+    """Three networks of one form, all of them on the same vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.first = nn.Parameter(torch.randn(3, 8, 16))
+        self.second = nn.Parameter(torch.randn(3, 16, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+
+        def one(first: Tensor, second: Tensor) -> Tensor:
+            return torch.relu(x @ first) @ second
+
+        found: Tensor = torch.vmap(one)(self.first, self.second)
+        return found.mean(0)
+
+
+def test_functions_of_many_at_once_are_all_counted() -> None:
+    """A transform of functions hides an axis; what is stored and computed along it counts."""
+    graph = trace(Ensemble(), (5, 6))
+    sizes = {layer.name: (layer.weights, layer.macs) for layer in graph.layers}
+    stored = {"embed": 6 * 8, "first": 3 * 8 * 16, "second": 3 * 16 * 4}
+    assert sizes == {name: (weights, 5 * weights) for name, weights in stored.items()}
+    assert graph.unmapped == ()
+    held = mapped_weights(programmable(Ensemble(), network="ensemble", input_shape=(5, 6)).model)
+    assert sum(weight.numel() for weight in held.values()) == sum(stored.values())
 
 
 class Outer(nn.Module):

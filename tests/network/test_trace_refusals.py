@@ -28,6 +28,18 @@ def test_weights_in_an_operator_that_archsim_does_not_know_are_refused() -> None
         trace(Model(run, nn.Linear(8, 5)), (7, 8))
 
 
+def test_integers_in_a_product_that_archsim_does_not_know_are_refused() -> None:
+    def run(m: Any, x: Tensor) -> Any:
+        return torch._weight_int8pack_mm(m.m0(x).bfloat16(), m.packed, m.scales)
+
+    model = Model(run, nn.Linear(8, 16))
+    model.register_buffer("packed", torch.ones(5, 16, dtype=torch.int8))
+    model.register_buffer("scales", torch.ones(5, dtype=torch.bfloat16))
+    facts: dict[str, Any] = {"code": "unsupported-operator", "field": "_weight_int8pack_mm"}
+    with refused(NetworkError, **facts, value="_weight_int8pack_mm", says=["'packed'"]):
+        trace(model, (8,))
+
+
 def test_models_without_a_matrix_are_refused() -> None:
     for run in (
         lambda m, x: functional.relu(x) + 0 * x,

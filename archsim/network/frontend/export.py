@@ -35,7 +35,17 @@ def export_calls(
     """
     with torch.no_grad(), _plain_attention():
         program = torch.export.export(module, example, dict(named or {}), strict=False)
+        if any(_is_transform(node) for node in program.graph.nodes):
+            program = program.run_decompositions({})
     return _Reader(program).read()
+
+
+def _is_transform(node: fx.Node) -> bool:
+    """Whether a node begins or ends ``vmap``, ``jvp`` or another transform of functions.
+
+    What runs inside has the shapes of one of many, until the operators are written out.
+    """
+    return str(getattr(node.target, "__module__", "")).startswith("torch._functorch")
 
 
 @contextmanager

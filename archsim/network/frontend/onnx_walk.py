@@ -316,7 +316,7 @@ def _derived(pass_: Walk, node: Node, name: str, operands: list[Value]) -> Weigh
         return Weight(name=name, shape=shape, elements=math.prod(shape), trainable=False)
     if node.op == "Identity":
         return weights[0]
-    formula = _formula(node, weights)
+    formula = _formula(node, name, weights)
     if node.op.rpartition(".")[2] in NUMBER_FORMATS:
         return replace(weights[0], shape=known, trainable=bool(known), formula=formula)
     elements = math.prod(known)
@@ -324,9 +324,9 @@ def _derived(pass_: Walk, node: Node, name: str, operands: list[Value]) -> Weigh
     return replace(origin, shape=known, formula=formula)
 
 
-def _formula(node: Node, weights: list[Weight]) -> str:
-    """The same text for the same computation on the same tensors."""
+def _formula(node: Node, output: str, weights: list[Weight]) -> str:
+    """The same text for the same output of the same computation on the same tensors."""
     attributes = sorted(a.SerializeToString(deterministic=True) for a in node.proto.attribute)
     sources = [(weight.name, weight.formula) for weight in weights]
-    text = repr((node.op, attributes, sources))
+    text = repr((node.op, node.outputs.index(output), attributes, sources))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -45,8 +45,8 @@ def read_call(call: Call) -> tuple[Draft, ...]:
     if call.op == "mean" and _spatial_mean(call):
         return (draft(call, OpKind.POOL, pool=_global_pool(call)),)
     kind = KIND_OF.get(call.op, OpKind.OTHER)
-    matrix = next((w for w in call.operands if is_matrix(w)), None)
-    if kind is OpKind.OTHER and isinstance(matrix, Weight):
+    matrix = _matrix(call) if kind is OpKind.OTHER else None
+    if matrix is not None:
         raise refusal(
             call,
             f"an operator that archsim does not know, called at '{call.name}', and it reads the "
@@ -54,6 +54,21 @@ def read_call(call: Call) -> tuple[Draft, ...]:
             "layers that can be mapped",
         )
     return (draft(call, kind),)
+
+
+def _matrix(call: Call) -> Weight | None:
+    """A stored matrix that an unknown operator reads.
+
+    Integers are not trained, and may be anything; but what is called a product multiplies by them.
+    """
+    words = call.op.lower().split("_")
+    is_product = any(w.endswith("mm") or any(part in w for part in _PRODUCT_WORDS) for w in words)
+    stored = [w for w in call.operands if isinstance(w, Weight)]
+    wide = [w for w in stored if is_product and sum(size > 1 for size in w.shape) >= 2]
+    return next((w for w in stored if is_matrix(w)), next(iter(wide), None))
+
+
+_PRODUCT_WORDS = ("linear", "conv", "matmul", "gemm")
 
 
 def _embedding(call: Call) -> tuple[Draft, ...]:
