@@ -18,10 +18,11 @@ from archsim.network.operation import OpKind
 #: Kinds of rows, by how they may be called.
 KINDS: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("conv", "conv2d", "convolution"), "conv"),
+        **dict.fromkeys(("conv", "conv2d", "convolution", "conv1d", "pointwise"), "conv"),
         **dict.fromkeys(("depthwise", "dwconv", "depthwise_conv"), "depthwise"),
         **dict.fromkeys(("conv_transpose", "deconv", "transposed"), "conv_transpose"),
-        **dict.fromkeys(("linear", "fc", "dense", "matmul"), "linear"),
+        **dict.fromkeys(("convtranspose", "convtranspose2d"), "conv_transpose"),
+        **dict.fromkeys(("linear", "fc", "dense", "matmul", "gemm"), "linear"),
         **dict.fromkeys(("max_pool", "maxpool", "pool", "pooling"), "max_pool"),
         **dict.fromkeys(("avg_pool", "avgpool"), "avg_pool"),
         **dict.fromkeys(("global_pool", "gap"), "global_pool"),
@@ -240,6 +241,9 @@ class _Builder:
             return self._linear(row, name, data)
         groups = row.whole("groups", data.shape[1] if kind == "depthwise" else 1)
         outputs = row.whole("out_channels", data.shape[1] if kind == "depthwise" else None)
+        if kind == "depthwise" and groups != data.shape[1]:
+            what = f"is {groups} in a depthwise row of {data.shape[1]} channels"
+            raise row.error("groups", what, Code.CONFLICT, groups, str(data.shape[1]))
         for column, channels in (("in_channels", data.shape[1]), ("out_channels", outputs)):
             if channels % groups:
                 what = f"{channels} channels cannot be cut into {groups} groups"

@@ -16,10 +16,12 @@ Pair = tuple[int, int]
 MAX_NUMBER = 2**24
 #: Longest name, in characters.
 MAX_NAME = 100
-_NUMBER = re.compile(r"\+?0*(\d{1,8})(?:\.0+)?")
-_PAIR = re.compile(r"(\d{1,8})(?:\s*[x*]\s*(\d{1,8}))?", re.IGNORECASE)
+#: Tables with empty cells are often written with every number as a fraction: 3.0.
+_WHOLE = r"(\d{1,8})(?:\.0+)?"
+_NUMBER = re.compile(rf"\+?0*{_WHOLE}")
+_PAIR = re.compile(rf"{_WHOLE}(?:\s*[x*]\s*{_WHOLE})?", re.IGNORECASE)
 _POOL = re.compile(
-    r"(?:(max|avg)\s*)?(\d{1,8})(?:\s*[x*]\s*(\d{1,8}))?(?:\s*/\s*(\d{1,8}))?", re.IGNORECASE
+    rf"(?:(max|avg)\s*)?{_WHOLE}(?:\s*[x*]\s*{_WHOLE})?(?:\s*/\s*{_WHOLE})?", re.IGNORECASE
 )
 _YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -115,7 +117,7 @@ class Cells:
             NetworkError: It is something else.
         """
         text = self.texts.get(column, "0")
-        if text.lower() in ("0", "no", "none", "false"):
+        if text.lower() in ("0", "0.0", "no", "none", "false"):
             return None
         match = _POOL.fullmatch(text)
         allowed = "0 or none, or a window such as 2, 3x3, max 3/2 (stride 2), avg 2"

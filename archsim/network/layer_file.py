@@ -200,6 +200,6 @@ def _cells(path: Path, line: _Line, columns: Sequence[str], *, plain: bool) -> C
     if plain:
         for column in NEUROSIM[: len(fields)]:
             cells.whole(column, least=0 if column == "pool" else 1)
-    if texts.get("pool") == "1":  # a flag: followed by a pooling of 2 x 2
+    if texts.get("pool") in ("1", "1.0"):  # a flag: followed by a pooling of 2 x 2
         return Cells(path=path, row=line.number, texts={**texts, "pool": "2"})
     return cells

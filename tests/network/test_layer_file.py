@@ -153,6 +153,22 @@ def test_a_transposed_convolution(tmp_path: Path) -> None:
     assert graph.ops[-1].shape == (1, 3, 8, 8)
 
 
+def test_whole_numbers_may_be_written_as_fractions(tmp_path: Path) -> None:
+    text = "kind,in_channels,in_size,out_channels,kernel,pool,groups\n"
+    rows = ["conv1d,3,8x8,4,3x3,1,1", "pointwise,4,4,8,1,0,1", "gemm,128,,5,,,"]
+    graph = read(tmp_path, text + "\n".join(rows))
+    assert [layer.weights for layer in graph.layers] == [108, 32, 640]
+    written = [
+        "conv1d,3.0,8.0x8.0,4.0,3.0x3.0,1.0,1.0",
+        "pointwise,4.0,4.0,8.0,1.0,0.0,1.0",
+        rows[2],
+    ]
+    assert read(tmp_path, text + "\n".join(written)).ops == graph.ops
+    neurosim = "8,8,3,3,3,4,1,1\n4,4,4,3,3,4,0,2\n"
+    fractions = neurosim.replace(",", ".0,").replace("\n", ".0\n")
+    assert read(tmp_path, fractions).ops == read(tmp_path, neurosim).ops
+
+
 ROW = "in_channels,in_size,out_channels,kernel,stride,pool,groups\n"
 
 
@@ -172,6 +188,7 @@ ROW = "in_channels,in_size,out_channels,kernel,stride,pool,groups\n"
         ("32,32,3,3,3,128,0,1.5", "wrong-type", 1, "stride", "1.5"),
         ("name,in_channels,out_channels\na,3,4\na,4,5", "given-twice", 3, "name", "a"),
         ("name,in_channels,out_channels\ninput,3,4", "given-twice", 2, "name", "input"),
+        ("kind,in_channels,in_size,groups\ndepthwise,8,8x8,2", "conflict", 2, "groups", 2),
         ("kind,in_channels,out_channels\nlstm,3,4", "unknown-name", 2, "kind", "lstm"),
         ("from,in_channels,out_channels\n,3,4\nb,4,5", "unknown-name", 3, "from", "b"),
     ],
