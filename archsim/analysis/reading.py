@@ -29,6 +29,8 @@ from tsb.read_path.wire_loss import wire_loss
 #: Bins of a histogram at most; whole sums get one each where there are fewer.
 _BINS = 64
 #: Codes of a converter with fine steps: so many for each of the real one's, at most 2^15 in all.
+#: Bits of a converter that loses nothing to speak of.
+_FINEST_BITS = 16
 _FINER, _MOST_CODES = 255, 1 << 15
 #: Images that are classified at once.
 _AT_ONCE = 250
@@ -200,7 +202,11 @@ def _variants(
         fitting = _fitting_range(network, but)
         if fitting is not None:
             yield _Variant("range", fitting)
-        fine = _with_grids(network, _finer)
+        fine = (
+            but(converter=replace(converter, bits=_FINEST_BITS))
+            if converter.of_batches
+            else _with_grids(network, _finer)
+        )
         if fine is not None:
             yield _Variant("bits", fine)
     if with_errors:
@@ -247,7 +253,8 @@ def _fitting_range(network: ReadNetwork, but: Callable[..., ReadNetwork]) -> Rea
     None where levels are clusters of the sums, which fit by themselves.
     """
     converter = network.settings.converter
-    if converter.range.startswith("full-scale"):  # nothing is clipped, but steps are wide
+    # Nothing is clipped, but steps are wide; or rounded down.
+    if converter.range.startswith("full-scale") or converter.of_batches:
         return but(converter=replace(converter, range="calibrated"))
     return _with_grids(network, _unclipped)
 

@@ -69,6 +69,10 @@ class GroupConversion:
         for steps in found:
             if steps is not None:
                 added = added + steps
+        for effect in self.read.effects:
+            converted = effect.convert(at, sums, added)
+            if converted is not None:
+                return converted
         return np.stack(
             [grid.read(sums[:, j], added[:, j]) for j, grid in enumerate(self._grids)], axis=1
         )

@@ -144,6 +144,28 @@ def snapped(low: float, high: float, *, signed: bool) -> tuple[float, float]:
     return (-float(span), float(span)) if signed else (low, low + span)
 
 
+def power_of_two(
+    ranges: Sequence[tuple[float, float]], codes: int, *, signed: bool
+) -> list[tuple[float, float]]:
+    """Return ranges that are powers of two apart, so that shifts add up the codes of slices.
+
+    The widest one stays, the others become the smallest such range that holds theirs and has steps
+    of a level or more.
+
+    Args:
+        ranges: lower and upper end per slice, levels.
+        codes: highest code of a converter.
+        signed: whether ranges have the same extent on both sides of 0.
+    """
+    spans = [max(high if signed else high - low, float(codes)) for low, high in ranges]
+    widest = max(spans)
+    held = [widest / 2.0 ** math.floor(math.log2(widest / span)) for span in spans]
+    return [
+        (-span, span) if signed else (low, low + span)
+        for (low, _), span in zip(ranges, held, strict=True)
+    ]
+
+
 def nearest_rank(values: Floats, counts: npt.NDArray[np.int64], percentile: float) -> float:
     """Return a percentile by nearest rank.
 
@@ -182,19 +204,10 @@ def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[Con
     converter, signed = settings.converter, settings.signed_sums
     if converter.range == "unit-step":
         high = float((1 << (converter.bits - signed)) - 1)
-    elif converter.range == "full-scale":
+    elif converter.range == "full-scale" or converter.of_batches:  # these read by their own
         high = full_scale(settings, settings.rows_read)
     elif converter.range == "full-scale-used":
         high = full_scale(settings, rows_used)
-    elif converter.range == "neurosim-v1.4":
-        raise ConfigError(
-            "adc.range = 'neurosim-v1.4': the range of the batch makes an image's result depend on "
-            "the others; it is compared by `archsim validate --read-path`; allowed: calibrated",
-            code=Code.UNSUPPORTED,
-            field="adc.range",
-            value=converter.range,
-            allowed=("full-scale", "full-scale-used", "calibrated", "unit-step", "learned"),
-        )
     else:
         raise ConfigError(
             f"adc.range = '{converter.range}' needs images to calibrate on",
@@ -243,4 +256,7 @@ def calibrated_grids(
     converter, signed = settings.converter, settings.signed_sums
     if converter.snap:
         ranges = [snapped(low, high, signed=signed) for low, high in ranges]
+    if converter.slice_ranges == "power-of-two":
+        codes = (1 << (converter.bits - signed)) - 1
+        ranges = power_of_two(ranges, codes, signed=signed)
     return [grid_of(settings, low, high) for low, high in ranges]

@@ -108,6 +108,8 @@ def not_a_noise(network: ReadNetwork) -> str:
     Args:
         network: calibrated.
     """
+    if network.settings.converter.of_batches:
+        return "ranges of a batch, rounded down, shift what is read"
     reads: Mapping[str, MatrixRead] = {
         name: layer.reads[0] for name, layer in network.layers.items()
     }

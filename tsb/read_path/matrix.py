@@ -100,14 +100,21 @@ class StoredMatrix:
         """What a level of each slice is worth, ``slice``."""
         return np.ldexp(1.0, self.form.bits_per_cell * np.arange(self.slices))
 
-    def reference_levels(self, kind: str) -> Whole | None:
+    @property
+    def middle_level(self) -> float:
+        """Level half-way between the lowest and the highest one of a cell."""
+        return (self.form.level_count - 1) / 2
+
+    def reference_levels(self, kind: str) -> Floats | Whole | None:
         """Return the levels of a reference column, ``slice``; None where there is none.
 
         Args:
             kind: one of :data:`tsb.read_path.settings.OFFSET_SUBTRACTIONS`.
         """
-        if self.sides > 1 or kind not in ("off-column", "zero-column"):
+        if self.sides > 1 or kind not in ("off-column", "zero-column", "middle-column"):
             return None
+        if kind == "middle-column":
+            return np.full(self.slices, self.middle_level)
         if kind == "off-column":
             return np.zeros(self.slices, dtype=np.int64)
         zero = 1 << (self.form.weight_bits - 1)

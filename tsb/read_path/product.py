@@ -16,7 +16,13 @@ from archsim.errors import Code, ConfigError
 from tsb.read_path.approximate import Moments
 from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SliceSums, SumCounter
 from tsb.read_path.conversion import GroupConversion
-from tsb.read_path.converter import ConverterGrid, Floats, calibrated_grids, fixed_grids
+from tsb.read_path.converter import (
+    ConverterGrid,
+    Floats,
+    calibrated_grids,
+    fixed_grids,
+    grid_of,
+)
 from tsb.read_path.effects.base import Effect
 from tsb.read_path.effects.converter import converter_offsets
 from tsb.read_path.effects.registry import acting
@@ -99,7 +105,7 @@ class MatrixRead:
     # What is converted.
 
     @property
-    def reference(self) -> npt.NDArray[np.int64] | None:
+    def reference(self) -> npt.NDArray[Any] | None:
         """Levels of the converted reference column, ``slice``; None where there is none."""
         return self.matrix.reference_levels(self.settings.offset_subtraction)
 
@@ -223,6 +229,10 @@ class MatrixRead:
         converter, signed = self.settings.converter, self.settings.signed_sums
         if not converter.bits or not converter.calibrates:
             return
+        if converter.of_batches:  # what is said of them; what is read has ranges of its own
+            ends = [one.range(100.0, signed=signed) for one in sums]
+            self.grids = [grid_of(self.settings, low, high) for low, high in ends]
+            return
         if converter.levels == "lloyd-max":
             codes = 1 << converter.bits
             levels = [one.levels(codes, signed=signed) for one in sums]
@@ -275,6 +285,8 @@ class MatrixRead:
         if self._merges(noise):
             return self._merged(codes)
         at_once = max(1, _AT_ONCE // (self.width * self.matrix.slices * self.sides))
+        if self.settings.converter.of_batches:
+            at_once = max(1, len(codes))
         read = [
             self._part(codes[at : at + at_once], noise, first_vector + at)
             for at in range(0, len(codes), at_once)
@@ -353,6 +365,8 @@ class MatrixRead:
         zero = 0.0 if kind == "zero-column" else 2.0 ** (form.weight_bits - 1)
         if kind == "digital":
             zero += settings.off_level * float(self.matrix.significances.sum())
+        if kind == "middle-column":  # what the column has taken away already
+            zero -= self.matrix.middle_level * float(self.matrix.significances.sum())
         return np.asarray(zero * inputs)
 
     def _driven_total(self, codes: Codes) -> Floats:

@@ -22,6 +22,8 @@ OFFSET_SUBTRACTIONS: tuple[str, ...] = get_args(Read.model_fields["offset_subtra
 PAIRS: tuple[str, ...] = get_args(Read.model_fields["pair"].annotation)
 #: How the range of a converter is set.
 RANGES: tuple[str, ...] = get_args(Adc.model_fields["range"].annotation)
+#: How the calibrated ranges of a layer's slices belong together.
+SLICE_RANGES: tuple[str, ...] = get_args(Adc.model_fields["slice_ranges"].annotation)
 #: How negative inputs are read.
 SIGNED_INPUTS: tuple[str, ...] = get_args(Read.model_fields["signed_inputs"].annotation)
 #: Wires that are modelled; "gated-tanh*" are closed forms of "gated".
@@ -55,6 +57,7 @@ class Converter:
         range: one of :data:`RANGES`.
         percentile: of ``calibrated``: the range holds the sums between 100 - p and p, per cent.
         snap: round calibrated spans up to odd whole numbers of levels, which have no ties.
+        slice_ranges: one of :data:`SLICE_RANGES`.
         noise_lsb: standard deviation of the noise of a conversion, steps.
         offset_lsb: standard deviation of the offsets of converters, steps.
         columns_per_converter: columns that share a converter, and its offset.
@@ -66,6 +69,7 @@ class Converter:
     range: str = "calibrated"
     percentile: float = 99.9
     snap: bool = True
+    slice_ranges: str = "free"
     noise_lsb: float = 0.0
     offset_lsb: float = 0.0
     columns_per_converter: int = 8
@@ -81,6 +85,7 @@ class Converter:
         if not 0 <= self.bits <= 16:
             raise ConfigError.of(Code.OUT_OF_RANGE, "adc.bits", self.bits, allowed="0 to 16")
         _one_of("adc.range", self.range, RANGES)
+        _one_of("adc.slice_ranges", self.slice_ranges, SLICE_RANGES)
         if not 50 < self.percentile <= 100:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE,
@@ -100,7 +105,7 @@ class Converter:
             )
         if isinstance(self.levels, str):
             _one_of("adc.levels", self.levels, LEVELS)
-            if self.levels == "lloyd-max" and not self.calibrates:
+            if self.levels == "lloyd-max" and (self.of_batches or not self.calibrates):
                 raise ConfigError(
                     f"adc.levels = 'lloyd-max' with adc.range = '{self.range}': clusters are those "
                     "of calibration sums; allowed: adc.range calibrated or learned",
@@ -115,7 +120,12 @@ class Converter:
     @property
     def calibrates(self) -> bool:
         """Whether the rule needs calibration images."""
-        return self.range in ("calibrated", "learned")
+        return self.range in ("calibrated", "learned") or self.of_batches
+
+    @property
+    def of_batches(self) -> bool:
+        """Whether the range is that of the sums that are read together."""
+        return self.range == "neurosim-v1.4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,6 +315,7 @@ class ReadSettings:
                 range=chip.adc.range,
                 percentile=chip.adc.percentile,
                 snap=chip.adc.snap,
+                slice_ranges=chip.adc.slice_ranges,
                 noise_lsb=chip.adc.noise_lsb,
                 offset_lsb=chip.adc.offset_lsb,
                 levels=levels_of(chip.adc.levels, bits=chip.adc.bits),

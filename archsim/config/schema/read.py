@@ -65,7 +65,8 @@ class Adc(Model):
         default="calibrated",
         description="which column sums the levels span, for the accuracy half: all rows on, all "
         "used rows on, percentiles of calibration images, one level a step, trained ends, or the "
-        "artefact of the batch's extremes; references are programmable per layer, so no cost",
+        "artefact of the batch's extremes, rounded down; references are programmable per layer, so "
+        "no cost",
     )
     percentile: float = Field(
         default=99.9,
@@ -78,6 +79,11 @@ class Adc(Model):
         default=True,
         description="range calibrated: round the span up to an odd whole number of levels, where "
         "no sum lies halfway between two codes; no cost",
+    )
+    slice_ranges: Literal["free", "power-of-two"] = Field(
+        default="free",
+        description="range calibrated: each slice of a weight has a range of its own, or ranges "
+        "are powers of two apart, so that shifts alone add up their codes; no cost",
     )
     levels: str = Field(
         default="linear",
@@ -162,11 +168,13 @@ class Read(Model):
         description="rows of a crossbar that are read at once, the others following in further "
         "reads; null for all",
     )
-    offset_subtraction: Literal["digital", "off-column", "zero-column", "analog"] = Field(
+    offset_subtraction: Literal[
+        "digital", "off-column", "zero-column", "analog", "middle-column"
+    ] = Field(
         default="digital",
         description="how the conductance of cells at level 0 is taken out of a sum: by arithmetic; "
-        "by a converted column of off cells, or of the code for zero; or by that current before "
-        "the converter",
+        "by a converted column of off cells, of the code for zero, or of cells half-way up; or by "
+        "that current before the converter",
     )
     pair: Literal["digital", "analog"] = Field(
         default="digital",

@@ -23,6 +23,7 @@ READ_PATHS = (
     "chip.adc.range",
     "chip.adc.percentile",
     "chip.adc.snap",
+    "chip.adc.slice_ranges",
     "chip.adc.levels",
     "chip.adc.noise_lsb",
     "chip.adc.offset_lsb",

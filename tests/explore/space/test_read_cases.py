@@ -38,6 +38,7 @@ VALUES: dict[str, tuple[list[Any], list[str]]] = {
     "chip.adc.range": (["calibrated", "full-scale"], []),
     "chip.adc.percentile": ([99.0, 99.9], []),
     "chip.adc.snap": ([True, False], []),
+    "chip.adc.slice_ranges": (["free", "power-of-two"], []),
     "chip.adc.levels": (["linear", "lloyd-max"], []),
     "chip.adc.noise_lsb": ([0.0, 0.5], []),
     "chip.adc.offset_lsb": ([0.0, 0.5], []),

@@ -26,8 +26,8 @@ def settings(**changes: Any) -> ReadSettings:
         "bits_per_cell": changes.pop("bits_per_cell", 2),
         "encoding": changes.pop("encoding", "offset"),
     }
-    names = ("bits", "range", "percentile", "snap", "noise_lsb", "offset_lsb", "levels",
-             "columns_per_converter")  # fmt: skip
+    names = ("bits", "range", "percentile", "snap", "slice_ranges", "noise_lsb", "offset_lsb",
+             "levels", "columns_per_converter")  # fmt: skip
     converter = {name: changes.pop(name) for name in names if name in changes}
     converter = {"bits": 0, "range": "full-scale", **converter}
     return ReadSettings(

@@ -22,7 +22,7 @@ from tests.tsb.read_path.oracle import (
 )
 from tsb.read_path import calibration
 from tsb.read_path.calibration import KeptSums, SliceSums
-from tsb.read_path.converter import ConverterGrid, nearest_rank, snapped
+from tsb.read_path.converter import ConverterGrid, nearest_rank, power_of_two, snapped
 from tsb.read_path.level_tables import levels_of as table_of
 from tsb.read_path.levels import clustered
 from tsb.read_path.neurosim14 import neurosim14_product
@@ -277,17 +277,55 @@ def test_noise_of_conversions_is_added_before_they_are_rounded() -> None:
     assert errors.std() == pytest.approx(variance**0.5, rel=0.15)
 
 
-def test_the_range_of_the_batch_is_no_rule() -> None:
-    chip = oracle.settings(bits=5, range="neurosim-v1.4")
-    codes, inputs = example(9, chip)
-    with refused(
-        ConfigError,
-        code="unsupported",
-        field="adc.range",
-        value="neurosim-v1.4",
-        allowed="calibrated",
-    ):
-        matrix_read(codes, chip)(inputs)
+@pytest.mark.parametrize("bits", [3, 6])
+def test_the_range_of_the_batch_is_that_of_neurosim(bits: int) -> None:
+    """Whole sums, so that float32 decides no edge: the same as the formula of its layers."""
+    chip = oracle.settings(
+        bits=bits, range="neurosim-v1.4", offset_subtraction="middle-column", rows=16
+    )
+    codes, inputs = example(9, chip, rows=48)
+    weights = torch.from_numpy((2 * (codes + 128) - 255) / 255).T
+    theirs = neurosim14_product(
+        weights,
+        torch.from_numpy(inputs).long(),
+        bits_per_cell=2,
+        adc_bits=bits,
+        on_off_ratio=math.inf,
+        rows=16,
+    )
+    half = inputs.sum(1, dtype=np.int64)[:, None] / 2  # its codes lie half a step from zero
+    read = matrix_read(codes, chip)
+    np.testing.assert_allclose(read(inputs) + half, theirs.double() * 2**15, rtol=1e-5, atol=1.0)
+    assert (read(inputs)[2:4] != read(inputs[2:4])).any()  # an image alone is read otherwise
+
+
+def test_a_batch_of_equal_sums_is_read_as_it_is() -> None:
+    chip = oracle.settings(bits=4, range="neurosim-v1.4", rows=16, on_off_ratio=16.3)
+    codes = np.full((16, 3), 5)
+    inputs = np.full((2, 16), 9, dtype=np.uint8)
+    np.testing.assert_allclose(
+        matrix_read(codes, chip)(inputs), inputs.astype(np.int64) @ codes, atol=1e-7
+    )
+
+
+def test_slices_whose_ranges_are_powers_of_two_apart() -> None:
+    """By hand: 7 codes; 4 levels are held by 7, 16 by 40 / 2, 40 stay."""
+    ranges = [(0.0, 4.0), (3.0, 19.0), (0.0, 40.0)]
+    assert power_of_two(ranges, 7, signed=False) == [(0.0, 10.0), (3.0, 23.0), (0.0, 40.0)]
+    assert power_of_two([(-9.0, 9.0), (-3.0, 3.0)], 3, signed=True) == [(-9.0, 9.0), (-4.5, 4.5)]
+    chip = oracle.settings(
+        bits=3, range="calibrated", slice_ranges="power-of-two", encoding="differential", rows=32
+    )
+    codes, inputs = example(3, chip, vectors=40)
+    read = matrix_read(codes % 60, chip)
+    counter = read.counter()
+    counter.add(inputs)
+    read.calibrate(counter.slices())
+    assert read.grids is not None
+    steps = [grid.step for grid in read.grids]
+    assert min(steps) >= 1
+    assert len(set(steps)) > 1
+    assert all(math.log2(max(steps) / step).is_integer() for step in steps)
 
 
 def test_the_batch_of_neurosim_decides_what_an_image_gets() -> None:

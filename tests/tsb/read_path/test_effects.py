@@ -43,6 +43,8 @@ ACTS: dict[str, dict[str, Any]] = {
     "adc-noise": {"noise_lsb": 1.0},
     "adc-rounding": {"bits": 3},
     "adc-levels": {"levels": _TABLE},
+    "adc-batch-range": {"bits": 5, "range": "neurosim-v1.4"},
+    "middle-column": {"bits": 3, "offset_subtraction": "middle-column"},
 }
 _WRITTEN = {"programming-error", "stuck-cells", "drift"}
 

@@ -164,7 +164,7 @@ def test_slices_weighed_by_their_significance_are_the_stored_code() -> None:
         np.testing.assert_array_equal(stored, codes + 128)
 
 
-@pytest.mark.parametrize("how", ["digital", "off-column", "zero-column", "analog"])
+@pytest.mark.parametrize("how", ["digital", "off-column", "zero-column", "analog", "middle-column"])
 def test_the_current_of_level_0_is_removed_without_converters(how: str) -> None:
     chip = oracle.settings(offset_subtraction=how, on_off_ratio=16.3)
     codes, inputs = example(4, chip)

@@ -121,3 +121,14 @@ class Effect:
         """
         del at
         return None
+
+    def convert(self, at: ReadPlace, sums: Floats, added: Floats) -> Floats | None:
+        """Return sums as a converter of its own reads them; None leaves it to the usual one.
+
+        Args:
+            at: which read.
+            sums: levels, ``vector slice side column``.
+            added: to the conversions, steps.
+        """
+        del at, sums, added
+        return None

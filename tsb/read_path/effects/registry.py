@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.effects.base import Effect
+from tsb.read_path.effects.batch_range import BatchRange
 from tsb.read_path.effects.converter import ConverterNoise, ConverterOffset, UnevenLevels
 from tsb.read_path.effects.iv_curve import IvCurve
+from tsb.read_path.effects.middle_column import MiddleColumn
 from tsb.read_path.effects.off_current import OffCurrent
 from tsb.read_path.effects.read_noise import NoiseOfReads, NoiseOfReadsByLaw
 from tsb.read_path.effects.rounding import Rounding
@@ -29,12 +31,14 @@ EFFECTS: tuple[Effect, ...] = (
     OffCurrent(),
     DrivenWires(),
     GatedWires(),
+    MiddleColumn(),
     NoiseOfReads(),
     NoiseOfReadsByLaw(),
     ConverterOffset(),
     ConverterNoise(),
     Rounding(),
     UnevenLevels(),
+    BatchRange(),
 )
 
 

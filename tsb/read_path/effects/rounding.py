@@ -16,7 +16,7 @@ class Rounding(Effect):
     name = "adc-rounding"
     description = "sums become codes of the converter: rounded, and cut off at its range"
     acts_on = "conversion"
-    settings = ("adc.bits", "adc.range", "adc.percentile", "adc.snap")
+    settings = ("adc.bits", "adc.range", "adc.percentile", "adc.snap", "adc.slice_ranges")
     back_ends = ("approximate", "exact")
     compiled = True
 
