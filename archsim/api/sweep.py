@@ -196,7 +196,10 @@ def _run(
     if works:
         processes = cores() if jobs is None else jobs
         measure = verify_front if predicts(asked) else evaluate_cases
-        measure(job.space, store, **accuracies, jobs=processes, news=evaluated, steps=steps)
+        measure(
+            job.space, store, **accuracies, jobs=processes, scheduler=scheduler, news=evaluated,
+            steps=steps,
+        )  # fmt: skip
     return SweepResult(store, asked)
 
 

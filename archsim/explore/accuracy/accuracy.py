@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from archsim.errors import Code, ConfigError
 from archsim.explore.accuracy.backbones import Backbones
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
 from archsim.explore.accuracy.effort import Effort
+from archsim.explore.accuracy.on_cluster import train_on_cluster
 from archsim.explore.run.store import Store
 from archsim.explore.space.cases import AccuracyCase, all_cases
 from archsim.explore.space.points import Space
@@ -161,6 +162,7 @@ def evaluate_cases(
     data_root: str | None = None,
     max_minutes: float | None = None,
     jobs: int = 1,
+    scheduler: str | None = None,
     news: Callable[[Evaluated], None] | None = None,
     steps: News | None = None,
     keys: Collection[str] | None = None,
@@ -174,8 +176,9 @@ def evaluate_cases(
         data_root: where the data of the study lie.
         max_minutes: no case is begun after so long; None: the sweep's own bound.
         jobs: processes.
+        scheduler: address of a Dask scheduler, in place of processes here.
         news: told of every case that is done.
-        steps: told of every epoch and unit inside.
+        steps: told of every epoch and unit inside, where they run here.
         keys: of the cases that are asked for; None: all that the rows name.
 
     Returns:
@@ -188,22 +191,55 @@ def evaluate_cases(
     works = plan_cases(space, cache=cache, data_root=data_root, max_minutes=max_minutes, keys=named)
     clock = _Clock(limit_s(space.sweep, max_minutes), works)
     rows = _read(store)
-    left = done = 0
-    for work in works:
-        known, case = work.known, work.case
-        if known is None and clock.may_begin():
-            _train(work, Backbones(work.folder.parent), data_root, jobs, steps)
-            known = _known(work.study, work.folder, data_root)
-            clock.trained(work)
+    done = 0
+
+    def settle(work: Work, known: dict[str, Any] | None) -> None:
+        nonlocal done
+        case = work.case
         if known is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
             about = {"case": json.dumps(case.as_json()), "run": str(work.folder)}
             rows[case.key] = {**about, **(known or {})}
         _write(store, rows)
-        left += rows[case.key].get(COLUMNS[0]) is None
         done += known is not None
         if news is not None and known is not None:
             news(Evaluated(done, len(works), case, clock.seconds, clock.left_s))
-    return left
+
+    for work in works:
+        if work.known is not None:
+            settle(work, work.known)
+    missing = {work.case.key: work for work in works if work.known is None}
+    todo = list(missing.values())
+    for work in (
+        _here(todo, clock, data_root, jobs, steps)
+        if scheduler is None
+        else _on_cluster(todo, clock, data_root, scheduler)
+    ):
+        clock.trained(work)
+        settle(missing.pop(work.case.key), _known(work.study, work.folder, data_root))
+    for work in missing.values():
+        settle(work, None)
+    return sum(rows[work.case.key].get(COLUMNS[0]) is None for work in works)
+
+
+def _here(
+    works: list[Work], clock: _Clock, data_root: str | None, jobs: int, steps: News | None
+) -> Iterator[Work]:
+    """Train cases in processes of this machine while there is time, one after the other."""
+    for work in works:
+        if not clock.may_begin():
+            return
+        _train(work, Backbones(work.folder.parent), data_root, jobs, steps)
+        yield work
+
+
+def _on_cluster(
+    works: list[Work], clock: _Clock, data_root: str | None, scheduler: str
+) -> Iterator[Work]:
+    """Train cases on the workers of a Dask scheduler while there is time."""
+    cases = [(work.study, work.folder) for work in works]
+    if cases and clock.may_begin():
+        done = train_on_cluster(scheduler, cases, data_root=data_root, may_begin=clock.may_begin)
+        yield from (works[place] for place in done)
 
 
 def named_cases(store: Store) -> set[str]:

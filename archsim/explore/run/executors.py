@@ -63,12 +63,12 @@ def in_processes(task: Task, sweep: str, parts: Iterable[int], jobs: int) -> Ite
                 yield future.result()
 
 
-def _on_worker(task: Task, sweep: str, number: int) -> Any:
+def _on_worker(task: Callable[..., Any], call: tuple[Any, ...]) -> Any:
     """Do a task in one thread: a worker of a cluster has as many tasks as threads."""
     import torch
 
     torch.set_num_threads(1)
-    return task(sweep, number)
+    return task(*call)
 
 
 def connect(address: str) -> Client:
@@ -137,14 +137,15 @@ def _check_address(address: str) -> None:
         ) from error
 
 
-def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> Iterator[Any]:
-    """Compute parts on the workers of a cluster; those of a lost worker are done by others.
+def on_cluster(
+    client: Client, task: Callable[..., Any], calls: Iterable[tuple[Any, ...]]
+) -> Iterator[Any]:
+    """Do a task on the workers of a cluster; what a lost worker had is done by others.
 
     Args:
         client: see :func:`connect`.
         task: what to do; archsim is installed on the workers.
-        sweep: its description.
-        parts: numbers.
+        calls: its arguments, one tuple for each part; taken when there is room for them.
 
     Raises:
         ConfigError: there is no worker.
@@ -162,15 +163,13 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
             code=Code.UNREACHABLE,
             field="--scheduler",
         ) from error
-    left = iter(parts)
-    running: dict[Any, int] = {}
+    left = iter(calls)
+    running: set[Any] = set()
 
     def submit(count: int) -> list[Any]:
-        made = {
-            client.submit(_on_worker, task, sweep, n, pure=False): n for n in islice(left, count)
-        }
+        made = [client.submit(_on_worker, task, call, pure=False) for call in islice(left, count)]
         running.update(made)
-        return list(made)
+        return made
 
     def room() -> int:
         """Parts that may be added: workers come and go."""
@@ -181,7 +180,7 @@ def on_cluster(client: Client, task: Task, sweep: str, parts: Iterable[int]) -> 
     try:
         for future in queue:
             result = future.result()
-            del running[future]
+            running.discard(future)
             for following in submit(max(1, room())):
                 queue.add(following)
             yield result

@@ -135,7 +135,8 @@ def _computed(
     if scheduler is not None:
         client = executors.connect(scheduler)
         try:
-            yield from executors.on_cluster(client, compute_part, description, parts)
+            calls = ((description, number) for number in parts)
+            yield from executors.on_cluster(client, compute_part, calls)
         finally:
             client.close()
     elif jobs == 1:
