@@ -28,6 +28,7 @@ from tsb.read_path.inputs import InputCodes
 from tsb.read_path.matrix import StoredMatrix
 from tsb.read_path.network import ReadNetwork
 from tsb.read_path.product import MatrixRead
+from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import Converter, ReadSettings
 
@@ -86,10 +87,12 @@ def lenet() -> tuple[nn.Module, Tensor, dict[str, InputCodes]]:
     return model, images, {"conv1.weight": InputCodes(1 / (255 * 0.3081), 33, 8, "zero-point")}
 
 
-def network(settings: ReadSettings) -> tuple[ReadNetwork, Tensor]:
+def network(settings: ReadSettings, *, approximate: bool = False) -> tuple[ReadNetwork, Tensor]:
     """LeNet-3 ready to be read, and its images."""
     model, images, codes = lenet()
-    return ReadNetwork.of_weights(model, settings).calibrate(images[:100], inputs=codes), images
+    made = ReadNetwork.of_weights(model, settings)
+    made.approximate = approximate
+    return made.calibrate(images[:100], inputs=codes), images
 
 
 def line(name: str, plain_s: float, read_s: float, count: int = 1) -> None:
@@ -130,6 +133,19 @@ def main(repeats: int, images_read: int) -> None:
 
         plain_s, read_s = best_s([forward, lambda r=ready, s=some: r.scores(s)], repeats)  # type: ignore[misc]
         line(name, plain_s, read_s, len(some))
+    ready, images = network(chip("offset", 2, _CALIBRATED), approximate=True)
+    some = images[:images_read]
+
+    def forward_alone() -> None:
+        with torch.no_grad():
+            for part in some.split(64):
+                ready.model(part)
+
+    noisy: Callable[[], object] = lambda: ready.scores(some, Noise(0))  # noqa: E731
+    works = [forward_alone, lambda: ready.scores(some), noisy]
+    plain_s, mean_s, noisy_s = best_s(works, repeats)
+    line("LeNet-3 approximate, on average, per image", plain_s, mean_s, len(some))
+    line("LeNet-3 approximate, with its noise, per image", plain_s, noisy_s, len(some))
     chips()
 
 

@@ -57,7 +57,7 @@ class Moments:
         rest = exact - gain * plain - bias
         return cls(gain, bias, rest.std(0))
 
-    def apply(self, plain: Floats, normals: Floats | None) -> Floats:
+    def apply(self, plain: Floats, normals: Floats | npt.NDArray[np.float32] | None) -> Floats:
         """Return products as they are read, on average or with their noise.
 
         Args:

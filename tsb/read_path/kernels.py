@@ -297,6 +297,26 @@ def fill_normals(key: Any, first: Any, out: Any) -> None:
 
 @compiled
 @no_type_check
+def fill_from_table(key: Any, first: Any, table: Any, out: Any) -> None:
+    """Write random entries of a table for consecutive places, four for each 64 random bits.
+
+    Args:
+        key: 64 bits, of what is drawn.
+        first: 64 bits, of the first place.
+        table: of 2^12 entries, which stay close to the processor.
+        out: flat, of the table's type.
+    """
+    before = np.int64(first & np.uint64(3))
+    block = first >> np.uint64(2)
+    for start in range(-before, len(out), 4):
+        bits = mixed(key ^ mixed(block))
+        block += np.uint64(1)
+        for quarter in range(max(0, -start), min(4, len(out) - start)):
+            out[start + quarter] = table[(bits >> np.uint64(16 * quarter)) & np.uint64(0xFFF)]
+
+
+@compiled
+@no_type_check
 def joined(codes: Any, slices: Any, sides: Any, scales: Any, constant: Any, out: Any) -> None:
     """Join sums of codes: slices by what their steps are worth, sides by their difference.
 

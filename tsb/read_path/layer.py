@@ -13,7 +13,7 @@ from archsim.errors import Code, NetworkError
 from tsb.read_path.exact import exact_convolution, exact_product, parts_of
 from tsb.read_path.inputs import Codes, InputCodes
 from tsb.read_path.product import MatrixRead
-from tsb.read_path.read_noise import Noise
+from tsb.read_path.read_noise import Noise, quick_normals
 
 #: A layer that can be read.
 Layer = nn.Conv2d | nn.Linear
@@ -103,6 +103,7 @@ class LayerRead:
     scale: Tensor
     number: int = 0
     _parts: list[tuple[slice, Tensor]] | None = field(init=False, default=None)
+    _line: tuple[Tensor, Tensor, Tensor] | None = field(init=False, default=None)
 
     def __call__(
         self,
@@ -124,15 +125,15 @@ class LayerRead:
         shaped = self.scaled(module, activations, noise, first)
         beside = (-1, 1, 1) if isinstance(module, nn.Conv2d) else (-1,)
         if after is not None:
-            shaped = after(shaped, first)
+            shaped = after(shaped.double(), first)
         if module.bias is not None:
-            shaped = shaped.add_(module.bias.detach().double().view(beside))
+            shaped = shaped.add_(module.bias.detach().to(shaped.dtype).view(beside))
         return shaped.to(activations.dtype)
 
     def scaled(
         self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0
     ) -> Tensor:
-        """Return the outputs of the layer before its bias, float64.
+        """Return the outputs of the layer before its bias, float64; approximate ones float32.
 
         Args:
             module: the layer.
@@ -140,6 +141,10 @@ class LayerRead:
             noise: seed of the reads.
             first: number of the first image.
         """
+        # Layers that lose nothing have no moments.
+        near = self._approximate(module, activations, noise, first)
+        if near is not None:
+            return near
         shaped = self._exact(module, activations)
         if shaped is None:
             products = self.product(module, activations, noise, first)
@@ -162,6 +167,48 @@ class LayerRead:
         if len(self.reads) > 1 and len(self._parts) > 1:
             return None
         return exact_convolution(values, self._parts, module)
+
+    def _approximate(
+        self, module: Layer, activations: Tensor, noise: Noise | None, first: int
+    ) -> Tensor | None:
+        """Return the outputs with moments of what converters lose, as one of the layer's kind.
+
+        None where they are read one by one, in two passes, or through driven wires.
+        """
+        if self.inputs.passes > 1 or any(
+            read.moments is None or read.cells is not None for read in self.reads
+        ):
+            return None
+        if self._line is None:
+            steps = torch.as_tensor(self.scale, dtype=torch.float64) * self.inputs.step
+            weights, constant, spread = _line_of(self.reads, self.inputs.zero)
+            weights = (weights * (steps.view(-1, 1) if steps.dim() else steps)).float()
+            line = weights.view(module.weight.shape), (constant * steps).float()
+            self._line = *line, (spread * steps).float()
+        weights, constant, spread = self._line
+        values = self.inputs.values(activations.cpu()).float()
+        if isinstance(module, nn.Linear):
+            products = nn.functional.linear(values, weights, constant)
+        else:
+            products = nn.functional.conv2d(
+                values, weights, constant, module.stride, module.padding, module.dilation,
+                module.groups,
+            )  # fmt: skip
+        if noise is not None:
+            drawn = self._drawn(products, noise, first)
+            products.addcmul_(drawn, spread.view(-1, 1, 1) if products.dim() > 3 else spread)
+        return products
+
+    def _drawn(self, products: Tensor, noise: Noise, first: int) -> Tensor:
+        """Return normal numbers for products, those of each matrix by its own number."""
+        parts = []
+        for group, read in enumerate(self.reads):
+            seeded = Noise(noise.seed, self.number * NUMBERS_PER_LAYER + 2 * group)
+            key = seeded.keys(len(read.groups), 1)[0, 0]
+            width = products[0].numel() // len(self.reads)
+            drawn = torch.from_numpy(quick_normals(key, first, len(products), width))
+            parts.append(drawn.view(len(products), -1, *products.shape[2:]))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def product(
         self, module: Layer, activations: Tensor, noise: Noise | None = None, first: int = 0
@@ -190,6 +237,28 @@ class LayerRead:
             joined = sign * np.concatenate(parts, axis=1)
             total = joined if total is None else total + joined
         return total if total is not None else np.zeros((0, 0))
+
+
+def _line_of(reads: list[MatrixRead], zero: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what an input is worth in each output on average, the constant, and the spread.
+
+    Of inputs as steps above the code of 0, which padding has: ``output row``, ``output`` twice.
+
+    Args:
+        reads: with moments.
+        zero: code of 0.
+    """
+    weights, constants, spreads = [], [], []
+    for read in reads:
+        moments = read.moments
+        if moments is None:
+            raise ValueError("no moments")
+        weights.append((moments.gain * read.merged).T)
+        shift = zero * (moments.gain * read.merged - read.matrix.codes).sum(0)
+        constants.append(moments.bias + shift)
+        spreads.append(moments.std)
+    found = [torch.from_numpy(np.concatenate(part)) for part in (weights, constants, spreads)]
+    return found[0], found[1], found[2]
 
 
 def _shaped(module: Layer, products: Tensor, activations: Tensor) -> Tensor:

@@ -28,8 +28,7 @@ from tsb.read_path.effects.converter import converter_offsets
 from tsb.read_path.effects.registry import acting
 from tsb.read_path.exact import as_values, exact_product, parts_of
 from tsb.read_path.matrix import StoredMatrix
-from tsb.read_path.read_noise import Noise
-from tsb.read_path.read_noise import normals as normals_of
+from tsb.read_path.read_noise import Noise, quick_normals
 from tsb.read_path.row_groups import RowGroups
 from tsb.read_path.settings import ReadSettings
 
@@ -260,7 +259,7 @@ class MatrixRead:
         normals = None
         if noise is not None:
             key = noise.keys(len(self.groups), 1)[0, 0]
-            normals = normals_of(key, first_vector, len(codes), self.matrix.outputs)
+            normals = quick_normals(key, first_vector, len(codes), self.matrix.outputs)
         return self.moments.apply(self.plain(codes), normals)
 
     def plain(self, codes: Codes) -> Floats:
@@ -380,11 +379,19 @@ class MatrixRead:
             return codes
         return codes.astype(np.int64) - ((codes.astype(np.int64) >> (bits - 1)) << bits)
 
-    def _merged(self, codes: Codes) -> Floats:
-        """Return the product without converters: planes, slices and sides in one."""
+    @property
+    def merged(self) -> Floats:
+        """What an input is worth in each output without converters, ``row output``; remembered.
+
+        With driven wires also in the reference column, and with what is subtracted digitally.
+        """
         if "merged" not in self._prepared:
             self._prepared["merged"] = self._merged_weights()
-        read: Floats = self._signed(codes).astype(np.float64) @ self._prepared["merged"]
+        return self._prepared["merged"]
+
+    def _merged(self, codes: Codes) -> Floats:
+        """Return the product without converters: planes, slices and sides in one."""
+        read: Floats = self._signed(codes).astype(np.float64) @ self.merged
         if self.cells is None:
             return read
         if self.reference is not None:

@@ -70,6 +70,26 @@ def test_without_a_seed_it_is_the_mean_and_with_one_the_same_in_any_batch() -> N
     assert torch.allclose(noisy, alone, atol=1e-6)
 
 
+def test_a_layer_at_once_is_its_matrices_one_by_one() -> None:
+    """Groups of channels, padding, and inputs of either sign, which have a zero point."""
+    torch.manual_seed(4)
+    model = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1, groups=2)).eval()
+    settings = ReadSettings(weight_format=FORM, rows=48, converter=Converter(bits=3))
+    made = ReadNetwork.of_weights(model, settings)
+    made.approximate = True
+    pictures = torch.randn(12, 4, 5, 5)
+    layer = made.calibrate(pictures).layers["0.weight"]
+    assert layer.inputs.zero > 0
+    one_by_one = torch.from_numpy(layer.product(model[0], pictures)).view(12, 5, 5, 6)
+    wanted = one_by_one.permute(0, 3, 1, 2) * layer.scale * layer.inputs.step
+    found = layer.scaled(model[0], pictures)
+    assert torch.allclose(found.double(), wanted, atol=1e-5 * float(wanted.abs().max()))
+    noisy = layer.scaled(model[0], pictures, Noise(1)) - found
+    spread = torch.cat([torch.from_numpy(read.moments.std) for read in layer.reads])  # type: ignore[union-attr]
+    wide = noisy.std((0, 2, 3)) / (spread * layer.scale * layer.inputs.step)
+    assert torch.allclose(wide, torch.ones(6, dtype=wide.dtype), atol=0.2)
+
+
 def test_where_nothing_is_lost_it_is_exact() -> None:
     exact, approximate = (read(9, "full-scale", approximate=mode) for mode in (False, True))
     pictures = images(20, seed=2)
