@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -9,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import Code, ConfigError
-from tsb.read_path.converter import ConverterGrid, Floats, full_scale, nearest_rank
+from tsb.read_path.converter import (
+    ConverterGrid,
+    Floats,
+    calibrated_grids,
+    full_scale,
+    grid_of,
+    nearest_rank,
+)
 from tsb.read_path.inputs import Codes
 from tsb.read_path.levels import clustered
 
@@ -136,6 +144,28 @@ class SliceSums:
         spread = float((weights * (self.values - (weights * self.values).sum()) ** 2).sum())
         lost = float((weights * (grid.read(self.values) - self.values) ** 2).sum())
         return spread / lost if lost > 0 else np.inf
+
+
+def grids_of_sums(settings: ReadSettings, sums: Sequence[SliceSums]) -> list[ConverterGrid]:
+    """Return the grids that the range rule of a chip makes of the sums of each slice.
+
+    Args:
+        settings: of the chip, with a rule that calibrates.
+        sums: over calibration images, one per slice.
+
+    Raises:
+        ConfigError: no sums.
+    """
+    converter, signed = settings.converter, settings.signed_sums
+    if converter.of_batches:  # what is said of them; what is read has ranges of its own
+        ends = [one.range(100.0, signed=signed) for one in sums]
+        return [grid_of(settings, low, high) for low, high in ends]
+    if converter.levels == "lloyd-max":
+        codes = 1 << converter.bits
+        levels = [one.levels(codes, signed=signed) for one in sums]
+        return [ConverterGrid.of_levels(rising) for rising in levels]
+    ranges = [one.range(converter.percentile, signed=signed) for one in sums]
+    return calibrated_grids(settings, ranges)
 
 
 def _shifts(settings: ReadSettings) -> list[int]:

@@ -190,6 +190,17 @@ def full_scale(settings: ReadSettings, rows: int) -> float:
     return rows * settings.top_drive * (settings.top_level + settings.seen_off_level)
 
 
+def needed_bits(rows: int, top_level: int, top_drive: int) -> int:
+    """Return the converter bits that lose nothing: ``ceil(log2(N L X + 1))``.
+
+    Args:
+        rows: N, read at once.
+        top_level: L, of a cell.
+        top_drive: X, of a word line.
+    """
+    return math.ceil(math.log2(rows * top_level * top_drive + 1))
+
+
 def fixed_grids(settings: ReadSettings, rows_used: int, slices: int) -> list[ConverterGrid]:
     """Return the grids of a rule that needs no calibration, one per slice.
 

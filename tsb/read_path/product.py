@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,14 +13,19 @@ from torch import Tensor
 
 from archsim.errors import Code, ConfigError
 from tsb.read_path.approximate import Moments
-from tsb.read_path.calibration import MOST_COUNTS, CountedSums, KeptSums, SliceSums, SumCounter
+from tsb.read_path.calibration import (
+    MOST_COUNTS,
+    CountedSums,
+    KeptSums,
+    SliceSums,
+    SumCounter,
+    grids_of_sums,
+)
 from tsb.read_path.conversion import GroupConversion
 from tsb.read_path.converter import (
     ConverterGrid,
     Floats,
-    calibrated_grids,
     fixed_grids,
-    grid_of,
 )
 from tsb.read_path.effects.base import Effect
 from tsb.read_path.effects.converter import converter_offsets
@@ -225,20 +229,9 @@ class MatrixRead:
             ConfigError: no sums.
         """
         self.sums = sums
-        converter, signed = self.settings.converter, self.settings.signed_sums
-        if not converter.bits or not converter.calibrates:
-            return
-        if converter.of_batches:  # what is said of them; what is read has ranges of its own
-            ends = [one.range(100.0, signed=signed) for one in sums]
-            self.grids = [grid_of(self.settings, low, high) for low, high in ends]
-            return
-        if converter.levels == "lloyd-max":
-            codes = 1 << converter.bits
-            levels = [one.levels(codes, signed=signed) for one in sums]
-            self.grids = [ConverterGrid.of_levels(rising) for rising in levels]
-            return
-        ranges = [one.range(converter.percentile, signed=signed) for one in sums]
-        self.grids = calibrated_grids(self.settings, ranges)
+        converter = self.settings.converter
+        if converter.bits and converter.calibrates:
+            self.grids = grids_of_sums(self.settings, sums)
 
     # Reading.
 
@@ -381,10 +374,7 @@ class MatrixRead:
 
     @property
     def merged(self) -> Floats:
-        """What an input is worth in each output without converters, ``row output``; remembered.
-
-        With driven wires also in the reference column, and with what is subtracted digitally.
-        """
+        """What an input is worth in each column without converters, ``row column``; remembered."""
         if "merged" not in self._prepared:
             self._prepared["merged"] = self._merged_weights()
         return self._prepared["merged"]
@@ -406,14 +396,3 @@ class MatrixRead:
         if self.cells is None and not self.settings.pairs:
             weights = weights - 2.0 ** (self.matrix.form.weight_bits - 1)
         return np.asarray(weights)
-
-
-def needed_bits(rows: int, top_level: int, top_drive: int) -> int:
-    """Return the converter bits that lose nothing: ``ceil(log2(N L X + 1))``.
-
-    Args:
-        rows: N, read at once.
-        top_level: L, of a cell.
-        top_drive: X, of a word line.
-    """
-    return math.ceil(math.log2(rows * top_level * top_drive + 1))

@@ -11,6 +11,7 @@ from archsim.config.schema.read import Adc, Read
 from archsim.device import ReadNoise, WeightFormat
 from archsim.device.read_noise import REFERENCE_S
 from archsim.errors import Code, ConfigError
+from tsb.read_path.checks import at_least_0, one_of
 from tsb.read_path.level_tables import LEVELS, checked_table, levels_of
 
 if TYPE_CHECKING:
@@ -36,16 +37,6 @@ WIRE_MODELS = (
     "gated-tanh-distance",
     "gated-tanh-distance-series",
 )
-
-
-def _at_least_0(key: str, value: float) -> None:
-    if not 0 <= value < math.inf:
-        raise ConfigError.of(Code.OUT_OF_RANGE, key, value, allowed="0 or more", form="g")
-
-
-def _one_of(field_name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError.of(Code.UNKNOWN_NAME, field_name, value, allowed=allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +75,8 @@ class Converter:
         """
         if not 0 <= self.bits <= 16:
             raise ConfigError.of(Code.OUT_OF_RANGE, "adc.bits", self.bits, allowed="0 to 16")
-        _one_of("adc.range", self.range, RANGES)
-        _one_of("adc.slice_ranges", self.slice_ranges, SLICE_RANGES)
+        one_of("adc.range", self.range, RANGES)
+        one_of("adc.slice_ranges", self.slice_ranges, SLICE_RANGES)
         if not 50 < self.percentile <= 100:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE,
@@ -95,7 +86,7 @@ class Converter:
                 form="g",
             )
         for name in ("noise_lsb", "offset_lsb"):
-            _at_least_0(f"adc.{name}", getattr(self, name))
+            at_least_0(f"adc.{name}", getattr(self, name))
         if self.columns_per_converter < 1:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE,
@@ -104,7 +95,7 @@ class Converter:
                 allowed="1 or more",
             )
         if isinstance(self.levels, str):
-            _one_of("adc.levels", self.levels, LEVELS)
+            one_of("adc.levels", self.levels, LEVELS)
             if self.levels == "lloyd-max" and (self.of_batches or not self.calibrates):
                 raise ConfigError(
                     f"adc.levels = 'lloyd-max' with adc.range = '{self.range}': clusters are those "
@@ -153,9 +144,9 @@ class Wires:
         Raises:
             ConfigError: an unknown model or place, or resistances out of range.
         """
-        _one_of("crossbar.wire_model", self.model, WIRE_MODELS)
-        _one_of("crossbar.rows_at", self.rows_at, ("top", "bottom"))
-        _at_least_0("crossbar.wire_ohm", self.ohm_per_cell)
+        one_of("crossbar.wire_model", self.model, WIRE_MODELS)
+        one_of("crossbar.rows_at", self.rows_at, ("top", "bottom"))
+        at_least_0("crossbar.wire_ohm", self.ohm_per_cell)
         if not 0 < self.r_on_ohm < math.inf:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE, "device.r_on", self.r_on_ohm, allowed="above 0", form="g"
@@ -249,9 +240,9 @@ class ReadSettings:
                 allowed="above 1",
                 form="g",
             )
-        _one_of("read.offset_subtraction", self.offset_subtraction, OFFSET_SUBTRACTIONS)
-        _one_of("read.pair", self.pair, PAIRS)
-        _one_of("read.signed_inputs", self.signed_inputs, SIGNED_INPUTS)
+        one_of("read.offset_subtraction", self.offset_subtraction, OFFSET_SUBTRACTIONS)
+        one_of("read.pair", self.pair, PAIRS)
+        one_of("read.signed_inputs", self.signed_inputs, SIGNED_INPUTS)
         if not 50 < self.input_percentile <= 100:
             raise ConfigError.of(
                 Code.OUT_OF_RANGE,
@@ -260,7 +251,7 @@ class ReadSettings:
                 allowed="above 50, at most 100",
                 form="g",
             )
-        _at_least_0("device.read_noise_sigma", self.read_noise)
+        at_least_0("device.read_noise_sigma", self.read_noise)
         if self.signed_inputs == "sign-plane" and self.dac_bits > 1:
             raise ConfigError(
                 f"read.signed_inputs = 'sign-plane' with read.dac_bits = {self.dac_bits}: the sign "

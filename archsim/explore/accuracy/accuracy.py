@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from archsim.device import WeightFormat, encoding_note
 from archsim.errors import Code, ConfigError
 from archsim.explore.accuracy.backbones import Backbones
 from archsim.explore.accuracy.case_study import cache_folder, check_methods, run_folder, study_of
+from archsim.explore.accuracy.clock import Clock
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.accuracy.on_cluster import train_on_cluster
 from archsim.explore.run.store import Store
@@ -189,20 +189,19 @@ def evaluate_cases(
     """
     named = named_cases(store) if keys is None else keys
     works = plan_cases(space, cache=cache, data_root=data_root, max_minutes=max_minutes, keys=named)
-    clock = _Clock(limit_s(space.sweep, max_minutes), works)
+    clock = Clock(limit_s(space.sweep, max_minutes), sum(work.seconds for work in works))
     rows = _read(store)
     done = 0
 
     def settle(work: Work, known: dict[str, Any] | None) -> None:
         nonlocal done
-        case = work.case
-        if known is not None or rows.get(case.key, {}).get(COLUMNS[0]) is None:
-            about = {"case": json.dumps(case.as_json()), "run": str(work.folder)}
-            rows[case.key] = {**about, **(known or {})}
+        if known is not None or rows.get(work.case.key, {}).get(COLUMNS[0]) is None:
+            about = {"case": json.dumps(work.case.as_json()), "run": str(work.folder)}
+            rows[work.case.key] = {**about, **(known or {})}
         _write(store, rows)
         done += known is not None
         if news is not None and known is not None:
-            news(Evaluated(done, len(works), case, clock.seconds, clock.left_s))
+            news(Evaluated(done, len(works), work.case, clock.seconds, clock.left_s))
 
     for work in works:
         if work.known is not None:
@@ -214,7 +213,7 @@ def evaluate_cases(
         if scheduler is None
         else _on_cluster(todo, clock, data_root, scheduler)
     ):
-        clock.trained(work)
+        clock.trained(work.seconds)
         settle(missing.pop(work.case.key), _known(work.study, work.folder, data_root))
     for work in missing.values():
         settle(work, None)
@@ -222,7 +221,7 @@ def evaluate_cases(
 
 
 def _here(
-    works: list[Work], clock: _Clock, data_root: str | None, jobs: int, steps: News | None
+    works: list[Work], clock: Clock, data_root: str | None, jobs: int, steps: News | None
 ) -> Iterator[Work]:
     """Train cases in processes of this machine while there is time, one after the other."""
     for work in works:
@@ -233,7 +232,7 @@ def _here(
 
 
 def _on_cluster(
-    works: list[Work], clock: _Clock, data_root: str | None, scheduler: str
+    works: list[Work], clock: Clock, data_root: str | None, scheduler: str
 ) -> Iterator[Work]:
     """Train cases on the workers of a Dask scheduler while there is time."""
     cases = [(work.study, work.folder) for work in works]
@@ -268,35 +267,10 @@ def _train(
 ) -> None:
     data = dataset_of(work.study, data_root)
     backbones.lend(work.study, work.folder, data)
-    run = open_run(_made(work.folder), work.study)
+    work.folder.parent.mkdir(parents=True, exist_ok=True)
+    run = open_run(work.folder, work.study)
     run_study(run, data_root=data_root, jobs=jobs, rows_of=rows_of_study, news=steps)
     backbones.keep(work.study, work.folder, data)
-
-
-class _Clock:
-    """Time since the evaluation began, and until it ends by what the cases so far took."""
-
-    def __init__(self, limit_s: float, works: Sequence[Work]) -> None:
-        self._begin = time.perf_counter()
-        self._limit_s = limit_s
-        self._planned_s = sum(work.seconds for work in works)
-        self._trained_s = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._begin
-
-    def may_begin(self) -> bool:
-        return self.seconds < self._limit_s
-
-    def trained(self, work: Work) -> None:
-        self._trained_s += work.seconds
-
-    @property
-    def left_s(self) -> float | None:
-        if not self._trained_s:
-            return None
-        return self.seconds / self._trained_s * max(0.0, self._planned_s - self._trained_s)
 
 
 def limit_s(sweep: Sweep, max_minutes: float | None) -> float:
@@ -319,11 +293,6 @@ def _asked(sweep: Sweep) -> AccuracyOfPoints:
             allowed=("study", "method"),
         )
     return sweep.accuracy
-
-
-def _made(folder: Path) -> Path:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _known(study: Study, folder: Path, data_root: str | None) -> dict[str, Any] | None:

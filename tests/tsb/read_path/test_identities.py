@@ -20,7 +20,7 @@ from tests.tsb.read_path.oracle import (
     matrix_read,
     sum_by_sum,
 )
-from tsb.read_path.product import needed_bits
+from tsb.read_path.converter import needed_bits
 from tsb.read_path.read_noise import Noise
 from tsb.read_path.row_groups import RowGroups
 
