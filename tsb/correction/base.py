@@ -26,6 +26,8 @@ from tsb.cells.stored import layer_names, mapped_weights, stored_network
 from tsb.correction.needs import Needs, Unpriced
 from tsb.correction.on_read import OnRead, Unread
 
+#: Modules that give more than a map.
+_SEVERAL_OUTPUTS = (nn.RNNBase, nn.MultiheadAttention)
 #: Parameters and buffers of a network, or parameters of a correction, by name.
 Tensors = Mapping[str, Tensor]
 
@@ -66,23 +68,40 @@ class Carrier:
         return self.layers.insertion_points(self.rule)
 
     def place(self, point: InsertionPoint) -> nn.Module:
-        """The module whose output a shared block follows.
+        """The module whose output a shared block follows: a map, or tokens (channels last).
+
+        Args:
+            point: one of :attr:`points`.
 
         Raises:
-            NetworkError: No module gives that map, or its channels are not the second axis.
+            NetworkError: no module gives that map, or gives it as one of several outputs.
         """
         modules: dict[str, nn.Module] = dict(self.model.named_modules())
         module = modules.get(point.name)
-        if module is None or point.channels_last:
+        if module is None or isinstance(module, _SEVERAL_OUTPUTS):
             raise NetworkError(
-                f"a shared block is trained behind modules that give maps (N, C, H, W); "
+                f"a shared block is trained behind modules that give one map or tokens; "
                 f"'{point.name}' of network '{self.layers.name}' is none of these (archsim map can "
-                "price it)",
+                "price it); allowed: insertion 'pattern:NAMES' with names of such modules",
                 code=Code.UNSUPPORTED,
                 field=point.name,
                 value=self.layers.name,
+                allowed="insertion 'pattern:NAMES' with names of such modules",
             )
         return module
+
+    def folds(self, point: InsertionPoint) -> bool:
+        """Whether a block behind a module can be folded into the module's own weight.
+
+        Args:
+            point: one of :attr:`points`.
+
+        Raises:
+            NetworkError: as :meth:`place`, or a layer whose matrix is stored otherwise.
+        """
+        module = self.place(point)
+        folded = nn.Linear if point.channels_last else nn.Conv2d
+        return isinstance(module, folded) and self.acts_on(point.name)
 
     def layer(self, weight: str) -> MvmLayer:
         """Return the layer that a weight belongs to.

@@ -66,10 +66,12 @@ class OutputMatch(Correction):
             corrected = self.apply(tensors, parameters)
             with carrier.as_read(corrected, self.on_read(parameters)):
                 real = layer_outputs(carrier.model, corrected, images, [name])[name]
-            scale = ideal[name].std(0) / real.std(0).clamp_min(torch.finfo(real.dtype).tiny)
+            # Over images and, of tokens, places.
+            real, wanted_out = (each.flatten(0, -2) for each in (real, ideal[name]))
+            scale = wanted_out.std(0) / real.std(0).clamp_min(torch.finfo(real.dtype).tiny)
             raw = real - tensors[f"{name}.bias"]  # what the crossbar gave
             parameters[f"{name}.scale"] = scale
-            parameters[f"{name}.bias"] = ideal[name].mean(0) - scale * raw.mean(0)
+            parameters[f"{name}.bias"] = wanted_out.mean(0) - scale * raw.mean(0)
         return parameters
 
     def apply(self, tensors: Tensors, parameters: Tensors) -> dict[str, Tensor]:

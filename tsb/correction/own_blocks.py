@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from archsim.errors import Code, NetworkError
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.correction.needs import Unpriced
-from tsb.correction.on_read import OnRead
+from tsb.correction.on_read import OnRead, Unread
 
 
 @dataclass(kw_only=True)
 class OwnBlocks(Correction):
-    """A 1x1 convolution of its own after every convolution.
+    """A 1x1 convolution of its own after every convolution, or linear layer that is named.
 
     Attributes:
-        sizes: channels by convolution; filled by :meth:`attach`.
+        sizes: channels by layer; filled by :meth:`attach`.
+        linear: one of the linear layers among them; "" for none.
     """
 
     name = "own-blocks"
@@ -29,6 +30,7 @@ class OwnBlocks(Correction):
     starts_as_identity = True
 
     sizes: dict[str, int] = field(default_factory=dict, init=False)
+    linear: str = field(default="", init=False)
 
     def words(self) -> str:
         """See :meth:`Correction.words`."""
@@ -41,13 +43,13 @@ class OwnBlocks(Correction):
     def attach(self, carrier: Carrier) -> None:
         """See :meth:`Correction.attach`."""
         for point in carrier.points:
-            if not isinstance(carrier.place(point), nn.Conv2d):
+            if not carrier.folds(point):
                 raise NetworkError(
-                    "own-blocks follow convolutions, not residual blocks",
+                    "own-blocks follow convolutions and linear layers, not residual blocks",
                     code=Code.CONFLICT,
                     field="own-blocks",
                 )
-            carrier.acts_on(point.name)
+            self.linear = point.name if point.channels_last else self.linear
             self.sizes[point.name] = point.channels
 
     def start(
@@ -67,8 +69,10 @@ class OwnBlocks(Correction):
                 corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
         return corrected
 
-    def on_read(self, parameters: Tensors) -> OnRead:
+    def on_read(self, parameters: Tensors) -> OnRead | Unread:
         """See :meth:`Correction.on_read`."""
+        if self.linear:
+            return Unread(f"its block behind linear layer '{self.linear}' is folded into weights")
         return OnRead(blocks={f"{name}.weight": (name,) for name in parameters})
 
     def macs(self, carrier: Carrier) -> int:

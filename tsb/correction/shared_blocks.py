@@ -1,7 +1,8 @@
 """The paper's TSB: one shared block after all convolutions, or after all residual blocks.
 
 The TSB of a convolution is folded into it: ``B (W x + b) = (B W) x + B b`` (Qin et al., ICCAD 2024,
-arXiv 2406.06544). After a residual block it stands behind a ReLU and is a module of its own.
+arXiv 2406.06544), and so is that of a linear layer. After a residual block it stands behind a ReLU
+and is a module of its own. Of tokens it mixes the last axis.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from archsim.errors import Code, ConfigError
 from archsim.network.insertion import InsertionPoint
 from tsb.correction.base import Carrier, Correction, Tensors, device_of, matrix_times
 from tsb.correction.needs import Needs, SharedBlockNeed
-from tsb.correction.on_read import OnRead
+from tsb.correction.on_read import OnRead, Unread
 from tsb.correction.options import option
 from tsb.shared_block import PAPER, SharedBlock, mvm_count
 
@@ -40,13 +41,17 @@ def folded_matrix(layers: list[Tensor], channels: int) -> Tensor:
 class _Through:
     """A forward hook that sends a module's output through a shared block."""
 
-    def __init__(self, block: SharedBlock) -> None:
+    def __init__(self, block: SharedBlock, *, channels_last: bool) -> None:
         self.block = block
+        self.channels_last = channels_last
 
     def __call__(self, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         del module, inputs
-        sent: Tensor = self.block(output)
-        return sent
+        if not self.channels_last:
+            sent: Tensor = self.block(output)
+            return sent
+        tokens = output.reshape(-1, output.shape[-1], 1, 1)
+        return self.block(tokens).reshape(output.shape)
 
 
 @dataclass(kw_only=True)
@@ -57,7 +62,8 @@ class SharedBlocks(Correction):
         channels: c.
         depth: layers, 1 to 4.
         insertions: how many of the places, the last ones; None takes all.
-        names: of the layers' weights after which it is folded; filled by :meth:`attach`.
+        names: of the layers that it is folded into; filled by :meth:`attach`.
+        linear: of these, one of the linear layers; "" for none.
         hooked: whether it is a module of its own somewhere; set by :meth:`attach`.
     """
 
@@ -74,6 +80,7 @@ class SharedBlocks(Correction):
     depth: int = field(default=1, metadata=option("layers, up to 4"))
     insertions: int | None = field(default=None, metadata=option("the last places; left out: all"))
     names: list[str] = field(default_factory=list, init=False)
+    linear: str = field(default="", init=False)
     hooked: bool = field(default=False, init=False)
 
     def words(self) -> str:
@@ -126,15 +133,15 @@ class SharedBlocks(Correction):
         device = next(carrier.model.parameters()).device
         block = SharedBlock(self.channels, self.depth).to(device)
         for point in self.places(carrier):
-            module = carrier.place(point)
-            if isinstance(module, nn.Conv2d):
-                carrier.acts_on(point.name)
+            if carrier.folds(point):
                 self.names.append(point.name)
+                self.linear = point.name if point.channels_last else self.linear
                 continue
             if not self.hooked:
                 carrier.model.add_module(_MODULE, block.eval())
                 self.hooked = True
-            module.register_forward_hook(_Through(block))
+            through = _Through(block, channels_last=point.channels_last)
+            carrier.place(point).register_forward_hook(through)
 
     def start(
         self, carrier: Carrier, tensors: Tensors, wanted: Tensors, images: Tensor
@@ -159,8 +166,10 @@ class SharedBlocks(Correction):
                 corrected[f"{name}.bias"] = matrix @ tensors[f"{name}.bias"]
         return corrected
 
-    def on_read(self, parameters: Tensors) -> OnRead:
+    def on_read(self, parameters: Tensors) -> OnRead | Unread:
         """See :meth:`Correction.on_read`."""
+        if self.linear:
+            return Unread(f"its block behind linear layer '{self.linear}' is folded into weights")
         return OnRead(blocks={f"{name}.weight": tuple(parameters) for name in self.names})
 
     def macs(self, carrier: Carrier) -> int:
