@@ -47,11 +47,12 @@ class _Through:
 
     def __call__(self, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         del module, inputs
-        if not self.channels_last:
-            sent: Tensor = self.block(output)
-            return sent
-        tokens = output.reshape(-1, output.shape[-1], 1, 1)
-        return self.block(tokens).reshape(output.shape)
+        if self.channels_last:
+            tokens = output.reshape(-1, output.shape[-1], 1, 1)
+            mixed: Tensor = self.block(tokens)
+            return mixed.reshape(output.shape)
+        sent: Tensor = self.block(output)
+        return sent
 
 
 @dataclass(kw_only=True)
