@@ -140,7 +140,15 @@ class DesignBatch(AbstractSiliconSettings):
     max_tiles: Tensor = _parameter("chip.hierarchy.max_tiles", "integer", default=1e12)
     when_full: Tensor = _parameter("chip.off_chip.when_full", "choice")
     images_per_reload: Tensor = _parameter("chip.off_chip.images_per_reload", "integer")
+    no_border: Tensor = _parameter("chip.off_chip.border", "flag")
     memory_J_per_bit: Tensor = _parameter("memory.energy_per_bit")
+    memory_write_J_per_bit: Tensor = _parameter(
+        "memory.write_energy_per_bit", fallback="memory.energy_per_bit"
+    )
+    memory_row_bit: Tensor = _parameter("memory.row", default=1e18)
+    memory_row_J: Tensor = _parameter("memory.row_energy", default=0.0)
+    memory_latency_s: Tensor = _parameter("memory.latency", default=0.0)
+    memory_standby_W: Tensor = _parameter("memory.standby", default=0.0)
     memory_bit_per_s: Tensor = _parameter("memory.bandwidth")
     link_J_per_bit: Tensor = _parameter("link.energy_per_bit")
     link_bit_per_s: Tensor = _parameter("link.bandwidth")

@@ -301,7 +301,22 @@ def capacity(result: MapResult) -> tuple[str, ...]:
 
 
 def _about_off_chip(result: MapResult) -> list[str]:
-    return [*capacity(result), *_about_parts(result)]
+    return [*_about_border(result), *capacity(result), *_about_parts(result)]
+
+
+def _about_border(result: MapResult) -> list[str]:
+    """Where inputs come from, and what is not known of that memory."""
+    memory, border = result.resolved.memory, result.resolved.chip.off_chip.border
+    if border == "none":
+        return ["Inputs and outputs of the network cross the border of the chip at no cost."]
+    unknown = [name for name in ("row_energy", "latency", "standby") if not getattr(memory, name)]
+    lines = [
+        f"Inputs come from {memory.name} and outputs go there; its standby power counts where it "
+        "holds weights or embedding tables."
+    ]
+    if unknown:
+        lines.append(f"Not known of {memory.name}, and not counted: {', '.join(unknown)}.")
+    return lines
 
 
 def _about_parts(result: MapResult) -> list[str]:

@@ -15,7 +15,18 @@ from tests.designs import make_design, near
 
 #: LeNet-3 without copies takes 5 tiles or fewer; VGG-8 without copies many more than 20.
 PLAIN = ("chip.hierarchy.duplication=none",)
-LPDDR4_J, LPDDR4_RATE = 8e-12, 102.4e9
+LPDDR4_RATE, LPDDR4_STANDBY_W = 102.4e9, 24.6e-3
+
+
+def lpddr4_J(bits: float) -> float:
+    """Reading bits that fill rows of 16 Kibit."""
+    return bits * 8.47e-12 + bits / 16384 * 1205e-12
+
+
+def lpddr4_s(bits: float) -> float:
+    return 37.5e-9 + bits / LPDDR4_RATE
+
+
 LINK_J, LINK_RATE = 50.8e-12, 204.8e9
 
 
@@ -60,9 +71,10 @@ def test_reload_adds_memory_reads_and_programming_to_every_image() -> None:
     assert float(reloaded.plan.floorplan.tiles) == near(20)
     bits = 8 * whole.graph.totals.weights
     programming = whole.cost.programming
-    load_J = float(programming.energy_J) + bits * LPDDR4_J
-    load_s = max(float(programming.time_s), bits / LPDDR4_RATE)
+    load_J = float(programming.energy_J) + lpddr4_J(bits)
+    load_s = max(float(programming.time_s), lpddr4_s(bits))
     found = reloaded.cost
+    load_J += LPDDR4_STANDBY_W * float(found.period_s)
     assert float(found.energies_J["off_chip"]) == near(load_J)
     on_chip = sum(float(v) for k, v in found.energies_J.items() if k != "off_chip")
     assert float(found.dynamic_energy_J) == near(on_chip + load_J)
@@ -75,7 +87,7 @@ def test_reload_adds_memory_reads_and_programming_to_every_image() -> None:
 def test_images_that_wait_together_share_the_load() -> None:
     alone, together = full("reload", 20), full("reload", 20, "chip.off_chip.images_per_reload=100")
     bits = 8 * alone.graph.totals.weights
-    load_J = float(alone.cost.programming.energy_J) + bits * LPDDR4_J
+    load_J = float(alone.cost.programming.energy_J) + lpddr4_J(bits)
     shared = float(together.cost.energies_J["off_chip"])
     waiting = shared - load_J / 100
     assert waiting > 0  # maps go out and come back between parts
@@ -90,7 +102,28 @@ def test_a_slow_memory_bounds_the_load() -> None:
     bits = 8 * slow.graph.totals.weights
     assert float(slow.cost.programming.time_s) < bits / 1e6
     on_chip_s = sum(float(v) for k, v in slow.cost.times_s.items() if k != "off_chip")
-    assert float(slow.cost.latency_s) == near(on_chip_s + bits / 1e6)
+    assert float(slow.cost.latency_s) == near(on_chip_s + bits / 1e6 + 37.5e-9)
+
+
+@pytest.mark.parametrize("tiles", [1000, 20])
+def test_inputs_come_in_and_outputs_go_out(tiles: int) -> None:
+    free = full("multi-chip", tiles)
+    priced = full("multi-chip", tiles, "chip.off_chip.border=memory")
+    image, result = 8 * 3 * 32 * 32, 8 * 10
+    energy_J = lpddr4_J(image) + result * 5.03e-12 + 1205e-12  # a result opens a row all the same
+    found, before = priced.cost, free.cost
+    moved_J = float(found.energies_J["off_chip"] - before.energies_J["off_chip"])
+    assert moved_J == pytest.approx(energy_J, rel=1e-6, abs=0)
+    seconds = lpddr4_s(image) + lpddr4_s(result)
+    assert float(found.latency_s - before.latency_s) == pytest.approx(seconds, rel=1e-6, abs=0)
+    assert float(found.period_s) == float(before.period_s)  # the next image comes meanwhile
+    assert torch.equal(found.area_m2, before.area_m2)
+
+
+def test_a_slow_border_is_the_slowest_stage_of_a_pipeline() -> None:
+    slow = vgg8("chip.off_chip.border=memory", "memory.bandwidth=0.001")
+    image, result = 8 * 3 * 32 * 32, 8 * 10
+    assert float(slow.cost.period_s) == near((image + result) / 1e6 + 2 * 37.5e-9)
 
 
 def test_several_chips_have_their_areas_and_send_maps() -> None:

@@ -314,12 +314,18 @@ class Programming(Model):
 
 
 class OffChip(Model):
-    """What to do with a network that needs more tiles than ``hierarchy.max_tiles``."""
+    """What crosses the border of the chip, and what to do with a network that does not fit."""
+
+    border: Literal["memory", "none"] = Field(
+        default="memory",
+        description="inputs of the network are read from the external memory and its outputs "
+        "written there; `none` leaves both out, as DNN+NeuroSim does",
+    )
 
     when_full: Literal["refuse", "reload", "multi-chip"] = Field(
         default="refuse",
-        description="call it infeasible; write its weights again and again from an external "
-        "memory; or spread it over several chips",
+        description="a network of more tiles than hierarchy.max_tiles: call it infeasible; write "
+        "its weights again and again from an external memory; or spread it over several chips",
     )
     memory: str = Field(
         default="lpddr4",

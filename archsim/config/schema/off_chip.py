@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from archsim.config.schema.base import Model
 from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
 
 
 class OffChipFile(Model):
-    """An external memory, or a link between chips."""
+    """An external memory, or a link between chips.
+
+    What is null is not known and not counted; ``map`` says so of a memory that it uses.
+    """
 
     name: Name
     description: str = ""
     # Storage behind a network takes some nJ a bit; a wafer of links moves less than 1 Pbit/s.
-    energy_per_bit: quantity("J/bit", maximum=1e-6)  # type: ignore[valid-type]
+    energy_per_bit: quantity("J/bit", maximum=1e-6) = Field(  # type: ignore[valid-type]
+        description="of a bit that is read, or sent: columns, data path and interface"
+    )
     bandwidth: quantity("bit/s", minimum=1.0, maximum=1e15)  # type: ignore[valid-type]
+    write_energy_per_bit: quantity("J/bit", maximum=1e-6) | None = Field(  # type: ignore[valid-type]
+        default=None, description="memory: of a bit that is written; null for energy_per_bit"
+    )
+    row: quantity("bit", minimum=1.0, maximum=1e9) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="memory: bits that one activation opens; null for one row per transfer",
+    )
+    row_energy: quantity("J", maximum=1e-3) | None = Field(  # type: ignore[valid-type]
+        default=None, description="memory: to activate a row and precharge it again"
+    )
+    latency: quantity("s", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="memory: from a command to the first bit of a closed row"
+    )
+    standby: quantity("W", maximum=1e4) | None = Field(  # type: ignore[valid-type]
+        default=None, description="memory: powered down, refresh included"
+    )
