@@ -12,7 +12,7 @@ from torch import Tensor
 
 from archsim.config.load import load_preset
 from archsim.config.resolve import validate_model
-from archsim.config.schema.silicon import NodesFile, SiliconFile
+from archsim.config.schema.silicon import ConvertersFile, NodesFile, SiliconFile
 
 #: Constants that the model uses where nobody says.
 DEFAULT_CONSTANTS = "calibrated"
@@ -134,6 +134,14 @@ class SiliconNodes:
         )
 
 
+@dataclass(frozen=True)
+class SiliconConverters:
+    """Counting oscillators: charge at 28 nm, and gate delays, of one count."""
+
+    oscillator_count_F: float
+    oscillator_delays: float
+
+
 def load_constants(name: str = DEFAULT_CONSTANTS) -> SiliconConstants:
     """Return the constants of a preset of ``configs/silicon``, or of a YAML path.
 
@@ -160,3 +168,10 @@ def silicon_nodes() -> SiliconNodes:
     return SiliconNodes.from_file(
         validate_model(NodesFile, load_preset("silicon", "nodes"), "nodes")
     )
+
+
+@lru_cache(maxsize=1)
+def silicon_converters() -> SiliconConverters:
+    """Return what counting converters take."""
+    file = validate_model(ConvertersFile, load_preset("silicon", "converters"), "converters")
+    return SiliconConverters(file.oscillator_count.si, file.oscillator_delays.si)

@@ -67,6 +67,8 @@ def warnings_of(macro: Macro) -> tuple[str, ...]:
             )
     if macro.memory in ("flash", "fefet"):
         said.append(f"no published {macro.memory} macro is in the calibration: priced as RRAM")
+    if macro.adc_kind != "binary-search":
+        said.append(f"macro.adc_kind = {macro.adc_kind} is physics on top of calibrated converters")
     if macro.activity is not None:
         said.append("macro.activity is physics, not calibrated")
     return tuple(said)

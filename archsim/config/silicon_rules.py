@@ -211,8 +211,8 @@ SILICON_RULES: tuple[Rule, ...] = (
     ),
     _no_circuit(
         _KIND,
-        f"{_KIND} = ramp without {_MODEL} = silicon",
-        lambda settings: settings.equals(_KIND, "ramp"),
+        f"{_KIND} = ramp or oscillator without {_MODEL} = silicon",
+        lambda settings: settings.equals(_KIND, "ramp") | settings.equals(_KIND, "oscillator"),
         why=f"{_MODEL} = neurosim has no circuit for it",
         allowed="flash-current, flash-voltage, sar",
     ),

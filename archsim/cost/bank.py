@@ -25,6 +25,13 @@ from archsim.cost.silicon.price import price_macro
 
 #: Share of ones that the calibrated terms stand for.
 _USUAL_ONES = 0.5
+#: What the silicon model calls the kinds of converters of a chip, in code order of these.
+_SILICON_KIND = {
+    "flash-current": "flash",
+    "flash-voltage": "flash",
+    "sar": "binary-search",
+}
+_KINDS = tuple(_SILICON_KIND.get(kind, kind) for kind in ADC_KINDS)
 #: Transistors of the bit cell that leakage is known of.
 _BIT_CELL_TRANSISTORS = 6
 
@@ -69,11 +76,10 @@ def bank_macro(*, design: DesignBatch) -> MacroBatch:
     Args:
         design: ``*batch``.
     """
-    is_ramp = design.adc_kind == ADC_KINDS.index("ramp")
     return MacroBatch.of(
         memory=_translated(design.memory, MEMORIES, MACRO_MEMORIES),
         sensing=_translated(design.sensing, SENSINGS, MACRO_SENSINGS),
-        adc_kind=torch.where(is_ramp, CONVERTER_KINDS.index("ramp"), 0),
+        adc_kind=_translated(design.adc_kind, _KINDS, CONVERTER_KINDS),
         node_m=design.technology.node_m,
         vdd_V=design.technology.vdd_V,
         cell_transistors=design.cell_transistors,

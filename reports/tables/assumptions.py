@@ -357,11 +357,12 @@ def _about_statistics(result: MapResult) -> list[str]:
     ]
     lines += [f"Cells: {note}." for note in result.device_notes]
     chip = result.resolved.chip
-    if chip.cost_model == "silicon" and chip.adc.kind != "ramp":
+    if chip.cost_model == "silicon":
+        mean = "as the mean of published macros, which seldom say what they have"
+        priced = mean if chip.adc.kind == "sar" else "by physics on top of that mean"
         lines.append(
-            f"Converters: chip.adc.kind = {chip.adc.kind} costs what flash and SAR cost alike, for "
-            "published macros that the model is calibrated on seldom say which they have; a known "
-            "conversion is chip.adc.energy."
+            f"Converters: chip.adc.kind = {chip.adc.kind} is priced {priced}; a known conversion "
+            "is chip.adc.energy."
         )
     if not result.resolved.chip.timing.pipeline:
         lines.append("No pipeline: the period is the latency.")

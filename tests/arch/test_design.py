@@ -63,8 +63,10 @@ def test_choices_are_those_of_the_schema(name: str) -> None:
             overrides.append("chip.adc.bits=8")
         if entry.path == "chip.read.pair":
             overrides.append("chip.precision.encoding=differential")
-        if choice in ("ramp", "charge-sum", "charge-redistribution", "time-domain"):
-            overrides += ["chip.cost_model=silicon", "chip.adc.kind=sar"][: 1 + (choice != "ramp")]
+        silicon_kinds = ("ramp", "oscillator")
+        if choice in (*silicon_kinds, "charge-sum", "charge-redistribution", "time-domain"):
+            needed = ["chip.cost_model=silicon", "chip.adc.kind=sar"]
+            overrides += needed[: 1 + (choice not in silicon_kinds)]
         if choice == "charge-redistribution":  # cells with capacitors
             overrides += ["chip.device=sram", "chip.precision.bits_per_cell=1"]
         if choice == "digital" and name == "sensing":
@@ -369,8 +371,8 @@ def test_every_choice_of_a_kind_is_told_apart(
 ) -> None:
     """No two ADC kinds, and no two memories, are the same circuit."""
     design = make_design(device="rram")
-    # The last kind of converter, a ramp, has no circuit.
-    for name, count in (("adc_kind", len(ADC_KINDS) - 1), ("memory", 3)):
+    # The last kinds of converters, ramps and oscillators, have no circuit.
+    for name, count in (("adc_kind", ADC_KINDS.index("ramp")), ("memory", 3)):
         energies = [
             float(outcome(design.replace(**{name: torch.tensor(code)}))[".dynamic_energy_J"])
             for code in range(count)

@@ -15,6 +15,7 @@ from archsim.config.lookup import look_up
 from archsim.config.resolve import load_documents, resolve, unchecked
 from archsim.config.sourced import Quantity
 from archsim.cost.bank import bank, bank_macro
+from archsim.cost.silicon.node import gate_delay_s
 from archsim.cost.silicon.price import price_macro
 from archsim.cost.subarray import subarray
 from archsim.errors import ConfigError
@@ -45,6 +46,7 @@ def test_a_read_is_the_macro_models_invocation() -> None:
     macro = MacroBatch.of(
         memory="rram",
         sensing="current",
+        adc_kind="flash",
         node_m=22e-9,
         vdd_V=0.85,
         rows=128.0,
@@ -213,6 +215,16 @@ def test_a_ramp_compares_once_per_level() -> None:
     sar, ramp = (cost_of(f"chip.adc.kind={kind}") for kind in ("sar", "ramp"))
     assert float(ramp.energies_J["adc"] / sar.energies_J["adc"]) == near(31 / 5)
     assert float(ramp.clock_s / sar.clock_s) == near(31 / 5)
+
+
+def test_a_flash_takes_a_comparator_per_level_and_an_oscillator_time_per_count() -> None:
+    kinds = ("sar", "flash-voltage", "flash-current", "oscillator")
+    sar, flash, other, counting = (cost_of(f"chip.adc.kind={kind}") for kind in kinds)
+    assert float(flash.energies_J["adc"] / sar.energies_J["adc"]) == near(31 / 5)
+    assert float(flash.areas_m2["adc"]) > float(sar.areas_m2["adc"])
+    assert float(other.energies_J["adc"]) == float(flash.energies_J["adc"])
+    gate_s = float(gate_delay_s(torch.tensor(22e-9), torch.tensor(0.85)))
+    assert float(counting.clock_s - sar.clock_s) == pytest.approx(31 * 37 * gate_s, rel=1e-6, abs=0)
 
 
 def test_corrections_scale_the_reads_alone() -> None:

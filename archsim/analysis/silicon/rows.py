@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archsim.analysis.silicon.words import memory_of, sensing_of
-from archsim.arch.macro import NON_VOLATILE, MacroBatch
+from archsim.arch.macro import MACRO_SCOPES, NON_VOLATILE, MacroBatch
+from archsim.config.sensing import FITTING_SENSING
 from archsim.errors import Code, DataError
 from archsim.units import to_si
 
@@ -41,8 +42,12 @@ _TRANSISTORS = 6.0
 #: What flags say of areas from rounded densities; from this error on they tell nothing.
 _AREA_ERROR = re.compile(r"area known to \+-(\d+(?:\.\d+)?) %")
 _WORST_AREA_ERROR_PCT = 50.0
-#: Process nodes and supplies that are no slip of a digit.
-_BOUNDS = {"node_nm": (1.0, 500.0), "vdd_V": (0.1, 20.0), "adc_bits": (0.0, 40.0)}
+#: What is no slip of a digit; as in ``archsim macro``, but for widths of digital outputs.
+_BOUNDS = {
+    "node_nm": (1.0, 500.0), "vdd_V": (0.1, 20.0), "adc_bits": (0.0, 40.0),
+    "input_bits": (0.0, 16.0), "weight_bits": (0.0, 16.0), "array_rows": (0.0, 65536.0),
+    "array_cols": (0.0, 65536.0), "dot_product_length": (0.0, 1e6), "adcs": (0.0, 1e6),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,10 @@ def _design(
         raise _UnusableError("adc_bits is not known")
     _check_fit(numbers, adcs, sensing)
     notes += [f"{key} is not known" for key in _ASSUMED if get(key) is None]
+    if sensing not in FITTING_SENSING[memory]:
+        notes.append(f"no published {memory} with sensing {sensing} is in the calibration")
+    if scope not in ("", *MACRO_SCOPES):
+        notes.append(f"scope = '{scope}' is not known: taken as a macro")
     design = MacroBatch.of(
         memory=memory,
         sensing=sensing,

@@ -12,7 +12,7 @@ from archsim.config.sourced import quantity
 
 Memory = Literal["sram", "edram", "rram", "pcm", "mram", "flash", "fefet"]
 Sensing = Literal["current", "charge-sum", "charge-redistribution", "time-domain", "digital"]
-ConverterKind = Literal["binary-search", "ramp"]
+ConverterKind = Literal["binary-search", "ramp", "flash", "oscillator"]
 Scope = Literal["macro", "processor"]
 
 
@@ -57,7 +57,9 @@ class Macro(Model):
     )
     adc_kind: ConverterKind = Field(
         default="binary-search",
-        description="ramp and counting converters take 2^bits - 1 comparisons in place of bits",
+        description="binary-search: SAR, and where nobody says; ramp: 2^bits - 1 comparisons in "
+        "turn; flash: as many at once; oscillator: a current-controlled one, whose cycles are "
+        "counted",
     )
     adc_energy_fJ: float | None = Field(
         default=None, ge=0, description="known energy of one conversion, fJ; null for the formula"

@@ -40,9 +40,10 @@ class Crossbar(Model):
 class Adc(Model):
     """The analog-to-digital converter at the end of the columns."""
 
-    kind: Literal["flash-current", "flash-voltage", "sar", "ramp"] = Field(
-        description="current-mode flash, voltage-mode flash, successive approximation, or a ramp "
-        "(a counter), which cost_model silicon alone has; there all others cost the same"
+    kind: Literal["flash-current", "flash-voltage", "sar", "ramp", "oscillator"] = Field(
+        description="current-mode flash, voltage-mode flash, successive approximation; or a ramp "
+        "(single slope) or a counting oscillator, which cost_model silicon alone has; there a "
+        "flash is one kind"
     )
     bits: int = Field(
         strict=True,

@@ -29,6 +29,15 @@ class NodesFile(Model):
     highest_supply: quantity("1")  # type: ignore[valid-type]
 
 
+class ConvertersFile(Model):
+    """What kinds of converters take that the calibration has no chip of."""
+
+    name: Name
+    description: str = ""
+    oscillator_count: quantity("F")  # type: ignore[valid-type]
+    oscillator_delays: quantity("1")  # type: ignore[valid-type]
+
+
 class EnergyConstants(Model):
     """Energy per invocation, at 28 nm and 1 V."""
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from archsim.arch.macro import MACRO_SENSINGS, MacroBatch
 from archsim.arch.silicon import SiliconConstants
-from archsim.cost.silicon.converters import comparisons_per_bit
+from archsim.cost.silicon.converter.registry import of_kind
 from archsim.cost.silicon.node import NodeFactors, reference_delay_s
 
 
@@ -27,10 +27,10 @@ def formula_latency_s(
     rows = macro.rows_on_bitline**constants.latency_rows_exponent
     inputs = macro.input_bits**constants.latency_inputs_exponent
     slowness = node.delay_s / reference_delay_s()
-    base = (
-        constants.latency_base_s * _by_sensing(macro, constants) * comparisons_per_bit(macro=macro)
-    )
-    return base * rows * inputs * slowness
+    kind = of_kind(macro=macro, constants=constants, what="slowness")
+    counted = of_kind(macro=macro, constants=constants, what="further_delays") * node.delay_s
+    base = constants.latency_base_s * _by_sensing(macro, constants) * kind
+    return base * rows * inputs * slowness + counted
 
 
 def latency_s(*, macro: MacroBatch, node: NodeFactors, constants: SiliconConstants) -> Tensor:

@@ -90,6 +90,23 @@ def test_rows_without_a_price_say_why(change, said):
     assert said in row.reason
 
 
+def test_odd_combinations_are_priced_and_noted():
+    row = read_row({**ROW, "memory": "rram", "cell": "", "scope": "SoC"})
+    assert (row.reason, row.klass) == ("", "nvm")
+    assert any("rram with sensing charge-redistribution" in note for note in row.notes)
+    assert any("'SoC'" in note for note in row.notes)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("input_bits", "2000"), ("weight_bits", "64"), ("dot_product_length", "1e9"), ("adcs", "1e7")],
+)
+def test_slips_of_digits_are_refused(column, value):
+    said = read_row({**ROW, column: value}).reason
+    assert column in said
+    assert "allowed" in said
+
+
 @pytest.mark.parametrize(
     ("memory", "cell", "found"),
     [("ReRAM", "", "rram"), ("", "eNVM ReRAM+Par IS", "rram"), ("STT-MRAM", "", "mram"),

@@ -17,6 +17,7 @@ from archsim.arch.macro import (
     MacroBatch,
 )
 from archsim.arch.silicon import load_constants
+from archsim.cost.silicon.converter.registry import CONVERTERS
 from archsim.cost.silicon.price import price_macro
 
 #: Constants as the specification prints them: hand-computed values stay when others are fitted.
@@ -116,6 +117,48 @@ def test_a_ramp_compares_once_per_level():
     ratio = (2**bits - 1) / bits
     assert float(ramp.energy.converters_J / plain.energy.converters_J) == pytest.approx(ratio)
     assert float(ramp.latency_s / plain.latency_s) == pytest.approx(ratio)
+
+
+def test_every_kind_of_converter_is_declared_once():
+    assert set(CONVERTERS) == set(CONVERTER_KINDS)
+    for name, law in CONVERTERS.items():
+        assert law.name == name
+        assert min(len(law.description), len(law.source)) > 20
+
+
+def test_a_flash_has_a_comparator_per_level():
+    plain, flash = price(**RRAM), price(**RRAM, adc_kind="flash")
+    assert float(flash.energy.converters_J / plain.energy.converters_J) == pytest.approx(15 / 4)
+    assert float(flash.area.converters_m2 / plain.area.converters_m2) == pytest.approx(15 / 4)
+    assert float(flash.latency_s) == float(plain.latency_s)
+
+
+def test_an_oscillator_counts_all_levels():
+    """By hand: 22 nm at 0.8 V, X = 4^0.33; 5.6 fF x 4 bits, and half of 15 counts of 14 fF."""
+    plain, counting = price(**RRAM), price(**RRAM, adc_kind="oscillator")
+    each_fJ = (5.6 * 4 + 0.5 * 15 * 14) * (0.103 / 0.127) ** 0.5 * 0.8**2 * 4**0.33
+    assert float(counting.energy.converters_J) * 1e15 == pytest.approx(64 * each_fJ, rel=1e-3)
+    assert float(counting.latency_s - plain.latency_s) == pytest.approx(15 * 37 * 10e-12, rel=1e-6)
+
+
+def test_hermes_counts_300_ps_a_level():
+    """The chip that the constant is from: 255 counts at 14 nm."""
+    inputs = {
+        "memory": "pcm", "sensing": "current", "node_m": 14e-9, "rows": 256, "cols": 256,
+        "adcs": 256, "adc_bits": 8, "input_bits": 8, "weight_bits": 4,
+    }  # fmt: skip
+    longer = price(**inputs, adc_kind="oscillator").latency_s - price(**inputs).latency_s
+    assert float(longer) / 255 == pytest.approx(300e-12, rel=0.03)
+
+
+@pytest.mark.parametrize("kind", CONVERTER_KINDS)
+def test_more_bits_never_take_less(kind):
+    bits = torch.linspace(1, 14, 27, dtype=torch.float64)
+    many = {**RRAM, "rows_read": 256, "weight_bits": 8, "adc_bits": bits, "adc_kind": kind}
+    found = price(**many)
+    for each in (found.energy.converters_J, found.latency_s, found.area.converters_m2):
+        assert (each.diff() >= 0).all()
+        assert (each > 0).all()
 
 
 def test_what_the_designer_knows_replaces_the_formula():

@@ -155,13 +155,11 @@ def said(*overrides: str, device: str = "rram") -> str:
     return " ".join(assumptions(map_network("lenet3", device=device, overrides=overrides)))
 
 
-def test_a_kind_of_converter_without_effect_is_said() -> None:
-    silicon = "chip.cost_model=silicon"
-    for kind in ("sar", "flash-current"):
-        assert f"chip.adc.kind = {kind} costs what" in said(silicon, f"chip.adc.kind={kind}")
-    assert "costs what" not in said(silicon, "chip.adc.kind=ramp")
+def test_how_a_kind_of_converter_is_priced_is_said() -> None:
+    assert "chip.adc.kind = sar is priced as the mean" in said()
+    assert "chip.adc.kind = oscillator is priced by physics" in said("chip.adc.kind=oscillator")
     neurosim = map_network("lenet3", chip="rram-22nm-neurosim")
-    assert "costs what" not in " ".join(assumptions(neurosim))
+    assert "is priced" not in " ".join(assumptions(neurosim))
 
 
 def test_digital_corrections_are_said() -> None:

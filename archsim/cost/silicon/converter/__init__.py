@@ -1,0 +1,1 @@
+"""Kinds of converters in the silicon model, one file per kind."""
