@@ -19,6 +19,7 @@ from torch import Tensor
 
 from archsim.arch.field import names as _names
 from archsim.arch.field import parameter as _parameter
+from archsim.arch.off_chip_settings import AbstractOffChipSettings
 from archsim.arch.parameters import Parameter, ParameterTable, joined
 from archsim.arch.silicon_settings import AbstractSiliconSettings
 from archsim.arch.technology import Technology
@@ -63,11 +64,12 @@ CORRECTED_LAYERS = _names("chip.correction.layers")
 
 
 @dataclass(frozen=True, eq=False)
-class DesignBatch(AbstractSiliconSettings):
+class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
     """All parameters of one design (shape ``()``) or of many (``*batch``, broadcastable).
 
     Numbers, also counts, are float64; choices are int64 codes into what the schema allows;
-    switches are bool. Settings that the silicon cost model alone reads are in the base class.
+    switches are bool. Settings that the silicon cost model alone reads, and those of what is
+    outside the chip, are in the base classes.
     """
 
     placement: Tensor = _parameter("design", "choice")
@@ -138,20 +140,6 @@ class DesignBatch(AbstractSiliconSettings):
     copies: Tensor = _parameter("chip.hierarchy.copies", "integer")
     linear_copies: Tensor = _parameter("chip.hierarchy.linear_copies", "integer", default=1.0)
     max_tiles: Tensor = _parameter("chip.hierarchy.max_tiles", "integer", default=1e12)
-    when_full: Tensor = _parameter("chip.off_chip.when_full", "choice")
-    images_per_reload: Tensor = _parameter("chip.off_chip.images_per_reload", "integer")
-    no_border: Tensor = _parameter("chip.off_chip.border", "flag")
-    memory_J_per_bit: Tensor = _parameter("memory.energy_per_bit")
-    memory_write_J_per_bit: Tensor = _parameter(
-        "memory.write_energy_per_bit", fallback="memory.energy_per_bit"
-    )
-    memory_row_bit: Tensor = _parameter("memory.row", default=1e18)
-    memory_row_J: Tensor = _parameter("memory.row_energy", default=0.0)
-    memory_latency_s: Tensor = _parameter("memory.latency", default=0.0)
-    memory_standby_W: Tensor = _parameter("memory.standby", default=0.0)
-    memory_bit_per_s: Tensor = _parameter("memory.bandwidth")
-    link_J_per_bit: Tensor = _parameter("link.energy_per_bit")
-    link_bit_per_s: Tensor = _parameter("link.bandwidth")
     size_check: Tensor = _parameter("chip.hierarchy.size_check", "flag")
     buffers_per_side: Tensor = _parameter("chip.hierarchy.buffer_rule", "flag")
     # time

@@ -20,9 +20,9 @@ from archsim.config.load import (
     preset_names,
 )
 from archsim.config.rules import check
-from archsim.config.schema.chip import Chip, OffChip
+from archsim.config.schema.chip import Chip
 from archsim.config.schema.device import DeviceFile
-from archsim.config.schema.off_chip import OffChipFile
+from archsim.config.schema.off_chip import OffChip, OffChipFile
 from archsim.config.schema.technology import TechnologyFile
 from archsim.config.schema.tsb import Tsb
 from archsim.errors import (

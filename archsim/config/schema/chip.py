@@ -10,6 +10,7 @@ from archsim.config.choices import PricedGranularity, StoredEncoding
 from archsim.config.priced_policies import PolicyName
 from archsim.config.schema.base import Count, Fraction, Model
 from archsim.config.schema.name import Name
+from archsim.config.schema.off_chip import OffChip
 from archsim.config.schema.read import Adc, Crossbar, Read
 from archsim.config.sourced import Quantity, quantity
 
@@ -310,34 +311,6 @@ class Programming(Model):
         description="share of the weights in the middle of their range, for devices that spread "
         "more there (sigma_profile weight); 0.4 is NeFT's; archsim program counts those of a "
         "network, and archsim map knows no weights",
-    )
-
-
-class OffChip(Model):
-    """What crosses the border of the chip, and what to do with a network that does not fit."""
-
-    border: Literal["memory", "none"] = Field(
-        default="memory",
-        description="inputs of the network are read from the external memory and its outputs "
-        "written there; `none` leaves both out, as DNN+NeuroSim does",
-    )
-
-    when_full: Literal["refuse", "reload", "multi-chip"] = Field(
-        default="refuse",
-        description="a network of more tiles than hierarchy.max_tiles: call it infeasible; write "
-        "its weights again and again from an external memory; or spread it over several chips",
-    )
-    memory: str = Field(
-        default="lpddr4",
-        description="external memory: preset name or path of an off-chip YAML",
-    )
-    link: str = Field(
-        default="hypertransport",
-        description="link between chips: preset name or path of an off-chip YAML",
-    )
-    images_per_reload: Count = Field(
-        default=1,
-        description="reload: images that go through one part before the next is loaded",
     )
 
 

@@ -1,12 +1,42 @@
-"""What a preset of an external memory or of a link between chips may say."""
+"""What a chip may say of what is outside of it, and a preset of an external memory or link."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from archsim.config.schema.base import Model
+from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
+
+
+class OffChip(Model):
+    """What crosses the border of the chip, and what to do with a network that does not fit."""
+
+    border: Literal["memory", "none"] = Field(
+        default="memory",
+        description="inputs of the network are read from the external memory and its outputs "
+        "written there; `none` leaves both out, as DNN+NeuroSim does",
+    )
+
+    when_full: Literal["refuse", "reload", "multi-chip"] = Field(
+        default="refuse",
+        description="a network of more tiles than hierarchy.max_tiles: call it infeasible; write "
+        "its weights again and again from an external memory; or spread it over several chips",
+    )
+    memory: str = Field(
+        default="lpddr4",
+        description="external memory: preset name or path of an off-chip YAML",
+    )
+    link: str = Field(
+        default="hypertransport",
+        description="link between chips: preset name or path of an off-chip YAML",
+    )
+    images_per_reload: Count = Field(
+        default=1,
+        description="reload: images that go through one part before the next is loaded",
+    )
 
 
 class OffChipFile(Model):
