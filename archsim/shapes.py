@@ -16,6 +16,8 @@ parameter that does not vary keeps shape ``()`` and costs nothing.
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -24,3 +26,17 @@ PerDesignCount = Int[Tensor, "*batch"]
 PerDesignFlag = Bool[Tensor, "*batch"]
 PerLayer = Float[Tensor, "*batch layer"]
 PerLayerFlag = Bool[Tensor, "*batch layer"]
+
+
+def broadcast_shapes(*shapes: torch.Size) -> torch.Size:
+    """Return the shape that shapes have together.
+
+    That of PyTorch loads sympy for symbolic sizes, a third of a second of every command.
+
+    Args:
+        *shapes: that broadcast against each other.
+
+    Raises:
+        ValueError: they do not.
+    """
+    return torch.Size(np.broadcast_shapes(*shapes))

@@ -17,6 +17,7 @@ from archsim.config.priced_policies import EVERYTHING, FRACTION, LAST_LAYERS, NO
 from archsim.network.insertion import InsertionPoint
 from archsim.network.table import DIGITAL_COLUMNS, LayerTable
 from archsim.plan import Constraint, MappingPlan, MatrixLayers
+from archsim.shapes import broadcast_shapes
 from mapping.bit_slice import matrix_columns
 from mapping.im2col import backbone_matrices
 from mapping.stages import Streams, stream
@@ -210,7 +211,7 @@ def _matrix_layers(
     again = _linear_copies(design, table, 0)
 
     def join(first: Tensor, second: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(first.shape[:-1], second.shape[:-1])
+        shape = broadcast_shapes(first.shape[:-1], second.shape[:-1])
         return torch.cat(
             [first.expand(*shape, first.shape[-1]), second.expand(*shape, second.shape[-1])], -1
         )

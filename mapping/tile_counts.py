@@ -17,6 +17,7 @@ from torch import Tensor
 
 from archsim.arch.design import DUPLICATIONS, WHEN_FULL, DesignBatch
 from archsim.plan import Floorplan, MatrixLayers
+from archsim.shapes import broadcast_shapes
 
 #: Most halvings tried below the widest layer; far more than any network needs.
 _MOST_CANDIDATES = 24
@@ -209,7 +210,7 @@ def _best(side: Tensor, score: Tensor, allowed: Tensor, carried: Tensor) -> tupl
 
 
 def _take(side: Tensor, index: Tensor) -> Tensor:
-    shape = torch.broadcast_shapes(side.shape[:-1], index.shape)
+    shape = broadcast_shapes(side.shape[:-1], index.shape)
     return torch.gather(side.expand(*shape, side.shape[-1]), -1, index.expand(shape).unsqueeze(-1))[
         ..., 0
     ]

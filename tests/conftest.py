@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"
         torch.set_num_threads(1)
+    # The user's cache is not what is tested; processes of xdist and commands share this one.
+    if "ARCHSIM_CACHE_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="archsim-cache-", ignore_cleanup_errors=True)
+        os.environ["ARCHSIM_CACHE_DIR"] = folder.name
+        config.add_cleanup(folder.cleanup)
     config.pluginmanager.register(Gaps(read_allowed(ALLOWED)), "archsim-gaps")
 
 

@@ -85,11 +85,10 @@ def _machine() -> Iterator[Check]:
 
 
 def _folders() -> Iterator[Check]:
-    from archsim.util.paths import configs_dir
-    from tsb.data.kept import user_cache
+    from archsim.util.paths import configs_dir, user_cache
 
     yield Check("folders", "presets", str(configs_dir()))
-    yield _writable("cache", user_cache(), "set XDG_CACHE_HOME to a folder that can be written")
+    yield _writable("cache", user_cache(), "set ARCHSIM_CACHE_DIR to a folder that can be written")
     yield _writable("working directory", Path.cwd(), "change to a folder that can be written")
 
 

@@ -29,6 +29,7 @@ from archsim.config.resolve import Resolved
 from archsim.config.schema.device import relative_to_range
 from archsim.device.level_table import LevelTable, one_table
 from archsim.errors import Code, ConfigError
+from archsim.shapes import broadcast_shapes
 
 #: Most layers that the policy last-layers may name: the last ones are never merged.
 MAX_LAST_LAYERS = 4
@@ -311,7 +312,7 @@ class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
     def batch_shape(self) -> torch.Size:
         """Shape that all fields broadcast to."""
         shapes = [getattr(self, name).shape for name in self.parameters()]
-        shape: torch.Size = torch.broadcast_shapes(*shapes, self.technology.node_m.shape)
+        shape: torch.Size = broadcast_shapes(*shapes, self.technology.node_m.shape)
         return shape
 
     def index(self, position: int | slice | Tensor) -> DesignBatch:

@@ -17,6 +17,7 @@ from typing import Any
 from archsim.compiled.refusal import NotCompiledError
 from archsim.errors import ArchsimError
 from archsim.util.atomic_write import write_whole
+from archsim.util.paths import user_cache
 
 #: How much LLVM works on a module: 1 is compiled in a third of the time of 3.
 _LEVEL = 1
@@ -27,8 +28,6 @@ _SUFFIX = ".object"
 
 def objects_folder() -> Path:
     """Return the folder of compiled objects in the user's cache."""
-    from tsb.data.kept import user_cache
-
     return user_cache() / "compiled"
 
 

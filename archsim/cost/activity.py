@@ -19,6 +19,7 @@ from archsim.arch.design import DesignBatch
 from archsim.config.encodings import STORED_ENCODINGS, WeightEncoding
 from archsim.cost.reads import reads_as
 from archsim.device import WeightFormat
+from archsim.shapes import broadcast_shapes
 
 #: Codes of the ``activity`` choices in :class:`archsim.arch.design.DesignBatch`.
 _UNIFORM, _RELU, _DENSE = 0, 1, 2
@@ -62,7 +63,7 @@ def level_statistics(*, design: DesignBatch) -> LevelStatistics:
     std = design.weight_std
     most = int(2 ** float(cell.max()))
     probability = torch.zeros(
-        (*torch.broadcast_shapes(bits.shape, std.shape), most),
+        (*broadcast_shapes(bits.shape, std.shape), most),
         dtype=torch.float64,
         device=bits.device,
     )
@@ -175,7 +176,7 @@ def _formats(design: DesignBatch, most: int) -> _Formats:
     """Bit probabilities of all formats of a batch; each number of bits is worked out once."""
     bits, std = design.input_bits, design.input_std
     idle = design.idle_sign_plane
-    shape = torch.broadcast_shapes(bits.shape, std.shape)
+    shape = broadcast_shapes(bits.shape, std.shape)
     none = torch.zeros((*shape, most), dtype=torch.float64, device=bits.device)
     magnitude, after_sign, offset, complement = none, none, none, none
     for count in bits.unique().tolist():

@@ -18,6 +18,7 @@ from torch import Tensor
 from archsim.arch.technology import LIST_FIELDS, Technology
 from archsim.cost.gate_sizing import enlarged_gate
 from archsim.cost.gates import Gate, make_gate
+from archsim.shapes import broadcast_shapes
 
 #: Most inputs of a decoder NOR: 16 address bits.
 _MAX_NOR_INPUTS = 8
@@ -92,7 +93,7 @@ def _pick(table: Gate, index: Tensor) -> Gate:
     def pick(values: Tensor) -> Tensor:
         if position.dim() == 0:
             return values[..., int(position)]
-        shape = torch.broadcast_shapes(values.shape[:-1], position.shape)
+        shape = broadcast_shapes(values.shape[:-1], position.shape)
         wide = values.expand(*shape, values.shape[-1])
         return torch.gather(wide, -1, position.expand(shape).unsqueeze(-1)).squeeze(-1)
 

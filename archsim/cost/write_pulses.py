@@ -28,6 +28,7 @@ from archsim.device.write_verify import (
     one_shot_distribution,
     pulse_distribution,
 )
+from archsim.shapes import broadcast_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,7 +283,7 @@ class _Distributions:
 
     def pays(self, kinds: int, place: Tensor) -> bool:
         """Whether every distribution for every kind is less work than every design by itself."""
-        designs = math.prod(torch.broadcast_shapes(self.which.shape, place.shape))
+        designs = math.prod(broadcast_shapes(self.which.shape, place.shape))
         return len(self.flat.survival) * kinds < designs or self.which.numel() == 1
 
 

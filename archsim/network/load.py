@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 from torch import nn
-from torch.export import ExportedProgram
 
 from archsim.errors import Code, NetworkError
 from archsim.network import timm_models, zoo
 from archsim.network.formats import refuse_file
-from archsim.network.frontend.settings import program_module
 from archsim.network.graph import LayerGraph
 from archsim.network.inputs import Dtypes, Examples, Shapes
+from archsim.network.kept.shipped import renamed, shipped_graph
+from archsim.network.kept.store import Asked, kept_graph
 from archsim.network.layer_file import is_layer_table, read_layer_table
-from archsim.network.offline import offline, wants_download
 from archsim.network.trace import trace
-from archsim.network.user_functions import no_function, user_object
+from archsim.network.user_network import build_user_network
 
 
 def load_network(
@@ -70,15 +72,9 @@ def load_network(
         given["batch_axis"] = batch_axis
         _refuse_options(spec, {"input_dtype": input_dtype, **given}, "a layer table takes none")
         return read_layer_table(spec, name=name)
-    if spec.startswith(timm_models.PREFIX):
-        model, model_shape = timm_models.build_timm(spec, options, _sizes(spec, input_shape))
-        name = name or spec.removeprefix(timm_models.PREFIX)
-        shape = input_shape if input_shape is not None or example_input is not None else model_shape
-        return _trace(model, example_input, shape, input_dtype, batch_axis, name)
-    if ":" in spec:
-        module = _call_factory(spec, options)
-        name = name or spec.split(":")[1]
-        return _trace(module, example_input, input_shape, input_dtype, batch_axis, name)
+    on = _Given(example_input, input_shape, input_dtype, batch_axis, name)
+    if spec.startswith(timm_models.PREFIX) or ":" in spec:
+        return _outside_graph(spec, options, on)
     refuse_file(spec)
     others = {"example_input": example_input, "input_dtype": input_dtype, "batch_axis": batch_axis}
     wrong = [name for name, value in others.items() if value is not None]
@@ -90,6 +86,57 @@ def load_network(
             field=wrong[-1],
         )
     size = _sizes(spec, input_shape)
+    if not options and size in (None, zoo.entry(spec).input_shape):
+        shipped = shipped_graph(spec)
+        if shipped is not None:
+            return renamed(shipped, name)
+    asked = on.asked(spec, options)
+    return kept_graph(asked, lambda: _zoo_graph(spec, options, size, name))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a network is traced on."""
+
+    example: Examples | None
+    shape: Shapes | None
+    dtype: Dtypes | None
+    batch_axis: int | None
+    name: str | None
+
+    def asked(self, spec: str, options: Mapping[str, object], *, runs_code: bool = False) -> Asked:
+        """What the graph depends on; one that is traced on a tensor is not kept."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Asked(spec=spec, options={**said, "options": dict(options)}, runs_code=runs_code)
+
+
+def _outside_graph(spec: str, options: dict[str, object], given: _Given) -> LayerGraph:
+    """A network of timm, or of a function of the user."""
+    if spec.startswith(timm_models.PREFIX):
+        if "timm" in sys.modules:  # whoever loaded it may have set how it builds models
+            return _timm_graph(spec, options, given)
+        asked = given.asked(spec, options)
+        return kept_graph(asked, lambda: _timm_graph(spec, options, given))
+    asked = given.asked(spec, options, runs_code=True)
+    return kept_graph(asked, lambda: _function_graph(spec, options, given))
+
+
+def _timm_graph(spec: str, options: dict[str, object], given: _Given) -> LayerGraph:
+    model, own = timm_models.build_timm(spec, options, _sizes(spec, given.shape))
+    name = given.name or spec.removeprefix(timm_models.PREFIX)
+    shape = given.shape if given.shape is not None or given.example is not None else own
+    return _trace(model, given.example, shape, given.dtype, given.batch_axis, name)
+
+
+def _function_graph(spec: str, options: dict[str, object], given: _Given) -> LayerGraph:
+    module = build_user_network(spec, options)
+    name = given.name or spec.split(":")[1]
+    return _trace(module, given.example, given.shape, given.dtype, given.batch_axis, name)
+
+
+def _zoo_graph(
+    spec: str, options: dict[str, object], size: tuple[int, ...] | None, name: str | None
+) -> LayerGraph:
     built = zoo.build(spec, device="meta", **_with_size(spec, size, options))
     return trace(built, _zoo_shape(spec, built, size), name=name or spec)
 
@@ -141,7 +188,8 @@ def _onnx_graph(
     from archsim.network.onnx_trace import trace_onnx
 
     _refuse_options(spec, options, "an ONNX file takes input_shape only", "input_shape")
-    return trace_onnx(spec, input_shape, name=name)
+    asked = Asked(spec=spec, options={"shape": input_shape, "name": name}, files=(Path(spec),))
+    return kept_graph(asked, lambda: trace_onnx(spec, input_shape, name=name))
 
 
 def _refuse_options(
@@ -201,7 +249,7 @@ def load_module(spec: str, options: Mapping[str, object] | None = None) -> nn.Mo
     if spec.startswith(timm_models.PREFIX):
         return timm_models.load_timm(spec, chosen)
     if ":" in spec:
-        return _in_memory(spec, _call_factory(spec, chosen))
+        return _in_memory(spec, build_user_network(spec, chosen))
     if "device" in chosen:  # of the builder, not of the network
         raise NetworkError(
             f"network '{spec}' has no option 'device'",
@@ -300,50 +348,3 @@ def _zoo_shape(
             allowed=str(model.input_shape),
         )
     return model.input_shape
-
-
-def _call_factory(spec: str, options: dict[str, object]) -> nn.Module:
-    with offline():
-        function = user_object(spec, kind="network", error=NetworkError, of_download=_NO_DOWNLOAD)
-    if isinstance(function, nn.Module):  # the model itself, made when its module is imported
-        if options:
-            raise NetworkError(
-                f"network '{spec}' is a model, not a function, and takes no options; given: "
-                f"{', '.join(sorted(options))}",
-                code=Code.CONFLICT,
-                field="options",
-                value=sorted(options),
-            )
-        return function
-    if not callable(function):
-        raise no_function(spec, kind="network", error=NetworkError)
-    try:
-        with offline():
-            model = function(**options)
-    except (Exception, SystemExit) as error:
-        raise NetworkError(
-            f"network '{spec}': the function raised {type(error).__name__}: {error}"
-            + (f"; {_NO_DOWNLOAD}" if wants_download(error) else ""),
-            code=Code.CALL_FAILED,
-            field="network",
-            value=spec,
-        ) from error
-    if isinstance(model, ExportedProgram):
-        model = program_module(model)
-    if not isinstance(model, nn.Module):
-        raise NetworkError(
-            f"network '{spec}': the function returned {type(model).__name__}, not a torch "
-            "nn.Module",
-            code=Code.WRONG_TYPE,
-            field="network",
-            value=type(model).__name__,
-            allowed="a torch nn.Module or an exported program",
-        )
-    return model
-
-
-_NO_DOWNLOAD = (
-    "archsim downloads nothing while it builds a network: a layer graph needs shapes, not weights. "
-    "Build the model from its configuration (AutoModel.from_config, pretrained=False), or download "
-    "the files before"
-)

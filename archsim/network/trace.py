@@ -7,25 +7,17 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from archsim.errors import Code, NetworkError
-from archsim.network.frontend.assemble import assembled
-from archsim.network.frontend.beforehand import beforehand
-from archsim.network.frontend.call import Trace
-from archsim.network.frontend.export import export_calls
-from archsim.network.frontend.fx_trace import fx_calls
-from archsim.network.frontend.quantised import float_twins, is_quantised
-from archsim.network.frontend.settings import (
-    count_parameters,
-    known_cause,
-    plain_module,
-    plain_settings,
-)
-from archsim.network.frontend.time_first import axis_order
 from archsim.network.graph import LayerGraph
 from archsim.network.inputs import Dtypes, Example, Examples, Shapes, make_examples
+from archsim.network.kept.watch import not_kept
+
+if TYPE_CHECKING:
+    from archsim.network.frontend.call import Trace
 
 
 class TraceWarning(UserWarning):
@@ -70,6 +62,12 @@ def trace(
             input is missing, the model cannot be traced or run on it, a layer that takes time
             first gets one step and a batch, or a matrix layer cannot be mapped.
     """
+    # The front ends load torch.export: a graph that is kept does without.
+    from archsim.network.frontend.assemble import assembled
+    from archsim.network.frontend.beforehand import beforehand
+    from archsim.network.frontend.quantised import float_twins, is_quantised
+    from archsim.network.frontend.settings import count_parameters, plain_module, plain_settings
+
     name = name or type(module).__name__.lower()
     module = plain_module(module, name)
     _refuse_lazy(module, name)
@@ -107,6 +105,8 @@ def _first_that_works(
     module: nn.Module, examples: Sequence[Example], name: str, batch_axis: int | None
 ) -> tuple[Trace, Example]:
     """The trace on the first example that the model takes."""
+    from archsim.network.frontend.time_first import axis_order
+
     first: NetworkError | None = None
     for example in examples:
         try:
@@ -147,6 +147,10 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
 
 
 def _calls(module: nn.Module, example: Example, name: str) -> Trace:
+    from archsim.network.frontend.export import export_calls
+    from archsim.network.frontend.fx_trace import fx_calls
+    from archsim.network.frontend.settings import known_cause
+
     try:
         with _quiet():
             return export_calls(module, example.inputs, example.named)
@@ -173,6 +177,7 @@ def _calls(module: nn.Module, example: Example, name: str) -> Trace:
             field="input_shape",
             value=example.text,
         ) from export_error
+    not_kept("the warning that follows belongs to every use of it")
     warnings.warn(
         f"network '{name}': torch.export failed ({_first_line(export_error)}); the graph comes "
         "from torch.fx and one real run instead",

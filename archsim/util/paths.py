@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from archsim.errors import Code, DataError
@@ -30,3 +31,13 @@ def configs_dir() -> Path:
         code=Code.MISSING_FILE,
         field=installed,
     )
+
+
+def user_cache() -> Path:
+    """Return the user's cache folder of archsim: ``ARCHSIM_CACHE_DIR``, or the system's place."""
+    said = os.environ.get("ARCHSIM_CACHE_DIR")
+    if said:
+        return Path(said)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("archsim"))

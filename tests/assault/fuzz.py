@@ -68,7 +68,7 @@ class Fuzz:
         before, environment = Path.cwd(), dict(os.environ)
         sys.path.insert(0, str(self.folder / "code"))
         os.environ |= {
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "ARCHSIM_CACHE_DIR": str(self.folder / "cache"),
             "HTTP_PROXY": "http://127.0.0.1:9",
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "ARCHSIM_DEBUG": "1",

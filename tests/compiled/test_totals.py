@@ -20,7 +20,7 @@ from tests.compiled.fuzz import Outcome, compare
 
 @pytest.fixture(autouse=True)
 def nothing_known(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("ARCHSIM_CACHE_DIR", str(tmp_path))
     forget()
     yield
     forget()

@@ -17,7 +17,7 @@ from tests.house.tutorials import Step, pages, steps
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_tutorial(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("ARCHSIM_CACHE_DIR", str(tmp_path / "cache"))
     asked = steps(page)
     assert asked
     for step in asked:

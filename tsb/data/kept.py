@@ -11,14 +11,8 @@ from torch import Tensor
 
 from archsim.errors import DataError
 from archsim.util.files import is_file
+from archsim.util.paths import user_cache
 from tsb.checkpoint import read_tensors, write_tensors
-
-
-def user_cache() -> Path:
-    """Return the user's cache folder of archsim."""
-    import pooch  # type: ignore[import-untyped]
-
-    return Path(pooch.os_cache("archsim"))
 
 
 def kept_place(name: str, place: Path, form: str = "", cache: Path | None = None) -> Path | None:
@@ -74,6 +68,6 @@ def keep(kept: Path | None, tensors: dict[str, Tensor]) -> None:
 def _warn_not_kept(reason: str) -> None:  # once for each reason
     warnings.warn(
         f"decoded images are not kept and will be decoded again next time ({reason}); set "
-        "XDG_CACHE_HOME to a folder that can be written",
+        "ARCHSIM_CACHE_DIR to a folder that can be written",
         stacklevel=2,
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from archsim.errors import Code, ConfigError, DataError
 from archsim.util.checks import one_of
 from archsim.util.consent import check_code_said
+from archsim.util.paths import user_cache
 from tsb.data.dataset import Dataset, RawImages, assemble
-from tsb.data.kept import keep, kept_place, kept_tensors, user_cache
+from tsb.data.kept import keep, kept_place, kept_tensors
 from tsb.data.own.registry import is_code, is_own, load_own
 from tsb.data.sources import Source, dataset_names, source
 
@@ -216,7 +217,7 @@ def _fetch(which: Source, cache: Path) -> Path:
 def _no_place(which: Source, folder: Path, error: OSError) -> DataError:
     return DataError(
         f"{which.name} is downloaded to the cache folder {folder}, which cannot be written: "
-        f"{error.strerror or error}. Set XDG_CACHE_HOME to a folder that can, or get the files "
+        f"{error.strerror or error}. Set ARCHSIM_CACHE_DIR to a folder that can, or get the files "
         "elsewhere and give their folder with --data-root",
         code=Code.CANNOT_WRITE,
         field=folder,

@@ -14,9 +14,9 @@ from archsim.explore.space.cases import AccuracyCase
 from archsim.explore.space.identity import identity_hash
 from archsim.explore.space.read_settings import read_value
 from archsim.units import from_si
+from archsim.util.paths import user_cache
 from tsb.correction.parse import format_terms, parse_terms
 from tsb.correction.shared_blocks import SharedBlocks
-from tsb.data.kept import user_cache
 from tsb.study.load import load_study
 from tsb.study.units import backbone_settings, backbone_units, method_settings, method_units
 

@@ -11,6 +11,7 @@ from archsim.arch.parameters import ParameterTable
 from archsim.arch.rules import broken
 from archsim.explore.space.axes import Dimension
 from archsim.explore.space.writes import Write
+from archsim.shapes import broadcast_shapes
 
 #: Most pairs of values that are looked at together.
 _PAIRS = 1_000_000
@@ -76,9 +77,7 @@ def _legal(writes: Sequence[Write], start: ParameterTable, rows: Mapping[str, Te
         if write.axis in rows
         for path, column in write.columns.items()
     }
-    legal = torch.ones(
-        torch.broadcast_shapes(*(row.shape for row in rows.values())), dtype=torch.bool
-    )
+    legal = torch.ones(broadcast_shapes(*(row.shape for row in rows.values())), dtype=torch.bool)
     for mask in broken(start.written(columns)).values():
         legal = legal & ~mask
     return legal

@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from archsim.network.frontend.call import Call, Data, Trace, Weight
+from archsim.network.frontend.named import named_operator
 from archsim.network.frontend.operators import CREATES, NUMBER_FORMATS, SPLITS, VIEWS
 from archsim.network.source import Recipe
 
@@ -273,13 +274,9 @@ def _computation(target: object) -> Callable[..., object] | None:
     """What a node calls, in a form that can be sent to another process."""
     if isinstance(target, OpOverload):
         namespace, _, name = target.name().partition("::")
-        return partial(_run, namespace, name.partition(".")[0], target._overloadname)
+        return partial(named_operator, namespace, name.partition(".")[0], target._overloadname)
     plain = callable(target) and not isinstance(target, HigherOrderOperator)
     return cast("Callable[..., object]", target) if plain else None
-
-
-def _run(namespace: str, name: str, overload: str, *args: object, **kwargs: object) -> object:
-    return getattr(getattr(getattr(torch.ops, namespace), name), overload)(*args, **kwargs)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

@@ -340,7 +340,7 @@ def test_a_cache_is_optional_for_decoded_images(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with warned("space", "XDG_CACHE_HOME", str(tmp_path / "full")):
+    with warned("space", "ARCHSIM_CACHE_DIR", str(tmp_path / "full")):
         load_dataset("cifar10", path, cache_dir=tmp_path / "full")
     assert list((tmp_path / "full").iterdir()) == []
 
@@ -352,7 +352,7 @@ def test_a_download_needs_the_cache(tmp_path, monkeypatch):
     cache.write_text("")
     monkeypatch.setattr(pooch, "retrieve", lambda **_: pytest.fail("asked the network"))
     for name in ("mnist", "cifar10"):
-        facts = {"code": "cannot-write", "field": ANY, "says": [str(cache), "XDG_CACHE_HOME"]}
+        facts = {"code": "cannot-write", "field": ANY, "says": [str(cache), "ARCHSIM_CACHE_DIR"]}
         with refused(DataError, **facts):
             load_dataset(name, cache_dir=cache)
 
@@ -361,7 +361,7 @@ def test_a_download_needs_the_cache(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pooch, "retrieve", full)
     full_folder = tmp_path / "full"
-    says = ["space", "XDG_CACHE_HOME", str(full_folder)]
+    says = ["space", "ARCHSIM_CACHE_DIR", str(full_folder)]
     with refused(DataError, code="cannot-write", field=ANY, says=says):
         load_dataset("mnist", cache_dir=tmp_path / "full")
 
