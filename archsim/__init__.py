@@ -28,6 +28,7 @@ _HOMES = {
     "deploy_chips": "archsim.api.chips",
     "evaluate": "archsim.api.evaluate",
     "evaluate_chips": "archsim.api.chips",
+    "evaluate_designs": "archsim.api.designs",
     "evaluate_network": "archsim.api.pretrained",
     "fit_device": "archsim.api.fit",
     "intervals": "archsim.api.map",

@@ -3,6 +3,7 @@ from archsim.api.chips import evaluate_chips as evaluate_chips
 from archsim.api.chips import tune_chips as tune_chips
 from archsim.api.compare import PAPER_NETWORKS as PAPER_NETWORKS
 from archsim.api.compare import compare as compare
+from archsim.api.designs import evaluate_designs as evaluate_designs
 from archsim.api.evaluate import evaluate as evaluate
 from archsim.api.fit import fit_device as fit_device
 from archsim.api.macro import macro as macro
