@@ -312,8 +312,7 @@ class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
     def batch_shape(self) -> torch.Size:
         """Shape that all fields broadcast to."""
         shapes = [getattr(self, name).shape for name in self.parameters()]
-        shape: torch.Size = broadcast_shapes(*shapes, self.technology.node_m.shape)
-        return shape
+        return broadcast_shapes(*shapes, self.technology.node_m.shape)
 
     def index(self, position: int | slice | Tensor) -> DesignBatch:
         """Take one design, or some, of a one-dimensional batch."""
