@@ -49,7 +49,10 @@ def test_rows_keep_their_order_over_chips_and_a_frame_will_do() -> None:
 
 
 def test_a_combination_that_no_rule_allows_is_a_row_with_the_rule() -> None:
-    settings = {"chip.precision.bits_per_cell": np.array([2, 2, 1]), "device": ["sram", "rram", "sram"]}
+    settings = {
+        "chip.precision.bits_per_cell": np.array([2, 2, 1]),
+        "device": ["sram", "rram", "sram"],
+    }
     frame = archsim.evaluate_designs("lenet3", settings)
     assert list(frame["feasible"]) == [False, True, True]
     assert frame["infeasible_because"][0].startswith("no configuration: ")
