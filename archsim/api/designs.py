@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def _columns(settings: Mapping[str, Sequence[Scalar]]) -> dict[str, list[Scalar]
     return columns
 
 
-def _listed(path: str, values: Sequence[Scalar]) -> list[Scalar]:
+def _listed(path: str, values: Any) -> list[Scalar]:
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise ConfigError.of(Code.WRONG_TYPE, path, values, allowed="a list, one value per design")
     return [value.item() if isinstance(value, np.generic) else value for value in values]
@@ -128,7 +128,8 @@ def _frame(space: Space, columns: Mapping[str, list[Scalar]]) -> pandas.DataFram
             whole.loc[missing, REASON] = f"no configuration: {', '.join(sorted(found.forbidden))}"
         pieces.append(whole)
     results = pd.concat(pieces).sort_index()
-    return pd.concat([pd.DataFrame(dict(columns)), results], axis=1)
+    whole_frame: pd.DataFrame = pd.concat([pd.DataFrame(dict(columns)), results], axis=1)
+    return whole_frame
 
 
 def _settings(space: Space) -> list[str]:
