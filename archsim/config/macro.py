@@ -18,6 +18,8 @@ CALIBRATED_RANGE = (
     ("dot_product_length", 1.0, 2304.0, "terms"),
     ("input_bits_per_cycle", 1.0, 8.0, "bit"),
 )
+#: Kind of converter where nobody says: the calibrated one.
+_ANY_KIND = "binary-search"
 
 
 def load_macro(name: str, overrides: Iterable[Override] = ()) -> MacroFile:
@@ -67,7 +69,7 @@ def warnings_of(macro: Macro) -> tuple[str, ...]:
             )
     if macro.memory in ("flash", "fefet"):
         said.append(f"no published {macro.memory} macro is in the calibration: priced as RRAM")
-    if macro.adc_kind != "binary-search":
+    if macro.adc_kind != _ANY_KIND:
         said.append(f"macro.adc_kind = {macro.adc_kind} is physics on top of calibrated converters")
     if macro.activity is not None:
         said.append("macro.activity is physics, not calibrated")
@@ -93,6 +95,13 @@ def _problems(macro: Macro) -> Iterable[Problem | None]:
             "null with sensing digital",
         )
     yield _unless(
+        not is_digital or macro.adc_kind == _ANY_KIND,
+        "macro.adc_kind",
+        macro.adc_kind,
+        "a digital macro has no converters",
+        f"{_ANY_KIND} (the default) with sensing digital",
+    )
+    yield _unless(
         is_digital or macro.adc_bits is not None,
         "macro.adc_bits",
         None,
@@ -111,9 +120,9 @@ def _problems(macro: Macro) -> Iterable[Problem | None]:
     arrays = macro.rows / (macro.rows_per_bitline or macro.rows)
     most = macro.cols * max(arrays, 1.0)
     yield _unless(
-        macro.cols_per_adc is None or is_digital or macro.adcs * macro.cols_per_adc <= most,
-        "macro.cols_per_adc",
-        macro.cols_per_adc,
+        is_digital or macro.adcs * (macro.cols_per_adc or 1.0) <= most,
+        "macro.adcs" if macro.cols_per_adc is None else "macro.cols_per_adc",
+        macro.adcs if macro.cols_per_adc is None else macro.cols_per_adc,
         f"{macro.adcs:g} converters of {macro.cols_per_adc or 1:g} columns each do not fit",
         f"adcs x cols_per_adc at most {most:g}",
     )

@@ -78,6 +78,7 @@ def test_outside_of_the_calibration_is_said():
         (["macro.rows_read=2000"], "macro.rows_read", "1024"),
         (["macro.adc_bits=null"], "macro.adc_bits", "16"),
         (["macro.cols_per_adc=100"], "macro.cols_per_adc", "512"),
+        (["macro.cols_per_adc=null", "macro.cols=1"], "macro.adcs", "at most"),
         (["macro.cell_current_uA=3"], "macro.cell_current_uA", "sense_time_ns"),
         (["macro.cell_supply_V=0.2"], "macro.cell_supply_V", "sense_time_ns"),
         (
@@ -95,10 +96,11 @@ def test_parts_that_cannot_go_together_are_refused_with_what_fits(settings, fiel
     assert allowed in problem.allowed
 
 
-def test_a_digital_macro_has_no_converter_bits():
+@pytest.mark.parametrize("setting", ["adc_bits=4", "adc_kind=ramp"])
+def test_a_digital_macro_has_no_converters(setting):
     with pytest.raises(ConfigError) as caught:
-        archsim.macro("digital-28nm", overrides=["macro.adc_bits=4"])
-    assert caught.value.field == "macro.adc_bits"
+        archsim.macro("digital-28nm", overrides=[f"macro.{setting}"])
+    assert caught.value.field == f"macro.{setting.partition('=')[0]}"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Macro(Model):
         default=None, ge=1, description="word lines driven at once; null for rows"
     )
     dot_product_length: float | None = Field(
-        default=None, ge=1, description="terms of one dot product; null for rows_read"
+        default=None, ge=1, le=1e6, description="terms of one dot product; null for rows_read"
     )
     adcs: float = Field(
         ge=1, le=1e6, description="converters (digital: outputs) at work at once in the bank"
