@@ -10,7 +10,7 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 from archsim.config.choices import PLACEMENTS
 
 if TYPE_CHECKING:
@@ -94,17 +94,15 @@ def cliffs_command(
         batch_axis=batch_axis,
         **settings,
     )
-    if format is Format.JSON:
-        deliver(json_text(scan.to_dict()), out)
-    elif format is Format.CSV:
-        from reports.tables.cliffs import jumps
+    from reports.tables.cliffs import jumps
 
-        table = jumps(scan)
-        deliver(csv_text([column.key for column in table.columns], table.records()), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, scan), out)
+    write_result(
+        scan,
+        format,
+        out,
+        rows=functools.partial(jumps, scan),
+        draw=functools.partial(_draw, scan),
+    )
 
 
 def _draw(scan: CliffScan, console: Console) -> None:

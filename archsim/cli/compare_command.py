@@ -11,7 +11,7 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 from archsim.config.choices import BY_PLACEMENT, PLACEMENTS
 from archsim.errors import Code, ConfigError
 
@@ -61,13 +61,7 @@ def compare_command(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the EDP of the copies against area and against cells written "
-            "(.png, .pdf or .svg).",
-            rich_help_panel="Output",
-        ),
+        options.plot_option("the EDP of the copies against area and against cells written"),
     ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
@@ -79,11 +73,7 @@ def compare_command(
     under the chip's write-verify policy, absolute and relative to the base. The exit code is 1 only
     when no row is feasible.
     """
-    check_writable(out, plot)
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(out, plot=plot)
     numbers = _copies_of(copies)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
@@ -99,7 +89,7 @@ def compare_command(
     result = compare(
         names, designs=designs, copies=numbers, input_shape=shape, input_dtype=dtype, **settings
     )
-    _write(result, format, out)
+    write_result(result, format, out, rows=result.rows, draw=functools.partial(_draw, result))
     if plot is not None:
         from reports.figures.copies import save_copies
 
@@ -121,18 +111,6 @@ def _copies_of(text: str | None) -> list[int | str | None]:
         int(word) if word.isascii() and word.isdigit() else None if word == BY_PLACEMENT else word
         for word in dict.fromkeys(words)
     ]
-
-
-def _write(result: CompareResult, format: Format, out: Path | None) -> None:
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        rows = result.rows()
-        deliver(csv_text(list(rows[0]), rows), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
 
 
 def _draw(result: CompareResult, console: Console) -> None:

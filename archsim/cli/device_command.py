@@ -11,7 +11,7 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,12 +49,7 @@ def fit_command(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw levels, normal curves and mean errors (.png, .pdf, .svg).",
-            rich_help_panel="Output",
-        ),
+        options.plot_option("levels, normal curves and mean errors"),
     ] = None,
     format: options.FormatOption = Format.TABLE,
     debug: options.DebugOption = False,
@@ -65,11 +60,7 @@ def fit_command(
     temperature_K. Units are part of the names. Rows are sorted by device, level, cycle, pulse and
     time, and are read twice in pieces: any number of them.
     """
-    check_writable(out, plot)
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(out, plot=plot)
     from archsim.api.fit import fit_device
 
     fitted = fit_device(
@@ -80,17 +71,15 @@ def fit_command(
         quantiles=quantiles,
         temperature_K=temperature,
     )
-    if format is Format.JSON:
-        deliver(json_text(fitted.to_dict()), None)
-    elif format is Format.CSV:
-        from reports.tables.fit import numbers
+    from reports.tables.fit import numbers
 
-        table = numbers(fitted)
-        deliver(csv_text([column.key for column in table.columns], table.records()), None)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, fitted), None)
+    write_result(
+        fitted,
+        format,
+        None,
+        rows=functools.partial(numbers, fitted),
+        draw=functools.partial(_draw, fitted),
+    )
     if plot is not None:
         from reports.figures.fit import save_fit
 

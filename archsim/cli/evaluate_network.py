@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsim.cli.options import Format, choice_option
-from archsim.cli.output import csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 from archsim.config.choices import COMPENSATIONS, SCALINGS
 
 if TYPE_CHECKING:
@@ -18,162 +18,134 @@ if TYPE_CHECKING:
     from archsim.results.network_accuracy import NetworkAccuracy
 
 _PANEL = "A trained network"
+_option = functools.partial(typer.Option, show_default=False, rich_help_panel=_PANEL)
+_choice = functools.partial(choice_option, show_default=False, rich_help_panel=_PANEL)
 
 
 CheckpointOption = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--checkpoint",
         metavar="FILE",
         help="Trained weights of NETWORK, safetensors. Default: those that its function gives.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 MetricOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--metric",
         metavar="NAME|MODULE:FUNCTION",
         help="archsim list task-metrics. Default: top-1, for values mse.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 DirectionOption = Annotated[
     str | None,
-    choice_option(
+    _choice(
         "--metric-direction",
         names=("higher", "lower"),
         help="Which end of a MODULE:FUNCTION is better, where it does not say it.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 ChipsOption = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--chips",
         min=1,
         help="Programmed chips. Default: 8.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 RangesOption = Annotated[
     str | None,
-    choice_option(
+    _choice(
         "--ranges",
         names=("max", "percentile", "mse", "histogram"),
         help="Ranges of inputs from calibration items: archsim list range-rules. Default: max.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 PercentileOption = Annotated[
     float | None,
-    typer.Option(
+    _option(
         "--percentile",
         help="Of --ranges percentile, per cent. Default: 99.99.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 ScalingOption = Annotated[
     str | None,
-    choice_option(
+    _choice(
         "--scaling",
         names=SCALINGS,
         help="What shares a full-scale conductance. Default: tensor.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 WriteOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--write",
         metavar="POLICY",
         help="Which weights are write-verified, e.g. all (archsim list policies). Default: none.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 RepairOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--repair",
         metavar="NAME+NAME",
         help="Without labels: archsim list repairs. Default: none.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 ReadAfterOption = Annotated[
     float | None,
-    typer.Option(
+    _option(
         "--read-after",
         metavar="SECONDS",
         help="Time from programming to the reads: cells drift. Default: read at once.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 ReadNoiseOption = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--read-noise",
         help="Read the cells of each chip once, with the device's read noise.",
-        rich_help_panel=_PANEL,
     ),
 ]
 CompensationOption = Annotated[
     str | None,
-    choice_option(
+    _choice(
         "--compensation",
         names=COMPENSATIONS,
         help="Of drift, from reference reads: archsim list compensations. Default: none.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 CalibratedOption = Annotated[
     float | None,
-    typer.Option(
+    _option(
         "--calibrated-after",
         metavar="SECONDS",
         help="Time from programming to the measurement of compensation and repairs. Default: that "
         "of the reads.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 CalibrationOption = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--calibration",
         min=1,
         help="Training items behind ranges and repairs. Default: 128.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 SigmaOption = Annotated[
     float | None,
-    typer.Option(
+    _option(
         "--sigma",
         help="Spread of one pulse. Default: the device's.",
-        show_default=False,
-        rich_help_panel=_PANEL,
     ),
 ]
 NetworkOptionsOption = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
         "--option",
         metavar="NAME=VALUE",
         help="Of the network, where the checkpoint does not say it. Repeatable.",
-        rich_help_panel=_PANEL,
     ),
 ]
 
@@ -215,37 +187,28 @@ def write_network(
     from archsim.api.pretrained import evaluate_network
     from archsim.config.load import parse_options
 
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(plot=plot)
     result = evaluate_network(
         network,
         **{name: value for name, value in given.items() if value is not None},
         options=parse_options(option or ()),
         progress=lambda line: typer.echo(line, err=True),
     )
-    _write(result, format, out)
+    from reports.tables.network_accuracy import STAGE_COLUMNS
+
+    keys = [column.key for column in STAGE_COLUMNS]
+    write_result(
+        result,
+        format,
+        out,
+        rows=lambda: [{key: getattr(stage, key) for key in keys} for stage in result.stages],
+        draw=functools.partial(_draw, result),
+    )
     if plot is not None:
         from reports.figures.network_accuracy import save_stages
 
         save_stages(result, plot)
         typer.echo(f"wrote {plot}", err=True)
-
-
-def _write(result: NetworkAccuracy, format: Format, out: Path | None) -> None:
-    from reports.tables import network_accuracy as tables
-
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        keys = [column.key for column in tables.STAGE_COLUMNS]
-        rows = [{key: getattr(stage, key) for key in keys} for stage in result.stages]
-        deliver(csv_text(keys, rows), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
 
 
 def _draw(result: NetworkAccuracy, console: Console) -> None:

@@ -11,7 +11,7 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,12 +42,7 @@ def macro_command(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the energy over cell resistance, rows read and supply (.png, .pdf, .svg).",
-            rich_help_panel="Output",
-        ),
+        options.plot_option("the energy over cell resistance, rows read and supply"),
     ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
@@ -58,25 +53,19 @@ def macro_command(
     Energy, time and operations per invocation, area, TOPS, TOPS/W and TOPS/mm2, also per bit, with
     the intervals that hold 80 % and 90 % of published chips; beside what was measured.
     """
-    check_writable(out, plot)
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(out, plot=plot)
     from archsim.api.macro import macro
 
     result = macro(name, overrides=settings or (), constants=constants)
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        from reports.tables.macro import figures
+    from reports.tables.macro import figures
 
-        table = figures(result)
-        deliver(csv_text([column.key for column in table.columns], table.records()), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
+    write_result(
+        result,
+        format,
+        out,
+        rows=functools.partial(figures, result),
+        draw=functools.partial(_draw, result),
+    )
     if plot is not None:
         from archsim.api.macro_curves import macro_curves
         from reports.figures.macro_curves import save_macro_curves

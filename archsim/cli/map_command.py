@@ -54,12 +54,9 @@ def map_command(
     out: options.OutOption = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the floorplan, the sensitivities if asked for, or when each layer works if "
-            "the file's name begins with 'schedule' (.png, .pdf or .svg).",
-            rich_help_panel="Output",
+        options.plot_option(
+            "the floorplan, the sensitivities if asked for, or when each layer works if the "
+            "file's name begins with 'schedule'"
         ),
     ] = None,
     layer_energy: Annotated[
@@ -159,11 +156,7 @@ class _Report(NamedTuple):
 def _check_files(
     out: Path | None, plot: Path | None, resolved: Path | None, layer_energy: Path | None
 ) -> None:
-    check_writable(out, plot, None if resolved == _STDOUT else resolved, layer_energy)
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(out, None if resolved == _STDOUT else resolved, layer_energy, plot=plot)
 
 
 def _write(report: _Report, format: Format, out: Path | None) -> None:

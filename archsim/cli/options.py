@@ -42,6 +42,20 @@ def choice_option(*flags: str, names: tuple[str, ...], **more: Any) -> Any:
     )
 
 
+def plot_option(drawn: str) -> Any:
+    """Return the option ``--plot`` of a command.
+
+    Args:
+        drawn: what the figure shows, as in "Draw the floorplan".
+    """
+    return typer.Option(
+        "--plot",
+        metavar="FILE",
+        help=f"Draw {drawn} (.png, .pdf or .svg).",
+        rich_help_panel=_OUTPUT,
+    )
+
+
 _CHIP = "Chip and network"
 _OUTPUT = "Output"
 

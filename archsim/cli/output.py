@@ -8,15 +8,21 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from archsim.cli.options import Format
 from archsim.errors import Code, DataError
 from archsim.util.atomic_write import write_whole
 from archsim.util.files import check_name, is_folder, path_exists
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reports.tables.table import Table
 
 
 def json_text(data: Any) -> str:
@@ -63,17 +69,57 @@ def deliver(text: str, out: Path | None) -> None:
         typer.echo(f"wrote {out}")
 
 
-def check_writable(*paths: Path | None, folder_option: str = "") -> None:
+def write_result(
+    result: Any,
+    format: Format,
+    out: Path | None,
+    *,
+    rows: Callable[[], Table | Sequence[Mapping[str, Any]]],
+    draw: Callable[[Console], None],
+) -> None:
+    """Write a result in the form that was asked for.
+
+    Args:
+        result: has ``to_dict``, for JSON.
+        format: table, JSON or CSV.
+        out: file; None prints.
+        rows: for CSV: a table, or one dictionary per row with the same keys.
+        draw: for a terminal or plain text.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    if format is Format.JSON:
+        deliver(json_text(result.to_dict()), out)
+    elif format is Format.CSV:
+        found = rows()
+        if isinstance(found, Sequence):
+            deliver(csv_text(list(found[0]), found), out)
+        else:
+            deliver(csv_text([column.key for column in found.columns], found.records()), out)
+    else:
+        from archsim.cli import render
+
+        render.present(draw, out)
+
+
+def check_writable(*paths: Path | None, plot: Path | None = None, folder_option: str = "") -> None:
     """Refuse files that could not be written, before any work is done.
 
     Args:
         *paths: of the files; None for none.
+        plot: file of a figure, whose suffix must be one of a figure's; None for none.
         folder_option: of the command, which takes a folder that somebody may have meant.
 
     Raises:
+        ConfigError: no figure has that suffix.
         DataError: a path is a folder, its folder does not exist or must not be written.
     """
-    for path in paths:
+    if plot is not None:
+        from reports.figures.style import check_suffix
+
+        check_suffix(plot)
+    for path in (*paths, plot):
         if path is None:
             continue
         if is_folder(path):

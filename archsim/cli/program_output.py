@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text, write_file
+from archsim.cli.output import check_writable, json_text, write_file, write_result
 from archsim.errors import Code, DataError
 from archsim.util.lock import locked
 
@@ -39,17 +39,10 @@ def show_programmed(result: ProgramResult, format: Format, out: Path | None) -> 
     """
     from archsim.results.programmed import ACCURACY_KEYS
 
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        row = result.to_dict()
-        accuracy = row.pop("accuracy") or {}
-        row |= {f"accuracy_{key}": accuracy.get(key) for key in ACCURACY_KEYS}
-        deliver(csv_text(list(row), [row]), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
+    row = result.to_dict()
+    accuracy = row.pop("accuracy") or {}
+    row |= {f"accuracy_{key}": accuracy.get(key) for key in ACCURACY_KEYS}
+    write_result(result, format, out, rows=lambda: [row], draw=functools.partial(_draw, result))
 
 
 def _draw(result: ProgramResult, console: Console) -> None:

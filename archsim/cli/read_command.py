@@ -11,7 +11,7 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 from archsim.cli.study_options import DataOption, DataRootOption
 from tsb.write_verify.policy.text import policies_in_a_word
 
@@ -74,12 +74,7 @@ def read_command(
     out: options.OutOption = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw column sums, ranges and wires of every layer (.png, .pdf or .svg).",
-            rich_help_panel="Output",
-        ),
+        options.plot_option("column sums, ranges and wires of every layer"),
     ] = None,
     debug: options.DebugOption = False,
 ) -> None:
@@ -89,11 +84,7 @@ def read_command(
     exactly stands beside that with the read path off, and with each effect off in turn, all on the
     same images and chips. csv is the table of the layers.
     """
-    check_writable(out, plot)
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(out, plot=plot)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=None, overrides=overrides
     )
@@ -115,26 +106,20 @@ def read_command(
         progress=lambda line: typer.echo(line, err=True),
         **settings,
     )
-    _write(result, format, out)
+    from reports.tables.reading import slices
+
+    write_result(
+        result,
+        format,
+        out,
+        rows=functools.partial(slices, result),
+        draw=functools.partial(_draw, result),
+    )
     if plot is not None:
         from reports.figures.reading import save_reading
 
         save_reading(result, plot)
         typer.echo(f"wrote {plot}", err=True)
-
-
-def _write(result: ReadResult, format: Format, out: Path | None) -> None:
-    from reports.tables import reading as tables
-
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        records = tables.slices(result).records()
-        deliver(csv_text([column.key for column in tables.SLICE_COLUMNS], records), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
 
 
 def _draw(result: ReadResult, console: Console) -> None:

@@ -12,12 +12,13 @@ import typer
 from archsim.cli import options
 from archsim.cli.guard import guarded
 from archsim.cli.options import Format
-from archsim.cli.output import check_writable, csv_text, deliver, json_text
+from archsim.cli.output import check_writable, write_result
 from archsim.errors import Code, ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from archsim.results.read_path import ReadPathValidation
     from archsim.results.silicon import SiliconValidation
     from archsim.results.validation import ValidationResult
 
@@ -92,12 +93,7 @@ def validate_command(
     ] = "neurosim-v1.4",
     plot: Annotated[
         Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw predicted against reference values (.png, .pdf or .svg).",
-            rich_help_panel="Output",
-        ),
+        options.plot_option("predicted against reference values"),
     ] = None,
     format: options.FormatOption = Format.TABLE,
     out: options.OutOption = None,
@@ -116,11 +112,7 @@ def validate_command(
             field="--reference",
             allowed="--reference DIR, --read-path DIR or --silicon FILE",
         )
-    check_writable(out, plot, refit)
-    if plot is not None:
-        from reports.figures.style import check_suffix
-
-        check_suffix(plot)
+    check_writable(out, refit, plot=plot)
 
     if read_path is not None:
         _validate_read_path(read_path, data_root, checkpoint, format, out)
@@ -164,17 +156,15 @@ def _validate_silicon(
         typer.echo(f"wrote {refit}", err=True)
         constants = str(refit)
     result = validate_silicon(table, constants=constants, left_out=leave_one_out)
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        from reports.tables.silicon import factors
+    from reports.tables.silicon import factors
 
-        summary = factors(result)
-        deliver(csv_text([column.key for column in summary.columns], summary.records()), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw_silicon, result), out)
+    write_result(
+        result,
+        format,
+        out,
+        rows=functools.partial(factors, result),
+        draw=functools.partial(_draw_silicon, result),
+    )
     if plot is not None:
         from reports.figures.silicon import save_silicon
 
@@ -211,31 +201,32 @@ def _validate_read_path(
         checkpoint=checkpoint,
         said=lambda line: typer.echo(line, err=True),
     )
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        table = tables.cases(result)
-        deliver(csv_text([column.key for column in table.columns], table.records()), out)
-    else:
-        from archsim.cli import render
+    write_result(
+        result,
+        format,
+        out,
+        rows=functools.partial(tables.cases, result),
+        draw=functools.partial(_draw_read_path, result),
+    )
 
-        render.present(
-            lambda console: render.show(console, render.grid(tables.groups(result))), out
-        )
+
+def _draw_read_path(result: ReadPathValidation, console: Console) -> None:
+    from archsim.cli import render
+    from reports.tables.read_path import groups
+
+    render.show(console, render.grid(groups(result)))
 
 
 def _write(result: ValidationResult, format: Format, out: Path | None) -> None:
-    if format is Format.JSON:
-        deliver(json_text(result.to_dict()), out)
-    elif format is Format.CSV:
-        from reports.tables.analysis import validation
+    from reports.tables.analysis import validation
 
-        table = validation(result)
-        deliver(csv_text([column.key for column in table.columns], table.records()), out)
-    else:
-        from archsim.cli import render
-
-        render.present(functools.partial(_draw, result), out)
+    write_result(
+        result,
+        format,
+        out,
+        rows=functools.partial(validation, result),
+        draw=functools.partial(_draw, result),
+    )
 
 
 def _draw(result: ValidationResult, console: Console) -> None:
