@@ -15,7 +15,7 @@ from tsb.monte_carlo.gradient_kernels import (
     prepare_source,
     weights_source,
 )
-from tsb.monte_carlo.kernels import Layout, Stage, compile_text, compile_vectors, fill_source
+from tsb.monte_carlo.kernels import Layout, Stage, fill_source
 from tsb.monte_carlo.lanes import IMAGE_TILE, LANES
 
 
@@ -96,13 +96,15 @@ def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> st
 def build(
     layouts: tuple[Layout, ...], stages: tuple[Stage, ...], shared: bool
 ) -> Callable[..., None]:
-    """Compile a network; needs numba, takes about 1.5 s per stage at the first call.
+    """Compile a network; needs numba, takes about 1.5 s per stage unless the user's cache has it.
 
     Args:
         layouts: see :func:`network_source`.
         stages: see :func:`network_source`.
         shared: whether all instances see the same images.
     """
+    from tsb.monte_carlo.generated import compile_text, compile_vectors
+
     names: dict[str, Any] = {
         "fill": compile_vectors(fill_source(layouts[0], shared)),
         "loss": _compiled_loss(layouts[-1].channels),
@@ -119,12 +121,16 @@ def _compiled_loss(classes: int) -> Any:
 
     import numba
 
+    from tsb.monte_carlo.generated import compile_text
+
     names = {"exp": math.exp, "log": math.log, "float32": numba.float32}
     return compile_text(loss_source(classes), names)
 
 
 def _compiled_stage(stage: Stage, index: int) -> dict[str, Any]:
     """Return the functions of a stage by name; the first one needs no gradients by its inputs."""
+    from tsb.monte_carlo.generated import compile_vectors
+
     texts = {
         "stage": forward_source(stage),
         "prepare": prepare_source(stage),

@@ -220,48 +220,18 @@ def network_source(layouts: tuple[Layout, ...], stages: tuple[Stage, ...]) -> st
 def build(
     layouts: tuple[Layout, ...], stages: tuple[Stage, ...], shared: bool
 ) -> Callable[..., None]:
-    """Compile a network; needs numba, takes about a second per stage at the first call.
+    """Compile a network; needs numba; about a second per stage, unless the user's cache has it.
 
     Args:
         layouts: see :func:`network_source`.
         stages: see :func:`network_source`.
         shared: whether all instances see the same images.
     """
+    from tsb.monte_carlo.generated import compile_text, compile_vectors
+
     names: dict[str, Any] = {
         f"stage{index}": compile_vectors(stage_source(stage)) for index, stage in enumerate(stages)
     }
     names["fill"] = compile_vectors(fill_source(layouts[0], shared))
     network: Callable[..., None] = compile_text(network_source(layouts, stages), names)
     return network
-
-
-@lru_cache(maxsize=64)
-def compile_vectors(text: str) -> Any:
-    """Compile a function that uses the vector operations; once per text.
-
-    Args:
-        text: of one function.
-    """
-    import numba
-
-    from tsb.monte_carlo import simd, simd_masks
-
-    vectors = ("load", "store", "broadcast", "multiply_add", "maximum")
-    masks = ("greater", "choose", "to_bits", "from_bits")
-    operations = {name: getattr(simd, name) for name in vectors}
-    operations |= {name: getattr(simd_masks, name) for name in masks}
-    return compile_text(text, operations | {"float32": numba.float32})
-
-
-def compile_text(text: str, names: dict[str, Any]) -> Any:
-    """Compile a function, at its first call.
-
-    Args:
-        text: of one function.
-        names: what it may use; the function itself is added.
-    """
-    import numba
-
-    exec(compile(text, "<generated>", "exec"), names)
-    function = names[text[len("def ") : text.index("(")]]
-    return numba.njit(error_model="numpy", nogil=True)(function)
