@@ -281,7 +281,7 @@ class RejectedValueError(ValueError):
 
 def nearest_names(wrong: object, known: Iterable[str]) -> tuple[str, ...]:
     """Return the known names nearest to ``wrong``, at most three, the best first."""
-    return tuple(difflib.get_close_matches(str(wrong), list(known), n=3, cutoff=0.5))
+    return tuple(difflib.get_close_matches(str(wrong), list(known), n=3, cutoff=0.6))
 
 
 def close_matches(wrong: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from archsim.config.choices import ENCODINGS
-from archsim.errors import Code, ConfigError
+from archsim.errors import Code, ConfigError, close_matches
 
 
 class Format(StrEnum):
@@ -31,7 +31,8 @@ def choice_option(*flags: str, names: tuple[str, ...], **more: Any) -> Any:
 
     def parse(text: str) -> str:
         if text not in names:
-            raise typer.BadParameter(f"'{text}' is not one of {', '.join(map(repr, names))}.")
+            known = ", ".join(map(repr, names))
+            raise typer.BadParameter(f"'{text}' is not one of {known}.{close_matches(text, names)}")
         return text
 
     def complete(incomplete: str) -> list[str]:

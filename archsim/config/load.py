@@ -56,6 +56,11 @@ def _parse(path: Path, text: str) -> Document:
     return loaded
 
 
+#: Kinds whose names people give in place of another.
+_PARTS = ("chip", "technology", "device", "tsb")
+_MISTAKEN = {kind: tuple(other for other in _PARTS if other != kind) for kind in _PARTS}
+
+
 def preset_names(kind: str) -> tuple[str, ...]:
     """List the shipped presets of a kind (``chip``, ``device``, ``technology``, ``tsb``)."""
     return tuple(sorted(path.stem for path in (configs_dir() / kind).glob("*.yaml")))
@@ -84,9 +89,10 @@ def find_preset(kind: str, name: str) -> Path:
         )
     known = preset_names(kind)
     if name not in known:
+        others = [other for other in _MISTAKEN.get(kind, ()) if name in preset_names(other)]
+        hint = f" '{name}' is a {others[0]}." if others else close_matches(name, known)
         raise ConfigError(
-            f"unknown {kind} '{name}'; known: {', '.join(known)}, or a path to a .yaml file."
-            + close_matches(name, known),
+            f"unknown {kind} '{name}'; known: {', '.join(known)}, or a path to a .yaml file.{hint}",
             code=Code.UNKNOWN_NAME,
             field=kind,
             value=name,

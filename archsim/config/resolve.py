@@ -330,6 +330,12 @@ def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> Probl
         allowed = "a text, in quotes if YAML reads it otherwise"
         said = f"{path} = {shown}: not a text; allowed: {allowed}"
         return Problem(said, Code.WRONG_TYPE, path, value, allowed)
+    if entry["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
+        shown = textwrap.shorten(repr(value), _LONGEST_VALUE, placeholder="...")
+        keys = _known_keys(model, location)
+        allowed = f"a mapping with the keys {', '.join(keys)}" if keys else "a mapping"
+        said = f"{path} = {shown}: not a mapping; allowed: {allowed}"
+        return Problem(said, Code.WRONG_TYPE, path, value, allowed)
     message = str(entry["msg"]).removeprefix("Value error, ")
     shown = "" if isinstance(value, (dict, list, BaseModel)) else f" = {value!r}"
     said = f"{path}{shown}: {message[0].lower()}{message[1:]}"

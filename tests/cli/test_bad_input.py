@@ -150,7 +150,7 @@ def test_usage_errors(run: Run, arguments: tuple[str, ...], words: tuple[str, ..
         (
             "extends: rram-22nm\nadcs: {}",
             "unknown-key",
-            ("chip.adcs", "'adc'", "'read'"),
+            ("chip.adcs", "'adc'"),
         ),
         (
             "extends: rram-22nm\nread: {access_voltage: {value: 1, unit: ns, source: nowhere}}",
