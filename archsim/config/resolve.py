@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import textwrap
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
@@ -320,7 +320,8 @@ def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> Probl
     path = ".".join([root, *(str(part) for part in location)])
     if entry["type"] == "extra_forbidden":
         known, key = tuple(_known_keys(model, location[:-1])), str(location[-1])
-        said = f"{path}: unknown key '{key}'; known: {', '.join(known)}.{close_matches(key, known)}"
+        hint = close_matches(key, known) or _belongs(model, root, key)
+        said = f"{path}: unknown key '{key}'; known: {', '.join(known)}.{hint}"
         return Problem(said, Code.UNKNOWN_KEY, path, key, known)
     if entry["type"] == "missing":
         return Problem.of(Code.MISSING_KEY, path, problem="this key is missing")
@@ -351,6 +352,10 @@ def _describe(model: type[BaseModel], root: str, entry: dict[str, Any]) -> Probl
     code = _code_of(str(entry["type"]), value)
     limits = [f"{_SIGNS[key]} {limit}".strip() for key, limit in context.items() if key in _SIGNS]
     return Problem(said, code, path, value, ", ".join(limits) or None)
+
+
+#: Levels in which a key that is not known is looked for, and most places that are named then.
+_DEEPEST, _MOST_PLACES = 3, 3
 
 
 #: What a limit of pydantic is called in its errors, as people write it.
@@ -386,6 +391,25 @@ def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
         current = _model_in(field.annotation) or current
     fields = getattr(current, "model_fields", {})
     return [field.alias or name for name, field in fields.items()]
+
+
+def _belongs(model: type[BaseModel], root: str, key: str) -> str:
+    """Return a sentence with the deeper places that have a key of this name, if they are few."""
+    places = list(_places(model, root, key, _DEEPEST))
+    if not 0 < len(places) <= _MOST_PLACES:
+        return ""
+    return f" There is {' and '.join(places)}."
+
+
+def _places(model: type[BaseModel], path: str, key: str, depth: int) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        place = f"{path}.{field.alias or name}"
+        if place.endswith(f".{key}"):
+            yield place
+        inner = _model_in(field.annotation) if depth else None
+        if inner is not None:
+            many = get_origin(field.annotation) in (dict, Mapping)
+            yield from _places(inner, f"{place}.NAME" if many else place, key, depth - 1)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -268,3 +268,8 @@ def test_a_setting_and_its_text_give_the_same_document() -> None:
         document, [str(setting)]
     )
     assert load.override_path(setting) == load.override_path(" device.r_on =3") == "device.r_on"
+
+
+def test_a_part_of_another_kind_is_named() -> None:
+    with refused(ConfigError, code="unknown-name", field="chip", value="pcm", says=["device"]):
+        find_preset("chip", "pcm")

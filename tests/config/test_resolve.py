@@ -383,3 +383,23 @@ def _flat(resolved: Resolved) -> dict[str, object]:
 
     walk(resolved.chip.model_dump(), "")
     return found
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("chip.bits_per_cell=3", "There is chip.precision.bits_per_cell."),
+        ("chip.adcs=3", "Did you mean 'adc'?"),
+        ("chip.value=3", ""),  # every quantity has one
+    ],
+)
+def test_a_key_in_the_wrong_place_is_told_the_right_one(setting: str, said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        resolve(overrides=[setting])
+    assert str(told.value).endswith(said or "correction, digital.")
+
+
+def test_a_text_is_no_mapping() -> None:
+    facts: dict[str, Any] = {"code": "wrong-type", "field": "chip.adc", "value": "sar"}
+    with refused(ConfigError, **facts, allowed=["kind", "bits"]):
+        resolve(overrides=["chip.adc=sar"])
