@@ -13,8 +13,9 @@ from torch import Tensor
 
 from archsim.arch.design import DesignBatch
 from archsim.arch.technology import Technology
+from archsim.config.checked import validate_model
 from archsim.config.load import load_preset
-from archsim.config.resolve import resolve, validate_model
+from archsim.config.resolve import resolve
 from archsim.config.schema.technology import TechnologyFile
 from archsim.cost.engine import evaluate
 from archsim.network.insertion import InsertionPoint

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archsim.config.checked import validate_model
 from archsim.config.load import load_preset
-from archsim.config.resolve import validate_model
 from archsim.config.schema.silicon import ConvertersFile, NodesFile, SiliconFile
 
 #: Constants that the model uses where nobody says.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from archsim.config.checked import validate_model
 from archsim.config.load import Override, apply_overrides, load_preset
-from archsim.config.resolve import validate_model
 from archsim.config.schema.macro import Macro, MacroFile
 from archsim.config.sensing import FITTING_SENSING
 from archsim.errors import Code, ConfigError, Problem

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from archsim.config.checked import validate_model
 from archsim.config.choices import (
     READ_PATHS,
     CompensationName,
@@ -26,7 +27,6 @@ from archsim.config.resolve import (
     Resolved,
     resolve,
     tsb_preset_for,
-    validate_model,
 )
 from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from archsim.config.checked import validate_model
 from archsim.config.choices import Placement
 from archsim.config.load import apply_overrides, load_preset
-from archsim.config.resolve import DEFAULT_CHIP, validate_model
+from archsim.config.resolve import DEFAULT_CHIP
 from archsim.config.schema.base import Count, Model
 from archsim.config.schema.name import Name
 from archsim.config.study import ReadPathMode

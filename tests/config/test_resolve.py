@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from archsim.config.checked import validate_model
 from archsim.config.load import load_preset, preset_names
-from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for, validate_model
+from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
 from archsim.config.schema.adc import AndrulisAdc, IsaacAdc, ZigzagAdc
 from archsim.config.schema.chip import Chip
 from archsim.config.schema.device import DeviceFile
@@ -368,6 +369,7 @@ def test_the_default_chip_is_one_of_published_macros() -> None:
         "read.gating": "used",
         "timing.overlap": "rows",
         "buffers.kind": "sram-macro",
+        "off_chip.border": "memory",
     }
 
 

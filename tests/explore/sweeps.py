@@ -7,7 +7,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from archsim.cli.app import app
-from archsim.config.resolve import validate_model
+from archsim.config.checked import validate_model
 from archsim.config.sweep import Sweep
 from archsim.explore.space.points import Space
 

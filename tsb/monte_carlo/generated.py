@@ -21,7 +21,7 @@ from numba.core.caching import FunctionCache
 
 from archsim.errors import DataError
 from archsim.util.atomic_write import write_whole
-from tsb.data.kept import user_cache
+from archsim.util.paths import user_cache
 from tsb.monte_carlo import simd, simd_masks
 
 _VECTORS = ("load", "store", "broadcast", "multiply_add", "maximum")

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from archsim import __version__
-from archsim.config.resolve import validate_model
+from archsim.config.checked import validate_model
 from archsim.config.study import Study
 from archsim.errors import Code, ConfigError, DataError
 from archsim.network.own_code import is_code

@@ -19,8 +19,8 @@ from torch import Tensor
 from archsim.analysis.silicon.rows import SiliconRow
 from archsim.arch.macro import MacroBatch
 from archsim.arch.silicon import SiliconConstants
+from archsim.config.checked import validate_model
 from archsim.config.load import load_preset
-from archsim.config.resolve import validate_model
 from archsim.config.schema.silicon import SiliconFile
 from archsim.cost.silicon.price import MacroCost, price_macro
 

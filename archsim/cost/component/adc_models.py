@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import ADC_MODELS, DesignBatch
+from archsim.config.checked import validate_model
 from archsim.config.load import load_preset
-from archsim.config.resolve import validate_model
 from archsim.config.schema.adc import AndrulisAdc, IsaacAdc, ZigzagAdc
 from archsim.units import to_si
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from archsim.arch.design import DesignBatch
+from archsim.config.checked import validate_model
 from archsim.config.load import load_preset
-from archsim.config.resolve import validate_model
 from archsim.config.schema.memory import MemoryFile
 from archsim.cost.silicon.node import bit_cell_m2, gate_delay_s
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from archsim.analysis.row_groups import rows_of_study
-from archsim.config.resolve import validate_model
+from archsim.config.checked import validate_model
 from archsim.config.study import Study
 from archsim.errors import Code, ConfigError, DataError
 from archsim.explore.accuracy.backbones import Backbones

@@ -16,7 +16,7 @@ _OUTER = "def outer(value):\n    return inner(value) + 1.0\n"
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Another cache folder of the user."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("ARCHSIM_CACHE_DIR", str(tmp_path / "archsim"))
     return tmp_path
 
 

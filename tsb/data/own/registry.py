@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from archsim.config.checked import validate_model
 from archsim.config.load import read_yaml
-from archsim.config.resolve import validate_model
 from archsim.errors import Code, ConfigError
 from tsb.data.dataset import Dataset
 from tsb.data.own.arrays import Arrays
