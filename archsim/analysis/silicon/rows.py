@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archsim.analysis.silicon.words import memory_of, sensing_of
-from archsim.arch.macro import MACRO_SCOPES, NON_VOLATILE, MacroBatch
+import torch
+
+from archsim.analysis.silicon.words import converter_of, memory_of, sensing_of
+from archsim.arch.macro import CONVERTER_KINDS, MACRO_SCOPES, NON_VOLATILE, MacroBatch
 from archsim.config.sensing import FITTING_SENSING
 from archsim.errors import Code, DataError
 from archsim.units import to_si
@@ -130,7 +132,12 @@ def _priced(row: Mapping[str, str | None], line: int, name: str) -> SiliconRow:
     sensing, why = sensing_of((row.get("sensing") or "").strip(), cell, memory)
     if sensing is None:
         raise _UnusableError(why)
+    kind, why = converter_of((row.get("adc_kind") or "").strip())
+    if kind is None:
+        raise _UnusableError(why)
     design, notes = _design(numbers, memory, sensing, cell, (row.get("scope") or "").strip())
+    code = torch.tensor(CONVERTER_KINDS.index(kind))
+    design = design.replace(adc_kind=code)
     work = float(design.macs_1b)
     klass = "digital" if sensing == "digital" else "nvm" if memory in NON_VOLATILE else "sram"
     return SiliconRow(

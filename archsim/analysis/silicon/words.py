@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.arch.macro import MACRO_MEMORIES, NON_VOLATILE
+from archsim.arch.macro import CONVERTER_KINDS, MACRO_MEMORIES, NON_VOLATILE
 
 #: Words for memories, in lower case, besides the names that the model has.
 _MEMORIES = {
@@ -32,6 +32,27 @@ _SENSINGS = {
     "TIME-DOMAIN": "time-domain",
     "DIGITAL": "digital",
 }
+#: Words for kinds of converters, in lower case, besides the names that the model has.
+_CONVERTERS = {
+    "": CONVERTER_KINDS[0],
+    "sar": "binary-search",
+    "single-slope": "ramp",
+    "integrating": "ramp",
+    "cco": "oscillator",
+    "vco": "oscillator",
+}
+
+
+def converter_of(said: str) -> tuple[str | None, str]:
+    """Return the kind of converter that a row names, or None and the reason.
+
+    Args:
+        said: column ``adc_kind``; empty where nobody says.
+    """
+    lower = said.lower()
+    found = lower if lower in CONVERTER_KINDS else _CONVERTERS.get(lower)
+    allowed = ", ".join((*CONVERTER_KINDS, *(word for word in _CONVERTERS if word)))
+    return found, "" if found else f"adc_kind = '{said}' is not known; allowed: {allowed}"
 
 
 def memory_of(memory: str, cell: str) -> tuple[str | None, str]:

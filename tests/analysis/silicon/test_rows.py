@@ -8,7 +8,7 @@ import pytest
 
 from archsim.analysis.silicon.compare import calibration_table
 from archsim.analysis.silicon.rows import read_macros, read_row
-from archsim.arch.macro import MACRO_MEMORIES, MACRO_SENSINGS
+from archsim.arch.macro import CONVERTER_KINDS, MACRO_MEMORIES, MACRO_SENSINGS
 from archsim.errors import Code, DataError
 
 ROW = {
@@ -88,6 +88,16 @@ def test_rows_without_a_price_say_why(change, said):
     row = read_row({**ROW, **change})
     assert row.design is None
     assert said in row.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("", "binary-search"), ("SAR", "binary-search"), ("flash", "flash"), ("CCO", "oscillator")],
+)
+def test_words_for_converters(said, kind):
+    design = read_row({**ROW, "adc_kind": said}).design
+    assert CONVERTER_KINDS[int(design.adc_kind)] == kind
+    assert "adc_kind = 'odd'" in read_row({**ROW, "adc_kind": "odd"}).reason
 
 
 def test_odd_combinations_are_priced_and_noted():
