@@ -21,6 +21,7 @@ from archsim.errors import Code, DataError
 from archsim.network.table import LayerTable, from_layer_csv
 from archsim.results.reference_metric import CHIP_METRICS, LAYER_METRICS
 from archsim.results.validation import Comparison, ValidationResult
+from archsim.util.files import check_regular
 from mapping.compile import compile_plan
 
 #: Chip preset that has the reference's artefacts switched on.
@@ -127,6 +128,7 @@ def _read(path: Path, *, required: Sequence[str]) -> list[Row]:
     Raises:
         DataError: missing file, missing columns or no rows.
     """
+    check_regular(path)
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             reader = csv.DictReader(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,11 +79,20 @@ def validate_read_path(
         raise DataError.of(
             Code.MISSING_FILE, place, problem=f"none of {', '.join(GROUPS.values())} is there"
         )
+    from safetensors import SafetensorError
+
     cases: list[ReferenceCase] = []
     for group in there:
         try:
             cases += _compare(group, place, data_root, checkpoint, said)
-        except (KeyError, ValueError) as error:
+        except (
+            KeyError,
+            ValueError,
+            IndexError,
+            RuntimeError,
+            csv.Error,
+            SafetensorError,
+        ) as error:
             raise DataError.of(
                 Code.WRONG_FILE, place / GROUPS[group], problem=f"cannot be read: {error!r}"
             ) from error

@@ -17,6 +17,7 @@ from archsim.network.layer import LayerKind, MvmLayer, conv_output
 from archsim.network.operation import Op, OpKind
 from archsim.network.signs import signed_values
 from archsim.shapes import PerLayer
+from archsim.util.files import check_regular
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -271,6 +272,7 @@ def from_layer_csv(path: str | Path) -> LayerTable:
             out of range, or contradicts others; the message names file, line and field.
     """
     path = Path(path)
+    check_regular(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [(number, row) for number, row in enumerate(csv.reader(file), start=1) if row]

@@ -20,6 +20,7 @@ from archsim.arch.macro import CONVERTER_KINDS, MACRO_SCOPES, NON_VOLATILE, Macr
 from archsim.config.sensing import FITTING_SENSING
 from archsim.errors import Code, DataError
 from archsim.units import to_si
+from archsim.util.files import check_regular
 
 #: Columns without which a file is no table of macros.
 NEEDED = ("macro", "node_nm")
@@ -93,6 +94,7 @@ def read_macros(path: str | Path) -> tuple[SiliconRow, ...]:
     Raises:
         DataError: no such file, not a table, a missing column, or no rows.
     """
+    check_regular(Path(path))
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)

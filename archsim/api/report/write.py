@@ -25,6 +25,7 @@ from archsim.results.report import JointResult
 from archsim.results.sensitivity import Elasticity
 from archsim.results.size_curves import SizeCurves
 from archsim.util.atomic_write import is_temporary, write_whole
+from archsim.util.files import read_json
 from archsim.util.lock import LOCK
 from reports import page
 from reports.page.notebook import html_of
@@ -196,11 +197,11 @@ def check_report_folder(place: Path) -> None:
 def _remove_former(place: Path) -> None:
     """Remove tables and figures of the report that was here: what is new may have fewer."""
     try:
-        former = json.loads((place / "report.json").read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        former = set(read_json(place / "report.json")["files"])
+    except (DataError, ValueError, KeyError, TypeError):
         return
     for folder in ("tables", "figures"):
-        for path in (place / folder).iterdir():
+        for path in (place / folder).glob("*"):
             if f"{folder}/{path.name}" in former:
                 path.unlink(missing_ok=True)
 

@@ -29,6 +29,7 @@ from archsim.explore.accuracy.case_study import cache_folder, check_methods, run
 from archsim.explore.accuracy.clock import Clock
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.accuracy.on_cluster import train_on_cluster
+from archsim.explore.run.part_file import read_beside
 from archsim.explore.run.store import Store
 from archsim.explore.space.cases import AccuracyCase, all_cases
 from archsim.explore.space.points import Space
@@ -326,7 +327,7 @@ def _read(store: Store) -> dict[str, dict[str, Any]]:
     path = store.folder / _FILE
     if not path.is_file():
         return {}
-    rows = pq.read_table(path).to_pylist()
+    rows = read_beside(path, (KEY, *_TEXTS), COLUMNS).to_pylist()
     return {row.pop(KEY): row for row in rows}
 
 
@@ -393,7 +394,7 @@ def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
     path = store.folder / _FILE
     if not path.is_file():
         return frame.assign(**dict.fromkeys(COLUMNS, np.nan))
-    known = pd.read_parquet(path).set_index(KEY)[list(COLUMNS)]
+    known = read_beside(path, (KEY,), COLUMNS).to_pandas().set_index(KEY)[list(COLUMNS)]
     keys = frame[KEY].astype(object)
     joined = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
     joined.index = frame.index

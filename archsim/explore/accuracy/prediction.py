@@ -26,6 +26,7 @@ from archsim.config.study import Study
 from archsim.errors import ArchsimError
 from archsim.explore.accuracy.accuracy import KEY, Work, measured
 from archsim.explore.accuracy.backbones import Backbones
+from archsim.explore.run.part_file import read_beside
 from archsim.explore.run.store import Store
 from archsim.explore.space.identity import identity_hash
 from tsb.read_path.response import Response
@@ -245,7 +246,7 @@ def prediction_notes(store: Store) -> tuple[str, ...]:
     if not has_predictions(store):
         return ()
     known = measured(store)
-    rows = pq.read_table(store.folder / _FILE).to_pylist()
+    rows = read_beside(store.folder / _FILE, (KEY,), PREDICTED).to_pylist()
     said = [row for row in rows if row[PREDICTED[0]] is not None]
     both = [(known[row[KEY]], *(row[name] for name in PREDICTED)) for row in said
             if row[KEY] in known]  # fmt: skip
@@ -274,7 +275,8 @@ def with_prediction(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
 
     if KEY not in frame.columns or not has_predictions(store):
         return frame
-    known = pd.read_parquet(store.folder / _FILE).set_index(KEY)[[*PREDICTED, REFUSED]]
+    table = read_beside(store.folder / _FILE, (KEY, REFUSED), PREDICTED)
+    known = table.to_pandas().set_index(KEY)[[*PREDICTED, REFUSED]]
     keys = frame[KEY].astype(object)
     joined = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
     joined.index = frame.index

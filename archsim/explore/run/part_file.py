@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archsim.errors import Code, DataError
+from archsim.util.files import check_regular
 
 _POINT = "point"
 #: Key of the provenance in a part's metadata.
@@ -48,6 +49,7 @@ def part_meta(path: Path) -> tuple[dict[str, Any], int]:
     Raises:
         DataError: it is no whole part.
     """
+    check_regular(path)
     try:
         footer = pq.read_metadata(path)
         meta: dict[str, Any] = json.loads((footer.metadata or {})[_META])
@@ -67,9 +69,11 @@ def read_part(path: Path, columns: list[str] | None = None) -> pa.Table:
         columns: which; None takes all.
 
     Raises:
+        DataError: no regular file.
         OSError: it cannot be read.
         ArrowException: it is damaged.
     """
+    check_regular(path)
     rows = pq.read_table(path, columns=columns, page_checksum_verification=True)
     rows.validate(full=True)
     return rows
@@ -83,6 +87,7 @@ def read_points(path: Path, points: pa.Array) -> pa.Table:
         points: their numbers.
 
     Raises:
+        DataError: as :func:`read_part`.
         OSError: as :func:`read_part`.
         ArrowException: as :func:`read_part`.
     """
@@ -90,3 +95,42 @@ def read_points(path: Path, points: pa.Array) -> pa.Table:
     if not pc.any(here).as_py():
         return pq.read_schema(path).empty_table()
     return read_part(path).filter(here)
+
+
+def read_columns(path: Path) -> list[str]:
+    """Return the names of the columns of a part.
+
+    Args:
+        path: of its file.
+
+    Raises:
+        DataError: it cannot be read, or is damaged.
+    """
+    check_regular(path)
+    try:
+        return list(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError.of(Code.DAMAGED_FILE, path, problem=f"cannot be read: {error}") from error
+
+
+def read_beside(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pa.Table:
+    """Read a table of cases that lies beside the parts.
+
+    Args:
+        path: of its file.
+        texts: columns of texts that it has.
+        numbers: columns of numbers that it has.
+
+    Raises:
+        DataError: it cannot be read, is damaged, or lacks one of the columns.
+    """
+    check_regular(path)
+    try:
+        found = pq.read_table(path)
+        wanted = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
+        for name, kind in wanted.items():
+            if found.schema.field(name).type != kind:
+                raise ValueError(f"its column {name} is {found.schema.field(name).type}")
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        raise DataError.of(Code.DAMAGED_FILE, path, problem=f"cannot be read: {error}") from error
+    return found

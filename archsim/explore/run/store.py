@@ -19,10 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archsim.errors import Code, DataError
-from archsim.explore.run.part_file import part_bytes, part_meta, read_part, read_points
+from archsim.explore.run.part_file import (
+    part_bytes,
+    part_meta,
+    read_columns,
+    read_part,
+    read_points,
+)
 from archsim.explore.space.identity import differences_of, identity_hash
 from archsim.util.atomic_write import is_temporary, write_whole
-from archsim.util.files import is_file, read_json
+from archsim.util.files import is_file, is_folder, read_json
 from archsim.util.lock import LOCK
 
 if TYPE_CHECKING:
@@ -209,10 +215,16 @@ class Store:
         """Remove parts that cannot be read or are not this sweep's; return their numbers.
 
         A file that was renamed was whole; but a disk may lose it afterwards.
+
+        Raises:
+            DataError: one of them is a folder.
         """
         wrong = []
         for number in sorted(self.done()):
             if not self._is_whole(number):
+                if is_folder(self.path(number)):
+                    said = "a folder in the place of a part"
+                    raise _refusal(Code.IN_THE_WAY, self.path(number), said)
                 self.path(number).unlink(missing_ok=True)
                 wrong.append(number)
         return wrong
@@ -243,11 +255,7 @@ class Store:
         first = min(self.done(), default=None)
         if first is None:
             raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
-        try:
-            return list(pq.read_schema(self.path(first)).names)
-        except (OSError, pa.ArrowException) as error:
-            said = f"cannot be read: {error}"
-            raise _refusal(Code.DAMAGED_FILE, self.path(first), said) from error
+        return read_columns(self.path(first))
 
     def table(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return all rows that are there, in order of the points' numbers.

@@ -18,6 +18,8 @@ import pytest
 
 from archsim.api.sweep import SweepResult, open_sweep, sweep
 from archsim.errors import DataError
+from archsim.explore.accuracy.accuracy import COLUMNS, with_accuracy
+from archsim.explore.accuracy.prediction import PREDICTED, with_prediction
 from archsim.explore.run.part_file import part_bytes
 from archsim.explore.run.store import Store
 from archsim.util.atomic_write import write_whole
@@ -252,6 +254,48 @@ def test_damaged_parts_are_not_read(store: Store, how: str) -> None:
     damage(store.path(2), how)
     with refused(DataError, code="damaged-file", field=store.folder):
         store.table()
+
+
+@pytest.mark.parametrize("how", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_not_read_for_ever(store: Store, how: str) -> None:
+    part = store.path(0)
+    part.unlink()
+    if how == "pipe":
+        os.mkfifo(part)
+    elif how == "device":
+        part.symlink_to("/dev/zero")
+    else:
+        part.mkdir()
+    for read in (store.columns, store.table, store.counts, lambda: store.rows([1])):
+        with refused(DataError, code="cannot-read", field=part, allowed="a regular file"):
+            read()
+    if how == "folder":
+        with refused(DataError, code="in-the-way", field=part):
+            store.verify()
+    else:
+        assert store.verify() == [0]
+        assert store.missing() == [0, 1]
+
+
+@pytest.mark.parametrize("how", ["empty", "no table", "no key", "texts", "pipe"])
+@pytest.mark.parametrize("name", ["accuracy", "predictions"])
+def test_damaged_tables_beside_the_parts_are_named(store: Store, name: str, how: str) -> None:
+    path = store.folder / f"{name}.parquet"
+    if how == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"" if how == "empty" else b"PAR1" * 9)
+    columns = {"accuracy_key": ["a"]} if how == "texts" else {"other": [1.0]}
+    if how in ("no key", "texts"):
+        numbers = {key: ["much"] for key in (*COLUMNS, *PREDICTED)}
+        pq.write_table(pa.table(columns | numbers), path)
+    frame = pd.DataFrame({"accuracy_key": ["a"]})
+    joined = with_accuracy if name == "accuracy" else with_prediction
+    if how == "pipe":  # as if it were not there
+        assert len(joined(store, frame)) == 1
+    else:
+        with refused(DataError, code="damaged-file", field=path):
+            joined(store, frame)
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
