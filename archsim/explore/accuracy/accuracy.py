@@ -396,6 +396,7 @@ def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(**dict.fromkeys(COLUMNS, np.nan))
     known = read_beside(path, (KEY,), COLUMNS).to_pandas().set_index(KEY)[list(COLUMNS)]
     keys = frame[KEY].astype(object)
-    joined = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
+    joined: pd.DataFrame = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
     joined.index = frame.index
-    return pd.concat([frame, joined], axis=1)
+    both: pd.DataFrame = pd.concat([frame, joined], axis=1)
+    return both

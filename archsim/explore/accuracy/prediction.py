@@ -278,6 +278,7 @@ def with_prediction(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
     table = read_beside(store.folder / _FILE, (KEY, REFUSED), PREDICTED)
     known = table.to_pandas().set_index(KEY)[[*PREDICTED, REFUSED]]
     keys = frame[KEY].astype(object)
-    joined = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
+    joined: pd.DataFrame = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
     joined.index = frame.index
-    return pd.concat([frame, joined], axis=1)
+    both: pd.DataFrame = pd.concat([frame, joined], axis=1)
+    return both
