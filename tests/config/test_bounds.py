@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -37,3 +40,22 @@ def test_every_number_is_bounded_on_both_sides(path: str) -> None:
 def test_more_than_there_can_be_is_refused(setting: str, field: str, value: float) -> None:
     with refused(ConfigError, code="out-of-range", field=field, value=value):
         resolve(overrides=[setting])
+
+
+def whole_numbers(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, int]]:
+    for key, value in node.items():
+        here = f"{path}.{key}" if path else key
+        if isinstance(value, dict) and "unit" not in value:
+            yield from whole_numbers(value, here)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            yield here, value
+
+
+@pytest.mark.parametrize("chip", ["rram-22nm", "rram-22nm-neurosim"])
+def test_whole_numbers_are_no_flags_fractions_or_texts(chip: str) -> None:
+    found = dict(whole_numbers(resolve(chip=chip).model_dump(mode="json")))
+    assert {"chip.adc.bits", "chip.crossbar.mux_ratio", "tsb.channels"} <= found.keys()
+    for path, value in found.items():
+        for text in ("true", f"{value}.0", f"'{value}'"):
+            with refused(ConfigError, code="wrong-type", field=path, value=ANY):
+                resolve(chip=chip, overrides=[f"{path}={text}"])

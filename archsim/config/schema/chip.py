@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archsim.config.choices import PricedGranularity, StoredEncoding
 from archsim.config.priced_policies import PolicyName
-from archsim.config.schema.base import Count, Fraction, Model
+from archsim.config.schema.base import WHOLE, Count, Fraction, Model
 from archsim.config.schema.name import Name
 from archsim.config.schema.off_chip import OffChip
 from archsim.config.schema.read import Adc, Crossbar, Read
@@ -65,7 +65,7 @@ class Hierarchy(Model):
     )
     speed_up_degree: Count = Field(description="most copies per axis that `balance` may ask for")
     copies: Count = Field(default=1, description="multiplies the tiles of every backbone layer")
-    linear_copies: Literal[1, 2, 4, 8] = Field(
+    linear_copies: Annotated[Literal[1, 2, 4, 8], WHOLE] = Field(
         default=1,
         description="how often the cells of linear layers are written, one below the other; all "
         "work on the same inputs, and the average of their outputs has less noise",

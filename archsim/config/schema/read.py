@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from archsim.config.schema.base import Model
+from archsim.config.schema.base import WHOLE, Model
 from archsim.config.schema.macro import Sensing
 from archsim.config.sourced import Quantity, quantity
 from archsim.errors import Code, Problem, RejectedValueError
@@ -24,7 +24,9 @@ class Crossbar(Model):
 
     rows: int = Field(strict=True, ge=1, le=4096, description="word lines per crossbar")
     cols: int = Field(strict=True, ge=1, le=4096, description="bit lines per crossbar")
-    mux_ratio: Literal[1, 2, 4, 8, 16, 32, 64] = Field(description="columns per ADC")
+    mux_ratio: Annotated[Literal[1, 2, 4, 8, 16, 32, 64], WHOLE] = Field(
+        description="columns per ADC"
+    )
     wire_ohm: quantity("ohm", maximum=1e4) | None = Field(  # type: ignore[valid-type]
         default=_IDEAL,
         description="resistance of a wire from one cell to the next, for the accuracy half: 0 for "

@@ -18,6 +18,8 @@ from archsim.util.files import is_file
 
 #: Bytes of text that are read at once: some 400 000 rows.
 _BLOCK_BYTES = 1 << 24
+#: Largest conductance of a cell, S: no wire that leads to one has more.
+MAX_S = 1e6
 #: Rows whose temperature is within so many kelvins of the one asked for are taken.
 NEAR_K = 2.0
 Numbers = NDArray[np.float64]
@@ -214,9 +216,13 @@ class ReadTable:
         values, unit = self._numbers(what, batch, number), self.columns[what].unit
         if unit in RESISTANCES:
             self._refuse(what, values <= 0, values, number, "above 0")
-            return 1 / (values * RESISTANCES[unit])
-        self._refuse(what, values < 0, values, number, f"0 or more {unit}")
-        return values * UNITS[what][unit]
+            with np.errstate(over="ignore"):
+                found = 1 / (values * RESISTANCES[unit])
+        else:
+            self._refuse(what, values < 0, values, number, f"0 or more {unit}")
+            found = values * UNITS[what][unit]
+        self._refuse(what, found > MAX_S, values, number, f"at most {MAX_S:g} S")
+        return found
 
     def _whole(
         self, what: str, batch: Any, number: Integers, *, least: int | None, default: int = 0

@@ -125,6 +125,7 @@ GOOD = "a,1,0,1,1.1\na,9,0,1,9\nb,1,0,1,1\nb,9,0,1,8.9\n"
         (HEAD + GOOD + "c,9,0,1,-0.1\n", "row 6: measured_uS = -0.1", Code.OUT_OF_RANGE),
         (HEAD + GOOD + "c,9,0,1,nan\n", "row 6: measured_uS = nan", Code.NOT_FINITE),
         (HEAD + GOOD + "c,9,0,1,\n", "row 6", Code.NOT_FINITE),
+        (HEAD + GOOD + "c,9,0,1,1e301\n", "row 6: measured_uS = 1e+301", Code.OUT_OF_RANGE),
         (HEAD + GOOD + "c,9,0,-1,2\n", "time_s = -1", Code.OUT_OF_RANGE),
         (HEAD + GOOD + "c,9,0.5,1,2\n", "cycle = 0.5", Code.OUT_OF_RANGE),
         (HEAD + GOOD + "c,9,0,1,high\n", "not a table of numbers", Code.DAMAGED_FILE),
