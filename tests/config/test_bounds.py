@@ -59,3 +59,15 @@ def test_whole_numbers_are_no_flags_fractions_or_texts(chip: str) -> None:
         for text in ("true", f"{value}.0", f"'{value}'"):
             with refused(ConfigError, code="wrong-type", field=path, value=ANY):
                 resolve(chip=chip, overrides=[f"{path}={text}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("true", "wrong-type"), ("x", "wrong-type"), (".nan", "not-finite")]
+)
+def test_constants_are_finite_numbers(text: str, code: str) -> None:
+    constants = resolve().model_dump(mode="json")["technology"]
+    paths = [f"technology.{k}" for k, v in constants.items() if isinstance(v, dict) and "unit" in v]
+    assert len(paths) > 10
+    for path in ("device.r_on", *paths):
+        with refused(ConfigError, code=code, field=f"{path}.value", value=ANY):
+            resolve(overrides=[f"{path}={text}"])

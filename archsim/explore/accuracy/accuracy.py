@@ -29,7 +29,7 @@ from archsim.explore.accuracy.case_study import cache_folder, check_methods, run
 from archsim.explore.accuracy.clock import Clock
 from archsim.explore.accuracy.effort import Effort
 from archsim.explore.accuracy.on_cluster import train_on_cluster
-from archsim.explore.run.part_file import read_beside
+from archsim.explore.run.part_file import joined, read_beside
 from archsim.explore.run.store import Store
 from archsim.explore.space.cases import AccuracyCase, all_cases
 from archsim.explore.space.points import Space
@@ -387,16 +387,9 @@ def with_accuracy(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
         store: of the rows.
         frame: rows with the column ``accuracy_key``, else it comes back as it is.
     """
-    import pandas as pd
-
     if KEY not in frame.columns:
         return frame
     path = store.folder / _FILE
     if not path.is_file():
         return frame.assign(**dict.fromkeys(COLUMNS, np.nan))
-    known = read_beside(path, (KEY,), COLUMNS).to_pandas().set_index(KEY)[list(COLUMNS)]
-    keys = frame[KEY].astype(object)
-    joined: pd.DataFrame = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
-    joined.index = frame.index
-    both: pd.DataFrame = pd.concat([frame, joined], axis=1)
-    return both
+    return joined(frame, read_beside(path, (KEY,), COLUMNS), KEY, COLUMNS)

@@ -26,7 +26,7 @@ from archsim.config.study import Study
 from archsim.errors import ArchsimError
 from archsim.explore.accuracy.accuracy import KEY, Work, measured
 from archsim.explore.accuracy.backbones import Backbones
-from archsim.explore.run.part_file import read_beside
+from archsim.explore.run.part_file import joined, read_beside
 from archsim.explore.run.store import Store
 from archsim.explore.space.identity import identity_hash
 from tsb.read_path.response import Response
@@ -271,14 +271,7 @@ def with_prediction(store: Store, frame: pd.DataFrame) -> pd.DataFrame:
         store: of the rows.
         frame: rows with the column ``accuracy_key``.
     """
-    import pandas as pd
-
     if KEY not in frame.columns or not has_predictions(store):
         return frame
     table = read_beside(store.folder / _FILE, (KEY, REFUSED), PREDICTED)
-    known = table.to_pandas().set_index(KEY)[[*PREDICTED, REFUSED]]
-    keys = frame[KEY].astype(object)
-    joined: pd.DataFrame = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
-    joined.index = frame.index
-    both: pd.DataFrame = pd.concat([frame, joined], axis=1)
-    return both
+    return joined(frame, table, KEY, (*PREDICTED, REFUSED))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 from archsim.errors import Code, DataError
 from archsim.util.files import check_regular
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _POINT = "point"
 #: Key of the provenance in a part's metadata.
@@ -134,3 +137,22 @@ def read_beside(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pa.
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise DataError.of(Code.DAMAGED_FILE, path, problem=f"cannot be read: {error}") from error
     return found
+
+
+def joined(frame: pd.DataFrame, cases: pa.Table, key: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows with what is known of their cases; NaN where nothing is.
+
+    Args:
+        frame: rows that name their case.
+        cases: a row per case.
+        key: column of both that names the case.
+        columns: of the cases.
+    """
+    import pandas as pd
+
+    keys = frame[key].astype(object)
+    known = cases.to_pandas().set_index(key)[list(columns)]
+    found: pd.DataFrame = known.reindex(keys.where(keys.notna(), None)).reset_index(drop=True)
+    found.index = frame.index
+    both: pd.DataFrame = pd.concat([frame, found], axis=1)
+    return both
