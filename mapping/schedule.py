@@ -52,7 +52,7 @@ class _Server:
     reads: list[_Read]
     queue: object = None
     begun: int = 0
-    out: int = 0
+    outs_s: list[float] = field(default_factory=list)
     free_s: float = 0.0
     readers: set[int] = field(default_factory=set)
 
@@ -83,7 +83,7 @@ def in_turn(work: Sequence[LayerWork]) -> Schedule:
         own = BLOCK if layer.shared else layer.name
         for hardware, time in ((own, layer.own_s), (UNIT, layer.unit_s)):
             if time > 0:
-                rows.append(Busy(layer.name, hardware, 0, 1, now, now + time))
+                rows.append(Busy(layer.name, hardware, 0, 1, now, now + time, ready_s=now))
                 now += time
     return Schedule(tuple(rows), slots=False)
 
@@ -144,7 +144,7 @@ class _Run:
         while self._events:
             now, comes_out, index = heapq.heappop(self._events)
             if comes_out:
-                self.servers[index].out += 1
+                self.servers[index].outs_s.append(now)
                 others: Iterable[int] = sorted(self.servers[index].readers)
             else:
                 others = self._freed(index)
@@ -158,13 +158,15 @@ class _Run:
         server = self.servers[index]
         if server.begun == server.rows or server.free_s > now:
             return
-        if any(self.servers[source].out < need[server.begun] for source, need in server.reads):
+        came = [(self.servers[source].outs_s, need[server.begun]) for source, need in server.reads]
+        if any(len(outs_s) < need for outs_s, need in came):
             return
         if server.queue is not None and self._waiting[server.queue][0] != index:
             return
         end = now + server.each_s
         place = (server.name, server.hardware, server.begun, server.rows)
-        self.rows.append(Busy(*place, now, end, server.behind_s))
+        ready = max((outs_s[need - 1] for outs_s, need in came if need), default=0.0)
+        self.rows.append(Busy(*place, now, end, server.behind_s, ready))
         server.free_s = end
         server.begun += 1
         heapq.heappush(self._events, (end, 0, index))

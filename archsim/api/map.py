@@ -19,6 +19,7 @@ from archsim.config.overrides import Overrides, as_overrides
 from archsim.config.resolve import DEFAULT_CHIP, Resolved, resolve, tsb_preset_for
 from archsim.config.rules import check
 from archsim.cost.engine import evaluate
+from archsim.errors import Code, ConfigError
 from archsim.network import LayerGraph, LayerTable, from_graph, load_network
 from archsim.network.inputs import Dtypes, Shapes
 from archsim.network.insertion import InsertionPoint
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from archsim.plan import Placement
     from archsim.results.schedule import Schedule
+    from archsim.results.served import BlockQueue
 #: Network used when none is named.
 DEFAULT_NETWORK = "vgg8"
 
@@ -113,6 +115,28 @@ def schedule(result: MapResult) -> Schedule:
     ]
     overlaps = result.resolved.chip.timing.overlap == "rows"
     return simulate(plan.stages, work) if overlaps else in_turn(work)
+
+
+def queue(result: MapResult) -> BlockQueue:
+    """Follow the vectors of one image through the common shared block.
+
+    Args:
+        result: of :func:`map_network`, feasible.
+
+    Raises:
+        ConfigError: there is no common block.
+    """
+    if not bool((result.plan.layers.shared > 0).any()):
+        raise ConfigError.of(
+            Code.CONFLICT,
+            "design",
+            result.design,
+            problem="there is no common block to wait for",
+            allowed="common, of a network with insertion points",
+        )
+    from mapping.queue import block_queue
+
+    return block_queue(schedule(result), result.plan, result.cost)
 
 
 def sensitivities(result: MapResult) -> tuple[Elasticity, ...]:

@@ -23,6 +23,7 @@ from archsim.arch.off_chip_settings import AbstractOffChipSettings
 from archsim.arch.parameters import Parameter, ParameterTable, joined
 from archsim.arch.silicon_settings import AbstractSiliconSettings
 from archsim.arch.technology import Technology
+from archsim.arch.write_settings import AbstractWriteSettings
 from archsim.config.choices import PLACEMENTS
 from archsim.config.encodings import STORED_ENCODINGS
 from archsim.config.resolve import Resolved
@@ -37,8 +38,6 @@ MAX_LAST_LAYERS = 4
 FILL, AUTO, LIKE_BACKBONE = 0.0, -1.0, -2.0
 #: What stands for words in ``DesignBatch.tile_arrays``.
 TILE_SEARCH, TILE_AUTO = 0.0, -1.0
-#: Stands for no limit, more than any chip takes: finite, so that gradients and sums stay so.
-NO_POWER_LIMIT_W = 1e12
 
 
 ADC_KINDS = _names("chip.adc.kind")
@@ -65,12 +64,12 @@ CORRECTED_LAYERS = _names("chip.correction.layers")
 
 
 @dataclass(frozen=True, eq=False)
-class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
+class DesignBatch(AbstractWriteSettings, AbstractOffChipSettings, AbstractSiliconSettings):
     """All parameters of one design (shape ``()``) or of many (``*batch``, broadcastable).
 
     Numbers, also counts, are float64; choices are int64 codes into what the schema allows;
-    switches are bool. Settings that the silicon cost model alone reads, and those of what is
-    outside the chip, are in the base classes.
+    switches are bool. What the silicon cost model alone reads, what is outside of the chip and what
+    writing does, is in the base classes.
     """
 
     placement: Tensor = _parameter("design", "choice")
@@ -81,7 +80,6 @@ class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
     encoding: Tensor = _parameter("chip.precision.encoding", "choice")
     # crossbar and read-out
     rows: Tensor = _parameter("chip.crossbar.rows", "integer")
-    cols: Tensor = _parameter("chip.crossbar.cols", "integer")
     mux_ratio: Tensor = _parameter("chip.crossbar.mux_ratio", "integer")
     adc_kind: Tensor = _parameter("chip.adc.kind", "choice")
     adc_bits: Tensor = _parameter("chip.adc.bits", "integer")
@@ -99,11 +97,7 @@ class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
     # device
     memory: Tensor = _parameter("device.memory", "choice")
     no_access: Tensor = _parameter("device.access", "flag")
-    r_on_ohm: Tensor = _parameter("device.r_on", default=1e5)
     r_off_ohm: Tensor = _parameter("device.r_off", default=1.7e6)
-    v_write_V: Tensor = _parameter("device.v_write")
-    pulse_width_s: Tensor = _parameter("device.pulse_width")
-    write_energy_J: Tensor = _parameter("device.write_energy")
     verify_read_time_s: Tensor = _parameter("device.verify_read_time")
     verify_read_energy_J: Tensor = _parameter("device.verify_read_energy")
     spread_of_maximum: Tensor = _parameter("device.spread_reference", "flag")
@@ -128,8 +122,6 @@ class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
     rewritten_layers: Tensor = _parameter("chip.programming.rewritten_layers", "integer")
     verified_fraction: Tensor = _parameter("chip.programming.fraction")
     whole_rows: Tensor = _parameter("chip.programming.granularity", "flag")
-    parallel_subarrays: Tensor = _parameter("chip.programming.parallel_subarrays", "integer")
-    write_power_W: Tensor = _parameter("chip.programming.max_power", default=NO_POWER_LIMIT_W)
     middle_share: Tensor = _parameter("chip.programming.middle_share")
     # hierarchy
     kernel_per_pe: Tensor = _parameter("chip.hierarchy.kernel_per_pe", "flag")
@@ -360,20 +352,6 @@ class DesignBatch(AbstractOffChipSettings, AbstractSiliconSettings):
             return self.sigma.new_ones(())
         of_range = relative_to_range(self.r_on_ohm, self.r_off_ohm)
         return torch.where(self.spread_of_maximum & ~self.is_sram, of_range, 1.0)
-
-    @property
-    def write_drivers(self) -> Tensor:
-        """Subarrays that a chip writes at a time: as many as power allows, but one.
-
-        Power is that of the pulses, :attr:`row_write_W`; verify reads take less.
-        """
-        allowed = torch.floor(self.write_power_W / self.row_write_W.clamp_min(1e-30) + 1e-9)
-        return torch.minimum(self.parallel_subarrays, allowed.clamp_min(1.0))
-
-    @property
-    def row_write_W(self) -> Tensor:
-        """Power of the pulses of one row of a subarray, W."""
-        return self.cols * self.write_energy_J / self.pulse_width_s.clamp_min(1e-15)
 
     @property
     def sides(self) -> Tensor:

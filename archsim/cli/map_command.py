@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archsim.results.limits import Limit
     from archsim.results.mapped import MapResult
     from archsim.results.sensitivity import Elasticity, Interval
+    from archsim.results.served import BlockQueue
     from archsim.results.silicon_interval import SiliconInterval
     from reports.tables.table import Table
 
@@ -68,6 +69,16 @@ def map_command(
             rich_help_panel="Output",
         ),
     ] = None,
+    queue: Annotated[
+        Path | None,
+        typer.Option(
+            "--queue",
+            metavar="FILE",
+            help="Write which vector waits for which copy of a common block as CSV, or JSON if "
+            "the file ends in .json, and say what the queue is made of.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     sensitivity: Annotated[
         bool,
         typer.Option("--sensitivity", help="Which parameter moves what by how much (autograd)."),
@@ -97,7 +108,7 @@ def map_command(
     code 1.
     """
     seed_of(seed)
-    _check_files(out, plot, resolved, layer_energy)
+    _check_files(out, plot, resolved, layer_energy, queue)
     settings = options.chip_settings(
         chip=chip, technology=technology, device=device, tsb=tsb, overrides=overrides
     )
@@ -107,6 +118,7 @@ def map_command(
     from archsim.api.map import intervals as intervals_of
     from archsim.api.map import limits as limits_of
     from archsim.api.map import map_network, sensitivities, silicon_intervals
+    from archsim.api.map import queue as queue_of
 
     result = map_network(network, design=design, input_shape=shape, input_dtype=dtype, **settings)
     report = _Report(
@@ -117,6 +129,7 @@ def map_command(
         else None,
         silicon_intervals(result) if result.feasible else (),
         limits_of(result) if result.feasible and format is not Format.CSV else (),
+        queue_of(result) if queue is not None and result.feasible else None,
     )
     if resolved is not None:
         deliver(_resolved_text(result), None if resolved == _STDOUT else resolved)
@@ -124,6 +137,8 @@ def map_command(
         _write(report, format, out)
     if layer_energy is not None:
         _write_layer_energies(report, layer_energy)
+    if queue is not None:
+        _write_queue(report, queue)
     if plot is not None:
         _plot(report, plot)
     if not result.feasible:
@@ -138,6 +153,7 @@ class _Report(NamedTuple):
     intervals: tuple[Interval, ...] | None
     silicon: tuple[SiliconInterval, ...]
     limits: tuple[Limit, ...]
+    queue: BlockQueue | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON contract, with the analyses where there are any."""
@@ -150,13 +166,15 @@ class _Report(NamedTuple):
             data["sensitivity"] = [entry.to_dict() for entry in self.elasticities]
         if self.intervals is not None:
             data["uncertainty"] = {entry.name: entry.to_dict() for entry in self.intervals}
+        if self.queue is not None:
+            data["queue"] = self.queue.to_dict()
         return data
 
 
 def _check_files(
-    out: Path | None, plot: Path | None, resolved: Path | None, layer_energy: Path | None
+    out: Path | None, plot: Path | None, resolved: Path | None, *more: Path | None
 ) -> None:
-    check_writable(out, None if resolved == _STDOUT else resolved, layer_energy, plot=plot)
+    check_writable(out, None if resolved == _STDOUT else resolved, *more, plot=plot)
 
 
 def _write(report: _Report, format: Format, out: Path | None) -> None:
@@ -221,6 +239,7 @@ def _draw(report: _Report, console: Console) -> None:
         render.grid(breakdown(result), last_is_sum=True),
         render.grid(component_use(result), last_is_sum=True),
         *_analyses(report),
+        *_queue(report),
         render.bullets("What limits", [limit.said for limit in report.limits] + [LEFT_OUT]),
         render.bullets("Assumed and left out", assumptions(result)),
     ]
@@ -234,6 +253,15 @@ def _silicon(report: _Report) -> Iterator[RenderableType]:
 
     if report.silicon:
         yield render.grid(silicon_intervals(report.silicon))
+
+
+def _queue(report: _Report) -> Iterator[RenderableType]:
+    from archsim.cli import render
+    from reports.tables.queue import queue_table
+
+    if report.queue is not None:
+        yield render.grid(queue_table(report.queue))
+        yield render.bullets("The queue", [report.queue.limit])
 
 
 #: Parameters shown in a terminal; json and csv hold all.
@@ -258,6 +286,17 @@ def _write_layer_energies(report: _Report, path: Path) -> None:
         return
     table = layer_energies(report.result)
     text = csv_text([column.key for column in table.columns], table.records())
+    write_file(path, text.encode("utf-8"))
+    typer.echo(f"wrote {path}", err=True)
+
+
+def _write_queue(report: _Report, path: Path) -> None:
+    if report.queue is None:
+        typer.echo(f"{path}: not written, the design is infeasible", err=True)
+        return
+    records = [one.record() for one in report.queue.served]
+    as_json = path.suffix.lower() == ".json"
+    text = json_text(report.queue.to_dict()) if as_json else csv_text(list(records[0]), records)
     write_file(path, text.encode("utf-8"))
     typer.echo(f"wrote {path}", err=True)
 

@@ -30,6 +30,7 @@ from archsim.config.settings import (
 )
 from archsim.config.silicon_rules import SILICON_RULES
 from archsim.config.technology_rules import TECHNOLOGY_RULES
+from archsim.config.write_rules import WRITE_RULES
 from archsim.errors import ConfigError, Problem
 
 _WEIGHT_BITS, _CELL_BITS = "chip.precision.weight_bits", "chip.precision.bits_per_cell"
@@ -44,12 +45,8 @@ _PROFILE, _FACTOR = "device.sigma_profile.kind", "device.sigma_profile.factor"
 _WRITE_MODEL = "device.write_verify.model"
 _STEP_GAIN, _STEP_SIGMA = "device.write_verify.step_gain", "device.write_verify.step_sigma"
 _ACCESS = "device.access"
-_POWER = "chip.programming.max_power"
-_WRITE_ENERGY, _PULSE = "device.write_energy", "device.pulse_width"
 _POLICY, _LAST = "chip.programming.policy", "chip.programming.last_layers"
 _REWRITTEN = "chip.programming.rewritten_layers"
-#: Rounding that a limit of power allows for, relative.
-_TINY = 1e-9
 
 
 def broken_rules(settings: AbstractSettings) -> dict[Rule, Truths]:
@@ -249,20 +246,6 @@ def _say_access_of_transistor(settings: PlainSettings) -> Problem:
 # --- programming ----------------------------------------------------------------------------------
 
 
-def _row_exceeds_power(settings: AbstractSettings) -> Truths:
-    """Whether the pulses of one row take more than the limit of all of them."""
-    allowed_J = settings.number(_POWER) * settings.number(_PULSE)
-    return allowed_J < settings.number(_COLS) * settings.number(_WRITE_ENERGY) * (1 - _TINY)
-
-
-def _say_row_exceeds_power(settings: PlainSettings) -> Problem:
-    cols, pulse_s = settings.number(_COLS), settings.number(_PULSE)
-    row_W = cols * settings.number(_WRITE_ENERGY) / max(pulse_s, 1e-15)
-    most_W = settings.number(_POWER)
-    said = f"{_POWER} = {most_W * 1e3:.4g} mW: one row of {cols:g} cells takes {row_W * 1e3:.4g} mW"
-    return conflict(_POWER, most_W, said, "that or more, or null")
-
-
 def _asked_layers(settings: AbstractSettings) -> tuple[Truths, Truths]:
     layers = settings.number(LAYERS)
     last = settings.equals(_POLICY, LAST_LAYERS.name) & (settings.number(_LAST) > layers)
@@ -288,6 +271,7 @@ RULES: tuple[Rule, ...] = (
     *BUFFER_RULES,
     *TECHNOLOGY_RULES,
     *LEVEL_RULES,
+    *WRITE_RULES,
     Rule(
         name=f"{_CELL_BITS} does not divide {_WEIGHT_BITS}",
         reads=(_WEIGHT_BITS, _CELL_BITS, _PADDED),
@@ -359,12 +343,6 @@ RULES: tuple[Rule, ...] = (
         reads=(_MEMORY, _ACCESS),
         broken=_access_of_transistor,
         problem=_say_access_of_transistor,
-    ),
-    Rule(
-        name=f"{_POWER} is below that of one row",
-        reads=(_POWER, _COLS, _WRITE_ENERGY, _PULSE),
-        broken=_row_exceeds_power,
-        problem=_say_row_exceeds_power,
     ),
     Rule(
         name=f"{_LAST} or rewritten_layers is more than the network has",

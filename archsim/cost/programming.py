@@ -39,8 +39,9 @@ def programming_cost(
     """Price the writing of all cells, those of copies (weight duplication) included.
 
     The cells of a row are written in parallel, a row with verified cells until the slowest of
-    these is done; rows follow one another, and ``design.write_drivers`` subarrays are written at a
-    time: see :func:`_shortest_s`.
+    these is done, and in groups, one after the other, where ``design.cells_at_once`` says so, each
+    until its own slowest is done; rows follow one another, and ``design.write_drivers`` subarrays
+    are written at a time: see :func:`_shortest_s`.
 
     Args:
         design: ``*batch``.
@@ -56,9 +57,10 @@ def programming_cost(
     columns = layers.columns / layers.diagonal
     strips = torch.ceil(columns / cols)
     last = columns - (strips - 1) * cols
+    groups = _Groups.of(design, cols, last)
     row = Row(
-        torch.cat(torch.broadcast_tensors(cols, last), dim=-1),
-        _twice(torch.where(whole, 1.0, share)),
+        groups.cells,
+        groups.of_each(torch.where(whole, 1.0, share)),
         design.columns_per_weight.unsqueeze(-1),
     )
     verified = verified_writes(design, row)
@@ -68,26 +70,88 @@ def programming_cost(
     twice = layers.over_layers(plan.write_cells * plan.written_twice)
     pulses = once + checked * verified.pulses + twice
     reads = checked * verified.reads
-    pulse, row_read = design.pulse_width_s.unsqueeze(-1), read.row_s.unsqueeze(-1)
+    of_cell = design.cell_pulse
+    pulse, row_read = of_cell.time_s.unsqueeze(-1), read.row_s.unsqueeze(-1)
     # A row in which nothing happens to be chosen takes the one pulse of its other cells.
     checked_row = (verified.row_pulses + row.untouched) * pulse + verified.row_pulses * row_read
-    checked_rows = _twice(torch.where(whole, share, 1.0))
+    checked_rows = groups.of_each(torch.where(whole, share, 1.0))
     per_row = checked_rows * checked_row + (1 - checked_rows) * pulse
-    full_s, last_s = per_row.chunk(2, dim=-1)
+    full_s, last_s = groups.in_strips(per_row)
+    strips_s = _Strips(full=strips - 1, full_s=full_s, last_s=last_s)
     return ProgrammingCost(
         write_pulses=pulses,
         verify_reads=reads,
-        time_s=_rounds_s(design, plan, _Strips(full=strips - 1, full_s=full_s, last_s=last_s)),
-        energy_J=pulses * design.write_energy_J + reads * read.cell_J,
+        time_s=_rounds_s(design, plan, strips_s, groups),
+        energy_J=pulses * of_cell.energy_J + reads * read.cell_J,
         cells=cells,
         verified_cells=checked,
         residual_sigma=verified.residual_sigma + torch.zeros_like(cells),
     )
 
 
-def _twice(per_layer: Tensor) -> Tensor:
-    """Values of the full strips of columns of every layer, then of the last ones."""
-    return torch.cat([per_layer, per_layer], dim=-1)
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Groups of cells that a row of a strip is written in, ``*batch layer``.
+
+    Attributes:
+        cells: of each kind of group, ``*batch (kind layer)``: rows of full strips and of last ones
+            where rows are written whole, else full groups and the rests of both.
+        kinds: of groups.
+        full: full groups in a full strip.
+        last: full groups in a last strip.
+        rest: whether a full strip has a rest.
+        last_rest: whether a last strip has one.
+    """
+
+    cells: Tensor
+    kinds: int
+    full: Tensor
+    last: Tensor
+    rest: Tensor
+    last_rest: Tensor
+
+    @classmethod
+    def of(cls, design: DesignBatch, cols: Tensor, last: Tensor) -> _Groups:
+        """Cut rows of ``cols`` and of ``last`` cells."""
+        most = design.cells_at_once.unsqueeze(-1)
+        in_groups = bool((most < cols).any())
+        kinds = [
+            most,
+            cols - most * torch.floor(cols / most),
+            last - most * torch.floor(last / most),
+        ]
+        cells = kinds if in_groups else [cols, last]
+        return cls(
+            cells=torch.cat(torch.broadcast_tensors(*cells), dim=-1),
+            kinds=len(cells),
+            full=torch.floor(cols / most),
+            last=torch.floor(last / most),
+            rest=kinds[1] > 0,
+            last_rest=kinds[2] > 0,
+        )
+
+    def of_each(self, per_layer: Tensor) -> Tensor:
+        """Repeat values of layers for every kind of group."""
+        return torch.cat([per_layer] * self.kinds, dim=-1)
+
+    def in_strips(self, times_s: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the time of a row in a full and in a last strip.
+
+        Args:
+            times_s: of a row of every kind of group.
+        """
+        whole_s, *rests = times_s.chunk(self.kinds, dim=-1)
+        if len(rests) == 1:
+            return whole_s, rests[0]
+        rest_s, last_rest_s = rests
+        return (
+            self.full * whole_s + torch.where(self.rest, rest_s, 0.0),
+            self.last * whole_s + torch.where(self.last_rest, last_rest_s, 0.0),
+        )
+
+    def pulses(self) -> tuple[Tensor, Tensor]:
+        """Groups of a row in a full and in a last strip."""
+        return self.full + self.rest, self.last + self.last_rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +166,17 @@ class _Strips:
     last_s: Tensor
 
 
-def _rounds_s(design: DesignBatch, plan: MappingPlan, strips: _Strips) -> Tensor:
+def _rounds_s(design: DesignBatch, plan: MappingPlan, strips: _Strips, groups: _Groups) -> Tensor:
     """Return the time to write everything, and then what is written again, ``*batch``."""
     again = plan.written_twice > 0
     if not bool(again.any()):
         return _time_s(design, plan, strips)
-    pulse = design.pulse_width_s.unsqueeze(-1)
+    pulse = design.cell_pulse.time_s.unsqueeze(-1)
+    of_full, of_last = groups.pulses()
     first = _Strips(
         full=strips.full,
-        full_s=torch.where(again, pulse, strips.full_s),
-        last_s=torch.where(again, pulse, strips.last_s),
+        full_s=torch.where(again, pulse * of_full, strips.full_s),
+        last_s=torch.where(again, pulse * of_last, strips.last_s),
     )
     second = _Strips(
         full=strips.full,

@@ -94,7 +94,8 @@ def program_tensor(
         defects=_stream(generator.device, chip_seed, name, "defects"),
     )
     achieved, tally = torch.empty_like(matrix), WriteTally.nothing(programmer.max_pulses)
-    row_reads = None if array is None else _no_row_reads(matrix, form, array)
+    groups = () if array is None else array.groups(outputs * form.cells_per_weight)
+    row_reads = torch.zeros(len(groups), matrix.shape[1], device=matrix.device)
     kept = (*matrix.shape, form.cells_per_weight) if keep_cells else (0, 0, 0)
     cell_pulses = torch.empty(kept, dtype=torch.int32, device=weight.device)
     cell_errors = torch.empty(kept, dtype=torch.float32, device=weight.device)
@@ -104,26 +105,28 @@ def program_tensor(
         block = programmer.program(codes, verified=verified, generator=generator, chip=chip)
         achieved[place] = (form.decode(block.levels, codes).double() * scale).to(matrix.dtype)
         tally = tally + _count(block, verified, programmer.max_pulses)
-        if array is not None and row_reads is not None and verified is not None:
+        if groups and verified is not None:
             reads = block.pulses.where(verified, 0.0).flatten(-2)[..., list(form.column_order)]
-            raise_row_reads(row_reads, reads, place, cols=array.cols)
+            raise_row_reads(row_reads, reads, place, groups=groups)
         if keep_cells:
             cell_pulses[place] = block.pulses.flatten(-2).int()
             cell_errors[place] = block.error.flatten(-2)
     row_read_s, cell_read_J = _read_costs(device, array)
+    pulse = device.cell_pulse
     energy = programming_energy_J(
         cells=1,
         write_pulses=tally.write_pulses,
         verify_reads=tally.verify_reads,
-        write_energy_J=device.write_energy.si,
+        write_energy_J=pulse.energy_J,
         verify_read_energy_J=cell_read_J,
     )
     times = None
-    if array is not None and row_reads is not None:
+    if array is not None:
         times = crossbar_times_s(
             row_reads,
+            groups=groups,
             rows=array.rows,
-            pulse_width_s=device.pulse_width.si,
+            pulse_width_s=pulse.time_s,
             verify_read_time_s=row_read_s,
             pixels=array.pixels(name, shape),
         )
@@ -196,12 +199,6 @@ def _verified(
     if not bool(part.any()):
         return None
     return part.reshape(cells) if part.dim() > codes.dim() else part[..., None, None].expand(cells)
-
-
-def _no_row_reads(matrix: Tensor, form: WeightFormat, array: WriteArray) -> Tensor:
-    """Return zeros for each row of each crossbar."""
-    strips = -(-matrix.shape[0] * form.cells_per_weight // array.cols)
-    return torch.zeros(strips, matrix.shape[1], device=matrix.device)
 
 
 def _count(block: CellBlock, verified: Tensor | None, max_pulses: int) -> WriteTally:

@@ -10,7 +10,10 @@ UNIT, BLOCK = "digital unit", "common block"
 
 @dataclass(frozen=True)
 class Busy:
-    """One row of a layer on its hardware; a deep block has it ``behind_s`` longer, further down."""
+    """One row of a layer on its hardware; a deep block has it ``behind_s`` longer, further down.
+
+    ``ready_s`` is when all that the row needs was there; from then on it waited for the hardware.
+    """
 
     name: str
     hardware: str
@@ -19,6 +22,7 @@ class Busy:
     start_s: float
     end_s: float
     behind_s: float = 0.0
+    ready_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ _SEEN_APART = 300
 
 
 class Lane(NamedTuple):
-    """One layer: its kind of hardware and its rows as (start, length), us."""
+    """One layer: its hardware, its rows and when they wait for a common block: (start, length)."""
 
     name: str
     hardware: str
     bars: tuple[tuple[float, float], ...]
+    waits: tuple[tuple[float, float], ...] = ()
 
     @property
     def busy_us(self) -> float:
@@ -51,12 +52,16 @@ def collect_schedule(title: str, schedule: Schedule) -> ScheduleInfo:
         schedule: of one image.
     """
     lanes: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    waits: dict[tuple[str, str], list[tuple[float, float]]] = {}
     hardware: dict[tuple[str, str], str] = {}
     for row in schedule.rows:
         if row.end_s <= row.start_s:
             continue
         key = (row.name, UNIT if row.hardware == UNIT else "")
         bars = lanes.setdefault(key, [])
+        if row.hardware == BLOCK and row.start_s > row.ready_s:
+            wait = (_MICRO * row.ready_s, _MICRO * (row.start_s - row.ready_s))
+            waits.setdefault(key, []).append(wait)
         start, length = _MICRO * row.start_s, _MICRO * (row.end_s - row.start_s)
         # Rows of long layers are joined where nothing lies between them.
         joined = row.rows > _DRAW_ROWS_UP_TO and bars
@@ -68,11 +73,28 @@ def collect_schedule(title: str, schedule: Schedule) -> ScheduleInfo:
     return ScheduleInfo(
         title=title,
         lanes=tuple(
-            Lane(name + (f" ({UNIT})" if unit else ""), hardware[name, unit], tuple(bars))
+            Lane(
+                name + (f" ({UNIT})" if unit else ""),
+                hardware[name, unit],
+                tuple(bars),
+                _joined(waits.get((name, unit), [])),
+            )
             for (name, unit), bars in lanes.items()
         ),
         latency_us=_MICRO * schedule.latency_s,
     )
+
+
+def _joined(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Join spans that overlap, by start."""
+    whole: list[tuple[float, float]] = []
+    for start, length in sorted(spans):
+        if whole and start <= sum(whole[-1]):
+            first = whole.pop()
+            whole.append((first[0], max(sum(first), start + length) - first[0]))
+        else:
+            whole.append((start, length))
+    return tuple(whole)
 
 
 def draw_schedule(info: ScheduleInfo) -> Figure:
@@ -81,6 +103,8 @@ def draw_schedule(info: ScheduleInfo) -> Figure:
     figure = new_figure(_WIDTH_IN, height)
     axes = figure.subplots()
     for place, lane in enumerate(info.lanes):
+        if lane.waits:
+            axes.broken_barh(lane.waits, (place - 0.1, 0.2), facecolors=COLOURS[1], linewidth=0)
         wide = min(length for _, length in lane.bars) > info.latency_us / _SEEN_APART
         axes.broken_barh(
             lane.bars,
@@ -112,9 +136,12 @@ def _label(axes: Axes, info: ScheduleInfo) -> None:
     tidy(axes, grid="x")
     colours = {_colour(lane): lane for lane in info.lanes}
     names = {COLOURS[0]: "layer", TSB_COLOUR: "shared block", COLOURS[2]: UNIT}
-    if len(colours) > 1:
+    kinds = {own: name for own, name in names.items() if own in colours}
+    if any(lane.waits for lane in info.lanes):
+        kinds[COLOURS[1]] = f"waits for the {BLOCK}"
+    if len(kinds) > 1:
         axes.legend(
-            handles=[Patch(color=own, label=names[own]) for own in names if own in colours],
+            handles=[Patch(color=own, label=name) for own, name in kinds.items()],
             fontsize=7,
             loc="lower left",
         )

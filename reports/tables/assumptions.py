@@ -217,7 +217,23 @@ def _about_programming(result: MapResult) -> list[str]:
             f"Programming: cells of {device.name} that are stuck take pulses in vain, as many as "
             "if all levels were equally likely; archsim program counts those of your weights."
         )
-    return lines + _unused_programming(chip.programming) + _left_out_of_programming(device)
+    wear = _wear(result)
+    return lines + wear + _unused_programming(chip.programming) + _left_out_of_programming(device)
+
+
+def _wear(result: MapResult) -> list[str]:
+    """For how many programmings the endurance of a cell lasts."""
+    endurance, written = result.resolved.device.endurance_cycles, result.cost.programming
+    verified = float(written.verified_cells)
+    if endurance is None:
+        return []
+    pulses = float(written.verify_reads) / verified if verified else 1.0
+    cell = "a verified cell" if verified else "a cell"
+    return [
+        f"Programming: {cell} takes {pulses:.3g} pulses; if each is a cycle, an endurance of "
+        f"{endurance.si:.3g} ({endurance.source}) lasts for {endurance.si / pulses:.3g} "
+        "programmings."
+    ]
 
 
 def _written_twice(programming: Programming) -> list[str]:

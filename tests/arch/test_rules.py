@@ -59,17 +59,21 @@ class Drawn:
 USUAL = resolve()
 #: Constants that are null in the usual chip: a plain number needs a unit to take.
 _KNOWN = [
-    f"chip.{path}={{value: {value}, unit: {unit}, source: test}}"
+    f"{path}={{value: {value}, unit: {unit}, source: test}}"
     for path, value, unit in (
-        ("read.cell_current", 1, "uA"),
-        ("read.cell_supply", 1, "V"),
-        ("read.sense_time", 1, "ns"),
-        ("adc.energy", 1, "fJ"),
-        ("timing.read_cycle", 1, "ns"),
-        ("timing.clock", 1, "ns"),
-        ("calibration.macro_energy", 1, "1"),
-        ("calibration.macro_time", 1, "1"),
-        ("calibration.macro_area", 1, "1"),
+        ("chip.read.cell_current", 1, "uA"),
+        ("chip.read.cell_supply", 1, "V"),
+        ("chip.read.sense_time", 1, "ns"),
+        ("chip.adc.energy", 1, "fJ"),
+        ("chip.timing.read_cycle", 1, "ns"),
+        ("chip.timing.clock", 1, "ns"),
+        ("chip.calibration.macro_energy", 1, "1"),
+        ("chip.calibration.macro_time", 1, "1"),
+        ("chip.calibration.macro_area", 1, "1"),
+        ("device.write_energy", 1, "pJ"),
+        ("device.write_capacitance", 1, "fF"),
+        ("device.write_current", 1, "uA"),
+        ("device.reset_current", 1, "uA"),
     )
 ]
 

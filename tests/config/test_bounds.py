@@ -39,7 +39,7 @@ def test_every_number_is_bounded_on_both_sides(path: str) -> None:
 )
 def test_more_than_there_can_be_is_refused(setting: str, field: str, value: float) -> None:
     with refused(ConfigError, code="out-of-range", field=field, value=value):
-        resolve(overrides=[setting])
+        resolve(overrides=[setting], device="rram-neurosim")
 
 
 def whole_numbers(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, int]]:

@@ -130,7 +130,7 @@ def test_programming_adds_up(mixed: list[DesignBatch], small_net: Network) -> No
     close(written.cells, plan.write_cells.sum(-1), "cells")
     close(written.verified_cells, plan.verified_cells.sum(-1), "verified cells")
     read = verify_read(design=design)
-    energy = written.write_pulses * design.write_energy_J + written.verify_reads * read.cell_J
+    energy = written.write_pulses * design.cell_pulse.energy_J + written.verify_reads * read.cell_J
     close(written.energy_J, energy, "programming energy")
     assert bool((written.write_pulses >= written.cells * (1 - 1e-12)).all())
     assert bool((written.verified_cells <= written.cells).all())

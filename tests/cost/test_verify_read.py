@@ -87,9 +87,23 @@ def test_a_power_limit_makes_programming_longer():
     assert time_s(limit) == near(4 * time_s())
 
 
+@pytest.mark.parametrize("policy", ["none", "all", "fraction"])
+def test_half_a_row_at_a_time_is_a_row_of_half_an_array(policy):
+    """3.84 mW are 64 cells: two groups of an array of 128 columns, or a row of one of 64."""
+    own = (f"chip.programming.policy={policy}", "chip.hierarchy.duplication=none")
+    limit = "chip.programming.max_power={value: 3.84, unit: mW, source: assumed}"
+    half = make_design(*own, limit)
+    assert (float(half.cells_at_once), float(half.write_drivers)) == (64, 1)
+    times = [
+        float(price(design, TABLE)[1].programming.time_s)
+        for design in (half, make_design(*own, "chip.crossbar.cols=64"))
+    ]
+    assert times[0] == near(times[1])
+
+
 @pytest.mark.parametrize(
     ("value_mW", "says"),
-    [(0, ["max_power = 0", "128", "7.68", "null"]), (7, ["max_power = 7", "7.68", "null"])],
+    [(0, ["max_power = 0", "0.06", "null"]), (0.05, ["max_power = 0.05", "0.06", "null"])],
 )
 def test_too_little_power_is_refused(value_mW, says):
     with pytest.raises(ConfigError) as caught:

@@ -34,7 +34,7 @@ PROFILES = {
 }
 
 
-def device(*settings: str, name: str = "rram"):
+def device(*settings: str, name: str = "rram-neurosim"):
     return resolve(device=name, overrides=[f"device.{setting}" for setting in settings]).device
 
 
@@ -267,6 +267,20 @@ def test_pulses_energy_and_time_by_hand():
     nanoseconds = done.tensors["w"].crossbar_times_s * 1e9
     assert nanoseconds.tolist() == pytest.approx([25, 20, 20, 20, 10, 15])
     assert done.time_s == pytest.approx(110e-9)
+
+
+def test_groups_of_half_a_row_take_the_time_of_arrays_of_half_the_columns():
+    times_s = [
+        program_weights(
+            {"w": gaussian(9, 11)},
+            device=device(),
+            generator=seeded(9),
+            verify=True,
+            array=WriteArray(rows=4, **array),
+        ).time_s
+        for array in ({"cols": 8, "cells_at_once": 4}, {"cols": 4})
+    ]
+    assert times_s[0] == pytest.approx(times_s[1], rel=1e-12)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

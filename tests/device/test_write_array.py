@@ -18,6 +18,7 @@ from tests.refusals import refused
 def test_row_reads_are_those_of_a_loop_over_cells(cols):
     outputs, inputs, wide = 5, 4, 6
     reads = torch.randint(0, 50, (outputs, inputs, wide), generator=seeded()).float()
+    groups = WriteArray(rows=8, cols=cols).groups(outputs * wide)
     expected = torch.zeros(-(-outputs * wide // cols), inputs)
     for o, i, c in torch.cartesian_prod(*map(torch.arange, reads.shape)).tolist():
         strip = (o * wide + c) // cols
@@ -25,22 +26,41 @@ def test_row_reads_are_those_of_a_loop_over_cells(cols):
     found = torch.zeros_like(expected)
     for top, left in ((0, 0), (0, 3), (2, 0), (2, 3)):
         place = slice(top, 2 if top == 0 else 5), slice(left, 3 if left == 0 else 4)
-        raise_row_reads(found, reads[place], place, cols=cols)
+        raise_row_reads(found, reads[place], place, groups=groups)
     assert torch.equal(found, expected)
 
 
 def test_time_of_crossbars_by_hand():
     """Rows of 3, 0 and 5 reads on crossbars of two rows: 3 + 1 and 5 pulses."""
     times = crossbar_times_s(
-        torch.tensor([[3.0, 0.0, 5.0]]), rows=2, pulse_width_s=10.0, verify_read_time_s=1.0
+        torch.tensor([[3.0, 0.0, 5.0]]),
+        groups=WriteArray(rows=2, cols=8).groups(8),
+        rows=2,
+        pulse_width_s=10.0,
+        verify_read_time_s=1.0,
     )
     assert times.tolist() == [3 * 11 + 10, 5 * 11]
+
+
+def test_groups_of_a_row_follow_one_another():
+    """11 columns on crossbars of 8, 3 at a time: 3, 3, 2 and 3; each waits for its slowest cell."""
+    groups = WriteArray(rows=2, cols=8, cells_at_once=3).groups(11)
+    assert [tuple(group) for group in groups] == [(0, 0, 3), (0, 3, 6), (0, 6, 8), (1, 8, 11)]
+    times = crossbar_times_s(
+        torch.tensor([[4.0], [0.0], [2.0], [3.0]]),
+        groups=groups,
+        rows=2,
+        pulse_width_s=10.0,
+        verify_read_time_s=1.0,
+    )
+    assert times.tolist() == [44 + 10 + 22, 33]
 
 
 def test_kernel_pixels_have_crossbars_of_their_own():
     """Three channels of two pixels, 10 to 15 reads: channels 0 and 1 of a pixel, then channel 2."""
     times = crossbar_times_s(
         torch.arange(10.0, 16.0).view(1, 6),
+        groups=WriteArray(rows=2, cols=8).groups(8),
         rows=2,
         pulse_width_s=1.0,
         verify_read_time_s=0.0,
@@ -85,7 +105,11 @@ def test_no_schedule_is_more_than_a_third_shorter(sizes, parallel):
 @pytest.mark.parametrize("parallel", [1, 3, 10, 64])
 def test_equal_crossbars_take_the_time_of_the_closed_form(parallel):
     times = crossbar_times_s(
-        torch.full((10, 7), 4.0), rows=7, pulse_width_s=10e-9, verify_read_time_s=5e-9
+        torch.full((10, 7), 4.0),
+        groups=WriteArray(rows=7, cols=1).groups(10),
+        rows=7,
+        pulse_width_s=10e-9,
+        verify_read_time_s=5e-9,
     )
     closed = programming_time_s(
         row_pulses=4,
@@ -103,7 +127,7 @@ def test_nothing_takes_no_time():
     assert schedule_s(torch.zeros(0), parallel=4) == 0
 
 
-@pytest.mark.parametrize("key", ["rows", "cols", "parallel_subarrays"])
+@pytest.mark.parametrize("key", ["rows", "cols", "parallel_subarrays", "cells_at_once"])
 def test_empty_arrays_are_refused(key):
     with refused(ConfigError, code="out-of-range", field=key, value=0, allowed="1 or more"):
         WriteArray(**({"rows": 8, "cols": 8} | {key: 0}))

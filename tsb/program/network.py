@@ -47,6 +47,7 @@ class WritePlan:
         drivers: subarrays that a chip writes at a time; None: ``chip.programming``'s.
         row_read_s: duration of the verify read of a row, s; None: that of the device.
         cell_read_J: energy of the verify read of a cell, J; None: that of the device.
+        cells_at_once: cells of a row that power lets be written at a time; None: all of them.
         untraced: why the mapping is not known, so that all layers are unrolled; "" if it is.
     """
 
@@ -56,6 +57,7 @@ class WritePlan:
     drivers: int | None = None
     row_read_s: float | None = None
     cell_read_J: float | None = None
+    cells_at_once: int | None = None
     untraced: str = ""
 
 
@@ -158,6 +160,7 @@ def program_network(
             kernel_layers=plan.kernel_layers,
             row_read_s=plan.row_read_s,
             cell_read_J=plan.cell_read_J,
+            cells_at_once=plan.cells_at_once,
         ),
         clip_at_zero=clip_at_zero,
     )

@@ -51,6 +51,7 @@ def write_plan(
         drivers=int(batch.write_drivers),
         row_read_s=float(read.row_s),
         cell_read_J=float(read.cell_J),
+        cells_at_once=int(batch.cells_at_once),
     )
     if not (needed or resolved.chip.hierarchy.kernel_per_pe):
         return circuit

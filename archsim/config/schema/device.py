@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -15,6 +16,7 @@ from archsim.config.schema.level import (
 )
 from archsim.config.schema.name import Name
 from archsim.config.sourced import Quantity, quantity
+from archsim.config.write_laws import PULSE_KEYS, CellPulse, WriteLawName, by_law, cell_pulse
 from archsim.errors import Code, Problem, RejectedValueError
 
 
@@ -127,10 +129,43 @@ class DeviceFile(Model):
         "paths through half-selected cells then limit arrays, by r_off / r_on and the selector; "
         "SRAM and FeFET cells are transistors themselves and say none"
     )
-    v_write: quantity("V", maximum=30.0) | None  # type: ignore[valid-type]
+    write_law: WriteLawName = Field(
+        default="constant",
+        description="energy of a write pulse: write_energy; voltage x current x width (joule); or "
+        "write_capacitance x voltage^2 (capacitive)",
+    )
+    v_write: quantity("V", maximum=30.0) | None = Field(  # type: ignore[valid-type]
+        description="voltage of a SET pulse; level shifters are there from 1.5 V on"
+    )
+    write_current: quantity("A", maximum=1e-2) | None = Field(  # type: ignore[valid-type]
+        default=None, description="joule: of a SET pulse; null: v_write / r_on"
+    )
     # The slowest cells that are written, flash and redox ones, take ms; 1 uJ would burn a cell.
-    pulse_width: quantity("s", minimum=1e-12, maximum=1.0)  # type: ignore[valid-type]
-    write_energy: quantity("J", maximum=1e-6)  # type: ignore[valid-type]
+    pulse_width: quantity("s", minimum=1e-12, maximum=1.0) = Field(  # type: ignore[valid-type]
+        description="of a SET pulse"
+    )
+    v_reset: quantity("V", maximum=30.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="voltage of a RESET pulse; null: v_write"
+    )
+    reset_current: quantity("A", maximum=1e-2) | None = Field(  # type: ignore[valid-type]
+        default=None, description="joule: of a RESET pulse; null: its voltage / r_on"
+    )
+    reset_width: quantity("s", minimum=1e-12, maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="of a RESET pulse; null: pulse_width"
+    )
+    reset_share: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="share of the pulses that are RESETs; null: none"
+    )
+    write_setup_time: quantity("s", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="before every pulse: lines to the write voltage and back; null: none",
+    )
+    write_capacitance: quantity("F", maximum=1e-9) | None = Field(  # type: ignore[valid-type]
+        default=None, description="capacitive: that a pulse charges for each cell, gate and line"
+    )
+    write_energy: quantity("J", maximum=1e-6) | None = Field(  # type: ignore[valid-type]
+        default=None, description="constant: of a pulse on one cell"
+    )
     verify_read_time: quantity("s", maximum=1.0)  # type: ignore[valid-type]
     verify_read_energy: quantity("J", maximum=1e-6)  # type: ignore[valid-type]
     spread_reference: Literal["range", "maximum"] = Field(
@@ -184,6 +219,15 @@ class DeviceFile(Model):
         if problem is not None:
             raise RejectedValueError(problem)
         return levels
+
+    @property
+    def cell_pulse(self) -> CellPulse:
+        """What a write pulse on one cell takes, by :attr:`write_law`."""
+        values = {key: getattr(self, key) for key in PULSE_KEYS}
+        return cell_pulse(
+            {key: 0.0 if value is None else value.si for key, value in values.items()},
+            partial(by_law, self.write_law.__eq__),
+        )
 
     @property
     def sigma_of_range(self) -> float:

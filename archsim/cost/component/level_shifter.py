@@ -27,7 +27,8 @@ def level_shifter_area_m2(*, design: DesignBatch) -> Tensor:
         design: ``*batch``.
     """
     area = _shifter_area_m2(design.technology, design.io_device_shifters, design.shifter_wiring)
-    needed = ~design.is_sram & (design.v_write_V > SHIFTER_THRESHOLD_V)
+    highest_V = torch.maximum(design.v_write_V, design.v_reset_V)
+    needed = ~design.is_sram & (highest_V > SHIFTER_THRESHOLD_V)
     return torch.where(needed, area, 0.0)
 
 

@@ -15,6 +15,7 @@ from archsim.config.priced_policies import NOTHING, PRICED_POLICIES, priced_poli
 from archsim.config.resolve import resolve
 from archsim.config.schema.device import DeviceFile
 from archsim.config.sweep import Scalar
+from archsim.config.write_laws import PULSE_KEYS
 from archsim.device import CellSpec
 from archsim.errors import Code, ConfigError
 from archsim.explore.space.axes import Dimension
@@ -45,7 +46,8 @@ PATHS = (
 #: Constants of a device that cost depends on, and accuracy not.
 _COST_ONLY = frozenset(
     {
-        *("name", "description", "access", "v_write", "pulse_width", "write_energy"),
+        *("name", "description", "access", "write_law"),
+        *(key for key in PULSE_KEYS if key != "r_on"),
         *("verify_read_time", "verify_read_energy", "retention_time", "endurance_cycles"),
     }
 )

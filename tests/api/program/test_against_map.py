@@ -257,6 +257,7 @@ def test_crossbars_rows_and_time_are_those_of_the_plan(network: str, chip: str) 
         assert rows == float(plan.layers.rows[index]), name
         written = crossbar_times_s(
             torch.zeros(strips, rows),
+            groups=array.groups(shape[0] * form.cells_per_weight),
             rows=array.rows,
             pulse_width_s=resolved.device.pulse_width.si,
             verify_read_time_s=resolved.device.verify_read_time.si,

@@ -294,7 +294,7 @@ def test_excess_is_zero_exactly_where_a_constraint_is_met():
 
 @pytest.mark.slow
 def test_a_space_that_nobody_can_enumerate_is_searched(tmp_path):
-    paths = ("r_on", "r_off", "v_write", "pulse_width", "write_energy", "sigma", "verify_read_time")
+    paths = ("r_on", "r_off", "v_write", "pulse_width", "reset_width", "sigma", "verify_read_time")
     ranges = {
         "r_on": (50, 90),
         "r_off": (1000, 5000),

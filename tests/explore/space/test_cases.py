@@ -145,7 +145,7 @@ def test_what_studies_do_not_know_is_refused_before_anything_runs(
 
 
 def test_constants_of_cost_alone_are_no_reason_to_refuse():
-    assert len(cases({"device.write_energy": [1, 2], "device.r_on": [50, 100]})) == 1
+    assert len(cases({"device.v_write": [1, 2], "device.r_on": [50, 100]})) == 1
 
 
 def test_networks_of_an_axis_are_those_of_the_cases():

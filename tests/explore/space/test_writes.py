@@ -217,14 +217,15 @@ def test_devices_with_other_units_are_refused(tmp_path: Any) -> None:
     assert Job(sweep_of(axes)).plan().points == 3
 
 
-def test_a_limit_that_a_narrower_array_keeps_is_one_of_the_sweep() -> None:
+def test_a_limit_that_a_slower_pulse_keeps_is_one_of_the_sweep() -> None:
+    """A cell takes 0.6 pJ a pulse: 60 uW in 10 ns, and 30 uW in 20 ns."""
     limit = "chip.programming.max_power={value: 10, unit: mW, source: test}"
-    space = space_of({"chip.programming.max_power": [5, 10], "chip.crossbar.cols": [64, 128]})
+    space = space_of({"chip.programming.max_power": [0.04, 10], "device.pulse_width": [20, 10]})
     facts: dict[str, Any] = {"code": "missing-key", "field": "chip.programming.max_power"}
-    with refused(ConfigError, **facts, value=5, allowed=["unit:", "source:"]):
+    with refused(ConfigError, **facts, value=0.04, allowed=["unit:", "source:"]):
         space.base(())
     space = space_of(
-        {"chip.programming.max_power": [5, 10], "chip.crossbar.cols": [64, 128]}, set=[limit]
+        {"chip.programming.max_power": [0.04, 10], "device.pulse_width": [20, 10]}, set=[limit]
     )
     rows = box_rows(space, Box((slice(0, 2), slice(0, 2))))
     assert rows.table["point"].to_pylist() == [0, 2, 3]
