@@ -69,7 +69,7 @@ def test_choices_are_those_of_the_schema(name: str) -> None:
             )
             mine = {"constant": "write_energy", "capacitive": "write_capacitance"}.get(choice)
             unit = "pJ" if mine == "write_energy" else "fF"
-            given = "{value: 1, unit: %s, source: test}" % unit
+            given = f"{{value: 1, unit: {unit}, source: test}}"
             overrides += [f"device.{key}={given if key == mine else 'null'}" for key in null]
         if choice == "isaac":
             overrides.append("chip.adc.bits=8")

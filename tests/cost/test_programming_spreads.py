@@ -70,7 +70,7 @@ def test_weights_in_the_middle_are_neft_s_share(device: str, settings: tuple[str
         float(distribution.slowest_of_chosen(weights=weights, fraction=1.0, cells_per_weight=4))
         for weights in (32, 16)
     )
-    both = float(design.pulse_width_s + verify_read(design=design).row_s)
+    both = float(design.cell_pulse.time_s + verify_read(design=design).row_s)
     assert float(found.time_s) == near(200 * rows * both)
 
 
