@@ -634,7 +634,7 @@ def test_the_curve_in_one_command(run: Run, tmp_path: Path) -> None:
     runs = list(csv.DictReader((folder / "runs.csv").read_text(encoding="utf-8").splitlines()))
     policies = {"random", "magnitude", "fisher", "swim", "u-swim"}
     assert {row["policy"] for row in runs} == policies
-    assert {row["device"] for row in runs} == {"rram", "rram, non-uniform s = 4"}
+    assert {row["device"] for row in runs} == {"rram-neurosim", "rram-neurosim, non-uniform s = 4"}
     assert_image(folder / "write_verify_curve.png")
     drawn = list(csv.DictReader((folder / "write_verify_curve.csv").read_text().splitlines()))
     assert {row["policy"] for row in drawn} == policies
