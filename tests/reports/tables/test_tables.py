@@ -232,8 +232,8 @@ def test_no_block_no_word_about_it() -> None:
 
 def test_heading_names_the_configuration(mapped: MapResult) -> None:
     assert heading(mapped) == (
-        "lenet3, design common, chip rram-22nm-neurosim (22nm-lstp, rram), cost model neurosim, "
-        f"config {mapped.resolved.config_hash}"
+        "lenet3, design common, chip rram-22nm-neurosim (22nm-lstp, rram-neurosim), "
+        f"cost model neurosim, config {mapped.resolved.config_hash}"
     )
 
 
