@@ -44,7 +44,7 @@ def test_it_is_the_chip() -> None:
     spec = spec_of("chip.precision.bits_per_cell=4", "device.sigma=0.07")
     assert spec.weight_format == WeightFormat(weight_bits=8, bits_per_cell=4, encoding="magnitude")
     assert spec.sigma_of_range == 0.07
-    assert spec.device.name == "rram"
+    assert spec.device.name == "rram-neurosim"
     assert spec.stored_encoding == "offset"
 
 
