@@ -43,8 +43,9 @@ def _say_unread(settings: PlainSettings, law: WriteLaw) -> Problem:
 
 
 def _cell_W(settings: AbstractSettings) -> Numbers:
-    """Power of a pulse on one cell."""
+    """Power of a pulse on one cell; not a number without resistance, which another rule refuses."""
     keys = {key: settings.number(f"device.{key}", null=0.0) for key in PULSE_KEYS}
+    keys["r_on"] = settings.number("device.r_on")
     return cell_pulse(keys, partial(by_law, partial(settings.equals, _LAW))).power_W
 
 

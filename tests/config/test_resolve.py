@@ -353,12 +353,13 @@ def test_the_default_chip_is_one_of_published_macros() -> None:
     assert blocks == {
         "buffers.global_core", "buffers.tile_core", "buffers.tile_line",
         "calibration.memory_energy", "calibration.macro_energy", "calibration.macro_time",
-        "calibration.macro_area",
+        "calibration.macro_area", "programming.max_power",
     }  # fmt: skip
     words = {"name", "description"}
     settings = {path: value for path, value in moved.items() if path.count(".") < 2}
     assert {path: value for path, value in settings.items() if path not in words} == {
         "cost_model": "silicon",
+        "device": "rram",
         "precision.encoding": "separate-sign",
         "crossbar.rows": 256,
         "crossbar.cols": 256,
