@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -80,6 +81,8 @@ def file_schema(kind: SchemaKind) -> dict[str, Any]:
         for (model, key), names in choices().items():
             document["$defs"].get(model, document)["properties"][key]["enum"] = list(names)
     _name_metrics(document)
+    _say_units(document)
+    _say_blocks(document)
     for name, definition in document.get("$defs", {}).items():
         if name == "Quantity":
             definition["properties"]["unit"]["type"] = ["string", "integer"]
@@ -117,3 +120,36 @@ def _name_metrics(document: dict[str, Any]) -> None:
             if "metrics_of" in key:
                 allowed = [metric.key for metric in shown_in(Place(key.pop("metrics_of")))]
                 definition["properties"][name] = {"enum": allowed, **key}
+
+
+def _properties(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every key of a schema, as the schema of its value."""
+    for block in (document, *document.get("$defs", {}).values()):
+        yield from block.get("properties", {}).values()
+
+
+def _say_units(document: dict[str, Any]) -> None:
+    """Say of every constant its units and its number of values, to readers and to editors."""
+    from archsim.config.sourced import QUANTITY_OF
+
+    for key in _properties(document):
+        for form in (key, *key.get("anyOf", ())):
+            if QUANTITY_OF not in form:
+                continue
+            of = form.pop(QUANTITY_OF)
+            units, many = list(of["units"]), of["length"]
+            said = f"unit: {' or '.join(units)}" + (f"; {many} values" if many > 1 else "")
+            key["description"] = "; ".join(filter(None, (key.get("description"), said)))
+            parts = {"unit": {"enum": [*units, 1] if "1" in units else units}}
+            if many > 1:
+                parts["value"] = {"type": "array", "minItems": many, "maxItems": many}
+            # Beside `$ref` alone, some editors would take them for all the keys there are.
+            form["allOf"] = [{"properties": parts}]
+
+
+def _say_blocks(document: dict[str, Any]) -> None:
+    """Describe a key that is a block, and says no more, as its block does."""
+    for key in _properties(document):
+        block = document.get("$defs", {}).get(str(key.get("$ref")).rpartition("/")[2], {})
+        if "description" in block and "description" not in key:
+            key["description"] = " ".join(block["description"].split("\n\n")[0].split())

@@ -18,9 +18,13 @@ class Published(Model):
     """A published number that a study's table shows beside ours."""
 
     method: str = Field(description="of the study; noise-free (with sigma 0): the ideal network")
-    sigma: Sigma
-    accuracy: Annotated[float, Field(ge=0, le=1)]
-    source: str = Field(min_length=1)
+    sigma: Sigma = Field(
+        description="spread of one pulse, relative to the range of conductance; 0: no noise"
+    )
+    accuracy: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="as a fraction of 1, not in %"
+    )
+    source: str = Field(min_length=1, description="citation: publication and place in it")
 
 
 class PublishedClaim(Model):
@@ -32,18 +36,25 @@ class PublishedClaim(Model):
     )
     method: str = Field(description="of the study")
     sigma: Sigma | None = Field(default=None, description="null: every sigma of the study")
-    number: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    number: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="what is published, as a plain ratio"
+    )
     bound: Literal["=", ">", "<"] = Field(default="=", description="whether it is a bound")
-    source: str = Field(min_length=1)
+    source: str = Field(min_length=1, description="citation: publication and place in it")
     note: str = Field(default="", description="what is not alike here")
 
 
 class PublishedCost(Model):
     """A published hardware number that a report shows beside that of the cost engine."""
 
-    design: Placement
+    design: Placement = Field(
+        description="where the shared block is placed: none, common, separate"
+    )
     # Which metrics there are is known above the configuration: archsim.results.metrics.
-    quantity: str = Field(json_schema_extra={"metrics_of": "published costs"})
+    quantity: str = Field(
+        description="metric of the cost engine; its name ends in its unit",
+        json_schema_extra={"metrics_of": "published costs"},
+    )
     number: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         description="in the unit of the quantity's name"
     )
@@ -54,5 +65,5 @@ class PublishedCost(Model):
         description="tsb.copies that the number is of; null: a common block once, separate ones "
         "as often as backbone layers",
     )
-    source: str = Field(min_length=1)
+    source: str = Field(min_length=1, description="citation: publication and place in it")
     note: str = Field(default="", description="what is not alike here")

@@ -32,6 +32,9 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("bit/s", "Gbit/s"),
 )
 
+#: Where a JSON schema of pydantic's notes the units and the number of values of a constant.
+QUANTITY_OF = "quantity_of"
+
 
 def compatible_units(unit: str) -> tuple[str, ...]:
     """Return the units that measure the same thing as ``unit``, itself included."""
@@ -39,6 +42,18 @@ def compatible_units(unit: str) -> tuple[str, ...]:
         if unit in family:
             return family
     return (unit,)
+
+
+def units_as_written(unit: str, length: int = 1) -> tuple[str, ...]:
+    """Return all units that a constant may be written in, those of its inverse included.
+
+    Args:
+        unit: canonical unit.
+        length: how many numbers the constant has; a list is not inverted.
+    """
+    direct = compatible_units(unit)
+    inverse = (other for other in TO_SI if in_family(1.0, other, direct)[1] in direct)
+    return tuple(dict.fromkeys((*direct, *inverse))) if length == 1 else direct
 
 
 def _numbers(value: Any) -> Any:
@@ -66,12 +81,25 @@ class Quantity(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    value: Annotated[float | tuple[float, ...], BeforeValidator(_numbers)]
-    unit: Annotated[str, BeforeValidator(str)]
-    source: Annotated[str, Field(min_length=3)]
-    range: tuple[float, float] | None = None
-    sigma: float | None = Field(default=None, ge=0)
-    note: str | None = None
+    value: Annotated[float | tuple[float, ...], BeforeValidator(_numbers)] = Field(
+        description="the number, or the list of numbers, in `unit`"
+    )
+    unit: Annotated[str, BeforeValidator(str)] = Field(
+        description="of the value: the key's meaning says which are allowed; 1 for a plain number"
+    )
+    source: Annotated[str, Field(min_length=3)] = Field(
+        description="where the number is from: a citation, a key of `sources`, or assumed with a "
+        "reason"
+    )
+    range: tuple[float, float] | None = Field(
+        default=None, description="lowest and highest plausible value, in `unit`; null: not known"
+    )
+    sigma: float | None = Field(
+        default=None,
+        ge=0,
+        description="relative standard deviation of the constant; null: not known",
+    )
+    note: str | None = Field(default=None, description="anything else worth knowing; null: nothing")
 
     @property
     def si(self) -> float:
@@ -176,8 +204,10 @@ def quantity(
         maximum: largest SI value allowed, ``None`` for any.
         length: how many numbers the constant has.
     """
+    of = {"units": units_as_written(unit, length), "length": length}
     return Annotated[
         Quantity,
+        Field(json_schema_extra={QUANTITY_OF: of}),
         BeforeValidator(_allow_unit),
         AfterValidator(_Checked(unit, minimum, maximum, length)),
     ]

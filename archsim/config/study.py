@@ -28,7 +28,7 @@ from archsim.config.resolve import (
     resolve,
     tsb_preset_for,
 )
-from archsim.config.schema.base import Count, Model
+from archsim.config.schema.base import About, Count, Model
 from archsim.config.schema.name import Name
 from archsim.config.schema.tsb import Insertion
 from archsim.errors import Code, Problem, RejectedValueError
@@ -65,15 +65,19 @@ class Backbone(Model):  # names of registries are any text here: tsb.study.load 
     patience: Count | None = Field(
         default=None, description="stop after so many epochs without better noisy validation"
     )
-    batch_size: Count = 128
-    learning_rate: Rate = 3e-3
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    batch_size: Count = Field(default=128, description="images per step of training")
+    learning_rate: Rate = Field(default=3e-3, description="at its highest, the start of the cosine")
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0, description="of Adam, added to the gradient (L2); 0 for none"
+    )
     augment: bool = Field(default=False, description="shift and mirror training images")
     clip: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
         default=None, description="bound of all weights, in root-mean-square weights"
     )
     scaling: Scaling = Field(default="tensor", description="what shares a full-scale conductance")
-    validation_instances: Count = 4
+    validation_instances: Count = Field(
+        default=4, description="noisy chips whose validation accuracy is averaged"
+    )
     precision: TrainingPrecision = Field(
         default="float32", description="of the passes of training; weights stay float32"
     )
@@ -83,8 +87,8 @@ class Tuning(Model):
     """How corrections are trained on a chip."""
 
     steps: Annotated[int, Field(strict=True, ge=0)] = Field(default=300, description="of Adam")
-    batch_size: Count = 128
-    learning_rate: Rate = 1e-2
+    batch_size: Count = Field(default=128, description="images per step")
+    learning_rate: Rate = Field(default=1e-2, description="of Adam")
     sigma: Sigma | None = Field(
         default=None,
         description="noise of what lies in cells while it is trained; null: that of its writing",
@@ -94,8 +98,12 @@ class Tuning(Model):
         description="with a read path: train on what chips read, straight through their "
         "converters; false: on what their cells hold, much faster",
     )
-    calibration_images: Count = 5000
-    validation_images: Count = 2000
+    calibration_images: Count = Field(
+        default=5000, description="first training images, for corrections that measure"
+    )
+    validation_images: Count = Field(
+        default=2000, description="on which trained parameters must be no worse than the first ones"
+    )
 
 
 class Method(Model):  # as in Backbone
@@ -128,8 +136,10 @@ class Method(Model):  # as in Backbone
 class SharedBlockDefaults(Model):
     """The shared block where a correction `tsb` says no more."""
 
-    channels: Count = 5
-    depth: Annotated[int, Field(strict=True, ge=1, le=4)] = 1
+    channels: Count = Field(default=5, description="c: channels per group of the block")
+    depth: Annotated[int, Field(strict=True, ge=1, le=4)] = Field(
+        default=1, description="1x1 layers in the block, one after another"
+    )
     insertions: Count | None = Field(default=None, description="the last places; null: all")
 
     def options(self) -> dict[str, int]:
@@ -142,7 +152,7 @@ class Study(Model):
     """Network, data, chips, backbones and methods."""
 
     name: Name
-    description: str = ""
+    description: About = ""
     network: str = Field(description="zoo name or package.module:function")
     options: dict[str, int | bool | list[int]] = Field(
         default_factory=dict, description="of the network, e.g. widths: [32, 64, 128]"
@@ -223,16 +233,30 @@ class Study(Model):
     tsb: SharedBlockDefaults = Field(
         default=SharedBlockDefaults(), description="defaults of the correction `tsb`"
     )
-    insertion: Insertion = "default"
-    backbones: Annotated[dict[Name, Backbone], Field(min_length=1)]
+    insertion: Insertion = Field(
+        default="default",
+        description="where shared blocks go: as the network says (default), after every "
+        "convolution or residual_block, or pattern:NAMES",
+    )
+    backbones: Annotated[dict[Name, Backbone], Field(min_length=1)] = Field(
+        description="trainings by name; methods choose among them"
+    )
     tuning: Tuning = Tuning()
-    methods: Annotated[list[Method], Field(min_length=1)]
+    methods: Annotated[list[Method], Field(min_length=1)] = Field(
+        description="what is compared, in the order of the tables"
+    )
     baseline: Name | None = Field(
         default=None, description="method whose gap the others shrink; null: the first"
     )
-    published: list[Published] = Field(default_factory=list)
-    published_claims: list[PublishedClaim] = Field(default_factory=list)
-    published_costs: list[PublishedCost] = Field(default_factory=list)
+    published: list[Published] = Field(
+        default_factory=list, description="accuracies to show beside ours"
+    )
+    published_claims: list[PublishedClaim] = Field(
+        default_factory=list, description="other statements to show beside ours"
+    )
+    published_costs: list[PublishedCost] = Field(
+        default_factory=list, description="hardware numbers to show beside ours"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from archsim.config.checked import validate_model
 from archsim.config.choices import Placement
 from archsim.config.load import apply_overrides, load_preset
 from archsim.config.resolve import DEFAULT_CHIP
-from archsim.config.schema.base import Count, Model
+from archsim.config.schema.base import About, Count, Model
 from archsim.config.schema.name import Name
 from archsim.config.study import ReadPathMode
 from archsim.errors import NOT_GIVEN, Code, ConfigError, Problem, RejectedValueError
@@ -84,13 +84,29 @@ class Axis(Model):
     values or (``scale: log``) in their logarithms.
     """
 
-    values: Values | None = None
-    start: Number | None = Field(default=None, alias="from")
-    to: Number | None = None
-    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = None
-    points: Annotated[int, Field(strict=True, ge=2, le=MAX_VALUES)] | None = None
-    scale: Literal["linear", "log"] = "linear"
+    values: Values | None = Field(
+        default=None, description="the values themselves; null: a range or same_as"
+    )
+    start: Number | None = Field(
+        default=None, alias="from", description="first value of a range; null: no range"
+    )
+    to: Number | None = Field(
+        default=None,
+        description="last value of a range, included where a step meets it; null: no range",
+    )
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="range: added from value to value; null: factor or points"
+    )
+    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = Field(
+        default=None, description="range: multiplies from value to value; null: step or points"
+    )
+    points: Annotated[int, Field(strict=True, ge=2, le=MAX_VALUES)] | None = Field(
+        default=None, description="range: number of values; null: step or factor"
+    )
+    scale: Literal["linear", "log"] = Field(
+        default="linear",
+        description="range by points: evenly spaced in the values, or in their logarithms",
+    )
     same_as: str | None = Field(default=None, description="another axis, whose values it takes")
     when: str | None = Field(
         default=None,
@@ -217,7 +233,11 @@ class AccuracyOfPoints(Model):
 class Strategy(Model):
     """How the space is looked at."""
 
-    kind: Literal["exhaustive", "optuna", "gradient"] = "exhaustive"
+    kind: Literal["exhaustive", "optuna", "gradient"] = Field(
+        default="exhaustive",
+        description="every point; a search by Optuna; or descent by gradient from points of the "
+        "front",
+    )
     sampler: Literal["nsga2", "nsga3", "tpe", "random"] = Field(
         default="nsga2", description="optuna: which of its samplers"
     )
@@ -246,18 +266,20 @@ class Sweep(Model):
     """A base design, the axes that vary it, and what is wanted of the points."""
 
     name: Name
-    description: str = ""
+    description: About = ""
     network: str = Field(
         default="vgg8", description="zoo name, model.onnx, layers.csv or package.module:function"
     )
     input_shape: list[Count] | None = Field(
         default=None, description="channels, height, width, where the network does not say"
     )
-    chip: str = DEFAULT_CHIP
+    chip: str = Field(default=DEFAULT_CHIP, description="base design: preset or YAML file")
     technology: str | None = Field(default=None, description="replaces the chip's")
     device: str | None = Field(default=None, description="replaces the chip's")
     tsb: str | None = Field(default=None, description="null: the paper's block for the network")
-    design: Placement = "none"
+    design: Placement = Field(
+        default="none", description="shared block: none, one common, or separate for each layer"
+    )
     settings: list[str] = Field(
         default_factory=list, alias="set", description="path=value, as --set of archsim map"
     )
@@ -278,7 +300,9 @@ class Sweep(Model):
     fidelity: Literal["hardware", "accuracy"] = Field(
         default="hardware", description="hardware only, or with the accuracy of every point"
     )
-    accuracy: AccuracyOfPoints | None = None
+    accuracy: AccuracyOfPoints | None = Field(
+        default=None, description="where accuracies come from; null: none (fidelity hardware)"
+    )
     part_points: Annotated[int, Field(strict=True, ge=1, le=MAX_PART_POINTS)] = Field(
         default=PART_POINTS, description="combinations per file: what a kill loses at most"
     )

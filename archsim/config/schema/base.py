@@ -28,3 +28,5 @@ WHOLE = BeforeValidator(_whole)
 #: Copies, tiles, units: 2^24 is beyond what any chip has.
 Count = Annotated[int, Field(strict=True, ge=1, le=2**24)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+#: What a file says of itself.
+About = Annotated[str, Field(description="what it is, in one line; shown by archsim list")]

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from archsim.config.choices import PricedGranularity, StoredEncoding
 from archsim.config.priced_policies import PolicyName
-from archsim.config.schema.base import WHOLE, Count, Fraction, Model
+from archsim.config.schema.base import WHOLE, About, Count, Fraction, Model
+from archsim.config.schema.calibration import Activity, Calibration
 from archsim.config.schema.name import Name
 from archsim.config.schema.off_chip import OffChip
 from archsim.config.schema.read import Adc, Crossbar, Read
@@ -21,7 +22,6 @@ _REGISTER_LIMIT = Quantity(
     "(infoscience.epfl.ch/record/221834): standard-cell memories up to 4 to 6 kbit, SRAM above",
     range=(1024.0, 6144.0),
 )
-_NO_CORRECTION = Quantity(value=1.0, unit="1", source="physics: no correction")
 
 #: Even, since a tile has two PEs along each side.
 TileSide = Annotated[int, Field(strict=True, ge=2, le=64, multiple_of=2)]
@@ -119,7 +119,9 @@ class Interconnect(Model):
     """Wires between the tiles, and inside a tile."""
 
     kind: Literal["xy-bus", "h-tree"] = Field(description="global interconnect")
-    max_width: quantity("bit", minimum=1.0, maximum=1e6)  # type: ignore[valid-type]
+    max_width: quantity("bit", minimum=1.0, maximum=1e6) = Field(  # type: ignore[valid-type]
+        description="bits that the global bus moves at once; see width_rule"
+    )
     width_rule: Literal["fixed", "halve"] = Field(
         description="bus as wide as max_width; `halve` is the artefact that halves the sum of all "
         "tile widths until it fits, a sawtooth in network size"
@@ -132,11 +134,24 @@ class Interconnect(Model):
         description="mean path of half the grid in x and y; `reference` is the artefact that "
         "takes one row off the way back"
     )
-    toggle_in: quantity("1", maximum=1.0)  # type: ignore[valid-type]
-    toggle_out: quantity("1", maximum=1.0)  # type: ignore[valid-type]
-    fold: quantity("1", minimum=1.0, maximum=1e3)  # type: ignore[valid-type]
-    tile_fold: quantity("1", minimum=1.0, maximum=1e3)  # type: ignore[valid-type]
-    delay_tolerance: quantity("1", maximum=10.0)  # type: ignore[valid-type]
+    toggle_in: quantity("1", maximum=1.0) = Field(  # type: ignore[valid-type]
+        description="share of the wires that switch per bit of an input moved, in PE, tile and chip"
+    )
+    toggle_out: quantity("1", maximum=1.0) = Field(  # type: ignore[valid-type]
+        description="share of the wires that switch per bit of an output moved, in PE, tile and "
+        "chip"
+    )
+    fold: quantity("1", minimum=1.0, maximum=1e3) = Field(  # type: ignore[valid-type]
+        description="layers in which the wires of the global bus or tree are stacked; divides "
+        "their area"
+    )
+    tile_fold: quantity("1", minimum=1.0, maximum=1e3) = Field(  # type: ignore[valid-type]
+        description="the same, for the H-tree inside a tile"
+    )
+    delay_tolerance: quantity("1", maximum=10.0) = Field(  # type: ignore[valid-type]
+        description="share by which wires may be slower than the fastest ones, for smaller "
+        "repeaters and less energy"
+    )
 
 
 class Buffers(Model):
@@ -164,10 +179,18 @@ class Buffers(Model):
         "least one; `cores` is the artefact of one for each whole core, a sawtooth in its size",
     )
     # One core is one macro: 2^30 bit is more than a whole die of SRAM; lines are as wide as buses.
-    global_core: quantity("bit", minimum=1.0, maximum=2**30)  # type: ignore[valid-type]
-    global_line: quantity("bit", minimum=1.0, maximum=2**16)  # type: ignore[valid-type]
-    tile_core: quantity("bit", minimum=1.0, maximum=2**30)  # type: ignore[valid-type]
-    tile_line: quantity("bit", minimum=1.0, maximum=2**16)  # type: ignore[valid-type]
+    global_core: quantity("bit", minimum=1.0, maximum=2**30) = Field(  # type: ignore[valid-type]
+        description="capacity of one bank of the global buffer; there are as many as it needs"
+    )
+    global_line: quantity("bit", minimum=1.0, maximum=2**16) = Field(  # type: ignore[valid-type]
+        description="word of a bank of the global buffer: what one access moves"
+    )
+    tile_core: quantity("bit", minimum=1.0, maximum=2**30) = Field(  # type: ignore[valid-type]
+        description="capacity of one bank of a tile buffer; there are as many as it needs"
+    )
+    tile_line: quantity("bit", minimum=1.0, maximum=2**16) = Field(  # type: ignore[valid-type]
+        description="word of a bank of a tile buffer: what one access moves"
+    )
     tile_banks: Count | None = Field(
         default=None,
         description="lines that each tile buffer moves in a cycle, from as many banks at least; "
@@ -212,58 +235,6 @@ class Area(Model):
     white_space: Literal["none", "bounding_box"] = Field(
         description="subarray area is the sum of its blocks, or the rectangle around them"
     )
-
-
-class Calibration(Model):
-    """Factors from layout to silicon; each names what it corrects.
-
-    A factor beyond a thousand, or below a thousandth, corrects nothing: it replaces the model.
-    """
-
-    shifter_wiring: quantity("1", minimum=0.1, maximum=100.0)  # type: ignore[valid-type]
-    sensing_time: quantity("1", minimum=0.01, maximum=1e3)  # type: ignore[valid-type]
-    register_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
-    buffer_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
-    adder_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
-    control_activity: quantity("1", maximum=10.0)  # type: ignore[valid-type]
-    adc_energy: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
-    adc_area: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
-    adc_time: quantity("1", minimum=1e-3, maximum=1e3)  # type: ignore[valid-type]
-    memory_energy: quantity("1", minimum=1e-3, maximum=1e3) = Field(  # type: ignore[valid-type]
-        default=_NO_CORRECTION, description="of buffers of kind sram-macro and edram-macro"
-    )
-    memory_area: quantity("1", minimum=1e-3, maximum=1e3) = Field(  # type: ignore[valid-type]
-        default=_NO_CORRECTION, description="of buffers of kind sram-macro and edram-macro"
-    )
-    macro_energy: quantity("1", minimum=1e-3, maximum=1e3) | None = Field(  # type: ignore[valid-type]
-        default=None,
-        description="cost_model silicon: energy of reads; null for 1, known as well as published "
-        "chips agree (configs/silicon)",
-    )
-    macro_time: quantity("1", minimum=1e-3, maximum=1e3) | None = Field(  # type: ignore[valid-type]
-        default=None, description="cost_model silicon: time of reads by the formula; null as above"
-    )
-    macro_area: quantity("1", minimum=1e-3, maximum=1e3) | None = Field(  # type: ignore[valid-type]
-        default=None, description="cost_model silicon: area of crossbars; null as above"
-    )
-    io_device_shifters: bool = Field(
-        description="level shifters drawn with thick-oxide I/O devices"
-    )
-
-
-class Activity(Model):
-    """Statistics of inputs and weights that decide the read energy."""
-
-    first_layer: Literal["uniform", "relu", "dense"] = Field(
-        description="bits of the first layer's inputs: uniform over their codes, or as those of "
-        "hidden layers (relu: never negative)"
-    )
-    hidden: Literal["relu", "dense"] = Field(
-        description="bits of hidden inputs: Gaussian, rectified where they are never negative, or "
-        "all one"
-    )
-    input_std: quantity("1", minimum=1e-6, maximum=100.0)  # type: ignore[valid-type]
-    weight_std: quantity("1", minimum=1e-6, maximum=100.0)  # type: ignore[valid-type]
 
 
 class Programming(Model):
@@ -348,7 +319,7 @@ class Chip(Model):
     """One accelerator, from cells to chip."""
 
     name: Name
-    description: str = ""
+    description: About = ""
     cost_model: Literal["neurosim", "silicon"] = Field(
         default="neurosim",
         description="what prices a read of a crossbar: circuits drawn gate by gate as DNN+NeuroSim "

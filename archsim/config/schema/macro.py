@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from archsim.config.schema.base import Model
+from archsim.config.schema.base import About, Model
 from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
 
@@ -110,16 +110,22 @@ class MeasuredPoint(Model):
     settings: dict[str, float | int | str | None] = Field(
         default_factory=dict, description="keys of macro that this point has otherwise"
     )
-    energy_per_invocation: quantity("J") | None = None  # type: ignore[valid-type]
-    latency_per_invocation: quantity("s") | None = None  # type: ignore[valid-type]
-    bank_area: quantity("m2") | None = None  # type: ignore[valid-type]
+    energy_per_invocation: quantity("J") | None = Field(  # type: ignore[valid-type]
+        default=None, description="measured energy of one invocation of the bank; null: not known"
+    )
+    latency_per_invocation: quantity("s") | None = Field(  # type: ignore[valid-type]
+        default=None, description="measured time of one invocation of the bank; null: not known"
+    )
+    bank_area: quantity("m2") | None = Field(  # type: ignore[valid-type]
+        default=None, description="measured area of the bank; null: not known"
+    )
 
 
 class MacroFile(Model):
     """A macro: its design, where that is from, and what was measured."""
 
     name: Name
-    description: str = ""
+    description: About = ""
     citation: str = Field(min_length=10, description="the publication")
     input_sources: dict[str, str] = Field(
         description="where the numbers of macro are from: default, and keys that are from elsewhere"

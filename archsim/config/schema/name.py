@@ -31,4 +31,12 @@ def _is_name(text: str) -> str:
 
 
 #: Name of what a file says: a study, a sweep, a method, a chip.
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LETTERS), AfterValidator(_is_name)]
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NAME_LETTERS,
+        description="what tables, folders and other files call it; no path",
+    ),
+    AfterValidator(_is_name),
+]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from archsim.config.schema.base import Count, Model
+from archsim.config.schema.base import About, Count, Model
 from archsim.config.schema.name import Name
 from archsim.config.sourced import quantity
 
@@ -46,12 +46,14 @@ class OffChipFile(Model):
     """
 
     name: Name
-    description: str = ""
+    description: About = ""
     # Storage behind a network takes some nJ a bit; a wafer of links moves less than 1 Pbit/s.
     energy_per_bit: quantity("J/bit", maximum=1e-6) = Field(  # type: ignore[valid-type]
         description="of a bit that is read, or sent: columns, data path and interface"
     )
-    bandwidth: quantity("bit/s", minimum=1.0, maximum=1e15)  # type: ignore[valid-type]
+    bandwidth: quantity("bit/s", minimum=1.0, maximum=1e15) = Field(  # type: ignore[valid-type]
+        description="bits moved per second, at best"
+    )
     write_energy_per_bit: quantity("J/bit", maximum=1e-6) | None = Field(  # type: ignore[valid-type]
         default=None, description="memory: of a bit that is written; null for energy_per_bit"
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from archsim.config.schema.base import Model
+from archsim.config.schema.base import About, Model
 from archsim.config.schema.name import Name
 from archsim.errors import Code, Problem, RejectedValueError
 
@@ -53,7 +53,7 @@ class Tsb(Model):
     """The Tiny Shared Block: a c x c 1x1 convolution shared by all layers (arXiv 2406.06544)."""
 
     name: Name
-    description: str = ""
+    description: About = ""
     channels: int = Field(strict=True, ge=1, le=4096, description="c: channels per group")
     depth: int = Field(default=1, strict=True, ge=1, le=4, description="1x1 layers in the block")
     insertion: Insertion = Field(
