@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from archsim.config.schema.base import Model
+from archsim.config.schema.base import About, Model
 from archsim.config.schema.level import (
     LevelShape,
     MeasuredLevel,
@@ -54,15 +54,26 @@ MAX_PULSES = 10_000
 class WriteVerify(Model):
     """The pulse-and-read loop that brings a cell to its level."""
 
-    model: Literal["redraw", "incremental"]
-    tolerance: quantity("1", maximum=1e3)  # type: ignore[valid-type]
-    max_pulses: quantity("1", minimum=1.0, maximum=MAX_PULSES)  # type: ignore[valid-type]
+    model: Literal["redraw", "incremental"] = Field(
+        description="redraw: every pulse lands anew; incremental: further pulses correct what is "
+        "left of the error"
+    )
+    tolerance: quantity("1", maximum=1e3) = Field(  # type: ignore[valid-type]
+        description="accepted error of a cell, as a share of what spread_reference says"
+    )
+    max_pulses: quantity("1", minimum=1.0, maximum=MAX_PULSES) = Field(  # type: ignore[valid-type]
+        description="pulses after which a cell is left as it is"
+    )
     step_gain: quantity("1", maximum=2.0) | None = Field(  # type: ignore[valid-type]
         default=None,
         description="incremental: share of the error that a further pulse removes; above 2 the "
         "error would grow",
     )
-    step_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    step_sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="incremental: spread that a further pulse adds, as a share of what "
+        "spread_reference says; null for redraw",
+    )
 
     @field_validator("tolerance")
     @classmethod
@@ -99,7 +110,10 @@ class WriteVerify(Model):
 class ReadNoiseLaw(Model):
     """How read noise grows with time and conductance: see :mod:`archsim.device.read_noise`."""
 
-    read_time: quantity("s", minimum=1e-9, maximum=1e-3)  # type: ignore[valid-type]
+    read_time: quantity("s", minimum=1e-9, maximum=1e-3) = Field(  # type: ignore[valid-type]
+        description="t_r, the pulse of one read: noise goes with the root of ln((t + t_r) / (2 "
+        "t_r)), t after programming"
+    )
     exponent: quantity("1", maximum=1.0) = Field(  # type: ignore[valid-type]
         description="power of the conductance by which the relative noise falls"
     )
@@ -112,9 +126,13 @@ class DeviceFile(Model):
     """One memory device: resistances for reading, pulses for writing, spread for accuracy."""
 
     name: Name
-    memory: Literal["sram", "rram", "fefet", "pcm", "mram"]
-    description: str = ""
-    max_bits_per_cell: quantity("bit", minimum=1.0, maximum=8.0)  # type: ignore[valid-type]
+    memory: Literal["sram", "rram", "fefet", "pcm", "mram"] = Field(
+        description="what the cells are; decides circuits and which keys count"
+    )
+    description: About = ""
+    max_bits_per_cell: quantity("bit", minimum=1.0, maximum=8.0) = Field(  # type: ignore[valid-type]
+        description="most bits that a cell can hold"
+    )
     cell_transistors: int = Field(
         default=6,
         strict=True,
@@ -122,8 +140,12 @@ class DeviceFile(Model):
         le=40,
         description="transistors of an SRAM cell: its area under cost_model silicon",
     )
-    r_on: quantity("ohm", minimum=1.0, maximum=1e12) | None  # type: ignore[valid-type]
-    r_off: quantity("ohm", minimum=1.0, maximum=1e15) | None  # type: ignore[valid-type]
+    r_on: quantity("ohm", minimum=1.0, maximum=1e12) | None = Field(  # type: ignore[valid-type]
+        description="resistance of a cell at its highest conductance; null for SRAM"
+    )
+    r_off: quantity("ohm", minimum=1.0, maximum=1e15) | None = Field(  # type: ignore[valid-type]
+        description="resistance of a cell at its lowest conductance; null for SRAM"
+    )
     access: Literal["1t1r", "none"] = Field(
         description="a transistor beside each resistive cell (48 F^2), or none (4 F^2): sneak "
         "paths through half-selected cells then limit arrays, by r_off / r_on and the selector; "
@@ -135,7 +157,7 @@ class DeviceFile(Model):
         "write_capacitance x voltage^2 (capacitive)",
     )
     v_write: quantity("V", maximum=30.0) | None = Field(  # type: ignore[valid-type]
-        description="voltage of a SET pulse; level shifters are there from 1.5 V on"
+        description="voltage of a SET pulse; level shifters are there from 1.5 V on; null for SRAM"
     )
     write_current: quantity("A", maximum=1e-2) | None = Field(  # type: ignore[valid-type]
         default=None, description="joule: of a SET pulse; null: v_write / r_on"
@@ -166,8 +188,14 @@ class DeviceFile(Model):
     write_energy: quantity("J", maximum=1e-6) | None = Field(  # type: ignore[valid-type]
         default=None, description="constant: of a pulse on one cell"
     )
-    verify_read_time: quantity("s", maximum=1.0)  # type: ignore[valid-type]
-    verify_read_energy: quantity("J", maximum=1e-6)  # type: ignore[valid-type]
+    verify_read_time: quantity("s", maximum=1.0) = Field(  # type: ignore[valid-type]
+        description="length of the read pulse of a cell in one verify read; a slower ADC conversion "
+        "takes its place"
+    )
+    verify_read_energy: quantity("J", maximum=1e-6) = Field(  # type: ignore[valid-type]
+        description="energy of the read pulse of a cell in one verify read; the ADC conversion comes "
+        "on top"
+    )
     spread_reference: Literal["range", "maximum"] = Field(
         default="range",
         description="what sigma, tolerance, step_sigma and the read noises are relative to: "
@@ -192,13 +220,30 @@ class DeviceFile(Model):
         description="share of the variance sigma^2 that belongs to the cell and comes back each "
         "time that it is programmed; the rest is new in every cycle",
     )
-    write_verify: WriteVerify | None
-    stuck_on_rate: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
-    stuck_off_rate: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
-    drift_start: quantity("s", minimum=1e-9, maximum=1e12) | None = None  # type: ignore[valid-type]
-    drift_nu: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
-    drift_nu_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
-    read_noise_sigma: quantity("1", maximum=1.0) | None = None  # type: ignore[valid-type]
+    write_verify: WriteVerify | None = Field(
+        description="how a cell is brought to its level; null: it cannot be write-verified"
+    )
+    stuck_on_rate: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="share of cells stuck at the highest conductance; null: none"
+    )
+    stuck_off_rate: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="share of cells stuck at the lowest conductance; null: none"
+    )
+    drift_start: quantity("s", minimum=1e-9, maximum=1e12) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="t0 of drift, g(t) = g(t0) (t / t0)^-nu, after programming; null: no drift",
+    )
+    drift_nu: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="mean of nu, the exponent of drift; null: no drift"
+    )
+    drift_nu_sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None, description="standard deviation of nu from cell to cell; null: none"
+    )
+    read_noise_sigma: quantity("1", maximum=1.0) | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description="standard deviation of one read of a cell, as a share of what "
+        "spread_reference says; null: none",
+    )
     read_noise_law: ReadNoiseLaw | None = Field(
         default=None,
         description="read_noise_sigma is then that at full conductance, 1 s after programming; "
@@ -209,8 +254,12 @@ class DeviceFile(Model):
         description="noise of one verify read, soon after its pulse; null: read_noise_sigma",
     )
     # 30 000 years; more cycles than 30 of them at 1 GHz.
-    retention_time: quantity("s", maximum=1e12) | None = None  # type: ignore[valid-type]
-    endurance_cycles: quantity("1", maximum=1e18) | None = None  # type: ignore[valid-type]
+    retention_time: quantity("s", maximum=1e12) | None = Field(  # type: ignore[valid-type]
+        default=None, description="how long a cell keeps what is written; null: not known"
+    )
+    endurance_cycles: quantity("1", maximum=1e18) | None = Field(  # type: ignore[valid-type]
+        default=None, description="writes that a cell survives; null: not known"
+    )
 
     @field_validator("levels")
     @classmethod

@@ -49,15 +49,14 @@ class TechnologyFile(Model):
         description="highest supply allowed, against breakdown of the gate oxide"
     )
     v_threshold: quantity("V", minimum=0.05, maximum=1.5) = Field(  # type: ignore[valid-type]
-        description="threshold Vth at the tabulated supply, in saturation; decides how delays and "
-        "leakage follow vdd"
+        description="threshold Vth: with alpha, how currents and delays follow vdd"
     )
     alpha: quantity("1", minimum=1.0, maximum=2.0) = Field(  # type: ignore[valid-type]
         description="of the saturation current, (Vdd - Vth)^alpha: 1 at full velocity saturation, "
         "2 for long channels"
     )
     dibl: quantity("1", maximum=0.5) = Field(  # type: ignore[valid-type]
-        description="drop of the threshold per volt of supply, V/V: what vdd does to leakage"
+        description="drop of the threshold per volt of supply, V/V: how leakage follows vdd"
     )
     subthreshold_swing: quantity("V", minimum=0.05, maximum=0.3) = Field(  # type: ignore[valid-type]
         description="per decade of current; 0.06 V is the limit of a classical device at 300 K"
@@ -144,8 +143,8 @@ class TechnologyFile(Model):
         "for planar"
     )
     mux_driver_size: quantity("1", minimum=1.0, maximum=1e4) = Field(  # type: ignore[valid-type]
-        description="width of the inverter that drives the column multiplexers, over that of a "
-        "minimum inverter of 4 F"
+        description="width of the n device of the inverter that drives the column "
+        "multiplexers, in units of 4 F"
     )
     wordline_gate_size: quantity("1", minimum=1.0, maximum=1e3) = Field(  # type: ignore[valid-type]
         description="width of the gates that drive word lines, over the minimum of 2 F"
@@ -202,7 +201,8 @@ class TechnologyFile(Model):
         description="slope in the added time: what one more C0 adds at R = 100 kohm"
     )
     flash_time_onset: quantity("ohm", maximum=9e4) = Field(  # type: ignore[valid-type]
-        description="below the 100 kohm at which the slope is anchored"
+        description="onset in the added time: R up to which a larger column adds none; below the "
+        "100 kohm at which the slope is anchored"
     )
     flash_power_breaks: quantity("ohm", length=2, maximum=_NEVER) = Field(  # type: ignore[valid-type]
         description="fit to SPICE of the power of one comparator of a current-mode flash ADC, "
