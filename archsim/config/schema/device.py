@@ -189,11 +189,11 @@ class DeviceFile(Model):
         default=None, description="constant: of a pulse on one cell"
     )
     verify_read_time: quantity("s", maximum=1.0) = Field(  # type: ignore[valid-type]
-        description="length of the read pulse of a cell in one verify read; a slower ADC conversion "
+        description="length of a cell's read pulse in one verify read; a slower ADC conversion "
         "takes its place"
     )
     verify_read_energy: quantity("J", maximum=1e-6) = Field(  # type: ignore[valid-type]
-        description="energy of the read pulse of a cell in one verify read; the ADC conversion comes "
+        description="energy of a cell's read pulse in one verify read; the ADC conversion comes "
         "on top"
     )
     spread_reference: Literal["range", "maximum"] = Field(
