@@ -140,7 +140,7 @@ def _say_units(document: dict[str, Any]) -> None:
             units, many = list(of["units"]), of["length"]
             said = f"unit: {' or '.join(units)}" + (f"; {many} values" if many > 1 else "")
             key["description"] = "; ".join(filter(None, (key.get("description"), said)))
-            parts = {"unit": {"enum": [*units, 1] if "1" in units else units}}
+            parts: dict[str, Any] = {"unit": {"enum": [*units, 1] if "1" in units else units}}
             if many > 1:
                 parts["value"] = {"type": "array", "minItems": many, "maxItems": many}
             # Beside `$ref` alone, some editors would take them for all the keys there are.

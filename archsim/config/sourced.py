@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from archsim.config.quantity_text import in_family
 from archsim.errors import Code, Problem, RejectedValueError
@@ -204,7 +205,7 @@ def quantity(
         maximum: largest SI value allowed, ``None`` for any.
         length: how many numbers the constant has.
     """
-    of = {"units": units_as_written(unit, length), "length": length}
+    of: JsonDict = {"units": [*units_as_written(unit, length)], "length": length}
     return Annotated[
         Quantity,
         Field(json_schema_extra={QUANTITY_OF: of}),
