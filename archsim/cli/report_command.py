@@ -124,7 +124,7 @@ def make_command(
                 news=bars.news,
             )
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it was", err=True)
+        typer.echo("stopped; the same command resumes where it was", err=True)
         raise
     for line in written.result.gaps:
         typer.echo(f"missing: {line}", err=True)

@@ -48,7 +48,7 @@ def train_command(
         typer.Option(
             "--run",
             metavar="FOLDER",
-            help="Folder of the run; one that was begun is gone on with. Default: runs/NAME.",
+            help="Folder of the run; an existing run is resumed. Default: runs/NAME.",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +82,7 @@ def train_command(
 ) -> None:
     """Train a study: backbones, chips, corrections, and their accuracy on the test images.
 
-    What the folder of the run already has is kept: a run that was stopped goes on where it was.
+    What the folder of the run already has is kept: an interrupted run resumes where it was.
     Ends with the table of archsim evaluate, and writes results.csv and learning-curves.png.
     """
     check_writable(out, folder_option="--run")
@@ -111,7 +111,7 @@ def train_command(
             with saying([done.study.network]):
                 write_run(done.folder, format, out)
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it was", err=True)
+        typer.echo("stopped; the same command resumes where it was", err=True)
         raise
 
 

@@ -41,7 +41,7 @@ class PublishedClaim(Model):
     )
     bound: Literal["=", ">", "<"] = Field(default="=", description="whether it is a bound")
     source: str = Field(min_length=1, description="citation: publication and place in it")
-    note: str = Field(default="", description="what is not alike here")
+    note: str = Field(default="", description="differences to ours")
 
 
 class PublishedCost(Model):
@@ -66,4 +66,4 @@ class PublishedCost(Model):
         "as often as backbone layers",
     )
     source: str = Field(min_length=1, description="citation: publication and place in it")
-    note: str = Field(default="", description="what is not alike here")
+    note: str = Field(default="", description="differences to ours")

@@ -67,7 +67,7 @@ class ProgramResult:
     Attributes:
         network: name.
         design: placement of the shared block: none, common or separate.
-        policy: who is write-verified.
+        policy: which cells are write-verified.
         fraction: asked for by a policy that takes one, else None.
         last_layers: asked for by the policy that takes them, else None.
         granularity: weight, row or subarray.

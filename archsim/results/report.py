@@ -153,7 +153,7 @@ class Beside:
         low: lower end of our 95 % interval, None without one.
         high: its upper end.
         source: of the published number.
-        note: what is not alike, "" for nothing.
+        note: differences, "" for none.
     """
 
     quantity: str

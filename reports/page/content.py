@@ -47,7 +47,7 @@ class PageContent:
         curves: of sweeps, along the size of the block and the bits of a cell.
         configurations: the configuration behind every cost.
         provenance: versions, seeds and the like: a name and a value each.
-        commands: that make this page again.
+        commands: that reproduce this page.
     """
 
     title: str
@@ -106,7 +106,7 @@ def collect(
     Args:
         result: the designs.
         answer: paragraphs; in a single text they are parted by empty lines.
-        commands: that make this page again.
+        commands: that reproduce this page.
         provenance: versions, seeds, hashes and the like: a name and a value each.
         figures: in the order of the page.
         question: what is to be decided.

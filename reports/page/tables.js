@@ -40,7 +40,7 @@ const archsimPage = {};
     return heads.find((head) => title(head).startsWith(name)) || heads.find((head) => title(head).includes(name));
   }
 
-  // Terms are parted by commas; each is a condition on a column, or a part of the row's name.
+  // Terms are comma-separated; each is a condition on a column, or a part of the row's name.
   // What is neither shows everything and says so: half a condition is what typing one looks like.
   archsimPage.terms = function (table, text) {
     const named = (row, term) => row.cells[0].textContent.toLowerCase().includes(term);

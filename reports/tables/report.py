@@ -107,17 +107,16 @@ def how_recommended(result: JointResult) -> str:
     if not said:
         return ""
     noise = (
-        "the 95 % interval over chips; how many images there are is not in it, for the run is "
-        "of an older version"
+        "over chips alone; the run is of an older version, which did not keep its images"
         if any(Reason.NOISE_OF_CHIPS_ALONE in each.reasons for each in said)
-        else "the 95 % interval of that difference, over chips and images"
+        else "over chips and images"
     )
     return (
-        "Recommended, for each sigma: of the designs that are no further behind the most accurate "
-        f"one on the validation images than {noise}, that of the least EDP, of equal ones first "
-        "those whose cost leaves nothing out, then that of the fewest write pulses. Test "
-        "accuracies choose nothing. The less is known of a difference, the more designs count as "
-        "equally accurate: more chips and images make the choice stricter."
+        "Recommended, for each sigma: the lowest EDP among the designs that are statistically tied "
+        "with the most accurate one on the validation images (their difference is within its 95 % "
+        f"interval, {noise}). Equal EDP: fully modelled cost first, then fewest write pulses. Test "
+        "data is never used for selection. With few chips and images many designs are tied; more "
+        "of them make the choice stricter."
     )
 
 
@@ -176,7 +175,7 @@ def _alternatives(said: Recommendation, design: JointDesign) -> str:
     )
     return (
         f"The most accurate on the validation images, {best.label} ({_accuracy(best.measured)} on "
-        f"the test images){', is within the noise of it' if best.is_priced else ''}"
+        f"the test images){', is statistically tied with it' if best.is_priced else ''}"
         f"{_noise(design.behind) if best.is_priced else ''}{cost}."
     )
 
@@ -198,7 +197,7 @@ def _best_on_test(said: Recommendation, design: JointDesign) -> str:
     if best is None or best.behind is None:
         return ""
     text = (
-        f" On the test images, which choose nothing, {best.label} is best "
+        f" On the test images, which are never used to choose, {best.label} is best "
         f"({_accuracy(best.measured)}); on the validation images it is "
         f"{_difference(best.behind)} points behind the most accurate"
     )
@@ -235,7 +234,7 @@ def beside(published: Sequence[Beside]) -> tuple[Table, ...]:
         Column("published", "published"),
         Column("deviation", "deviation"),
         Column("source", "source", wraps=True),
-        Column("note", "what is not alike", wraps=True),
+        Column("note", "differences", wraps=True),
     )
     rows = [
         (

@@ -210,7 +210,7 @@ def notes(rows: Sequence[MethodRow]) -> tuple[str, ...]:
         "Every run has its own test images, the same for all methods: their luck is in the "
         "intervals and in the standard deviations."
         if any(row.own_images for row in rows)
-        else "All chips see the same test images: how lucky these are is not in the interval.",
+        else "All chips see the same test images: intervals leave out how these were sampled.",
         "Corrections are written anew in every run; digital numbers are not written to cells and "
         "have no noise.",
         "MACs: three times the forward ones of network and corrections, over those of the whole "

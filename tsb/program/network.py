@@ -83,7 +83,7 @@ def program_network(
         model: the network, in evaluation mode.
         network: its name.
         resolved: chip, device and shared block.
-        choice: who is write-verified.
+        choice: which cells are write-verified.
         spec: how the chip holds weights.
         plan: what writing needs of the mapping; None unrolls all layers onto one chip, without
             shared blocks.

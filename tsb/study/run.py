@@ -281,7 +281,7 @@ def _warn_if_long(
         warnings.warn(
             f"study '{study.name}': {work:.1e} multiply-adds are left, roughly {hours:.0f} hours "
             f"on a CPU with {busy} of {CPU_MACS_PER_S:.1e} a second. A GPU takes them with "
-            "--device cuda; what is stopped goes on where it was",
+            "--device cuda; what is stopped resumes where it was",
             stacklevel=3,
         )
 

@@ -69,8 +69,8 @@ def drawings(
             f"What moves the cost of {detailed.label}",
             f"Elasticities of {_metric_names()} by parameter, largest first",
             partial(_sensitivity, elasticities),
-            "Per cent of change per per cent of a parameter, from autograd; whole numbers and "
-            "choices by a step. The values are in tables/sensitivity.csv.",
+            "Elasticity: change of a total per change of a parameter, in %/%, from autograd; whole "
+            "numbers and choices by a step. The values are in tables/sensitivity.csv.",
             on_page=True,
         )
     yield from _accuracies(result, runs)

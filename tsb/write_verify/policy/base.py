@@ -155,7 +155,7 @@ class Choice:
     """A policy, and how much it verifies.
 
     Attributes:
-        policy: who is write-verified.
+        policy: which cells are write-verified.
         fraction: of all weights, for the policies by score.
         last_layers: how many, for ``last-layers``.
         granularity: weight, row or subarray, for the policies by score.
