@@ -33,6 +33,7 @@ from tsb.study import open_run, run_study
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 STUDY: dict[str, Any] = {
     "chip": "rram-22nm-neurosim",
+    "device": "rram",
     "name": "small <b>",
     "network": "lenet3",
     "data": "mnist",
@@ -121,7 +122,7 @@ def test_cost_is_that_of_map_with_the_same_settings(result, method, design, sett
     overrides = ["chip.precision.bits_per_cell=2", "device.sigma=0.2", *settings]
     tsb = "paper-lenet3" if design == "none" else None
     alone = map_network(
-        "lenet3", design=design, chip=STUDY["chip"], tsb=tsb, overrides=overrides
+        "lenet3", design=design, chip=STUDY["chip"], device="rram", tsb=tsb, overrides=overrides
     ).totals
     row = at(result, method, design)
     for name in ("area_mm2", "edp_uJ_us", "write_pulses", "programming_time_ms"):
