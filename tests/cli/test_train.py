@@ -389,6 +389,6 @@ def test_stopped_with_several_processes(study: Path, tmp_path: Path) -> None:
     rest = stopped.stderr.read()
     stopped.stderr.close()
     assert stopped.wait() == 130
-    assert "stopped; the same command goes on" in rest
+    assert "stopped; the same command resumes" in rest
     assert "Traceback" not in rest
     assert "internal error" not in rest

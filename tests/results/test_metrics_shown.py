@@ -246,7 +246,7 @@ def in_curves_figure() -> list[str]:
 
 def in_published() -> list[str]:
     key = file_schema(SchemaKind.STUDY)["$defs"]["PublishedCost"]["properties"]["quantity"]
-    assert set(key) == {"enum", "title", "type"}
+    assert set(key) == {"description", "enum", "title", "type"}
     return list(key["enum"])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from archsim.errors import Code, NetworkError
 from archsim.network.frontend.onnx_file import external_file
 from archsim.network.frontend.onnx_wire import DROPPED
+from archsim.network.kept.watch import depends_on
 
 if TYPE_CHECKING:
     import numpy
@@ -201,6 +202,7 @@ def _external_bytes(tensor: Stored) -> bytes | None:
     small = tensor.small
     if small is None or tensor.external is None:
         return None
+    depends_on(tensor.external)
     said = {str(entry.key): str(entry.value) for entry in small.external_data}
     bits = element_bits(tensor.elem_type) or 0
     length = -(-tensor.elements * bits // 8)

@@ -109,6 +109,19 @@ def not_kept(reason: str) -> None:
         _watch.sources.refused = reason
 
 
+def depends_on(path: Path) -> None:
+    """Say that a graph that is being made follows from what a file holds, or from its absence.
+
+    Args:
+        path: of the file; where there is none, the graph cannot be kept.
+    """
+    sources = _watch.sources
+    if sources is not None and path.is_file():
+        sources.files.add(path.absolute())
+    else:
+        not_kept(f"{path} is not there")
+
+
 def _audit(event: str, arguments: tuple[object, ...]) -> None:
     sources = _watch.sources
     if event != "open" or sources is None or not sources.runs_code:

@@ -508,7 +508,7 @@ def test_refused(
             {"chip.adc.kind": ["sar", "sarr"]},
             "unknown-name",
             "chip.adc.kind",
-            {"value": "sarr", "allowed": "'flash-current', 'flash-voltage', 'sar' or 'ramp'"},
+            {"value": "sarr", "allowed": ["'flash-current'", "'sar'", "'oscillator'"]},
         ),
         ({"device.name": ["one", "two"]}, "unsupported", "sweep.axes.device.name", {}),
     ],

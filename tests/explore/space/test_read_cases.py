@@ -132,7 +132,7 @@ def test_off_knows_no_read_path_and_keys_are_as_they_are_in_old_stores(path):
     known = {
         "network": "lenet3",
         "chip": CHIP,
-        "device": "rram",
+        "device": "rram-neurosim",
         "weight_bits": 8,
         "bits_per_cell": 2,
         "encoding": case.encoding,
