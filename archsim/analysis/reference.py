@@ -29,7 +29,7 @@ REFERENCE_CHIP = "neurosim-v1.4"
 #: A dynamic energy above this, pJ, is memory garbage in the reference (its README).
 _GARBAGE_PJ = 1e12
 
-_MEMORIES = {"1": "sram", "2": "rram", "3": "fefet"}
+_MEMORIES = {"1": "sram", "2": "rram-neurosim", "3": "fefet"}
 _ROADMAPS = {"1": "hp", "2": "lstp"}
 _UNCALIBRATED = (
     "chip.calibration.sensing_time=1",

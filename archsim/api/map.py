@@ -96,7 +96,8 @@ def placement(result: MapResult) -> Placement:
 def schedule(result: MapResult) -> Schedule:
     """Follow one image row by row: when each layer works, by an event simulation.
 
-    Without ``chip.timing.overlap=rows`` the layers follow one another.
+    Without ``chip.timing.overlap=rows`` the layers follow one another. It is the chip's own time:
+    what crosses its border comes before and after, with ``off_chip`` of the cost's times.
     """
     from mapping.schedule import LayerWork, in_turn, simulate
 

@@ -131,7 +131,7 @@ def _label(axes: Axes, info: ScheduleInfo) -> None:
     axes.set_yticks(list(named), [info.lanes[place].name for place in named], fontsize=7)
     axes.set_ylim(len(info.lanes) - 0.4, -0.6)
     axes.set_xlim(0, info.latency_us * 1.01)
-    axes.set_xlabel("time (µs)")
+    axes.set_xlabel("time on the chip (µs), from the first row of inputs on")
     axes.set_title(info.title, fontsize=9)
     tidy(axes, grid="x")
     colours = {_colour(lane): lane for lane in info.lanes}

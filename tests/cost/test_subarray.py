@@ -59,7 +59,7 @@ _SI = {"ns": 1e-9, "um": 1e-6, "um2": 1e-12, "uW": 1e-6, "pJ": 1e-12, "fF": 1e-1
 
 
 def _design_of(row: dict[str, str]) -> DesignBatch:
-    memory = row["mem"].lower()
+    memory = {"rram": "rram-neurosim"}.get(row["mem"].lower(), row["mem"].lower())
     overrides = [
         f"chip.crossbar.rows={row['rows']}",
         f"chip.crossbar.cols={row['cols']}",
