@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 from unittest.mock import ANY
 
@@ -62,8 +61,7 @@ def test_fx_sees_the_layers_that_export_sees(
     def fail(*_: object) -> None:
         raise RuntimeError("no export today\nsecond line")
 
-    module = importlib.import_module("archsim.network.trace")
-    monkeypatch.setattr(module, "export_calls", fail)
+    monkeypatch.setattr(export, "export_calls", fail)
     with pytest.warns(TraceWarning, match="no export today"):
         found = trace(model, shape)
     assert same_layers(found, expected)
