@@ -64,6 +64,28 @@ def part_meta(path: Path) -> tuple[dict[str, Any], int]:
     return meta, footer.num_rows
 
 
+def own_meta(path: Path, sweep: str, number: int, parts: int | None) -> tuple[dict[str, Any], int]:
+    """Return what :func:`part_meta` does, of a part that was written in this place.
+
+    Args:
+        path: of its file.
+        sweep: hash of the sweep.
+        number: of the part, from its name.
+        parts: how many the sweep has; None where that is open.
+
+    Raises:
+        DataError: it is no whole part, or one of another sweep, place or number.
+    """
+    if parts is not None and number >= parts:
+        said = f"this sweep has {parts} parts, from 0 on"
+        raise DataError.of(Code.CONFLICT, path, problem=said)
+    meta, count = part_meta(path)
+    if (meta["hash"], meta["part"]) != (sweep, number):
+        said = f"was written as part {meta['part']} of sweep {meta['hash']}, not {sweep}"
+        raise DataError.of(Code.CONFLICT, path, problem=said)
+    return meta, count
+
+
 def read_part(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a part; a page that is not what was written is an error, not other numbers.
 

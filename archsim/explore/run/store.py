@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from archsim.errors import Code, DataError
 from archsim.explore.run.part_file import (
+    own_meta,
     part_bytes,
     part_meta,
     read_columns,
@@ -203,13 +204,16 @@ class Store:
         """
         rows = combinations = 0
         forbidden: dict[str, int] = {}
-        for number in sorted(self.done()):
-            meta, count = part_meta(self.path(number))
+        for meta, count in self._metas():
             rows += count
             combinations += meta["combinations"]
             for name, hits in meta["forbidden"].items():
                 forbidden[name] = forbidden.get(name, 0) + hits
         return {"rows": rows, "combinations": combinations, "forbidden": forbidden}
+
+    def _metas(self) -> list[tuple[dict[str, Any], int]]:
+        own, parts = self.hash, self.parts
+        return [own_meta(self.path(one), own, one, parts) for one in sorted(self.done())]
 
     def verify(self) -> list[int]:
         """Remove parts that cannot be read or are not this sweep's; return their numbers.
@@ -273,6 +277,7 @@ class Store:
         numbers = sorted(self.done())
         if not numbers:
             raise _refusal(Code.EMPTY, self.folder, "no part is done yet")
+        self._metas()
         try:
             pieces = [read(self.path(number)) for number in numbers]
             return pa.concat_tables(pieces).replace_schema_metadata(None)
@@ -380,13 +385,8 @@ def _parts_of(content: dict[str, Any], path: Path) -> int | None:
     if parts is None:
         return None
     if type(parts) is not int or not 1 <= parts <= MAX_PARTS:
-        raise DataError.of(
-            Code.DAMAGED_FILE,
-            f"{path}: parts",
-            parts,
-            problem="damaged",
-            allowed=f"1 to {MAX_PARTS}",
-        )
+        place, allowed = f"{path}: parts", f"1 to {MAX_PARTS}"
+        raise DataError.of(Code.DAMAGED_FILE, place, parts, problem="damaged", allowed=allowed)
     return parts
 
 

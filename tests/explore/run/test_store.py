@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -252,7 +253,22 @@ def test_parts_of_another_version_of_arrow_are_whole(
 @pytest.mark.parametrize("how", ["empty", "cut", "zeros", "flipped"])
 def test_damaged_parts_are_not_read(store: Store, how: str) -> None:
     damage(store.path(2), how)
-    with refused(DataError, code="damaged-file", field=store.folder):
+    field = store.folder if how == "flipped" else store.path(2)
+    with refused(DataError, code="damaged-file", field=field):
+        store.table()
+
+
+@pytest.mark.parametrize(("source", "number"), [(0, 1), (0, 3), (2, 7)])
+def test_parts_of_another_place_are_not_read(store: Store, source: int, number: int) -> None:
+    shutil.copy(store.path(source), store.path(number))
+    for read in (store.table, store.counts):
+        with refused(DataError, code="conflict", field=store.path(number)):
+            read()
+
+
+def test_parts_of_another_sweep_are_not_read(store: Store) -> None:
+    store.path(0).write_bytes(part_bytes(table_of(0), "0123456789abcdef", 0, COUNTS))
+    with refused(DataError, code="conflict", field=store.path(0), says=["0123456789abcdef"]):
         store.table()
 
 
