@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from archsim.errors import Code, NetworkError
+from archsim.network.kept.watch import not_kept
 from archsim.network.offline import offline, wants_download
 from archsim.network.user_functions import no_function, user_object
 
@@ -64,7 +65,10 @@ def _unpacked(model: object) -> object:
 
     from archsim.network.frontend.settings import program_module
 
-    return program_module(model) if isinstance(model, ExportedProgram) else model
+    if not isinstance(model, ExportedProgram):
+        return model
+    not_kept("torch.export.load opens its file without Python, which nothing sees")
+    return program_module(model)
 
 
 _NO_DOWNLOAD = (

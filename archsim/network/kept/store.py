@@ -23,7 +23,7 @@ from archsim.errors import ArchsimError
 from archsim.network.graph import LayerGraph
 from archsim.network.kept.graph_data import from_data, to_text
 from archsim.network.kept.versions import installed, network_source
-from archsim.network.kept.watch import is_loaded, watched
+from archsim.network.kept.watch import has_user_modules, is_loaded, watched
 from archsim.util.atomic_write import write_whole
 from archsim.util.files import is_file
 from archsim.util.paths import user_cache
@@ -63,7 +63,7 @@ def kept_graph(asked: Asked, make: Callable[[], LayerGraph]) -> LayerGraph:
         make: traces the network.
     """
     key = _key(asked)
-    if key is None or (asked.runs_code and is_loaded(asked.spec)):
+    if key is None or (asked.runs_code and (is_loaded(asked.spec) or has_user_modules())):
         return make()
     path = graphs_folder() / f"{key}{_SUFFIX}"
     known = _read(path)
@@ -93,8 +93,13 @@ def _key(asked: Asked) -> str | None:
 
 
 def _steers(name: str) -> bool:
-    """Whether a variable of the environment may steer how a library builds a network."""
-    return name.startswith(("TIMM_", "TORCH", "PYTORCH_", "HF_", "TRANSFORMERS_"))
+    """Whether a variable of the environment may steer how a library builds a network.
+
+    Those of the compiler do not, and PyTorch sets one of them when it traces.
+    """
+    return name.startswith(("TIMM_", "TORCH", "PYTORCH_", "HF_", "TRANSFORMERS_")) and (
+        not name.startswith("TORCHINDUCTOR_")
+    )
 
 
 def _said(value: object) -> str | None:

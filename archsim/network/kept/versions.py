@@ -65,14 +65,18 @@ def source_hash(paths: Iterable[Path]) -> str | None:
 
 
 def installed() -> str:
-    """Return the hash of Python's version and of the names and versions of all packages."""
+    """Return the hash of Python's version, and of all packages: names, versions, when installed."""
     digest = hashlib.sha256(sys.version.encode())
     for folder in package_folders():
         try:
-            names = sorted(path.name for path in folder.iterdir() if path.suffix in _ABOUT)
+            said = sorted(
+                f"{path.name} {path.stat().st_mtime_ns}"
+                for path in folder.iterdir()
+                if path.suffix in _ABOUT
+            )
         except OSError:
             continue
-        digest.update("\0".join([str(folder), *names, ""]).encode())
+        digest.update("\0".join([str(folder), *said, ""]).encode())
     return digest.hexdigest()
 
 

@@ -2,8 +2,9 @@
 
 While a user's function is imported and called, the files that are opened are written down, and
 afterwards the modules that came with it. A graph is kept only if that is all: not where the code
-asks for the environment, the time, random numbers, another process or the network, where a module
-of the user was there before (it may differ from its file), or where a file is written.
+asks for the environment, the time, random numbers, another process or the network, whether a file
+or a module is there, or for a file that is opened without Python; where a module of the user was
+there before (it may differ from its file), or where a file is written.
 """
 
 from __future__ import annotations
@@ -26,10 +27,21 @@ _WORLD = frozenset(
     {
         *("random", "secrets", "uuid", "time", "datetime", "subprocess", "multiprocessing"),
         *("ctypes", "socket", "urllib", "http", "requests", "platform", "getpass", "argparse"),
+        # These open files without Python, so that nothing is written down.
+        *("safetensors", "sqlite3", "h5py", "tables", "netCDF4", "pyarrow", "polars"),
     }
 )
-#: Names that stand for the environment, the command line, or the keyboard.
-_ASKS = frozenset({"environ", "environb", "getenv", "argv", "stdin", "now", "urandom", "random"})
+#: Names that stand for the environment, the command line or the keyboard, for what is in a folder,
+#: for modules that may be missing, and for files that are opened without Python.
+_ASKS = frozenset(
+    {
+        *("environ", "environb", "getenv", "argv", "stdin", "now", "urandom", "random"),
+        *("exists", "lexists", "is_file", "isfile", "is_dir", "isdir", "stat", "getsize"),
+        *("getmtime", "glob", "iglob", "rglob", "iterdir", "listdir", "scandir", "walk"),
+        *("ImportError", "ModuleNotFoundError", "find_spec", "system", "popen", "cpu_count"),
+        *("export.load", "jit.load"),
+    }
+)
 #: The program that runs, which nothing imports; multiprocessing gives it a second name.
 _MAIN = ("__main__", "__mp_main__")
 _OURS = Path(__file__).resolve().parents[3]
@@ -71,6 +83,11 @@ def is_loaded(spec: str) -> bool:
     return (Path(module).stem if module.endswith(".py") else module) in sys.modules
 
 
+def has_user_modules() -> bool:
+    """Say whether modules of the user are in this process, which may differ from their files."""
+    return any(_is_local(module) for name, module in list(sys.modules.items()) if name not in _MAIN)
+
+
 @contextmanager
 def watched(*, runs_code: bool) -> Iterator[Sources]:
     """Write down what keeps a graph that is made inside from being kept.
@@ -81,7 +98,7 @@ def watched(*, runs_code: bool) -> Iterator[Sources]:
     """
     tempfile.gettempdir()  # the first call in a process writes a file
     sources, outer, before = Sources(runs_code), _watch.sources, dict(sys.modules)
-    if runs_code and any(_is_local(module) for name, module in before.items() if name not in _MAIN):
+    if runs_code and has_user_modules():
         sources.refused = "modules of the user were there before"
     if outer is not None:
         outer.refused = "a network in a network"
@@ -163,9 +180,11 @@ def _names(node: ast.AST) -> list[str]:
         worldly = [one.name for one in node.names if one.name.partition(".")[0] in _WORLD]
         return worldly or [node.names[0].name]
     if isinstance(node, ast.ImportFrom):
-        return [node.module or "", *(one.name for one in node.names)]
+        module, names = node.module or "", [one.name for one in node.names]
+        return [module, *names, *(f"{module.rpartition('.')[2]}.{name}" for name in names)]
     if isinstance(node, ast.Attribute):
-        return ["", node.attr]
+        of = getattr(node.value, "attr", getattr(node.value, "id", ""))
+        return ["", node.attr, f"{of}.{node.attr}"]
     return ["", node.id] if isinstance(node, ast.Name) else []
 
 

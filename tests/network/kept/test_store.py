@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from archsim.network import LayerGraph, load_network
-from archsim.network.kept import store, watch
+from archsim.network.kept import store, versions, watch
 from archsim.network.kept.graph_data import NotPlainError, from_data, to_text
 from archsim.network.kept.watch import not_kept
 from archsim.network.trace import trace
@@ -116,6 +117,12 @@ def test_a_file_that_is_read_belongs_to_it(monkeypatch: pytest.MonkeyPatch) -> N
         ("import sys", "width = len(sys.argv) * 0 + 4"),
         ("", "open('log.txt', 'w').close()"),
         ("import archsim", "archsim.load_network('lenet3', num_classes=3)"),
+        ("from pathlib import Path", "width = 32 if Path('wide').exists() else 4"),
+        ("import glob", "width = 4 + len(glob.glob('*.wide'))"),
+        ("try:\n    import no_such_module\nexcept ImportError:\n    pass", "width = 4"),
+        ("from safetensors import safe_open", "width = 4"),
+        ("load = torch.export.load", "width = 4"),
+        ("from torch.jit import load", "width = 4"),
     ],
 )
 def test_code_that_asks_the_world_is_not_kept(before: str, inside: str) -> None:
@@ -134,6 +141,30 @@ def test_a_module_that_was_there_is_not_looked_up() -> None:
     # As without a cache: what is in memory counts.
     assert load_network(spec, input_shape=(8,)).layers[0].out_channels == 4
     assert _load(spec).layers[0].out_channels == 16
+
+
+def test_a_changed_module_in_memory_counts() -> None:
+    Path("kept_settings.py").write_text("WIDTH = 4\n")
+    spec = _write("import kept_settings", "width = kept_settings.WIDTH")
+    assert _load(spec).layers[0].out_channels == 4
+    sys.modules["kept_settings"].WIDTH = 16  # type: ignore[attr-defined]
+    assert _load(spec).layers[0].out_channels == 16
+
+
+def test_an_exported_program_is_not_kept() -> None:
+    program = "return torch.export.export(nn.Linear(8, 4), (torch.ones(1, 8),))"
+    assert _load(_write(inside=program)).layers[0].out_channels == 4
+    assert not _files()
+
+
+def test_a_package_that_is_installed_anew_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = Path("site-packages/mine-1.0.dist-info")
+    about.mkdir(parents=True)
+    monkeypatch.setattr(versions, "package_folders", lambda: (about.parent,))
+    first = versions.installed()
+    assert versions.installed() == first
+    os.utime(about, (1, 1))
+    assert versions.installed() != first
 
 
 def test_a_damaged_cache_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
