@@ -82,7 +82,7 @@ def refuse_file(spec: str) -> None:
     known = FORMATS.get(ending)
     if not there and known is None and os.sep not in spec:
         return
-    what = known or f"in a format that archsim does not know; it reads {READ}, and {_FUNCTION}"
+    what = known or f"in a format that archsim does not know; it reads {READ}; or {_FUNCTION}"
     if not there:
         raise NetworkError(
             f"network file '{spec}' does not exist. (With this ending it would be {what})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +32,13 @@ class Estimate:
     count: int
     of_what: str
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Have no interval where the data give none, as of two cells of which one is left out."""
+        ends = (self.low, self.high)
+        if any(end is not None and not math.isfinite(end) for end in ends):
+            object.__setattr__(self, "low", None)
+            object.__setattr__(self, "high", None)
 
 
 @dataclass(frozen=True)

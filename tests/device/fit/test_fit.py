@@ -172,3 +172,15 @@ def test_other_files_are_not_written_over(tmp_path: Path) -> None:
     assert mine.read_text() == "extends: rram\n"
     fit_device(path, tmp_path / "new.yaml")
     fit_device(path, tmp_path / "new.yaml")
+
+
+def test_two_cells_give_numbers_without_intervals(tmp_path: Path) -> None:
+    """Without one of two cells there is no variance between cells: the interval is unknown."""
+    path, out = tmp_path / "two.csv", tmp_path / "two.yaml"
+    path.write_text(
+        "device,level,measured_uS\n"
+        "a,0,1.1\na,0,1.2\na,1,20\na,1,21\nb,0,1.3\nb,0,1.0\nb,1,19\nb,1,22\n"
+    )
+    fitted = fit_device(path, out=out, like="rram")
+    assert all(one.sigma.value is not None and one.sigma.low is None for one in fitted.levels)
+    assert "nan" not in out.read_text().split("levels:")[1]
