@@ -54,6 +54,18 @@ def is_temporary(path: Path) -> bool:
     return _TEMPORARY.match(path.name) is not None
 
 
+def remove_temporary(folder: Path) -> None:
+    """Remove what kills left of :func:`write_whole`, here and below; links are not followed.
+
+    Args:
+        folder: one that nobody else writes to.
+    """
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
+
+
 def _flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:

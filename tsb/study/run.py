@@ -22,7 +22,7 @@ from archsim.config.checked import validate_model
 from archsim.config.study import Study
 from archsim.errors import Code, ConfigError, DataError
 from archsim.network.own_code import is_code
-from archsim.util.atomic_write import write_whole
+from archsim.util.atomic_write import remove_temporary, write_whole
 from archsim.util.files import is_file, read_json
 from archsim.util.workers import worker_pool
 from tsb.compute_device import CPU, compute_device, describe
@@ -249,6 +249,7 @@ def _compute(
     news: News | None,
 ) -> None:
     study = run.study
+    remove_temporary(run.folder)
     if is_code(study.network):
         keep_graph(graph_of(study), run.folder)
     backbones, methods = missing(study, run.folder)

@@ -19,6 +19,7 @@ from archsim.errors import Code, ConfigError, DataError
 from archsim.network.own_code import check_is, check_said
 from archsim.results.metrics import check_published
 from archsim.results.size_curves import SizeCurves
+from archsim.util.atomic_write import remove_temporary
 from archsim.util.consent import saying
 from archsim.util.files import is_folder
 from archsim.util.lock import locked
@@ -87,6 +88,7 @@ def report(
         locks.enter_context(locked(place, option="--folder"))
         locks.enter_context(saying(said_code(asked, settings, network, data)))
         check_report_folder(place)
+        remove_temporary(place)
         return _written(
             runs, place, curves,
             chip=chip, allow_mixed=allow_mixed, train=trains, data_root=data_root, jobs=jobs,

@@ -28,7 +28,7 @@ from archsim.explore.run.part_file import (
     read_points,
 )
 from archsim.explore.space.identity import differences_of, identity_hash
-from archsim.util.atomic_write import is_temporary, write_whole
+from archsim.util.atomic_write import is_temporary, remove_temporary, write_whole
 from archsim.util.files import is_file, is_folder, read_json
 from archsim.util.lock import LOCK
 
@@ -99,7 +99,7 @@ class Store:
         try:
             check_place(store.folder)
             (store.folder / _PARTS).mkdir(parents=True, exist_ok=True)
-            store._remove_temporary()
+            remove_temporary(store.folder)
         except OSError as error:
             raise _not_made(folder, error) from error
         content = {
@@ -310,12 +310,6 @@ class Store:
         table = self._joined(lambda path: read_points(path, chosen))
         frame: pd.DataFrame = table.unify_dictionaries().to_pandas()
         return frame
-
-    def _remove_temporary(self) -> None:
-        for place in (self.folder, self.folder / _PARTS):
-            for path in place.iterdir():
-                if is_temporary(path):
-                    path.unlink(missing_ok=True)
 
     def _check_same(self, content: dict[str, Any]) -> None:
         _check_version(self.folder, content)

@@ -206,6 +206,18 @@ def test_nothing_is_done_twice(done: StudyRun) -> None:
     assert steps == []
 
 
+def test_what_a_kill_left_half_written_is_removed(done: StudyRun) -> None:
+    unit = next((done.folder / "methods").iterdir())
+    left = unit / ".result.json.edf3d7d4.tmp"
+    left.write_bytes(b"half of it")
+    own = unit / ".notes.tmp"
+    own.write_bytes(b"of the user")
+    before = {path for path in done.folder.rglob("*")}
+    run_study(open_run(done.folder, study()), data_root=str(DATA))
+    assert before - {path for path in done.folder.rglob("*")} == {left}
+    own.unlink()
+
+
 def test_a_study_may_grow(done: StudyRun) -> None:
     steps: list[Step] = []
     more = study(methods=[*BASE["methods"], {"name": "biases", "corrections": "biases"}])
