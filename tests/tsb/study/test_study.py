@@ -212,9 +212,9 @@ def test_what_a_kill_left_half_written_is_removed(done: StudyRun) -> None:
     left.write_bytes(b"half of it")
     own = unit / ".notes.tmp"
     own.write_bytes(b"of the user")
-    before = {path for path in done.folder.rglob("*")}
+    before = set(done.folder.rglob("*"))
     run_study(open_run(done.folder, study()), data_root=str(DATA))
-    assert before - {path for path in done.folder.rglob("*")} == {left}
+    assert before - set(done.folder.rglob("*")) == {left}
     own.unlink()
 
 
