@@ -67,7 +67,8 @@ def _numbers(value: Any) -> Any:
         if not finite:
             which = "" if entry is value else f"{entry!r}: "
             allowed = "a finite number"
-            said = f"{which}not a finite number; allowed: {allowed}, e.g. 0.1 or 1.0e-9"
+            units = ", alone or with a known unit" if isinstance(entry, str) else ""
+            said = f"{which}not a finite number; allowed: {allowed}, e.g. 0.1 or 1.0e-9{units}"
             code = Code.NOT_FINITE if isinstance(entry, float) else Code.WRONG_TYPE
             raise RejectedValueError(Problem(said, code, value=entry, allowed=allowed))
     return value
@@ -174,12 +175,13 @@ class _Checked:
                 )
             )
         given = f"{quantity.value}" + ("" if quantity.unit == "1" else f" {quantity.unit}")
+        unit = "" if self.unit == "1" else f" {self.unit}"
         if self.minimum is not None and min(entries) < self.minimum:
-            allowed_text = f">= {self.minimum:g}"
+            allowed_text = f">= {self.minimum:g}{unit}"
             raise _out_of_range(f"{given} is too small", quantity, allowed_text)
         if self.maximum is not None and max(entries) > self.maximum:
             low = "" if self.minimum is None else f"{self.minimum:g} to "
-            allowed_text = f"{low or 'at most '}{self.maximum:g}"
+            allowed_text = f"{low or 'at most '}{self.maximum:g}{unit}"
             raise _out_of_range(f"{given} is too large", quantity, allowed_text)
         return quantity
 

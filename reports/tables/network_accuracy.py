@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from archsim.results.network_accuracy import STAGES, CompensationPrice, NetworkAccuracy
+from archsim.results.network_accuracy import (
+    STAGES,
+    CompensationPrice,
+    NetworkAccuracy,
+    StageValue,
+)
 from reports.tables.table import Cell, Column, Table
 
 #: Columns of the CSV of ``archsim evaluate NETWORK``: a row per stage.
@@ -91,10 +96,22 @@ def choice(result: NetworkAccuracy) -> str:
         difference = facts.shown(facts.lost(best.mean, plain.mean))
         verb, said = "Use", f", better by {difference:.3g}{unit}"
         tried = [_named(result, best.stage)]
+    if _overlap(plain, best):
+        said += "; their 95 % intervals over chips overlap, more chips would tell"
     return (
         f"{verb} {' and '.join(tried)}: {facts.name} of {facts.shown(plain.mean):.4g}{unit} on "
         f"chips becomes {facts.shown(best.mean):.4g}{unit}{said}."
     )
+
+
+def _overlap(one: StageValue, other: StageValue) -> bool:
+    """Whether the intervals of two means overlap; of one chip there is none, which says as much."""
+    low, high, other_low, other_high = (
+        one.ci95_low, one.ci95_high, other.ci95_low, other.ci95_high
+    )  # fmt: skip
+    if low is None or high is None or other_low is None or other_high is None:
+        return True
+    return max(low, other_low) <= min(high, other_high)
 
 
 def _named(result: NetworkAccuracy, stage: str) -> str:
