@@ -202,6 +202,9 @@ def test_what_is_better_follows_the_metric(own: Path) -> None:
         helps = higher if metric == "top-1" else repaired.mean < plain.mean
         assert (found.better == "repaired") == helps
         assert tables.choice(found).startswith("Use" if helps else "Leave")
+        one, other = (stage.ci95_high - stage.ci95_low for stage in (plain, repaired))
+        apart = abs(plain.mean - repaired.mean) > (one + other) / 2
+        assert ("overlap" in tables.choice(found)) == (not apart)
         panel = collect_stages(found)
         assert panel.higher_is_better == (metric == "top-1")
         assert panel.dots[0].mean == pytest.approx(
